@@ -1,0 +1,162 @@
+import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { Socket } from 'node:net'
+import { ProxyRefusal, tunnelThrough } from './proxy.ts'
+
+/** One request. Times are in milliseconds. */
+export interface HttpRequest {
+  method: 'GET' | 'POST' | 'DELETE'
+  url: URL
+  headers: Record<string, string>
+  body?: string
+  /** The longest that this request may take, connecting included. */
+  timeout: number
+  /** When it is aborted, the request may go on for `grace` more, and is then cut. */
+  cancel?: AbortSignal
+  grace?: number
+}
+
+export interface HttpResponse {
+  status: number
+  /** Names in lower case. */
+  headers: Record<string, string>
+  body: string
+}
+
+/** How a request came to nothing. */
+export type HttpFault = 'dns' | 'refused' | 'tls' | 'proxy' | 'timeout' | 'cut' | 'too-large'
+
+/**
+ * A request that got no usable answer. `mayHaveActed` is the fact that matters for a key: false only where nothing
+ * of the request can have reached the server (no name, no connection, no completed TLS handshake).
+ */
+export class HttpFailure extends Error {
+  override readonly name = 'HttpFailure'
+  readonly fault: HttpFault
+  readonly mayHaveActed: boolean
+
+  constructor(fault: HttpFault, mayHaveActed: boolean, message: string) {
+    super(message)
+    this.fault = fault
+    this.mayHaveActed = mayHaveActed
+  }
+}
+
+/** Sends one request and answers with the whole response; throws HttpFailure. Never retries or follows a redirect. */
+export type Send = (request: HttpRequest) => Promise<HttpResponse>
+
+const MAX_ANSWER_BYTES = 1024 * 1024
+
+/**
+ * A Send over real sockets, kept open between requests, through `proxy` (a URL; empty for none). Certificates are
+ * always verified: the option that says so outranks NODE_TLS_REJECT_UNAUTHORIZED.
+ */
+export function createSend(proxy: string): Send {
+  const options = { keepAlive: true, rejectUnauthorized: true }
+  const agents = { http: new HttpAgent(options), https: new HttpsAgent(options) }
+  if (proxy) {
+    agents.http.createConnection = tunnelThrough(proxy, false)
+    agents.https.createConnection = tunnelThrough(proxy, true)
+  }
+  return (request) => exchange(request, agents, proxy)
+}
+
+function exchange(
+  request: HttpRequest,
+  agents: { http: HttpAgent; https: HttpsAgent },
+  proxy: string,
+): Promise<HttpResponse> {
+  return new Promise((resolve, reject) => {
+    const { url, method, headers, body, cancel } = request
+    const secure = url.protocol === 'https:'
+    const started = secure
+      ? httpsRequest(url, { method, headers, agent: agents.https, rejectUnauthorized: true })
+      : httpRequest(url, { method, headers, agent: agents.http })
+
+    let connected = false
+    started.once('socket', (socket: Socket & { encrypted?: boolean }) => {
+      const whenConnected = () => {
+        connected = true
+      }
+      if (started.reusedSocket) whenConnected()
+      else if (secure) socket.once('secureConnect', whenConnected)
+      else if (socket.connecting) socket.once('connect', whenConnected)
+      else whenConnected()
+    })
+
+    const fail = (fault: HttpFault, message: string) => {
+      settle()
+      reject(new HttpFailure(fault, connected, message))
+      started.destroy()
+    }
+    const onTimeout = () =>
+      fail('timeout', connected ? 'did not answer in time' : 'could not be reached in time')
+    let timer = setTimeout(onTimeout, request.timeout)
+    const startedAt = performance.now()
+    const onCancel = () => {
+      clearTimeout(timer)
+      const left = request.timeout - (performance.now() - startedAt)
+      timer = setTimeout(onTimeout, Math.min(left, request.grace ?? 0))
+    }
+    const settle = () => {
+      clearTimeout(timer)
+      cancel?.removeEventListener('abort', onCancel)
+    }
+    if (cancel?.aborted) onCancel()
+    else cancel?.addEventListener('abort', onCancel)
+
+    started.once('error', (error) => fail(...describe(error, connected, proxy)))
+    started.once('response', (response) => {
+      const chunks: Buffer[] = []
+      let size = 0
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.length
+        if (size > MAX_ANSWER_BYTES) fail('too-large', 'answered with more than 1 MiB')
+        else chunks.push(chunk)
+      })
+      response.once('error', () => fail('cut', 'closed the connection in the middle of its answer'))
+      response.once('end', () => {
+        settle()
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: flatten(response.headers),
+          body: Buffer.concat(chunks).toString('utf8'),
+        })
+      })
+    })
+    started.end(body)
+  })
+}
+
+function flatten(headers: IncomingHttpHeaders): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]))
+}
+
+/** Node's error codes, in the words of somebody who has to mend the network. */
+function describe(
+  error: NodeJS.ErrnoException,
+  connected: boolean,
+  proxy: string,
+): [fault: HttpFault, message: string] {
+  const code = error.code ?? ''
+  const via = proxy ? ` (through the proxy ${proxyHost(proxy)})` : ''
+  if (error instanceof ProxyRefusal) return ['proxy', error.message]
+  if (connected) return ['cut', `closed the connection before it answered${via}`]
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+    return [
+      'dns',
+      `${proxy ? `the proxy's name ${proxyHost(proxy)}` : 'its name'} could not be resolved (${code})`,
+    ]
+  if (/CERT|^ERR_TLS|^ERR_SSL|^UNABLE_TO|^EPROTO|SIGNATURE/.test(code))
+    return [
+      'tls',
+      `its certificate or TLS handshake was not accepted (${code})${via}; ` +
+        'where a private CA signs it, give its file in NODE_EXTRA_CA_CERTS',
+    ]
+  return ['refused', `the connection failed (${code || 'closed early'})${via}`]
+}
+
+/** The proxy's host and port, never the login that its URL may hold. */
+export function proxyHost(proxy: string): string {
+  return URL.canParse(proxy) ? new URL(proxy).host : 'with an unreadable address'
+}

@@ -1,0 +1,173 @@
+import ms from 'ms'
+import { isUsable } from './key-api.ts'
+
+/** What the workflow asked for, checked. Durations in milliseconds. */
+export interface Inputs {
+  apiKey: string
+  expiresIn: number
+  /** Without a trailing slash. */
+  apiUrl: string
+  /** Empty where no variable is to be set. */
+  exportEnv: string
+  revoke: boolean
+  onRevokeFailure: 'warn' | 'fail'
+  timeout: number
+}
+
+/** An input that cannot be used; the message names it, what is wrong, and an example that works. */
+export class InputError extends Error {
+  override readonly name = 'InputError'
+}
+
+type ReadInput = (name: string) => string
+
+const MINUTE = 60_000
+const DAY = 24 * 60 * MINUTE
+
+/**
+ * Reads and checks every input. An empty one takes its default, so that a composite action may pass on inputs it was not
+ * given. `whyNoKey` explains an empty `api-key`, where the run tells. Throws InputError.
+ */
+export function readInputs(input: ReadInput, whyNoKey: string | null = null): Inputs {
+  return {
+    apiKey: readApiKey(input('api-key').trim(), whyNoKey),
+    expiresIn: readDuration(
+      'expires-in',
+      input('expires-in').trim() || '1h',
+      MINUTE,
+      '1 minute',
+      5 * DAY,
+      '5 days',
+      '30m',
+    ),
+    apiUrl: readApiUrl(input('api-url').trim() || 'https://www.spherescout.io'),
+    exportEnv: readVariableName(input('export-env').trim()),
+    revoke: readFlag('revoke', input('revoke').trim() || 'true'),
+    onRevokeFailure: readPolicy(input('on-revoke-failure').trim() || 'warn'),
+    timeout: readDuration(
+      'timeout',
+      input('timeout').trim() || '2m',
+      1000,
+      '1 second',
+      30 * MINUTE,
+      '30 minutes',
+      '2m',
+    ),
+  }
+}
+
+function readApiKey(value: string, whyNoKey: string | null): string {
+  if (value === '')
+    throw new InputError(
+      `Input api-key is empty. ${whyNoKey ?? 'Is the secret defined, and for this repository or environment?'} ` +
+        'For example: api-key: $' +
+        '{{ secrets.SPHERESCOUT_API_KEY }}',
+    )
+  if (!isUsable(value))
+    throw new InputError(
+      'Input api-key holds white space, a control character or a non-ASCII character inside (it is not shown here). ' +
+        'Save the secret again, with nothing but the key, on one line',
+    )
+  return value
+}
+
+function readDuration(
+  name: string,
+  value: string,
+  shortest: number,
+  shortestText: string,
+  longest: number,
+  longestText: string,
+  example: string,
+): number {
+  const refuse = (fault: string) =>
+    new InputError(`Input ${name} is ${quoted(value)}: ${fault}. For example: ${name}: ${example}`)
+  if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
+  const duration = value.length <= 100 ? ms(value as ms.StringValue) : undefined
+  if (duration === undefined || Number.isNaN(duration))
+    throw refuse('it is not a duration, a number with a unit')
+  if (duration < shortest) throw refuse(`at least ${shortestText}`)
+  if (duration > longest) throw refuse(`at most ${longestText}`)
+  return duration
+}
+
+function readApiUrl(value: string): string {
+  const example = 'For example: api-url: https://www.spherescout.io'
+  if (!URL.canParse(value)) throw new InputError(`Input api-url is not a URL. ${example}`)
+  const url = new URL(value)
+  if (url.username || url.password)
+    throw new InputError(
+      `Input api-url holds a user name or password; the credential goes into api-key. ${example}`,
+    )
+  if (/[?#]/.test(value)) throw new InputError(`Input api-url holds a query or fragment. ${example}`)
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
+    throw new InputError(
+      `Input api-url must start with https:// (http:// is for loopback hosts alone), as a key would be sent in the clear. ${example}`,
+    )
+  return url.href.replace(/\/+$/, '')
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+}
+
+/** Names that the runner refuses or that would change the runner, later steps or this action's post step. */
+const RESERVED_NAMES = /^(NODE_OPTIONS|PATH|CI|(GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
+
+function readVariableName(value: string): string {
+  const refuse = (fault: string) =>
+    new InputError(
+      `Input export-env is ${quoted(value)}: ${fault}. For example: export-env: SPHERESCOUT_API_KEY`,
+    )
+  if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value))
+    throw refuse('not a name for an environment variable')
+  if (RESERVED_NAMES.test(value)) throw refuse('a name that is reserved for the runner')
+  return value
+}
+
+function readFlag(name: string, value: string): boolean {
+  if (/^(true|True|TRUE)$/.test(value)) return true
+  if (/^(false|False|FALSE)$/.test(value)) return false
+  throw new InputError(
+    `Input ${name} is ${quoted(value)}: it must be true or false. For example: ${name}: true`,
+  )
+}
+
+/** What post does when it cannot show that the key is dead. Throws InputError. */
+export function readPolicy(value: string): 'warn' | 'fail' {
+  if (value === 'warn' || value === 'fail') return value
+  throw new InputError(
+    `Input on-revoke-failure is ${quoted(value)}: it must be warn or fail. For example: on-revoke-failure: fail`,
+  )
+}
+
+/** A value for a message: one line, and not too much of it. */
+function quoted(value: string): string {
+  return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+}
+
+/** A branch of a pull request; its repository is null where a fork was deleted since. */
+interface Branch {
+  repo?: { full_name?: string } | null
+}
+
+/** What of the workflow run explains an empty secret; the shape of `context` in @actions/github. */
+export interface RunContext {
+  eventName: string
+  actor: string
+  payload: { pull_request?: { head?: Branch; base?: Branch; [other: string]: unknown } }
+}
+
+/**
+ * Why this run was given no secrets, or null where it should have been: GitHub gives none to pull requests from
+ * forks, and only Dependabot's own to runs that Dependabot starts.
+ */
+export function whyNoSecrets({ eventName, actor, payload }: RunContext): string | null {
+  if (actor === 'dependabot[bot]')
+    return 'This run was started by Dependabot, and GitHub gives such runs none of the repository’s Actions secrets; define it as a Dependabot secret, or skip this job.'
+  const { head, base } = payload.pull_request ?? {}
+  const fromFork = head !== undefined && head.repo?.full_name !== base?.repo?.full_name
+  if (eventName === 'pull_request' && fromFork)
+    return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
+  return null
+}

@@ -1,0 +1,243 @@
+import { backoff } from './backoff.ts'
+import { type Budget, budgetUntil } from './budget.ts'
+import { type Cancellation, Cancelled } from './cancellation.ts'
+import { endKey, type Tools } from './end-key.ts'
+import type { Inputs } from './inputs.ts'
+import { formatInstant } from './instant.ts'
+import { type CreatedKey, faultInAnswer, isUsable, type Problem } from './key-api.ts'
+import { type Ledger, openLedger } from './ledger.ts'
+import { chooseMark, type Mark } from './mark.ts'
+import { maskedForms } from './masking.ts'
+import { identify, recoverKeys } from './recover-key.ts'
+import { clockNote, issuedLine, issuedSummary, type Runner, shortened, summarise } from './report.ts'
+import type { IssuedKey, SavedState } from './saved-state.ts'
+
+/** What main runs in: the tools, the runner, and what post will need to know of this process. */
+export interface MainSurroundings extends Tools {
+  runner: Runner
+  cancellation: Cancellation
+  userAgent: string
+  proxy: string
+  trust: SavedState['trust']
+}
+
+/** A wrong clock is corrected from this difference on, in milliseconds. */
+const WRONG_CLOCK = 60_000
+/** How long main may take to revoke a key that it cannot hand over, in milliseconds, on top of its `timeout`. */
+const COMPENSATION = 20_000
+
+/**
+ * The main step: obtains a key that expires within `expiresIn`, masks it, saves what post needs, hands it over.
+ * Throws an Error for the person reading the log; whatever it throws, the keys made on the way were revoked or are
+ * in the saved record for post.
+ */
+export async function issueKey(inputs: Inputs, surroundings: MainSurroundings): Promise<void> {
+  const { runner, clock, cancellation } = surroundings
+  const ledger = openLedger(inputs, surroundings)
+  try {
+    const key = await obtainKey(inputs, surroundings, ledger)
+    stopIfCancelled(cancellation)
+    handOver(key, inputs, runner)
+    if (!inputs.revoke) ledger.keep(key)
+    runner.info(issuedLine(key, inputs, clock.now()))
+    await summarise(runner, issuedSummary(key, inputs))
+    stopIfCancelled(cancellation)
+  } catch (error) {
+    await endAll(ledger, surroundings, inputs.apiKey)
+    throw error
+  }
+}
+
+/** Asks until there is a key that passes every check, or there is no point in asking again. */
+async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger: Ledger): Promise<IssuedKey> {
+  const { runner, clock, random, api, cancellation } = surroundings
+  const budget = budgetUntil(clock.now() + inputs.timeout, clock, cancellation)
+  let skew = 0
+  let wholeSeconds = false
+  let replaced = false
+  let refusals = 0
+
+  for (let attempt = 1; ; ) {
+    stopIfCancelled(cancellation)
+    const limits = budget.limits()
+    const mark = chooseMark(clock.now(), skew, inputs.expiresIn, limits.timeout, wholeSeconds, random())
+    ledger.intend(mark)
+    const reply = await api.create(inputs.apiKey, expiryText(mark), limits)
+
+    const clockWasWrong = reply.skew !== null && Math.abs(reply.skew - skew) > WRONG_CLOCK
+    if (clockWasWrong && reply.skew !== null) {
+      skew = reply.skew
+      runner.info(clockNote(skew))
+    }
+
+    if (reply.ok) {
+      const key = await accept(reply.value, mark, inputs, surroundings, ledger, budget)
+      if (!clockWasWrong || replaced) return key
+      // Its lifetime was reckoned by a clock that is wrong; by the server's it is another than was asked for.
+      replaced = true
+      await replace(key, inputs.apiKey, surroundings, ledger, budget)
+      continue
+    }
+
+    const { problem } = reply
+    if (!problem.mayHaveActed) ledger.settle(mark)
+    else await recover(mark, problem, inputs.apiKey, surroundings, ledger, budget)
+    stopIfCancelled(cancellation)
+
+    if (problem.status === 400 && refusals < 2 && (clockWasWrong || !wholeSeconds)) {
+      // Nothing was made. The likely causes are an expiry in the past by the server's clock, or fractions of a second.
+      refusals += 1
+      if (!clockWasWrong) wholeSeconds = true
+      continue
+    }
+    if (!problem.passing) throw new Error(refusalMessage(problem))
+    const wait = backoff(attempt, problem.retryAfter, random())
+    if (wait >= budget.left()) throw new Error(gaveUpMessage(problem, attempt, wait, inputs.timeout))
+    runner.info(`${problem.message}. Trying again in ${seconds(wait)}.`)
+    await budget.pause(wait)
+    attempt += 1
+  }
+}
+
+/**
+ * Masks the key before anything else is done with it, saves it for post, and only then looks at whether it is what was
+ * asked for. Throws where it is not; it is then in the ledger, to be revoked.
+ */
+async function accept(
+  answer: CreatedKey,
+  mark: Mark,
+  inputs: Inputs,
+  surroundings: MainSurroundings,
+  ledger: Ledger,
+  budget: Budget,
+): Promise<IssuedKey> {
+  const { token } = answer
+  if (token !== null) for (const form of maskedForms(token)) surroundings.runner.setSecret(form)
+  const usable = token !== null && isUsable(token) ? token : null
+  const fault = faultInAnswer(answer, mark.expiry)
+
+  // Without an id, the list knows it: by the key's first characters, or else by the mark.
+  const listed =
+    answer.id === null && usable !== null ? await identify(usable, inputs.apiKey, surroundings, budget) : null
+  const id = answer.id ?? listed?.id ?? null
+  if (id === null) {
+    const problem = { message: fault ?? '', mayHaveActed: true, passing: false }
+    await recover(mark, problem, inputs.apiKey, surroundings, ledger, budget)
+    throw new Error(
+      `The API’s answer cannot be used: ${fault}. The post step looks for any key that it made.`,
+    )
+  }
+
+  const { createdAt, expiresAt } = answer
+  const key = { token: usable, id, prefix: answer.prefix ?? '', createdAt, expiresAt, keep: false }
+  ledger.obtain(key, mark)
+  if (fault !== null)
+    throw new Error(`The API’s answer cannot be used: ${fault}. That key is revoked at once.`)
+  return key
+}
+
+/** Looks for the key that a lost reply may have carried. What stays unknown stays in the ledger. */
+async function recover(
+  mark: Mark,
+  problem: Problem,
+  apiKey: string,
+  surroundings: MainSurroundings,
+  ledger: Ledger,
+  budget: Budget,
+): Promise<void> {
+  const { runner } = surroundings
+  runner.info(`${problem.message}. A key may have been made all the same; looking for it.`)
+  const [recovery] = await recoverKeys([mark], [apiKey], ledger.ids(), surroundings, budget)
+  switch (recovery?.kind) {
+    case 'revoked':
+      ledger.settle(mark)
+      runner.info(`Found it, by its expiry, and revoked it: ${shortened(recovery.key)}.`)
+      break
+    case 'absent':
+      runner.info('No such key so far. The post step will look again, as a slow server may still make it.')
+      break
+    case 'unclear':
+      runner.warning(
+        `A create request was lost, and the account holds ${recovery.candidates.length} key(s) that may be its own or another run’s. ` +
+          `None was revoked; such a key expires by itself at ${formatInstant(mark.expiry)}.`,
+      )
+      break
+    case 'failed':
+      runner.info(
+        `The account’s keys could not be looked through (${recovery.problem.message}). The post step will try again.`,
+      )
+      break
+  }
+}
+
+async function replace(
+  key: IssuedKey,
+  apiKey: string,
+  surroundings: MainSurroundings,
+  ledger: Ledger,
+  budget: Budget,
+): Promise<void> {
+  const ending = await endKey(key, apiKey, surroundings, budget)
+  if (ending.dead) ledger.end(key)
+  surroundings.runner.info(
+    `The key ${shortened(key)} was made with the wrong clock and is replaced` +
+      `${ending.dead ? ' (revoked)' : `; it could not be revoked yet (${ending.reason}), the post step will try again`}.`,
+  )
+}
+
+function handOver(key: IssuedKey, inputs: Inputs, runner: Runner): void {
+  const token = key.token ?? ''
+  runner.setOutput('key', token)
+  runner.setOutput('key-id', key.id)
+  runner.setOutput('key-prefix', key.prefix)
+  runner.setOutput('created-at', key.createdAt === null ? '' : formatInstant(key.createdAt))
+  runner.setOutput('expires-at', key.expiresAt === null ? '' : formatInstant(key.expiresAt))
+  if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
+}
+
+/** Compensation: main is failing, so every key that it holds is ended now. What cannot be is left to post. */
+async function endAll(ledger: Ledger, surroundings: MainSurroundings, apiKey: string): Promise<void> {
+  const { runner, clock, cancellation } = surroundings
+  const budget = budgetUntil(clock.now() + COMPENSATION, clock, cancellation)
+  for (const key of ledger.keys()) {
+    const ending = await endKey(key, apiKey, surroundings, budget)
+    if (ending.dead)
+      runner.info(`The key ${shortened(key)} was revoked${ending.verified ? ' (verified)' : ''}.`)
+    else
+      runner.warning(
+        `The key ${shortened(key)} could not be revoked: ${ending.reason}. The post step will try again.`,
+      )
+    try {
+      if (ending.dead) ledger.end(key)
+      else ledger.giveToPost(key)
+    } catch {
+      // A state file that cannot be written may be why main is failing; the other keys still have to be ended.
+    }
+  }
+}
+
+function stopIfCancelled(cancellation: Cancellation): void {
+  if (cancellation.requestedAt !== null)
+    throw new Cancelled('The job was cancelled before a key could be handed over.')
+}
+
+function expiryText(mark: Mark): string {
+  return mark.weak ? formatInstant(mark.expiry).replace('.000Z', 'Z') : formatInstant(mark.expiry)
+}
+
+function seconds(duration: number): string {
+  return `${(duration / 1000).toFixed(1)} s`
+}
+
+function refusalMessage({ status, message }: Problem): string {
+  if (status === 401)
+    return `The API did not accept api-key: it is wrong, revoked or expired (${message}). Check the secret that api-key is given.`
+  return `No key was created: ${message}.`
+}
+
+function gaveUpMessage({ message }: Problem, attempts: number, wait: number, timeout: number): string {
+  return (
+    `No key was obtained: ${message}. Gave up after ${attempts} attempt(s), as the next one, in ${seconds(wait)}, ` +
+    `would pass the timeout of ${seconds(timeout)}. Raise input timeout, or run the job again later.`
+  )
+}

@@ -1,0 +1,275 @@
+import { parseRetryAfter } from './backoff.ts'
+import { HttpFailure, type HttpResponse, type Send } from './http.ts'
+import { formatInstant, parseInstant } from './instant.ts'
+import type { ListedKey } from './mark.ts'
+
+/** Why a call did not do what was asked. */
+export interface Problem {
+  /** One line for a person: which host, what happened, what to do. Holds no secret. */
+  message: string
+  /** The status, where there was an answer. */
+  status?: number
+  /** Whether the request may have taken effect all the same. False is a proof, true is only a doubt. */
+  mayHaveActed: boolean
+  /** Whether asking again can help. */
+  passing: boolean
+  /** How long the server asked us to stay away, in milliseconds. */
+  retryAfter?: number
+}
+
+/** What a call brought: a value or a problem, and the server's clock less ours (ms) where the answer told its date. */
+export type Reply<T> = { skew: number | null } & ({ ok: true; value: T } | { ok: false; problem: Problem })
+
+/** The answer to a create call, as far as it could be read: nothing in it is to be trusted yet. */
+export interface CreatedKey {
+  token: string | null
+  id: string | null
+  prefix: string | null
+  createdAt: number | null
+  /** The instant, or null where the key never expires or the text could not be read. */
+  expiresAt: number | null
+}
+
+/** Limits for one call, in milliseconds, and how a cancelled job cuts it short (see HttpRequest). */
+export interface CallLimits {
+  timeout: number
+  cancel?: AbortSignal
+  grace?: number
+}
+
+/** The calls of the key API. They never throw; every failure is a Problem. */
+export interface KeyApi {
+  create(credential: string, expiry: string, limits: CallLimits): Promise<Reply<CreatedKey>>
+  list(credential: string, limits: CallLimits): Promise<Reply<ListedKey[]>>
+  revoke(credential: string, id: string, limits: CallLimits): Promise<Reply<null>>
+  /** Asks whether a key is still accepted. Its 401 is the only proof that a key is dead. */
+  probe(credential: string, limits: CallLimits): Promise<Reply<null>>
+}
+
+export const KEYS_PATH = '/api/user/api-keys'
+const MOST_PAGES = 100
+
+/**
+ * The key API at `apiUrl` (no trailing slash). `userAgent` tells the account's owner which run made a request; `now`
+ * is this machine's clock in milliseconds.
+ */
+export function createKeyApi(send: Send, apiUrl: string, userAgent: string, now: () => number): KeyApi {
+  const keysUrl = `${apiUrl}${KEYS_PATH}`
+
+  async function call<T>(
+    method: 'GET' | 'POST' | 'DELETE',
+    url: URL,
+    credential: string,
+    limits: CallLimits,
+    read: (response: HttpResponse) => T,
+    body?: object,
+  ): Promise<Reply<T>> {
+    const headers: Record<string, string> = {
+      Accept: 'application/json',
+      Authorization: `Bearer ${credential}`,
+      'User-Agent': userAgent,
+    }
+    const json = body && JSON.stringify(body)
+    if (json) {
+      headers['Content-Type'] = 'application/json'
+      headers['Content-Length'] = String(Buffer.byteLength(json))
+    }
+    const asked = now()
+    try {
+      const response = await send({ method, url, headers, ...limits, ...(json ? { body: json } : {}) })
+      const skew = skewOf(response, (asked + now()) / 2)
+      if (response.status < 200 || response.status > 299) {
+        return { ok: false, skew, problem: refusal(method, url, response, credential, now()) }
+      }
+      try {
+        return { ok: true, skew, value: read(response) }
+      } catch {
+        const message = `${url.host} answered ${method} ${url.pathname} with ${response.status} and something that could not be read`
+        return {
+          ok: false,
+          skew,
+          problem: { message, status: response.status, mayHaveActed: true, passing: true },
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof HttpFailure)) throw error
+      const message =
+        error.fault === 'proxy'
+          ? `${url.host} could not be reached: ${error.message}`
+          : `${url.host}: ${error.message}`
+      // A certificate does not become valid by asking again.
+      const passing = error.fault !== 'tls'
+      return { ok: false, skew: null, problem: { message, mayHaveActed: error.mayHaveActed, passing } }
+    }
+  }
+
+  return {
+    create: (credential, expiry, limits) =>
+      call('POST', new URL(keysUrl), credential, limits, readCreated, { expiry }),
+
+    async list(credential, limits) {
+      const keys: ListedKey[] = []
+      const started = now()
+      let query = ''
+      for (let page = 1; ; page++) {
+        const left = { ...limits, timeout: Math.max(1, limits.timeout - (now() - started)) }
+        const reply = await call('GET', new URL(keysUrl + query), credential, left, readPage)
+        if (!reply.ok) return reply
+        keys.push(...reply.value.keys)
+        if (reply.value.nextQuery === null) return { ok: true, skew: reply.skew, value: keys }
+        query = reply.value.nextQuery
+        if (page === MOST_PAGES) {
+          const message = `${new URL(keysUrl).host} has more than ${MOST_PAGES} pages of keys; the list was not read to its end`
+          return { ok: false, skew: reply.skew, problem: { message, mayHaveActed: true, passing: false } }
+        }
+      }
+    },
+
+    revoke: (credential, id, limits) =>
+      call('DELETE', new URL(`${keysUrl}/${encodeURIComponent(id)}`), credential, limits, () => null),
+
+    probe: (credential, limits) => call('GET', new URL(keysUrl), credential, limits, () => null),
+  }
+}
+
+function skewOf(response: HttpResponse, ours: number): number | null {
+  const date = Date.parse(response.headers.date ?? '')
+  // The header has whole seconds; on average, the server was half a second further.
+  return Number.isNaN(date) ? null : date + 500 - ours
+}
+
+function readCreated({ body }: HttpResponse): CreatedKey {
+  const answer: unknown = JSON.parse(body)
+  const meta = field(answer, 'api_key')
+  return {
+    token: text(field(answer, 'token')),
+    id: identifier(field(meta, 'id')),
+    prefix: text(field(meta, 'token_key')),
+    createdAt: parseInstant(field(meta, 'created')),
+    expiresAt: parseInstant(field(meta, 'expiry')),
+  }
+}
+
+/** One page of the list: a bare array, or `{results, next}`. Throws where it is neither. */
+function readPage({ body }: HttpResponse): { keys: ListedKey[]; nextQuery: string | null } {
+  const answer: unknown = JSON.parse(body)
+  const rows = Array.isArray(answer) ? answer : field(answer, 'results')
+  if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
+  const next = field(answer, 'next')
+  return {
+    keys: rows.flatMap((row) => {
+      const id = identifier(field(row, 'id'))
+      if (id === null) return []
+      return {
+        id,
+        prefix: text(field(row, 'token_key')) ?? '',
+        createdAt: parseInstant(field(row, 'created')),
+        expiresAt: parseInstant(field(row, 'expiry')),
+      }
+    }),
+    // Only the query of the next page is used: whatever host the answer names, the credential goes to ours.
+    nextQuery: typeof next === 'string' && next ? new URL(next, 'https://any.example').search : null,
+  }
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null
+}
+
+/** An id that can stand in a URL, escaped. A dot segment cannot: even escaped, it names another path. */
+function identifier(value: unknown): string | null {
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
+  const id = text(value)
+  return id === null || id === '.' || id === '..' || !id.isWellFormed() ? null : id
+}
+
+/** What an answer outside 2xx means. */
+function refusal(
+  method: string,
+  url: URL,
+  { status, headers, body }: HttpResponse,
+  credential: string,
+  now: number,
+): Problem {
+  const what = `${url.host} answered ${status} to ${method} ${url.pathname}`
+  const reason = reasonGiven(body, credential)
+  const certain = { status, mayHaveActed: false, passing: false }
+  if (status === 401) return { ...certain, message: what }
+  if (status === 429) {
+    const retryAfter = parseRetryAfter(headers['retry-after'], now)
+    return {
+      ...certain,
+      message: `${what}: too many requests${retryAfter === undefined ? '' : `, wait ${Math.ceil(retryAfter / 1000)} s`}`,
+      passing: true,
+      ...(retryAfter === undefined ? {} : { retryAfter }),
+    }
+  }
+  if (status >= 300 && status < 400) {
+    const location = headers.location ?? ''
+    const host = URL.canParse(location, url.href) ? new URL(location, url).host : 'an unreadable address'
+    return {
+      ...certain,
+      message: `${what} with a redirect to ${host}; redirects are never followed. Check api-url`,
+    }
+  }
+  if (status >= 500 || status < 200)
+    return { status, message: `${what}${reason && `: ${reason}`}`, mayHaveActed: true, passing: true }
+  return { ...certain, message: `${what}${reason && `: ${reason}`}` }
+}
+
+const LONGEST_REASON = 300
+
+/**
+ * The API's own words for a refusal, from any of the shapes that it uses: detail, error, or messages by field. Empty
+ * for HTML or nothing. One line, cut to length, and without the credential, should the server repeat it.
+ */
+function reasonGiven(body: string, credential: string): string {
+  let answer: unknown
+  try {
+    answer = JSON.parse(body)
+  } catch {
+    return ''
+  }
+  const words = (value: unknown, depth = 0): string[] => {
+    if (typeof value === 'string') return [value]
+    if (typeof value !== 'object' || value === null || depth > 3) return []
+    return Object.values(value).flatMap((part) => words(part, depth + 1))
+  }
+  const parts =
+    typeof answer === 'object' && answer !== null && !Array.isArray(answer)
+      ? Object.entries(answer).flatMap(([name, value]) => {
+          const said = words(value).join(' ')
+          if (!said || name === 'code') return []
+          return /^(detail|error|message|messages|non_field_errors)$/.test(name) ? said : `${name}: ${said}`
+        })
+      : words(answer)
+  return parts
+    .join('; ')
+    .replaceAll(credential, '***')
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .trim()
+    .slice(0, LONGEST_REASON)
+}
+
+/** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
+export function isUsable(credential: string): boolean {
+  return /^[\x21-\x7e]+$/.test(credential)
+}
+
+/** Checks the answer to a create call; the reason why it cannot be used, or null. `asked` is the expiry asked for (ms). */
+export function faultInAnswer(answer: CreatedKey, asked: number): string | null {
+  if (answer.token === null) return 'the answer holds no key'
+  if (!isUsable(answer.token)) return 'the key holds white space, control or non-ASCII characters'
+  if (answer.id === null) return 'the answer holds no id, so the key could not be revoked by it'
+  if (answer.expiresAt === null) return 'the key never expires, though an expiry was asked for'
+  if (answer.expiresAt > asked + ROUNDING)
+    return `the key expires ${formatInstant(answer.expiresAt)}, later than the ${formatInstant(asked)} asked for`
+  return null
+}
+
+/** A server may round an expiry to its own grid; more than this is another lifetime. */
+const ROUNDING = 5_000

@@ -1,0 +1,81 @@
+import type { Inputs } from './inputs.ts'
+import type { Mark } from './mark.ts'
+import type { Runner } from './report.ts'
+import { type IssuedKey, type SavedState, STATE_NAME, STATE_VERSION } from './saved-state.ts'
+
+/**
+ * Main's account of what may be alive: create requests whose outcome is not known, and keys that it holds. Every entry is
+ * saved for post before the step that it describes can go wrong; each method throws what `saveState` throws.
+ */
+export interface Ledger {
+  /** A create request is about to be sent. */
+  intend(mark: Mark): void
+  /** The request made no key, or the key that it made is dead. */
+  settle(mark: Mark): void
+  /** The request made this key. */
+  obtain(key: IssuedKey, mark: Mark): void
+  /** The key is left to its expiry, as the workflow asked. */
+  keep(key: IssuedKey): void
+  /** The key is dead. */
+  end(key: IssuedKey): void
+  /** The key is to be ended by post, whatever the workflow asked. */
+  giveToPost(key: IssuedKey): void
+  keys(): readonly IssuedKey[]
+  ids(): ReadonlySet<string>
+}
+
+/** An empty ledger. Nothing is saved until there is something to save. */
+export function openLedger(
+  { apiUrl, apiKey, revoke, onRevokeFailure }: Inputs,
+  {
+    runner,
+    userAgent,
+    proxy,
+    trust,
+  }: { runner: Pick<Runner, 'saveState'>; userAgent: string } & Pick<SavedState, 'proxy' | 'trust'>,
+): Ledger {
+  const fixed = {
+    version: STATE_VERSION,
+    apiUrl,
+    apiKey,
+    userAgent,
+    proxy,
+    trust,
+    revoke,
+    onRevokeFailure,
+  } as const
+  let keys: readonly IssuedKey[] = []
+  let marks: readonly Mark[] = []
+  const save = () => {
+    const state: SavedState = { ...fixed, keys: [...keys], marks: [...marks] }
+    runner.saveState(STATE_NAME, JSON.stringify(state))
+  }
+  const without = <T>(items: readonly T[], gone: T) => items.filter((item) => item !== gone)
+  const setKeep = (key: IssuedKey, keep: boolean) => {
+    keys = keys.map((held) => (held.id === key.id ? { ...held, keep } : held))
+    save()
+  }
+  return {
+    intend(mark) {
+      marks = [...marks, mark]
+      save()
+    },
+    settle(mark) {
+      marks = without(marks, mark)
+      save()
+    },
+    obtain(key, mark) {
+      keys = [...keys, key]
+      marks = without(marks, mark)
+      save()
+    },
+    keep: (key) => setKeep(key, true),
+    end(key) {
+      keys = keys.filter(({ id }) => id !== key.id)
+      save()
+    },
+    giveToPost: (key) => setKeep(key, false),
+    keys: () => keys,
+    ids: () => new Set(keys.map(({ id }) => id)),
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * What one create request asked for, kept so that the key can be recognised if the reply is lost. The API lets a
+ * client choose nothing but `expiry`, so the expiry itself is the mark. All times are milliseconds since 1970.
+ */
+export interface Mark {
+  /** The expiry asked for, by the server's clock. */
+  expiry: number
+  /** When the request was sent and when waiting for its answer ends, by this machine's clock. */
+  askedAt: number
+  deadline: number
+  /** Asked in whole seconds, because the server refuses fractions: other runs may well have asked for the same. */
+  weak: boolean
+}
+
+/** How long after a lost request's deadline a slow server may still carry it out. */
+export const SLOW_SERVER = 15_000
+
+/** At most this part of the lifetime is given up to make the expiry one that no other run is likely to ask for. */
+const SHORTENED_BY = 0.05
+
+/** How far `created` may lie outside the window of the request: the Date header has whole seconds, and takes a while. */
+const CLOCK_SLACK = 5_000
+/** The same where no answer told the server's time; a wrong clock is only corrected beyond a minute. */
+const UNKNOWN_CLOCK_SLACK = 65_000
+
+/**
+ * Chooses the expiry of one create request: `lifetime` from now by the server's clock, less a random part of at most
+ * 5 %, never more. `skew` is the server's clock less ours; `random` is in [0, 1). Times in milliseconds.
+ */
+export function chooseMark(
+  now: number,
+  skew: number,
+  lifetime: number,
+  timeout: number,
+  weak: boolean,
+  random: number,
+): Mark {
+  const instant = Math.floor(now + skew + lifetime - random * lifetime * SHORTENED_BY)
+  const wholeSeconds = Math.floor(instant / 1000) * 1000
+  // Never a whole second by chance: on a server that drops fractions, that would match keys of other runs.
+  const expiry = weak ? wholeSeconds : instant === wholeSeconds ? instant - 1 : instant
+  return { expiry, askedAt: now, deadline: now + timeout, weak }
+}
+
+/** A key as the account's list shows it. */
+export interface ListedKey {
+  id: string
+  prefix: string
+  /** Instants in milliseconds since 1970; null where the list gives none. */
+  createdAt: number | null
+  expiresAt: number | null
+}
+
+export type Sighting =
+  | { kind: 'absent' }
+  | { kind: 'found'; key: ListedKey }
+  /** Something is there that may be the lost key, but cannot be told from another run's. */
+  | { kind: 'unclear'; candidates: ListedKey[] }
+
+/**
+ * Looks in the account's list for the key that the request of `mark` made. Found only if exactly one key, made in the
+ * window of the request, has exactly the expiry asked for; keys known to be somebody's (`known` ids) are left out.
+ * `skew` is the server's clock less ours, or null where no answer told.
+ */
+export function sight(
+  mark: Mark,
+  list: ListedKey[],
+  known: ReadonlySet<string>,
+  skew: number | null,
+): Sighting {
+  const slack = skew === null ? UNKNOWN_CLOCK_SLACK : CLOCK_SLACK
+  const from = mark.askedAt + (skew ?? 0) - slack
+  const to = mark.deadline + SLOW_SERVER + (skew ?? 0) + slack
+  const possible = list.filter(
+    ({ id, createdAt, expiresAt }) =>
+      !known.has(id) &&
+      createdAt !== null &&
+      from <= createdAt &&
+      createdAt <= to &&
+      expiresAt !== null &&
+      // A server that keeps no fractions, or rounds them, moves the expiry by less than a second.
+      Math.abs(expiresAt - mark.expiry) < 1000,
+  )
+  const exact = possible.filter(({ expiresAt }) => expiresAt === mark.expiry)
+  const [only] = exact
+  if (only && exact.length === 1 && !mark.weak) return { kind: 'found', key: only }
+  // Keys that miss the mark by milliseconds are other runs' where the server keeps milliseconds, and only worth a
+  // warning where it does not: there every expiry ends in whole seconds.
+  const rounded = possible.filter(({ expiresAt }) => expiresAt !== null && expiresAt % 1000 === 0)
+  const candidates = exact.length > 0 ? exact : rounded
+  return candidates.length > 0 ? { kind: 'unclear', candidates } : { kind: 'absent' }
+}

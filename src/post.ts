@@ -1,0 +1,34 @@
+// Wires the real runner, network and clock into the post step.
+import { getInput, getState, setFailed } from '@actions/core'
+import { getProxyForUrl } from 'proxy-from-env'
+import { createSend } from './http.ts'
+import { readPolicy } from './inputs.ts'
+import { createKeyApi } from './key-api.ts'
+import { revokeKey } from './revoke-key.ts'
+import { runner } from './runner.ts'
+import { parseState, STATE_NAME } from './saved-state.ts'
+import { fileDigest, systemClock } from './system.ts'
+import { trustSettings } from './trust.ts'
+
+// Nothing is more urgent than the revocation: a signal does not stop it, only the runner's kill does.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
+
+async function run(): Promise<void> {
+  try {
+    await revokeKey(parseState(getState(STATE_NAME)), {
+      clock: systemClock,
+      random: Math.random,
+      runner,
+      connect: ({ apiUrl, proxy, userAgent }) =>
+        createKeyApi(createSend(proxy), apiUrl, userAgent, systemClock.now),
+      trust: trustSettings(process.env, fileDigest),
+      proxyNow: getProxyForUrl,
+      verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
+      policyWithoutRecord: () => readPolicy(getInput('on-revoke-failure') || 'warn'),
+    })
+  } catch (error) {
+    setFailed(error instanceof Error ? error.message : String(error))
+  }
+}
+
+void run()

@@ -1,0 +1,69 @@
+import { type ClientRequestArgs, request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { type ConnectionOptions, connect as tlsConnect } from 'node:tls'
+
+/** The proxy would not open a tunnel. Nothing of the request itself was sent. */
+export class ProxyRefusal extends Error {
+  override readonly name = 'ProxyRefusal'
+}
+
+type Connected = (error: Error | null, stream: Duplex) => void
+
+/**
+ * A `createConnection` for Node's agents that reaches every host through a CONNECT tunnel of `proxy`, with TLS inside
+ * it where `secure`. Node's own `proxyEnv` would do, but came with 24.5, and the oldest runner with node24 ships
+ * 24.4 (on 32-bit ARM, Node 20).
+ */
+export function tunnelThrough(proxy: string, secure: boolean) {
+  return (options: ClientRequestArgs, connected?: Connected): undefined => {
+    const refuse = (message: string) => connected?.(new ProxyRefusal(message), undefined as never)
+    if (!URL.canParse(proxy) || !/^https?:$/.test(new URL(proxy).protocol)) {
+      refuse('the proxy in HTTPS_PROXY or HTTP_PROXY is not an http or https address')
+      return
+    }
+    const { protocol, host, hostname, port, username, password } = new URL(proxy)
+    const target = `${bracketed(String(options.host))}:${options.port}`
+    const login = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')
+    const open = protocol === 'https:' ? httpsRequest : httpRequest
+    open({
+      method: 'CONNECT',
+      host: hostname.replace(/^\[|\]$/g, ''),
+      port: port || (protocol === 'https:' ? 443 : 80),
+      path: target,
+      headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
+      agent: false,
+      rejectUnauthorized: true,
+    })
+      // The request that wants the tunnel has a deadline; a proxy that never answers must not outlive it.
+      .once('socket', (socket) => socket.unref())
+      .once('connect', (answer, socket) => {
+        if (answer.statusCode === 200) {
+          socket.ref()
+          connected?.(null, secure ? tlsConnect({ ...(options as ConnectionOptions), socket }) : socket)
+          return
+        }
+        socket.destroy()
+        const hint =
+          answer.statusCode === 407 ? '; it wants a login, as in http://USER:PASSWORD@HOST:PORT' : ''
+        refuse(`the proxy ${host} refused the tunnel with status ${answer.statusCode}${hint}`)
+      })
+      .once('error', (error: NodeJS.ErrnoException) =>
+        refuse(`the proxy ${host} could not be reached (${error.code ?? 'closed early'})`),
+      )
+      .end()
+    return
+  }
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+}

@@ -1,0 +1,83 @@
+import { type Budget, persist } from './budget.ts'
+import { revokeById, type Tools } from './end-key.ts'
+import type { Problem } from './key-api.ts'
+import { type ListedKey, type Mark, sight } from './mark.ts'
+
+/** What came of looking for the key of one lost request. */
+export type Recovery =
+  | { kind: 'revoked'; key: ListedKey }
+  /** No such key in the list; a slow server may still make one. */
+  | { kind: 'absent' }
+  /** Something is there, but it may be another run's: nothing was revoked. */
+  | { kind: 'unclear'; candidates: ListedKey[] }
+  /** The list could not be read, or the key that was found could not be revoked. */
+  | { kind: 'failed'; problem: Problem }
+
+/**
+ * Looks once for the keys of lost create requests and revokes those that are certainly this run's. `credentials` are
+ * tried in turn where one may not list or revoke; `known` are ids that need no looking for. One answer a mark, in order.
+ */
+export async function recoverKeys(
+  marks: readonly Mark[],
+  credentials: (string | null)[],
+  known: ReadonlySet<string>,
+  tools: Tools,
+  budget: Budget,
+): Promise<Recovery[]> {
+  const listed = await listKeys(credentials, tools, budget)
+  if (!listed.ok) return marks.map(() => ({ kind: 'failed', problem: listed.problem }))
+
+  const recoveries: Recovery[] = []
+  for (const mark of marks) {
+    const sighting = sight(mark, listed.value, known, listed.skew)
+    if (sighting.kind !== 'found') {
+      recoveries.push(sighting)
+      continue
+    }
+    const { key } = sighting
+    const answered = await revokeById(key.id, credentials, tools, budget)
+    if (typeof answered === 'object') recoveries.push({ kind: 'failed', problem: answered })
+    else recoveries.push({ kind: 'revoked', key })
+  }
+  return recoveries
+}
+
+/**
+ * The listed key that `token` belongs to, or null: for an answer that gave the key but no id. A key's prefix is
+ * long enough to tell it from every other, or else this does not guess.
+ */
+export async function identify(
+  token: string,
+  credential: string,
+  tools: Tools,
+  budget: Budget,
+): Promise<ListedKey | null> {
+  const listed = await listKeys([credential], tools, budget)
+  if (!listed.ok) return null
+  const owners = listed.value.filter(
+    ({ prefix }) => prefix.length >= SHORTEST_PREFIX && token.startsWith(prefix),
+  )
+  return owners.length === 1 ? (owners[0] ?? null) : null
+}
+
+const SHORTEST_PREFIX = 8
+
+async function listKeys(credentials: (string | null)[], { api, random }: Tools, budget: Budget) {
+  const usable = credentials.filter((credential) => credential !== null)
+  const ask = (credential: string) => persist(budget, random, (limits) => api.list(credential, limits))
+  const [first, ...others] = usable
+  if (first === undefined) {
+    const problem: Problem = {
+      message: 'there was no credential left to list the keys with',
+      mayHaveActed: false,
+      passing: false,
+    }
+    return { ok: false, skew: null, problem } as const
+  }
+  let reply = await ask(first)
+  for (const credential of others) {
+    if (reply.ok || ![401, 403].includes(reply.problem.status ?? 0)) break
+    reply = await ask(credential)
+  }
+  return reply
+}

@@ -1,0 +1,115 @@
+import type * as core from '@actions/core'
+import type { Inputs } from './inputs.ts'
+import { formatInstant } from './instant.ts'
+import type { IssuedKey } from './saved-state.ts'
+
+/** What the steps use of the runner: the real `@actions/core`, or a recorder in tests. */
+export type Runner = Pick<
+  typeof core,
+  'info' | 'warning' | 'setSecret' | 'setOutput' | 'exportVariable' | 'saveState'
+> & {
+  /** Adds Markdown to the job summary. */
+  summarise(markdown: string): Promise<void>
+}
+
+/** Where a person ends a key by hand. */
+export const DASHBOARD = 'Dashboard → Plans → API Keys'
+
+type Named = Pick<IssuedKey, 'prefix' | 'id'>
+
+/** A key as a person finds it in the dashboard: its first characters, and as much of its id as helps. */
+export function shortened({ prefix, id }: Named): string {
+  return `${plain(prefix)}… (id ${shortId(id)})`
+}
+
+/** The same with the whole id, for whoever has to act on it. */
+export function inFull({ prefix, id }: Named): string {
+  return `${plain(prefix)}… (id ${plain(id)})`
+}
+
+function shortId(id: string): string {
+  const whole = plain(id)
+  return whole.length > 16 ? `${whole.slice(0, 8)}…` : whole
+}
+
+/** Text of the server's for a line of log: what could start a line or a command of its own is left out. */
+function plain(text: string): string {
+  return text.replace(/[^\x21-\x7e]/g, '?').slice(0, 200)
+}
+
+/** One line on the key that was handed over. `now` is in milliseconds since 1970. */
+export function issuedLine(key: IssuedKey, { revoke }: Inputs, now: number): string {
+  const end = revoke
+    ? 'The post step revokes it after the job.'
+    : 'It is left to its expiry, as revoke is false.'
+  return `Created the API key ${shortened(key)}, valid until ${expiryOf(key)}${lifetime(key, now)}. ${end}`
+}
+
+function lifetime({ expiresAt }: IssuedKey, now: number): string {
+  if (expiresAt === null) return ''
+  const minutes = Math.round((expiresAt - now) / 60_000)
+  const text = minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`
+  return ` (${text} from now)`
+}
+
+function expiryOf({ expiresAt }: Pick<IssuedKey, 'expiresAt'>): string {
+  return expiresAt === null ? 'no set time' : readable(expiresAt)
+}
+
+/** An instant for a person, to the second: 2027-01-01 00:00:00 UTC. */
+export function readable(instant: number): string {
+  return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
+}
+
+/** What to say of a runner whose clock is wrong; `skew` is the server's clock less ours, in milliseconds. */
+export function clockNote(skew: number): string {
+  const minutes = Math.abs(skew / 60_000).toFixed(1)
+  return `This runner’s clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API’s; the expiry is reckoned by the API’s.`
+}
+
+/** The job summary of main. */
+export function issuedSummary(key: IssuedKey, { revoke }: Inputs): string {
+  return [
+    '### SphereScout key for this job',
+    '',
+    '| Key | Id | Created | Expires | Afterwards |',
+    '| --- | --- | --- | --- | --- |',
+    `| \`${cell(key.prefix)}…\` | \`${cell(shortId(key.id))}\` | ${key.createdAt === null ? '' : readable(key.createdAt)} | ${expiryOf(key)} | ${revoke ? 'revoked by the post step' : 'left to its expiry'} |`,
+    '',
+  ].join('\n')
+}
+
+/** One row of what became of a key. */
+export interface KeyEnd {
+  key: IssuedKey
+  how: string
+  at: number
+}
+
+/** The job summary of post: how and when each key ended. */
+export function endedSummary(ends: KeyEnd[]): string {
+  return [
+    '### SphereScout key after this job',
+    '',
+    '| Key | Id | Created | Expires | Ended |',
+    '| --- | --- | --- | --- | --- |',
+    ...ends.map(
+      ({ key, how, at }) =>
+        `| \`${cell(key.prefix)}…\` | \`${cell(shortId(key.id))}\` | ${key.createdAt === null ? '' : readable(key.createdAt)} | ${expiryOf(key)} | **${how}**, ${readable(at)} |`,
+    ),
+    '',
+  ].join('\n')
+}
+
+function cell(text: string): string {
+  return plain(text).replace(/[|`<>\\]/g, '?')
+}
+
+/** Adds to the job summary. A summary that cannot be written is no reason to fail a job or to lose sight of a key. */
+export async function summarise(runner: Runner, markdown: string): Promise<void> {
+  try {
+    await runner.summarise(markdown)
+  } catch {
+    runner.info('The job summary could not be written.')
+  }
+}

@@ -1,0 +1,207 @@
+import { type Budget, budgetUntil } from './budget.ts'
+import { endKey, type Tools } from './end-key.ts'
+import { formatInstant } from './instant.ts'
+import type { KeyApi } from './key-api.ts'
+import { type Mark, SLOW_SERVER } from './mark.ts'
+import { type Recovery, recoverKeys } from './recover-key.ts'
+import {
+  DASHBOARD,
+  endedSummary,
+  inFull,
+  type KeyEnd,
+  type Runner,
+  readable,
+  shortened,
+  summarise,
+} from './report.ts'
+import type { FoundState, IssuedKey, SavedState } from './saved-state.ts'
+import { changedTrust } from './trust.ts'
+
+/** What post runs in. The API is made from the saved record: its URL, its proxy, its User-Agent. */
+export interface PostSurroundings extends Omit<Tools, 'api'> {
+  runner: Runner
+  connect(state: SavedState): KeyApi
+  trust: SavedState['trust']
+  /** The proxy that the environment names now for `apiUrl`; a later step may have changed it. */
+  proxyNow(apiUrl: string): string
+  /** Whether NODE_TLS_REJECT_UNAUTHORIZED asks to verify no certificate. */
+  verificationOff: boolean
+  /** What to do about a record that cannot be read, where its own policy cannot be read either. */
+  policyWithoutRecord(): 'warn' | 'fail'
+}
+
+/** All of post, in milliseconds. */
+const POST = 60_000
+/** What is kept for revoking the known key while lost ones are looked for, in milliseconds. */
+const KEPT_FOR_KEYS = 25_000
+/** The longest that a lost request can still be under way when post starts: one attempt, and a slow server. */
+const LONGEST_WATCH = 10_000 + SLOW_SERVER
+const WATCH_EVERY = 2_000
+
+/**
+ * The post step: ends every key that main made, and looks for those whose reply was lost. Reads nothing but what main saved.
+ * Throws an Error where it cannot show that a key is dead and the policy is `fail`; with `warn` it warns.
+ */
+export async function revokeKey(found: FoundState, surroundings: PostSurroundings): Promise<void> {
+  const { runner } = surroundings
+  if (found.kind === 'none') {
+    runner.info('No key was asked for in this job, so there is none to revoke.')
+    return
+  }
+  if (found.kind === 'unreadable') {
+    conclude(
+      `What the main step saved cannot be used (${found.reason}), so nothing was revoked. If it created a key, that key ` +
+        `ends at its own expiry; to end it now: ${DASHBOARD}.`,
+      surroundings.policyWithoutRecord(),
+      runner,
+    )
+    return
+  }
+  const { state } = found
+  if (state.keys.length === 0 && state.marks.length === 0) {
+    runner.info('The main step left no key behind, so there is none to revoke.')
+    return
+  }
+
+  warnOfChanges(state, surroundings)
+  const work = toolsFor(state, surroundings)
+  const deadline = surroundings.clock.now() + POST
+  const watching = budgetUntil(
+    state.keys.length > 0 ? deadline - KEPT_FOR_KEYS : deadline,
+    surroundings.clock,
+  )
+  const troubles = [
+    ...(await settleMarks(state, work, watching)),
+    ...(await endKeys(state, work, budgetUntil(deadline, surroundings.clock))),
+  ]
+  if (troubles.length > 0) conclude(troubles.join(' '), state.onRevokeFailure, runner)
+}
+
+function conclude(message: string, policy: 'warn' | 'fail', runner: Runner): void {
+  if (policy === 'fail') throw new Error(message)
+  runner.warning(message)
+}
+
+/** What the rest of post works with. */
+interface Work extends Tools {
+  runner: Runner
+  /** The long-lived key, or null where it must not be sent. */
+  apiKey: string | null
+}
+
+/**
+ * Where a later step changed which certificate authorities are trusted, somebody may be able to read what post sends. The short-lived
+ * key is worth the risk, as it dies by it; the long-lived one is not.
+ */
+function toolsFor(state: SavedState, { runner, clock, random, connect, trust }: PostSurroundings): Work {
+  const trusted = changedTrust(state.trust, trust).length === 0
+  return { api: connect(state), clock, random, runner, apiKey: trusted ? state.apiKey : null }
+}
+
+function warnOfChanges(
+  state: SavedState,
+  { runner, trust, proxyNow, verificationOff }: PostSurroundings,
+): void {
+  if (verificationOff)
+    runner.warning('NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. Post verifies certificates all the same.')
+  const changed = changedTrust(state.trust, trust)
+  if (changed.length > 0)
+    runner.warning(
+      `A step of this job changed ${changed.join(', ')}, and with it which certificates are trusted. ` +
+        'Post does not send api-key under these settings.',
+    )
+  if (proxyNow(state.apiUrl) !== state.proxy)
+    runner.warning(
+      'A step of this job changed the proxy settings (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY). ' +
+        'Post goes the way that the main step went.',
+    )
+}
+
+/**
+ * Looks for the keys of lost create requests, until a server that is slow to act has had its time. What cannot be
+ * settled comes back as sentences for the person who has to.
+ */
+async function settleMarks(state: SavedState, work: Work, budget: Budget): Promise<string[]> {
+  const { runner, clock } = work
+  if (state.marks.length === 0) return []
+  runner.info(`Looking for the keys of ${state.marks.length} create request(s) whose reply was lost.`)
+  const known = new Set(state.keys.map(({ id }) => id))
+  const ownKey = state.keys.find(({ token }) => token !== null)?.token ?? null
+  const slowest = Math.max(...state.marks.map(({ deadline }) => deadline + SLOW_SERVER))
+  const until = Math.min(slowest, clock.now() + LONGEST_WATCH)
+
+  let open = state.marks.map((mark): { mark: Mark; outcome: Recovery } => ({
+    mark,
+    outcome: { kind: 'absent' },
+  }))
+  for (;;) {
+    const lookedAt = clock.now()
+    const marks = open.map(({ mark }) => mark)
+    const outcomes = await recoverKeys(marks, [ownKey, work.apiKey], known, work, budget)
+    open = open.flatMap(({ mark }, index) => {
+      const outcome = outcomes[index]
+      if (outcome === undefined) return []
+      if (outcome.kind !== 'revoked') return { mark, outcome }
+      runner.info(
+        `Found a key of this job that was never handed over, and revoked it: ${shortened(outcome.key)}.`,
+      )
+      return []
+    })
+    const hopeless = open.every(({ outcome }) => outcome.kind === 'failed' && !outcome.problem.passing)
+    if (hopeless || lookedAt >= until || budget.left() <= 1) {
+      if (open.some(({ outcome }) => outcome.kind === 'absent') && lookedAt >= until)
+        runner.info('No other key was made by such a request.')
+      return open.flatMap(({ mark, outcome }) => unsettled(mark, outcome, lookedAt >= until))
+    }
+    await budget.pause(Math.min(WATCH_EVERY, until - lookedAt))
+  }
+}
+
+function unsettled(mark: Mark, outcome: Recovery, watchedToTheEnd: boolean): string[] {
+  const byHand =
+    `If there is such a key, it was created about ${readable(mark.askedAt)} with expiry ${formatInstant(mark.expiry)}, ` +
+    `when it ends by itself; to end it now: ${DASHBOARD}.`
+  if (outcome.kind === 'failed')
+    return [
+      `It could not be seen whether a lost create request made a key: ${outcome.problem.message}. ${byHand}`,
+    ]
+  if (outcome.kind === 'unclear')
+    return [
+      `A create request was lost, and ${outcome.candidates.length} key(s) may be its own or another run’s, so none was revoked. ${byHand}`,
+    ]
+  if (!watchedToTheEnd)
+    return [`A create request was lost, and there was no time to wait for a slow server. ${byHand}`]
+  return []
+}
+
+/** Revokes every key that is not to be kept, and proves it. What could not be proved comes back as sentences. */
+async function endKeys(state: SavedState, work: Work, budget: Budget): Promise<string[]> {
+  const { runner, clock } = work
+  const troubles: string[] = []
+  const ends: KeyEnd[] = []
+  for (const key of state.keys) {
+    if (key.keep) {
+      runner.info(`The key ${shortened(key)} is left to its expiry${expiry(key)}, as revoke is false.`)
+      ends.push({ key, how: 'Left to its expiry', at: clock.now() })
+      continue
+    }
+    const ending = await endKey(key, work.apiKey, work, budget)
+    if (ending.dead) {
+      const how = `${ending.already ? 'Already revoked or expired' : 'Revoked'}${ending.verified ? ' (verified)' : ''}`
+      runner.info(`${how}: the API key ${shortened(key)}${ending.verified ? ' is refused with 401' : ''}.`)
+      ends.push({ key, how, at: clock.now() })
+    } else {
+      troubles.push(
+        `The API key ${inFull(key)} could not be shown to be dead: ${ending.reason}. It expires by itself${expiry(key) || ' never'}; ` +
+          `to end it now: ${DASHBOARD}.`,
+      )
+      ends.push({ key, how: 'Not shown to be dead', at: clock.now() })
+    }
+  }
+  if (ends.length > 0) await summarise(runner, endedSummary(ends))
+  return troubles
+}
+
+function expiry({ expiresAt }: IssuedKey): string {
+  return expiresAt === null ? '' : ` at ${readable(expiresAt)}`
+}
