@@ -23,6 +23,8 @@ export interface MainSurroundings extends Tools {
 
 /** A wrong clock is corrected from this difference on, in milliseconds. */
 const WRONG_CLOCK = 60_000
+/** No create request is sent with less time than this for its answer, in milliseconds: its reply would likely be lost. */
+const SHORTEST_ATTEMPT = 500
 /** How long main may take to revoke a key that it cannot hand over, in milliseconds, on top of its `timeout`. */
 const COMPENSATION = 20_000
 
@@ -38,10 +40,10 @@ export async function issueKey(inputs: Inputs, surroundings: MainSurroundings): 
     const key = await obtainKey(inputs, surroundings, ledger)
     stopIfCancelled(cancellation)
     handOver(key, inputs, runner)
-    if (!inputs.revoke) ledger.keep(key)
     runner.info(issuedLine(key, inputs, clock.now()))
     await summarise(runner, issuedSummary(key, inputs))
     stopIfCancelled(cancellation)
+    if (!inputs.revoke) ledger.keep(key)
   } catch (error) {
     await endAll(ledger, surroundings, inputs.apiKey)
     throw error
@@ -76,6 +78,7 @@ async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger:
       // Its lifetime was reckoned by a clock that is wrong; by the server's it is another than was asked for.
       replaced = true
       await replace(key, inputs.apiKey, surroundings, ledger, budget)
+      if (budget.left() < SHORTEST_ATTEMPT) throw new Error(clockMessage(inputs.timeout))
       continue
     }
 
@@ -92,7 +95,8 @@ async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger:
     }
     if (!problem.passing) throw new Error(refusalMessage(problem))
     const wait = backoff(attempt, problem.retryAfter, random())
-    if (wait >= budget.left()) throw new Error(gaveUpMessage(problem, attempt, wait, inputs.timeout))
+    if (wait + SHORTEST_ATTEMPT > budget.left())
+      throw new Error(gaveUpMessage(problem, attempt, wait, inputs.timeout))
     runner.info(`${problem.message}. Trying again in ${seconds(wait)}.`)
     await budget.pause(wait)
     attempt += 1
@@ -233,6 +237,13 @@ function refusalMessage({ status, message }: Problem): string {
   if (status === 401)
     return `The API did not accept api-key: it is wrong, revoked or expired (${message}). Check the secret that api-key is given.`
   return `No key was created: ${message}.`
+}
+
+function clockMessage(timeout: number): string {
+  return (
+    `This runner’s clock is wrong, and the timeout of ${seconds(timeout)} left no time to ask for a key by the API’s. ` +
+    'Raise input timeout, or set the runner’s clock.'
+  )
 }
 
 function gaveUpMessage({ message }: Problem, attempts: number, wait: number, timeout: number): string {

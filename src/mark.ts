@@ -77,16 +77,16 @@ export function sight(
       createdAt !== null &&
       from <= createdAt &&
       createdAt <= to &&
-      expiresAt !== null &&
-      // A server that keeps no fractions, or rounds them, moves the expiry by less than a second.
-      Math.abs(expiresAt - mark.expiry) < 1000,
+      // A server that keeps no fractions, or rounds them, moves the expiry by less than a second; one that
+      // ignores it makes a key without.
+      (expiresAt === null || Math.abs(expiresAt - mark.expiry) < 1000),
   )
   const exact = possible.filter(({ expiresAt }) => expiresAt === mark.expiry)
   const [only] = exact
   if (only && exact.length === 1 && !mark.weak) return { kind: 'found', key: only }
   // Keys that miss the mark by milliseconds are other runs' where the server keeps milliseconds, and only worth a
-  // warning where it does not: there every expiry ends in whole seconds.
-  const rounded = possible.filter(({ expiresAt }) => expiresAt !== null && expiresAt % 1000 === 0)
-  const candidates = exact.length > 0 ? exact : rounded
+  // warning where it does not: there every expiry ends in whole seconds, or there is none.
+  const blurred = possible.filter(({ expiresAt }) => expiresAt === null || expiresAt % 1000 === 0)
+  const candidates = exact.length > 0 ? exact : blurred
   return candidates.length > 0 ? { kind: 'unclear', candidates } : { kind: 'absent' }
 }

@@ -28,7 +28,7 @@ export function inFull({ prefix, id }: Named): string {
 }
 
 function shortId(id: string): string {
-  const whole = plain(id)
+  const whole = cell(id)
   return whole.length > 16 ? `${whole.slice(0, 8)}…` : whole
 }
 
@@ -74,7 +74,7 @@ export function issuedSummary(key: IssuedKey, { revoke }: Inputs): string {
     '',
     '| Key | Id | Created | Expires | Afterwards |',
     '| --- | --- | --- | --- | --- |',
-    `| \`${cell(key.prefix)}…\` | \`${cell(shortId(key.id))}\` | ${key.createdAt === null ? '' : readable(key.createdAt)} | ${expiryOf(key)} | ${revoke ? 'revoked by the post step' : 'left to its expiry'} |`,
+    `| \`${cell(key.prefix)}…\` | \`${shortId(key.id)}\` | ${key.createdAt === null ? '' : readable(key.createdAt)} | ${expiryOf(key)} | ${revoke ? 'revoked by the post step' : 'left to its expiry'} |`,
     '',
   ].join('\n')
 }
@@ -95,7 +95,7 @@ export function endedSummary(ends: KeyEnd[]): string {
     '| --- | --- | --- | --- | --- |',
     ...ends.map(
       ({ key, how, at }) =>
-        `| \`${cell(key.prefix)}…\` | \`${cell(shortId(key.id))}\` | ${key.createdAt === null ? '' : readable(key.createdAt)} | ${expiryOf(key)} | **${how}**, ${readable(at)} |`,
+        `| \`${cell(key.prefix)}…\` | \`${shortId(key.id)}\` | ${key.createdAt === null ? '' : readable(key.createdAt)} | ${expiryOf(key)} | **${how}**, ${readable(at)} |`,
     ),
     '',
   ].join('\n')

@@ -1094,26 +1094,38 @@ function createKeyApi(send, apiUrl, userAgent, now) {
             return { ok: false, skew: null, problem: { message, mayHaveActed: error.mayHaveActed, passing } };
         }
     }
+    async function readPages(credential, limits) {
+        const keys = [];
+        let query = '';
+        for (let pages = 1;; pages++) {
+            const reply = await call('GET', new URL(keysUrl + query), credential, limits(), readPage);
+            if (!reply.ok)
+                return reply;
+            keys.push(...reply.value.keys);
+            if (reply.value.nextQuery === null)
+                return { ok: true, skew: reply.skew, value: { keys, pages } };
+            query = reply.value.nextQuery;
+            if (pages === MOST_PAGES) {
+                const message = `${new URL(keysUrl).host} has more than ${MOST_PAGES} pages of keys; the list was not read to its end`;
+                return { ok: false, skew: reply.skew, problem: { message, mayHaveActed: true, passing: false } };
+            }
+        }
+    }
     return {
         create: (credential, expiry, limits) => call('POST', new URL(keysUrl), credential, limits, readCreated, { expiry }),
         async list(credential, limits) {
-            const keys = [];
-            const started = now();
-            let query = '';
-            for (let page = 1;; page++) {
-                const left = { ...limits, timeout: Math.max(1, limits.timeout - (now() - started)) };
-                const reply = await call('GET', new URL(keysUrl + query), credential, left, readPage);
-                if (!reply.ok)
-                    return reply;
-                keys.push(...reply.value.keys);
-                if (reply.value.nextQuery === null)
-                    return { ok: true, skew: reply.skew, value: keys };
-                query = reply.value.nextQuery;
-                if (page === MOST_PAGES) {
-                    const message = `${new URL(keysUrl).host} has more than ${MOST_PAGES} pages of keys; the list was not read to its end`;
-                    return { ok: false, skew: reply.skew, problem: { message, mayHaveActed: true, passing: false } };
-                }
-            }
+            const deadline = now() + limits.timeout;
+            const remaining = () => ({ ...limits, timeout: Math.max(1, deadline - now()) });
+            const first = await readPages(credential, remaining);
+            if (!first.ok || first.value.pages === 1)
+                return first.ok ? { ...first, value: first.value.keys } : first;
+            // A key that ends while the pages are read moves the others up, past the page that is read next. What one
+            // reading missed, another one finds.
+            const second = await readPages(credential, remaining);
+            if (!second.ok)
+                return second;
+            const byId = new Map([...first.value.keys, ...second.value.keys].map((key) => [key.id, key]));
+            return { ...second, value: [...byId.values()] };
         },
         revoke: (credential, id, limits) => call('DELETE', new URL(`${keysUrl}/${encodeURIComponent(id)}`), credential, limits, () => null),
         probe: (credential, limits) => call('GET', new URL(keysUrl), credential, limits, () => null),
@@ -1525,79 +1537,18 @@ function sight(mark, list, known, skew) {
         createdAt !== null &&
         from <= createdAt &&
         createdAt <= to &&
-        expiresAt !== null &&
-        // A server that keeps no fractions, or rounds them, moves the expiry by less than a second.
-        Math.abs(expiresAt - mark.expiry) < 1000);
+        // A server that keeps no fractions, or rounds them, moves the expiry by less than a second; one that
+        // ignores it makes a key without.
+        (expiresAt === null || Math.abs(expiresAt - mark.expiry) < 1000));
     const exact = possible.filter(({ expiresAt }) => expiresAt === mark.expiry);
     const [only] = exact;
     if (only && exact.length === 1 && !mark.weak)
         return { kind: 'found', key: only };
     // Keys that miss the mark by milliseconds are other runs' where the server keeps milliseconds, and only worth a
-    // warning where it does not: there every expiry ends in whole seconds.
-    const rounded = possible.filter(({ expiresAt }) => expiresAt !== null && expiresAt % 1000 === 0);
-    const candidates = exact.length > 0 ? exact : rounded;
+    // warning where it does not: there every expiry ends in whole seconds, or there is none.
+    const blurred = possible.filter(({ expiresAt }) => expiresAt === null || expiresAt % 1000 === 0);
+    const candidates = exact.length > 0 ? exact : blurred;
     return candidates.length > 0 ? { kind: 'unclear', candidates } : { kind: 'absent' };
-}
-
-;// CONCATENATED MODULE: ./build/recover-key.js
-
-
-
-/**
- * Looks once for the keys of lost create requests and revokes those that are certainly this run's. `credentials` are
- * tried in turn where one may not list or revoke; `known` are ids that need no looking for. One answer a mark, in order.
- */
-async function recoverKeys(marks, credentials, known, tools, budget) {
-    const listed = await listKeys(credentials, tools, budget);
-    if (!listed.ok)
-        return marks.map(() => ({ kind: 'failed', problem: listed.problem }));
-    const recoveries = [];
-    for (const mark of marks) {
-        const sighting = sight(mark, listed.value, known, listed.skew);
-        if (sighting.kind !== 'found') {
-            recoveries.push(sighting);
-            continue;
-        }
-        const { key } = sighting;
-        const answered = await revokeById(key.id, credentials, tools, budget);
-        if (typeof answered === 'object')
-            recoveries.push({ kind: 'failed', problem: answered });
-        else
-            recoveries.push({ kind: 'revoked', key });
-    }
-    return recoveries;
-}
-/**
- * The listed key that `token` belongs to, or null: for an answer that gave the key but no id. A key's prefix is
- * long enough to tell it from every other, or else this does not guess.
- */
-async function identify(token, credential, tools, budget) {
-    const listed = await listKeys([credential], tools, budget);
-    if (!listed.ok)
-        return null;
-    const owners = listed.value.filter(({ prefix }) => prefix.length >= SHORTEST_PREFIX && token.startsWith(prefix));
-    return owners.length === 1 ? (owners[0] ?? null) : null;
-}
-const SHORTEST_PREFIX = 8;
-async function listKeys(credentials, { api, random }, budget) {
-    const usable = credentials.filter((credential) => credential !== null);
-    const ask = (credential) => persist(budget, random, (limits) => api.list(credential, limits));
-    const [first, ...others] = usable;
-    if (first === undefined) {
-        const problem = {
-            message: 'there was no credential left to list the keys with',
-            mayHaveActed: false,
-            passing: false,
-        };
-        return { ok: false, skew: null, problem };
-    }
-    let reply = await ask(first);
-    for (const credential of others) {
-        if (reply.ok || ![401, 403].includes(reply.problem.status ?? 0))
-            break;
-        reply = await ask(credential);
-    }
-    return reply;
 }
 
 ;// CONCATENATED MODULE: ./build/report.js
@@ -1613,7 +1564,7 @@ function inFull({ prefix, id }) {
     return `${plain(prefix)}… (id ${plain(id)})`;
 }
 function shortId(id) {
-    const whole = plain(id);
+    const whole = cell(id);
     return whole.length > 16 ? `${whole.slice(0, 8)}…` : whole;
 }
 /** Text of the server's for a line of log: what could start a line or a command of its own is left out. */
@@ -1653,7 +1604,7 @@ function issuedSummary(key, { revoke }) {
         '',
         '| Key | Id | Created | Expires | Afterwards |',
         '| --- | --- | --- | --- | --- |',
-        `| \`${cell(key.prefix)}…\` | \`${cell(shortId(key.id))}\` | ${key.createdAt === null ? '' : readable(key.createdAt)} | ${expiryOf(key)} | ${revoke ? 'revoked by the post step' : 'left to its expiry'} |`,
+        `| \`${cell(key.prefix)}…\` | \`${shortId(key.id)}\` | ${key.createdAt === null ? '' : readable(key.createdAt)} | ${expiryOf(key)} | ${revoke ? 'revoked by the post step' : 'left to its expiry'} |`,
         '',
     ].join('\n');
 }
@@ -1664,7 +1615,7 @@ function endedSummary(ends) {
         '',
         '| Key | Id | Created | Expires | Ended |',
         '| --- | --- | --- | --- | --- |',
-        ...ends.map(({ key, how, at }) => `| \`${cell(key.prefix)}…\` | \`${cell(shortId(key.id))}\` | ${key.createdAt === null ? '' : readable(key.createdAt)} | ${expiryOf(key)} | **${how}**, ${readable(at)} |`),
+        ...ends.map(({ key, how, at }) => `| \`${cell(key.prefix)}…\` | \`${shortId(key.id)}\` | ${key.createdAt === null ? '' : readable(key.createdAt)} | ${expiryOf(key)} | **${how}**, ${readable(at)} |`),
         '',
     ].join('\n');
 }
@@ -1679,6 +1630,75 @@ async function summarise(runner, markdown) {
     catch {
         runner.info('The job summary could not be written.');
     }
+}
+
+;// CONCATENATED MODULE: ./build/recover-key.js
+
+
+
+
+/**
+ * Looks once for the keys of lost create requests and revokes those that are certainly this run's. `credentials` are
+ * tried in turn where one may not list or revoke; `known` are ids that need no looking for. A key whose text nobody knows cannot
+ * prove that it is dead, so the list has to show that it is gone. One answer a mark, in order.
+ */
+async function recoverKeys(marks, credentials, known, tools, budget) {
+    const listed = await listKeys(credentials, tools, budget);
+    if (!listed.ok)
+        return marks.map(() => ({ kind: 'failed', problem: listed.problem }));
+    const recoveries = [];
+    for (const mark of marks) {
+        const sighting = sight(mark, listed.value, known, listed.skew);
+        if (sighting.kind !== 'found')
+            recoveries.push(sighting);
+        else
+            recoveries.push(await revokeLost(sighting.key, credentials, tools, budget));
+    }
+    return recoveries;
+}
+async function revokeLost(key, credentials, tools, budget) {
+    const answered = await revokeById(key.id, credentials, tools, budget);
+    if (typeof answered === 'object')
+        return { kind: 'failed', problem: answered };
+    const left = await listKeys(credentials, tools, budget);
+    if (!left.ok)
+        return { kind: 'failed', problem: left.problem };
+    if (!left.value.some(({ id }) => id === key.id))
+        return { kind: 'revoked', key };
+    const message = `the key ${shortened(key)} is still in the list after its revocation`;
+    return { kind: 'failed', problem: { message, mayHaveActed: true, passing: true } };
+}
+/**
+ * The listed key that `token` belongs to, or null: for an answer that gave the key but no id. A key's prefix is
+ * long enough to tell it from every other, or else this does not guess.
+ */
+async function identify(token, credential, tools, budget) {
+    const listed = await listKeys([credential], tools, budget);
+    if (!listed.ok)
+        return null;
+    const owners = listed.value.filter(({ prefix }) => prefix.length >= SHORTEST_PREFIX && token.startsWith(prefix));
+    return owners.length === 1 ? (owners[0] ?? null) : null;
+}
+const SHORTEST_PREFIX = 8;
+async function listKeys(credentials, { api, random }, budget) {
+    const usable = credentials.filter((credential) => credential !== null);
+    const ask = (credential) => persist(budget, random, (limits) => api.list(credential, limits));
+    const [first, ...others] = usable;
+    if (first === undefined) {
+        const problem = {
+            message: 'there was no credential left to list the keys with',
+            mayHaveActed: false,
+            passing: false,
+        };
+        return { ok: false, skew: null, problem };
+    }
+    let reply = await ask(first);
+    for (const credential of others) {
+        if (reply.ok || ![401, 403].includes(reply.problem.status ?? 0))
+            break;
+        reply = await ask(credential);
+    }
+    return reply;
 }
 
 ;// CONCATENATED MODULE: ./build/trust.js

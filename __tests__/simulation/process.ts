@@ -1,0 +1,108 @@
+import type { Runner } from '../../src/report.ts'
+
+/** A simulated process was killed: nothing that it does from here on has any effect. */
+export class Killed extends Error {}
+
+/** One simulated process, which may be killed before any of its effects. */
+export interface Process {
+  readonly alive: boolean
+  readonly died: Promise<void>
+  kill(): void
+  /** Called before each effect; throws Killed in a dead process, or in one that dies at just this effect. */
+  effect(): void
+}
+
+/** A process that dies before its effect number `killAt` (never, if infinite); `onEffect` sees every number. */
+export function startProcess(killAt: number, onEffect: (count: number) => void): Process {
+  let alive = true
+  let count = 0
+  let died = () => {}
+  const death = new Promise<void>((resolve) => {
+    died = resolve
+  })
+  const kill = () => {
+    alive = false
+    died()
+  }
+  return {
+    get alive() {
+      return alive
+    },
+    died: death,
+    kill,
+    effect() {
+      if (alive) {
+        count += 1
+        if (count >= killAt) kill()
+        else onEffect(count)
+      }
+      if (!alive) throw new Killed()
+    },
+  }
+}
+
+/** What a step left with the runner. */
+export interface Traces {
+  state: Record<string, string>
+  outputs: Record<string, string>
+  masks: string[]
+  /** Everything that a person can read: log lines, warnings, the summary, the error that ended the step. */
+  printed: string[]
+  warnings: string[]
+  /** Outputs and variables that were set before their value was masked. */
+  unmasked: string[]
+}
+
+/** A recorder of what a step does, whose `failing` call (by name) throws from its `failingFrom`-th time on. */
+export function recordRunner(
+  process: Process,
+  failing: string,
+  failingFrom: number,
+): { runner: Runner; traces: Traces } {
+  const traces: Traces = { state: {}, outputs: {}, masks: [], printed: [], warnings: [], unmasked: [] }
+  let calls = 0
+  const attempt = (name: string) => {
+    process.effect()
+    if (name !== failing) return
+    calls += 1
+    if (calls >= failingFrom) throw new Error(`ENOSPC: no space left on device, ${name}`)
+  }
+  const hand = (name: string, value: string) => {
+    if (name.endsWith('key') || name.endsWith('KEY')) {
+      if (!traces.masks.includes(value)) traces.unmasked.push(name)
+    }
+    traces.outputs[name] = value
+  }
+  const runner: Runner = {
+    info(message) {
+      process.effect()
+      traces.printed.push(message)
+    },
+    warning(message) {
+      process.effect()
+      traces.printed.push(String(message))
+      traces.warnings.push(String(message))
+    },
+    setSecret(secret) {
+      process.effect()
+      traces.masks.push(secret)
+    },
+    setOutput(name, value) {
+      attempt('setOutput')
+      hand(name, String(value))
+    },
+    exportVariable(name, value) {
+      attempt('exportVariable')
+      hand(name, String(value))
+    },
+    saveState(name, value) {
+      attempt('saveState')
+      traces.state[name] = String(value)
+    },
+    async summarise(markdown) {
+      attempt('summarise')
+      traces.printed.push(markdown)
+    },
+  }
+  return { runner, traces }
+}

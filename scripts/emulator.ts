@@ -1,0 +1,32 @@
+// The SphereScout key API on this machine, to try the action against: npm run emulator -- [--port N] [--tls] [--throttle N]
+import { parseArgs } from 'node:util'
+import { makeCertificates } from '../__tests__/support/certificates.ts'
+import { startEmulator } from '../__tests__/support/emulator.ts'
+
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string', default: '0' },
+    tls: { type: 'boolean', default: false },
+    throttle: { type: 'string' },
+  },
+})
+
+const certificates = values.tls ? await makeCertificates(['127.0.0.1', 'localhost']) : null
+const emulator = await startEmulator({
+  port: Number(values.port),
+  control: true,
+  ...(certificates ? { tls: certificates } : {}),
+  ...(values.throttle ? { throttle: { requests: Number(values.throttle), windowMs: 60_000 } } : {}),
+})
+const { url, account } = emulator
+console.log(`URL      ${url}`)
+console.log(`API key  ${account.longLivedKey}`)
+if (certificates) console.log(`CA       (give it in NODE_EXTRA_CA_CERTS)\n${certificates.ca}`)
+console.log(
+  `Try      curl -s ${certificates ? '-k ' : ''}-X POST ${url}/api/user/api-keys -H "Authorization: Bearer ${account.longLivedKey}" \\`,
+)
+console.log(
+  `              -H 'Content-Type: application/json' -d '{"expiry": "${new Date(Date.now() + 3_600_000).toISOString()}"}'`,
+)
+console.log('Ends with Ctrl-C.')
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void emulator.close())
