@@ -92,9 +92,11 @@ function newLogOf(job: Job): () => string {
   }
 }
 
-function sayKeys(keys: { token_key: string; id: string; created: string; expiry: string | null }[]) {
+function sayKeys(keys: { token_key: string; created: number; expiry: number | null }[]) {
   for (const { token_key, created, expiry } of keys) {
-    say(`${token_key}…  created ${created}  ${expiry === null ? 'never expires' : `expires ${expiry}`}`)
+    say(
+      `${token_key}…  created ${new Date(created).toISOString()}  ${expiry === null ? 'never expires' : `expires ${new Date(expiry).toISOString()}`}`,
+    )
   }
   if (keys.length === 0) say('none')
 }

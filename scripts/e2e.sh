@@ -55,8 +55,8 @@ if grep -E '\b[0-9a-f]{64}\b' "$log" | cut -c 1-60 >&2; then
   echo "FAILED: the log shows something that looks like a key." >&2
   failed=1
 fi
-if [ "$(grep -c 'The key reads: \*\*\*' "$log")" -ne 5 ]; then
-  echo "FAILED: the key is not masked in each of the five places where it is printed." >&2
+if [ "$(grep -c 'The key reads: \*\*\*' "$log")" -ne 6 ]; then
+  echo "FAILED: the key is not masked in each of the six places where it is printed." >&2
   failed=1
 fi
 if [ "$failed" -eq 0 ]; then echo "End to end: every job ended as documented, and no key shows in the log."; fi

@@ -15,6 +15,7 @@ export async function makeCertificates(hosts: string[]): Promise<Certificates> {
     notAfterDate: new Date(Date.now() + 24 * 3_600_000),
     keyType: 'ec' as const,
     curve: 'P-256' as const,
+    algorithm: 'sha256',
   }
   const ca = await generate([{ name: 'commonName', value: 'Test CA' }], {
     ...validity,

@@ -197,10 +197,8 @@ function merged(body: string, patch: unknown): unknown {
     typeof value === 'object' && value !== null && !Array.isArray(value)
   const lay = (base: unknown, over: unknown): unknown => {
     if (!isRecord(over) || !isRecord(base)) return over
-    return Object.entries(over).reduce(
-      (all, [name, value]) => ({ ...all, [name]: lay(all[name], value) }),
-      base as Record<string, unknown>,
-    )
+    const laid = Object.entries(over).map(([name, value]) => [name, lay(base[name], value)])
+    return { ...base, ...Object.fromEntries(laid) }
   }
   return lay(body === '' ? {} : JSON.parse(body), patch)
 }

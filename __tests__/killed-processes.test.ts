@@ -1,0 +1,129 @@
+import { expect, test } from '@jest/globals'
+import { createDice, type Dice } from './simulation/random.ts'
+import { type Fault, startEmulator } from './support/emulator.ts'
+import { createJob } from './support/runner.ts'
+
+const RUNS = 300
+/** Mains at a time: more would start so slowly that every kill came before the first line of code. */
+const MAINS_AT_ONCE = 4
+
+/**
+ * The committed bundles as real processes against a real server, with main killed at a random moment and random faults in
+ * both steps. Post may have to wait for a slow server, up to 16 s, so many jobs wait side by side.
+ */
+test(
+  `no key outlives ${RUNS} jobs whose main was killed at a random moment`,
+  async () => {
+    const seed = Date.now() % 1_000_000
+    const slots = createSlots(MAINS_AT_ONCE)
+    const jobs = Array.from({ length: RUNS }, (_, index) => runJob(createDice(seed * RUNS + index), slots))
+    const outcomes = await Promise.all(jobs)
+
+    const leaks = outcomes.flatMap(({ faults }, index) =>
+      faults.length > 0 ? [{ seed, index, faults }] : [],
+    )
+    expect(leaks).toEqual([])
+    // The test would prove nothing if the kills always came too early or too late.
+    const killed = outcomes.filter(({ mainWasKilled }) => mainWasKilled)
+    expect(killed.length).toBeGreaterThan(RUNS / 4)
+    expect(killed.filter(({ keysMade }) => keysMade > 0).length).toBeGreaterThan(RUNS / 20)
+    expect(outcomes.filter(({ keysMade }) => keysMade > 0).length).toBeGreaterThan(RUNS / 4)
+  },
+  4 * 60_000,
+)
+
+interface JobOutcome {
+  faults: string[]
+  mainWasKilled: boolean
+  keysMade: number
+}
+
+async function runJob(dice: Dice, slots: Slots): Promise<JobOutcome> {
+  const emulator = await startEmulator({
+    listForm: dice.pick(['array', 'paginated']),
+    fractions: dice.pick(['keep', 'microseconds']),
+    selfRevocation: dice.pick(['allowed', 'allowed', 'forbidden']),
+  })
+  const { account } = emulator
+  const job = createJob()
+  const faults: string[] = []
+  try {
+    const foreign = account.addKey({ expiry: Date.now() + 3_600_000 })
+    for (const fault of chooseFaults(dice, ['create', 'create', 'list'])) emulator.fault(fault)
+    const main = await slots.use(() =>
+      job.main(
+        { 'api-key': account.longLivedKey, 'api-url': emulator.url, 'expires-in': '10m', timeout: '1s' },
+        {
+          kill: {
+            signal: dice.pick(['SIGINT', 'SIGTERM', 'SIGKILL', 'SIGKILL']),
+            afterMs: chooseMoment(dice),
+          },
+        },
+      ),
+    )
+    for (const fault of chooseFaults(dice, ['revoke', 'list'])) emulator.fault(fault)
+    const post = await job.post()
+
+    if (post.exitCode !== 0) faults.push(`post ended with ${post.exitCode}`)
+    if (post.annotations.length > 0) faults.push(...post.annotations.map(({ message }) => message))
+    if (account.live().length > 0) faults.push(`${account.live().length} key(s) alive after post`)
+    if (foreign.revoked) faults.push('a key of somebody else was revoked')
+    const secrets = [account.longLivedKey, ...account.keys().map(({ token }) => token)]
+    if (secrets.some((secret) => job.log().includes(secret))) faults.push('a key was printed')
+    return {
+      faults,
+      mainWasKilled: main.signal !== null || main.exitCode !== 0,
+      keysMade: account.keys().length,
+    }
+  } finally {
+    await job.cleanUp()
+    await emulator.close()
+  }
+}
+
+/** Most moments fall in the time when main is at work, which is short; some before and after. */
+function chooseMoment(dice: Dice): number {
+  return dice.chance(0.7) ? dice.between(40, 200) : dice.between(0, 1300)
+}
+
+function chooseFaults(dice: Dice, targets: ('create' | 'list' | 'revoke')[]): Fault[] {
+  return targets.flatMap((on): Fault[] => {
+    if (dice.chance(0.4)) return []
+    const ms = dice.between(0, 800)
+    return [
+      dice.pick<Fault>([
+        { on, kind: 'cut-before' },
+        { on, kind: 'cut-after' },
+        { on, kind: 'truncate' },
+        { on, kind: 'garbage' },
+        { on, kind: 'delay', ms, act: 'before' },
+        { on, kind: 'delay', ms, act: 'after' },
+        { on, kind: 'status', status: 503, acted: true },
+        { on, kind: 'status', status: 502 },
+        { on, kind: 'status', status: 429, headers: { 'Retry-After': '1' } },
+      ]),
+    ]
+  })
+}
+
+interface Slots {
+  use<T>(work: () => Promise<T>): Promise<T>
+}
+
+/** Lets so many pieces of work go on at a time, and the others wait. */
+function createSlots(free: number): Slots {
+  const waiting: (() => void)[] = []
+  return {
+    async use(work) {
+      if (free > 0) free -= 1
+      else await new Promise<void>((resolve) => waiting.push(resolve))
+      try {
+        return await work()
+      } finally {
+        const next = waiting.shift()
+        if (next) next()
+        else free += 1
+      }
+    },
+  }
+}
