@@ -133,8 +133,7 @@ function readFlag(name: string, value: string): boolean {
   )
 }
 
-/** What post does when it cannot show that the key is dead. Throws InputError. */
-export function readPolicy(value: string): 'warn' | 'fail' {
+function readPolicy(value: string): 'warn' | 'fail' {
   if (value === 'warn' || value === 'fail') return value
   throw new InputError(
     `Input on-revoke-failure is ${quoted(value)}: it must be warn or fail. For example: on-revoke-failure: fail`,

@@ -41,7 +41,7 @@ export async function issueKey(inputs: Inputs, surroundings: MainSurroundings): 
     stopIfCancelled(cancellation)
     handOver(key, inputs, runner)
     runner.info(issuedLine(key, inputs, clock.now()))
-    await summarise(runner, issuedSummary(key, inputs))
+    summarise(runner, issuedSummary(key, inputs))
     stopIfCancelled(cancellation)
     if (!inputs.revoke) ledger.keep(key)
   } catch (error) {

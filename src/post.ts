@@ -2,11 +2,11 @@
 import { getInput, getState, setFailed } from '@actions/core'
 import { getProxyForUrl } from 'proxy-from-env'
 import { createSend } from './http.ts'
-import { readPolicy } from './inputs.ts'
 import { createKeyApi } from './key-api.ts'
+import { parseState } from './read-state.ts'
 import { revokeKey } from './revoke-key.ts'
 import { runner } from './runner.ts'
-import { parseState, STATE_NAME } from './saved-state.ts'
+import { STATE_NAME } from './saved-state.ts'
 import { fileDigest, systemClock } from './system.ts'
 import { trustSettings } from './trust.ts'
 
@@ -24,7 +24,7 @@ async function run(): Promise<void> {
       trust: trustSettings(process.env, fileDigest),
       proxyNow: getProxyForUrl,
       verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
-      policyWithoutRecord: () => readPolicy(getInput('on-revoke-failure') || 'warn'),
+      policyWithoutRecord: () => (getInput('on-revoke-failure') === 'fail' ? 'fail' : 'warn'),
     })
   } catch (error) {
     setFailed(error instanceof Error ? error.message : String(error))

@@ -8,8 +8,8 @@ export type Runner = Pick<
   typeof core,
   'info' | 'warning' | 'setSecret' | 'setOutput' | 'exportVariable' | 'saveState'
 > & {
-  /** Adds Markdown to the job summary. */
-  summarise(markdown: string): Promise<void>
+  /** Adds Markdown to the job summary; throws where it cannot be written. */
+  summarise(markdown: string): void
 }
 
 /** Where a person ends a key by hand. */
@@ -106,9 +106,9 @@ function cell(text: string): string {
 }
 
 /** Adds to the job summary. A summary that cannot be written is no reason to fail a job or to lose sight of a key. */
-export async function summarise(runner: Runner, markdown: string): Promise<void> {
+export function summarise(runner: Runner, markdown: string): void {
   try {
-    await runner.summarise(markdown)
+    runner.summarise(markdown)
   } catch {
     runner.info('The job summary could not be written.')
   }

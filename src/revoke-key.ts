@@ -3,6 +3,7 @@ import { endKey, type Tools } from './end-key.ts'
 import { formatInstant } from './instant.ts'
 import type { KeyApi } from './key-api.ts'
 import { type Mark, SLOW_SERVER } from './mark.ts'
+import type { FoundState } from './read-state.ts'
 import { type Recovery, recoverKeys } from './recover-key.ts'
 import {
   DASHBOARD,
@@ -14,7 +15,7 @@ import {
   shortened,
   summarise,
 } from './report.ts'
-import type { FoundState, IssuedKey, SavedState } from './saved-state.ts'
+import type { IssuedKey, SavedState } from './saved-state.ts'
 import { changedTrust } from './trust.ts'
 
 /** What post runs in. The API is made from the saved record: its URL, its proxy, its User-Agent. */
@@ -198,7 +199,7 @@ async function endKeys(state: SavedState, work: Work, budget: Budget): Promise<s
       ends.push({ key, how: 'Not shown to be dead', at: clock.now() })
     }
   }
-  if (ends.length > 0) await summarise(runner, endedSummary(ends))
+  if (ends.length > 0) summarise(runner, endedSummary(ends))
   return troubles
 }
 

@@ -99,7 +99,7 @@ export function recordRunner(
       attempt('saveState')
       traces.state[name] = String(value)
     },
-    async summarise(markdown) {
+    summarise(markdown) {
       attempt('summarise')
       traces.printed.push(markdown)
     },
