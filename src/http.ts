@@ -105,7 +105,8 @@ function exchange(
     if (cancel?.aborted) onCancel()
     else cancel?.addEventListener('abort', onCancel)
 
-    started.once('error', (error) => fail(...describe(error, connected, proxy)))
+    // Every time, not once: an error without a listener would end the process, and with it the key's only keeper.
+    started.on('error', (error) => fail(...describe(error, connected, proxy)))
     started.once('response', (response) => {
       const chunks: Buffer[] = []
       let size = 0
@@ -114,7 +115,7 @@ function exchange(
         if (size > MAX_ANSWER_BYTES) fail('too-large', 'answered with more than 1 MiB')
         else chunks.push(chunk)
       })
-      response.once('error', () => fail('cut', 'closed the connection in the middle of its answer'))
+      response.on('error', () => fail('cut', 'closed the connection in the middle of its answer'))
       response.once('end', () => {
         settle()
         resolve({

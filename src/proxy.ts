@@ -48,7 +48,7 @@ export function tunnelThrough(proxy: string, secure: boolean) {
           answer.statusCode === 407 ? '; it wants a login, as in http://USER:PASSWORD@HOST:PORT' : ''
         refuse(`the proxy ${host} refused the tunnel with status ${answer.statusCode}${hint}`)
       })
-      .once('error', (error: NodeJS.ErrnoException) =>
+      .on('error', (error: NodeJS.ErrnoException) =>
         refuse(`the proxy ${host} could not be reached (${error.code ?? 'closed early'})`),
       )
       .end()

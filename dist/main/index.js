@@ -803,7 +803,7 @@ class ProxyRefusal extends Error {
 					answer.statusCode === 407 ? '; it wants a login, as in http://USER:PASSWORD@HOST:PORT' : ''
 				refuse(`the proxy ${host} refused the tunnel with status ${answer.statusCode}${hint}`)
 			})
-			.once('error', (error) =>
+			.on('error', (error) =>
 				refuse(`the proxy ${host} could not be reached (${error.code ?? 'closed early'})`),
 			)
 			.end()
@@ -906,7 +906,8 @@ function exchange(request, agents, proxy) {
 		}
 		if (cancel?.aborted) onCancel()
 		else cancel?.addEventListener('abort', onCancel)
-		started.once('error', (error) => fail(...describe(error, connected, proxy)))
+		// Every time, not once: an error without a listener would end the process, and with it the key's only keeper.
+		started.on('error', (error) => fail(...describe(error, connected, proxy)))
 		started.once('response', (response) => {
 			const chunks = []
 			let size = 0
@@ -915,7 +916,7 @@ function exchange(request, agents, proxy) {
 				if (size > MAX_ANSWER_BYTES) fail('too-large', 'answered with more than 1 MiB')
 				else chunks.push(chunk)
 			})
-			response.once('error', () => fail('cut', 'closed the connection in the middle of its answer'))
+			response.on('error', () => fail('cut', 'closed the connection in the middle of its answer'))
 			response.once('end', () => {
 				settle()
 				resolve({

@@ -1,0 +1,168 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from '@jest/globals'
+import { onStage, requestsOf, secretsOf } from './stage.ts'
+
+const KEYS = '/api/user/api-keys'
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+
+async function call(url: string, key: string): Promise<number> {
+  return (await fetch(`${url}/api/companies?countries=US`, { headers: { Authorization: `Bearer ${key}` } }))
+    .status
+}
+
+describe('a job that goes well', () => {
+  test('gets a key with one request, uses it, and is rid of it after two more', () =>
+    onStage({}, async ({ emulator, job, inputs }) => {
+      const before = Date.now()
+      const main = await job.main({ ...inputs, 'expires-in': '30m' })
+      expect(main.exitCode).toBe(0)
+      expect(requestsOf(emulator)).toEqual([`POST ${KEYS}`])
+      const [key] = emulator.account.live()
+      const { expiry } = JSON.parse(emulator.requests[0]?.body ?? '')
+      expect(Date.parse(expiry)).toBeLessThanOrEqual(Date.now() + 30 * 60_000)
+      expect(Date.parse(expiry)).toBeGreaterThan(before + 28.4 * 60_000)
+      expect(main.outputs).toEqual({
+        key: key?.token,
+        'key-id': key?.id,
+        'key-prefix': key?.token_key,
+        'created-at': new Date(key?.created ?? 0).toISOString(),
+        'expires-at': expiry,
+      })
+      expect(main.env).toEqual({})
+      expect(await call(emulator.url, main.outputs.key ?? '')).toBe(200)
+
+      emulator.requests.length = 0
+      const post = await job.post()
+      expect(post.exitCode).toBe(0)
+      expect(requestsOf(emulator)).toEqual([`DELETE ${KEYS}/ID`, `GET ${KEYS}`])
+      expect(emulator.requests.map(({ credential }) => credential)).toEqual([key?.token, key?.token])
+      expect(post.shown).toContain(`Revoked (verified): the API key ${key?.token_key}`)
+      expect(emulator.account.live()).toEqual([])
+      expect(await call(emulator.url, main.outputs.key ?? '')).toBe(401)
+    }))
+
+  test('masks every form of both keys before anything else is printed or handed on', () =>
+    onStage({}, async ({ emulator, job, inputs }) => {
+      const main = await job.main(inputs)
+      await job.post()
+      const lines = main.stdout.split('\n').filter((line) => line !== '')
+      const secrets = secretsOf(emulator)
+      expect(secrets).toHaveLength(2)
+      const masks = lines.filter((line) => line.startsWith('::add-mask::'))
+      expect(lines.slice(0, masks.length)).toEqual(masks)
+      for (const secret of secrets) {
+        const bytes = Buffer.from(secret)
+        for (const form of [
+          secret,
+          ...(['base64', 'base64url', 'hex'] as const).map((code) => bytes.toString(code)),
+        ])
+          expect(masks).toContain(`::add-mask::${form}`)
+        expect(lines.slice(masks.length).join('\n')).not.toContain(secret)
+        expect(main.stderr).not.toContain(secret)
+        expect(job.log()).not.toContain(secret)
+      }
+    }))
+
+  test('says in the log and the summary which key it is, until when, and how it ended', () =>
+    onStage({}, async ({ emulator, job, inputs }) => {
+      const main = await job.main(inputs)
+      const [key] = emulator.account.live()
+      const until = new Date(key?.expiry ?? 0).toISOString().slice(0, 19).replace('T', ' ')
+      expect(main.shown).toContain(
+        `Created the API key ${key?.token_key}… (id ${key?.id.slice(0, 8)}…), valid until ${until} UTC`,
+      )
+      expect(main.summary).toContain(`| \`${key?.token_key}…\` | \`${key?.id.slice(0, 8)}…\` |`)
+      expect(main.summary).toContain(`${until} UTC | revoked by the post step |`)
+      const post = await job.post()
+      expect(post.summary).toMatch(/\*\*Revoked \(verified\)\*\*, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \|/)
+    }))
+
+  test('names the action, its version and the run to the API', () =>
+    onStage({}, async ({ emulator, job, inputs }) => {
+      await job.main(inputs)
+      await job.post()
+      for (const { userAgent } of emulator.requests)
+        expect(userAgent).toMatch(
+          new RegExp(`^spherescout-ephemeral-key/${version} \\(octo-org/octo-repo; run \\d+\\)$`),
+        )
+    }))
+
+  test('puts the key into the variable of export-env, for later steps', () =>
+    onStage({}, async ({ emulator, job, inputs }) => {
+      const main = await job.main({ ...inputs, 'export-env': 'SPHERESCOUT_API_KEY' })
+      expect(main.env).toEqual({ SPHERESCOUT_API_KEY: emulator.account.live()[0]?.token })
+      const later = await job.script('console.log(process.env.SPHERESCOUT_API_KEY)')
+      expect(later.stdout.trim()).toBe(emulator.account.live()[0]?.token)
+      expect(later.shown).toContain('***')
+      await job.post()
+      expect(emulator.account.live()).toEqual([])
+    }))
+
+  test('leaves the key to its expiry where revoke is false', () =>
+    onStage({}, async ({ emulator, job, inputs }) => {
+      await job.main({ ...inputs, revoke: 'false' })
+      emulator.requests.length = 0
+      const post = await job.post()
+      expect(post.exitCode).toBe(0)
+      expect(post.shown).toContain('is left to its expiry')
+      expect(requestsOf(emulator)).toEqual([])
+      expect(emulator.account.live()).toHaveLength(1)
+    }))
+
+  test('may use the action twice, and ends both keys', () =>
+    onStage({}, ({ emulator, job: first, inputs }) =>
+      onStage({}, async ({ job: second }) => {
+        const [one, two] = [await first.main(inputs), await second.main(inputs)]
+        expect(one.outputs.key).not.toBe(two.outputs.key)
+        expect(emulator.account.live()).toHaveLength(2)
+        await second.post()
+        expect(emulator.account.live().map(({ token }) => token)).toEqual([one.outputs.key])
+        await first.post()
+        expect(emulator.account.live()).toEqual([])
+      }),
+    ))
+})
+
+describe('a main step that cannot hand the key over', () => {
+  test('has saved the id before the outputs, and revokes the key on the spot', () =>
+    onStage({}, async ({ emulator, job, inputs }) => {
+      const main = await job.main(inputs, { brokenFiles: ['output'] })
+      expect(main.exitCode).toBe(1)
+      expect(main.shown).toMatch(/The key .* was revoked \(verified\)/)
+      expect(emulator.account.keys()).toHaveLength(1)
+      expect(emulator.account.live()).toEqual([])
+      expect(requestsOf(emulator)).toEqual([`POST ${KEYS}`, `DELETE ${KEYS}/ID`, `GET ${KEYS}`])
+      expect((await job.post()).exitCode).toBe(0)
+    }))
+
+  test('asks for no key at all where the state cannot be saved', () =>
+    onStage({}, async ({ emulator, job, inputs }) => {
+      const main = await job.main(inputs, { brokenFiles: ['state'] })
+      expect(main.exitCode).toBe(1)
+      expect(emulator.requests).toEqual([])
+      expect((await job.post()).shown).toContain('there is none to revoke')
+    }))
+
+  test('keeps the id for post even when it is killed before the outputs', () =>
+    onStage({}, async ({ emulator, job, inputs }) => {
+      const main = await job.main(inputs)
+      const record = JSON.parse(main.state.record ?? '')
+      expect(record.keys).toEqual([
+        expect.objectContaining({ id: emulator.account.live()[0]?.id, keep: false }),
+      ])
+      expect(Object.keys(main.state)).toEqual(['record'])
+    }))
+
+  test.each(['GITHUB_STATE', 'GITHUB_OUTPUT'])('asks for no key on a runner without %s', (name) =>
+    onStage({}, async ({ emulator, job, inputs }) => {
+      const source = `process.env.${name} = ''; await import(${JSON.stringify(new URL('../../dist/main/index.js', import.meta.url).href)})`
+      const env = Object.fromEntries(
+        Object.entries(inputs).map(([input, value]) => [`INPUT_${input.toUpperCase()}`, value]),
+      )
+      const step = await job.script(source, env)
+      expect(step.exitCode).toBe(1)
+      expect(step.shown).toContain(`does not set ${name}`)
+      expect(emulator.requests).toEqual([])
+    }),
+  )
+})
