@@ -11,4 +11,6 @@ export default {
     ],
   },
   randomize: true,
+  // Most tests of whole processes wait for one, rather than for the machine.
+  maxWorkers: 4,
 }

@@ -141,7 +141,7 @@ function describe(
 ): [fault: HttpFault, message: string] {
   const code = error.code ?? ''
   const via = proxy ? ` (through the proxy ${proxyHost(proxy)})` : ''
-  if (error instanceof ProxyRefusal) return ['proxy', error.message]
+  if (error instanceof ProxyRefusal) return [error.lasting ? 'proxy' : 'refused', error.message]
   if (connected) return ['cut', `closed the connection before it answered${via}`]
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
     return [

@@ -93,12 +93,9 @@ export function createKeyApi(send: Send, apiUrl: string, userAgent: string, now:
       }
     } catch (error) {
       if (!(error instanceof HttpFailure)) throw error
-      const message =
-        error.fault === 'proxy'
-          ? `${url.host} could not be reached: ${error.message}`
-          : `${url.host}: ${error.message}`
-      // A certificate does not become valid by asking again.
-      const passing = error.fault !== 'tls'
+      const message = `${url.host}: ${error.message}`
+      // Neither a certificate nor a proxy's refusal changes by asking again.
+      const passing = error.fault !== 'tls' && error.fault !== 'proxy'
       return { ok: false, skew: null, problem: { message, mayHaveActed: error.mayHaveActed, passing } }
     }
   }

@@ -3,9 +3,15 @@ import { request as httpsRequest } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect as tlsConnect } from 'node:tls'
 
-/** The proxy would not open a tunnel. Nothing of the request itself was sent. */
+/** There is no tunnel, so nothing of the request itself was sent. `lasting` says that asking again will not help. */
 export class ProxyRefusal extends Error {
   override readonly name = 'ProxyRefusal'
+  readonly lasting: boolean
+
+  constructor(message: string, lasting: boolean) {
+    super(message)
+    this.lasting = lasting
+  }
 }
 
 type Connected = (error: Error | null, stream: Duplex) => void
@@ -17,9 +23,10 @@ type Connected = (error: Error | null, stream: Duplex) => void
  */
 export function tunnelThrough(proxy: string, secure: boolean) {
   return (options: ClientRequestArgs, connected?: Connected): undefined => {
-    const refuse = (message: string) => connected?.(new ProxyRefusal(message), undefined as never)
+    const refuse = (message: string, lasting: boolean) =>
+      connected?.(new ProxyRefusal(message, lasting), undefined as never)
     if (!URL.canParse(proxy) || !/^https?:$/.test(new URL(proxy).protocol)) {
-      refuse('the proxy in HTTPS_PROXY or HTTP_PROXY is not an http or https address')
+      refuse('the proxy in HTTPS_PROXY or HTTP_PROXY is not an http or https address', true)
       return
     }
     const { protocol, host, hostname, port, username, password } = new URL(proxy)
@@ -38,7 +45,8 @@ export function tunnelThrough(proxy: string, secure: boolean) {
       // The request that wants the tunnel has a deadline; a proxy that never answers must not outlive it.
       .once('socket', (socket) => socket.unref())
       .once('connect', (answer, socket) => {
-        if (answer.statusCode === 200) {
+        const status = answer.statusCode ?? 0
+        if (status === 200) {
           socket.ref()
           connected?.(null, secure ? tlsConnect({ ...(options as ConnectionOptions), socket }) : socket)
           return
@@ -46,10 +54,10 @@ export function tunnelThrough(proxy: string, secure: boolean) {
         socket.destroy()
         const hint =
           answer.statusCode === 407 ? '; it wants a login, as in http://USER:PASSWORD@HOST:PORT' : ''
-        refuse(`the proxy ${host} refused the tunnel with status ${answer.statusCode}${hint}`)
+        refuse(`the proxy ${host} refused the tunnel with status ${status}${hint}`, status < 500)
       })
       .on('error', (error: NodeJS.ErrnoException) =>
-        refuse(`the proxy ${host} could not be reached (${error.code ?? 'closed early'})`),
+        refuse(`the proxy ${host} could not be reached (${error.code ?? 'closed early'})`, false),
       )
       .end()
     return

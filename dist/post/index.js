@@ -452,9 +452,14 @@ const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(imp
 const external_node_tls_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('node:tls')
 
 // CONCATENATED MODULE: ./build/proxy.js
-/** The proxy would not open a tunnel. Nothing of the request itself was sent. */
+/** There is no tunnel, so nothing of the request itself was sent. `lasting` says that asking again will not help. */
 class ProxyRefusal extends Error {
 	name = 'ProxyRefusal'
+	lasting
+	constructor(message, lasting) {
+		super(message)
+		this.lasting = lasting
+	}
 }
 
 /**
@@ -463,9 +468,9 @@ class ProxyRefusal extends Error {
  * 24.4 (on 32-bit ARM, Node 20).
  */ function tunnelThrough(proxy, secure) {
 	return (options, connected) => {
-		const refuse = (message) => connected?.(new ProxyRefusal(message), void 0)
+		const refuse = (message, lasting) => connected?.(new ProxyRefusal(message, lasting), void 0)
 		if (!URL.canParse(proxy) || !/^https?:$/.test(new URL(proxy).protocol)) {
-			refuse('the proxy in HTTPS_PROXY or HTTP_PROXY is not an http or https address')
+			refuse('the proxy in HTTPS_PROXY or HTTP_PROXY is not an http or https address', true)
 			return
 		}
 		const {
@@ -500,7 +505,8 @@ class ProxyRefusal extends Error {
 		})
 			.once('socket', (socket) => socket.unref())
 			.once('connect', (answer, socket) => {
-				if (answer.statusCode === 200) {
+				const status = answer.statusCode ?? 0
+				if (status === 200) {
 					socket.ref()
 					connected?.(
 						null,
@@ -516,10 +522,10 @@ class ProxyRefusal extends Error {
 				socket.destroy()
 				const hint =
 					answer.statusCode === 407 ? '; it wants a login, as in http://USER:PASSWORD@HOST:PORT' : ''
-				refuse(`the proxy ${host} refused the tunnel with status ${answer.statusCode}${hint}`)
+				refuse(`the proxy ${host} refused the tunnel with status ${status}${hint}`, status < 500)
 			})
 			.on('error', (error) =>
-				refuse(`the proxy ${host} could not be reached (${error.code ?? 'closed early'})`),
+				refuse(`the proxy ${host} could not be reached (${error.code ?? 'closed early'})`, false),
 			)
 			.end()
 		return
@@ -656,7 +662,7 @@ function flatten(headers) {
 ) {
 	const code = error.code ?? ''
 	const via = proxy ? ` (through the proxy ${proxyHost(proxy)})` : ''
-	if (error instanceof ProxyRefusal) return ['proxy', error.message]
+	if (error instanceof ProxyRefusal) return [error.lasting ? 'proxy' : 'refused', error.message]
 	if (connected) return ['cut', `closed the connection before it answered${via}`]
 	if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
 		return [
@@ -780,12 +786,9 @@ const MOST_PAGES = 100
 			}
 		} catch (error) {
 			if (!(error instanceof HttpFailure)) throw error
-			const message =
-				error.fault === 'proxy'
-					? `${url.host} could not be reached: ${error.message}`
-					: `${url.host}: ${error.message}`
-			// A certificate does not become valid by asking again.
-			const passing = error.fault !== 'tls'
+			const message = `${url.host}: ${error.message}`
+			// Neither a certificate nor a proxy's refusal changes by asking again.
+			const passing = error.fault !== 'tls' && error.fault !== 'proxy'
 			return {
 				ok: false,
 				skew: null,
