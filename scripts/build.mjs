@@ -1,66 +1,67 @@
-// Builds dist/ from src/: TypeScript to a scratch folder, one file a step with ncc, and out of that what nothing uses.
+// Builds dist/ from src/: TypeScript, then one file a step in which nothing is that is not used, then ncc.
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
+import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { minify } from 'terser'
+import nodeResolve from '@rollup/plugin-node-resolve'
+import { rollup } from 'rollup'
 
 const outDir = resolve(process.argv[2] ?? fileURLToPath(new URL('../dist', import.meta.url)))
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
-const run = (...command) =>
-  execFileSync('node', command, { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 2 ** 28 })
+const run = (command, ...options) =>
+  execFileSync('node', [`node_modules/${command}`, ...options], { stdio: ['ignore', 'ignore', 'inherit'] })
+
+/** The packages of which a part is used; of any other that is used, ncc takes the whole. */
+const ROLLED_UP = ['@actions/core', '@actions/github', 'proxy-from-env']
+/** How the toolkit is compiled, and that two of its modules import each other. */
+const HARMLESS = ['THIS_IS_UNDEFINED', 'CIRCULAR_DEPENDENCY']
 
 rmSync('build', { recursive: true, force: true })
-run('node_modules/typescript/bin/tsc')
-declareFreeOfSideEffects()
+run('typescript/bin/tsc')
 for (const step of ['main', 'post']) {
   const folder = join(outDir, step)
   rmSync(folder, { recursive: true, force: true })
-  run(
-    'node_modules/@vercel/ncc/dist/ncc/cli.js',
-    'build',
-    `build/${step}.js`,
-    '-o',
-    folder,
-    '--license',
-    'licenses.txt',
-  )
+  const modules = await rollUp(`build/${step}.js`, `build/${step}/index.js`)
+  run('@vercel/ncc/dist/ncc/cli.js', 'build', `build/${step}/index.js`, '-o', folder)
+  writeFileSync(join(folder, 'modules.txt'), `${modules.sort().join('\n')}\n`)
+  writeFileSync(join(folder, 'licenses.txt'), licensesOf(modules))
   const bundle = join(folder, 'index.js')
-  const whole = readFileSync(bundle, 'utf8')
-  writeFileSync(join(folder, 'modules.txt'), modulesIn(whole))
-  writeFileSync(bundle, layOut(await withoutUnused(whole)))
+  writeFileSync(bundle, layOut(readFileSync(bundle, 'utf8')))
 }
 
 /**
- * The toolkit's packages do not say that importing them has no effect of its own, so the bundler has to keep all they
- * could reach: an HTTP client and an OIDC client that this action never calls (480 kB). Saying it for them lets the
- * bundler drop what is unused. A package that is gone after an upgrade is simply skipped.
+ * Puts into one file what `entry` uses, comments included, and answers with the modules that it came from. ncc by itself keeps
+ * every function of a module of which one is used, and all that those could reach: of the toolkit, 480 kB of
+ * HTTP and OIDC clients that this action never calls. `moduleSideEffects: false` is what makes the difference: importing
+ * a module is taken to have no effect of its own, which the toolkit's packages do not say of themselves.
  */
-function declareFreeOfSideEffects() {
-  for (const name of ['core', 'github', 'http-client', 'exec', 'io']
-    .map((part) => `@actions/${part}`)
-    .concat('undici')) {
-    const path = `node_modules/${name}/package.json`
-    try {
-      const manifest = JSON.parse(readFileSync(path, 'utf8'))
-      writeFileSync(path, `${JSON.stringify({ ...manifest, sideEffects: false }, null, 2)}\n`)
-    } catch (error) {
-      if (error.code !== 'ENOENT') throw error
-    }
-  }
+async function rollUp(entry, file) {
+  const bundle = await rollup({
+    input: entry,
+    plugins: [nodeResolve({ resolveOnly: ROLLED_UP })],
+    external: (id) => !id.startsWith('.') && !ROLLED_UP.includes(id) && !id.startsWith('/'),
+    treeshake: { moduleSideEffects: (id) => id === resolve(entry) },
+    onLog: (level, { code, message }) =>
+      level === 'warn' && !HARMLESS.includes(code) && console.error(message),
+  })
+  const { output } = await bundle.write({ file, format: 'es' })
+  const used = Object.entries(output[0].modules).filter(([, { renderedLength }]) => renderedLength > 0)
+  const left = output[0].imports.filter((name) => !isBuiltin(name)).map((name) => `node_modules/${name}`)
+  return [...used.map(([id]) => relative('.', id).replace(/^build\/(.*)\.js$/, 'src/$1.ts')), ...left]
 }
 
-/** Takes out functions that nothing calls, and the comments that described them. Renames and rewrites nothing else. */
-async function withoutUnused(code) {
-  const { code: used } = await minify(code, {
-    module: true,
-    mangle: false,
-    compress: { defaults: false, unused: true, side_effects: true, passes: 5 },
-    format: { beautify: true, comments: 'all' },
-  })
-  // A doc comment that is followed by another one has lost the function that it described.
-  const orphan = /\/\*\*(?!\*)(?:(?!\*\/)[\s\S])*\*\/\s*(?=\/\*\*)/g
-  return used.replaceAll('/******/', '').replace(orphan, '')
+/** The licences of the packages among `modules`, as their authors ship them. */
+function licensesOf(modules) {
+  const packages = modules.map((name) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(name)?.[1])
+  return [...new Set(packages.filter(Boolean))]
+    .map((name) => {
+      const folder = `node_modules/${name}`
+      const { version, license } = JSON.parse(readFileSync(`${folder}/package.json`, 'utf8'))
+      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry))
+      return `${name} ${version} (${license})\n\n${readFileSync(`${folder}/${file}`, 'utf8').trim()}\n`
+    })
+    .join(`\n${'-'.repeat(80)}\n\n`)
 }
 
 /** The layout of the source, with tabs, so that a reader sets the width of the indentation. */
@@ -72,11 +73,4 @@ function layOut(code) {
     '--stdin-file-path=bundle.js',
   ]
   return execFileSync('node', biome, { input: code, encoding: 'utf8', maxBuffer: 2 ** 28 })
-}
-
-/** The modules that are in the bundle, one a line: what a reader has to trust, and a diff shows when it grows. */
-function modulesIn(code) {
-  const names = code.match(/(?<= MODULE: \.\/)\S+/g)
-  const sources = names.map((name) => name.replace(/^build\/(.*)\.js$/, 'src/$1.ts'))
-  return `${[...new Set(sources)].sort().join('\n')}\n`
 }

@@ -18,7 +18,7 @@ export interface MainSurroundings extends Tools {
   cancellation: Cancellation
   userAgent: string
   proxy: string
-  trust: SavedState['trust']
+  settings: SavedState['settings']
 }
 
 /** A wrong clock is corrected from this difference on, in milliseconds. */

@@ -31,8 +31,8 @@ export function openLedger(
     runner,
     userAgent,
     proxy,
-    trust,
-  }: { runner: Pick<Runner, 'saveState'>; userAgent: string } & Pick<SavedState, 'proxy' | 'trust'>,
+    settings,
+  }: { runner: Pick<Runner, 'saveState'>; userAgent: string } & Pick<SavedState, 'proxy' | 'settings'>,
 ): Ledger {
   const fixed = {
     version: STATE_VERSION,
@@ -40,7 +40,7 @@ export function openLedger(
     apiKey,
     userAgent,
     proxy,
-    trust,
+    settings,
     revoke,
     onRevokeFailure,
   } as const

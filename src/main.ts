@@ -9,9 +9,9 @@ import { readInputs, whyNoSecrets } from './inputs.ts'
 import { issueKey } from './issue-key.ts'
 import { createKeyApi } from './key-api.ts'
 import { maskedForms } from './masking.ts'
+import { networkSettings } from './network-settings.ts'
 import { runner } from './runner.ts'
 import { fileDigest, systemClock } from './system.ts'
-import { trustSettings } from './trust.ts'
 import { userAgent } from './version.ts'
 
 const cancellation = createCancellation(systemClock.now)
@@ -38,7 +38,7 @@ async function run(): Promise<void> {
       cancellation,
       userAgent: agent,
       proxy,
-      trust: trustSettings(process.env, fileDigest),
+      settings: networkSettings(process.env, fileDigest),
     })
   } catch (error) {
     setFailed(error instanceof Error ? error.message : String(error))

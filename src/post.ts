@@ -1,14 +1,13 @@
 // Wires the real runner, network and clock into the post step.
 import { getInput, getState, setFailed } from '@actions/core'
-import { getProxyForUrl } from 'proxy-from-env'
 import { createSend } from './http.ts'
 import { createKeyApi } from './key-api.ts'
+import { networkSettings } from './network-settings.ts'
 import { parseState } from './read-state.ts'
 import { revokeKey } from './revoke-key.ts'
 import { runner } from './runner.ts'
 import { STATE_NAME } from './saved-state.ts'
 import { fileDigest, systemClock } from './system.ts'
-import { trustSettings } from './trust.ts'
 
 // Nothing is more urgent than the revocation: a signal does not stop it, only the runner's kill does.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
@@ -21,8 +20,7 @@ async function run(): Promise<void> {
       runner,
       connect: ({ apiUrl, proxy, userAgent }) =>
         createKeyApi(createSend(proxy), apiUrl, userAgent, systemClock.now),
-      trust: trustSettings(process.env, fileDigest),
-      proxyNow: getProxyForUrl,
+      settings: networkSettings(process.env, fileDigest),
       verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
       policyWithoutRecord: () => (getInput('on-revoke-failure') === 'fail' ? 'fail' : 'warn'),
     })

@@ -6,7 +6,7 @@ export type FoundState =
   | { kind: 'record'; state: SavedState }
   | { kind: 'unreadable'; reason: string }
 
-/** Reads what main saved. Never throws, and takes nothing on trust: every field must be there and of its kind. */
+/** Reads what main saved. Never throws, and takes nothing on settings: every field must be there and of its kind. */
 export function parseState(text: string): FoundState {
   if (text === '') return { kind: 'none' }
   let value: unknown
@@ -51,7 +51,7 @@ const FIELDS: Record<Exclude<keyof SavedState, 'version'>, Check> = {
   apiKey: isFilled,
   userAgent: isFilled,
   proxy: isText,
-  trust: (value) => isObject(value) && Object.values(value).every(isText),
+  settings: (value) => isObject(value) && Object.values(value).every(isText),
   revoke: isFlag,
   onRevokeFailure: (value) => value === 'warn' || value === 'fail',
   keys: listOf({

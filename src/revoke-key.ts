@@ -3,6 +3,7 @@ import { endKey, type Tools } from './end-key.ts'
 import { formatInstant } from './instant.ts'
 import type { KeyApi } from './key-api.ts'
 import { type Mark, SLOW_SERVER } from './mark.ts'
+import { changedSettings } from './network-settings.ts'
 import type { FoundState } from './read-state.ts'
 import { type Recovery, recoverKeys } from './recover-key.ts'
 import {
@@ -16,15 +17,12 @@ import {
   summarise,
 } from './report.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
-import { changedTrust } from './trust.ts'
 
 /** What post runs in. The API is made from the saved record: its URL, its proxy, its User-Agent. */
 export interface PostSurroundings extends Omit<Tools, 'api'> {
   runner: Runner
   connect(state: SavedState): KeyApi
-  trust: SavedState['trust']
-  /** The proxy that the environment names now for `apiUrl`; a later step may have changed it. */
-  proxyNow(apiUrl: string): string
+  settings: SavedState['settings']
   /** Whether NODE_TLS_REJECT_UNAUTHORIZED asks to verify no certificate. */
   verificationOff: boolean
   /** What to do about a record that cannot be read, where its own policy cannot be read either. */
@@ -94,27 +92,23 @@ interface Work extends Tools {
  * Where a later step changed which certificate authorities are trusted, somebody may be able to read what post sends. The short-lived
  * key is worth the risk, as it dies by it; the long-lived one is not.
  */
-function toolsFor(state: SavedState, { runner, clock, random, connect, trust }: PostSurroundings): Work {
-  const trusted = changedTrust(state.trust, trust).length === 0
+function toolsFor(state: SavedState, { runner, clock, random, connect, settings }: PostSurroundings): Work {
+  const trusted = changedSettings(state.settings, settings).authorities.length === 0
   return { api: connect(state), clock, random, runner, apiKey: trusted ? state.apiKey : null }
 }
 
-function warnOfChanges(
-  state: SavedState,
-  { runner, trust, proxyNow, verificationOff }: PostSurroundings,
-): void {
+function warnOfChanges(state: SavedState, { runner, settings, verificationOff }: PostSurroundings): void {
   if (verificationOff)
     runner.warning('NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. Post verifies certificates all the same.')
-  const changed = changedTrust(state.trust, trust)
-  if (changed.length > 0)
+  const { authorities, proxies } = changedSettings(state.settings, settings)
+  if (authorities.length > 0)
     runner.warning(
-      `A step of this job changed ${changed.join(', ')}, and with it which certificates are trusted. ` +
+      `A step of this job changed ${authorities.join(', ')}, and with it which certificates are trusted. ` +
         'Post does not send api-key under these settings.',
     )
-  if (proxyNow(state.apiUrl) !== state.proxy)
+  if (proxies.length > 0)
     runner.warning(
-      'A step of this job changed the proxy settings (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY). ' +
-        'Post goes the way that the main step went.',
+      `A step of this job changed the proxy settings (${proxies.join(', ')}). Post goes the way that the main step went.`,
     )
 }
 

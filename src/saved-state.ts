@@ -24,8 +24,8 @@ export interface SavedState {
   userAgent: string
   /** The proxy that main used; empty for none. */
   proxy: string
-  /** What decides which certificate authorities are trusted (see trust.ts). */
-  trust: Record<string, string>
+  /** The environment's settings for the network when main ran (see network-settings.ts). */
+  settings: Record<string, string>
   revoke: boolean
   onRevokeFailure: 'warn' | 'fail'
   /** Keys that post has to end. */

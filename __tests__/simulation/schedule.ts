@@ -334,7 +334,7 @@ async function runMain(
       cancellation,
       userAgent: 'simulation',
       proxy: '',
-      trust: {},
+      settings: {},
     })
     .catch((reason: Error) => {
       error = reason
@@ -406,11 +406,10 @@ async function runPost(stage: Stage & { state: Record<string, string> }): Promis
       clock,
       random: dice.roll,
       runner,
-      trust: {},
+      settings: {},
       verificationOff: false,
       connect: ({ apiUrl, userAgent }) =>
         subject.createKeyApi(networkFor(process, subject, network), apiUrl, userAgent, clock.now),
-      proxyNow: () => '',
       policyWithoutRecord: () => 'warn',
     })
     .catch((error: Error) => {

@@ -1,9 +1,14 @@
 import { createRequire as __WEBPACK_EXTERNAL_createRequire } from 'module'
+var __webpack_exports__ = {} // CONCATENATED MODULE: external "os"
+const external_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('os') // CONCATENATED MODULE: external "crypto"
+const external_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('crypto') // CONCATENATED MODULE: external "fs"
+const external_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('fs') // CONCATENATED MODULE: external "node:http"
+const external_node_http_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('node:http') // CONCATENATED MODULE: external "node:https"
+const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('node:https') // CONCATENATED MODULE: external "node:tls"
+const external_node_tls_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('node:tls') // CONCATENATED MODULE: external "node:fs"
+const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('node:fs') // CONCATENATED MODULE: external "node:crypto"
+const external_node_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('node:crypto') // CONCATENATED MODULE: ./build/post/index.js
 
-// CONCATENATED MODULE: external "os"
-const external_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('os')
-
-// CONCATENATED MODULE: ./node_modules/@actions/core/lib/utils.js
 // We use any as a valid input type
 /* eslint-disable @typescript-eslint/no-explicit-any */
 /**
@@ -11,18 +16,23 @@ const external_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta
  * @param input input to sanitize into a string
  */
 function toCommandValue(input) {
-	if (input === null || input === void 0) return ''
-	else if (typeof input === 'string' || input instanceof String) return input
+	if (input === null || input === undefined) {
+		return ''
+	} else if (typeof input === 'string' || input instanceof String) {
+		return input
+	}
 	return JSON.stringify(input)
 }
-
 /**
  *
  * @param annotationProperties
  * @returns The command properties to send with the actual annotation command
  * See IssueCommandProperties: https://github.com/actions/runner/blob/main/src/Runner.Worker/ActionCommandManager.cs#L646
- */ function utils_toCommandProperties(annotationProperties) {
-	if (!Object.keys(annotationProperties).length) return {}
+ */
+function toCommandProperties(annotationProperties) {
+	if (!Object.keys(annotationProperties).length) {
+		return {}
+	}
 	return {
 		title: annotationProperties.title,
 		file: annotationProperties.file,
@@ -33,8 +43,6 @@ function toCommandValue(input) {
 	}
 }
 
-//# sourceMappingURL=utils.js.map
-// CONCATENATED MODULE: ./node_modules/@actions/core/lib/command.js
 /**
  * Issues a command to the GitHub Actions runner
  *
@@ -68,16 +76,16 @@ function toCommandValue(input) {
  * This is an internal utility function that powers the public API functions
  * such as setSecret, warning, error, and exportVariable.
  */
-function command_issueCommand(command, properties, message) {
+function issueCommand(command, properties, message) {
 	const cmd = new Command(command, properties, message)
 	process.stdout.write(cmd.toString() + external_os_namespaceObject.EOL)
 }
-
 const CMD_STRING = '::'
-
 class Command {
 	constructor(command, properties, message) {
-		if (!command) command = 'missing.command'
+		if (!command) {
+			command = 'missing.command'
+		}
 		this.command = command
 		this.properties = properties
 		this.message = message
@@ -87,25 +95,27 @@ class Command {
 		if (this.properties && Object.keys(this.properties).length > 0) {
 			cmdStr += ' '
 			let first = true
-			for (const key in this.properties)
+			for (const key in this.properties) {
 				if (this.properties.hasOwnProperty(key)) {
 					const val = this.properties[key]
 					if (val) {
-						if (first) first = false
-						else cmdStr += ','
+						if (first) {
+							first = false
+						} else {
+							cmdStr += ','
+						}
 						cmdStr += `${key}=${escapeProperty(val)}`
 					}
 				}
+			}
 		}
 		cmdStr += `${CMD_STRING}${escapeData(this.message)}`
 		return cmdStr
 	}
 }
-
 function escapeData(s) {
 	return toCommandValue(s).replace(/%/g, '%25').replace(/\r/g, '%0D').replace(/\n/g, '%0A')
 }
-
 function escapeProperty(s) {
 	return toCommandValue(s)
 		.replace(/%/g, '%25')
@@ -115,21 +125,17 @@ function escapeProperty(s) {
 		.replace(/,/g, '%2C')
 }
 
-//# sourceMappingURL=command.js.map
-// CONCATENATED MODULE: external "crypto"
-const external_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('crypto')
-
-// CONCATENATED MODULE: external "fs"
-const external_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('fs')
-
-// CONCATENATED MODULE: ./node_modules/@actions/core/lib/file-command.js
 // For internal use, subject to change.
 // We use any as a valid input type
 /* eslint-disable @typescript-eslint/no-explicit-any */
-function file_command_issueFileCommand(command, message) {
+function issueFileCommand(command, message) {
 	const filePath = process.env[`GITHUB_${command}`]
-	if (!filePath) throw new Error(`Unable to find environment variable for file command ${command}`)
-	if (!external_fs_namespaceObject.existsSync(filePath)) throw new Error(`Missing file at path: ${filePath}`)
+	if (!filePath) {
+		throw new Error(`Unable to find environment variable for file command ${command}`)
+	}
+	if (!external_fs_namespaceObject.existsSync(filePath)) {
+		throw new Error(`Missing file at path: ${filePath}`)
+	}
 	external_fs_namespaceObject.appendFileSync(
 		filePath,
 		`${toCommandValue(message)}${external_os_namespaceObject.EOL}`,
@@ -138,31 +144,55 @@ function file_command_issueFileCommand(command, message) {
 		},
 	)
 }
-
 function prepareKeyValueMessage(key, value) {
 	const delimiter = `ghadelimiter_${external_crypto_namespaceObject.randomUUID()}`
 	const convertedValue = toCommandValue(value)
 	// These should realistically never happen, but just in case someone finds a
 	// way to exploit uuid generation let's not allow keys or values that contain
 	// the delimiter.
-	if (key.includes(delimiter))
+	if (key.includes(delimiter)) {
 		throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter}"`)
-	if (convertedValue.includes(delimiter))
+	}
+	if (convertedValue.includes(delimiter)) {
 		throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`)
+	}
 	return `${key}<<${delimiter}${external_os_namespaceObject.EOL}${convertedValue}${external_os_namespaceObject.EOL}${delimiter}`
 }
 
-//# sourceMappingURL=file-command.js.map
-// CONCATENATED MODULE: external "path"
-__WEBPACK_EXTERNAL_createRequire(import.meta.url)('path')
-
-// CONCATENATED MODULE: ./node_modules/@actions/core/lib/core.js
-void 0 && (void 0).__awaiter
-
+false ||
+	function (thisArg, _arguments, P, generator) {
+		function adopt(value) {
+			return value instanceof P
+				? value
+				: new P(function (resolve) {
+						resolve(value)
+					})
+		}
+		return new (P || (P = Promise))(function (resolve, reject) {
+			function fulfilled(value) {
+				try {
+					step(generator.next(value))
+				} catch (e) {
+					reject(e)
+				}
+			}
+			function rejected(value) {
+				try {
+					step(generator['throw'](value))
+				} catch (e) {
+					reject(e)
+				}
+			}
+			function step(result) {
+				result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected)
+			}
+			step((generator = generator.apply(thisArg, _arguments || [])).next())
+		})
+	}
 /**
  * The code to exit an action
- */ var ExitCode
-
+ */
+var ExitCode
 ;(function (ExitCode) {
 	/**
 	 * A code indicating that the action was successful
@@ -170,9 +200,9 @@ void 0 && (void 0).__awaiter
 	ExitCode[(ExitCode['Success'] = 0)] = 'Success'
 	/**
 	 * A code indicating that the action was a failure
-	 */ ExitCode[(ExitCode['Failure'] = 1)] = 'Failure'
+	 */
+	ExitCode[(ExitCode['Failure'] = 1)] = 'Failure'
 })(ExitCode || (ExitCode = {}))
-
 //-----------------------------------------------------------------------
 // Variables
 //-----------------------------------------------------------------------
@@ -186,16 +216,11 @@ function exportVariable(name, val) {
 	const convertedVal = toCommandValue(val)
 	process.env[name] = convertedVal
 	const filePath = process.env['GITHUB_ENV'] || ''
-	if (filePath) return file_command_issueFileCommand('ENV', prepareKeyValueMessage(name, val))
-	command_issueCommand(
-		'set-env',
-		{
-			name: name,
-		},
-		convertedVal,
-	)
+	if (filePath) {
+		return issueFileCommand('ENV', prepareKeyValueMessage(name, val))
+	}
+	issueCommand('set-env', { name }, convertedVal)
 }
-
 /**
  * Registers a secret which will get masked from logs
  *
@@ -224,10 +249,10 @@ function exportVariable(name, val) {
  * // Now any logs containing this value will show *** instead
  * console.log(`Using token: ${apiToken}`); // Outputs: "Using token: ***"
  * ```
- */ function setSecret(secret) {
-	command_issueCommand('add-mask', {}, secret)
+ */
+function setSecret(secret) {
+	issueCommand('add-mask', {}, secret)
 }
-
 /**
  * Gets the value of an input.
  * Unless trimWhitespace is set to false in InputOptions, the value is also trimmed.
@@ -239,11 +264,8 @@ function exportVariable(name, val) {
  */
 function getInput(name, options) {
 	const val = process.env[`INPUT_${name.replace(/ /g, '_').toUpperCase()}`] || ''
-	if (options && options.required && !val) throw new Error(`Input required and not supplied: ${name}`)
-	if (options && options.trimWhitespace === false) return val
 	return val.trim()
 }
-
 /**
  * Sets the value of an output.
  *
@@ -253,22 +275,12 @@ function getInput(name, options) {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 function setOutput(name, value) {
 	const filePath = process.env['GITHUB_OUTPUT'] || ''
-	if (filePath) return file_command_issueFileCommand('OUTPUT', prepareKeyValueMessage(name, value))
+	if (filePath) {
+		return issueFileCommand('OUTPUT', prepareKeyValueMessage(name, value))
+	}
 	process.stdout.write(external_os_namespaceObject.EOL)
-	command_issueCommand(
-		'set-output',
-		{
-			name: name,
-		},
-		toCommandValue(value),
-	)
+	issueCommand('set-output', { name }, toCommandValue(value))
 }
-
-/**
- * Enables or disables the echoing of commands into stdout for the rest of the step.
- * Echoing is disabled by default if ACTIONS_STEP_DEBUG is not set.
- *
- */
 //-----------------------------------------------------------------------
 // Results
 //-----------------------------------------------------------------------
@@ -281,35 +293,30 @@ function setFailed(message) {
 	process.exitCode = ExitCode.Failure
 	error(message)
 }
-
-//-----------------------------------------------------------------------
-// Logging Commands
-//-----------------------------------------------------------------------
 /**
  * Adds an error issue
  * @param message error issue message. Errors will be converted to string via toString()
  * @param properties optional properties to add to the annotation.
  */
 function error(message, properties = {}) {
-	command_issueCommand(
+	issueCommand(
 		'error',
-		utils_toCommandProperties(properties),
+		toCommandProperties(properties),
 		message instanceof Error ? message.toString() : message,
 	)
 }
-
 /**
  * Adds a warning issue
  * @param message warning issue message. Errors will be converted to string via toString()
  * @param properties optional properties to add to the annotation.
- */ function warning(message, properties = {}) {
-	command_issueCommand(
+ */
+function warning(message, properties = {}) {
+	issueCommand(
 		'warning',
-		utils_toCommandProperties(properties),
+		toCommandProperties(properties),
 		message instanceof Error ? message.toString() : message,
 	)
 }
-
 /**
  * Writes info to log with console.log.
  * @param message info message
@@ -317,14 +324,6 @@ function error(message, properties = {}) {
 function info(message) {
 	process.stdout.write(message + external_os_namespaceObject.EOL)
 }
-
-/**
- * Begin an output group.
- *
- * Output until the next `groupEnd` will be foldable in this group
- *
- * @param name The name of the output group
- */
 //-----------------------------------------------------------------------
 // Wrapper action state
 //-----------------------------------------------------------------------
@@ -337,121 +336,21 @@ function info(message) {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 function saveState(name, value) {
 	const filePath = process.env['GITHUB_STATE'] || ''
-	if (filePath) return file_command_issueFileCommand('STATE', prepareKeyValueMessage(name, value))
-	command_issueCommand(
-		'save-state',
-		{
-			name: name,
-		},
-		toCommandValue(value),
-	)
+	if (filePath) {
+		return issueFileCommand('STATE', prepareKeyValueMessage(name, value))
+	}
+	issueCommand('save-state', { name }, toCommandValue(value))
 }
-
 /**
  * Gets the value of an state set by this action's main execution.
  *
  * @param     name     name of the state to get
  * @returns   string
- */ function getState(name) {
+ */
+function getState(name) {
 	return process.env[`STATE_${name}`] || ''
 }
 
-// CONCATENATED MODULE: ./node_modules/proxy-from-env/index.js
-var DEFAULT_PORTS = {
-	ftp: 21,
-	gopher: 70,
-	http: 80,
-	https: 443,
-	ws: 80,
-	wss: 443,
-}
-
-function parseUrl(urlString) {
-	try {
-		return new URL(urlString)
-	} catch {
-		return null
-	}
-}
-
-/**
- * @param {string|object|URL} url - The URL as a string or URL instance, or a
- *   compatible object (such as the result from legacy url.parse).
- * @return {string} The URL of the proxy that should handle the request to the
- *  given URL. If no proxy is set, this will be an empty string.
- */ function getProxyForUrl(url) {
-	var parsedUrl = (typeof url === 'string' ? parseUrl(url) : url) || {}
-	var proto = parsedUrl.protocol
-	var hostname = parsedUrl.host
-	var port = parsedUrl.port
-	if (typeof hostname !== 'string' || !hostname || typeof proto !== 'string') return ''
-	// Don't proxy URLs without a valid scheme or host.
-	proto = proto.split(':', 1)[0]
-	// Stripping ports in this way instead of using parsedUrl.hostname to make
-	// sure that the brackets around IPv6 addresses are kept.
-	hostname = hostname.replace(/:\d*$/, '')
-	port = parseInt(port) || DEFAULT_PORTS[proto] || 0
-	if (!shouldProxy(hostname, port)) return ''
-	// Don't proxy URLs that match NO_PROXY.
-	var proxy = getEnv(proto + '_proxy') || getEnv('all_proxy')
-	if (proxy && proxy.indexOf('://') === -1)
-		// Missing scheme in proxy, default to the requested URL's scheme.
-		proxy = proto + '://' + proxy
-	return proxy
-}
-
-/**
- * Determines whether a given URL should be proxied.
- *
- * @param {string} hostname - The host name of the URL.
- * @param {number} port - The effective port of the URL.
- * @returns {boolean} Whether the given URL should be proxied.
- * @private
- */ function shouldProxy(hostname, port) {
-	var NO_PROXY = getEnv('no_proxy').toLowerCase()
-	if (!NO_PROXY) return true
-	// Always proxy if NO_PROXY is not set.
-	if (NO_PROXY === '*') return false
-	// Never proxy if wildcard is set.
-	return NO_PROXY.split(/[,\s]/).every(function (proxy) {
-		if (!proxy) return true
-		// Skip zero-length hosts.
-		var parsedProxy = proxy.match(/^(.+):(\d+)$/)
-		var parsedProxyHostname = parsedProxy ? parsedProxy[1] : proxy
-		var parsedProxyPort = parsedProxy ? parseInt(parsedProxy[2]) : 0
-		if (parsedProxyPort && parsedProxyPort !== port) return true
-		// Skip if ports don't match.
-		if (!/^[.*]/.test(parsedProxyHostname))
-			// No wildcards, so stop proxying if there is an exact match.
-			return hostname !== parsedProxyHostname
-		if (parsedProxyHostname.charAt(0) === '*')
-			// Remove leading wildcard.
-			parsedProxyHostname = parsedProxyHostname.slice(1)
-		// Stop proxying if the hostname ends with the no_proxy host.
-		return !hostname.endsWith(parsedProxyHostname)
-	})
-}
-
-/**
- * Get the value for an environment variable.
- *
- * @param {string} key - The name of the environment variable.
- * @return {string} The value of the environment variable.
- * @private
- */ function getEnv(key) {
-	return process.env[key.toLowerCase()] || process.env[key.toUpperCase()] || ''
-}
-
-// CONCATENATED MODULE: external "node:http"
-const external_node_http_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('node:http')
-
-// CONCATENATED MODULE: external "node:https"
-const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('node:https')
-
-// CONCATENATED MODULE: external "node:tls"
-const external_node_tls_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('node:tls')
-
-// CONCATENATED MODULE: ./build/proxy.js
 /** There is no tunnel, so nothing of the request itself was sent. `lasting` says that asking again will not help. */
 class ProxyRefusal extends Error {
 	name = 'ProxyRefusal'
@@ -461,26 +360,19 @@ class ProxyRefusal extends Error {
 		this.lasting = lasting
 	}
 }
-
 /**
  * A `createConnection` for Node's agents that reaches every host through a CONNECT tunnel of `proxy`, with TLS inside
  * it where `secure`. Node's own `proxyEnv` would do, but came with 24.5, and the oldest runner with node24 ships
  * 24.4 (on 32-bit ARM, Node 20).
- */ function tunnelThrough(proxy, secure) {
+ */
+function tunnelThrough(proxy, secure) {
 	return (options, connected) => {
-		const refuse = (message, lasting) => connected?.(new ProxyRefusal(message, lasting), void 0)
+		const refuse = (message, lasting) => connected?.(new ProxyRefusal(message, lasting), undefined)
 		if (!URL.canParse(proxy) || !/^https?:$/.test(new URL(proxy).protocol)) {
 			refuse('the proxy in HTTPS_PROXY or HTTP_PROXY is not an http or https address', true)
 			return
 		}
-		const {
-			protocol: protocol,
-			host: host,
-			hostname: hostname,
-			port: port,
-			username: username,
-			password: password,
-		} = new URL(proxy)
+		const { protocol, host, hostname, port, username, password } = new URL(proxy)
 		const target = `${bracketed(String(options.host))}:${options.port}`
 		const login = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')
 		const open =
@@ -492,17 +384,11 @@ class ProxyRefusal extends Error {
 			host: hostname.replace(/^\[|\]$/g, ''),
 			port: port || (protocol === 'https:' ? 443 : 80),
 			path: target,
-			headers: {
-				Host: target,
-				...(username
-					? {
-							'Proxy-Authorization': `Basic ${login}`,
-						}
-					: {}),
-			},
+			headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
 			agent: false,
 			rejectUnauthorized: true,
 		})
+			// The request that wants the tunnel has a deadline; a proxy that never answers must not outlive it.
 			.once('socket', (socket) => socket.unref())
 			.once('connect', (answer, socket) => {
 				const status = answer.statusCode ?? 0
@@ -510,12 +396,7 @@ class ProxyRefusal extends Error {
 					socket.ref()
 					connected?.(
 						null,
-						secure
-							? (0, external_node_tls_namespaceObject.connect)({
-									...options,
-									socket: socket,
-								})
-							: socket,
+						secure ? (0, external_node_tls_namespaceObject.connect)({ ...options, socket }) : socket,
 					)
 					return
 				}
@@ -531,7 +412,6 @@ class ProxyRefusal extends Error {
 		return
 	}
 }
-
 function decoded(part) {
 	try {
 		return decodeURIComponent(part)
@@ -539,12 +419,10 @@ function decoded(part) {
 		return part
 	}
 }
-
 function bracketed(host) {
 	return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }
 
-// CONCATENATED MODULE: ./build/http.js
 /**
  * A request that got no usable answer. `mayHaveActed` is the fact that matters for a key: false only where nothing
  * of the request can have reached the server (no name, no connection, no completed TLS handshake).
@@ -559,17 +437,13 @@ class HttpFailure extends Error {
 		this.mayHaveActed = mayHaveActed
 	}
 }
-
 const MAX_ANSWER_BYTES = 1024 * 1024
-
 /**
  * A Send over real sockets, kept open between requests, through `proxy` (a URL; empty for none). Certificates are
  * always verified: the option that says so outranks NODE_TLS_REJECT_UNAUTHORIZED.
- */ function createSend(proxy) {
-	const options = {
-		keepAlive: true,
-		rejectUnauthorized: true,
-	}
+ */
+function createSend(proxy) {
+	const options = { keepAlive: true, rejectUnauthorized: true }
 	const agents = {
 		http: new external_node_http_namespaceObject.Agent(options),
 		https: new external_node_https_namespaceObject.Agent(options),
@@ -580,23 +454,18 @@ const MAX_ANSWER_BYTES = 1024 * 1024
 	}
 	return (request) => exchange(request, agents, proxy)
 }
-
-function exchange(request, agents, proxy) {
+function exchange(request$2, agents, proxy) {
 	return new Promise((resolve, reject) => {
-		const { url: url, method: method, headers: headers, body: body, cancel: cancel } = request
+		const { url, method, headers, body, cancel } = request$2
 		const secure = url.protocol === 'https:'
 		const started = secure
 			? (0, external_node_https_namespaceObject.request)(url, {
-					method: method,
-					headers: headers,
+					method,
+					headers,
 					agent: agents.https,
 					rejectUnauthorized: true,
 				})
-			: (0, external_node_http_namespaceObject.request)(url, {
-					method: method,
-					headers: headers,
-					agent: agents.http,
-				})
+			: (0, external_node_http_namespaceObject.request)(url, { method, headers, agent: agents.http })
 		let connected = false
 		started.once('socket', (socket) => {
 			const whenConnected = () => {
@@ -614,12 +483,12 @@ function exchange(request, agents, proxy) {
 		}
 		const onTimeout = () =>
 			fail('timeout', connected ? 'did not answer in time' : 'could not be reached in time')
-		let timer = setTimeout(onTimeout, request.timeout)
+		let timer = setTimeout(onTimeout, request$2.timeout)
 		const startedAt = performance.now()
 		const onCancel = () => {
 			clearTimeout(timer)
-			const left = request.timeout - (performance.now() - startedAt)
-			timer = setTimeout(onTimeout, Math.min(left, request.grace ?? 0))
+			const left = request$2.timeout - (performance.now() - startedAt)
+			timer = setTimeout(onTimeout, Math.min(left, request$2.grace ?? 0))
 		}
 		const settle = () => {
 			clearTimeout(timer)
@@ -650,16 +519,11 @@ function exchange(request, agents, proxy) {
 		started.end(body)
 	})
 }
-
 function flatten(headers) {
 	return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]))
 }
-
-/** Node's error codes, in the words of somebody who has to mend the network. */ function describe(
-	error,
-	connected,
-	proxy,
-) {
+/** Node's error codes, in the words of somebody who has to mend the network. */
+function describe(error, connected, proxy) {
 	const code = error.code ?? ''
 	const via = proxy ? ` (through the proxy ${proxyHost(proxy)})` : ''
 	if (error instanceof ProxyRefusal) return [error.lasting ? 'proxy' : 'refused', error.message]
@@ -677,62 +541,54 @@ function flatten(headers) {
 		]
 	return ['refused', `the connection failed (${code || 'closed early'})${via}`]
 }
-
-/** The proxy's host and port, never the login that its URL may hold. */ function proxyHost(proxy) {
+/** The proxy's host and port, never the login that its URL may hold. */
+function proxyHost(proxy) {
 	return URL.canParse(proxy) ? new URL(proxy).host : 'with an unreadable address'
 }
 
-// CONCATENATED MODULE: ./build/backoff.js
 const FIRST_WAIT = 500
-
-const LONGEST_WAIT = 2e4
-
+const LONGEST_WAIT = 20_000
 /**
  * How long to wait before the next attempt, in milliseconds: exponential with full jitter, after what the server asked
  * for, if it did. The jitter comes on top of Retry-After, so that jobs told the same moment do not return together.
  * `failures` counts the attempts that failed so far (1 or more); `random` is in [0, 1).
- */ function backoff(failures, retryAfter, random) {
+ */
+function backoff(failures, retryAfter, random) {
 	const spread = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1))
 	return Math.ceil((retryAfter ?? 0) + random * spread)
 }
-
-/** The wait that a Retry-After header asks for, in milliseconds: whole seconds, or a date seen from `now`. */ function parseRetryAfter(
-	header,
-	now,
-) {
-	if (header === void 0) return
-	if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1e3
+/** The wait that a Retry-After header asks for, in milliseconds: whole seconds, or a date seen from `now`. */
+function parseRetryAfter(header, now) {
+	if (header === undefined) return undefined
+	if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000
 	const date = Date.parse(header)
-	return Number.isNaN(date) ? void 0 : Math.max(0, date - now)
+	return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }
 
-// CONCATENATED MODULE: ./build/instant.js
 const ISO_8601 = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?$/
-
 /**
  * The instant that an ISO 8601 text names, in milliseconds since 1970, or null where it names none. The API gives one
  * instant back in many spellings (`.123Z`, `.123000Z`, `+01:00`), so instants are compared, never texts; finer digits
  * stay as a fraction of a millisecond, so that `.123456Z` does not pass for `.123Z`. Without an offset, it is UTC.
- */ function parseInstant(text) {
+ */
+function parseInstant(text) {
 	const [, day, time, fraction = '', zone = 'Z'] = (typeof text === 'string' && ISO_8601.exec(text)) || []
 	if (!day || !time) return null
 	const seconds = Date.parse(`${day}T${time}${zone.replace(/^([+-]\d\d)(\d\d)$/, '$1:$2')}`)
-	return Number.isNaN(seconds) ? null : seconds + Number(`0.${fraction || 0}`) * 1e3
+	return Number.isNaN(seconds) ? null : seconds + Number(`0.${fraction || 0}`) * 1000
 }
-
-/** ISO 8601 in UTC, to the millisecond. */ function instant_formatInstant(instant) {
+/** ISO 8601 in UTC, to the millisecond. */
+function formatInstant(instant) {
 	return new Date(instant).toISOString()
 }
 
-// CONCATENATED MODULE: ./build/key-api.js
 const KEYS_PATH = '/api/user/api-keys'
-
 const MOST_PAGES = 100
-
 /**
  * The key API at `apiUrl` (no trailing slash). `userAgent` tells the account's owner which run made a request; `now`
  * is this machine's clock in milliseconds.
- */ function createKeyApi(send, apiUrl, userAgent, now) {
+ */
+function createKeyApi(send, apiUrl, userAgent, now) {
 	const keysUrl = `${apiUrl}${KEYS_PATH}`
 	async function call(method, url, credential, limits, read, body) {
 		const headers = {
@@ -747,41 +603,19 @@ const MOST_PAGES = 100
 		}
 		const asked = now()
 		try {
-			const response = await send({
-				method: method,
-				url: url,
-				headers: headers,
-				...limits,
-				...(json
-					? {
-							body: json,
-						}
-					: {}),
-			})
+			const response = await send({ method, url, headers, ...limits, ...(json ? { body: json } : {}) })
 			const skew = skewOf(response, (asked + now()) / 2)
-			if (response.status < 200 || response.status > 299)
-				return {
-					ok: false,
-					skew: skew,
-					problem: refusal(method, url, response, credential, now()),
-				}
+			if (response.status < 200 || response.status > 299) {
+				return { ok: false, skew, problem: refusal(method, url, response, credential, now()) }
+			}
 			try {
-				return {
-					ok: true,
-					skew: skew,
-					value: read(response),
-				}
+				return { ok: true, skew, value: read(response) }
 			} catch {
 				const message = `${url.host} answered ${method} ${url.pathname} with ${response.status} and something that could not be read`
 				return {
 					ok: false,
-					skew: skew,
-					problem: {
-						message: message,
-						status: response.status,
-						mayHaveActed: true,
-						passing: true,
-					},
+					skew,
+					problem: { message, status: response.status, mayHaveActed: true, passing: true },
 				}
 			}
 		} catch (error) {
@@ -789,15 +623,7 @@ const MOST_PAGES = 100
 			const message = `${url.host}: ${error.message}`
 			// Neither a certificate nor a proxy's refusal changes by asking again.
 			const passing = error.fault !== 'tls' && error.fault !== 'proxy'
-			return {
-				ok: false,
-				skew: null,
-				problem: {
-					message: message,
-					mayHaveActed: error.mayHaveActed,
-					passing: passing,
-				},
-			}
+			return { ok: false, skew: null, problem: { message, mayHaveActed: error.mayHaveActed, passing } }
 		}
 	}
 	async function readPages(credential, limits) {
@@ -807,86 +633,53 @@ const MOST_PAGES = 100
 			const reply = await call('GET', new URL(keysUrl + query), credential, limits(), readPage)
 			if (!reply.ok) return reply
 			keys.push(...reply.value.keys)
-			if (reply.value.nextQuery === null)
-				return {
-					ok: true,
-					skew: reply.skew,
-					value: {
-						keys: keys,
-						pages: pages,
-					},
-				}
+			if (reply.value.nextQuery === null) return { ok: true, skew: reply.skew, value: { keys, pages } }
 			query = reply.value.nextQuery
 			if (pages === MOST_PAGES) {
 				const message = `${new URL(keysUrl).host} has more than ${MOST_PAGES} pages of keys; the list was not read to its end`
-				return {
-					ok: false,
-					skew: reply.skew,
-					problem: {
-						message: message,
-						mayHaveActed: true,
-						passing: false,
-					},
-				}
+				return { ok: false, skew: reply.skew, problem: { message, mayHaveActed: true, passing: false } }
 			}
 		}
 	}
 	return {
 		create: (credential, expiry, limits) =>
-			call('POST', new URL(keysUrl), credential, limits, readCreated, {
-				expiry: expiry,
-			}),
+			call('POST', new URL(keysUrl), credential, limits, readCreated, { expiry }),
 		async list(credential, limits) {
 			const deadline = now() + limits.timeout
-			const remaining = () => ({
-				...limits,
-				timeout: Math.max(1, deadline - now()),
-			})
+			const remaining = () => ({ ...limits, timeout: Math.max(1, deadline - now()) })
 			const first = await readPages(credential, remaining)
 			if (!first.ok || first.value.pages === 1)
-				return first.ok
-					? {
-							...first,
-							value: first.value.keys,
-						}
-					: first
+				return first.ok ? { ...first, value: first.value.keys } : first
 			// A key that ends while the pages are read moves the others up, past the page that is read next. What one
 			// reading missed, another one finds.
 			const second = await readPages(credential, remaining)
 			if (!second.ok) return second
 			const byId = new Map([...first.value.keys, ...second.value.keys].map((key) => [key.id, key]))
-			return {
-				...second,
-				value: [...byId.values()],
-			}
+			return { ...second, value: [...byId.values()] }
 		},
 		revoke: (credential, id, limits) =>
 			call('DELETE', new URL(`${keysUrl}/${encodeURIComponent(id)}`), credential, limits, () => null),
 		probe: (credential, limits) => call('GET', new URL(keysUrl), credential, limits, () => null),
 	}
 }
-
 function skewOf(response, ours) {
 	const date = Date.parse(response.headers.date ?? '')
 	// The header has whole seconds; on average, the server was half a second further.
 	return Number.isNaN(date) ? null : date + 500 - ours
 }
-
-function readCreated({ body: body }) {
+function readCreated({ body }) {
 	const answer = JSON.parse(body)
 	const meta = field(answer, 'api_key')
 	return {
-		token: key_api_text(field(answer, 'token')),
+		token: post_text(field(answer, 'token')),
 		id: identifier(field(meta, 'id')),
-		prefix: key_api_text(field(meta, 'token_key')),
+		prefix: post_text(field(meta, 'token_key')),
 		createdAt: parseInstant(field(meta, 'created')),
 		expiresAt: parseInstant(field(meta, 'expiry')),
 	}
 }
-
-/** One page of the list: a bare array, or `{results, next}`. Throws where it is neither. */ function readPage({
-	body: body,
-}) {
+/** One page of the list: a bare array, or `{results, next}`. Throws where it is neither. */
+function readPage({ body }) {
 	const answer = JSON.parse(body)
 	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
 	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
@@ -896,8 +689,8 @@ function readCreated({ body: body }) {
 			const id = identifier(field(row, 'id'))
 			if (id === null) return []
 			return {
-				id: id,
-				prefix: key_api_text(field(row, 'token_key')) ?? '',
+				id,
+				prefix: post_text(field(row, 'token_key')) ?? '',
 				createdAt: parseInstant(field(row, 'created')),
 				expiresAt: parseInstant(field(row, 'expiry')),
 			}
@@ -906,53 +699,31 @@ function readCreated({ body: body }) {
 		nextQuery: typeof next === 'string' && next ? new URL(next, 'https://any.example').search : null,
 	}
 }
-
 function field(value, name) {
-	return typeof value === 'object' && value !== null ? value[name] : void 0
+	return typeof value === 'object' && value !== null ? value[name] : undefined
 }
-
-function key_api_text(value) {
+function post_text(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
-
-/** An id that can stand in a URL, escaped. A dot segment cannot: even escaped, it names another path. */ function identifier(
-	value,
-) {
+/** An id that can stand in a URL, escaped. A dot segment cannot: even escaped, it names another path. */
+function identifier(value) {
 	if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
-	const id = key_api_text(value)
+	const id = post_text(value)
 	return id === null || id === '.' || id === '..' || !id.isWellFormed() ? null : id
 }
-
-/** What an answer outside 2xx means. */ function refusal(
-	method,
-	url,
-	{ status: status, headers: headers, body: body },
-	credential,
-	now,
-) {
+/** What an answer outside 2xx means. */
+function refusal(method, url, { status, headers, body }, credential, now) {
 	const what = `${url.host} answered ${status} to ${method} ${url.pathname}`
 	const reason = reasonGiven(body, credential)
-	const certain = {
-		status: status,
-		mayHaveActed: false,
-		passing: false,
-	}
-	if (status === 401)
-		return {
-			...certain,
-			message: what,
-		}
+	const certain = { status, mayHaveActed: false, passing: false }
+	if (status === 401) return { ...certain, message: what }
 	if (status === 429) {
 		const retryAfter = parseRetryAfter(headers['retry-after'], now)
 		return {
 			...certain,
-			message: `${what}: too many requests${retryAfter === void 0 ? '' : `, wait ${Math.ceil(retryAfter / 1e3)} s`}`,
+			message: `${what}: too many requests${retryAfter === undefined ? '' : `, wait ${Math.ceil(retryAfter / 1000)} s`}`,
 			passing: true,
-			...(retryAfter === void 0
-				? {}
-				: {
-						retryAfter: retryAfter,
-					}),
+			...(retryAfter === undefined ? {} : { retryAfter }),
 		}
 	}
 	if (status >= 300 && status < 400) {
@@ -964,24 +735,15 @@ function key_api_text(value) {
 		}
 	}
 	if (status >= 500 || status < 200)
-		return {
-			status: status,
-			message: `${what}${reason && `: ${reason}`}`,
-			mayHaveActed: true,
-			passing: true,
-		}
-	return {
-		...certain,
-		message: `${what}${reason && `: ${reason}`}`,
-	}
+		return { status, message: `${what}${reason && `: ${reason}`}`, mayHaveActed: true, passing: true }
+	return { ...certain, message: `${what}${reason && `: ${reason}`}` }
 }
-
 const LONGEST_REASON = 300
-
 /**
  * The API's own words for a refusal, from any of the shapes that it uses: detail, error, or messages by field. Empty
  * for HTML or nothing. One line, cut to length, and without the credential, should the server repeat it.
- */ function reasonGiven(body, credential) {
+ */
+function reasonGiven(body, credential) {
 	let answer
 	try {
 		answer = JSON.parse(body)
@@ -1008,79 +770,76 @@ const LONGEST_REASON = 300
 		.trim()
 		.slice(0, LONGEST_REASON)
 }
-
-/** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */ function isUsable(
-	credential,
-) {
+/** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
+function isUsable(credential) {
 	return /^[\x21-\x7e]+$/.test(credential)
 }
 
-/** Checks the answer to a create call; the reason why it cannot be used, or null. `asked` is the expiry asked for (ms). */ // CONCATENATED MODULE: ./build/saved-state.js
-const STATE_VERSION = 1
+/** The variables by which Node decides which certificate authorities it trusts; those that name a file come first. */
+const FILES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE']
+const AUTHORITIES = [...FILES, 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
+/** The variables that name a proxy, or the hosts that need none; each is read in both cases. */
+const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [
+	name,
+	name.toLowerCase(),
+])
+/**
+ * The variables that decide whom this process trusts and which way its requests go, with their values; for a file, a
+ * digest of its content too, so that a later step that swaps the file is noticed. Unset variables are left out. `digest`
+ * gives null for a file that cannot be read.
+ */
+function networkSettings(env, digest) {
+	const set = [...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : []))
+	return Object.fromEntries(
+		set.map(([name, value]) => [
+			name,
+			FILES.includes(name) ? `${value} ${digest(value) ?? 'unreadable'}` : value,
+		]),
+	)
+}
+/** The variables in which two such settings differ, those about certificates and those about proxies. */
+function changedSettings(before, after) {
+	const changed = (name) => before[name] !== after[name]
+	return { authorities: AUTHORITIES.filter(changed), proxies: PROXIES.filter(changed) }
+}
 
+const STATE_VERSION = 1
 const STATE_NAME = 'record'
 
-// CONCATENATED MODULE: ./build/read-state.js
-/** Reads what main saved. Never throws, and takes nothing on trust: every field must be there and of its kind. */
+/** Reads what main saved. Never throws, and takes nothing on settings: every field must be there and of its kind. */
 function parseState(text) {
-	if (text === '')
-		return {
-			kind: 'none',
-		}
+	if (text === '') return { kind: 'none' }
 	let value
 	try {
 		value = JSON.parse(text)
 	} catch {
-		return {
-			kind: 'unreadable',
-			reason: 'it is not JSON',
-		}
+		return { kind: 'unreadable', reason: 'it is not JSON' }
 	}
-	if (!isObject(value))
-		return {
-			kind: 'unreadable',
-			reason: 'it is not a record',
-		}
+	if (!isObject(value)) return { kind: 'unreadable', reason: 'it is not a record' }
 	if (value.version !== STATE_VERSION)
 		return {
 			kind: 'unreadable',
 			reason: `it is not of version ${STATE_VERSION}, the one this release writes`,
 		}
 	const missing = Object.entries(FIELDS).find(([name, fits]) => !fits(value[name]))
-	if (missing)
-		return {
-			kind: 'unreadable',
-			reason: `its ${missing[0]} is missing or malformed`,
-		}
-	return {
-		kind: 'record',
-		state: value,
-	}
+	if (missing) return { kind: 'unreadable', reason: `its ${missing[0]} is missing or malformed` }
+	return { kind: 'record', state: value }
 }
-
 const isObject = (value) => typeof value === 'object' && value !== null
-
 const isText = (value) => typeof value === 'string'
-
 const isFilled = (value) => typeof value === 'string' && value !== ''
-
 const isFlag = (value) => typeof value === 'boolean'
-
-const isInstant = (value) => typeof value === 'number' && Number.isFinite(value) && Math.abs(value) <= 864e13
-
+const isInstant = (value) => typeof value === 'number' && Number.isFinite(value) && Math.abs(value) <= 8.64e15
 const orNull = (fits) => (value) => value === null || fits(value)
-
 const listOf = (fields) => (value) => Array.isArray(value) && value.every((item) => hasAll(item, fields))
-
 const hasAll = (value, fields) =>
 	isObject(value) && Object.entries(fields).every(([name, fits]) => fits(value[name]))
-
 const FIELDS = {
 	apiUrl: (value) => isText(value) && URL.canParse(String(value)),
 	apiKey: isFilled,
 	userAgent: isFilled,
 	proxy: isText,
-	trust: (value) => isObject(value) && Object.values(value).every(isText),
+	settings: (value) => isObject(value) && Object.values(value).every(isText),
 	revoke: isFlag,
 	onRevokeFailure: (value) => value === 'warn' || value === 'fail',
 	keys: listOf({
@@ -1091,68 +850,35 @@ const FIELDS = {
 		expiresAt: orNull(isInstant),
 		keep: isFlag,
 	}),
-	marks: listOf({
-		expiry: isInstant,
-		askedAt: isInstant,
-		deadline: isInstant,
-		weak: isFlag,
-	}),
+	marks: listOf({ expiry: isInstant, askedAt: isInstant, deadline: isInstant, weak: isFlag }),
 }
 
-// CONCATENATED MODULE: ./build/cancellation.js
-/**
- * What a cancelled job leaves main, in milliseconds since the first signal. The runner sends SIGTERM 7.5 s after SIGINT
- * and kills 2.5 s later, so main has ended by 7 s.
- */
-const CANCEL = {
-	/** The longest that a reply already on its way is waited for. */
-	lastReply: 5e3,
-	/** No request goes on after this. */
-	lastRequest: 6500,
-	/** By now main ends, whatever it waits for. */
-	end: 6900,
-}
-
-/** The job was cancelled while main was at work. */
-/* unused pure expression or super */ null && Error
-
-// CONCATENATED MODULE: ./build/budget.js
 /** The longest that one attempt may take, in milliseconds. */
-const ATTEMPT = 1e4
-
-/** What is kept back for a last attempt, in milliseconds. */ const LAST_ATTEMPT = 1e3
-
-/** A budget that ends at `deadline` by `clock`. */ function budgetUntil(deadline, clock, cancellation) {
+const ATTEMPT = 10_000
+/** What is kept back for a last attempt, in milliseconds. */
+const LAST_ATTEMPT = 1_000
+/** A budget that ends at `deadline` by `clock`. */
+function budgetUntil(deadline, clock, cancellation) {
 	const left = () => {
-		const requestedAt = cancellation?.requestedAt ?? null
-		const end = requestedAt === null ? deadline : Math.min(deadline, requestedAt + CANCEL.lastRequest)
+		const end = deadline
 		return Math.max(0, end - clock.now())
 	}
 	// A signal that has already come shortens `left`; it must not cut short every wait that follows.
-	const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : void 0)
+	const signalToCome = () => undefined
 	return {
-		left: left,
+		left,
 		limits() {
-			const cancel = signalToCome()
 			const timeout = Math.max(1, Math.min(ATTEMPT, left()))
-			return cancel
-				? {
-						timeout: timeout,
-						cancel: cancel,
-						grace: CANCEL.lastReply,
-					}
-				: {
-						timeout: timeout,
-					}
+			return { timeout }
 		},
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
 	}
 }
-
 /**
  * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good, or the budget is spent.
  * The last attempt is made even if the server asked for a longer wait: a key that lives on is worse than a 429.
- */ async function persist(budget, random, attempt) {
+ */
+async function persist(budget, random, attempt) {
 	for (let failures = 1; ; failures++) {
 		const reply = await attempt(budget.limits())
 		if (reply.ok || !reply.problem.passing || budget.left() <= LAST_ATTEMPT) return reply
@@ -1161,36 +887,26 @@ const ATTEMPT = 1e4
 	}
 }
 
-// CONCATENATED MODULE: ./build/end-key.js
 /** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
-const PROOF = 1e4
-
+const PROOF = 10_000
 const PROBE_EVERY = 500
-
 /**
  * Revokes `key` by id and proves it. The key revokes itself, so that `apiKey` need not travel again; where it may not
  * (401, 403, 404), `apiKey` does, unless it is null because it must not be sent. A 204 or a 404 is not proof;
  * a 401 to the key itself is.
- */ async function endKey(key, apiKey, tools, budget) {
+ */
+async function endKey(key, apiKey, tools, budget) {
 	const token = key.token !== null && isUsable(key.token) ? key.token : null
 	const answered = await revokeById(key.id, [token, apiKey], tools, budget)
 	if (token !== null) return prove(token, answered, tools, budget)
-	if (answered === 'revoked')
-		return {
-			dead: true,
-			verified: false,
-			already: false,
-		}
-	return {
-		dead: false,
-		reason: answered === 'gone' ? 'the API no longer knows its id' : answered.message,
-	}
+	if (answered === 'revoked') return { dead: true, verified: false, already: false }
+	return { dead: false, reason: answered === 'gone' ? 'the API no longer knows its id' : answered.message }
 }
-
 /**
  * Revokes by id with the first of `credentials` that may. Answers 'revoked', 'gone' (404, which proves nothing), or
  * the problem that remained.
- */ async function revokeById(id, credentials, { api: api, random: random }, budget) {
+ */
+async function revokeById(id, credentials, { api, random }, budget) {
 	let outcome = {
 		message: 'there was no credential left to revoke it with',
 		mayHaveActed: false,
@@ -1205,43 +921,29 @@ const PROBE_EVERY = 500
 	}
 	return outcome
 }
-
-async function prove(token, answered, { api: api, clock: clock, random: random }, budget) {
+async function prove(token, answered, { api, clock, random }, budget) {
 	const refused = typeof answered === 'object' && !answered.passing
 	const proofEnds = clock.now() + PROOF
 	for (;;) {
 		const reply = await api.probe(token, budget.limits())
-		if (!reply.ok && reply.problem.status === 401)
-			return {
-				dead: true,
-				verified: true,
-				already: answered !== 'revoked',
-			}
+		if (!reply.ok && reply.problem.status === 401) {
+			return { dead: true, verified: true, already: answered !== 'revoked' }
+		}
 		if (refused || clock.now() >= proofEnds || budget.left() <= PROBE_EVERY) {
-			if (typeof answered === 'object')
-				return {
-					dead: false,
-					reason: answered.message,
-				}
+			if (typeof answered === 'object') return { dead: false, reason: answered.message }
 			const still = reply.ok ? 'the API still accepts it' : reply.problem.message
-			return {
-				dead: false,
-				reason: `the API answered as if it were revoked, but then: ${still}`,
-			}
+			return { dead: false, reason: `the API answered as if it were revoked, but then: ${still}` }
 		}
 		await budget.pause(PROBE_EVERY * (1 + random()))
 	}
 }
 
-// CONCATENATED MODULE: ./build/mark.js
 /** How long after a lost request's deadline a slow server may still carry it out. */
-const SLOW_SERVER = 15e3
-
+const SLOW_SERVER = 15_000
 /** How far `created` may lie outside the window of the request: the Date header has whole seconds, and takes a while. */
-const CLOCK_SLACK = 5e3
-
-/** The same where no answer told the server's time; a wrong clock is only corrected beyond a minute. */ const UNKNOWN_CLOCK_SLACK = 65e3
-
+const CLOCK_SLACK = 5_000
+/** The same where no answer told the server's time; a wrong clock is only corrected beyond a minute. */
+const UNKNOWN_CLOCK_SLACK = 65_000
 /**
  * Looks in the account's list for the key that the request of `mark` made. Found only if exactly one key, made in the
  * window of the request, has exactly the expiry asked for; keys known to be somebody's (`known` ids) are left out.
@@ -1252,72 +954,50 @@ function sight(mark, list, known, skew) {
 	const from = mark.askedAt + (skew ?? 0) - slack
 	const to = mark.deadline + SLOW_SERVER + (skew ?? 0) + slack
 	const possible = list.filter(
-		({ id: id, createdAt: createdAt, expiresAt: expiresAt }) =>
+		({ id, createdAt, expiresAt }) =>
 			!known.has(id) &&
 			createdAt !== null &&
 			from <= createdAt &&
 			createdAt <= to &&
 			// A server that keeps no fractions, or rounds them, moves the expiry by less than a second; one that
 			// ignores it makes a key without.
-			(expiresAt === null || Math.abs(expiresAt - mark.expiry) < 1e3),
+			(expiresAt === null || Math.abs(expiresAt - mark.expiry) < 1000),
 	)
-	const exact = possible.filter(({ expiresAt: expiresAt }) => expiresAt === mark.expiry)
+	const exact = possible.filter(({ expiresAt }) => expiresAt === mark.expiry)
 	const [only] = exact
-	if (only && exact.length === 1 && !mark.weak)
-		return {
-			kind: 'found',
-			key: only,
-		}
+	if (only && exact.length === 1 && !mark.weak) return { kind: 'found', key: only }
 	// Keys that miss the mark by milliseconds are other runs' where the server keeps milliseconds, and only worth a
 	// warning where it does not: there every expiry ends in whole seconds, or there is none.
-	const blurred = possible.filter(({ expiresAt: expiresAt }) => expiresAt === null || expiresAt % 1e3 === 0)
+	const blurred = possible.filter(({ expiresAt }) => expiresAt === null || expiresAt % 1000 === 0)
 	const candidates = exact.length > 0 ? exact : blurred
-	return candidates.length > 0
-		? {
-				kind: 'unclear',
-				candidates: candidates,
-			}
-		: {
-				kind: 'absent',
-			}
+	return candidates.length > 0 ? { kind: 'unclear', candidates } : { kind: 'absent' }
 }
 
-// CONCATENATED MODULE: ./build/report.js
 /** Where a person ends a key by hand. */
 const DASHBOARD = 'Dashboard → Plans → API Keys'
-
-/** A key as a person finds it in the dashboard: its first characters, and as much of its id as helps. */ function shortened({
-	prefix: prefix,
-	id: id,
-}) {
+/** A key as a person finds it in the dashboard: its first characters, and as much of its id as helps. */
+function shortened({ prefix, id }) {
 	return `${plain(prefix)}… (id ${shortId(id)})`
 }
-
-/** The same with the whole id, for whoever has to act on it. */ function inFull({ prefix: prefix, id: id }) {
+/** The same with the whole id, for whoever has to act on it. */
+function inFull({ prefix, id }) {
 	return `${plain(prefix)}… (id ${plain(id)})`
 }
-
 function shortId(id) {
 	const whole = cell(id)
 	return whole.length > 16 ? `${whole.slice(0, 8)}…` : whole
 }
-
-/** Text of the server's for a line of log: what could start a line or a command of its own is left out. */ function plain(
-	text,
-) {
+/** Text of the server's for a line of log: what could start a line or a command of its own is left out. */
+function plain(text) {
 	return text.replace(/[^\x21-\x7e]/g, '?').slice(0, 200)
 }
-
-/** One line on the key that was handed over. `now` is in milliseconds since 1970. */ function expiryOf({
-	expiresAt: expiresAt,
-}) {
+function expiryOf({ expiresAt }) {
 	return expiresAt === null ? 'no set time' : readable(expiresAt)
 }
-
-/** An instant for a person, to the second: 2027-01-01 00:00:00 UTC. */ function readable(instant) {
-	return `${instant_formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
+/** An instant for a person, to the second: 2027-01-01 00:00:00 UTC. */
+function readable(instant) {
+	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
 }
-
 /** The job summary of post: how and when each key ended. */
 function endedSummary(ends) {
 	return [
@@ -1326,21 +1006,17 @@ function endedSummary(ends) {
 		'| Key | Id | Created | Expires | Ended |',
 		'| --- | --- | --- | --- | --- |',
 		...ends.map(
-			({ key: key, how: how, at: at }) =>
+			({ key, how, at }) =>
 				`| \`${cell(key.prefix)}…\` | \`${shortId(key.id)}\` | ${key.createdAt === null ? '' : readable(key.createdAt)} | ${expiryOf(key)} | **${how}**, ${readable(at)} |`,
 		),
 		'',
 	].join('\n')
 }
-
 function cell(text) {
 	return plain(text).replace(/[|`<>\\]/g, '?')
 }
-
-/** Adds to the job summary. A summary that cannot be written is no reason to fail a job or to lose sight of a key. */ function summarise(
-	runner,
-	markdown,
-) {
+/** Adds to the job summary. A summary that cannot be written is no reason to fail a job or to lose sight of a key. */
+function summarise(runner, markdown) {
 	try {
 		runner.summarise(markdown)
 	} catch {
@@ -1348,7 +1024,6 @@ function cell(text) {
 	}
 }
 
-// CONCATENATED MODULE: ./build/recover-key.js
 /**
  * Looks once for the keys of lost create requests and revokes those that are certainly this run's. `credentials` are
  * tried in turn where one may not list or revoke; `known` are ids that need no looking for. A key whose text nobody knows cannot
@@ -1356,11 +1031,7 @@ function cell(text) {
  */
 async function recoverKeys(marks, credentials, known, tools, budget) {
 	const listed = await listKeys(credentials, tools, budget)
-	if (!listed.ok)
-		return marks.map(() => ({
-			kind: 'failed',
-			problem: listed.problem,
-		}))
+	if (!listed.ok) return marks.map(() => ({ kind: 'failed', problem: listed.problem }))
 	const recoveries = []
 	for (const mark of marks) {
 		const sighting = sight(mark, listed.value, known, listed.skew)
@@ -1369,54 +1040,26 @@ async function recoverKeys(marks, credentials, known, tools, budget) {
 	}
 	return recoveries
 }
-
 async function revokeLost(key, credentials, tools, budget) {
 	const answered = await revokeById(key.id, credentials, tools, budget)
-	if (typeof answered === 'object')
-		return {
-			kind: 'failed',
-			problem: answered,
-		}
+	if (typeof answered === 'object') return { kind: 'failed', problem: answered }
 	const left = await listKeys(credentials, tools, budget)
-	if (!left.ok)
-		return {
-			kind: 'failed',
-			problem: left.problem,
-		}
-	if (!left.value.some(({ id: id }) => id === key.id))
-		return {
-			kind: 'revoked',
-			key: key,
-		}
+	if (!left.ok) return { kind: 'failed', problem: left.problem }
+	if (!left.value.some(({ id }) => id === key.id)) return { kind: 'revoked', key }
 	const message = `the key ${shortened(key)} is still in the list after its revocation`
-	return {
-		kind: 'failed',
-		problem: {
-			message: message,
-			mayHaveActed: true,
-			passing: true,
-		},
-	}
+	return { kind: 'failed', problem: { message, mayHaveActed: true, passing: true } }
 }
-
-/**
- * The listed key that `token` belongs to, or null: for an answer that gave the key but no id. A key's prefix is
- * long enough to tell it from every other, or else this does not guess.
- */ async function listKeys(credentials, { api: api, random: random }, budget) {
+async function listKeys(credentials, { api, random }, budget) {
 	const usable = credentials.filter((credential) => credential !== null)
 	const ask = (credential) => persist(budget, random, (limits) => api.list(credential, limits))
 	const [first, ...others] = usable
-	if (first === void 0) {
+	if (first === undefined) {
 		const problem = {
 			message: 'there was no credential left to list the keys with',
 			mayHaveActed: false,
 			passing: false,
 		}
-		return {
-			ok: false,
-			skew: null,
-			problem: problem,
-		}
+		return { ok: false, skew: null, problem }
 	}
 	let reply = await ask(first)
 	for (const credential of others) {
@@ -1426,44 +1069,19 @@ async function revokeLost(key, credentials, tools, budget) {
 	return reply
 }
 
-// CONCATENATED MODULE: ./build/trust.js
-/** The variables by which Node decides which certificate authorities it trusts; those that name a file come first. */
-const FILES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE']
-
-const SETTINGS = ['SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
-
-/**
- * What decides which authorities this process trusts, by variable: its value and, for a file, a digest of its content, so
- * that a later step that swaps the file is noticed too. Unset variables are left out. `digest` gives null for
- * a file that cannot be read.
- */ function trustSettings(env, digest) {
-	const set = (name) => (env[name] ? [[name, env[name]]] : [])
-	return Object.fromEntries([
-		...FILES.flatMap(set).map(([name, path]) => [name, `${path} ${digest(path) ?? 'unreadable'}`]),
-		...SETTINGS.flatMap(set),
-	])
-}
-
-/** The variables in which two such settings differ. */ function changedTrust(before, after) {
-	return [...FILES, ...SETTINGS].filter((name) => before[name] !== after[name])
-}
-
-// CONCATENATED MODULE: ./build/revoke-key.js
 /** All of post, in milliseconds. */
-const POST = 6e4
-
-/** What is kept for revoking the known key while lost ones are looked for, in milliseconds. */ const KEPT_FOR_KEYS = 25e3
-
-/** The longest that a lost request can still be under way when post starts: one attempt, and a slow server. */ const LONGEST_WATCH =
-	1e4 + SLOW_SERVER
-
-const WATCH_EVERY = 2e3
-
+const POST = 60_000
+/** What is kept for revoking the known key while lost ones are looked for, in milliseconds. */
+const KEPT_FOR_KEYS = 25_000
+/** The longest that a lost request can still be under way when post starts: one attempt, and a slow server. */
+const LONGEST_WATCH = 10_000 + SLOW_SERVER
+const WATCH_EVERY = 2_000
 /**
  * The post step: ends every key that main made, and looks for those whose reply was lost. Reads nothing but what main saved.
  * Throws an Error where it cannot show that a key is dead and the policy is `fail`; with `warn` it warns.
- */ async function revokeKey(found, surroundings) {
-	const { runner: runner } = surroundings
+ */
+async function revokeKey(found, surroundings) {
+	const { runner } = surroundings
 	if (found.kind === 'none') {
 		runner.info('No key was asked for in this job, so there is none to revoke.')
 		return
@@ -1477,7 +1095,7 @@ const WATCH_EVERY = 2e3
 		)
 		return
 	}
-	const { state: state } = found
+	const { state } = found
 	if (state.keys.length === 0 && state.marks.length === 0) {
 		runner.info('The main step left no key behind, so there is none to revoke.')
 		return
@@ -1495,97 +1113,73 @@ const WATCH_EVERY = 2e3
 	]
 	if (troubles.length > 0) conclude(troubles.join(' '), state.onRevokeFailure, runner)
 }
-
 function conclude(message, policy, runner) {
 	if (policy === 'fail') throw new Error(message)
 	runner.warning(message)
 }
-
 /**
  * Where a later step changed which certificate authorities are trusted, somebody may be able to read what post sends. The short-lived
  * key is worth the risk, as it dies by it; the long-lived one is not.
- */ function toolsFor(
-	state,
-	{ runner: runner, clock: clock, random: random, connect: connect, trust: trust },
-) {
-	const trusted = changedTrust(state.trust, trust).length === 0
-	return {
-		api: connect(state),
-		clock: clock,
-		random: random,
-		runner: runner,
-		apiKey: trusted ? state.apiKey : null,
-	}
+ */
+function toolsFor(state, { runner, clock, random, connect, settings }) {
+	const trusted = changedSettings(state.settings, settings).authorities.length === 0
+	return { api: connect(state), clock, random, runner, apiKey: trusted ? state.apiKey : null }
 }
-
-function warnOfChanges(
-	state,
-	{ runner: runner, trust: trust, proxyNow: proxyNow, verificationOff: verificationOff },
-) {
+function warnOfChanges(state, { runner, settings, verificationOff }) {
 	if (verificationOff)
 		runner.warning('NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. Post verifies certificates all the same.')
-	const changed = changedTrust(state.trust, trust)
-	if (changed.length > 0)
+	const { authorities, proxies } = changedSettings(state.settings, settings)
+	if (authorities.length > 0)
 		runner.warning(
-			`A step of this job changed ${changed.join(', ')}, and with it which certificates are trusted. ` +
+			`A step of this job changed ${authorities.join(', ')}, and with it which certificates are trusted. ` +
 				'Post does not send api-key under these settings.',
 		)
-	if (proxyNow(state.apiUrl) !== state.proxy)
+	if (proxies.length > 0)
 		runner.warning(
-			'A step of this job changed the proxy settings (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY). ' +
-				'Post goes the way that the main step went.',
+			`A step of this job changed the proxy settings (${proxies.join(', ')}). Post goes the way that the main step went.`,
 		)
 }
-
 /**
  * Looks for the keys of lost create requests, until a server that is slow to act has had its time. What cannot be
  * settled comes back as sentences for the person who has to.
- */ async function settleMarks(state, work, budget) {
-	const { runner: runner, clock: clock } = work
+ */
+async function settleMarks(state, work, budget) {
+	const { runner, clock } = work
 	if (state.marks.length === 0) return []
 	runner.info(`Looking for the keys of ${state.marks.length} create request(s) whose reply was lost.`)
-	const known = new Set(state.keys.map(({ id: id }) => id))
-	const ownKey = state.keys.find(({ token: token }) => token !== null)?.token ?? null
-	const slowest = Math.max(...state.marks.map(({ deadline: deadline }) => deadline + SLOW_SERVER))
+	const known = new Set(state.keys.map(({ id }) => id))
+	const ownKey = state.keys.find(({ token }) => token !== null)?.token ?? null
+	const slowest = Math.max(...state.marks.map(({ deadline }) => deadline + SLOW_SERVER))
 	const until = Math.min(slowest, clock.now() + LONGEST_WATCH)
 	let open = state.marks.map((mark) => ({
-		mark: mark,
-		outcome: {
-			kind: 'absent',
-		},
+		mark,
+		outcome: { kind: 'absent' },
 	}))
 	for (;;) {
 		const lookedAt = clock.now()
-		const marks = open.map(({ mark: mark }) => mark)
+		const marks = open.map(({ mark }) => mark)
 		const outcomes = await recoverKeys(marks, [ownKey, work.apiKey], known, work, budget)
-		open = open.flatMap(({ mark: mark }, index) => {
+		open = open.flatMap(({ mark }, index) => {
 			const outcome = outcomes[index]
-			if (outcome === void 0) return []
-			if (outcome.kind !== 'revoked')
-				return {
-					mark: mark,
-					outcome: outcome,
-				}
+			if (outcome === undefined) return []
+			if (outcome.kind !== 'revoked') return { mark, outcome }
 			runner.info(
 				`Found a key of this job that was never handed over, and revoked it: ${shortened(outcome.key)}.`,
 			)
 			return []
 		})
-		const hopeless = open.every(
-			({ outcome: outcome }) => outcome.kind === 'failed' && !outcome.problem.passing,
-		)
+		const hopeless = open.every(({ outcome }) => outcome.kind === 'failed' && !outcome.problem.passing)
 		if (hopeless || lookedAt >= until || budget.left() <= 1) {
-			if (open.some(({ outcome: outcome }) => outcome.kind === 'absent') && lookedAt >= until)
+			if (open.some(({ outcome }) => outcome.kind === 'absent') && lookedAt >= until)
 				runner.info('No other key was made by such a request.')
-			return open.flatMap(({ mark: mark, outcome: outcome }) => unsettled(mark, outcome, lookedAt >= until))
+			return open.flatMap(({ mark, outcome }) => unsettled(mark, outcome, lookedAt >= until))
 		}
 		await budget.pause(Math.min(WATCH_EVERY, until - lookedAt))
 	}
 }
-
 function unsettled(mark, outcome, watchedToTheEnd) {
 	const byHand =
-		`If there is such a key, it was created about ${readable(mark.askedAt)} with expiry ${instant_formatInstant(mark.expiry)}, ` +
+		`If there is such a key, it was created about ${readable(mark.askedAt)} with expiry ${formatInstant(mark.expiry)}, ` +
 		`when it ends by itself; to end it now: ${DASHBOARD}.`
 	if (outcome.kind === 'failed')
 		return [
@@ -1599,69 +1193,48 @@ function unsettled(mark, outcome, watchedToTheEnd) {
 		return [`A create request was lost, and there was no time to wait for a slow server. ${byHand}`]
 	return []
 }
-
-/** Revokes every key that is not to be kept, and proves it. What could not be proved comes back as sentences. */ async function endKeys(
-	state,
-	work,
-	budget,
-) {
-	const { runner: runner, clock: clock } = work
+/** Revokes every key that is not to be kept, and proves it. What could not be proved comes back as sentences. */
+async function endKeys(state, work, budget) {
+	const { runner, clock } = work
 	const troubles = []
 	const ends = []
 	for (const key of state.keys) {
 		if (key.keep) {
 			runner.info(`The key ${shortened(key)} is left to its expiry${expiry(key)}, as revoke is false.`)
-			ends.push({
-				key: key,
-				how: 'Left to its expiry',
-				at: clock.now(),
-			})
+			ends.push({ key, how: 'Left to its expiry', at: clock.now() })
 			continue
 		}
 		const ending = await endKey(key, work.apiKey, work, budget)
 		if (ending.dead) {
 			const how = `${ending.already ? 'Already revoked or expired' : 'Revoked'}${ending.verified ? ' (verified)' : ''}`
 			runner.info(`${how}: the API key ${shortened(key)}${ending.verified ? ' is refused with 401' : ''}.`)
-			ends.push({
-				key: key,
-				how: how,
-				at: clock.now(),
-			})
+			ends.push({ key, how, at: clock.now() })
 		} else {
 			troubles.push(
 				`The API key ${inFull(key)} could not be shown to be dead: ${ending.reason}. It expires by itself${expiry(key) || ' never'}; ` +
 					`to end it now: ${DASHBOARD}.`,
 			)
-			ends.push({
-				key: key,
-				how: 'Not shown to be dead',
-				at: clock.now(),
-			})
+			ends.push({ key, how: 'Not shown to be dead', at: clock.now() })
 		}
 	}
 	if (ends.length > 0) summarise(runner, endedSummary(ends))
 	return troubles
 }
-
-function expiry({ expiresAt: expiresAt }) {
+function expiry({ expiresAt }) {
 	return expiresAt === null ? '' : ` at ${readable(expiresAt)}`
 }
 
-// CONCATENATED MODULE: external "node:fs"
-const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('node:fs')
-
-// CONCATENATED MODULE: ./build/runner.js
 /**
  * The real runner. Imported by name, so that the bundle holds no more of the toolkit than this; its builder of summaries is five times
  * the size of what is left, and all that is needed of it is this append.
  */
 const runner = {
-	info: info,
-	warning: warning,
-	setSecret: setSecret,
-	setOutput: setOutput,
-	exportVariable: exportVariable,
-	saveState: saveState,
+	info,
+	warning,
+	setSecret,
+	setOutput,
+	exportVariable,
+	saveState,
 	summarise(markdown) {
 		;(0, external_node_fs_namespaceObject.appendFileSync)(
 			process.env.GITHUB_STEP_SUMMARY ?? '',
@@ -1670,10 +1243,6 @@ const runner = {
 	},
 }
 
-// CONCATENATED MODULE: external "node:crypto"
-const external_node_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)('node:crypto')
-
-// CONCATENATED MODULE: ./build/system.js
 /** The machine's clock. */
 const systemClock = {
 	now: () => Date.now(),
@@ -1689,8 +1258,8 @@ const systemClock = {
 			else wake?.addEventListener('abort', done)
 		}),
 }
-
-/** The SHA-256 digest of a file in hex, or null where it cannot be read. */ function fileDigest(path) {
+/** The SHA-256 digest of a file in hex, or null where it cannot be read. */
+function fileDigest(path) {
 	try {
 		return (0, external_node_crypto_namespaceObject.createHash)('sha256')
 			.update((0, external_node_fs_namespaceObject.readFileSync)(path))
@@ -1700,21 +1269,18 @@ const systemClock = {
 	}
 }
 
-// CONCATENATED MODULE: ./build/post.js
 // Wires the real runner, network and clock into the post step.
 // Nothing is more urgent than the revocation: a signal does not stop it, only the runner's kill does.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
-
 async function run() {
 	try {
 		await revokeKey(parseState(getState(STATE_NAME)), {
 			clock: systemClock,
 			random: Math.random,
-			runner: runner,
-			connect: ({ apiUrl: apiUrl, proxy: proxy, userAgent: userAgent }) =>
+			runner,
+			connect: ({ apiUrl, proxy, userAgent }) =>
 				createKeyApi(createSend(proxy), apiUrl, userAgent, systemClock.now),
-			trust: trustSettings(process.env, fileDigest),
-			proxyNow: getProxyForUrl,
+			settings: networkSettings(process.env, fileDigest),
 			verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
 			policyWithoutRecord: () => (getInput('on-revoke-failure') === 'fail' ? 'fail' : 'warn'),
 		})
@@ -1722,5 +1288,4 @@ async function run() {
 		setFailed(error instanceof Error ? error.message : String(error))
 	}
 }
-
-run()
+void run()
