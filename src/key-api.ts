@@ -265,6 +265,7 @@ function reasonGiven(body: string, credential: string): string {
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
     .trim()
     .slice(0, LONGEST_REASON)
+    .replace(/\.$/, '')
 }
 
 /** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */

@@ -148,7 +148,7 @@ async function settleMarks(state: SavedState, work: Work, budget: Budget): Promi
         runner.info('No other key was made by such a request.')
       return open.flatMap(({ mark, outcome }) => unsettled(mark, outcome, lookedAt >= until))
     }
-    await budget.pause(Math.min(WATCH_EVERY, until - lookedAt))
+    await budget.pause(Math.min(WATCH_EVERY, Math.max(0, until - clock.now())))
   }
 }
 

@@ -769,6 +769,7 @@ function reasonGiven(body, credential) {
 		.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
 		.trim()
 		.slice(0, LONGEST_REASON)
+		.replace(/\.$/, '')
 }
 /** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
 function isUsable(credential) {
@@ -1174,7 +1175,7 @@ async function settleMarks(state, work, budget) {
 				runner.info('No other key was made by such a request.')
 			return open.flatMap(({ mark, outcome }) => unsettled(mark, outcome, lookedAt >= until))
 		}
-		await budget.pause(Math.min(WATCH_EVERY, until - lookedAt))
+		await budget.pause(Math.min(WATCH_EVERY, Math.max(0, until - clock.now())))
 	}
 }
 function unsettled(mark, outcome, watchedToTheEnd) {

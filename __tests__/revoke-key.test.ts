@@ -1,0 +1,423 @@
+import { describe, expect, test } from '@jest/globals'
+import type { IssuedKey, SavedState } from '../src/saved-state.ts'
+import type { Account, StoredKey } from './support/account.ts'
+import { type Cue, INPUTS, type PostOptions, rehearsePost, START } from './support/rehearsal.ts'
+
+const HOUR = 3_600_000
+const DASHBOARD = 'Dashboard → Plans → API Keys'
+const serve: Cue = { kind: 'serve' }
+const answer = (status: number, body?: unknown): Cue => ({ kind: 'answer', status, body })
+const methods = (seen: { method: string }[]) => seen.map(({ method }) => method).join(' ')
+
+/** A key that this run made through the API, `age` ms before post, with `expiry`. */
+function make(account: Account, expiry: number): StoredKey {
+  const { body } = account.handle({
+    method: 'POST',
+    path: '/api/user/api-keys',
+    headers: { authorization: `Bearer ${account.longLivedKey}` },
+    body: JSON.stringify({ expiry: new Date(expiry).toISOString() }),
+  })
+  const { token } = JSON.parse(body)
+  return account.keys().find((key) => key.token === token) as StoredKey
+}
+
+const saved = ({ token, id, token_key, created, expiry }: StoredKey, keep = false): IssuedKey => ({
+  token,
+  id,
+  prefix: token_key,
+  createdAt: created,
+  expiresAt: expiry,
+  keep,
+})
+
+/** The record of a main step that handed one key over. */
+const oneKey =
+  (more: Partial<SavedState> = {}, keep = false) =>
+  (account: Account): Partial<SavedState> => ({ keys: [saved(make(account, START + HOUR), keep)], ...more })
+
+const MARK = { expiry: START + HOUR + 123, askedAt: START - 60_000, deadline: START - 50_000, weak: false }
+/** The record of a main step that was killed while it waited for its key. */
+const oneMark =
+  (mark: Partial<typeof MARK> = {}, more: Partial<SavedState> = {}) =>
+  (): Partial<SavedState> => ({ marks: [{ ...MARK, ...mark }], ...more })
+
+describe('what main saved', () => {
+  test('nothing', async () => {
+    const { error, traces, seen } = await rehearsePost({ found: { kind: 'none' } })
+    expect(error).toBeNull()
+    expect(traces.printed).toEqual(['No key was asked for in this job, so there is none to revoke.'])
+    expect(seen).toEqual([])
+  })
+
+  test('a record without keys or marks', async () => {
+    const { traces, seen } = await rehearsePost({ verificationOff: true })
+    expect(traces.printed).toEqual(['The main step left no key behind, so there is none to revoke.'])
+    expect(seen).toEqual([])
+  })
+
+  test.each(['warn', 'fail'] as const)('something unreadable, under %s', async (policyWithoutRecord) => {
+    const found = { kind: 'unreadable', reason: 'it is not JSON' } as const
+    const { error, traces, seen } = await rehearsePost({ found, policyWithoutRecord })
+    const message =
+      'What the main step saved cannot be used (it is not JSON), so nothing was revoked. If it created a key, that key ' +
+      `ends at its own expiry; to end it now: ${DASHBOARD}.`
+    expect(error?.message).toBe(policyWithoutRecord === 'fail' ? message : undefined)
+    expect(traces.warnings).toEqual(policyWithoutRecord === 'fail' ? [] : [message])
+    expect(seen).toEqual([])
+  })
+})
+
+describe('a key', () => {
+  test('is revoked with itself and proved dead', async () => {
+    const { error, seen, account, traces } = await rehearsePost({ state: oneKey() })
+    const [key] = account.keys()
+    expect(error).toBeNull()
+    expect(seen.map(({ method, path, credential }) => ({ method, path, credential }))).toEqual([
+      { method: 'DELETE', path: `/api/user/api-keys/${key?.id}`, credential: key?.token },
+      { method: 'GET', path: '/api/user/api-keys', credential: key?.token },
+    ])
+    expect(traces.printed[0]).toBe(
+      `Revoked (verified): the API key ${key?.token_key}… (id ${key?.id.slice(0, 8)}…) is refused with 401.`,
+    )
+    expect(traces.printed[1]).toContain('**Revoked (verified)**, 2027-03-01 12:00:00 UTC |')
+    expect(traces.warnings).toEqual([])
+  })
+
+  test('that is dead already counts as done', async () => {
+    const { error, seen, traces } = await rehearsePost({
+      state: (account) => {
+        const key = make(account, START + HOUR)
+        key.revoked = true
+        return { keys: [saved(key)] }
+      },
+    })
+    expect(error).toBeNull()
+    expect(methods(seen)).toBe('DELETE DELETE GET')
+    expect(seen.map(({ credential }) => credential === INPUTS.apiKey)).toEqual([false, true, false])
+    expect(traces.printed[0]).toMatch(
+      /^Already revoked or expired \(verified\): the API key .* is refused with 401\.$/,
+    )
+    expect(traces.warnings).toEqual([])
+  })
+
+  test('is left alone where main was told to keep it', async () => {
+    const { error, seen, traces } = await rehearsePost({ state: oneKey({}, true) })
+    expect(error).toBeNull()
+    expect(seen).toEqual([])
+    expect(traces.printed[0]).toMatch(
+      /is left to its expiry at 2027-03-01 13:00:00 UTC, as revoke is false\.$/,
+    )
+    expect(traces.printed[1]).toContain('**Left to its expiry**')
+  })
+
+  test('without a text is revoked with api-key, and the 204 has to do', async () => {
+    const { error, seen, traces, account } = await rehearsePost({
+      state: (account) => ({ keys: [{ ...saved(make(account, START + HOUR)), token: null }] }),
+    })
+    expect(error).toBeNull()
+    expect(methods(seen)).toBe('DELETE')
+    expect(account.live()).toEqual([])
+    expect(traces.printed[0]).toMatch(/^Revoked: the API key .*\)\.$/)
+  })
+
+  test('without a text, and with an id that the API does not know, cannot be shown to be dead', async () => {
+    const { traces } = await rehearsePost({
+      state: (account) => ({
+        keys: [{ ...saved(make(account, START + HOUR)), token: null, id: 'unknown', expiresAt: null }],
+      }),
+    })
+    expect(traces.warnings[0]).toMatch(
+      /could not be shown to be dead: the API no longer knows its id\. It expires by itself never;/,
+    )
+  })
+
+  test.each<[string, Cue[], string]>([
+    ['cut, though done', [{ kind: 'cut', acted: true }], 'Already revoked or expired (verified)'],
+    ['cut', [{ kind: 'cut' }], 'Revoked (verified)'],
+    ['refused', [{ kind: 'refused' }], 'Revoked (verified)'],
+    ['503', [answer(503)], 'Revoked (verified)'],
+  ])('whose revocation is %s is revoked again', async (_, cues, says) => {
+    const { error, account, traces } = await rehearsePost({ state: oneKey(), cues })
+    expect(error).toBeNull()
+    expect(traces.printed.join()).toContain(says)
+    expect(traces.warnings).toEqual([])
+    expect(account.live()).toEqual([])
+  })
+
+  test('that is still accepted is asked for again, for 10 s', async () => {
+    const { traces, took, seen } = await rehearsePost({ state: oneKey(), cues: [answer(204)] })
+    expect(traces.warnings[0]).toMatch(
+      /^The API key \w+… \(id [0-9a-f]{128}\) could not be shown to be dead: the API answered as if it were revoked, but then: the API still accepts it\. It expires by itself at 2027-03-01 13:00:00 UTC; to end it now: Dashboard → Plans → API Keys\.$/,
+    )
+    expect(took).toBeGreaterThanOrEqual(10_000)
+    expect(took).toBeLessThan(12_000)
+    expect(seen.filter(({ method }) => method === 'GET').length).toBeGreaterThan(8)
+    expect(traces.printed.join()).toContain('**Not shown to be dead**')
+  })
+
+  test('is verified as soon as the API catches up', async () => {
+    const { traces, took } = await rehearsePost({
+      state: oneKey(),
+      cues: [answer(204)],
+      at: [[5_000, (account) => Object.assign(account.keys()[0] ?? {}, { revoked: true })]],
+    })
+    expect(traces.printed[0]).toMatch(/^Revoked \(verified\)/)
+    expect(took).toBeLessThan(6_200)
+  })
+
+  test('that nobody may revoke is not asked about for long', async () => {
+    const refusal = answer(403, { detail: 'Not today.' })
+    const { traces, took, seen } = await rehearsePost({ state: oneKey(), cues: [refusal, refusal] })
+    expect(methods(seen)).toBe('DELETE DELETE GET')
+    expect(took).toBe(300)
+    expect(traces.warnings[0]).toContain('answered 403')
+    expect(traces.warnings[0]).toContain('Not today. It expires')
+  })
+
+  test('fails the step under on-revoke-failure: fail', async () => {
+    const refusal = answer(400)
+    const { error, traces } = await rehearsePost({
+      state: oneKey({ onRevokeFailure: 'fail' }),
+      cues: [refusal],
+    })
+    expect(error?.message).toContain('could not be shown to be dead')
+    expect(traces.warnings).toEqual([])
+  })
+
+  test('of an API that is away: tried for 60 s, and no longer', async () => {
+    const { took, traces } = await rehearsePost({
+      state: oneKey(),
+      cues: Array(200).fill({ kind: 'silence' }),
+    })
+    expect(took).toBeGreaterThan(55_000)
+    expect(took).toBeLessThan(60_010)
+    expect(traces.warnings[0]).toContain('timeout on cue')
+  })
+
+  test('beside another one: both are ended, and one trouble does not hide the other', async () => {
+    const { account, traces } = await rehearsePost({
+      state: (account) => ({
+        keys: [saved(make(account, START + HOUR)), saved(make(account, START + 2 * HOUR))],
+      }),
+      cues: [answer(400)],
+    })
+    expect(account.live()).toHaveLength(1)
+    expect(traces.warnings).toHaveLength(1)
+    expect(traces.printed.join()).toContain('Revoked (verified)')
+  })
+})
+
+describe('a lost create request', () => {
+  test('whose key is there: found by its expiry, revoked with api-key, and gone from the list', async () => {
+    const { error, seen, account, traces } = await rehearsePost({
+      state: (account) => {
+        make(account, MARK.expiry)
+        return oneMark({ askedAt: START - 20, deadline: START + 9_980 })()
+      },
+    })
+    expect(error).toBeNull()
+    expect(methods(seen)).toBe('GET DELETE GET')
+    expect(seen.every(({ credential }) => credential === INPUTS.apiKey)).toBe(true)
+    expect(account.live()).toEqual([])
+    expect(traces.printed[0]).toBe('Looking for the keys of 1 create request(s) whose reply was lost.')
+    expect(traces.printed[1]).toMatch(/^Found a key of this job that was never handed over, and revoked it: /)
+  })
+
+  test('is looked for with the short-lived key, before that is revoked', async () => {
+    const { seen, account } = await rehearsePost({
+      state: (account) => ({ ...oneKey()(account), ...oneMark()() }),
+    })
+    const [key] = account.keys()
+    expect(methods(seen)).toBe('GET DELETE GET')
+    expect(seen.every(({ credential }) => credential === key?.token)).toBe(true)
+    expect(account.live()).toEqual([])
+  })
+
+  test.each([401, 403])(
+    'is looked for with api-key where the short-lived key may not list (%i)',
+    async (status) => {
+      const { seen, error, traces } = await rehearsePost({
+        state: (account) => ({ ...oneKey()(account), ...oneMark()() }),
+        cues: [answer(status)],
+      })
+      expect(error).toBeNull()
+      expect(seen.slice(0, 2).map(({ credential }) => credential === INPUTS.apiKey)).toEqual([false, true])
+      expect(traces.printed).toContain('No other key was made by such a request.')
+    },
+  )
+
+  test('long past is looked for once', async () => {
+    const { seen, took, traces } = await rehearsePost({ state: oneMark() })
+    expect(methods(seen)).toBe('GET')
+    expect(took).toBe(100)
+    expect(traces.printed.at(-1)).toBe('No other key was made by such a request.')
+  })
+
+  test('just now is watched until 15 s after its deadline, every 2 s', async () => {
+    const { seen, took } = await rehearsePost({
+      state: oneMark({ askedAt: START - 2_000, deadline: START + 1_000 }),
+    })
+    expect(took).toBe(16_100)
+    expect(seen.map(({ at }) => at)).toEqual([0, 2_100, 4_200, 6_300, 8_400, 10_500, 12_600, 14_700, 16_000])
+  })
+
+  test('is not watched for longer than any request can take', async () => {
+    const { took } = await rehearsePost({ state: oneMark({ askedAt: START + HOUR, deadline: START + HOUR }) })
+    expect(took).toBe(25_100)
+  })
+
+  test('whose key is made late is found, and a key nearby is not touched', async () => {
+    const { account, error, took } = await rehearsePost({
+      state: oneMark({ askedAt: START - 2_000, deadline: START + 1_000 }),
+      at: [
+        [9_000, (account) => void make(account, MARK.expiry)],
+        [9_000, (account) => void account.addKey({ expiry: MARK.expiry + 1 })],
+      ],
+    })
+    expect(error).toBeNull()
+    expect(account.live()).toEqual([])
+    expect(account.touchedForeign()).toEqual([])
+    expect(took).toBeLessThan(11_000)
+  })
+
+  test('with a twin: none is revoked, and the person is told what to look for', async () => {
+    const { account, traces } = await rehearsePost({
+      state: (account) => {
+        make(account, MARK.expiry)
+        account.addKey({ expiry: MARK.expiry })
+        return oneMark({ askedAt: START, deadline: START - 15_000 })()
+      },
+    })
+    expect(account.live()).toHaveLength(1)
+    expect(account.touchedForeign()).toEqual([])
+    expect(traces.warnings).toEqual([
+      'A create request was lost, and 2 key(s) may be its own or another run’s, so none was revoked. If there is such a ' +
+        'key, it was created about 2027-03-01 12:00:00 UTC with expiry 2027-03-01T13:00:00.373Z, when it ends by ' +
+        `itself; to end it now: ${DASHBOARD}.`,
+    ])
+  })
+
+  test('with a weak mark is never acted on', async () => {
+    const expiry = Math.floor((START + HOUR) / 1000) * 1000
+    const { account, traces } = await rehearsePost({
+      state: (account) => {
+        make(account, expiry)
+        return oneMark({ expiry, askedAt: START, deadline: START - 15_000, weak: true })()
+      },
+    })
+    expect(account.live()).toHaveLength(1)
+    expect(traces.warnings[0]).toContain('1 key(s) may be its own or another run’s')
+  })
+
+  test('that cannot be looked for is reported', async () => {
+    const { traces, took } = await rehearsePost({ state: oneMark(), cues: [answer(403, { detail: 'No.' })] })
+    expect(took).toBe(100)
+    expect(traces.warnings[0]).toMatch(
+      /^It could not be seen whether a lost create request made a key: api\.example answered 403 .*: No\. If there is such a key, it was created about 2027-03-01 11:59:00 UTC/,
+    )
+  })
+
+  test('whose key cannot be revoked is reported', async () => {
+    const { traces } = await rehearsePost({
+      state: (account) => {
+        make(account, MARK.expiry)
+        return oneMark({ askedAt: START, deadline: START })()
+      },
+      cues: [serve, answer(403)],
+    })
+    expect(traces.warnings[0]).toContain('It could not be seen whether')
+  })
+
+  test('whose key stays in the list after a 204 is revoked again', async () => {
+    const { account, error, seen } = await rehearsePost({
+      state: (account) => {
+        make(account, MARK.expiry)
+        return oneMark({ askedAt: START, deadline: START + 5_000 })()
+      },
+      cues: [serve, answer(204)],
+    })
+    expect(error).toBeNull()
+    expect(account.live()).toEqual([])
+    expect(methods(seen)).toBe('GET DELETE GET GET DELETE GET')
+  })
+
+  test('does not cost the known key its time: an API that is away for 50 s', async () => {
+    const { account, traces } = await rehearsePost({
+      state: (account) => ({ ...oneKey()(account), ...oneMark()() }),
+      cues: Array(4).fill({ kind: 'silence' }),
+    })
+    expect(account.live()).toEqual([])
+    expect(traces.warnings).toHaveLength(1)
+    expect(traces.warnings[0]).toContain('It could not be seen whether')
+  })
+
+  test('among several: each is settled by itself', async () => {
+    const { account, error, seen } = await rehearsePost({
+      state: (account) => {
+        make(account, MARK.expiry)
+        make(account, MARK.expiry + 5)
+        const mark = { ...MARK, askedAt: START, deadline: START - 15_000 }
+        return { marks: [mark, { ...mark, expiry: MARK.expiry + 5 }, { ...mark, expiry: MARK.expiry + 9 }] }
+      },
+    })
+    expect(error).toBeNull()
+    expect(account.live()).toEqual([])
+    expect(methods(seen)).toBe('GET DELETE GET DELETE GET')
+  })
+})
+
+describe('what a later step changed', () => {
+  const refused = answer(403)
+  const withSettings = (before: Record<string, string>, after: Record<string, string>): PostOptions => ({
+    state: oneKey({ settings: before }),
+    settings: after,
+    cues: [refused],
+  })
+
+  test.each(['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA'])(
+    '%s: named, and api-key is not sent',
+    async (name) => {
+      for (const [before, after] of [
+        [{}, { [name]: 'new' }],
+        [{ [name]: 'old' }, {}],
+        [{ [name]: 'old' }, { [name]: 'new' }],
+      ] as const) {
+        const { traces, seen } = await rehearsePost(withSettings(before, after))
+        expect(traces.warnings[0]).toBe(
+          `A step of this job changed ${name}, and with it which certificates are trusted. ` +
+            'Post does not send api-key under these settings.',
+        )
+        expect(seen.map(({ credential }) => credential)).not.toContain(INPUTS.apiKey)
+        expect(traces.warnings[1]).toContain('could not be shown to be dead')
+      }
+    },
+  )
+
+  test('nothing: api-key is sent where it is needed', async () => {
+    const { seen, traces } = await rehearsePost(
+      withSettings({ SSL_CERT_FILE: 'same' }, { SSL_CERT_FILE: 'same' }),
+    )
+    expect(seen[1]?.credential).toBe(INPUTS.apiKey)
+    expect(traces.warnings).toEqual([])
+  })
+
+  test('a mark cannot be looked for where api-key must not be sent', async () => {
+    const { traces, seen } = await rehearsePost({ state: oneMark(), settings: { SSL_CERT_DIR: 'new' } })
+    expect(seen).toEqual([])
+    expect(traces.warnings[1]).toContain('there was no credential left to list the keys with')
+  })
+
+  test('the proxy: named', async () => {
+    const { traces } = await rehearsePost({ state: oneKey(), settings: { HTTPS_PROXY: 'x', no_proxy: 'y' } })
+    expect(traces.warnings).toEqual([
+      'A step of this job changed the proxy settings (HTTPS_PROXY, no_proxy). Post goes the way that the main step went.',
+    ])
+  })
+
+  test('verification: named', async () => {
+    const { traces } = await rehearsePost({ state: oneKey(), verificationOff: true })
+    expect(traces.warnings).toEqual([
+      'NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. Post verifies certificates all the same.',
+    ])
+  })
+})

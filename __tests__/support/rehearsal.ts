@@ -1,0 +1,254 @@
+import { createCancellation } from '../../src/cancellation.ts'
+import { HttpFailure, type HttpRequest, type HttpResponse, type Send } from '../../src/http.ts'
+import type { Inputs } from '../../src/inputs.ts'
+import { issueKey } from '../../src/issue-key.ts'
+import { createKeyApi } from '../../src/key-api.ts'
+import type { FoundState } from '../../src/read-state.ts'
+import { revokeKey } from '../../src/revoke-key.ts'
+import type { SavedState } from '../../src/saved-state.ts'
+import { recordRunner, startProcess, type Traces } from '../simulation/process.ts'
+import { clockOn, createTime, type VirtualTime } from '../simulation/time.ts'
+import { type Account, type AccountOptions, createAccount } from './account.ts'
+
+/** What the network does with one request: carry it out, or something else, after `takes` ms (100 unless told). */
+export type Cue =
+  | { kind: 'serve'; takes?: number }
+  | {
+      kind: 'answer'
+      status: number
+      body?: unknown
+      headers?: Record<string, string>
+      acted?: boolean
+      takes?: number
+    }
+  | { kind: 'cut'; acted?: boolean }
+  | { kind: 'refused' }
+  | { kind: 'silence'; acted?: boolean }
+
+export interface Seen {
+  method: string
+  path: string
+  credential: string
+  body: string
+  /** When it was sent, in milliseconds since the step began. */
+  at: number
+  timeout: number
+}
+
+export interface Rehearsal {
+  error: Error | null
+  traces: Traces
+  /** Everything the step did, in order: `POST`, `saveState`, `setSecret` and so on. */
+  effects: string[]
+  seen: Seen[]
+  account: Account
+  /** How long the step took, in milliseconds. */
+  took: number
+}
+
+export const START = Date.parse('2027-03-01T12:00:00.250Z')
+
+export const INPUTS: Inputs = {
+  apiKey: 'long-lived-key',
+  apiUrl: 'https://api.example/base',
+  expiresIn: 3_600_000,
+  exportEnv: '',
+  revoke: true,
+  onRevokeFailure: 'warn',
+  timeout: 120_000,
+}
+
+interface Stage {
+  time: VirtualTime
+  account: Account
+  seen: Seen[]
+  effects: string[]
+  send: Send
+}
+
+/** An account behind a network that follows `cues`, one a request, and then serves whatever is asked. */
+function createStage(cues: Cue[], api: Partial<AccountOptions>): Stage {
+  const time = createTime(START)
+  let rolls = 0
+  const random = () => ((rolls++ * 7919) % 997) / 997
+  const account = createAccount({ now: time.now, random, longLivedKey: INPUTS.apiKey, ...api })
+  const seen: Seen[] = []
+  const effects: string[] = []
+  const left = [...cues]
+  const send: Send = (request) =>
+    new Promise((resolve, reject) => {
+      const { method, url, body = '', headers, timeout } = request
+      const credential = (headers.Authorization ?? '').replace('Bearer ', '')
+      seen.push({
+        method,
+        path: url.pathname.replace('/base', '') + url.search,
+        credential,
+        body,
+        at: time.now() - START,
+        timeout,
+      })
+      effects.push(method)
+      const cue = left.shift() ?? { kind: 'serve' }
+      let over = false
+      const settle = (deliver: () => void) => {
+        if (over) return
+        over = true
+        deliver()
+      }
+      const fail = (fault: 'cut' | 'refused' | 'timeout', acted: boolean) =>
+        settle(() => reject(new HttpFailure(fault, acted, `${fault} on cue`)))
+      time.after(timeout, () => fail('timeout', true))
+      request.cancel?.addEventListener('abort', () =>
+        time.after(request.grace ?? 0, () => fail('timeout', true)),
+      )
+      time.after('takes' in cue ? (cue.takes ?? 100) : 100, () => {
+        const acted = cue.kind === 'serve' || ('acted' in cue && cue.acted) ? serve(account, request) : null
+        if (cue.kind === 'serve' && acted) settle(() => resolve(acted))
+        if (cue.kind === 'answer') settle(() => resolve(answerOf(cue, acted)))
+        if (cue.kind === 'cut') fail('cut', true)
+        if (cue.kind === 'refused') fail('refused', false)
+      })
+    })
+  return { time, account, seen, effects, send }
+}
+
+function serve(account: Account, { method, url, headers, body = '' }: HttpRequest): HttpResponse {
+  const lower = Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+  )
+  const path = url.pathname.replace('/base', '') + url.search
+  const response = account.handle({ method, path, headers: lower, body })
+  return {
+    ...response,
+    headers: Object.fromEntries(
+      Object.entries(response.headers).map(([name, value]) => [name.toLowerCase(), value]),
+    ),
+  }
+}
+
+function answerOf(cue: Cue & { kind: 'answer' }, acted: HttpResponse | null): HttpResponse {
+  const patch =
+    typeof cue.body === 'object' && acted ? { ...JSON.parse(acted.body || '{}'), ...cue.body } : cue.body
+  const body = patch === undefined ? '' : typeof patch === 'string' ? patch : JSON.stringify(patch)
+  return { status: cue.status, headers: cue.headers ?? {}, body }
+}
+
+export interface MainOptions {
+  inputs?: Partial<Inputs>
+  cues?: Cue[]
+  api?: Partial<AccountOptions>
+  /** This runner call throws, from its `failingFrom`-th time on (1 unless told). */
+  failing?: string
+  failingFrom?: number
+  /** When a signal comes, in milliseconds since the step began. */
+  signalAt?: number
+  /** This machine's clock less the server's, in milliseconds. */
+  clockError?: number
+  random?: () => number
+}
+
+/** Rehearses main: the real use case, in virtual time. */
+export async function rehearseMain(options: MainOptions = {}): Promise<Rehearsal> {
+  const stage = createStage(options.cues ?? [], options.api ?? {})
+  const { time, account, seen, effects } = stage
+  const process = startProcess(Number.POSITIVE_INFINITY, () => {})
+  const clock = clockOn(time, options.clockError ?? 0, () => true)
+  const cancellation = createCancellation(clock.now)
+  const { runner, traces } = recordRunner(process, options.failing ?? '', options.failingFrom ?? 1)
+  if (options.signalAt !== undefined) time.after(options.signalAt, cancellation.request)
+  let error: Error | null = null
+  let endedAt = 0
+  const inputs = { ...INPUTS, ...options.inputs }
+  const run = issueKey(inputs, {
+    api: createKeyApi(stage.send, inputs.apiUrl, 'rehearsal', clock.now),
+    clock,
+    random: options.random ?? (() => 0.5),
+    runner: noting(runner, effects),
+    cancellation,
+    userAgent: 'rehearsal',
+    proxy: 'http://proxy.example:3128',
+    settings: { NO_PROXY: 'internal.example' },
+  })
+    .catch((reason: Error) => {
+      error = reason
+    })
+    .then(() => {
+      endedAt = time.now()
+    })
+  await time.runUntil(run)
+  return { error, traces, effects, seen, account, took: endedAt - START }
+}
+
+export interface PostOptions {
+  cues?: Cue[]
+  api?: Partial<AccountOptions>
+  /** What is changed of the state, once the account's keys are there. */
+  state?: (account: Account) => Partial<SavedState>
+  found?: FoundState
+  settings?: Record<string, string>
+  verificationOff?: boolean
+  policyWithoutRecord?: 'warn' | 'fail'
+  /** Called as virtual time passes: at so many milliseconds since the step began. */
+  at?: [number, (account: Account) => void][]
+}
+
+/** A record as main leaves it after nothing went wrong, without a key. */
+export const RECORD: SavedState = {
+  version: 1,
+  apiUrl: INPUTS.apiUrl,
+  apiKey: INPUTS.apiKey,
+  userAgent: 'rehearsal',
+  proxy: '',
+  settings: {},
+  revoke: true,
+  onRevokeFailure: 'warn',
+  keys: [],
+  marks: [],
+}
+
+/** Rehearses post: the real use case, in virtual time. */
+export async function rehearsePost(options: PostOptions = {}): Promise<Rehearsal> {
+  const { time, account, seen, effects, send } = createStage(options.cues ?? [], options.api ?? {})
+  const process = startProcess(Number.POSITIVE_INFINITY, () => {})
+  const clock = clockOn(time, 0, () => true)
+  const { runner, traces } = recordRunner(process, '', 0)
+  for (const [after, act] of options.at ?? []) time.after(after, () => act(account))
+  const state: SavedState = { ...RECORD, ...options.state?.(account) }
+  let error: Error | null = null
+  let endedAt = 0
+  const run = revokeKey(options.found ?? { kind: 'record', state }, {
+    clock,
+    random: () => 0.5,
+    runner: noting(runner, effects),
+    settings: options.settings ?? {},
+    verificationOff: options.verificationOff ?? false,
+    connect: ({ apiUrl, userAgent }) => createKeyApi(send, apiUrl, userAgent, clock.now),
+    policyWithoutRecord: () => options.policyWithoutRecord ?? 'warn',
+  })
+    .catch((reason: Error) => {
+      error = reason
+    })
+    .then(() => {
+      endedAt = time.now()
+    })
+  await time.runUntil(run)
+  return { error, traces, effects, seen, account, took: endedAt - START }
+}
+
+/** The runner, with each call's name noted in the order of all effects. */
+function noting<T extends object>(runner: T, effects: string[]): T {
+  return Object.fromEntries(
+    Object.entries(runner).map(([name, call]) => [
+      name,
+      (...given: unknown[]) => {
+        effects.push(name)
+        return call(...given)
+      },
+    ]),
+  ) as T
+}
+
+/** The record that main saved last. */
+export function savedBy({ traces }: Rehearsal): SavedState {
+  return JSON.parse(traces.state.record ?? 'null')
+}
