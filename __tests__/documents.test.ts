@@ -1,0 +1,117 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from '@jest/globals'
+import { parse } from 'yaml'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const read = (path: string) => readFileSync(`${root}/${path}`, 'utf8')
+const sources = readdirSync(`${root}/src`).map((name) => read(`src/${name}`))
+
+/**
+ * The fixed beginnings of what the action can say is wrong, taken from the source: the texts given to errors, warnings,
+ * problems, faults and refusals, each up to its first variable part.
+ */
+function sayings(): string[] {
+  const text = sources.join('\n').replace(/^\s*(\*|\/\/|\/\*\*).*$/gm, '')
+  const given =
+    /(?:Error|Cancelled|warning|refuse|fail|conclude|ProxyRefusal)\(\s*(?:'[a-z-]+',\s*)?[`']([^`'$]{12,})/g
+  const named = /(?:message|reason|byHand|return \[?|[?:])\s*[=:]?\s*\(?\s*[`']([A-Za-z][^`'$\n]{20,})/g
+  const found = [...text.matchAll(given), ...text.matchAll(named)].map(([, start]) => start ?? '')
+  return [...new Set(found.map((start) => start.trim().replace(/[ ,;.:(]+$/, '')))]
+}
+
+/** What stands in the log but is no trouble, so that it needs no remedy. */
+const NO_TROUBLE = [
+  /^Created the API key/,
+  /^The post step revokes it/,
+  /^It is left to its expiry/,
+  /^This is a pull request from a fork, and GitHub gives such runs no secrets; skip/,
+  /^Found /,
+  /^No such key so far/,
+  /^If there is such a key/,
+  /^Is the secret defined/,
+  /revoked by the post step/,
+  /^left to its expiry/,
+  /^Already revoked or expired/,
+  /^The account’s keys could not be looked through/,
+  // Caught where it is thrown: the person reads “something that could not be read”.
+  /^neither an array nor a page/,
+]
+
+describe('docs/troubleshooting.md', () => {
+  const page = read('docs/troubleshooting.md').replaceAll('’', "'")
+
+  test('names every error and warning of the source by its first words', () => {
+    const all = sayings().filter((saying) => !NO_TROUBLE.some((pattern) => pattern.test(saying)))
+    expect(all.length).toBeGreaterThan(40)
+    const words = (saying: string) =>
+      saying
+        .replaceAll('’', "'")
+        .split(' ')
+        .slice(0, 4)
+        .join(' ')
+        .replace(/[,;:.]$/, '')
+    expect(all.filter((saying) => !page.includes(words(saying)))).toEqual([])
+  })
+})
+
+describe('docs/design.md', () => {
+  test('names only tests that there are', () => {
+    const rows = [...read('docs/design.md').matchAll(/`([\w/-]+\.test\.ts)`(?:: "([^"]+)")?/g)]
+    expect(rows.length).toBeGreaterThan(12)
+    for (const [, file, title] of rows) {
+      const source = read(`__tests__/${file}`)
+      if (title) expect({ file, title, there: source.includes(title) }).toEqual({ file, title, there: true })
+    }
+  })
+})
+
+describe('README.md', () => {
+  test('has the inputs and outputs of action.yml', () => {
+    execFileSync(process.execPath, [`${root}/scripts/readme.mjs`, '--check'])
+  })
+
+  test('shows an example that is YAML and uses inputs and outputs that there are', () => {
+    const [, example] = /```yaml\n([^`]+)```/.exec(read('README.md')) ?? []
+    const [use, run] = parse(example ?? '')
+    const { inputs, outputs } = parse(read('action.yml'))
+    for (const name of Object.keys(use.with)) expect(Object.keys(inputs)).toContain(name)
+    const [, output] = /steps\.spherescout\.outputs\.([\w-]+)/.exec(run.env.KEY) ?? []
+    expect(Object.keys(outputs)).toContain(output)
+    expect(use.id).toBe('spherescout')
+  })
+})
+
+describe('CONTRIBUTING.md', () => {
+  const page = read('CONTRIBUTING.md')
+
+  test('says why each dependency is there', () => {
+    const { devDependencies } = JSON.parse(read('package.json'))
+    expect(Object.keys(devDependencies).filter((name) => !page.includes(`\`${name}\``))).toEqual([])
+  })
+
+  test('has every file of src on its map', () => {
+    expect(readdirSync(`${root}/src`).filter((name) => !page.includes(`\`${name}\``))).toEqual([])
+  })
+})
+
+test('links within the documents lead somewhere', () => {
+  const pages = [
+    'README.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
+    ...readdirSync(`${root}/docs`)
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`),
+  ]
+  for (const page of pages) {
+    const folder = page.includes('/') ? 'docs/' : ''
+    for (const [, target] of read(page).matchAll(/\]\((?!https?:|#|mailto:)([^)#]+)/g))
+      expect({ page, target, there: read(`${folder}${target}`).length > 0 }).toEqual({
+        page,
+        target,
+        there: true,
+      })
+  }
+})
