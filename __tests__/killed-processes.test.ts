@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { createDice, type Dice } from './simulation/random.ts'
-import { type Fault, startEmulator } from './support/emulator.ts'
-import { createJob } from './support/runner.ts'
+import { type Emulator, type Fault, startEmulator } from './support/emulator.ts'
+import { createJob, type RunningStep, type StepResult } from './support/runner.ts'
 
 const RUNS = 300
 /** Mains at a time: more would start so slowly that every kill came before the first line of code. */
@@ -50,17 +50,13 @@ async function runJob(dice: Dice, slots: Slots): Promise<JobOutcome> {
   try {
     const foreign = account.addKey({ expiry: Date.now() + 3_600_000 })
     for (const fault of chooseFaults(dice, ['create', 'create', 'list'])) emulator.fault(fault)
-    const main = await slots.use(() =>
-      job.main(
-        { 'api-key': account.longLivedKey, 'api-url': emulator.url, 'expires-in': '10m', timeout: '1s' },
-        {
-          kill: {
-            signal: dice.pick(['SIGINT', 'SIGTERM', 'SIGKILL', 'SIGKILL']),
-            afterMs: chooseMoment(dice),
-          },
-        },
-      ),
-    )
+    const inputs = {
+      'api-key': account.longLivedKey,
+      'api-url': emulator.url,
+      'expires-in': '10m',
+      timeout: '1s',
+    }
+    const main = await slots.use(() => runAndKill(dice, job.start(inputs), emulator))
     for (const fault of chooseFaults(dice, ['revoke', 'list'])) emulator.fault(fault)
     const post = await job.post()
 
@@ -81,9 +77,20 @@ async function runJob(dice: Dice, slots: Slots): Promise<JobOutcome> {
   }
 }
 
-/** Most moments fall in the time when main is at work, which is short; some before and after. */
-function chooseMoment(dice: Dice): number {
-  return dice.chance(0.7) ? dice.between(40, 200) : dice.between(0, 1300)
+/**
+ * Sends main a signal at some moment: soon after it was started, or soon after its first, second or third request came in. The
+ * requests make the choice as good on a slow machine as on a fast one.
+ */
+async function runAndKill(dice: Dice, main: RunningStep, { requests }: Emulator): Promise<StepResult> {
+  const awaited = dice.pick([0, 1, 1, 1, 2, 3])
+  const delay = dice.chance(0.5) ? dice.between(0, 15) : dice.between(0, 300)
+  const signal = dice.pick(['SIGINT', 'SIGTERM', 'SIGKILL', 'SIGKILL'] as const)
+  const over = main.done.then(() => true)
+  const rest = (ms: number) => new Promise<false>((resolve) => setTimeout(() => resolve(false), ms))
+  while (requests.length < awaited && !(await Promise.race([over, rest(2)])));
+  await Promise.race([over, rest(delay)])
+  main.signal(signal)
+  return main.done
 }
 
 function chooseFaults(dice: Dice, targets: ('create' | 'list' | 'revoke')[]): Fault[] {
