@@ -96,6 +96,14 @@ describe('CONTRIBUTING.md', () => {
   })
 })
 
+test('docs/comparison.md says how large the bundles are', () => {
+  const [, main, post] =
+    /this action\*\* +\| fewer than ([\d,]+) +\| fewer than ([\d,]+)/.exec(read('docs/comparison.md')) ?? []
+  const size = (text: string | undefined) => Number(text?.replace(',', ''))
+  expect(read('dist/main/index.js').length).toBeLessThan(size(main))
+  expect(read('dist/post/index.js').length).toBeLessThan(size(post))
+})
+
 test('links from one document to another lead somewhere', () => {
   const pages = [
     'README.md',
