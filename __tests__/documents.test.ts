@@ -9,8 +9,8 @@ const read = (path: string) => readFileSync(`${root}/${path}`, 'utf8')
 const sources = readdirSync(`${root}/src`).map((name) => read(`src/${name}`))
 
 /**
- * The fixed beginnings of what the action can say is wrong, taken from the source: the texts given to errors, warnings,
- * problems, faults and refusals, each up to its first variable part.
+ * The fixed beginnings of what the action can say is wrong, taken from the source: the texts given to errors,
+ * warnings, problems, faults and refusals, each up to its first variable part.
  */
 function sayings(): string[] {
   const text = sources.join('\n').replace(/^\s*(\*|\/\/|\/\*\*).*$/gm, '')

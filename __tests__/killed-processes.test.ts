@@ -8,8 +8,8 @@ const RUNS = 300
 const MAINS_AT_ONCE = 4
 
 /**
- * The committed bundles as real processes against a real server, with main killed at a random moment and random faults in
- * both steps. Post may have to wait for a slow server, up to 16 s, so many jobs wait side by side.
+ * The committed bundles as real processes against a real server, with main killed at a random moment and random
+ * faults in both steps. Post may have to wait for a slow server, up to 16 s, so many jobs wait side by side.
  */
 test(
   `no key outlives ${RUNS} jobs whose main was killed at a random moment`,
@@ -78,8 +78,8 @@ async function runJob(dice: Dice, slots: Slots): Promise<JobOutcome> {
 }
 
 /**
- * Sends main a signal at some moment: soon after it was started, or soon after its first, second or third request came in. The
- * requests make the choice as good on a slow machine as on a fast one.
+ * Sends main a signal at some moment: soon after it was started, or soon after its first, second or third
+ * request came in. The requests make the choice as good on a slow machine as on a fast one.
  */
 async function runAndKill(dice: Dice, main: RunningStep, { requests }: Emulator): Promise<StepResult> {
   const awaited = dice.pick([0, 1, 1, 1, 2, 3])

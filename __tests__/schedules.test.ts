@@ -3,8 +3,8 @@ import { runSchedule } from './simulation/schedule.ts'
 import { loadSubject } from './simulation/subject.ts'
 
 /**
- * A little of the simulation in this very process, on the modules as Jest loads them: quick enough to be run for every mutant of
- * the protocol. The whole of it has a process of its own (simulation.test.ts).
+ * A little of the simulation in this very process, on the modules as Jest loads them: quick enough to be run
+ * for every mutant of the protocol. The whole of it has a process of its own (simulation.test.ts).
  */
 test.each([1, 2, 3, 4])('holds its promise in schedules from %i000 on', async (thousand) => {
   const subject = await loadSubject(new URL('../src/', import.meta.url))

@@ -31,10 +31,11 @@ for (const step of ['main', 'post']) {
 }
 
 /**
- * Puts into one file what `entry` uses, comments included, and answers with the modules that it came from. ncc by itself keeps
- * every function of a module of which one is used, and all that those could reach: of the toolkit, 480 kB of
- * HTTP and OIDC clients that this action never calls. `moduleSideEffects: false` is what makes the difference: importing
- * a module is taken to have no effect of its own, which the toolkit's packages do not say of themselves.
+ * Puts into one file what `entry` uses, comments included, and answers with the modules that it came from. ncc
+ * by itself keeps every function of a module of which one is used, and all that those could reach: of the
+ * toolkit, 480 kB of HTTP and OIDC clients that this action never calls. `moduleSideEffects: false` is what
+ * makes the difference: importing a module is taken to have no effect of its own, which the toolkit's packages
+ * do not say of themselves.
  */
 async function rollUp(entry, file) {
   const bundle = await rollup({

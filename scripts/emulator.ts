@@ -1,4 +1,5 @@
-// The SphereScout key API on this machine, to try the action against: npm run emulator -- [--port N] [--tls] [--throttle N]
+// The SphereScout key API on this machine, to try the action against: npm run emulator -- [--port N] [--tls]
+// [--throttle N]
 import { parseArgs } from 'node:util'
 import { makeCertificates } from '../__tests__/support/certificates.ts'
 import { startEmulator } from '../__tests__/support/emulator.ts'

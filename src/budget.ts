@@ -44,8 +44,9 @@ export function budgetUntil(deadline: number, clock: Clock, cancellation?: Cance
 }
 
 /**
- * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good, or the budget is spent.
- * The last attempt is made even if the server asked for a longer wait: a key that lives on is worse than a 429.
+ * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good, or the budget is
+ * spent. The last attempt is made even if the server asked for a longer wait: a key that lives on is worse than
+ * a 429.
  */
 export async function persist<T>(
   budget: Budget,

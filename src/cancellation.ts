@@ -1,6 +1,6 @@
 /**
- * What a cancelled job leaves main, in milliseconds since the first signal. The runner sends SIGTERM 7.5 s after SIGINT
- * and kills 2.5 s later, so main has ended by 7 s.
+ * What a cancelled job leaves main, in milliseconds since the first signal. The runner sends SIGTERM 7.5 s
+ * after SIGINT and kills 2.5 s later, so main has ended by 7 s.
  */
 export const CANCEL = {
   /** The longest that a reply already on its way is waited for. */

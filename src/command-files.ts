@@ -1,6 +1,7 @@
 /**
- * Checks that the runner gave the files through which `names` are handed on. Without GITHUB_STATE or GITHUB_OUTPUT,
- * @actions/core falls back to printing commands, the key among them, to the log. Throws an Error that names what is missing.
+ * Checks that the runner gave the files through which `names` are handed on. Without GITHUB_STATE or
+ * GITHUB_OUTPUT, @actions/core falls back to printing commands, the key among them, to the log. Throws an Error
+ * that names what is missing.
  */
 export function requireCommandFiles(env: NodeJS.ProcessEnv, names: string[]): void {
   const missing = names.filter((name) => !env[name])

@@ -25,8 +25,8 @@ const MINUTE = 60_000
 const DAY = 24 * 60 * MINUTE
 
 /**
- * Reads and checks every input. An empty one takes its default, so that a composite action may pass on inputs it was not
- * given. `whyNoKey` explains an empty `api-key`, where the run tells. Throws InputError.
+ * Reads and checks every input. An empty one takes its default, so that a composite action may pass on inputs
+ * it was not given. `whyNoKey` explains an empty `api-key`, where the run tells. Throws InputError.
  */
 export function readInputs(input: ReadInput, whyNoKey: string | null = null): Inputs {
   return {

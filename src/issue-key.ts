@@ -88,7 +88,8 @@ async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger:
     stopIfCancelled(cancellation)
 
     if (problem.status === 400 && refusals < 2 && (clockWasWrong || !wholeSeconds)) {
-      // Nothing was made. The likely causes are an expiry in the past by the server's clock, or fractions of a second.
+      // Nothing was made. The likely causes are an expiry in the past by the server's clock, or fractions of a
+      // second.
       refusals += 1
       if (!clockWasWrong) wholeSeconds = true
       continue
@@ -104,8 +105,8 @@ async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger:
 }
 
 /**
- * Masks the key before anything else is done with it, saves it for post, and only then looks at whether it is what was
- * asked for. Throws where it is not; it is then in the ledger, to be revoked.
+ * Masks the key before anything else is done with it, saves it for post, and only then looks at whether it is
+ * what was asked for. Throws where it is not; it is then in the ledger, to be revoked.
  */
 async function accept(
   answer: CreatedKey,

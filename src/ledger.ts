@@ -4,8 +4,9 @@ import type { Runner } from './report.ts'
 import { type IssuedKey, type SavedState, STATE_NAME, STATE_VERSION } from './saved-state.ts'
 
 /**
- * Main's account of what may be alive: create requests whose outcome is not known, and keys that it holds. Every entry is
- * saved for post before the step that it describes can go wrong; each method throws what `saveState` throws.
+ * Main's account of what may be alive: create requests whose outcome is not known, and keys that it holds.
+ * Every entry is saved for post before the step that it describes can go wrong; each method throws what
+ * `saveState` throws.
  */
 export interface Ledger {
   /** A create request is about to be sent. */

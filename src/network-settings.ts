@@ -8,9 +8,9 @@ const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((
 ])
 
 /**
- * The variables that decide whom this process trusts and which way its requests go, with their values; for a file, a
- * digest of its content too, so that a later step that swaps the file is noticed. Unset variables are left out. `digest`
- * gives null for a file that cannot be read.
+ * The variables that decide whom this process trusts and which way its requests go, with their values; for a
+ * file, a digest of its content too, so that a later step that swaps the file is noticed. Unset variables are
+ * left out. `digest` gives null for a file that cannot be read.
  */
 export function networkSettings(
   env: NodeJS.ProcessEnv,

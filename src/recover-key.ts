@@ -15,9 +15,10 @@ export type Recovery =
   | { kind: 'failed'; problem: Problem }
 
 /**
- * Looks once for the keys of lost create requests and revokes those that are certainly this run's. `credentials` are
- * tried in turn where one may not list or revoke; `known` are ids that need no looking for. A key whose text nobody knows cannot
- * prove that it is dead, so the list has to show that it is gone. One answer a mark, in order.
+ * Looks once for the keys of lost create requests and revokes those that are certainly this run's.
+ * `credentials` are tried in turn where one may not list or revoke; `known` are ids that need no looking for. A
+ * key whose text nobody knows cannot prove that it is dead, so the list has to show that it is gone. One answer
+ * a mark, in order.
  */
 export async function recoverKeys(
   marks: readonly Mark[],

@@ -38,8 +38,9 @@ const LONGEST_WATCH = 10_000 + SLOW_SERVER
 const WATCH_EVERY = 2_000
 
 /**
- * The post step: ends every key that main made, and looks for those whose reply was lost. Reads nothing but what main saved.
- * Throws an Error where it cannot show that a key is dead and the policy is `fail`; with `warn` it warns.
+ * The post step: ends every key that main made, and looks for those whose reply was lost. Reads nothing but
+ * what main saved. Throws an Error where it cannot show that a key is dead and the policy is `fail`; with
+ * `warn` it warns.
  */
 export async function revokeKey(found: FoundState, surroundings: PostSurroundings): Promise<void> {
   const { runner } = surroundings
@@ -89,8 +90,8 @@ interface Work extends Tools {
 }
 
 /**
- * Where a later step changed which certificate authorities are trusted, somebody may be able to read what post sends. The short-lived
- * key is worth the risk, as it dies by it; the long-lived one is not.
+ * Where a later step changed which certificate authorities are trusted, somebody may be able to read what post
+ * sends. The short-lived key is worth the risk, as it dies by it; the long-lived one is not.
  */
 function toolsFor(state: SavedState, { runner, clock, random, connect, settings }: PostSurroundings): Work {
   const trusted = changedSettings(state.settings, settings).authorities.length === 0

@@ -6,8 +6,8 @@ import { errorOf, onStage, type Stage, type StageOptions, secretsOf } from './st
 const SECRETS_AS_EMPTY = { 'api-key': '' }
 
 /**
- * A main step that fails: its one error, after checking that it is one line, no stack, no dump and no secret. Post follows, except
- * where it would wait 15 s for a slow server (the lost replies have tests of their own).
+ * A main step that fails: its one error, after checking that it is one line, no stack, no dump and no secret.
+ * Post follows, except where it would wait 15 s for a slow server (the lost replies have tests of their own).
  */
 async function failure(
   options: StageOptions & { inputs?: Record<string, string>; faults?: Fault[]; withoutPost?: true },

@@ -723,8 +723,8 @@ function getEnv(key) {
 }
 
 /**
- * What a cancelled job leaves main, in milliseconds since the first signal. The runner sends SIGTERM 7.5 s after SIGINT
- * and kills 2.5 s later, so main has ended by 7 s.
+ * What a cancelled job leaves main, in milliseconds since the first signal. The runner sends SIGTERM 7.5 s
+ * after SIGINT and kills 2.5 s later, so main has ended by 7 s.
  */
 const CANCEL = {
 	/** The longest that a reply already on its way is waited for. */
@@ -755,8 +755,9 @@ class Cancelled extends Error {
 }
 
 /**
- * Checks that the runner gave the files through which `names` are handed on. Without GITHUB_STATE or GITHUB_OUTPUT,
- * @actions/core falls back to printing commands, the key among them, to the log. Throws an Error that names what is missing.
+ * Checks that the runner gave the files through which `names` are handed on. Without GITHUB_STATE or
+ * GITHUB_OUTPUT, @actions/core falls back to printing commands, the key among them, to the log. Throws an Error
+ * that names what is missing.
  */
 function requireCommandFiles(env, names) {
 	const missing = names.filter((name) => !env[name])
@@ -965,9 +966,9 @@ function proxyHost(proxy) {
 const FIRST_WAIT = 500
 const LONGEST_WAIT = 20_000
 /**
- * How long to wait before the next attempt, in milliseconds: exponential with full jitter, after what the server asked
- * for, if it did. The jitter comes on top of Retry-After, so that jobs told the same moment do not return together.
- * `failures` counts the attempts that failed so far (1 or more); `random` is in [0, 1).
+ * How long to wait before the next attempt, in milliseconds: exponential with full jitter, after what the
+ * server asked for, if it did. The jitter comes on top of Retry-After, so that jobs told the same moment do not
+ * return together. `failures` counts the attempts that failed so far (1 or more); `random` is in [0, 1).
  */
 function backoff(failures, retryAfter, random) {
 	const spread = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1))
@@ -1211,8 +1212,8 @@ class InputError extends Error {
 const MINUTE = 60_000
 const DAY = 24 * 60 * MINUTE
 /**
- * Reads and checks every input. An empty one takes its default, so that a composite action may pass on inputs it was not
- * given. `whyNoKey` explains an empty `api-key`, where the run tells. Throws InputError.
+ * Reads and checks every input. An empty one takes its default, so that a composite action may pass on inputs
+ * it was not given. `whyNoKey` explains an empty `api-key`, where the run tells. Throws InputError.
  */
 function readInputs(input, whyNoKey = null) {
 	return {
@@ -1351,8 +1352,9 @@ function budgetUntil(deadline, clock, cancellation) {
 	}
 }
 /**
- * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good, or the budget is spent.
- * The last attempt is made even if the server asked for a longer wait: a key that lives on is worse than a 429.
+ * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good, or the budget is
+ * spent. The last attempt is made even if the server asked for a longer wait: a key that lives on is worse than
+ * a 429.
  */
 async function persist(budget, random, attempt) {
 	for (let failures = 1; ; failures++) {
@@ -1597,9 +1599,10 @@ function summarise(runner, markdown) {
 }
 
 /**
- * Looks once for the keys of lost create requests and revokes those that are certainly this run's. `credentials` are
- * tried in turn where one may not list or revoke; `known` are ids that need no looking for. A key whose text nobody knows cannot
- * prove that it is dead, so the list has to show that it is gone. One answer a mark, in order.
+ * Looks once for the keys of lost create requests and revokes those that are certainly this run's.
+ * `credentials` are tried in turn where one may not list or revoke; `known` are ids that need no looking for. A
+ * key whose text nobody knows cannot prove that it is dead, so the list has to show that it is gone. One answer
+ * a mark, in order.
  */
 async function recoverKeys(marks, credentials, known, tools, budget) {
 	const listed = await listKeys(credentials, tools, budget)
@@ -1714,7 +1717,8 @@ async function obtainKey(inputs, surroundings, ledger) {
 		else await recover(mark, problem, inputs.apiKey, surroundings, ledger, budget)
 		stopIfCancelled(cancellation)
 		if (problem.status === 400 && refusals < 2 && (clockWasWrong || !wholeSeconds)) {
-			// Nothing was made. The likely causes are an expiry in the past by the server's clock, or fractions of a second.
+			// Nothing was made. The likely causes are an expiry in the past by the server's clock, or fractions of a
+			// second.
 			refusals += 1
 			if (!clockWasWrong) wholeSeconds = true
 			continue
@@ -1729,8 +1733,8 @@ async function obtainKey(inputs, surroundings, ledger) {
 	}
 }
 /**
- * Masks the key before anything else is done with it, saves it for post, and only then looks at whether it is what was
- * asked for. Throws where it is not; it is then in the ledger, to be revoked.
+ * Masks the key before anything else is done with it, saves it for post, and only then looks at whether it is
+ * what was asked for. Throws where it is not; it is then in the ledger, to be revoked.
  */
 async function accept(answer, mark, inputs, surroundings, ledger, budget) {
 	const { token } = answer
@@ -1855,9 +1859,9 @@ const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((
 	name.toLowerCase(),
 ])
 /**
- * The variables that decide whom this process trusts and which way its requests go, with their values; for a file, a
- * digest of its content too, so that a later step that swaps the file is noticed. Unset variables are left out. `digest`
- * gives null for a file that cannot be read.
+ * The variables that decide whom this process trusts and which way its requests go, with their values; for a
+ * file, a digest of its content too, so that a later step that swaps the file is noticed. Unset variables are
+ * left out. `digest` gives null for a file that cannot be read.
  */
 function networkSettings(env, digest) {
 	const set = [...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : []))
@@ -1870,8 +1874,8 @@ function networkSettings(env, digest) {
 }
 
 /**
- * The real runner. Imported by name, so that the bundle holds no more of the toolkit than this; its builder of summaries is five times
- * the size of what is left, and all that is needed of it is this append.
+ * The real runner. Imported by name, so that the bundle holds no more of the toolkit than this; its builder of
+ * summaries is five times the size of what is left, and all that is needed of it is this append.
  */
 const runner = {
 	info,
@@ -1918,8 +1922,8 @@ function fileDigest(path) {
 const ACTION = 'spherescout-ephemeral-key'
 const VERSION = '1.0.0'
 /**
- * The User-Agent of one run, so that the account's owner can trace a key to it. Takes `owner/repo` and the run's id as the
- * runner gave them, and leaves out what cannot stand in a header.
+ * The User-Agent of one run, so that the account's owner can trace a key to it. Takes `owner/repo` and the
+ * run's id as the runner gave them, and leaves out what cannot stand in a header.
  */
 function userAgent(repository, runId) {
 	const plain = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'

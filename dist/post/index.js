@@ -549,9 +549,9 @@ function proxyHost(proxy) {
 const FIRST_WAIT = 500
 const LONGEST_WAIT = 20_000
 /**
- * How long to wait before the next attempt, in milliseconds: exponential with full jitter, after what the server asked
- * for, if it did. The jitter comes on top of Retry-After, so that jobs told the same moment do not return together.
- * `failures` counts the attempts that failed so far (1 or more); `random` is in [0, 1).
+ * How long to wait before the next attempt, in milliseconds: exponential with full jitter, after what the
+ * server asked for, if it did. The jitter comes on top of Retry-After, so that jobs told the same moment do not
+ * return together. `failures` counts the attempts that failed so far (1 or more); `random` is in [0, 1).
  */
 function backoff(failures, retryAfter, random) {
 	const spread = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1))
@@ -785,9 +785,9 @@ const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((
 	name.toLowerCase(),
 ])
 /**
- * The variables that decide whom this process trusts and which way its requests go, with their values; for a file, a
- * digest of its content too, so that a later step that swaps the file is noticed. Unset variables are left out. `digest`
- * gives null for a file that cannot be read.
+ * The variables that decide whom this process trusts and which way its requests go, with their values; for a
+ * file, a digest of its content too, so that a later step that swaps the file is noticed. Unset variables are
+ * left out. `digest` gives null for a file that cannot be read.
  */
 function networkSettings(env, digest) {
 	const set = [...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : []))
@@ -876,8 +876,9 @@ function budgetUntil(deadline, clock, cancellation) {
 	}
 }
 /**
- * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good, or the budget is spent.
- * The last attempt is made even if the server asked for a longer wait: a key that lives on is worse than a 429.
+ * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good, or the budget is
+ * spent. The last attempt is made even if the server asked for a longer wait: a key that lives on is worse than
+ * a 429.
  */
 async function persist(budget, random, attempt) {
 	for (let failures = 1; ; failures++) {
@@ -1026,9 +1027,10 @@ function summarise(runner, markdown) {
 }
 
 /**
- * Looks once for the keys of lost create requests and revokes those that are certainly this run's. `credentials` are
- * tried in turn where one may not list or revoke; `known` are ids that need no looking for. A key whose text nobody knows cannot
- * prove that it is dead, so the list has to show that it is gone. One answer a mark, in order.
+ * Looks once for the keys of lost create requests and revokes those that are certainly this run's.
+ * `credentials` are tried in turn where one may not list or revoke; `known` are ids that need no looking for. A
+ * key whose text nobody knows cannot prove that it is dead, so the list has to show that it is gone. One answer
+ * a mark, in order.
  */
 async function recoverKeys(marks, credentials, known, tools, budget) {
 	const listed = await listKeys(credentials, tools, budget)
@@ -1078,8 +1080,9 @@ const KEPT_FOR_KEYS = 25_000
 const LONGEST_WATCH = 10_000 + SLOW_SERVER
 const WATCH_EVERY = 2_000
 /**
- * The post step: ends every key that main made, and looks for those whose reply was lost. Reads nothing but what main saved.
- * Throws an Error where it cannot show that a key is dead and the policy is `fail`; with `warn` it warns.
+ * The post step: ends every key that main made, and looks for those whose reply was lost. Reads nothing but
+ * what main saved. Throws an Error where it cannot show that a key is dead and the policy is `fail`; with
+ * `warn` it warns.
  */
 async function revokeKey(found, surroundings) {
 	const { runner } = surroundings
@@ -1119,8 +1122,8 @@ function conclude(message, policy, runner) {
 	runner.warning(message)
 }
 /**
- * Where a later step changed which certificate authorities are trusted, somebody may be able to read what post sends. The short-lived
- * key is worth the risk, as it dies by it; the long-lived one is not.
+ * Where a later step changed which certificate authorities are trusted, somebody may be able to read what post
+ * sends. The short-lived key is worth the risk, as it dies by it; the long-lived one is not.
  */
 function toolsFor(state, { runner, clock, random, connect, settings }) {
 	const trusted = changedSettings(state.settings, settings).authorities.length === 0
@@ -1226,8 +1229,8 @@ function expiry({ expiresAt }) {
 }
 
 /**
- * The real runner. Imported by name, so that the bundle holds no more of the toolkit than this; its builder of summaries is five times
- * the size of what is left, and all that is needed of it is this append.
+ * The real runner. Imported by name, so that the bundle holds no more of the toolkit than this; its builder of
+ * summaries is five times the size of what is left, and all that is needed of it is this append.
  */
 const runner = {
 	info,
