@@ -11,6 +11,7 @@ export default {
     ],
   },
   randomize: true,
+  testTimeout: 30_000,
   // Most tests of whole processes wait for one, rather than for the machine.
   maxWorkers: 4,
 }
