@@ -1,0 +1,214 @@
+import { describe, expect, test } from '@jest/globals'
+import { budgetUntil } from '../src/budget.ts'
+import { type Ending, endKey, revokeById } from '../src/end-key.ts'
+import type { KeyApi, Problem, Reply } from '../src/key-api.ts'
+import { clockOn, createTime } from './simulation/time.ts'
+
+const done: Reply<null> = { ok: true, skew: null, value: null }
+const problem = (more: Partial<Problem>): Reply<null> => ({
+  ok: false,
+  skew: null,
+  problem: { message: `problem ${more.status ?? ''}`.trim(), mayHaveActed: false, passing: false, ...more },
+})
+const status = (code: number) => problem({ status: code })
+const unreachable = problem({ message: 'unreachable', passing: true, mayHaveActed: true })
+
+/** An API that answers revocations and probes in turn (its last answer again and again), in virtual time. */
+function script(revocations: Reply<null>[], probes: Reply<null>[], random = 0.5) {
+  const time = createTime(0)
+  const clock = clockOn(time, 0, () => true)
+  const calls: string[] = []
+  const answer = (name: string, replies: Reply<null>[]) => {
+    let count = 0
+    return async (credential: string, what: unknown) => {
+      calls.push(`${time.now()} ${name} ${credential}${typeof what === 'string' ? ` ${what}` : ''}`)
+      return replies[Math.min(count++, replies.length - 1)] as Reply<null>
+    }
+  }
+  const api: KeyApi = {
+    create: () => Promise.reject(new Error('nothing is created here')),
+    list: () => Promise.reject(new Error('nothing is listed here')),
+    revoke: answer('revoke', revocations),
+    probe: answer('probe', probes),
+  }
+  return { time, clock, calls, tools: { api, clock, random: () => random } }
+}
+
+async function end(
+  options: {
+    token?: string | null
+    apiKey?: string | null
+    revocations?: Reply<null>[]
+    probes?: Reply<null>[]
+    budget?: number
+    random?: number
+  } = {},
+): Promise<{ ending: Ending; calls: string[]; took: number }> {
+  const { token = 'key', apiKey = 'api-key' } = options
+  const { time, clock, calls, tools } = script(
+    options.revocations ?? [done],
+    options.probes ?? [status(401)],
+    options.random,
+  )
+  const run = endKey({ token, id: 'id' }, apiKey, tools, budgetUntil(options.budget ?? 60_000, clock))
+  await time.runUntil(run)
+  return { ending: await run, calls, took: time.now() }
+}
+
+describe('a key that is ended', () => {
+  test('revokes itself, and its own 401 is the proof', async () => {
+    const { ending, calls } = await end()
+    expect(ending).toEqual({ dead: true, verified: true, already: false })
+    expect(calls).toEqual(['0 revoke key id', '0 probe key'])
+  })
+
+  test.each([401, 403, 404])('is revoked with api-key where it may not revoke itself (%i)', async (code) => {
+    const { ending, calls } = await end({ revocations: [status(code), done] })
+    expect(ending).toEqual({ dead: true, verified: true, already: false })
+    expect(calls).toEqual(['0 revoke key id', '0 revoke api-key id', '0 probe key'])
+  })
+
+  test.each([400, 409])('is not revoked with api-key after %i, which api-key cannot cure', async (code) => {
+    const { ending, calls } = await end({ revocations: [status(code)], probes: [done] })
+    expect(ending).toEqual({ dead: false, reason: `problem ${code}` })
+    expect(calls).toEqual(['0 revoke key id', '0 probe key'])
+  })
+
+  test('is not revoked with an api-key that must not be sent', async () => {
+    const { ending, calls } = await end({ apiKey: null, revocations: [status(403)], probes: [done] })
+    expect(ending).toEqual({ dead: false, reason: 'problem 403' })
+    expect(calls).toEqual(['0 revoke key id', '0 probe key'])
+  })
+
+  test.each([401, 404])('was dead already where both get %i and so does the probe, 401', async (code) => {
+    const { ending } = await end({ revocations: [status(code)] })
+    expect(ending).toEqual({ dead: true, verified: true, already: true })
+  })
+
+  test.each(['a b', 'a\n', 'ä', ''])('is never sent where its text cannot be (%j)', async (token) => {
+    const { ending, calls } = await end({ token })
+    expect(ending).toEqual({ dead: true, verified: false, already: false })
+    expect(calls).toEqual(['0 revoke api-key id'])
+  })
+})
+
+describe('a key without a text', () => {
+  test('is dead by the word of a 204, unverified', async () => {
+    const { ending, calls } = await end({ token: null })
+    expect(ending).toEqual({ dead: true, verified: false, already: false })
+    expect(calls).toEqual(['0 revoke api-key id'])
+  })
+
+  test('is not dead by a 404, nor by a refusal', async () => {
+    expect((await end({ token: null, revocations: [status(404)] })).ending).toEqual({
+      dead: false,
+      reason: 'the API no longer knows its id',
+    })
+    expect((await end({ token: null, revocations: [status(403)] })).ending).toEqual({
+      dead: false,
+      reason: 'problem 403',
+    })
+  })
+
+  test('cannot be revoked where api-key must not be sent', async () => {
+    const { ending, calls } = await end({ token: null, apiKey: null })
+    expect(ending).toEqual({ dead: false, reason: 'there was no credential left to revoke it with' })
+    expect(calls).toEqual([])
+  })
+})
+
+describe('the proof', () => {
+  test('is waited for, as caches may lag, every 0.5 to 1 s', async () => {
+    const at = async (random: number) =>
+      (await end({ probes: [done, done, status(401)], random })).calls
+        .slice(1)
+        .map((call) => parseInt(call, 10))
+    expect(await at(0)).toEqual([0, 500, 1_000])
+    expect(await at(0.5)).toEqual([0, 750, 1_500])
+    expect(await at(0.998)).toEqual([0, 999, 1_998])
+  })
+
+  test('is given up after 10 s, and the reason says what the API does instead', async () => {
+    const accepted = await end({ probes: [done] })
+    expect(accepted.ending).toEqual({
+      dead: false,
+      reason: 'the API answered as if it were revoked, but then: the API still accepts it',
+    })
+    expect(accepted.took).toBe(10_500)
+    expect(accepted.calls).toHaveLength(1 + 15)
+    const other = await end({ probes: [status(403)] })
+    expect(other.ending).toEqual({
+      dead: false,
+      reason: 'the API answered as if it were revoked, but then: problem 403',
+    })
+  })
+
+  test('that comes with the very last probe counts', async () => {
+    const last = [...Array(14).fill(done), status(401)]
+    expect((await end({ probes: last })).ending).toMatchObject({ dead: true, verified: true })
+    expect((await end({ probes: [done, ...last] })).ending).toMatchObject({ dead: false })
+  })
+
+  test('is not waited for with half a second or less left', async () => {
+    expect((await end({ probes: [done], budget: 500 })).calls).toHaveLength(2)
+    expect((await end({ probes: [done], budget: 501, random: 0 })).calls).toHaveLength(3)
+  })
+
+  test.each<[string, Reply<null>]>([
+    ['no answer', unreachable],
+    ['a server error', status(500)],
+    ['a 403', status(403)],
+    ['a 404', status(404)],
+    ['a 200', done],
+  ])('is not %s', async (_, reply) => {
+    expect((await end({ probes: [reply] })).ending).toMatchObject({ dead: false })
+  })
+
+  test('is asked for even where no revocation got through: the reply may have been lost', async () => {
+    const { ending, calls } = await end({ revocations: [unreachable], budget: 1_000 })
+    expect(ending).toEqual({ dead: true, verified: true, already: true })
+    expect(calls).toEqual(['0 revoke key id', '0 probe key'])
+  })
+
+  test('that a lost revocation does not bring: the reason is that of the revocation', async () => {
+    const { ending } = await end({ revocations: [unreachable], probes: [done], budget: 1_000 })
+    expect(ending).toEqual({ dead: false, reason: 'unreachable' })
+  })
+})
+
+describe('a revocation by id', () => {
+  const revoke = async (credentials: (string | null)[], revocations: Reply<null>[], budget = 60_000) => {
+    const { time, clock, calls, tools } = script(revocations, [done])
+    const run = revokeById('id', credentials, tools, budgetUntil(budget, clock))
+    await time.runUntil(run)
+    return { answered: await run, calls }
+  }
+
+  test('is repeated with the same credential while the problem may pass', async () => {
+    const { answered, calls } = await revoke(['a', 'b'], [unreachable, unreachable, done])
+    expect(answered).toBe('revoked')
+    expect(calls).toEqual(['0 revoke a id', '250 revoke a id', '750 revoke a id'])
+  })
+
+  test('does not go on to the next credential for want of an answer', async () => {
+    const { answered, calls } = await revoke(['a', 'b'], [unreachable], 1_000)
+    expect(answered).toMatchObject({ message: 'unreachable', passing: true })
+    expect(calls).toEqual(['0 revoke a id'])
+  })
+
+  test('answers what the last credential met', async () => {
+    expect((await revoke(['a', 'b'], [status(404), status(403)])).answered).toMatchObject({ status: 403 })
+    expect((await revoke(['a', 'b'], [status(403), status(404)])).answered).toBe('gone')
+  })
+
+  test('passes over credentials that must not be sent', async () => {
+    const { answered, calls } = await revoke([null, 'b'], [done])
+    expect(answered).toBe('revoked')
+    expect(calls).toEqual(['0 revoke b id'])
+    expect((await revoke([null, null], [done])).answered).toEqual({
+      message: 'there was no credential left to revoke it with',
+      mayHaveActed: false,
+      passing: false,
+    })
+  })
+})
