@@ -1,8 +1,6 @@
-/** @type {import('jest').Config} */
-export default {
+const project = {
   testEnvironment: 'node',
   roots: ['<rootDir>/__tests__'],
-  testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [
@@ -10,8 +8,22 @@ export default {
       { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } },
     ],
   },
-  randomize: true,
   testTimeout: 30_000,
+}
+
+/** @type {import('jest').Config} */
+export default {
+  projects: [
+    { ...project, displayName: 'dist', testMatch: ['**/*.test.ts'] },
+    // Every scenario once more, on the source as it is: bundling has changed nothing that a test can see.
+    {
+      ...project,
+      displayName: 'source',
+      testMatch: ['**/scenarios/*.test.ts'],
+      globals: { steps: 'source' },
+    },
+  ],
+  randomize: true,
   // Most tests of whole processes wait for one, rather than for the machine.
   maxWorkers: 4,
 }

@@ -1,17 +1,18 @@
 import config from './jest.config.js'
 
+const [project] = config.projects
+
 /** The unit tests alone: mutants are in src, and the tests of whole processes run the committed bundles. */
 export default {
-  ...config,
+  ...project,
   testMatch: ['<rootDir>/__tests__/*.test.ts'],
   testPathIgnorePatterns: [
     'killed-processes',
     'many-processes',
-    'bundle',
+    'dist',
     'documents',
     'recipes',
     'scale',
     'simulation',
   ],
-  randomize: false,
 }

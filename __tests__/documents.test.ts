@@ -14,8 +14,7 @@ const sources = readdirSync(`${root}/src`).map((name) => read(`src/${name}`))
  */
 function sayings(): string[] {
   const text = sources.join('\n').replace(/^\s*(\*|\/\/|\/\*\*).*$/gm, '')
-  const given =
-    /(?:Error|Cancelled|warning|refuse|fail|conclude|ProxyRefusal)\(\s*(?:'[a-z-]+',\s*)?[`']([^`'$]{12,})/g
+  const given = /(?:Error|warning|refuse|fail|conclude|ProxyRefusal)\(\s*(?:'[a-z-]+',\s*)?[`']([^`'$]{12,})/g
   const named = /(?:message|reason|byHand|return \[?|[?:])\s*[=:]?\s*\(?\s*[`']([A-Za-z][^`'$\n]{20,})/g
   const found = [...text.matchAll(given), ...text.matchAll(named)].map(([, start]) => start ?? '')
   return [...new Set(found.map((start) => start.trim().replace(/[ ,;.:(]+$/, '')))]

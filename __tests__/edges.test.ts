@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { CANCEL, createCancellation } from '../src/cancellation.ts'
 import { requireCommandFiles } from '../src/command-files.ts'
-import { clockNote, inFull, issuedLine, issuedSummary, shortened } from '../src/report.ts'
+import { clockNote, inFull, issuedLine, type Runner, shortened, summarise } from '../src/report.ts'
 import type { IssuedKey } from '../src/saved-state.ts'
 import { fileDigest, systemClock } from '../src/system.ts'
 import { INPUTS } from './support/rehearsal.ts'
@@ -65,12 +65,18 @@ describe('what a person reads', () => {
     expiresAt: Date.parse('2027-01-01T03:00:00Z'),
     keep: false,
   }
+  const table = (key: IssuedKey) => {
+    let markdown = ''
+    const runner = { summarise: (text: string) => (markdown += text) } as unknown as Runner
+    summarise(runner, 'Title', 'Fate', [{ key, fate: 'ended' }])
+    return markdown
+  }
 
   test('a key in short and in full, and never its text', () => {
     expect(shortened(key)).toBe('the-sec… (id aaaaaaaa…)')
     expect(shortened({ prefix: 'p', id: '1234567890123456' })).toBe('p… (id 1234567890123456)')
     expect(inFull(key)).toBe(`the-sec… (id ${'a'.repeat(128)})`)
-    const all = issuedLine(key, INPUTS, 0) + issuedSummary(key, INPUTS)
+    const all = issuedLine(key, INPUTS, 0) + table(key)
     expect(all).not.toContain('the-secret-key')
   })
 
@@ -84,7 +90,7 @@ describe('what a person reads', () => {
   test('text of the server’s cannot start a line, a command, a cell or a tag', () => {
     const hostile = { ...key, prefix: '\n::error::x', id: '|`<b>\\' }
     expect(issuedLine(hostile, INPUTS, 0)).not.toContain('\n')
-    const row = issuedSummary(hostile, INPUTS).split('\n')[4] ?? ''
+    const row = table(hostile).split('\n')[4] ?? ''
     expect(row.match(/\|/g)).toHaveLength(6)
     expect(row).not.toContain('<b>')
   })

@@ -39,7 +39,13 @@ describe('one request', () => {
         request.on('data', (chunk) => (body += chunk))
         request.on('end', () =>
           response
-            .writeHead(201, { 'X-Seen': `${request.method} ${request.url} ${request.headers['x-test']}` })
+            .writeHead(201, {
+              'X-Seen': [
+                request.method,
+                request.url,
+                ...['x-test', 'content-length'].map((name) => request.headers[name]),
+              ].join(' '),
+            })
             .end(`«${body}»`),
         )
       },
@@ -47,7 +53,7 @@ describe('one request', () => {
     )
     expect(outcome).toEqual({
       status: 201,
-      headers: expect.objectContaining({ 'x-seen': 'POST /path?a=b 1' }),
+      headers: expect.objectContaining({ 'x-seen': 'POST /path?a=b 1 2' }),
       body: '«é»',
     })
   })

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { parse } from 'yaml'
-import { InputError, readInputs, whyNoSecrets } from '../src/inputs.ts'
+import { readInputs, whyNoSecrets } from '../src/inputs.ts'
 
 const given =
   (inputs: Record<string, string>) =>
@@ -15,7 +15,6 @@ function refusal(inputs: Record<string, string>): string {
   try {
     read(inputs)
   } catch (error) {
-    expect(error).toBeInstanceOf(InputError)
     return (error as Error).message
   }
   throw new Error(`${JSON.stringify(inputs)} was accepted`)

@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals'
-import { Cancelled } from '../src/cancellation.ts'
 import { type Cue, INPUTS, type MainOptions, rehearseMain, START, savedBy } from './support/rehearsal.ts'
 
 const HOUR = 3_600_000
@@ -388,16 +387,17 @@ describe('a wrong clock', () => {
 })
 
 describe('a cancelled job', () => {
+  const CANCELLED = 'The job was cancelled before a key could be handed over.'
+
   test('before the request: none is sent', async () => {
     const { error, seen } = await rehearseMain({ signalAt: 0, cues: [{ kind: 'refused' }] })
-    expect(error).toBeInstanceOf(Cancelled)
+    expect(error?.message).toBe(CANCELLED)
     expect(seen.length).toBeLessThanOrEqual(1)
   })
 
   test('while the answer is on its way: waited for, and its key revoked', async () => {
     const run = await rehearseMain({ signalAt: 50, cues: [{ kind: 'serve', takes: 4_900 }] })
-    expect(run.error).toBeInstanceOf(Cancelled)
-    expect(run.error?.message).toBe('The job was cancelled before a key could be handed over.')
+    expect(run.error?.message).toBe(CANCELLED)
     expect(methods(run.seen)).toBe('POST DELETE GET')
     expect(run.account.live()).toEqual([])
     expect(run.traces.outputs).toEqual({})
@@ -428,7 +428,7 @@ describe('a cancelled job', () => {
       signalAt: 200,
       cues: [{ kind: 'answer', status: 429, headers: { 'retry-after': '60' } }],
     })
-    expect(run.error).toBeInstanceOf(Cancelled)
+    expect(run.error?.message).toBe(CANCELLED)
     expect(run.took).toBe(200)
     expect(run.seen).toHaveLength(1)
   })

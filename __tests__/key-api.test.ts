@@ -44,7 +44,6 @@ describe('requests', () => {
           Authorization: `Bearer ${SECRET}`,
           'User-Agent': 'agent/1',
           'Content-Type': 'application/json',
-          'Content-Length': String(body.length),
         },
         body,
         timeout: 77,
@@ -229,7 +228,7 @@ describe('what is wrong with a created key', () => {
 
   test('nothing, where it is as asked, earlier, or a few seconds later', () => {
     for (const expiresAt of [NOW, NOW + 1000, NOW + 6000]) expect(fault({ expiresAt })).toBeNull()
-    expect(fault({ createdAt: null, prefix: null })).toBeNull()
+    expect(fault({ createdAt: null, prefix: '' })).toBeNull()
   })
 
   test.each<[Partial<CreatedKey>, string]>([

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { changedSettings, networkSettings } from '../src/network-settings.ts'
+import { changedSettings } from '../src/changed-settings.ts'
+import { networkSettings } from '../src/network-settings.ts'
 
 const digest = (path: string) => (path === 'missing' ? null : `digest of ${path}`)
 

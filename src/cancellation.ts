@@ -32,8 +32,3 @@ export function createCancellation(now: () => number): Cancellation & { request(
     },
   }
 }
-
-/** The job was cancelled while main was at work. */
-export class Cancelled extends Error {
-  override readonly name = 'Cancelled'
-}

@@ -44,11 +44,8 @@ export async function revokeById(
   { api, random }: Tools,
   budget: Budget,
 ): Promise<'revoked' | 'gone' | Problem> {
-  let outcome: 'gone' | Problem = {
-    message: 'there was no credential left to revoke it with',
-    mayHaveActed: false,
-    passing: false,
-  }
+  const message = 'there was no credential left to revoke it with'
+  let outcome: 'gone' | Problem = { message, mayHaveActed: false, passing: false }
   for (const credential of credentials) {
     if (credential === null) continue
     const reply = await persist(budget, random, (limits) => api.revoke(credential, id, limits))

@@ -18,8 +18,7 @@ export interface HttpRequest {
 
 export interface HttpResponse {
   status: number
-  /** Names in lower case. */
-  headers: Record<string, string>
+  headers: IncomingHttpHeaders
   body: string
 }
 
@@ -49,7 +48,7 @@ const MAX_ANSWER_BYTES = 1024 * 1024
 
 /**
  * A Send over real sockets, kept open between requests, through `proxy` (a URL; empty for none). Certificates are
- * always verified: the option that says so outranks NODE_TLS_REJECT_UNAUTHORIZED.
+ * always verified: an agent's option to do so outranks NODE_TLS_REJECT_UNAUTHORIZED.
  */
 export function createSend(proxy: string): Send {
   const options = { keepAlive: true, rejectUnauthorized: true }
@@ -69,19 +68,16 @@ function exchange(
   return new Promise((resolve, reject) => {
     const { url, method, headers, body, cancel } = request
     const secure = url.protocol === 'https:'
-    const started = secure
-      ? httpsRequest(url, { method, headers, agent: agents.https, rejectUnauthorized: true })
-      : httpRequest(url, { method, headers, agent: agents.http })
+    const agent = secure ? agents.https : agents.http
+    const started = (secure ? httpsRequest : httpRequest)(url, { method, headers, agent })
 
     let connected = false
-    started.once('socket', (socket: Socket & { encrypted?: boolean }) => {
+    started.once('socket', (socket: Socket) => {
+      connected = started.reusedSocket || (!secure && !socket.connecting)
       const whenConnected = () => {
         connected = true
       }
-      if (started.reusedSocket) whenConnected()
-      else if (secure) socket.once('secureConnect', whenConnected)
-      else if (socket.connecting) socket.once('connect', whenConnected)
-      else whenConnected()
+      if (!connected) socket.once(secure ? 'secureConnect' : 'connect', whenConnected)
     })
 
     const fail = (fault: HttpFault, message: string) => {
@@ -120,17 +116,13 @@ function exchange(
         settle()
         resolve({
           status: response.statusCode ?? 0,
-          headers: flatten(response.headers),
+          headers: response.headers,
           body: Buffer.concat(chunks).toString('utf8'),
         })
       })
     })
     started.end(body)
   })
-}
-
-function flatten(headers: IncomingHttpHeaders): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]))
 }
 
 /** Node's error codes, in the words of somebody who has to mend the network. */
@@ -143,11 +135,7 @@ function describe(
   const via = proxy ? ` (through the proxy ${proxyHost(proxy)})` : ''
   if (error instanceof ProxyRefusal) return [error.lasting ? 'proxy' : 'refused', error.message]
   if (connected) return ['cut', `closed the connection before it answered${via}`]
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
-    return [
-      'dns',
-      `${proxy ? `the proxy's name ${proxyHost(proxy)}` : 'its name'} could not be resolved (${code})`,
-    ]
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return ['dns', `its name could not be resolved (${code})`]
   if (/CERT|^ERR_TLS|^ERR_SSL|^UNABLE_TO|^EPROTO|SIGNATURE/.test(code))
     return [
       'tls',

@@ -1,4 +1,4 @@
-import ms from 'ms'
+import { parseDuration } from './duration.ts'
 import { isUsable } from './key-api.ts'
 
 /** What the workflow asked for, checked. Durations in milliseconds. */
@@ -14,57 +14,35 @@ export interface Inputs {
   timeout: number
 }
 
-/** An input that cannot be used; the message names it, what is wrong, and an example that works. */
-export class InputError extends Error {
-  override readonly name = 'InputError'
-}
-
 type ReadInput = (name: string) => string
-
-const MINUTE = 60_000
-const DAY = 24 * 60 * MINUTE
 
 /**
  * Reads and checks every input. An empty one takes its default, so that a composite action may pass on inputs
- * it was not given. `whyNoKey` explains an empty `api-key`, where the run tells. Throws InputError.
+ * it was not given. `whyNoKey` explains an empty `api-key`, where the run tells. Throws an Error that names the
+ * input, what is wrong with it, and an example that works.
  */
 export function readInputs(input: ReadInput, whyNoKey: string | null = null): Inputs {
+  const given = (name: string, otherwise = '') => input(name).trim() || otherwise
   return {
-    apiKey: readApiKey(input('api-key').trim(), whyNoKey),
-    expiresIn: readDuration(
-      'expires-in',
-      input('expires-in').trim() || '1h',
-      MINUTE,
-      '1 minute',
-      5 * DAY,
-      '5 days',
-      '30m',
-    ),
-    apiUrl: readApiUrl(input('api-url').trim() || 'https://www.spherescout.io'),
-    exportEnv: readVariableName(input('export-env').trim()),
-    revoke: readFlag('revoke', input('revoke').trim() || 'true'),
-    onRevokeFailure: readPolicy(input('on-revoke-failure').trim() || 'warn'),
-    timeout: readDuration(
-      'timeout',
-      input('timeout').trim() || '2m',
-      1000,
-      '1 second',
-      30 * MINUTE,
-      '30 minutes',
-      '2m',
-    ),
+    apiKey: readApiKey(given('api-key'), whyNoKey),
+    expiresIn: readDuration('expires-in', given('expires-in', '1h'), '1 minute', '5 days', '30m'),
+    apiUrl: readApiUrl(given('api-url', 'https://www.spherescout.io')),
+    exportEnv: readVariableName(given('export-env')),
+    revoke: readFlag('revoke', given('revoke', 'true')),
+    onRevokeFailure: readPolicy(given('on-revoke-failure', 'warn')),
+    timeout: readDuration('timeout', given('timeout', '2m'), '1 second', '30 minutes', '2m'),
   }
 }
 
 function readApiKey(value: string, whyNoKey: string | null): string {
   if (value === '')
-    throw new InputError(
+    throw new Error(
       `Input api-key is empty. ${whyNoKey ?? 'Is the secret defined, and for this repository or environment?'} ` +
         'For example: api-key: $' +
         '{{ secrets.SPHERESCOUT_API_KEY }}',
     )
   if (!isUsable(value))
-    throw new InputError(
+    throw new Error(
       'Input api-key holds white space, a control character or a non-ASCII character inside (it is not shown here). ' +
         'Save the secret again, with nothing but the key, on one line',
     )
@@ -74,34 +52,31 @@ function readApiKey(value: string, whyNoKey: string | null): string {
 function readDuration(
   name: string,
   value: string,
-  shortest: number,
-  shortestText: string,
-  longest: number,
-  longestText: string,
+  shortest: string,
+  longest: string,
   example: string,
 ): number {
   const refuse = (fault: string) =>
-    new InputError(`Input ${name} is ${quoted(value)}: ${fault}. For example: ${name}: ${example}`)
+    new Error(`Input ${name} is ${quoted(value)}: ${fault}. For example: ${name}: ${example}`)
   if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
-  const duration = value.length <= 100 ? ms(value as ms.StringValue) : undefined
-  if (duration === undefined || Number.isNaN(duration))
-    throw refuse('it is not a duration, a number with a unit')
-  if (duration < shortest) throw refuse(`at least ${shortestText}`)
-  if (duration > longest) throw refuse(`at most ${longestText}`)
+  const duration = parseDuration(value)
+  if (duration === null) throw refuse('it is not a duration, a number with a unit')
+  if (duration < Number(parseDuration(shortest))) throw refuse(`at least ${shortest}`)
+  if (duration > Number(parseDuration(longest))) throw refuse(`at most ${longest}`)
   return duration
 }
 
 function readApiUrl(value: string): string {
   const example = 'For example: api-url: https://www.spherescout.io'
-  if (!URL.canParse(value)) throw new InputError(`Input api-url is not a URL. ${example}`)
+  if (!URL.canParse(value)) throw new Error(`Input api-url is not a URL. ${example}`)
   const url = new URL(value)
   if (url.username || url.password)
-    throw new InputError(
+    throw new Error(
       `Input api-url holds a user name or password; the credential goes into api-key. ${example}`,
     )
-  if (/[?#]/.test(value)) throw new InputError(`Input api-url holds a query or fragment. ${example}`)
+  if (/[?#]/.test(value)) throw new Error(`Input api-url holds a query or fragment. ${example}`)
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
-    throw new InputError(
+    throw new Error(
       `Input api-url must start with https:// (http:// is for loopback hosts alone), as a key would be sent in the clear. ${example}`,
     )
   return url.href.replace(/\/+$/, '')
@@ -116,9 +91,7 @@ const RESERVED_NAMES = /^(NODE_OPTIONS|PATH|CI|(GITHUB|RUNNER|ACTIONS|INPUT|STAT
 
 function readVariableName(value: string): string {
   const refuse = (fault: string) =>
-    new InputError(
-      `Input export-env is ${quoted(value)}: ${fault}. For example: export-env: SPHERESCOUT_API_KEY`,
-    )
+    new Error(`Input export-env is ${quoted(value)}: ${fault}. For example: export-env: SPHERESCOUT_API_KEY`)
   if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value))
     throw refuse('not a name for an environment variable')
   if (RESERVED_NAMES.test(value)) throw refuse('a name that is reserved for the runner')
@@ -128,14 +101,12 @@ function readVariableName(value: string): string {
 function readFlag(name: string, value: string): boolean {
   if (/^(true|True|TRUE)$/.test(value)) return true
   if (/^(false|False|FALSE)$/.test(value)) return false
-  throw new InputError(
-    `Input ${name} is ${quoted(value)}: it must be true or false. For example: ${name}: true`,
-  )
+  throw new Error(`Input ${name} is ${quoted(value)}: it must be true or false. For example: ${name}: true`)
 }
 
 function readPolicy(value: string): 'warn' | 'fail' {
   if (value === 'warn' || value === 'fail') return value
-  throw new InputError(
+  throw new Error(
     `Input on-revoke-failure is ${quoted(value)}: it must be warn or fail. For example: on-revoke-failure: fail`,
   )
 }

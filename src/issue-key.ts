@@ -1,6 +1,6 @@
 import { backoff } from './backoff.ts'
 import { type Budget, budgetUntil } from './budget.ts'
-import { type Cancellation, Cancelled } from './cancellation.ts'
+import type { Cancellation } from './cancellation.ts'
 import { endKey, type Tools } from './end-key.ts'
 import type { Inputs } from './inputs.ts'
 import { formatInstant } from './instant.ts'
@@ -9,7 +9,7 @@ import { type Ledger, openLedger } from './ledger.ts'
 import { chooseMark, type Mark } from './mark.ts'
 import { maskedForms } from './masking.ts'
 import { identify, recoverKeys } from './recover-key.ts'
-import { clockNote, issuedLine, issuedSummary, type Runner, shortened, summarise } from './report.ts'
+import { clockNote, issuedLine, type Runner, shortened, summarise } from './report.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
 /** What main runs in: the tools, the runner, and what post will need to know of this process. */
@@ -41,7 +41,8 @@ export async function issueKey(inputs: Inputs, surroundings: MainSurroundings): 
     stopIfCancelled(cancellation)
     handOver(key, inputs, runner)
     runner.info(issuedLine(key, inputs, clock.now()))
-    summarise(runner, issuedSummary(key, inputs))
+    const fate = inputs.revoke ? 'revoked by the post step' : 'left to its expiry'
+    summarise(runner, 'SphereScout key for this job', 'Afterwards', [{ key, fate }])
     stopIfCancelled(cancellation)
     if (!inputs.revoke) ledger.keep(key)
   } catch (error) {
@@ -50,10 +51,18 @@ export async function issueKey(inputs: Inputs, surroundings: MainSurroundings): 
   }
 }
 
+/** What the attempts to obtain a key share. */
+interface Work extends MainSurroundings {
+  inputs: Inputs
+  ledger: Ledger
+  budget: Budget
+}
+
 /** Asks until there is a key that passes every check, or there is no point in asking again. */
 async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger: Ledger): Promise<IssuedKey> {
   const { runner, clock, random, api, cancellation } = surroundings
   const budget = budgetUntil(clock.now() + inputs.timeout, clock, cancellation)
+  const work = { ...surroundings, inputs, ledger, budget }
   let skew = 0
   let wholeSeconds = false
   let replaced = false
@@ -73,18 +82,18 @@ async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger:
     }
 
     if (reply.ok) {
-      const key = await accept(reply.value, mark, inputs, surroundings, ledger, budget)
+      const key = await accept(reply.value, mark, work)
       if (!clockWasWrong || replaced) return key
       // Its lifetime was reckoned by a clock that is wrong; by the server's it is another than was asked for.
       replaced = true
-      await replace(key, inputs.apiKey, surroundings, ledger, budget)
+      await replace(key, work)
       if (budget.left() < SHORTEST_ATTEMPT) throw new Error(clockMessage(inputs.timeout))
       continue
     }
 
     const { problem } = reply
     if (!problem.mayHaveActed) ledger.settle(mark)
-    else await recover(mark, problem, inputs.apiKey, surroundings, ledger, budget)
+    else await recover(mark, problem, work)
     stopIfCancelled(cancellation)
 
     if (problem.status === 400 && refusals < 2 && (clockWasWrong || !wholeSeconds)) {
@@ -108,33 +117,27 @@ async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger:
  * Masks the key before anything else is done with it, saves it for post, and only then looks at whether it is
  * what was asked for. Throws where it is not; it is then in the ledger, to be revoked.
  */
-async function accept(
-  answer: CreatedKey,
-  mark: Mark,
-  inputs: Inputs,
-  surroundings: MainSurroundings,
-  ledger: Ledger,
-  budget: Budget,
-): Promise<IssuedKey> {
+async function accept(answer: CreatedKey, mark: Mark, work: Work): Promise<IssuedKey> {
+  const { inputs, ledger, budget } = work
   const { token } = answer
-  if (token !== null) for (const form of maskedForms(token)) surroundings.runner.setSecret(form)
+  if (token !== null) for (const form of maskedForms(token)) work.runner.setSecret(form)
   const usable = token !== null && isUsable(token) ? token : null
   const fault = faultInAnswer(answer, mark.expiry)
 
   // Without an id, the list knows it: by the key's first characters, or else by the mark.
   const listed =
-    answer.id === null && usable !== null ? await identify(usable, inputs.apiKey, surroundings, budget) : null
+    answer.id === null && usable !== null ? await identify(usable, inputs.apiKey, work, budget) : null
   const id = answer.id ?? listed?.id ?? null
   if (id === null) {
     const problem = { message: fault ?? '', mayHaveActed: true, passing: false }
-    await recover(mark, problem, inputs.apiKey, surroundings, ledger, budget)
+    await recover(mark, problem, work)
     throw new Error(
       `The API’s answer cannot be used: ${fault}. The post step looks for any key that it made.`,
     )
   }
 
-  const { createdAt, expiresAt } = answer
-  const key = { token: usable, id, prefix: answer.prefix ?? '', createdAt, expiresAt, keep: false }
+  const { prefix, createdAt, expiresAt } = answer
+  const key = { token: usable, id, prefix, createdAt, expiresAt, keep: false }
   ledger.obtain(key, mark)
   if (fault !== null)
     throw new Error(`The API’s answer cannot be used: ${fault}. That key is revoked at once.`)
@@ -142,17 +145,10 @@ async function accept(
 }
 
 /** Looks for the key that a lost reply may have carried. What stays unknown stays in the ledger. */
-async function recover(
-  mark: Mark,
-  problem: Problem,
-  apiKey: string,
-  surroundings: MainSurroundings,
-  ledger: Ledger,
-  budget: Budget,
-): Promise<void> {
-  const { runner } = surroundings
+async function recover(mark: Mark, problem: Problem, work: Work): Promise<void> {
+  const { runner, inputs, ledger, budget } = work
   runner.info(`${problem.message}. A key may have been made all the same; looking for it.`)
-  const [recovery] = await recoverKeys([mark], [apiKey], ledger.ids(), surroundings, budget)
+  const [recovery] = await recoverKeys([mark], [inputs.apiKey], ledger.ids(), work, budget)
   switch (recovery?.kind) {
     case 'revoked':
       ledger.settle(mark)
@@ -175,16 +171,10 @@ async function recover(
   }
 }
 
-async function replace(
-  key: IssuedKey,
-  apiKey: string,
-  surroundings: MainSurroundings,
-  ledger: Ledger,
-  budget: Budget,
-): Promise<void> {
-  const ending = await endKey(key, apiKey, surroundings, budget)
-  if (ending.dead) ledger.end(key)
-  surroundings.runner.info(
+async function replace(key: IssuedKey, work: Work): Promise<void> {
+  const ending = await endKey(key, work.inputs.apiKey, work, work.budget)
+  if (ending.dead) work.ledger.end(key)
+  work.runner.info(
     `The key ${shortened(key)} was made with the wrong clock and is replaced` +
       `${ending.dead ? ' (revoked)' : `; it could not be revoked yet (${ending.reason}), the post step will try again`}.`,
   )
@@ -195,8 +185,9 @@ function handOver(key: IssuedKey, inputs: Inputs, runner: Runner): void {
   runner.setOutput('key', token)
   runner.setOutput('key-id', key.id)
   runner.setOutput('key-prefix', key.prefix)
-  runner.setOutput('created-at', key.createdAt === null ? '' : formatInstant(key.createdAt))
-  runner.setOutput('expires-at', key.expiresAt === null ? '' : formatInstant(key.expiresAt))
+  const instant = (known: number | null) => (known === null ? '' : formatInstant(known))
+  runner.setOutput('created-at', instant(key.createdAt))
+  runner.setOutput('expires-at', instant(key.expiresAt))
   if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
 }
 
@@ -223,7 +214,7 @@ async function endAll(ledger: Ledger, surroundings: MainSurroundings, apiKey: st
 
 function stopIfCancelled(cancellation: Cancellation): void {
   if (cancellation.requestedAt !== null)
-    throw new Cancelled('The job was cancelled before a key could be handed over.')
+    throw new Error('The job was cancelled before a key could be handed over.')
 }
 
 function expiryText(mark: Mark): string {

@@ -24,7 +24,7 @@ export type Reply<T> = { skew: number | null } & ({ ok: true; value: T } | { ok:
 export interface CreatedKey {
   token: string | null
   id: string | null
-  prefix: string | null
+  prefix: string
   createdAt: number | null
   /** The instant, or null where the key never expires or the text could not be read. */
   expiresAt: number | null
@@ -64,32 +64,30 @@ export function createKeyApi(send: Send, apiUrl: string, userAgent: string, now:
     read: (response: HttpResponse) => T,
     body?: object,
   ): Promise<Reply<T>> {
-    const headers: Record<string, string> = {
+    const headers = {
       Accept: 'application/json',
       Authorization: `Bearer ${credential}`,
       'User-Agent': userAgent,
-    }
-    const json = body && JSON.stringify(body)
-    if (json) {
-      headers['Content-Type'] = 'application/json'
-      headers['Content-Length'] = String(Buffer.byteLength(json))
+      ...(body && { 'Content-Type': 'application/json' }),
     }
     const asked = now()
     try {
-      const response = await send({ method, url, headers, ...limits, ...(json ? { body: json } : {}) })
+      const response = await send({
+        method,
+        url,
+        headers,
+        ...limits,
+        ...(body && { body: JSON.stringify(body) }),
+      })
       const skew = skewOf(response, (asked + now()) / 2)
-      if (response.status < 200 || response.status > 299) {
+      if (response.status < 200 || response.status > 299)
         return { ok: false, skew, problem: refusal(method, url, response, credential, now()) }
-      }
       try {
         return { ok: true, skew, value: read(response) }
       } catch {
-        const message = `${url.host} answered ${method} ${url.pathname} with ${response.status} and something that could not be read`
-        return {
-          ok: false,
-          skew,
-          problem: { message, status: response.status, mayHaveActed: true, passing: true },
-        }
+        const { status } = response
+        const message = `${url.host} answered ${method} ${url.pathname} with ${status} and something that could not be read`
+        return { ok: false, skew, problem: { message, status, mayHaveActed: true, passing: true } }
       }
     } catch (error) {
       if (!(error instanceof HttpFailure)) throw error
@@ -152,13 +150,16 @@ function skewOf(response: HttpResponse, ours: number): number | null {
 
 function readCreated({ body }: HttpResponse): CreatedKey {
   const answer: unknown = JSON.parse(body)
-  const meta = field(answer, 'api_key')
+  return { token: text(field(answer, 'token')), ...readKey(field(answer, 'api_key')) }
+}
+
+/** What the API says of a key, created or listed. */
+function readKey(value: unknown): Omit<CreatedKey, 'token'> {
   return {
-    token: text(field(answer, 'token')),
-    id: identifier(field(meta, 'id')),
-    prefix: text(field(meta, 'token_key')),
-    createdAt: parseInstant(field(meta, 'created')),
-    expiresAt: parseInstant(field(meta, 'expiry')),
+    id: identifier(field(value, 'id')),
+    prefix: text(field(value, 'token_key')) ?? '',
+    createdAt: parseInstant(field(value, 'created')),
+    expiresAt: parseInstant(field(value, 'expiry')),
   }
 }
 
@@ -169,16 +170,7 @@ function readPage({ body }: HttpResponse): { keys: ListedKey[]; nextQuery: strin
   if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
   const next = field(answer, 'next')
   return {
-    keys: rows.flatMap((row) => {
-      const id = identifier(field(row, 'id'))
-      if (id === null) return []
-      return {
-        id,
-        prefix: text(field(row, 'token_key')) ?? '',
-        createdAt: parseInstant(field(row, 'created')),
-        expiresAt: parseInstant(field(row, 'expiry')),
-      }
-    }),
+    keys: rows.map(readKey).flatMap((key) => (key.id === null ? [] : { ...key, id: key.id })),
     // Only the query of the next page is used: whatever host the answer names, the credential goes to ours.
     nextQuery: typeof next === 'string' && next ? new URL(next, 'https://any.example').search : null,
   }
@@ -208,29 +200,24 @@ function refusal(
   now: number,
 ): Problem {
   const what = `${url.host} answered ${status} to ${method} ${url.pathname}`
-  const reason = reasonGiven(body, credential)
-  const certain = { status, mayHaveActed: false, passing: false }
-  if (status === 401) return { ...certain, message: what }
+  const certain = { status, message: what, mayHaveActed: false, passing: false }
+  if (status === 401) return certain
   if (status === 429) {
     const retryAfter = parseRetryAfter(headers['retry-after'], now)
-    return {
-      ...certain,
-      message: `${what}: too many requests${retryAfter === undefined ? '' : `, wait ${Math.ceil(retryAfter / 1000)} s`}`,
-      passing: true,
-      ...(retryAfter === undefined ? {} : { retryAfter }),
-    }
+    const message = `${what}: too many requests`
+    if (retryAfter === undefined) return { ...certain, message, passing: true }
+    const wait = `wait ${Math.ceil(retryAfter / 1000)} s`
+    return { ...certain, message: `${message}, ${wait}`, passing: true, retryAfter }
   }
   if (status >= 300 && status < 400) {
     const location = headers.location ?? ''
     const host = URL.canParse(location, url.href) ? new URL(location, url).host : 'an unreadable address'
-    return {
-      ...certain,
-      message: `${what} with a redirect to ${host}; redirects are never followed. Check api-url`,
-    }
+    const message = `${what} with a redirect to ${host}; redirects are never followed. Check api-url`
+    return { ...certain, message }
   }
-  if (status >= 500 || status < 200)
-    return { status, message: `${what}${reason && `: ${reason}`}`, mayHaveActed: true, passing: true }
-  return { ...certain, message: `${what}${reason && `: ${reason}`}` }
+  const reason = reasonGiven(body, credential)
+  const unknown = status >= 500 || status < 200
+  return { status, message: `${what}${reason && `: ${reason}`}`, mayHaveActed: unknown, passing: unknown }
 }
 
 const LONGEST_REASON = 300
@@ -240,7 +227,7 @@ const LONGEST_REASON = 300
  * for HTML or nothing. One line, cut to length, and without the credential, should the server repeat it.
  */
 function reasonGiven(body: string, credential: string): string {
-  let answer: unknown
+  let answer: object | string | null
   try {
     answer = JSON.parse(body)
   } catch {
@@ -251,14 +238,12 @@ function reasonGiven(body: string, credential: string): string {
     if (typeof value !== 'object' || value === null || depth > 3) return []
     return Object.values(value).flatMap((part) => words(part, depth + 1))
   }
-  const parts =
-    typeof answer === 'object' && answer !== null && !Array.isArray(answer)
-      ? Object.entries(answer).flatMap(([name, value]) => {
-          const said = words(value).join(' ')
-          if (!said || name === 'code') return []
-          return /^(detail|error|message|messages|non_field_errors)$/.test(name) ? said : `${name}: ${said}`
-        })
-      : words(answer)
+  const named = ([name, value]: [string, unknown]) => {
+    const said = words(value).join(' ')
+    if (!said || name === 'code') return []
+    return /^(detail|error|message|messages|non_field_errors|\d+)$/.test(name) ? said : `${name}: ${said}`
+  }
+  const parts = typeof answer === 'string' ? [answer] : Object.entries(answer ?? {}).flatMap(named)
   return parts
     .join('; ')
     .replaceAll(credential, '***')

@@ -28,27 +28,14 @@ export interface Ledger {
 /** An empty ledger. Nothing is saved until there is something to save. */
 export function openLedger(
   { apiUrl, apiKey, revoke, onRevokeFailure }: Inputs,
-  {
-    runner,
-    userAgent,
-    proxy,
-    settings,
-  }: { runner: Pick<Runner, 'saveState'>; userAgent: string } & Pick<SavedState, 'proxy' | 'settings'>,
+  surroundings: { runner: Pick<Runner, 'saveState'> } & Pick<SavedState, 'userAgent' | 'proxy' | 'settings'>,
 ): Ledger {
-  const fixed = {
-    version: STATE_VERSION,
-    apiUrl,
-    apiKey,
-    userAgent,
-    proxy,
-    settings,
-    revoke,
-    onRevokeFailure,
-  } as const
+  const { runner, userAgent, proxy, settings } = surroundings
+  const network = { apiUrl, apiKey, userAgent, proxy, settings }
   let keys: readonly IssuedKey[] = []
   let marks: readonly Mark[] = []
   const save = () => {
-    const state: SavedState = { ...fixed, keys: [...keys], marks: [...marks] }
+    const state: SavedState = { version: STATE_VERSION, ...network, revoke, onRevokeFailure, keys, marks }
     runner.saveState(STATE_NAME, JSON.stringify(state))
   }
   const without = <T>(items: readonly T[], gone: T) => items.filter((item) => item !== gone)

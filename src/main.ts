@@ -1,7 +1,6 @@
 // Wires the real runner, network, clock and signals into the main step.
 import { getInput, setFailed, setSecret } from '@actions/core'
 import { context } from '@actions/github'
-import { getProxyForUrl } from 'proxy-from-env'
 import { CANCEL, createCancellation } from './cancellation.ts'
 import { requireCommandFiles } from './command-files.ts'
 import { createSend } from './http.ts'
@@ -10,6 +9,7 @@ import { issueKey } from './issue-key.ts'
 import { createKeyApi } from './key-api.ts'
 import { maskedForms } from './masking.ts'
 import { networkSettings } from './network-settings.ts'
+import { proxyFor } from './proxy-for.ts'
 import { runner } from './runner.ts'
 import { fileDigest, systemClock } from './system.ts'
 import { userAgent } from './version.ts'
@@ -28,7 +28,7 @@ async function run(): Promise<void> {
       'GITHUB_OUTPUT',
       ...(inputs.exportEnv ? ['GITHUB_ENV'] : []),
     ])
-    const proxy = getProxyForUrl(inputs.apiUrl)
+    const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
     const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
     await issueKey(inputs, {
       api: createKeyApi(createSend(proxy), inputs.apiUrl, agent, systemClock.now),

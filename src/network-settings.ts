@@ -1,8 +1,8 @@
 /** The variables by which Node decides which certificate authorities it trusts; those that name a file come first. */
 const FILES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE']
-const AUTHORITIES = [...FILES, 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
+export const AUTHORITIES = [...FILES, 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
 /** The variables that name a proxy, or the hosts that need none; each is read in both cases. */
-const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [
+export const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [
   name,
   name.toLowerCase(),
 ])
@@ -23,13 +23,4 @@ export function networkSettings(
       FILES.includes(name) ? `${value} ${digest(value) ?? 'unreadable'}` : value,
     ]),
   )
-}
-
-/** The variables in which two such settings differ, those about certificates and those about proxies. */
-export function changedSettings(
-  before: Record<string, string>,
-  after: Record<string, string>,
-): { authorities: string[]; proxies: string[] } {
-  const changed = (name: string) => before[name] !== after[name]
-  return { authorities: AUTHORITIES.filter(changed), proxies: PROXIES.filter(changed) }
 }

@@ -52,8 +52,7 @@ export function tunnelThrough(proxy: string, secure: boolean) {
           return
         }
         socket.destroy()
-        const hint =
-          answer.statusCode === 407 ? '; it wants a login, as in http://USER:PASSWORD@HOST:PORT' : ''
+        const hint = status === 407 ? '; it wants a login, as in http://USER:PASSWORD@HOST:PORT' : ''
         refuse(`the proxy ${host} refused the tunnel with status ${status}${hint}`, status < 500)
       })
       .on('error', (error: NodeJS.ErrnoException) =>

@@ -1,6 +1,6 @@
 import { type Budget, persist } from './budget.ts'
 import { revokeById, type Tools } from './end-key.ts'
-import type { Problem } from './key-api.ts'
+import type { Problem, Reply } from './key-api.ts'
 import { type ListedKey, type Mark, sight } from './mark.ts'
 import { shortened } from './report.ts'
 
@@ -75,21 +75,16 @@ export async function identify(
 const SHORTEST_PREFIX = 8
 
 async function listKeys(credentials: (string | null)[], { api, random }: Tools, budget: Budget) {
-  const usable = credentials.filter((credential) => credential !== null)
-  const ask = (credential: string) => persist(budget, random, (limits) => api.list(credential, limits))
-  const [first, ...others] = usable
-  if (first === undefined) {
-    const problem: Problem = {
-      message: 'there was no credential left to list the keys with',
-      mayHaveActed: false,
-      passing: false,
-    }
-    return { ok: false, skew: null, problem } as const
+  const message = 'there was no credential left to list the keys with'
+  let reply: Reply<ListedKey[]> = {
+    ok: false,
+    skew: null,
+    problem: { message, mayHaveActed: false, passing: false },
   }
-  let reply = await ask(first)
-  for (const credential of others) {
+  for (const credential of credentials) {
+    if (credential === null) continue
+    reply = await persist(budget, random, (limits) => api.list(credential, limits))
     if (reply.ok || ![401, 403].includes(reply.problem.status ?? 0)) break
-    reply = await ask(credential)
   }
   return reply
 }

@@ -32,6 +32,10 @@ function shortId(id: string): string {
   return whole.length > 16 ? `${whole.slice(0, 8)}…` : whole
 }
 
+function cell(text: string): string {
+  return plain(text).replace(/[|`<>\\]/g, '?')
+}
+
 /** Text of the server's for a line of log: what could start a line or a command of its own is left out. */
 function plain(text: string): string {
   return text.replace(/[^\x21-\x7e]/g, '?').slice(0, 200)
@@ -67,48 +71,24 @@ export function clockNote(skew: number): string {
   return `This runner’s clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API’s; the expiry is reckoned by the API’s.`
 }
 
-/** The job summary of main. */
-export function issuedSummary(key: IssuedKey, { revoke }: Inputs): string {
-  return [
-    '### SphereScout key for this job',
-    '',
-    '| Key | Id | Created | Expires | Afterwards |',
-    '| --- | --- | --- | --- | --- |',
-    `| \`${cell(key.prefix)}…\` | \`${shortId(key.id)}\` | ${key.createdAt === null ? '' : readable(key.createdAt)} | ${expiryOf(key)} | ${revoke ? 'revoked by the post step' : 'left to its expiry'} |`,
-    '',
-  ].join('\n')
-}
-
-/** One row of what became of a key. */
-export interface KeyEnd {
+/** One row of a job summary: a key, and what is or was done with it. */
+export interface KeyRow {
   key: IssuedKey
-  how: string
-  at: number
+  fate: string
 }
 
-/** The job summary of post: how and when each key ended. */
-export function endedSummary(ends: KeyEnd[]): string {
-  return [
-    '### SphereScout key after this job',
-    '',
-    '| Key | Id | Created | Expires | Ended |',
-    '| --- | --- | --- | --- | --- |',
-    ...ends.map(
-      ({ key, how, at }) =>
-        `| \`${cell(key.prefix)}…\` | \`${shortId(key.id)}\` | ${key.createdAt === null ? '' : readable(key.createdAt)} | ${expiryOf(key)} | **${how}**, ${readable(at)} |`,
-    ),
-    '',
-  ].join('\n')
-}
-
-function cell(text: string): string {
-  return plain(text).replace(/[|`<>\\]/g, '?')
-}
-
-/** Adds to the job summary. A summary that cannot be written is no reason to fail a job or to lose sight of a key. */
-export function summarise(runner: Runner, markdown: string): void {
+/**
+ * Adds a table of keys to the job summary. A summary that cannot be written is no reason to fail a job or to lose
+ * sight of a key.
+ */
+export function summarise(runner: Runner, title: string, fates: string, rows: KeyRow[]): void {
+  const lines = rows.map(({ key, fate }) => {
+    const created = key.createdAt === null ? '' : readable(key.createdAt)
+    return `| \`${cell(key.prefix)}…\` | \`${shortId(key.id)}\` | ${created} | ${expiryOf(key)} | ${fate} |\n`
+  })
+  const head = `| Key | Id | Created | Expires | ${fates} |\n| --- | --- | --- | --- | --- |\n`
   try {
-    runner.summarise(markdown)
+    runner.summarise(`### ${title}\n\n${head}${lines.join('')}`)
   } catch {
     runner.info('The job summary could not be written.')
   }

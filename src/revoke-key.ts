@@ -1,21 +1,12 @@
 import { type Budget, budgetUntil } from './budget.ts'
+import { changedSettings } from './changed-settings.ts'
 import { endKey, type Tools } from './end-key.ts'
 import { formatInstant } from './instant.ts'
 import type { KeyApi } from './key-api.ts'
 import { type Mark, SLOW_SERVER } from './mark.ts'
-import { changedSettings } from './network-settings.ts'
 import type { FoundState } from './read-state.ts'
 import { type Recovery, recoverKeys } from './recover-key.ts'
-import {
-  DASHBOARD,
-  endedSummary,
-  inFull,
-  type KeyEnd,
-  type Runner,
-  readable,
-  shortened,
-  summarise,
-} from './report.ts'
+import { DASHBOARD, inFull, type KeyRow, type Runner, readable, shortened, summarise } from './report.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
 /** What post runs in. The API is made from the saved record: its URL, its proxy, its User-Agent. */
@@ -174,27 +165,29 @@ function unsettled(mark: Mark, outcome: Recovery, watchedToTheEnd: boolean): str
 async function endKeys(state: SavedState, work: Work, budget: Budget): Promise<string[]> {
   const { runner, clock } = work
   const troubles: string[] = []
-  const ends: KeyEnd[] = []
+  const ends: KeyRow[] = []
+  const note = (key: IssuedKey, how: string) =>
+    ends.push({ key, fate: `**${how}**, ${readable(clock.now())}` })
   for (const key of state.keys) {
     if (key.keep) {
       runner.info(`The key ${shortened(key)} is left to its expiry${expiry(key)}, as revoke is false.`)
-      ends.push({ key, how: 'Left to its expiry', at: clock.now() })
+      note(key, 'Left to its expiry')
       continue
     }
     const ending = await endKey(key, work.apiKey, work, budget)
     if (ending.dead) {
       const how = `${ending.already ? 'Already revoked or expired' : 'Revoked'}${ending.verified ? ' (verified)' : ''}`
       runner.info(`${how}: the API key ${shortened(key)}${ending.verified ? ' is refused with 401' : ''}.`)
-      ends.push({ key, how, at: clock.now() })
+      note(key, how)
     } else {
       troubles.push(
         `The API key ${inFull(key)} could not be shown to be dead: ${ending.reason}. It expires by itself${expiry(key) || ' never'}; ` +
           `to end it now: ${DASHBOARD}.`,
       )
-      ends.push({ key, how: 'Not shown to be dead', at: clock.now() })
+      note(key, 'Not shown to be dead')
     }
   }
-  if (ends.length > 0) summarise(runner, endedSummary(ends))
+  if (ends.length > 0) summarise(runner, 'SphereScout key after this job', 'Ended', ends)
   return troubles
 }
 

@@ -29,9 +29,9 @@ export interface SavedState {
   revoke: boolean
   onRevokeFailure: 'warn' | 'fail'
   /** Keys that post has to end. */
-  keys: IssuedKey[]
+  keys: readonly IssuedKey[]
   /** Create requests of which it is not known whether they made a key. */
-  marks: Mark[]
+  marks: readonly Mark[]
 }
 
 export const STATE_VERSION = 1

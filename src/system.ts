@@ -1,21 +1,12 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import type { Clock } from './budget.ts'
 
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  sleep: (duration, wake) =>
-    new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer)
-        wake?.removeEventListener('abort', done)
-        resolve()
-      }
-      const timer = setTimeout(done, duration)
-      if (wake?.aborted) done()
-      else wake?.addEventListener('abort', done)
-    }),
+  sleep: (duration, signal) => setTimeout(duration, undefined, { signal }).catch(() => {}),
 }
 
 /** The SHA-256 digest of a file in hex, or null where it cannot be read. */

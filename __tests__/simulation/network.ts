@@ -166,7 +166,7 @@ export function networkFor(process: Process, subject: Subject, options: NetworkO
     })
 }
 
-function dated({ date }: Record<string, string>): Record<string, string> {
+function dated({ date }: HttpResponse['headers']): HttpResponse['headers'] {
   return date === undefined ? {} : { date }
 }
 

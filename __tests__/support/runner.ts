@@ -13,7 +13,7 @@ export type { Annotation, CommandFile }
 export interface JobOptions {
   /** The `action.yml` to read entry points and defaults from; this repository's own unless told. */
   action?: string
-  /** Entry points to run instead of those named in `action.yml`. */
+  /** Entry points to run instead of those named in `action.yml`, or of the source's. */
   bundles?: { main: string; post: string }
   /** The job's `env:`. */
   env?: Record<string, string>
@@ -96,6 +96,10 @@ interface Step {
 }
 
 const repository = fileURLToPath(new URL('../../', import.meta.url))
+/** What the bundles are made from; Node strips the types itself. */
+const SOURCE = { main: join(repository, 'src/main.ts'), post: join(repository, 'src/post.ts') }
+/** Set by the Jest project that runs every scenario on the source; see jest.config.js. */
+const { steps } = globalThis as { steps?: 'source' }
 
 /**
  * A job on a stand-in for the GitHub runner: every step is a fresh process with command files of its own, masks
@@ -103,7 +107,7 @@ const repository = fileURLToPath(new URL('../../', import.meta.url))
  */
 export function createJob(options: JobOptions = {}): Job {
   const { defaults, ...declared } = readActionFile(options.action ?? join(repository, 'action.yml'))
-  const bundles = options.bundles ?? declared
+  const bundles = options.bundles ?? (steps === 'source' ? SOURCE : declared)
   const secretInputs = options.secretInputs ?? ['api-key']
 
   const home = createFolders(options.event ?? {})

@@ -1,0 +1,10 @@
+import { AUTHORITIES, PROXIES } from './network-settings.ts'
+
+/** The variables in which two sets of network settings differ, those about certificates and those about proxies. */
+export function changedSettings(
+  before: Record<string, string>,
+  after: Record<string, string>,
+): { authorities: string[]; proxies: string[] } {
+  const changed = (name: string) => before[name] !== after[name]
+  return { authorities: AUTHORITIES.filter(changed), proxies: PROXIES.filter(changed) }
+}
