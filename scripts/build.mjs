@@ -6,6 +6,7 @@ import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import nodeResolve from '@rollup/plugin-node-resolve'
 import { rollup } from 'rollup'
+import { parseAst } from 'rollup/parseAst'
 
 const outDir = resolve(process.argv[2] ?? fileURLToPath(new URL('../dist', import.meta.url)))
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
@@ -16,8 +17,9 @@ const run = (command, ...options) =>
 const ROLLED_UP = ['@actions/core', '@actions/github']
 /** How the toolkit is compiled, and that two of its modules import each other. */
 const HARMLESS = ['THIS_IS_UNDEFINED', 'CIRCULAR_DEPENDENCY']
-/** Stands for `export` while ncc is at work: as far as it knows, a call that may need everything it is given. */
-const KEEP = '__keep__'
+/** Stand for `module.exports =` and `require` while ncc is at work: calls that may do anything, so it keeps them. */
+const EXPORT = '__export__'
+const REQUIRE = '__require__'
 
 rmSync('build', { recursive: true, force: true })
 rmSync(outDir, { recursive: true, force: true })
@@ -29,6 +31,7 @@ for (const { name, code, modules } of parts) {
   writeFileSync(join(folder, 'index.js'), layOut(bundle(name, code)))
   writeFileSync(join(folder, 'modules.txt'), `${modules.join('\n')}\n`)
 }
+writeFileSync(join(outDir, 'package.json'), '{ "type": "commonjs" }\n')
 writeFileSync(join(outDir, 'licenses.txt'), licensesOf(parts.flatMap(({ modules }) => modules)))
 
 /**
@@ -69,27 +72,56 @@ async function rollUp() {
 }
 
 /**
- * Has ncc bundle `code`, without its imports of Node's modules and of the shared part, and its exports: those stay as
- * they are, but that Node's modules are asked for by `getBuiltinModule`. For `import`, Node would prepare every
- * export of `node:http`, a WebSocket client among them (20 ms and 12 MiB, measured with Node 24).
+ * Has ncc bundle `code`, without its imports of Node's modules and of the shared part, and its exports: those become
+ * plain `require` and `module.exports`. ncc would put an object and a getter between each name and its use. And Node
+ * starts a CommonJS file sooner than an ES module, as docs/performance.md shows.
  */
 function bundle(name, code) {
   const head = []
-  const body = code
-    .replace(/^import (?:\* as (\w+)|(\{.*\})) from '(.*)';\n/gm, (line, all, some, from) => {
-      if (isBuiltin(from))
-        head.push(`const ${all ?? some.replaceAll(' as ', ': ')} = process.getBuiltinModule('${from}')\n`)
-      else if (from === '../shared/index.js') head.unshift(line)
-      else return line
+  const body = requireWhereUsed(code)
+    .replace(/^import (?:\* as [\w$]+|(\{.*\})) from '(.*)';\n/gm, (line, names, from) => {
+      if (!isBuiltin(from) && from !== '../shared/index.js') return line
+      if (names) head.push(`const ${names.replaceAll(' as ', ': ')} = require('${from}')\n`)
       return ''
     })
-    .replace(/^export (\{.*\});\n/m, `${KEEP}($1)`)
+    .replace(/^export (\{.*\});\n/m, `${EXPORT}($1)`)
   const entry = join('build', name, 'index.js')
   mkdirSync(join('build', name), { recursive: true })
   writeFileSync(entry, body)
   run('@vercel/ncc/dist/ncc/cli.js', 'build', entry, '-o', join('build', name, 'ncc'))
   const bundled = readFileSync(join('build', name, 'ncc/index.js'), 'utf8')
-  return head.join('') + bundled.replace(new RegExp(`${KEEP}\\((.*)\\)`, 's'), 'export $1')
+    .replaceAll(REQUIRE, 'require')
+    .replace(new RegExp(`${EXPORT}\\((.*)\\)`, 's'), 'module.exports = $1')
+  return `'use strict'\n${head.join('')}${bundled}`
+}
+
+/**
+ * Node's modules that are imported whole are asked for where they are used, and so only loaded if they are: TLS takes
+ * 14 ms to load and crypto 3, where Node itself starts in 25 (docs/performance.md).
+ */
+function requireWhereUsed(code) {
+  const program = parseAst(code)
+  const sources = new Map()
+  for (const { type, source, specifiers } of program.body) {
+    if (type !== 'ImportDeclaration' || specifiers[0]?.type !== 'ImportNamespaceSpecifier') continue
+    if (isBuiltin(source.value)) sources.set(specifiers[0].local.name, source.value)
+  }
+  const uses = []
+  const visit = (node, parent) => {
+    const from = node.type === 'Identifier' && sources.get(node.name)
+    const isName = parent?.property === node || parent?.key === node || parent?.type.startsWith('Import')
+    if (from && parent.type === 'MemberExpression' && parent.object === node) uses.push({ ...node, from })
+    else if (from && (!isName || parent.computed || parent.shorthand))
+      throw new Error(
+        `${node.name}, imported whole from ${from}, is also something else, or passed on as a value`,
+      )
+    for (const part of Object.values(node).flat()) if (part?.type) visit(part, node)
+  }
+  visit(program, null)
+  return uses.reduceRight(
+    (text, { start, end, from }) => `${text.slice(0, start)}(${REQUIRE}('${from}'))${text.slice(end)}`,
+    code,
+  )
 }
 
 /** The licences of the packages among `modules`, as their authors ship them. */

@@ -1,5 +1,5 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import * as http from 'node:http'
+import * as https from 'node:https'
 import type { Socket } from 'node:net'
 import { ProxyRefusal, tunnelThrough } from './proxy.ts'
 
@@ -18,7 +18,7 @@ export interface HttpRequest {
 
 export interface HttpResponse {
   status: number
-  headers: IncomingHttpHeaders
+  headers: http.IncomingHttpHeaders
   body: string
 }
 
@@ -51,25 +51,28 @@ const MAX_ANSWER_BYTES = 1024 * 1024
  * always verified: an agent's option to do so outranks NODE_TLS_REJECT_UNAUTHORIZED.
  */
 export function createSend(proxy: string): Send {
-  const options = { keepAlive: true, rejectUnauthorized: true }
-  const agents = { http: new HttpAgent(options), https: new HttpsAgent(options) }
-  if (proxy) {
-    agents.http.createConnection = tunnelThrough(proxy, false)
-    agents.https.createConnection = tunnelThrough(proxy, true)
+  const agents: Record<string, http.Agent> = {}
+  return (request) => {
+    const { protocol } = request.url
+    agents[protocol] ??= createAgent(protocol, proxy)
+    return exchange(request, agents[protocol], proxy)
   }
-  return (request) => exchange(request, agents, proxy)
 }
 
-function exchange(
-  request: HttpRequest,
-  agents: { http: HttpAgent; https: HttpsAgent },
-  proxy: string,
-): Promise<HttpResponse> {
+function createAgent(protocol: string, proxy: string): http.Agent {
+  const secure = protocol === 'https:'
+  const options = { keepAlive: true, rejectUnauthorized: true }
+  const agent = secure ? new https.Agent(options) : new http.Agent(options)
+  if (proxy) agent.createConnection = tunnelThrough(proxy, secure)
+  return agent
+}
+
+function exchange(request: HttpRequest, agent: http.Agent, proxy: string): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const { url, method, headers, body, cancel } = request
     const secure = url.protocol === 'https:'
-    const agent = secure ? agents.https : agents.http
-    const started = (secure ? httpsRequest : httpRequest)(url, { method, headers, agent })
+    const options = { method, headers, agent }
+    const started = secure ? https.request(url, options) : http.request(url, options)
 
     let connected = false
     started.once('socket', (socket: Socket) => {
@@ -87,15 +90,10 @@ function exchange(
     }
     const onTimeout = () =>
       fail('timeout', connected ? 'did not answer in time' : 'could not be reached in time')
-    let timer = setTimeout(onTimeout, request.timeout)
-    const startedAt = performance.now()
-    const onCancel = () => {
-      clearTimeout(timer)
-      const left = request.timeout - (performance.now() - startedAt)
-      timer = setTimeout(onTimeout, Math.min(left, request.grace ?? 0))
-    }
+    const ends = [setTimeout(onTimeout, request.timeout)]
+    const onCancel = () => void ends.push(setTimeout(onTimeout, request.grace ?? 0))
     const settle = () => {
-      clearTimeout(timer)
+      ends.forEach(clearTimeout)
       cancel?.removeEventListener('abort', onCancel)
     }
     if (cancel?.aborted) onCancel()

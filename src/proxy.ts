@@ -1,7 +1,7 @@
-import { type ClientRequestArgs, request as httpRequest } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import * as http from 'node:http'
+import * as https from 'node:https'
 import type { Duplex } from 'node:stream'
-import { type ConnectionOptions, connect as tlsConnect } from 'node:tls'
+import * as tls from 'node:tls'
 
 /** There is no tunnel, so nothing of the request itself was sent. `lasting` says that asking again will not help. */
 export class ProxyRefusal extends Error {
@@ -22,7 +22,7 @@ type Connected = (error: Error | null, stream: Duplex) => void
  * 24.4 (on 32-bit ARM, Node 20).
  */
 export function tunnelThrough(proxy: string, secure: boolean) {
-  return (options: ClientRequestArgs, connected?: Connected): undefined => {
+  return (options: http.ClientRequestArgs, connected?: Connected): undefined => {
     const refuse = (message: string, lasting: boolean) =>
       connected?.(new ProxyRefusal(message, lasting), undefined as never)
     if (!URL.canParse(proxy) || !/^https?:$/.test(new URL(proxy).protocol)) {
@@ -32,7 +32,7 @@ export function tunnelThrough(proxy: string, secure: boolean) {
     const { protocol, host, hostname, port, username, password } = new URL(proxy)
     const target = `${bracketed(String(options.host))}:${options.port}`
     const login = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')
-    const open = protocol === 'https:' ? httpsRequest : httpRequest
+    const open = protocol === 'https:' ? https.request : http.request
     open({
       method: 'CONNECT',
       host: hostname.replace(/^\[|\]$/g, ''),
@@ -48,7 +48,7 @@ export function tunnelThrough(proxy: string, secure: boolean) {
         const status = answer.statusCode ?? 0
         if (status === 200) {
           socket.ref()
-          connected?.(null, secure ? tlsConnect({ ...(options as ConnectionOptions), socket }) : socket)
+          connected?.(null, secure ? tls.connect({ ...(options as tls.ConnectionOptions), socket }) : socket)
           return
         }
         socket.destroy()

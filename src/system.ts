@@ -1,18 +1,18 @@
-import { createHash } from 'node:crypto'
+import * as crypto from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { setTimeout } from 'node:timers/promises'
+import * as timers from 'node:timers/promises'
 import type { Clock } from './budget.ts'
 
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  sleep: (duration, signal) => setTimeout(duration, undefined, { signal }).catch(() => {}),
+  sleep: (duration, signal) => timers.setTimeout(duration, undefined, { signal }).catch(() => {}),
 }
 
 /** The SHA-256 digest of a file in hex, or null where it cannot be read. */
 export function fileDigest(path: string): string | null {
   try {
-    return createHash('sha256').update(readFileSync(path)).digest('hex')
+    return crypto.createHash('sha256').update(readFileSync(path)).digest('hex')
   } catch {
     return null
   }

@@ -1,4 +1,5 @@
-import {
+'use strict'
+const {
 	isUsable,
 	STATE_NAME,
 	STATE_VERSION,
@@ -25,9 +26,9 @@ import {
 	createKeyApi,
 	createSend,
 	setFailed,
-} from '../shared/index.js'
-const { existsSync, readFileSync } = process.getBuiltinModule('fs')
-const { EOL } = process.getBuiltinModule('os')
+} = require('../shared/index.js')
+const { existsSync, readFileSync } = require('fs')
+const { EOL } = require('os')
 var __webpack_exports__ = {}
 
 class Context {
@@ -102,24 +103,18 @@ const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
-/** What each unit may be called, in the singular; the longer names have a plural too. */
-const UNITS = [
-	['ms|msecs?|milliseconds?', 1],
-	['s|secs?|seconds?', SECOND],
-	['m|mins?|minutes?', MINUTE],
-	['h|hrs?|hours?', HOUR],
-	['d|days?', DAY],
-	['w|weeks?', 7 * DAY],
-	['y|yrs?|years?', 365.25 * DAY],
-]
+/** The units in the order of their names in DURATION, in milliseconds. */
+const UNITS = [1, SECOND, MINUTE, HOUR, DAY, 7 * DAY, 365.25 * DAY]
+const DURATION =
+	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/i
 /**
  * The duration that a text such as `90s`, `15m` or `1.5 hours` names, in milliseconds, or null where it names none:
  * one number with one unit, as the package `ms` reads it (a test holds the two side by side).
  */
 function parseDuration(text) {
-	const [, number, name] = /^(-?(?:\d+|\d*\.\d+)) *([a-z]+)$/i.exec(text) ?? []
-	const unit = UNITS.find(([names]) => new RegExp(`^(${names})$`, 'i').test(name ?? ''))
-	return unit === undefined ? null : Number(number) * unit[1]
+	const [, number, ...names] = DURATION.exec(text) ?? []
+	const unit = UNITS[names.findIndex((name) => name !== undefined)]
+	return unit === undefined ? null : Number(number) * unit
 }
 
 /**

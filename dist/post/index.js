@@ -1,4 +1,5 @@
-import {
+'use strict'
+const {
 	STATE_VERSION,
 	PROXIES,
 	AUTHORITIES,
@@ -22,7 +23,7 @@ import {
 	systemClock,
 	runner,
 	setFailed,
-} from '../shared/index.js'
+} = require('../shared/index.js')
 var __webpack_exports__ = {}
 
 /** Reads what main saved. Never throws, and takes nothing on settings: every field must be there and of its kind. */

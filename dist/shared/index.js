@@ -1,12 +1,5 @@
-const { request: request$1, Agent: Agent$1 } = process.getBuiltinModule('node:http')
-const { request, Agent } = process.getBuiltinModule('node:https')
-const { connect } = process.getBuiltinModule('node:tls')
-const { appendFileSync, readFileSync } = process.getBuiltinModule('node:fs')
-const os = process.getBuiltinModule('os')
-const crypto = process.getBuiltinModule('crypto')
-const fs = process.getBuiltinModule('fs')
-const { createHash } = process.getBuiltinModule('node:crypto')
-const { setTimeout: setTimeout$1 } = process.getBuiltinModule('node:timers/promises')
+'use strict'
+const { appendFileSync, readFileSync } = require('node:fs')
 var __webpack_exports__ = {}
 
 // We use any as a valid input type
@@ -78,7 +71,7 @@ function toCommandProperties(annotationProperties) {
  */
 function issueCommand(command, properties, message) {
 	const cmd = new Command(command, properties, message)
-	process.stdout.write(cmd.toString() + os.EOL)
+	process.stdout.write(cmd.toString() + require('os').EOL)
 }
 const CMD_STRING = '::'
 class Command {
@@ -133,15 +126,15 @@ function issueFileCommand(command, message) {
 	if (!filePath) {
 		throw new Error(`Unable to find environment variable for file command ${command}`)
 	}
-	if (!fs.existsSync(filePath)) {
+	if (!require('fs').existsSync(filePath)) {
 		throw new Error(`Missing file at path: ${filePath}`)
 	}
-	fs.appendFileSync(filePath, `${toCommandValue(message)}${os.EOL}`, {
+	require('fs').appendFileSync(filePath, `${toCommandValue(message)}${require('os').EOL}`, {
 		encoding: 'utf8',
 	})
 }
 function prepareKeyValueMessage(key, value) {
-	const delimiter = `ghadelimiter_${crypto.randomUUID()}`
+	const delimiter = `ghadelimiter_${(require('crypto')).randomUUID()}`
 	const convertedValue = toCommandValue(value)
 	// These should realistically never happen, but just in case someone finds a
 	// way to exploit uuid generation let's not allow keys or values that contain
@@ -152,7 +145,7 @@ function prepareKeyValueMessage(key, value) {
 	if (convertedValue.includes(delimiter)) {
 		throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`)
 	}
-	return `${key}<<${delimiter}${os.EOL}${convertedValue}${os.EOL}${delimiter}`
+	return `${key}<<${delimiter}${require('os').EOL}${convertedValue}${require('os').EOL}${delimiter}`
 }
 
 /**
@@ -250,7 +243,7 @@ function setOutput(name, value) {
 	if (filePath) {
 		return issueFileCommand('OUTPUT', prepareKeyValueMessage(name, value))
 	}
-	process.stdout.write(os.EOL)
+	process.stdout.write(require('os').EOL)
 	issueCommand('set-output', { name }, toCommandValue(value))
 }
 //-----------------------------------------------------------------------
@@ -294,7 +287,7 @@ function warning(message, properties = {}) {
  * @param message info message
  */
 function info(message) {
-	process.stdout.write(message + os.EOL)
+	process.stdout.write(message + require('os').EOL)
 }
 //-----------------------------------------------------------------------
 // Wrapper action state
@@ -375,7 +368,7 @@ function tunnelThrough(proxy, secure) {
 		const { protocol, host, hostname, port, username, password } = new URL(proxy)
 		const target = `${bracketed(String(options.host))}:${options.port}`
 		const login = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')
-		const open = protocol === 'https:' ? request : request$1
+		const open = protocol === 'https:' ? require('node:https').request : require('node:http').request
 		open({
 			method: 'CONNECT',
 			host: hostname.replace(/^\[|\]$/g, ''),
@@ -391,7 +384,7 @@ function tunnelThrough(proxy, secure) {
 				const status = answer.statusCode ?? 0
 				if (status === 200) {
 					socket.ref()
-					connected?.(null, secure ? connect({ ...options, socket }) : socket)
+					connected?.(null, secure ? require('node:tls').connect({ ...options, socket }) : socket)
 					return
 				}
 				socket.destroy()
@@ -436,20 +429,30 @@ const MAX_ANSWER_BYTES = 1024 * 1024
  * always verified: an agent's option to do so outranks NODE_TLS_REJECT_UNAUTHORIZED.
  */
 function createSend(proxy) {
-	const options = { keepAlive: true, rejectUnauthorized: true }
-	const agents = { http: new Agent$1(options), https: new Agent(options) }
-	if (proxy) {
-		agents.http.createConnection = tunnelThrough(proxy, false)
-		agents.https.createConnection = tunnelThrough(proxy, true)
+	const agents = {}
+	return (request) => {
+		const { protocol } = request.url
+		agents[protocol] ??= createAgent(protocol, proxy)
+		return exchange(request, agents[protocol], proxy)
 	}
-	return (request) => exchange(request, agents, proxy)
 }
-function exchange(request$2, agents, proxy) {
+function createAgent(protocol, proxy) {
+	const secure = protocol === 'https:'
+	const options = { keepAlive: true, rejectUnauthorized: true }
+	const agent = secure
+		? new (require('node:https').Agent)(options)
+		: new (require('node:http').Agent)(options)
+	if (proxy) agent.createConnection = tunnelThrough(proxy, secure)
+	return agent
+}
+function exchange(request, agent, proxy) {
 	return new Promise((resolve, reject) => {
-		const { url, method, headers, body, cancel } = request$2
+		const { url, method, headers, body, cancel } = request
 		const secure = url.protocol === 'https:'
-		const agent = secure ? agents.https : agents.http
-		const started = (secure ? request : request$1)(url, { method, headers, agent })
+		const options = { method, headers, agent }
+		const started = secure
+			? require('node:https').request(url, options)
+			: require('node:http').request(url, options)
 		let connected = false
 		started.once('socket', (socket) => {
 			connected = started.reusedSocket || (!secure && !socket.connecting)
@@ -465,15 +468,10 @@ function exchange(request$2, agents, proxy) {
 		}
 		const onTimeout = () =>
 			fail('timeout', connected ? 'did not answer in time' : 'could not be reached in time')
-		let timer = setTimeout(onTimeout, request$2.timeout)
-		const startedAt = performance.now()
-		const onCancel = () => {
-			clearTimeout(timer)
-			const left = request$2.timeout - (performance.now() - startedAt)
-			timer = setTimeout(onTimeout, Math.min(left, request$2.grace ?? 0))
-		}
+		const ends = [setTimeout(onTimeout, request.timeout)]
+		const onCancel = () => void ends.push(setTimeout(onTimeout, request.grace ?? 0))
 		const settle = () => {
-			clearTimeout(timer)
+			ends.forEach(clearTimeout)
 			cancel?.removeEventListener('abort', onCancel)
 		}
 		if (cancel?.aborted) onCancel()
@@ -1042,18 +1040,21 @@ const runner = {
 /** The machine's clock. */
 const systemClock = {
 	now: () => Date.now(),
-	sleep: (duration, signal) => setTimeout$1(duration, undefined, { signal }).catch(() => {}),
+	sleep: (duration, signal) =>
+		require('node:timers/promises')
+			.setTimeout(duration, undefined, { signal })
+			.catch(() => {}),
 }
 /** The SHA-256 digest of a file in hex, or null where it cannot be read. */
 function fileDigest(path) {
 	try {
-		return createHash('sha256').update(readFileSync(path)).digest('hex')
+		return require('node:crypto').createHash('sha256').update(readFileSync(path)).digest('hex')
 	} catch {
 		return null
 	}
 }
 
-export {
+module.exports = {
 	AUTHORITIES,
 	CANCEL,
 	DASHBOARD,
