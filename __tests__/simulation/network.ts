@@ -62,6 +62,7 @@ export function networkFor(process: Process, subject: Subject, options: NetworkO
         if (settled) return
         settled = true
         takeBackDeadline()
+        request.cancel?.removeEventListener('abort', onCancel)
         if (!process.alive) return
         try {
           process.effect()
@@ -83,7 +84,7 @@ export function networkFor(process: Process, subject: Subject, options: NetworkO
         takeBackDeadline = time.after(Math.min(left, request.grace ?? 0), timesOut)
       }
       if (request.cancel?.aborted) onCancel()
-      else request.cancel?.addEventListener('abort', () => !settled && onCancel(), { once: true })
+      else request.cancel?.addEventListener('abort', onCancel, { once: true })
 
       const act = () => carryOut(request, options)
       const latency = dice.between(5, 400)

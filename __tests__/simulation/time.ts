@@ -15,25 +15,21 @@ interface Event {
   at: number
   order: number
   act: () => void
+  takenBack: boolean
 }
 
 /** Virtual time that starts at `start`, milliseconds since 1970. */
 export function createTime(start: number): VirtualTime {
   let now = start
   let order = 0
-  let events: Event[] = []
+  const events = createQueue()
 
-  const next = () =>
-    events.reduce<Event | undefined>(
-      (a, b) => (!a || b.at < a.at || (b.at === a.at && b.order < a.order) ? b : a),
-      undefined,
-    )
   /** Everything that can go on without time passing does. */
   const settle = () => new Promise((resolve) => setImmediate(resolve))
   const step = (): boolean => {
-    const event = next()
+    let event = events.takeFirst()
+    while (event?.takenBack) event = events.takeFirst()
     if (!event) return false
-    events = events.filter((other) => other !== event)
     now = Math.max(now, event.at)
     event.act()
     return true
@@ -42,10 +38,10 @@ export function createTime(start: number): VirtualTime {
     now: () => now,
     after(duration, act) {
       const delay = Math.ceil(duration)
-      const event = { at: now + Math.max(0, delay), order: order++, act }
-      events.push(event)
+      const event = { at: now + Math.max(0, delay), order: order++, act, takenBack: false }
+      events.add(event)
       return () => {
-        events = events.filter((other) => other !== event)
+        event.takenBack = true
       }
     },
     async runUntil(done) {
@@ -67,6 +63,41 @@ export function createTime(start: number): VirtualTime {
   }
 }
 
+/** Events in order of time, and of their making within one millisecond: a binary heap, as there may be 65,536. */
+function createQueue() {
+  const heap: Event[] = []
+  const before = (a: number, b: number) => {
+    const [first, second] = [heap[a], heap[b]]
+    if (!first || !second) return first !== undefined
+    return first.at === second.at ? first.order < second.order : first.at < second.at
+  }
+  const swap = (a: number, b: number) => {
+    ;[heap[a], heap[b]] = [heap[b] as Event, heap[a] as Event]
+  }
+  return {
+    add(event: Event) {
+      let at = heap.push(event) - 1
+      for (let parent = (at - 1) >> 1; at > 0 && before(at, parent); parent = (at - 1) >> 1) {
+        swap(at, parent)
+        at = parent
+      }
+    },
+    takeFirst(): Event | undefined {
+      const [first] = heap
+      const last = heap.pop()
+      if (!last || heap.length === 0) return last
+      heap[0] = last
+      for (let at = 0; ; ) {
+        const [left, right] = [2 * at + 1, 2 * at + 2]
+        const least = before(right, left) ? right : left
+        if (!before(least, at)) return first
+        swap(at, least)
+        at = least
+      }
+    },
+  }
+}
+
 /** A process's clock on that time, wrong by `error` ms, and dead (never waking) once `alive` says so. */
 export function clockOn(time: VirtualTime, error: number, alive: () => boolean): Clock {
   return {
@@ -75,6 +106,7 @@ export function clockOn(time: VirtualTime, error: number, alive: () => boolean):
       new Promise((resolve) => {
         const done = () => {
           takeBack()
+          wake?.removeEventListener('abort', done)
           if (alive()) resolve()
         }
         const takeBack = time.after(duration, done)

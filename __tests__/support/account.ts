@@ -73,7 +73,11 @@ export function createAccount(options: AccountOptions): Account {
   const jwt = `eyJhbGciOiJIUzI1NiJ9.${hex(40)}.${hex(43)}`
   const made: StoredKey[] = []
   const foreign: StoredKey[] = []
-  let served: number[] = []
+  const byToken = new Map<string, StoredKey>()
+  const byId = new Map<string, StoredKey>()
+  /** When requests were served, in order; those before `windowFrom` are out of the throttle's window. */
+  const served: number[] = []
+  let windowFrom = 0
   let lastId = 1000
 
   const isAlive = ({ revoked, expiry }: StoredKey) => !revoked && (expiry === null || expiry > now())
@@ -85,6 +89,8 @@ export function createAccount(options: AccountOptions): Account {
     const id = options.idForm === 'integer' ? String(lastId) : hex(128)
     const key = { id, token, token_key: token.slice(0, 15), created, expiry, revoked: false }
     list.push(key)
+    byToken.set(token, key)
+    byId.set(id, key)
     return key
   }
 
@@ -173,8 +179,8 @@ export function createAccount(options: AccountOptions): Account {
   }
 
   function revoke(id: string, credential: string): ApiResponse {
-    const key = all().find((candidate) => candidate.id === id && isAlive(candidate))
-    if (!key) return refuse(404, 'Not found.')
+    const key = byId.get(id)
+    if (!key || !isAlive(key)) return refuse(404, 'Not found.')
     if (key.token === credential && options.selfRevocation === 'forbidden')
       return refuse(403, 'You do not have permission to perform this action.')
     if (key.token === credential && options.selfRevocation === 'unauthorized')
@@ -186,9 +192,10 @@ export function createAccount(options: AccountOptions): Account {
   function throttled(): ApiResponse | null {
     if (!options.throttle) return null
     const { requests, windowMs } = options.throttle
-    served = served.filter((at) => at > now() - windowMs)
-    if (served.length >= requests) {
-      const wait = Math.max(1, Math.ceil(((served[0] ?? now()) + windowMs - now()) / 1000))
+    const oldest = () => served[windowFrom] ?? Infinity
+    while (oldest() <= now() - windowMs) windowFrom += 1
+    if (served.length - windowFrom >= requests) {
+      const wait = Math.max(1, Math.ceil((oldest() + windowMs - now()) / 1000))
       return refuse(429, `Request was throttled. Expected available in ${wait} seconds.`, {
         'Retry-After': String(wait),
       })
@@ -207,10 +214,8 @@ export function createAccount(options: AccountOptions): Account {
     handle({ method, path, headers, body }) {
       const url = new URL(path, 'http://server.example')
       const credential = /^Bearer (\S+)$/.exec(headers.authorization ?? '')?.[1] ?? ''
-      const accepted =
-        credential === longLivedKey ||
-        credential === jwt ||
-        all().some((key) => key.token === credential && isAlive(key))
+      const own = byToken.get(credential)
+      const accepted = credential === longLivedKey || credential === jwt || (own && isAlive(own))
       const [, id] = /^\/api\/user\/api-keys\/([^/]+)$/.exec(url.pathname) ?? []
       const known =
         url.pathname === KEYS || id !== undefined || /^\/api\/(companies|user\/profile)$/.test(url.pathname)
