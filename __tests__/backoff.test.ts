@@ -31,6 +31,12 @@ describe('the wait before the next attempt', () => {
   })
 })
 
+test('a longer spread takes the place of the exponential one, a shorter one does not', () => {
+  expect(backoff(1, 60_000, 0.5, 120_000)).toBe(120_000)
+  expect(backoff(3, 60_000, 0.5, 1_000)).toBe(61_000)
+  expect(backoff(3, 60_000, 0.5, -1_000)).toBe(61_000)
+})
+
 describe('Retry-After', () => {
   const now = Date.parse('2027-03-01T12:00:00Z')
 

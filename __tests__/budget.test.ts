@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { budgetUntil, persist } from '../src/budget.ts'
 import { createCancellation } from '../src/cancellation.ts'
 import type { Reply } from '../src/key-api.ts'
+import { patientBudget } from '../src/patience.ts'
 import { clockOn, createTime } from './simulation/time.ts'
 
 /** Virtual time from 0, its clock, a cancellation, and what `act` came to in it. */
@@ -60,10 +61,14 @@ describe('a budget', () => {
 })
 
 describe('a call that is repeated', () => {
-  async function run(replies: Reply<null>[], deadline = 60_000) {
+  async function run(replies: Reply<null>[], deadline = 60_000, latest?: number) {
     const { time, clock } = setUp()
     const attempts: [at: number, timeout: number][] = []
-    const budget = budgetUntil(deadline, clock)
+    const told: number[] = []
+    const budget =
+      latest === undefined
+        ? budgetUntil(deadline, clock)
+        : patientBudget(deadline, latest, clock, (wait) => told.push(wait))
     const done = persist(
       budget,
       () => 0.5,
@@ -73,8 +78,9 @@ describe('a call that is repeated', () => {
       },
     )
     await time.runUntil(done)
-    return { attempts, reply: await done }
+    return { attempts, told, reply: await done }
   }
+  const throttled = (retryAfter: number) => failing({ status: 429, mayHaveActed: false, retryAfter })
 
   test('stops at success', async () => {
     const { attempts, reply } = await run([failing(), failing(), { ok: true, skew: null, value: null }])
@@ -103,5 +109,23 @@ describe('a call that is repeated', () => {
       [0, 5_000],
       [4_000, 1_000],
     ])
+  })
+
+  test('of a throttled server goes on past the deadline, as far as patience reaches', async () => {
+    const { attempts, told } = await run([throttled(30_000)], 20_000, 100_000)
+    // Twice it waits as it is told; a third wait would lead too far, so it makes a last attempt.
+    expect(told).toEqual([30_250, 30_500])
+    expect(attempts.map(([at]) => at)).toEqual([0, 30_250, 60_750, 79_750])
+  })
+
+  test('of a server in other trouble does not, however patient the budget', async () => {
+    const { attempts, told } = await run([failing({ status: 503 })], 2_000, 100_000)
+    expect(told).toEqual([])
+    expect(attempts.at(-1)?.[0]).toBe(1_000)
+  })
+
+  test('without patience does not go on past the deadline for a throttled server either', async () => {
+    const { attempts } = await run([throttled(30_000)], 20_000)
+    expect(attempts.map(([at]) => at)).toEqual([0, 19_000])
   })
 })

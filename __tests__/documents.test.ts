@@ -31,7 +31,7 @@ const NO_TROUBLE = [
   /^No such key so far/,
   /^If there is such a key/,
   /^Is the secret defined/,
-  /revoked by the post step/,
+  /to be revoked by the post step/,
   /^left to its expiry/,
   /^Already revoked or expired/,
   /^The account’s keys could not be looked through/,

@@ -62,10 +62,32 @@ describe('a key that is ended', () => {
     expect(calls).toEqual(['0 revoke key id', '0 probe key'])
   })
 
-  test.each([401, 403, 404])('is revoked with api-key where it may not revoke itself (%i)', async (code) => {
+  test.each([403, 404])('is revoked with api-key where it may not revoke itself (%i)', async (code) => {
     const { ending, calls } = await end({ revocations: [status(code), done] })
     expect(ending).toEqual({ dead: true, verified: true, already: false })
     expect(calls).toEqual(['0 revoke key id', '0 revoke api-key id', '0 probe key'])
+  })
+
+  test('is revoked with api-key where it may not revoke itself and lives (401)', async () => {
+    const { ending, calls } = await end({ revocations: [status(401), done], probes: [done, status(401)] })
+    expect(ending).toEqual({ dead: true, verified: true, already: false })
+    expect(calls).toEqual(['0 revoke key id', '0 probe key', '0 revoke api-key id', '0 probe key'])
+  })
+
+  test('and is dead already, as its 401 to another request shows, needs no api-key', async () => {
+    const { ending, calls } = await end({ revocations: [status(401)] })
+    expect(ending).toEqual({ dead: true, verified: true, already: true })
+    expect(calls).toEqual(['0 revoke key id', '0 probe key'])
+  })
+
+  test('and cannot be proved dead at first is asked again, api-key or not', async () => {
+    const shaky = { revocations: [status(401)], probes: [unreachable, unreachable, status(401)] }
+    const { ending, calls } = await end({ ...shaky, apiKey: null })
+    expect(ending).toEqual({ dead: true, verified: true, already: true })
+    expect(calls).toEqual(['0 revoke key id', '0 probe key', '0 probe key', '750 probe key'])
+    expect((await end({ ...shaky, revocations: [status(401), status(404)] })).ending).toMatchObject({
+      dead: true,
+    })
   })
 
   test.each([400, 409])('is not revoked with api-key after %i, which api-key cannot cure', async (code) => {
@@ -112,7 +134,7 @@ describe('a key without a text', () => {
 
   test('cannot be revoked where api-key must not be sent', async () => {
     const { ending, calls } = await end({ token: null, apiKey: null })
-    expect(ending).toEqual({ dead: false, reason: 'there was no credential left to revoke it with' })
+    expect(ending).toEqual({ dead: false, reason: 'there was no credential left to ask with' })
     expect(calls).toEqual([])
   })
 })
@@ -141,6 +163,15 @@ describe('the proof', () => {
       dead: false,
       reason: 'the API answered as if it were revoked, but then: problem 403',
     })
+  })
+
+  test('is waited for at a throttled API as long as it asks, and its 10 s begin after that', async () => {
+    const throttled = problem({ status: 429, passing: true, retryAfter: 20_000 })
+    const proved = await end({ probes: [throttled, throttled, status(401)] })
+    expect(proved.ending).toEqual({ dead: true, verified: true, already: false })
+    expect(proved.calls.map((call) => parseInt(call, 10))).toEqual([0, 0, 20_250, 40_750])
+    const accepted = await end({ probes: [throttled, done] })
+    expect(accepted.took).toBe(20_250 + 10_500)
   })
 
   test('that comes with the very last probe counts', async () => {
@@ -206,7 +237,7 @@ describe('a revocation by id', () => {
     expect(answered).toBe('revoked')
     expect(calls).toEqual(['0 revoke b id'])
     expect((await revoke([null, null], [done])).answered).toEqual({
-      message: 'there was no credential left to revoke it with',
+      message: 'there was no credential left to ask with',
       mayHaveActed: false,
       passing: false,
     })

@@ -144,7 +144,7 @@ describe('an answer that cannot be used', () => {
     expect(traces.printed.join()).toMatch(/was revoked\./)
   })
 
-  test('without an id: the list tells it by the key’s first characters', async () => {
+  test('without an id: the mark tells it', async () => {
     const patched: Cue = { kind: 'answer', status: 201, acted: true, body: { api_key: {} } }
     const { error, account, seen } = await rehearseMain({ cues: [patched] })
     expect(error?.message).toContain('the answer holds no id')
@@ -152,7 +152,7 @@ describe('an answer that cannot be used', () => {
     expect(account.live()).toEqual([])
   })
 
-  test('without either: the mark tells it, and stays in the record where it does not', async () => {
+  test('without a key either: the same, and stays in the record where it does not', async () => {
     const found = await rehearseMain({ cues: [{ kind: 'answer', status: 200, acted: true, body: '[]' }] })
     expect(found.error?.message).toMatch(
       /the answer holds no key\. The post step looks for any key that it made/,
@@ -245,11 +245,35 @@ describe('a lost reply', () => {
 })
 
 describe('what is asked again, and what is not', () => {
-  test('a 429 is waited for, and a little longer', async () => {
-    const { seen } = await rehearseMain({
-      cues: [{ kind: 'answer', status: 429, headers: { 'retry-after': '30' } }],
+  describe('a 429', () => {
+    const throttled = (retryAfter: string): Cue => ({
+      kind: 'answer',
+      status: 429,
+      headers: { 'retry-after': retryAfter },
     })
-    expect(seen[1]?.at).toBe(100 + 30_000 + 250)
+    /** How long after each 429 the next request was sent, in milliseconds. */
+    async function waits(cues: Cue[], random: number, timeout = 1_800_000) {
+      const { seen } = await rehearseMain({ cues, random: () => random, inputs: { timeout } })
+      return seen.slice(1).map(({ at }, index) => at - (seen[index]?.at ?? 0) - 100)
+    }
+
+    test('is waited for, and up to twice as long again, so that a herd does not return together', async () => {
+      expect(await waits([throttled('30')], 0)).toEqual([30_000])
+      expect(await waits([throttled('30')], 0.5)).toEqual([60_000])
+      expect(await waits([throttled('30')], 1)).toEqual([90_000])
+    })
+
+    test('with a shorter wait than before keeps the spread of the longest one', async () => {
+      expect(await waits([throttled('30'), throttled('2'), throttled('1')], 1)).toEqual([
+        90_000, 62_000, 61_000,
+      ])
+    })
+
+    test('is never answered so late that being sent away again would pass the timeout', async () => {
+      expect(await waits([throttled('30')], 1, 100_000)).toEqual([69_400])
+      expect(await waits([throttled('30')], 1, 61_500)).toEqual([30_900])
+      expect(await waits([throttled('30')], 1, 50_000)).toEqual([30_500])
+    })
   })
 
   test('the wait grows with each failure', async () => {

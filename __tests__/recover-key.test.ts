@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { budgetUntil } from '../src/budget.ts'
 import type { KeyApi, Reply } from '../src/key-api.ts'
 import type { ListedKey } from '../src/mark.ts'
-import { identify, recoverKeys } from '../src/recover-key.ts'
+import { recoverKeys } from '../src/recover-key.ts'
 import { clockOn, createTime } from './simulation/time.ts'
 
 const key = (id: string, prefix = `prefix-of-${id}`): ListedKey => ({
@@ -35,30 +35,6 @@ function listing(...lists: Reply<ListedKey[]>[]) {
   const clock = clockOn(createTime(0), 0, () => true)
   return { asked, tools: { api, clock, random: () => 0 }, budget: budgetUntil(60_000, clock) }
 }
-
-describe('the key that a text belongs to', () => {
-  const find = async (token: string, ...lists: Reply<ListedKey[]>[]) => {
-    const { asked, tools, budget } = listing(...lists)
-    const found = await identify(token, 'api-key', tools, budget)
-    expect(asked).toEqual(['api-key'])
-    return found?.id ?? null
-  }
-
-  test('is the one whose first characters it begins with', async () => {
-    expect(await find('abcdefgh-rest', ok([key('a', 'abcdefgX'), key('b', 'abcdefgh')]))).toBe('b')
-  })
-
-  test('is not guessed from fewer than eight characters, or between two', async () => {
-    expect(await find('abcdefgh-rest', ok([key('a', 'abcdefg')]))).toBeNull()
-    expect(await find('abcdefgh-rest', ok([key('a', '')]))).toBeNull()
-    expect(await find('abcdefgh-rest', ok([key('a', 'abcdefgh'), key('b', 'abcdefgh-')]))).toBeNull()
-    expect(await find('abcdefgh-rest', ok([]))).toBeNull()
-  })
-
-  test('is not known where the list cannot be read', async () => {
-    expect(await find('abcdefgh-rest', refused(403))).toBeNull()
-  })
-})
 
 describe('a lost key that was found', () => {
   const recover = async (...lists: Reply<ListedKey[]>[]) => {
@@ -98,6 +74,6 @@ test('without a credential, nothing is asked', async () => {
   expect(asked).toEqual([])
   expect(recovery).toMatchObject({
     kind: 'failed',
-    problem: { message: 'there was no credential left to list the keys with', passing: false },
+    problem: { message: 'there was no credential left to ask with', passing: false },
   })
 })

@@ -1,11 +1,9 @@
 import { execFile } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { FAULTS } from './simulation/network.ts'
-import { REMOVALS, remove } from './simulation/removals.ts'
+import { REMOVALS, withoutRule } from './simulation/removals.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const MINUTE = 60_000
@@ -50,18 +48,11 @@ describe('the life of a key, simulated', () => {
   test.each(REMOVALS)(
     'misses $rule',
     async (removal) => {
-      const copy = mkdtempSync(join(tmpdir(), 'removal-'))
-      try {
-        cpSync(join(root, 'src'), copy, { recursive: true })
-        writeFileSync(join(copy, 'package.json'), '{"type":"module"}')
-        const path = join(copy, removal.file)
-        writeFileSync(path, remove(removal, readFileSync(path, 'utf8')))
-        const { exitCode, output } = await simulate('--src', copy, '--stop-at-first', '--schedules', '20000')
-        expect(output).toMatch(/violation, seed \d+: (?!main took|main never)/)
-        expect(exitCode).toBe(1)
-      } finally {
-        rmSync(copy, { recursive: true })
-      }
+      const { exitCode, output } = await withoutRule(removal, (folder) =>
+        simulate('--src', folder, '--stop-at-first', '--schedules', '20000'),
+      )
+      expect(output).toMatch(/violation, seed \d+: (?!main took|main never)/)
+      expect(exitCode).toBe(1)
     },
     MINUTE,
   )

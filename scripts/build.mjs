@@ -91,6 +91,7 @@ function bundle(name, code) {
   run('@vercel/ncc/dist/ncc/cli.js', 'build', entry, '-o', join('build', name, 'ncc'))
   const bundled = readFileSync(join('build', name, 'ncc/index.js'), 'utf8')
     .replaceAll(REQUIRE, 'require')
+    .replace(/^var __webpack_exports__ = \{\};\n/m, '')
     .replace(new RegExp(`${EXPORT}\\((.*)\\)`, 's'), 'module.exports = $1')
   return `'use strict'\n${head.join('')}${bundled}`
 }

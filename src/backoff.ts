@@ -2,13 +2,18 @@ const FIRST_WAIT = 500
 const LONGEST_WAIT = 20_000
 
 /**
- * How long to wait before the next attempt, in milliseconds: exponential with full jitter, after what the
- * server asked for, if it did. The jitter comes on top of Retry-After, so that jobs told the same moment do not
- * return together. `failures` counts the attempts that failed so far (1 or more); `random` is in [0, 1).
+ * How long to wait before the next attempt, in milliseconds: exponential with full jitter, on top of what the server
+ * asked for, if it did. `failures` counts the attempts that failed so far (1 or more); `random` is in [0, 1).
+ * `spread`, if it is longer, takes the place of the exponential one.
  */
-export function backoff(failures: number, retryAfter: number | undefined, random: number): number {
-  const spread = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1))
-  return Math.ceil((retryAfter ?? 0) + random * spread)
+export function backoff(
+  failures: number,
+  retryAfter: number | undefined,
+  random: number,
+  spread = 0,
+): number {
+  const exponential = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1))
+  return Math.ceil((retryAfter ?? 0) + random * Math.max(exponential, spread))
 }
 
 /** The wait that a Retry-After header asks for, in milliseconds: whole seconds, or a date seen from `now`. */

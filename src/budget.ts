@@ -1,6 +1,6 @@
 import { backoff } from './backoff.ts'
 import { CANCEL, type Cancellation } from './cancellation.ts'
-import type { CallLimits, Reply } from './key-api.ts'
+import type { CallLimits, Problem, Reply } from './key-api.ts'
 
 /** Time, as it is passed in. Milliseconds. */
 export interface Clock {
@@ -21,6 +21,8 @@ export interface Budget {
   limits(): CallLimits
   /** Waits, but no longer than is left; a cancellation ends the wait. */
   pause(duration: number): Promise<void>
+  /** The server is throttled, and is asked again after `wait`: where this is there, it may make the budget longer. */
+  bear?(wait: number): void
 }
 
 /** A budget that ends at `deadline` by `clock`. */
@@ -44,19 +46,22 @@ export function budgetUntil(deadline: number, clock: Clock, cancellation?: Cance
 }
 
 /**
- * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good, or the budget is
- * spent. The last attempt is made even if the server asked for a longer wait: a key that lives on is worse than
- * a 429.
+ * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good (or in a way that is not
+ * `worthwhile` to try again), or the budget is spent. The last attempt is made even if the server asked for a longer
+ * wait: a key that lives on is worse than a 429.
  */
 export async function persist<T>(
   budget: Budget,
   random: () => number,
   attempt: (limits: CallLimits) => Promise<Reply<T>>,
+  worthwhile = (problem: Problem) => problem.passing,
 ): Promise<Reply<T>> {
   for (let failures = 1; ; failures++) {
     const reply = await attempt(budget.limits())
-    if (reply.ok || !reply.problem.passing || budget.left() <= LAST_ATTEMPT) return reply
+    if (reply.ok || !worthwhile(reply.problem)) return reply
     const wait = backoff(failures, reply.problem.retryAfter, random())
+    if (reply.problem.status === 429) budget.bear?.(wait)
+    if (budget.left() <= LAST_ATTEMPT) return reply
     await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT))
   }
 }

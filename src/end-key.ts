@@ -1,5 +1,6 @@
 import { type Budget, type Clock, persist } from './budget.ts'
-import { isUsable, type KeyApi, type Problem } from './key-api.ts'
+import { withCredentials } from './credentials.ts'
+import { type CallLimits, isUsable, type KeyApi, type Problem, type Reply } from './key-api.ts'
 import type { IssuedKey } from './saved-state.ts'
 
 /** What both steps need of the world. `random` is in [0, 1). */
@@ -18,8 +19,8 @@ const PROBE_EVERY = 500
 
 /**
  * Revokes `key` by id and proves it. The key revokes itself, so that `apiKey` need not travel again; where it may not
- * (401, 403, 404), `apiKey` does, unless it is null because it must not be sent. A 204 or a 404 is not proof;
- * a 401 to the key itself is.
+ * (403, 404, or a 401 though it lives), `apiKey` does, unless it is null because it must not be sent. A 204 or a 404 is
+ * not proof; a 401 to the key itself is.
  */
 export async function endKey(
   key: Pick<IssuedKey, 'token' | 'id'>,
@@ -28,7 +29,14 @@ export async function endKey(
   budget: Budget,
 ): Promise<Ending> {
   const token = key.token !== null && isUsable(key.token) ? key.token : null
-  const answered = await revokeById(key.id, [token, apiKey], tools, budget)
+  // Refused with 401, it may be dead already; then `apiKey` stays where it is.
+  let proved = false
+  const isDead = async (reply: Reply<null>) => {
+    if (token !== null && refuses(reply)) proved = refuses(await tools.api.probe(token, budget.limits()))
+    return proved
+  }
+  const answered = await revokeById(key.id, [token, apiKey], tools, budget, isDead)
+  if (proved) return { dead: true, verified: true, already: true }
   if (token !== null) return prove(token, answered, tools, budget)
   if (answered === 'revoked') return { dead: true, verified: false, already: false }
   return { dead: false, reason: answered === 'gone' ? 'the API no longer knows its id' : answered.message }
@@ -43,17 +51,17 @@ export async function revokeById(
   credentials: (string | null)[],
   { api, random }: Tools,
   budget: Budget,
+  enough?: (reply: Reply<null>) => Promise<boolean>,
 ): Promise<'revoked' | 'gone' | Problem> {
-  const message = 'there was no credential left to revoke it with'
-  let outcome: 'gone' | Problem = { message, mayHaveActed: false, passing: false }
-  for (const credential of credentials) {
-    if (credential === null) continue
-    const reply = await persist(budget, random, (limits) => api.revoke(credential, id, limits))
-    if (reply.ok) return 'revoked'
-    outcome = reply.problem.status === 404 ? 'gone' : reply.problem
-    if (![401, 403, 404].includes(reply.problem.status ?? 0)) break
-  }
-  return outcome
+  const revoke = (credential: string, limits: CallLimits) => api.revoke(credential, id, limits)
+  const reply = await withCredentials(credentials, budget, random, revoke, enough)
+  if (reply.ok) return 'revoked'
+  return reply.problem.status === 404 ? 'gone' : reply.problem
+}
+
+/** Whether the API answered 401. */
+function refuses(reply: Reply<null>): boolean {
+  return !reply.ok && reply.problem.status === 401
 }
 
 async function prove(
@@ -63,13 +71,17 @@ async function prove(
   budget: Budget,
 ): Promise<Ending> {
   const refused = typeof answered === 'object' && !answered.passing
-  const proofEnds = clock.now() + PROOF
-  for (;;) {
-    const reply = await api.probe(token, budget.limits())
-    if (!reply.ok && reply.problem.status === 401) {
+  const probe = (limits: CallLimits) => api.probe(token, limits)
+  // Throttled, it says nothing about the key.
+  const throttled = (problem: Problem) => problem.status === 429
+  for (let proofEnds = Infinity; ; ) {
+    const reply = await persist(budget, random, probe, throttled)
+    proofEnds = Math.min(proofEnds, clock.now() + PROOF)
+    if (refuses(reply)) {
       return { dead: true, verified: true, already: answered !== 'revoked' }
     }
-    if (refused || clock.now() >= proofEnds || budget.left() <= PROBE_EVERY) {
+    const final = refused && (reply.ok || !reply.problem.passing)
+    if (final || clock.now() >= proofEnds || budget.left() <= PROBE_EVERY) {
       if (typeof answered === 'object') return { dead: false, reason: answered.message }
       const still = reply.ok ? 'the API still accepts it' : reply.problem.message
       return { dead: false, reason: `the API answered as if it were revoked, but then: ${still}` }

@@ -30,7 +30,6 @@ export type HttpFault = 'dns' | 'refused' | 'tls' | 'proxy' | 'timeout' | 'cut' 
  * of the request can have reached the server (no name, no connection, no completed TLS handshake).
  */
 export class HttpFailure extends Error {
-  override readonly name = 'HttpFailure'
   readonly fault: HttpFault
   readonly mayHaveActed: boolean
 

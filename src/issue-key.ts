@@ -4,12 +4,12 @@ import type { Cancellation } from './cancellation.ts'
 import { endKey, type Tools } from './end-key.ts'
 import type { Inputs } from './inputs.ts'
 import { formatInstant } from './instant.ts'
-import { type CreatedKey, faultInAnswer, isUsable, type Problem } from './key-api.ts'
+import { type CreatedKey, faultInAnswer, type Problem } from './key-api.ts'
 import { type Ledger, openLedger } from './ledger.ts'
 import { chooseMark, type Mark } from './mark.ts'
 import { maskedForms } from './masking.ts'
-import { identify, recoverKeys } from './recover-key.ts'
-import { clockNote, issuedLine, type Runner, shortened, summarise } from './report.ts'
+import { recoverKeys } from './recover-key.ts'
+import { clockNote, issuedLine, type Runner, seconds, shortened, summarise } from './report.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
 /** What main runs in: the tools, the runner, and what post will need to know of this process. */
@@ -25,6 +25,8 @@ export interface MainSurroundings extends Tools {
 const WRONG_CLOCK = 60_000
 /** No create request is sent with less time than this for its answer, in milliseconds: its reply would likely be lost. */
 const SHORTEST_ATTEMPT = 500
+/** Over how many times the longest Retry-After throttled jobs spread, so as not to return together (docs/scale.md). */
+const HERD_SPREAD = 2
 /** How long main may take to revoke a key that it cannot hand over, in milliseconds, on top of its `timeout`. */
 const COMPENSATION = 20_000
 
@@ -41,7 +43,7 @@ export async function issueKey(inputs: Inputs, surroundings: MainSurroundings): 
     stopIfCancelled(cancellation)
     handOver(key, inputs, runner)
     runner.info(issuedLine(key, inputs, clock.now()))
-    const fate = inputs.revoke ? 'revoked by the post step' : 'left to its expiry'
+    const fate = inputs.revoke ? 'to be revoked by the post step' : 'left to its expiry'
     summarise(runner, 'SphereScout key for this job', 'Afterwards', [{ key, fate }])
     stopIfCancelled(cancellation)
     if (!inputs.revoke) ledger.keep(key)
@@ -67,17 +69,21 @@ async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger:
   let wholeSeconds = false
   let replaced = false
   let refusals = 0
+  let longestRetryAfter = 0
 
   for (let attempt = 1; ; ) {
     stopIfCancelled(cancellation)
     const limits = budget.limits()
     const mark = chooseMark(clock.now(), skew, inputs.expiresIn, limits.timeout, wholeSeconds, random())
     ledger.intend(mark)
-    const reply = await api.create(inputs.apiKey, expiryText(mark), limits)
+    // Whole seconds, where a mark has them, are asked for without the fractions that the server refused.
+    const expiry = formatInstant(mark.expiry).replace('.000Z', 'Z')
+    const reply = await api.create(inputs.apiKey, expiry, limits)
 
-    const clockWasWrong = reply.skew !== null && Math.abs(reply.skew - skew) > WRONG_CLOCK
-    if (clockWasWrong && reply.skew !== null) {
-      skew = reply.skew
+    const skewSeen = reply.skew ?? skew
+    const clockWasWrong = Math.abs(skewSeen - skew) > WRONG_CLOCK
+    if (clockWasWrong) {
+      skew = skewSeen
       runner.info(clockNote(skew))
     }
 
@@ -93,7 +99,7 @@ async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger:
 
     const { problem } = reply
     if (!problem.mayHaveActed) ledger.settle(mark)
-    else await recover(mark, problem, work)
+    else await recover(mark, problem.message, work)
     stopIfCancelled(cancellation)
 
     if (problem.status === 400 && refusals < 2 && (clockWasWrong || !wholeSeconds)) {
@@ -104,7 +110,12 @@ async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger:
       continue
     }
     if (!problem.passing) throw new Error(refusalMessage(problem))
-    const wait = backoff(attempt, problem.retryAfter, random())
+    const { retryAfter = 0 } = problem
+    longestRetryAfter = Math.max(longestRetryAfter, retryAfter)
+    // Never so late that being sent away once more would pass the timeout.
+    const room = budget.left() - SHORTEST_ATTEMPT - retryAfter - longestRetryAfter
+    const spread = Math.min(HERD_SPREAD * longestRetryAfter, room)
+    const wait = backoff(attempt, problem.retryAfter, random(), spread)
     if (wait + SHORTEST_ATTEMPT > budget.left())
       throw new Error(gaveUpMessage(problem, attempt, wait, inputs.timeout))
     runner.info(`${problem.message}. Trying again in ${seconds(wait)}.`)
@@ -118,36 +129,28 @@ async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger:
  * what was asked for. Throws where it is not; it is then in the ledger, to be revoked.
  */
 async function accept(answer: CreatedKey, mark: Mark, work: Work): Promise<IssuedKey> {
-  const { inputs, ledger, budget } = work
-  const { token } = answer
+  const { token, id, prefix, createdAt, expiresAt } = answer
   if (token !== null) for (const form of maskedForms(token)) work.runner.setSecret(form)
-  const usable = token !== null && isUsable(token) ? token : null
   const fault = faultInAnswer(answer, mark.expiry)
 
-  // Without an id, the list knows it: by the key's first characters, or else by the mark.
-  const listed =
-    answer.id === null && usable !== null ? await identify(usable, inputs.apiKey, work, budget) : null
-  const id = answer.id ?? listed?.id ?? null
   if (id === null) {
-    const problem = { message: fault ?? '', mayHaveActed: true, passing: false }
-    await recover(mark, problem, work)
+    await recover(mark, fault ?? '', work)
     throw new Error(
       `The API’s answer cannot be used: ${fault}. The post step looks for any key that it made.`,
     )
   }
 
-  const { prefix, createdAt, expiresAt } = answer
-  const key = { token: usable, id, prefix, createdAt, expiresAt, keep: false }
-  ledger.obtain(key, mark)
+  const key = { token, id, prefix, createdAt, expiresAt, keep: false }
+  work.ledger.obtain(key, mark)
   if (fault !== null)
     throw new Error(`The API’s answer cannot be used: ${fault}. That key is revoked at once.`)
   return key
 }
 
-/** Looks for the key that a lost reply may have carried. What stays unknown stays in the ledger. */
-async function recover(mark: Mark, problem: Problem, work: Work): Promise<void> {
+/** Looks for the key that a lost reply may have carried, and tells `why`. What stays unknown stays in the ledger. */
+async function recover(mark: Mark, why: string, work: Work): Promise<void> {
   const { runner, inputs, ledger, budget } = work
-  runner.info(`${problem.message}. A key may have been made all the same; looking for it.`)
+  runner.info(`${why}. A key may have been made all the same; looking for it.`)
   const [recovery] = await recoverKeys([mark], [inputs.apiKey], ledger.ids(), work, budget)
   switch (recovery?.kind) {
     case 'revoked':
@@ -215,14 +218,6 @@ async function endAll(ledger: Ledger, surroundings: MainSurroundings, apiKey: st
 function stopIfCancelled(cancellation: Cancellation): void {
   if (cancellation.requestedAt !== null)
     throw new Error('The job was cancelled before a key could be handed over.')
-}
-
-function expiryText(mark: Mark): string {
-  return mark.weak ? formatInstant(mark.expiry).replace('.000Z', 'Z') : formatInstant(mark.expiry)
-}
-
-function seconds(duration: number): string {
-  return `${(duration / 1000).toFixed(1)} s`
 }
 
 function refusalMessage({ status, message }: Problem): string {

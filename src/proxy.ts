@@ -5,7 +5,6 @@ import * as tls from 'node:tls'
 
 /** There is no tunnel, so nothing of the request itself was sent. `lasting` says that asking again will not help. */
 export class ProxyRefusal extends Error {
-  override readonly name = 'ProxyRefusal'
   readonly lasting: boolean
 
   constructor(message: string, lasting: boolean) {

@@ -1,6 +1,7 @@
-import { type Budget, persist } from './budget.ts'
+import type { Budget } from './budget.ts'
+import { withCredentials } from './credentials.ts'
 import { revokeById, type Tools } from './end-key.ts'
-import type { Problem, Reply } from './key-api.ts'
+import type { Problem } from './key-api.ts'
 import { type ListedKey, type Mark, sight } from './mark.ts'
 import { shortened } from './report.ts'
 
@@ -54,37 +55,6 @@ async function revokeLost(
   return { kind: 'failed', problem: { message, mayHaveActed: true, passing: true } }
 }
 
-/**
- * The listed key that `token` belongs to, or null: for an answer that gave the key but no id. A key's prefix is
- * long enough to tell it from every other, or else this does not guess.
- */
-export async function identify(
-  token: string,
-  credential: string,
-  tools: Tools,
-  budget: Budget,
-): Promise<ListedKey | null> {
-  const listed = await listKeys([credential], tools, budget)
-  if (!listed.ok) return null
-  const owners = listed.value.filter(
-    ({ prefix }) => prefix.length >= SHORTEST_PREFIX && token.startsWith(prefix),
-  )
-  return owners.length === 1 ? (owners[0] ?? null) : null
-}
-
-const SHORTEST_PREFIX = 8
-
-async function listKeys(credentials: (string | null)[], { api, random }: Tools, budget: Budget) {
-  const message = 'there was no credential left to list the keys with'
-  let reply: Reply<ListedKey[]> = {
-    ok: false,
-    skew: null,
-    problem: { message, mayHaveActed: false, passing: false },
-  }
-  for (const credential of credentials) {
-    if (credential === null) continue
-    reply = await persist(budget, random, (limits) => api.list(credential, limits))
-    if (reply.ok || ![401, 403].includes(reply.problem.status ?? 0)) break
-  }
-  return reply
+function listKeys(credentials: (string | null)[], { api, random }: Tools, budget: Budget) {
+  return withCredentials(credentials, budget, random, api.list)
 }

@@ -12,9 +12,6 @@ export type Runner = Pick<
   summarise(markdown: string): void
 }
 
-/** Where a person ends a key by hand. */
-export const DASHBOARD = 'Dashboard → Plans → API Keys'
-
 type Named = Pick<IssuedKey, 'prefix' | 'id'>
 
 /** A key as a person finds it in the dashboard: its first characters, and as much of its id as helps. */
@@ -47,6 +44,11 @@ export function issuedLine(key: IssuedKey, { revoke }: Inputs, now: number): str
     ? 'The post step revokes it after the job.'
     : 'It is left to its expiry, as revoke is false.'
   return `Created the API key ${shortened(key)}, valid until ${expiryOf(key)}${lifetime(key, now)}. ${end}`
+}
+
+/** A duration in milliseconds, for a person. */
+export function seconds(duration: number): string {
+  return `${(duration / 1000).toFixed(1)} s`
 }
 
 function lifetime({ expiresAt }: IssuedKey, now: number): string {

@@ -1,12 +1,13 @@
-import { type Budget, budgetUntil } from './budget.ts'
+import type { Budget } from './budget.ts'
 import { changedSettings } from './changed-settings.ts'
 import { endKey, type Tools } from './end-key.ts'
 import { formatInstant } from './instant.ts'
 import type { KeyApi } from './key-api.ts'
 import { type Mark, SLOW_SERVER } from './mark.ts'
+import { patientBudget } from './patience.ts'
 import type { FoundState } from './read-state.ts'
 import { type Recovery, recoverKeys } from './recover-key.ts'
-import { DASHBOARD, inFull, type KeyRow, type Runner, readable, shortened, summarise } from './report.ts'
+import { inFull, type KeyRow, type Runner, readable, seconds, shortened, summarise } from './report.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
 /** What post runs in. The API is made from the saved record: its URL, its proxy, its User-Agent. */
@@ -20,8 +21,15 @@ export interface PostSurroundings extends Omit<Tools, 'api'> {
   policyWithoutRecord(): 'warn' | 'fail'
 }
 
+/** Where a person ends a key by hand. */
+const DASHBOARD = 'Dashboard → Plans → API Keys'
 /** All of post, in milliseconds. */
 const POST = 60_000
+/**
+ * How much longer post goes on where the API is throttled, in milliseconds: it will revoke the key, only later, as the
+ * jobs of a matrix that end together have to take turns.
+ */
+const THROTTLED = 30 * 60_000
 /** What is kept for revoking the known key while lost ones are looked for, in milliseconds. */
 const KEPT_FOR_KEYS = 25_000
 /** The longest that a lost request can still be under way when post starts: one attempt, and a slow server. */
@@ -55,16 +63,17 @@ export async function revokeKey(found: FoundState, surroundings: PostSurrounding
   }
 
   warnOfChanges(state, surroundings)
+  const { clock } = surroundings
   const work = toolsFor(state, surroundings)
-  const deadline = surroundings.clock.now() + POST
-  const watching = budgetUntil(
-    state.keys.length > 0 ? deadline - KEPT_FOR_KEYS : deadline,
-    surroundings.clock,
-  )
-  const troubles = [
-    ...(await settleMarks(state, work, watching)),
-    ...(await endKeys(state, work, budgetUntil(deadline, surroundings.clock))),
-  ]
+  const deadline = clock.now() + POST
+  const budget = (end: number) =>
+    patientBudget(end, deadline + THROTTLED, clock, (wait) =>
+      runner.info(`The API has too many requests (429). Trying again in ${seconds(wait)}.`),
+    )
+  const kept = state.keys.length > 0 ? KEPT_FOR_KEYS : 0
+  const troubles = await settleMarks(state, work, budget(deadline - kept))
+  // The watch may have been prolonged; what is kept for the keys is still theirs.
+  troubles.push(...(await endKeys(state, work, budget(Math.max(deadline, clock.now() + kept)))))
   if (troubles.length > 0) conclude(troubles.join(' '), state.onRevokeFailure, runner)
 }
 

@@ -72,7 +72,7 @@ describe('a job that goes well', () => {
         `Created the API key ${key?.token_key}… (id ${key?.id.slice(0, 8)}…), valid until ${until} UTC`,
       )
       expect(main.summary).toContain(`| \`${key?.token_key}…\` | \`${key?.id.slice(0, 8)}…\` |`)
-      expect(main.summary).toContain(`${until} UTC | revoked by the post step |`)
+      expect(main.summary).toContain(`${until} UTC | to be revoked by the post step |`)
       const post = await job.post()
       expect(post.summary).toMatch(/\*\*Revoked \(verified\)\*\*, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \|/)
     }))

@@ -3,7 +3,7 @@ const {
 	STATE_VERSION,
 	PROXIES,
 	AUTHORITIES,
-	DASHBOARD,
+	budgetUntil,
 	SLOW_SERVER,
 	recoverKeys,
 	shortened,
@@ -12,7 +12,7 @@ const {
 	summarise,
 	readable,
 	formatInstant,
-	budgetUntil,
+	seconds,
 	getState,
 	STATE_NAME,
 	getInput,
@@ -24,7 +24,6 @@ const {
 	runner,
 	setFailed,
 } = require('../shared/index.js')
-var __webpack_exports__ = {}
 
 /** Reads what main saved. Never throws, and takes nothing on settings: every field must be there and of its kind. */
 function parseState(text) {
@@ -79,8 +78,34 @@ function changedSettings(before, after) {
 	return { authorities: AUTHORITIES.filter(changed), proxies: PROXIES.filter(changed) }
 }
 
+/**
+ * A budget until `deadline` that does not count the time for which a throttled server sends us away, as long as that
+ * leads no further than `latest`. Both in milliseconds since 1970; `onWait` is told of each such wait, in milliseconds.
+ */
+function patientBudget(deadline, latest, clock, onWait) {
+	let end = deadline
+	const budget = () => budgetUntil(end, clock)
+	return {
+		left: () => budget().left(),
+		limits: () => budget().limits(),
+		pause: (duration) => budget().pause(duration),
+		bear(wait) {
+			if (end + wait > latest) return
+			end += wait
+			onWait(wait)
+		},
+	}
+}
+
+/** Where a person ends a key by hand. */
+const DASHBOARD = 'Dashboard → Plans → API Keys'
 /** All of post, in milliseconds. */
 const POST = 60_000
+/**
+ * How much longer post goes on where the API is throttled, in milliseconds: it will revoke the key, only later, as the
+ * jobs of a matrix that end together have to take turns.
+ */
+const THROTTLED = 30 * 60_000
 /** What is kept for revoking the known key while lost ones are looked for, in milliseconds. */
 const KEPT_FOR_KEYS = 25_000
 /** The longest that a lost request can still be under way when post starts: one attempt, and a slow server. */
@@ -112,16 +137,17 @@ async function revokeKey(found, surroundings) {
 		return
 	}
 	warnOfChanges(state, surroundings)
+	const { clock } = surroundings
 	const work = toolsFor(state, surroundings)
-	const deadline = surroundings.clock.now() + POST
-	const watching = budgetUntil(
-		state.keys.length > 0 ? deadline - KEPT_FOR_KEYS : deadline,
-		surroundings.clock,
-	)
-	const troubles = [
-		...(await settleMarks(state, work, watching)),
-		...(await endKeys(state, work, budgetUntil(deadline, surroundings.clock))),
-	]
+	const deadline = clock.now() + POST
+	const budget = (end) =>
+		patientBudget(end, deadline + THROTTLED, clock, (wait) =>
+			runner.info(`The API has too many requests (429). Trying again in ${seconds(wait)}.`),
+		)
+	const kept = state.keys.length > 0 ? KEPT_FOR_KEYS : 0
+	const troubles = await settleMarks(state, work, budget(deadline - kept))
+	// The watch may have been prolonged; what is kept for the keys is still theirs.
+	troubles.push(...(await endKeys(state, work, budget(Math.max(deadline, clock.now() + kept)))))
 	if (troubles.length > 0) conclude(troubles.join(' '), state.onRevokeFailure, runner)
 }
 function conclude(message, policy, runner) {

@@ -1,6 +1,5 @@
 'use strict'
 const { appendFileSync, readFileSync } = require('node:fs')
-var __webpack_exports__ = {}
 
 // We use any as a valid input type
 /* eslint-disable @typescript-eslint/no-explicit-any */
@@ -346,7 +345,6 @@ function createCancellation(now) {
 
 /** There is no tunnel, so nothing of the request itself was sent. `lasting` says that asking again will not help. */
 class ProxyRefusal extends Error {
-	name = 'ProxyRefusal'
 	lasting
 	constructor(message, lasting) {
 		super(message)
@@ -414,7 +412,6 @@ function bracketed(host) {
  * of the request can have reached the server (no name, no connection, no completed TLS handshake).
  */
 class HttpFailure extends Error {
-	name = 'HttpFailure'
 	fault
 	mayHaveActed
 	constructor(fault, mayHaveActed, message) {
@@ -522,13 +519,13 @@ function proxyHost(proxy) {
 const FIRST_WAIT = 500
 const LONGEST_WAIT = 20_000
 /**
- * How long to wait before the next attempt, in milliseconds: exponential with full jitter, after what the
- * server asked for, if it did. The jitter comes on top of Retry-After, so that jobs told the same moment do not
- * return together. `failures` counts the attempts that failed so far (1 or more); `random` is in [0, 1).
+ * How long to wait before the next attempt, in milliseconds: exponential with full jitter, on top of what the server
+ * asked for, if it did. `failures` counts the attempts that failed so far (1 or more); `random` is in [0, 1).
+ * `spread`, if it is longer, takes the place of the exponential one.
  */
-function backoff(failures, retryAfter, random) {
-	const spread = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1))
-	return Math.ceil((retryAfter ?? 0) + random * spread)
+function backoff(failures, retryAfter, random, spread = 0) {
+	const exponential = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1))
+	return Math.ceil((retryAfter ?? 0) + random * Math.max(exponential, spread))
 }
 /** The wait that a Retry-After header asks for, in milliseconds: whole seconds, or a date seen from `now`. */
 function parseRetryAfter(header, now) {
@@ -769,17 +766,34 @@ function budgetUntil(deadline, clock, cancellation) {
 	}
 }
 /**
- * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good, or the budget is
- * spent. The last attempt is made even if the server asked for a longer wait: a key that lives on is worse than
- * a 429.
+ * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good (or in a way that is not
+ * `worthwhile` to try again), or the budget is spent. The last attempt is made even if the server asked for a longer
+ * wait: a key that lives on is worse than a 429.
  */
-async function persist(budget, random, attempt) {
+async function persist(budget, random, attempt, worthwhile = (problem) => problem.passing) {
 	for (let failures = 1; ; failures++) {
 		const reply = await attempt(budget.limits())
-		if (reply.ok || !reply.problem.passing || budget.left() <= LAST_ATTEMPT) return reply
+		if (reply.ok || !worthwhile(reply.problem)) return reply
 		const wait = backoff(failures, reply.problem.retryAfter, random())
+		if (reply.problem.status === 429) budget.bear?.(wait)
+		if (budget.left() <= LAST_ATTEMPT) return reply
 		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT))
 	}
+}
+
+/**
+ * Makes a call that may be repeated with the first of `credentials` that may (null: one that must not be sent). After a
+ * 401, 403 or 404 it is the next one's turn, unless that was `enough`.
+ */
+async function withCredentials(credentials, budget, random, call, enough) {
+	const message = 'there was no credential left to ask with'
+	let reply = { ok: false, skew: null, problem: { message, mayHaveActed: false, passing: false } }
+	for (const credential of credentials) {
+		if (credential === null) continue
+		reply = await persist(budget, random, (limits) => call(credential, limits))
+		if (reply.ok || ![401, 403, 404].includes(reply.problem.status ?? 0) || (await enough?.(reply))) break
+	}
+	return reply
 }
 
 /** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
@@ -787,12 +801,19 @@ const PROOF = 10_000
 const PROBE_EVERY = 500
 /**
  * Revokes `key` by id and proves it. The key revokes itself, so that `apiKey` need not travel again; where it may not
- * (401, 403, 404), `apiKey` does, unless it is null because it must not be sent. A 204 or a 404 is not proof;
- * a 401 to the key itself is.
+ * (403, 404, or a 401 though it lives), `apiKey` does, unless it is null because it must not be sent. A 204 or a 404 is
+ * not proof; a 401 to the key itself is.
  */
 async function endKey(key, apiKey, tools, budget) {
 	const token = key.token !== null && isUsable(key.token) ? key.token : null
-	const answered = await revokeById(key.id, [token, apiKey], tools, budget)
+	// Refused with 401, it may be dead already; then `apiKey` stays where it is.
+	let proved = false
+	const isDead = async (reply) => {
+		if (token !== null && refuses(reply)) proved = refuses(await tools.api.probe(token, budget.limits()))
+		return proved
+	}
+	const answered = await revokeById(key.id, [token, apiKey], tools, budget, isDead)
+	if (proved) return { dead: true, verified: true, already: true }
 	if (token !== null) return prove(token, answered, tools, budget)
 	if (answered === 'revoked') return { dead: true, verified: false, already: false }
 	return { dead: false, reason: answered === 'gone' ? 'the API no longer knows its id' : answered.message }
@@ -801,27 +822,29 @@ async function endKey(key, apiKey, tools, budget) {
  * Revokes by id with the first of `credentials` that may. Answers 'revoked', 'gone' (404, which proves nothing), or
  * the problem that remained.
  */
-async function revokeById(id, credentials, { api, random }, budget) {
-	const message = 'there was no credential left to revoke it with'
-	let outcome = { message, mayHaveActed: false, passing: false }
-	for (const credential of credentials) {
-		if (credential === null) continue
-		const reply = await persist(budget, random, (limits) => api.revoke(credential, id, limits))
-		if (reply.ok) return 'revoked'
-		outcome = reply.problem.status === 404 ? 'gone' : reply.problem
-		if (![401, 403, 404].includes(reply.problem.status ?? 0)) break
-	}
-	return outcome
+async function revokeById(id, credentials, { api, random }, budget, enough) {
+	const revoke = (credential, limits) => api.revoke(credential, id, limits)
+	const reply = await withCredentials(credentials, budget, random, revoke, enough)
+	if (reply.ok) return 'revoked'
+	return reply.problem.status === 404 ? 'gone' : reply.problem
+}
+/** Whether the API answered 401. */
+function refuses(reply) {
+	return !reply.ok && reply.problem.status === 401
 }
 async function prove(token, answered, { api, clock, random }, budget) {
 	const refused = typeof answered === 'object' && !answered.passing
-	const proofEnds = clock.now() + PROOF
-	for (;;) {
-		const reply = await api.probe(token, budget.limits())
-		if (!reply.ok && reply.problem.status === 401) {
+	const probe = (limits) => api.probe(token, limits)
+	// Throttled, it says nothing about the key.
+	const throttled = (problem) => problem.status === 429
+	for (let proofEnds = Infinity; ; ) {
+		const reply = await persist(budget, random, probe, throttled)
+		proofEnds = Math.min(proofEnds, clock.now() + PROOF)
+		if (refuses(reply)) {
 			return { dead: true, verified: true, already: answered !== 'revoked' }
 		}
-		if (refused || clock.now() >= proofEnds || budget.left() <= PROBE_EVERY) {
+		const final = refused && (reply.ok || !reply.problem.passing)
+		if (final || clock.now() >= proofEnds || budget.left() <= PROBE_EVERY) {
 			if (typeof answered === 'object') return { dead: false, reason: answered.message }
 			const still = reply.ok ? 'the API still accepts it' : reply.problem.message
 			return { dead: false, reason: `the API answered as if it were revoked, but then: ${still}` }
@@ -881,8 +904,6 @@ function sight(mark, list, known, skew) {
 	return candidates.length > 0 ? { kind: 'unclear', candidates } : { kind: 'absent' }
 }
 
-/** Where a person ends a key by hand. */
-const DASHBOARD = 'Dashboard → Plans → API Keys'
 /** A key as a person finds it in the dashboard: its first characters, and as much of its id as helps. */
 function shortened({ prefix, id }) {
 	return `${plain(prefix)}… (id ${shortId(id)})`
@@ -908,6 +929,10 @@ function issuedLine(key, { revoke }, now) {
 		? 'The post step revokes it after the job.'
 		: 'It is left to its expiry, as revoke is false.'
 	return `Created the API key ${shortened(key)}, valid until ${expiryOf(key)}${lifetime(key, now)}. ${end}`
+}
+/** A duration in milliseconds, for a person. */
+function seconds(duration) {
+	return `${(duration / 1000).toFixed(1)} s`
 }
 function lifetime({ expiresAt }, now) {
 	if (expiresAt === null) return ''
@@ -970,32 +995,8 @@ async function revokeLost(key, credentials, tools, budget) {
 	const message = `the key ${shortened(key)} is still in the list after its revocation`
 	return { kind: 'failed', problem: { message, mayHaveActed: true, passing: true } }
 }
-/**
- * The listed key that `token` belongs to, or null: for an answer that gave the key but no id. A key's prefix is
- * long enough to tell it from every other, or else this does not guess.
- */
-async function identify(token, credential, tools, budget) {
-	const listed = await listKeys([credential], tools, budget)
-	if (!listed.ok) return null
-	const owners = listed.value.filter(
-		({ prefix }) => prefix.length >= SHORTEST_PREFIX && token.startsWith(prefix),
-	)
-	return owners.length === 1 ? (owners[0] ?? null) : null
-}
-const SHORTEST_PREFIX = 8
-async function listKeys(credentials, { api, random }, budget) {
-	const message = 'there was no credential left to list the keys with'
-	let reply = {
-		ok: false,
-		skew: null,
-		problem: { message, mayHaveActed: false, passing: false },
-	}
-	for (const credential of credentials) {
-		if (credential === null) continue
-		reply = await persist(budget, random, (limits) => api.list(credential, limits))
-		if (reply.ok || ![401, 403].includes(reply.problem.status ?? 0)) break
-	}
-	return reply
+function listKeys(credentials, { api, random }, budget) {
+	return withCredentials(credentials, budget, random, api.list)
 }
 
 /** The variables by which Node decides which certificate authorities it trusts; those that name a file come first. */
@@ -1057,7 +1058,6 @@ function fileDigest(path) {
 module.exports = {
 	AUTHORITIES,
 	CANCEL,
-	DASHBOARD,
 	PROXIES,
 	SLOW_SERVER,
 	STATE_NAME,
@@ -1075,7 +1075,6 @@ module.exports = {
 	formatInstant,
 	getInput,
 	getState,
-	identify,
 	inFull,
 	isUsable,
 	issuedLine,
@@ -1083,6 +1082,7 @@ module.exports = {
 	readable,
 	recoverKeys,
 	runner,
+	seconds,
 	setFailed,
 	setSecret,
 	shortened,
