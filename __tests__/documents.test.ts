@@ -9,15 +9,27 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (path: string) => readFileSync(`${root}/${path}`, 'utf8')
 const sources = readdirSync(`${root}/src`).map((name) => read(`src/${name}`))
 
+const PAGES = [
+  'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  ...readdirSync(`${root}/docs`)
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+]
+
 /**
  * The fixed beginnings of what the action can say is wrong, taken from the source: the texts given to errors,
  * warnings, problems, faults and refusals, each up to its first variable part.
  */
 function sayings(): string[] {
   const text = sources.join('\n').replace(/^\s*(\*|\/\/|\/\*\*).*$/gm, '')
-  const given = /(?:Error|warning|refuse|fail|conclude|ProxyRefusal)\(\s*(?:'[a-z-]+',\s*)?[`']([^`'$]{12,})/g
-  const named = /(?:message|reason|byHand|return \[?|[?:])\s*[=:]?\s*\(?\s*[`']([A-Za-z][^`'$\n]{20,})/g
-  const found = [...text.matchAll(given), ...text.matchAll(named)].map(([, start]) => start ?? '')
+  const given =
+    /(?:Error|warning|refuse|fail|conclude|ProxyRefusal)\(\s*(?:'[a-z-]+',\s*)?(['"`])((?:(?!\1)[^$]){12,})/g
+  const named =
+    /(?:message|reason|byHand|return \[?|[?:])\s*[=:]?\s*\(?\s*(['"`])([A-Za-z](?:(?!\1)[^$\n]){20,})/g
+  const found = [...text.matchAll(given), ...text.matchAll(named)].map(([, , start]) => start ?? '')
   return [...new Set(found.map((start) => start.trim().replace(/[ ,;.:(]+$/, '')))]
 }
 
@@ -34,20 +46,19 @@ const NO_TROUBLE = [
   /to be revoked by the post step/,
   /^left to its expiry/,
   /^Already revoked or expired/,
-  /^The account’s keys could not be looked through/,
+  /^The account's keys could not be looked through/,
   // Caught where it is thrown: the person reads “something that could not be read”.
   /^neither an array nor a page/,
 ]
 
 describe('docs/troubleshooting.md', () => {
-  const page = read('docs/troubleshooting.md').replaceAll('’', "'")
+  const page = read('docs/troubleshooting.md')
 
   test('names every error and warning of the source by its first words', () => {
     const all = sayings().filter((saying) => !NO_TROUBLE.some((pattern) => pattern.test(saying)))
     expect(all.length).toBeGreaterThan(40)
     const words = (saying: string) =>
       saying
-        .replaceAll('’', "'")
         .split(' ')
         .slice(0, 4)
         .join(' ')
@@ -69,7 +80,7 @@ describe('docs/design.md', () => {
 
 describe('README.md', () => {
   test('has the inputs and outputs of action.yml', () => {
-    execFileSync(process.execPath, [`${root}/scripts/readme.mjs`, '--check'])
+    execFileSync(process.execPath, [`${root}/scripts/readme.ts`, '--check'])
   })
 
   test('shows an example that is YAML and uses inputs and outputs that there are', () => {
@@ -96,21 +107,24 @@ describe('CONTRIBUTING.md', () => {
   })
 })
 
+test('every command that a document names is there', () => {
+  const { scripts } = JSON.parse(read('package.json'))
+  for (const page of PAGES)
+    for (const [, name] of read(page).matchAll(/npm run (?:--\S+ )?([\w-]+)/g))
+      expect({ page, name, there: name !== undefined && name in scripts }).toEqual({
+        page,
+        name,
+        there: true,
+      })
+})
+
 test('docs/comparison.md says how large dist may be', () => {
   for (const limit of Object.values(LIMITS))
     expect(read('docs/comparison.md')).toContain(limit.toLocaleString('en'))
 })
 
 test('links from one document to another lead somewhere', () => {
-  const pages = [
-    'README.md',
-    'CONTRIBUTING.md',
-    'SECURITY.md',
-    ...readdirSync(`${root}/docs`)
-      .filter((name) => name.endsWith('.md'))
-      .map((name) => `docs/${name}`),
-  ]
-  for (const page of pages) {
+  for (const page of PAGES) {
     const folder = page.includes('/') ? 'docs/' : ''
     for (const [, target] of read(page).matchAll(/\]\((?!https?:|#|mailto:|\.\.\/\.\.\/)([^)#]+)/g))
       expect({ page, target, there: read(`${folder}${target}`).length > 0 }).toEqual({

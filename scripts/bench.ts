@@ -1,5 +1,6 @@
 // What the action costs a job: bytes to read and to download, time and memory against those of Node itself.
 //   npm run bench -- --rounds 100
+//   npm run bench -- --write          also writes the table of docs/performance.md
 // Sizes are the same everywhere, and fail the run where they pass their limit. Times are not, and are only printed.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,9 +12,12 @@ import { gzipSync } from 'node:zlib'
 import { startEmulator } from '../__tests__/support/emulator.ts'
 import { createJob } from '../__tests__/support/runner.ts'
 import { LIMITS, sizes } from './sizes.ts'
+import { table, withTables } from './tables.ts'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '40' } } })
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '40' }, write: { type: 'boolean', default: false } },
+})
 const folder = mkdtempSync(join(tmpdir(), 'bench-'))
 
 /** An emulator in a process of its own, so that it does not compete with what is measured for one thread. */
@@ -212,9 +216,14 @@ function row(
   return [what, median, limit, range]
 }
 
-console.log(`Node ${process.version}, ${cpus().length} CPUs, ${rounds.length} rounds, medians\n`)
-console.log('| what | measured | at most | 10 % – 90 % |\n| --- | --- | --- | --- |')
-for (const cells of rows) console.log(`| ${cells.join(' | ')} |`)
+const today = new Date().toISOString().slice(0, 10)
+const about = `${today}, Node ${process.version}, ${cpus().length} CPUs, ${rounds.length} rounds; medians, and between what eight of ten lie.`
+const report = [about, '', ...table(['what', 'measured', 'at most', '10 % – 90 %'], rows)]
+console.log(report.join('\n'))
+if (values.write) {
+  const page = join(repository, 'docs/performance.md')
+  writeFileSync(page, withTables(readFileSync(page, 'utf8'), { bench: report }))
+}
 
 for (const [what, bytes, limit] of gated) {
   if (bytes <= limit) continue

@@ -95,7 +95,7 @@ function newLogOf(job: Job): () => string {
 function sayKeys(keys: { token_key: string; created: number; expiry: number | null }[]) {
   for (const { token_key, created, expiry } of keys) {
     say(
-      `${token_key}…  created ${new Date(created).toISOString()}  ${expiry === null ? 'never expires' : `expires ${new Date(expiry).toISOString()}`}`,
+      `${token_key}...  created ${new Date(created).toISOString()}  ${expiry === null ? 'never expires' : `expires ${new Date(expiry).toISOString()}`}`,
     )
   }
   if (keys.length === 0) say('none')

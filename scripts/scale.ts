@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { type Matrix, type MatrixOutcome, runMatrix } from '../__tests__/simulation/matrix.ts'
 import { loadSubject } from '../__tests__/simulation/subject.ts'
 import { type Curve, plot } from './plot.ts'
+import { table, withTables } from './tables.ts'
 
 const SIZES = [16, 256, 4096, 65_536]
 const RATES = [60, 600, 6000]
@@ -34,44 +35,15 @@ const cases = sizes.flatMap((jobs) => RATES.map((perMinute) => ({ jobs, perMinut
 
 const run = (matrix: Pick<Matrix, 'jobs' | 'perMinute'> & Partial<Matrix>) =>
   runMatrix({ timeout: LONGEST, startWithin: AT_ONCE, ends: 'together', seed: 1, ...matrix }, subject)
-const row = (cells: (string | number)[]) => `| ${cells.join(' | ')} |`
 const whole = (count: number) => count.toLocaleString('en')
 const duration = (ms: number) =>
   ms < 2 * MINUTE ? `${(ms / 1000).toFixed(0)} s` : `${(ms / MINUTE).toFixed(1)} min`
 const requestsPerKey = ({ createRequests, keysAt }: MatrixOutcome) =>
   (createRequests / keysAt.length).toFixed(2)
 
-const tables = {
-  obtaining: [
-    row([
-      'jobs',
-      'requests a minute',
-      'ideal',
-      'last key',
-      '÷ ideal',
-      'requests per key',
-      'at least',
-      'gave up',
-    ]),
-    row(Array(8).fill('---')),
-  ],
-  spread: [
-    row(['jobs', 'requests a minute', 'ideal', 'last key', '÷ ideal', 'requests per key', 'gave up']),
-    row(Array(7).fill('---')),
-  ],
-  ending: [
-    row([
-      'jobs',
-      'requests a minute',
-      'keys',
-      'each in its turn',
-      'all together',
-      'slowest post',
-      'all cancelled',
-    ]),
-    row(Array(7).fill('---')),
-  ],
-}
+const obtaining: (string | number)[][] = []
+const spreadBefore: (string | number)[][] = []
+const ending: (string | number)[][] = []
 const curves: Curve[] = []
 
 for (const { jobs, perMinute } of cases) {
@@ -86,31 +58,27 @@ for (const { jobs, perMinute } of cases) {
   // Every job asks once; of those that come before the second minute, all but a minute's worth have to ask again.
   const fewest = (jobs + keys - Math.min(perMinute, keys)) / keys
   const perIdeal = (at: number) => (reachable ? (at / ideal).toFixed(2) : 'beyond `timeout`')
-  tables.obtaining.push(
-    row([
-      ...size,
-      duration(ideal),
-      duration(last),
-      perIdeal(last),
-      requestsPerKey(together),
-      fewest.toFixed(2),
-      `${whole(together.gaveUp)}, with \`2m\` ${whole(usual.gaveUp)}`,
-    ]),
-  )
+  obtaining.push([
+    ...size,
+    duration(ideal),
+    duration(last),
+    perIdeal(last),
+    requestsPerKey(together),
+    fewest.toFixed(2),
+    `${whole(together.gaveUp)}, with \`2m\` ${whole(usual.gaveUp)}`,
+  ])
   if (reachable && jobs > perMinute) {
     const spread = await run({ jobs, perMinute, startWithin: SPREAD * ideal })
     const lastOfSpread = spread.keysAt.at(-1) ?? 0
     const { gaveUp } = spread
-    tables.spread.push(
-      row([
-        ...size,
-        duration(ideal),
-        duration(lastOfSpread),
-        perIdeal(lastOfSpread),
-        requestsPerKey(spread),
-        gaveUp,
-      ]),
-    )
+    spreadBefore.push([
+      ...size,
+      duration(ideal),
+      duration(lastOfSpread),
+      perIdeal(lastOfSpread),
+      requestsPerKey(spread),
+      gaveUp,
+    ])
     curves.push({
       name: `${whole(jobs)} jobs, ${whole(perMinute)} requests a minute`,
       points: together.keysAt.map((at, index) => ({ x: at / ideal, y: (index + 1) / jobs })),
@@ -119,31 +87,43 @@ for (const { jobs, perMinute } of cases) {
   const inTurn = await run({ jobs, perMinute, ends: 'in turn' })
   const cancelled = await run({ jobs, perMinute, ends: 'cancelled' })
   const alive = (outcome: MatrixOutcome) => whole(outcome.alive)
-  tables.ending.push(
-    row([
-      ...size,
-      whole(keys),
-      alive(inTurn),
-      alive(together),
-      duration(together.longestPost),
-      alive(cancelled),
-    ]),
-  )
+  ending.push([
+    ...size,
+    whole(keys),
+    alive(inTurn),
+    alive(together),
+    duration(together.longestPost),
+    alive(cancelled),
+  ])
   console.error(`${whole(jobs)} jobs at ${whole(perMinute)} requests a minute: done`)
 }
-for (const rows of Object.values(tables)) console.log(`${rows.join('\n')}\n`)
+
+const tables = {
+  obtaining: table(
+    ['jobs', 'requests a minute', 'ideal', 'last key', '÷ ideal', 'requests per key', 'at least', 'gave up'],
+    obtaining,
+  ),
+  spread: table(
+    ['jobs', 'requests a minute', 'ideal', 'last key', '÷ ideal', 'requests per key', 'gave up'],
+    spreadBefore,
+  ),
+  ending: table(
+    [
+      'jobs',
+      'requests a minute',
+      'keys',
+      'each in its turn',
+      'all together',
+      'slowest post',
+      'all cancelled',
+    ],
+    ending,
+  ),
+}
+for (const lines of Object.values(tables)) console.log(`${lines.join('\n')}\n`)
 
 if (values.write) {
   const docs = fileURLToPath(new URL('../docs/', import.meta.url))
-  const page = readFileSync(`${docs}scale.md`, 'utf8')
-  const written = Object.entries(tables).reduce(
-    (text, [name, rows]) =>
-      text.replace(
-        new RegExp(`(<!-- ${name}[^>]*-->\n)[\\s\\S]*?(<!-- /${name} -->)`),
-        (_, open, close) => `${open}${rows.join('\n')}\n${close}`,
-      ),
-    page,
-  )
-  writeFileSync(`${docs}scale.md`, written)
+  writeFileSync(`${docs}scale.md`, withTables(readFileSync(`${docs}scale.md`, 'utf8'), tables))
   writeFileSync(`${docs}scale.svg`, plot(curves))
 }
