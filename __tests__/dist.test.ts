@@ -47,6 +47,10 @@ describe.each(FILES)('dist/%s/index.js', (part) => {
     expect(names).toEqual(expect.arrayContaining(shared))
   })
 
+  test('is ASCII, so that Node keeps it in one byte a character (docs/performance.md)', () => {
+    expect(code.match(/[^\n\t\x20-\x7e]/g)).toBeNull()
+  })
+
   test('can be read: in lines, under the names of the source, with its comments', () => {
     expect(Math.max(...code.split('\n').map((line) => line.length))).toBeLessThan(250)
     expect(code.split('/**').length - 1).toBeGreaterThanOrEqual(8)

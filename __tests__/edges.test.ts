@@ -73,9 +73,9 @@ describe('what a person reads', () => {
   }
 
   test('a key in short and in full, and never its text', () => {
-    expect(shortened(key)).toBe('the-sec… (id aaaaaaaa…)')
-    expect(shortened({ prefix: 'p', id: '1234567890123456' })).toBe('p… (id 1234567890123456)')
-    expect(inFull(key)).toBe(`the-sec… (id ${'a'.repeat(128)})`)
+    expect(shortened(key)).toBe('the-sec... (id aaaaaaaa...)')
+    expect(shortened({ prefix: 'p', id: '1234567890123456' })).toBe('p... (id 1234567890123456)')
+    expect(inFull(key)).toBe(`the-sec... (id ${'a'.repeat(128)})`)
     const all = issuedLine(key, INPUTS, 0) + table(key)
     expect(all).not.toContain('the-secret-key')
   })
@@ -96,7 +96,7 @@ describe('what a person reads', () => {
   })
 
   test('which way a clock is wrong', () => {
-    expect(clockNote(90_000)).toContain('1.5 min behind the API’s')
-    expect(clockNote(-90_000)).toContain('1.5 min ahead of the API’s')
+    expect(clockNote(90_000)).toContain("1.5 min behind the API's")
+    expect(clockNote(-90_000)).toContain("1.5 min ahead of the API's")
   })
 })

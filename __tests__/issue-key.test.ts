@@ -136,7 +136,7 @@ describe('an answer that cannot be used', () => {
   test('without a key: revoked by its id with api-key, which cannot be proved', async () => {
     const { error, account, seen, traces } = await rehearseMain({ cues: [answering({ token: null })] })
     expect(error?.message).toBe(
-      'The API’s answer cannot be used: the answer holds no key. That key is revoked at once.',
+      "The API's answer cannot be used: the answer holds no key. That key is revoked at once.",
     )
     expect(methods(seen)).toBe('POST DELETE')
     expect(seen[1]?.credential).toBe(INPUTS.apiKey)
@@ -217,7 +217,7 @@ describe('a lost reply', () => {
     expect(methods(run.seen)).toBe('POST GET POST')
     expect(run.traces.warnings).toEqual([
       expect.stringMatching(
-        /holds 1 key\(s\) that may be its own or another run’s\. None was revoked; such a key expires by itself at 2027-03-01T12:58:30\.\d{3}Z\.$/,
+        /holds 1 key\(s\) that may be its own or another run's\. None was revoked; such a key expires by itself at 2027-03-01T12:58:30\.\d{3}Z\.$/,
       ),
     ])
     expect(savedBy(run).marks).toHaveLength(1)
@@ -368,7 +368,7 @@ describe('a wrong clock', () => {
     expect(others).toEqual([])
     const lifetime = (key?.expiry ?? 0) - (key?.created ?? 0)
     expect(Math.abs(lifetime - 0.975 * HOUR)).toBeLessThan(1_000)
-    expect(run.traces.printed.join()).toContain(`This runner’s clock is 1.0 min ${direction} the API’s`)
+    expect(run.traces.printed.join()).toContain(`This runner's clock is 1.0 min ${direction} the API's`)
     expect(run.traces.printed.join()).toMatch(/was made with the wrong clock and is replaced \(revoked\)\./)
   })
 
@@ -404,7 +404,7 @@ describe('a wrong clock', () => {
     const late: Cue = { kind: 'serve', takes: 700 }
     const run = await rehearseMain({ clockError: 600_000, inputs: { timeout: 1_200 }, cues: [late] })
     expect(run.error?.message).toContain(
-      'This runner’s clock is wrong, and the timeout of 1.2 s left no time',
+      "This runner's clock is wrong, and the timeout of 1.2 s left no time",
     )
     expect(run.account.live()).toEqual([])
   })

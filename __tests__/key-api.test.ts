@@ -122,7 +122,7 @@ describe('answers', () => {
     ['"text"', 'text'],
     [`{"detail":"no ${SECRET} here"}`, 'no *** here'],
     ['{"detail":"two\\n::error::lines"}', 'two ::error::lines'],
-  ])('a refusal’s own words: %s', async (body, words) => {
+  ])("a refusal's own words: %s", async (body, words) => {
     expect((await problemOf({ status: 403, body })).message).toBe(
       `api.example:8443 answered 403 to POST /base/api/user/api-keys: ${words}`,
     )

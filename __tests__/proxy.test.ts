@@ -105,7 +105,7 @@ describe('a request through a proxy', () => {
     ['us%40er:p%2Fw%20d', 'us@er:p/w d'],
     ['user', 'user:'],
     ['user:50%', 'user:50%'],
-  ])('logs in with what the proxy’s address says: %s', async (given, login) => {
+  ])("logs in with what the proxy's address says: %s", async (given, login) => {
     const { port, asked } = await startProxy(answer('407 No'))
     await ask(`http://${given}@127.0.0.1:${port}`, 'http://api.invalid/')
     expect(asked).toEqual([{ target: 'api.invalid:80', host: 'api.invalid:80', login }])

@@ -54,7 +54,7 @@ describe('a lost key that was found', () => {
       {
         kind: 'failed',
         problem: {
-          message: 'the key prefix-of-a… (id a) is still in the list after its revocation',
+          message: 'the key prefix-of-a... (id a) is still in the list after its revocation',
           mayHaveActed: true,
           passing: true,
         },

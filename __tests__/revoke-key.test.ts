@@ -4,7 +4,7 @@ import type { Account, StoredKey } from './support/account.ts'
 import { type Cue, INPUTS, type PostOptions, rehearsePost, START } from './support/rehearsal.ts'
 
 const HOUR = 3_600_000
-const DASHBOARD = 'Dashboard → Plans → API Keys'
+const DASHBOARD = 'Dashboard > Plans > API Keys'
 const serve: Cue = { kind: 'serve' }
 const answer = (status: number, body?: unknown): Cue => ({ kind: 'answer', status, body })
 const methods = (seen: { method: string }[]) => seen.map(({ method }) => method).join(' ')
@@ -77,7 +77,7 @@ describe('a key', () => {
       { method: 'GET', path: '/api/user/api-keys', credential: key?.token },
     ])
     expect(traces.printed[0]).toBe(
-      `Revoked (verified): the API key ${key?.token_key}… (id ${key?.id.slice(0, 8)}…) is refused with 401.`,
+      `Revoked (verified): the API key ${key?.token_key}... (id ${key?.id.slice(0, 8)}...) is refused with 401.`,
     )
     expect(traces.printed[1]).toContain('**Revoked (verified)**, 2027-03-01 12:00:00 UTC |')
     expect(traces.warnings).toEqual([])
@@ -107,7 +107,7 @@ describe('a key', () => {
     expect(traces.printed[0]).toMatch(
       /is left to its expiry at 2027-03-01 13:00:00 UTC, as revoke is false\.$/,
     )
-    expect(traces.printed[1]).toContain('**Left to its expiry**')
+    expect(traces.printed[1]).toContain('**Left to its expiry**, as revoke is false |')
   })
 
   test('without a text is revoked with api-key, and the 204 has to do', async () => {
@@ -147,7 +147,7 @@ describe('a key', () => {
   test('that is still accepted is asked for again, for 10 s', async () => {
     const { traces, took, seen } = await rehearsePost({ state: oneKey(), cues: [answer(204)] })
     expect(traces.warnings[0]).toMatch(
-      /^The API key \w+… \(id [0-9a-f]{128}\) could not be shown to be dead: the API answered as if it were revoked, but then: the API still accepts it\. It expires by itself at 2027-03-01 13:00:00 UTC; to end it now: Dashboard → Plans → API Keys\.$/,
+      /^The API key \w+\.\.\. \(id [0-9a-f]{128}\) could not be shown to be dead: the API answered as if it were revoked, but then: the API still accepts it\. It expires by itself at 2027-03-01 13:00:00 UTC; to end it now: Dashboard > Plans > API Keys\.$/,
     )
     expect(took).toBeGreaterThanOrEqual(10_000)
     expect(took).toBeLessThan(12_000)
@@ -322,7 +322,7 @@ describe('a lost create request', () => {
     expect(account.live()).toHaveLength(1)
     expect(account.touchedForeign()).toEqual([])
     expect(traces.warnings).toEqual([
-      'A create request was lost, and 2 key(s) may be its own or another run’s, so none was revoked. If there is such a ' +
+      "A create request was lost, and 2 key(s) may be its own or another run's, so none was revoked. If there is such a " +
         'key, it was created about 2027-03-01 12:00:00 UTC with expiry 2027-03-01T13:00:00.373Z, when it ends by ' +
         `itself; to end it now: ${DASHBOARD}.`,
     ])
@@ -337,7 +337,7 @@ describe('a lost create request', () => {
       },
     })
     expect(account.live()).toHaveLength(1)
-    expect(traces.warnings[0]).toContain('1 key(s) may be its own or another run’s')
+    expect(traces.warnings[0]).toContain("1 key(s) may be its own or another run's")
   })
 
   test('that cannot be looked for is reported', async () => {

@@ -113,7 +113,7 @@ function readPolicy(value: string): 'warn' | 'fail' {
 
 /** A value for a message: one line, and not too much of it. */
 function quoted(value: string): string {
-  return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+  return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
 }
 
 /** A branch of a pull request; its repository is null where a fork was deleted since. */
@@ -134,7 +134,7 @@ export interface RunContext {
  */
 export function whyNoSecrets({ eventName, actor, payload }: RunContext): string | null {
   if (actor === 'dependabot[bot]')
-    return 'This run was started by Dependabot, and GitHub gives such runs none of the repository’s Actions secrets; define it as a Dependabot secret, or skip this job.'
+    return "This run was started by Dependabot, and GitHub gives such runs none of the repository's Actions secrets; define it as a Dependabot secret, or skip this job."
   const { head, base } = payload.pull_request ?? {}
   const fromFork = head !== undefined && head.repo?.full_name !== base?.repo?.full_name
   if (eventName === 'pull_request' && fromFork)

@@ -136,14 +136,14 @@ async function accept(answer: CreatedKey, mark: Mark, work: Work): Promise<Issue
   if (id === null) {
     await recover(mark, fault ?? '', work)
     throw new Error(
-      `The API’s answer cannot be used: ${fault}. The post step looks for any key that it made.`,
+      `The API's answer cannot be used: ${fault}. The post step looks for any key that it made.`,
     )
   }
 
   const key = { token, id, prefix, createdAt, expiresAt, keep: false }
   work.ledger.obtain(key, mark)
   if (fault !== null)
-    throw new Error(`The API’s answer cannot be used: ${fault}. That key is revoked at once.`)
+    throw new Error(`The API's answer cannot be used: ${fault}. That key is revoked at once.`)
   return key
 }
 
@@ -162,13 +162,13 @@ async function recover(mark: Mark, why: string, work: Work): Promise<void> {
       break
     case 'unclear':
       runner.warning(
-        `A create request was lost, and the account holds ${recovery.candidates.length} key(s) that may be its own or another run’s. ` +
+        `A create request was lost, and the account holds ${recovery.candidates.length} key(s) that may be its own or another run's. ` +
           `None was revoked; such a key expires by itself at ${formatInstant(mark.expiry)}.`,
       )
       break
     case 'failed':
       runner.info(
-        `The account’s keys could not be looked through (${recovery.problem.message}). The post step will try again.`,
+        `The account's keys could not be looked through (${recovery.problem.message}). The post step will try again.`,
       )
       break
   }
@@ -228,8 +228,8 @@ function refusalMessage({ status, message }: Problem): string {
 
 function clockMessage(timeout: number): string {
   return (
-    `This runner’s clock is wrong, and the timeout of ${seconds(timeout)} left no time to ask for a key by the API’s. ` +
-    'Raise input timeout, or set the runner’s clock.'
+    `This runner's clock is wrong, and the timeout of ${seconds(timeout)} left no time to ask for a key by the API's. ` +
+    "Raise input timeout, or set the runner's clock."
   )
 }
 

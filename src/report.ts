@@ -16,17 +16,17 @@ type Named = Pick<IssuedKey, 'prefix' | 'id'>
 
 /** A key as a person finds it in the dashboard: its first characters, and as much of its id as helps. */
 export function shortened({ prefix, id }: Named): string {
-  return `${plain(prefix)}… (id ${shortId(id)})`
+  return `${plain(prefix)}... (id ${shortId(id)})`
 }
 
 /** The same with the whole id, for whoever has to act on it. */
 export function inFull({ prefix, id }: Named): string {
-  return `${plain(prefix)}… (id ${plain(id)})`
+  return `${plain(prefix)}... (id ${plain(id)})`
 }
 
 function shortId(id: string): string {
   const whole = cell(id)
-  return whole.length > 16 ? `${whole.slice(0, 8)}…` : whole
+  return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
 }
 
 function cell(text: string): string {
@@ -70,7 +70,7 @@ export function readable(instant: number): string {
 /** What to say of a runner whose clock is wrong; `skew` is the server's clock less ours, in milliseconds. */
 export function clockNote(skew: number): string {
   const minutes = Math.abs(skew / 60_000).toFixed(1)
-  return `This runner’s clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API’s; the expiry is reckoned by the API’s.`
+  return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the expiry is reckoned by the API's.`
 }
 
 /** One row of a job summary: a key, and what is or was done with it. */
@@ -86,7 +86,7 @@ export interface KeyRow {
 export function summarise(runner: Runner, title: string, fates: string, rows: KeyRow[]): void {
   const lines = rows.map(({ key, fate }) => {
     const created = key.createdAt === null ? '' : readable(key.createdAt)
-    return `| \`${cell(key.prefix)}…\` | \`${shortId(key.id)}\` | ${created} | ${expiryOf(key)} | ${fate} |\n`
+    return `| \`${cell(key.prefix)}...\` | \`${shortId(key.id)}\` | ${created} | ${expiryOf(key)} | ${fate} |\n`
   })
   const head = `| Key | Id | Created | Expires | ${fates} |\n| --- | --- | --- | --- | --- |\n`
   try {

@@ -22,7 +22,7 @@ export interface PostSurroundings extends Omit<Tools, 'api'> {
 }
 
 /** Where a person ends a key by hand. */
-const DASHBOARD = 'Dashboard → Plans → API Keys'
+const DASHBOARD = 'Dashboard > Plans > API Keys'
 /** All of post, in milliseconds. */
 const POST = 60_000
 /**
@@ -163,7 +163,7 @@ function unsettled(mark: Mark, outcome: Recovery, watchedToTheEnd: boolean): str
     ]
   if (outcome.kind === 'unclear')
     return [
-      `A create request was lost, and ${outcome.candidates.length} key(s) may be its own or another run’s, so none was revoked. ${byHand}`,
+      `A create request was lost, and ${outcome.candidates.length} key(s) may be its own or another run's, so none was revoked. ${byHand}`,
     ]
   if (!watchedToTheEnd)
     return [`A create request was lost, and there was no time to wait for a slow server. ${byHand}`]
@@ -175,12 +175,12 @@ async function endKeys(state: SavedState, work: Work, budget: Budget): Promise<s
   const { runner, clock } = work
   const troubles: string[] = []
   const ends: KeyRow[] = []
-  const note = (key: IssuedKey, how: string) =>
-    ends.push({ key, fate: `**${how}**, ${readable(clock.now())}` })
+  const note = (key: IssuedKey, how: string, rest = `, ${readable(clock.now())}`) =>
+    ends.push({ key, fate: `**${how}**${rest}` })
   for (const key of state.keys) {
     if (key.keep) {
       runner.info(`The key ${shortened(key)} is left to its expiry${expiry(key)}, as revoke is false.`)
-      note(key, 'Left to its expiry')
+      note(key, 'Left to its expiry', ', as revoke is false')
       continue
     }
     const ending = await endKey(key, work.apiKey, work, budget)

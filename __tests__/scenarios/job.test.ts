@@ -69,9 +69,9 @@ describe('a job that goes well', () => {
       const [key] = emulator.account.live()
       const until = new Date(key?.expiry ?? 0).toISOString().slice(0, 19).replace('T', ' ')
       expect(main.shown).toContain(
-        `Created the API key ${key?.token_key}… (id ${key?.id.slice(0, 8)}…), valid until ${until} UTC`,
+        `Created the API key ${key?.token_key}... (id ${key?.id.slice(0, 8)}...), valid until ${until} UTC`,
       )
-      expect(main.summary).toContain(`| \`${key?.token_key}…\` | \`${key?.id.slice(0, 8)}…\` |`)
+      expect(main.summary).toContain(`| \`${key?.token_key}...\` | \`${key?.id.slice(0, 8)}...\` |`)
       expect(main.summary).toContain(`${until} UTC | to be revoked by the post step |`)
       const post = await job.post()
       expect(post.summary).toMatch(/\*\*Revoked \(verified\)\*\*, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \|/)

@@ -59,7 +59,7 @@ describe('a reply that is lost after the key was made', () => {
         const twin = emulator.account.addKey({ expiry: emulator.account.keys()[0]?.expiry ?? 0 })
         expect((await running.done).exitCode).toBe(1)
         const post = await job.post()
-        expect(warningsOf(post)).toContain('2 key(s) may be its own or another run’s, so none was revoked')
+        expect(warningsOf(post)).toContain("2 key(s) may be its own or another run's, so none was revoked")
         expect(emulator.account.live()).toHaveLength(1)
         expect(twin.revoked).toBe(false)
       }),
@@ -141,7 +141,7 @@ describe('a server with ideas of its own about time', () => {
     onStage({ api: { now: () => Date.now() - 10 * 60_000 } }, async ({ emulator, job, inputs }) => {
       const main = await job.main({ ...inputs, 'expires-in': '30m' })
       expect(main.exitCode).toBe(0)
-      expect(main.shown).toContain('clock is 10.0 min ahead of the API’s')
+      expect(main.shown).toContain("clock is 10.0 min ahead of the API's")
       const [key, ...others] = emulator.account.live()
       expect(others).toEqual([])
       expect((key?.expiry ?? 0) - (key?.created ?? 0)).toBeLessThanOrEqual(30 * 60_000 + 1500)
@@ -153,7 +153,7 @@ describe('a server with ideas of its own about time', () => {
     onStage({ api: { now: () => Date.now() + 120 * 60_000 } }, async ({ emulator, job, inputs }) => {
       const main = await job.main({ ...inputs, 'expires-in': '5m' })
       expect(main.exitCode).toBe(0)
-      expect(main.shown).toContain('clock is 120.0 min behind the API’s')
+      expect(main.shown).toContain("clock is 120.0 min behind the API's")
       const [key] = emulator.account.live()
       expect((key?.expiry ?? 0) - (key?.created ?? 0)).toBeGreaterThan(4.6 * 60_000)
       await job.post()

@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { Fault } from '../support/emulator.ts'
 import { errorOf, onStage, warningsOf } from './stage.ts'
 
-const DASHBOARD = 'Dashboard → Plans → API Keys'
+const DASHBOARD = 'Dashboard > Plans > API Keys'
 const FOREVER = { times: 99 }
 
 /** The variables that a later step leaves to post through GITHUB_ENV. */

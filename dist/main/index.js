@@ -198,7 +198,7 @@ function readPolicy(value) {
 }
 /** A value for a message: one line, and not too much of it. */
 function quoted(value) {
-	return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+	return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
 }
 /**
  * Why this run was given no secrets, or null where it should have been: GitHub gives none to pull requests from
@@ -206,7 +206,7 @@ function quoted(value) {
  */
 function whyNoSecrets({ eventName, actor, payload }) {
 	if (actor === 'dependabot[bot]')
-		return 'This run was started by Dependabot, and GitHub gives such runs none of the repository’s Actions secrets; define it as a Dependabot secret, or skip this job.'
+		return "This run was started by Dependabot, and GitHub gives such runs none of the repository's Actions secrets; define it as a Dependabot secret, or skip this job."
 	const { head, base } = payload.pull_request ?? {}
 	const fromFork = head !== undefined && head.repo?.full_name !== base?.repo?.full_name
 	if (eventName === 'pull_request' && fromFork)
@@ -376,13 +376,13 @@ async function accept(answer, mark, work) {
 	if (id === null) {
 		await recover(mark, fault ?? '', work)
 		throw new Error(
-			`The API’s answer cannot be used: ${fault}. The post step looks for any key that it made.`,
+			`The API's answer cannot be used: ${fault}. The post step looks for any key that it made.`,
 		)
 	}
 	const key = { token, id, prefix, createdAt, expiresAt, keep: false }
 	work.ledger.obtain(key, mark)
 	if (fault !== null)
-		throw new Error(`The API’s answer cannot be used: ${fault}. That key is revoked at once.`)
+		throw new Error(`The API's answer cannot be used: ${fault}. That key is revoked at once.`)
 	return key
 }
 /** Looks for the key that a lost reply may have carried, and tells `why`. What stays unknown stays in the ledger. */
@@ -400,13 +400,13 @@ async function recover(mark, why, work) {
 			break
 		case 'unclear':
 			runner.warning(
-				`A create request was lost, and the account holds ${recovery.candidates.length} key(s) that may be its own or another run’s. ` +
+				`A create request was lost, and the account holds ${recovery.candidates.length} key(s) that may be its own or another run's. ` +
 					`None was revoked; such a key expires by itself at ${formatInstant(mark.expiry)}.`,
 			)
 			break
 		case 'failed':
 			runner.info(
-				`The account’s keys could not be looked through (${recovery.problem.message}). The post step will try again.`,
+				`The account's keys could not be looked through (${recovery.problem.message}). The post step will try again.`,
 			)
 			break
 	}
@@ -460,8 +460,8 @@ function refusalMessage({ status, message }) {
 }
 function clockMessage(timeout) {
 	return (
-		`This runner’s clock is wrong, and the timeout of ${seconds(timeout)} left no time to ask for a key by the API’s. ` +
-		'Raise input timeout, or set the runner’s clock.'
+		`This runner's clock is wrong, and the timeout of ${seconds(timeout)} left no time to ask for a key by the API's. ` +
+		"Raise input timeout, or set the runner's clock."
 	)
 }
 function gaveUpMessage({ message }, attempts, wait, timeout) {

@@ -98,7 +98,7 @@ function patientBudget(deadline, latest, clock, onWait) {
 }
 
 /** Where a person ends a key by hand. */
-const DASHBOARD = 'Dashboard → Plans → API Keys'
+const DASHBOARD = 'Dashboard > Plans > API Keys'
 /** All of post, in milliseconds. */
 const POST = 60_000
 /**
@@ -224,7 +224,7 @@ function unsettled(mark, outcome, watchedToTheEnd) {
 		]
 	if (outcome.kind === 'unclear')
 		return [
-			`A create request was lost, and ${outcome.candidates.length} key(s) may be its own or another run’s, so none was revoked. ${byHand}`,
+			`A create request was lost, and ${outcome.candidates.length} key(s) may be its own or another run's, so none was revoked. ${byHand}`,
 		]
 	if (!watchedToTheEnd)
 		return [`A create request was lost, and there was no time to wait for a slow server. ${byHand}`]
@@ -235,11 +235,12 @@ async function endKeys(state, work, budget) {
 	const { runner, clock } = work
 	const troubles = []
 	const ends = []
-	const note = (key, how) => ends.push({ key, fate: `**${how}**, ${readable(clock.now())}` })
+	const note = (key, how, rest = `, ${readable(clock.now())}`) =>
+		ends.push({ key, fate: `**${how}**${rest}` })
 	for (const key of state.keys) {
 		if (key.keep) {
 			runner.info(`The key ${shortened(key)} is left to its expiry${expiry(key)}, as revoke is false.`)
-			note(key, 'Left to its expiry')
+			note(key, 'Left to its expiry', ', as revoke is false')
 			continue
 		}
 		const ending = await endKey(key, work.apiKey, work, budget)

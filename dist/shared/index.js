@@ -906,15 +906,15 @@ function sight(mark, list, known, skew) {
 
 /** A key as a person finds it in the dashboard: its first characters, and as much of its id as helps. */
 function shortened({ prefix, id }) {
-	return `${plain(prefix)}… (id ${shortId(id)})`
+	return `${plain(prefix)}... (id ${shortId(id)})`
 }
 /** The same with the whole id, for whoever has to act on it. */
 function inFull({ prefix, id }) {
-	return `${plain(prefix)}… (id ${plain(id)})`
+	return `${plain(prefix)}... (id ${plain(id)})`
 }
 function shortId(id) {
 	const whole = cell(id)
-	return whole.length > 16 ? `${whole.slice(0, 8)}…` : whole
+	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
 }
 function cell(text) {
 	return plain(text).replace(/[|`<>\\]/g, '?')
@@ -950,7 +950,7 @@ function readable(instant) {
 /** What to say of a runner whose clock is wrong; `skew` is the server's clock less ours, in milliseconds. */
 function clockNote(skew) {
 	const minutes = Math.abs(skew / 60_000).toFixed(1)
-	return `This runner’s clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API’s; the expiry is reckoned by the API’s.`
+	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the expiry is reckoned by the API's.`
 }
 /**
  * Adds a table of keys to the job summary. A summary that cannot be written is no reason to fail a job or to lose
@@ -959,7 +959,7 @@ function clockNote(skew) {
 function summarise(runner, title, fates, rows) {
 	const lines = rows.map(({ key, fate }) => {
 		const created = key.createdAt === null ? '' : readable(key.createdAt)
-		return `| \`${cell(key.prefix)}…\` | \`${shortId(key.id)}\` | ${created} | ${expiryOf(key)} | ${fate} |\n`
+		return `| \`${cell(key.prefix)}...\` | \`${shortId(key.id)}\` | ${created} | ${expiryOf(key)} | ${fate} |\n`
 	})
 	const head = `| Key | Id | Created | Expires | ${fates} |\n| --- | --- | --- | --- | --- |\n`
 	try {
