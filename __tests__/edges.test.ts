@@ -1,12 +1,14 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from '@jest/globals'
+import { afterAll, describe, expect, jest, test } from '@jest/globals'
 import { CANCEL, createCancellation } from '../src/cancellation.ts'
 import { requireCommandFiles } from '../src/command-files.ts'
-import { clockNote, inFull, issuedLine, type Runner, shortened, summarise } from '../src/report.ts'
+import { clockNote, issuedLine, type Runner, shortened, summarise } from '../src/report.ts'
 import type { IssuedKey } from '../src/saved-state.ts'
-import { fileDigest, systemClock } from '../src/system.ts'
+import { bootedAt, digestOf, systemClock } from '../src/system.ts'
+import { makeCertificates } from './support/certificates.ts'
 import { INPUTS } from './support/rehearsal.ts'
 
 describe('a cancellation', () => {
@@ -37,6 +39,9 @@ test('the runner’s files have to be there', () => {
 })
 
 describe('the machine', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'machine-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+
   test('sleeps, and is woken', async () => {
     const startedAt = Date.now()
     await systemClock.sleep(20)
@@ -46,13 +51,46 @@ describe('the machine', () => {
     expect(Date.now() - startedAt).toBeLessThan(5_000)
   })
 
-  test('tells one file’s content from another’s', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'digest-'))
+  /** What another process, with these variables, finds of the system's certificates. */
+  function digestElsewhere(env: Record<string, string>): string {
+    const source = `import { digestOf } from '${new URL('../src/system.ts', import.meta.url)}'; console.log(digestOf('NODE_USE_SYSTEM_CA', '1'))`
+    const args = ['--input-type=module', '--eval', source]
+    return execFileSync(process.execPath, args, { env, encoding: 'utf8' }).trim()
+  }
+
+  test('has one time for all its processes, which nobody sets', async () => {
+    const source = `import { bootedAt } from '${new URL('../src/system.ts', import.meta.url)}'; console.log(bootedAt)`
+    const other = execFileSync(process.execPath, ['--input-type=module', '--eval', source], {
+      encoding: 'utf8',
+    })
+    expect(Math.abs(Number(other) - bootedAt)).toBeLessThan(20)
+    const before = systemClock.now()
+    const setBack = jest.spyOn(Date, 'now').mockReturnValue(0)
+    expect(systemClock.now() - before).toBeLessThan(1_000)
+    setBack.mockRestore()
+    expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(1_000)
+  })
+
+  test('tells the certificates of a file from others', () => {
     const path = join(folder, 'file')
     writeFileSync(path, 'abc')
-    expect(fileDigest(path)).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
-    expect(fileDigest(join(folder, 'none'))).toBeNull()
-    rmSync(folder, { recursive: true })
+    expect(digestOf('NODE_EXTRA_CA_CERTS', path)).toBe(
+      'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
+    )
+    expect(digestOf('NODE_EXTRA_CA_CERTS', join(folder, 'none'))).toBeNull()
+  })
+
+  // Elsewhere, the system's certificates are in no folder.
+  const onLinux = process.platform === 'linux' ? test : test.skip
+  onLinux('notices a certificate that is added to the system’s', async () => {
+    const digest = () => digestElsewhere({ SSL_CERT_DIR: folder, SSL_CERT_FILE: join(folder, 'none') })
+    const digests = [digest()]
+    for (const name of ['one', 'two']) {
+      writeFileSync(join(folder, `${name}.pem`), (await makeCertificates([`${name}.example`])).ca)
+      digests.push(digest())
+    }
+    expect(new Set(digests).size).toBe(3)
+    for (const one of digests) expect(one).toMatch(/^[0-9a-f]{64}$/)
   })
 })
 
@@ -75,7 +113,6 @@ describe('what a person reads', () => {
   test('a key in short and in full, and never its text', () => {
     expect(shortened(key)).toBe('the-sec... (id aaaaaaaa...)')
     expect(shortened({ prefix: 'p', id: '1234567890123456' })).toBe('p... (id 1234567890123456)')
-    expect(inFull(key)).toBe(`the-sec... (id ${'a'.repeat(128)})`)
     const all = issuedLine(key, INPUTS, 0) + table(key)
     expect(all).not.toContain('the-secret-key')
   })

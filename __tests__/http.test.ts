@@ -1,5 +1,5 @@
 import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createRawServer } from 'node:net'
 import { describe, expect, test } from '@jest/globals'
 import { createSend, HttpFailure, type HttpRequest } from '../src/http.ts'
 
@@ -30,6 +30,26 @@ async function ask(listener: RequestListener, more: Partial<HttpRequest> = {}, t
 }
 
 const failure = (fault: string, mayHaveActed: boolean) => expect.objectContaining({ fault, mayHaveActed })
+
+test('a TLS handshake that is broken off, as by a server that restarts, may do better next time', async () => {
+  const INTERNAL_ERROR = Buffer.from([0x15, 3, 3, 0, 2, 2, 80])
+  const server = createRawServer((socket) => socket.once('data', () => socket.end(INTERNAL_ERROR)))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const request = {
+    method: 'GET',
+    url: new URL(`https://127.0.0.1:${port}`),
+    headers: {},
+    timeout: 5_000,
+  } as const
+  const failed = createSend('')(request)
+  await expect(failed).rejects.toMatchObject({
+    fault: 'refused',
+    mayHaveActed: false,
+    message: 'the TLS handshake failed (EPROTO)',
+  })
+  await new Promise((resolve) => server.close(resolve))
+})
 
 describe('one request', () => {
   test('brings the whole answer, with header names in lower case', async () => {

@@ -49,6 +49,7 @@ describe('a key on the good path', () => {
       userAgent: 'rehearsal',
       proxy: 'http://proxy.example:3128',
       settings: { NO_PROXY: 'internal.example' },
+      bootedAt: START - 600_000,
       revoke: true,
       onRevokeFailure: 'warn',
       keys: [
@@ -186,6 +187,7 @@ describe('a lost reply', () => {
     ['timed out', { kind: 'silence', acted: true }],
     ['500', { kind: 'answer', status: 500, acted: true, body: 'oops' }],
     ['503', { kind: 'answer', status: 503, acted: true, body: 'oops' }],
+    ['408', { kind: 'answer', status: 408, acted: true, body: '' }],
     ['unreadable', { kind: 'answer', status: 201, acted: true, body: '{"tok' }],
   ])('%s: looked up, revoked, and only then asked again with another mark', async (_, cue) => {
     let rolls = 0
@@ -198,6 +200,24 @@ describe('a lost reply', () => {
     expect(run.traces.printed.join('\n')).toMatch(
       /A key may have been made all the same; looking for it\.\nFound it, by its expiry, and revoked it: .*\(id .*\)\.\n.*Trying again in \d\.\d s\./,
     )
+  })
+
+  test.each([302, 303])(
+    '%i, which may mean "done, look there": looked up before it is reported',
+    async (status) => {
+      const run = await rehearseMain({ cues: [{ kind: 'answer', status, acted: true, body: '' }] })
+      expect(run.error?.message).toMatch(/^No key was obtained: .*redirects are never followed/)
+      expect(methods(run.seen)).toBe('POST GET DELETE GET')
+      expect(run.account.live()).toEqual([])
+      expect(savedBy(run).marks).toEqual([])
+    },
+  )
+
+  test('with the key in the words of the failure: it is not printed', async () => {
+    const run = await rehearseMain({ cues: [{ kind: 'answer', status: 500, acted: true, body: {} }] })
+    expect(run.traces.printed.join()).toContain('answered 500')
+    const [lost] = run.account.keys()
+    expect(run.traces.printed.join()).not.toContain(lost?.token)
   })
 
   test('without a key: the mark stays in the record, beside the key obtained later', async () => {
@@ -272,7 +292,9 @@ describe('what is asked again, and what is not', () => {
     test('is never answered so late that being sent away again would pass the timeout', async () => {
       expect(await waits([throttled('30')], 1, 100_000)).toEqual([69_400])
       expect(await waits([throttled('30')], 1, 61_500)).toEqual([30_900])
-      expect(await waits([throttled('30')], 1, 50_000)).toEqual([30_500])
+      const briefly = await waits(Array(20).fill(throttled('1')), 0.95, 75_000)
+      expect(briefly.reduce((sum, wait) => sum + wait + 100)).toBeGreaterThan(70_000)
+      expect(await waits([throttled('30')], 1, 50_000)).toEqual([30_000])
     })
   })
 
@@ -292,10 +314,10 @@ describe('what is asked again, and what is not', () => {
     [
       403,
       { detail: 'Limit reached.' },
-      /^No key was created: api\.example answered 403 .*: Limit reached\.$/,
+      /^No key was obtained: api\.example answered 403 .*: Limit reached\.$/,
     ],
-    [404, '<html>', /^No key was created: api\.example answered 404 to POST \/base\/api\/user\/api-keys\.$/],
-    [302, '', /^No key was created: .*redirect/],
+    [404, '<html>', /^No key was obtained: api\.example answered 404 to POST \/base\/api\/user\/api-keys\.$/],
+    [301, '', /^No key was obtained: .*redirect/],
   ])('%i is final', async (status, body, says) => {
     const run = await rehearseMain({ cues: [{ kind: 'answer', status, body }] })
     expect(run.error?.message).toMatch(says)
@@ -309,8 +331,8 @@ describe('what is asked again, and what is not', () => {
       cues: [{ kind: 'answer', status: 429, headers: { 'retry-after': '60' } }],
     })
     expect(run.error?.message).toBe(
-      'No key was obtained: api.example answered 429 to POST /base/api/user/api-keys: too many requests, wait 60 s. ' +
-        'Gave up after 1 attempt(s), as the next one, in 60.3 s, would pass the timeout of 20.0 s. ' +
+      'No key was obtained: api.example answered 429 to POST /base/api/user/api-keys: too many requests. ' +
+        'Gave up after 1 attempt(s), as the next one, in 60.0 s, would pass the timeout of 20.0 s. ' +
         'Raise input timeout, or run the job again later.',
     )
     expect(run.took).toBe(100)
@@ -345,11 +367,38 @@ describe('what is asked again, and what is not', () => {
     expect(savedBy(run).marks).toEqual([expect.objectContaining({ weak: true })])
   })
 
+  test('nor after a 400: its reply would be lost, and its mark is weak', async () => {
+    const run = await rehearseMain({
+      inputs: { timeout: 1_000 },
+      api: { fractions: 'refuse' },
+      cues: [{ kind: 'serve', takes: 880 }],
+    })
+    expect(run.error?.message).toBe('No key was obtained within the timeout of 1.0 s. Raise input timeout.')
+    expect(methods(run.seen)).toBe('POST')
+    expect(savedBy(run).marks).toEqual([])
+  })
+
+  test('a Retry-After date is read by the API’s clock', async () => {
+    const date = (ms: number) => new Date(START + ms).toUTCString()
+    const headers = { date: date(0), 'retry-after': date(5_000) }
+    const cue: Cue = { kind: 'answer', status: 429, headers }
+    const { seen, error } = await rehearseMain({ clockError: -600_000, cues: [cue], random: () => 0 })
+    expect(error).toBeNull()
+    expect(seen[1]?.at).toBeLessThan(6_000)
+  })
+
+  test('a 503 that says when to come back is taken at its word', async () => {
+    const headers = { 'retry-after': '30' }
+    const { seen } = await rehearseMain({ cues: [{ kind: 'answer', status: 503, headers }], random: () => 0 })
+    expect(seen.map(({ method }) => method)).toEqual(['POST', 'GET', 'POST'])
+    expect(seen[2]?.at).toBe(30_200)
+  })
+
   test('a 400 for good is reported after whole seconds were tried', async () => {
     const bad: Cue = { kind: 'answer', status: 400, body: { expiry: ['Too far away.'] } }
     const { error, seen } = await rehearseMain({ cues: [bad, bad, bad, bad] })
     expect(error?.message).toBe(
-      'No key was created: api.example answered 400 to POST /base/api/user/api-keys: expiry: Too far away.',
+      'No key was obtained: api.example answered 400 to POST /base/api/user/api-keys: expiry: Too far away.',
     )
     expect(seen).toHaveLength(2)
     expect(seen[1]?.at).toBe(100)
@@ -369,7 +418,7 @@ describe('a wrong clock', () => {
     const lifetime = (key?.expiry ?? 0) - (key?.created ?? 0)
     expect(Math.abs(lifetime - 0.975 * HOUR)).toBeLessThan(1_000)
     expect(run.traces.printed.join()).toContain(`This runner's clock is 1.0 min ${direction} the API's`)
-    expect(run.traces.printed.join()).toMatch(/was made with the wrong clock and is replaced \(revoked\)\./)
+    expect(run.traces.printed[1]).toMatch(/^The key \w+\.\.\. \(id \w+\.\.\.\) was revoked \(verified\)\.$/)
   })
 
   test('by less than a minute is let be', async () => {
@@ -394,8 +443,8 @@ describe('a wrong clock', () => {
     const no: Cue = { kind: 'answer', status: 403 }
     const run = await rehearseMain({ clockError: 600_000, cues: [serve, no, no] })
     expect(run.error).toBeNull()
-    expect(run.traces.printed.join()).toMatch(
-      /it could not be revoked yet \(api\.example answered 403 .*\), the post step will try again\./,
+    expect(run.traces.warnings[0]).toMatch(
+      /could not be revoked: api\.example answered 403 .*\. The post step will try again\./,
     )
     expect(savedBy(run).keys).toHaveLength(2)
   })
@@ -403,9 +452,8 @@ describe('a wrong clock', () => {
   test('with no time left to ask again', async () => {
     const late: Cue = { kind: 'serve', takes: 700 }
     const run = await rehearseMain({ clockError: 600_000, inputs: { timeout: 1_200 }, cues: [late] })
-    expect(run.error?.message).toContain(
-      "This runner's clock is wrong, and the timeout of 1.2 s left no time",
-    )
+    expect(run.traces.printed[0]).toContain("This runner's clock is 10.0 min ahead")
+    expect(run.error?.message).toBe('No key was obtained within the timeout of 1.2 s. Raise input timeout.')
     expect(run.account.live()).toEqual([])
   })
 })

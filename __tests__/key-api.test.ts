@@ -115,9 +115,10 @@ describe('answers', () => {
   test.each([
     ['{"detail":"Not found."}', 'Not found'],
     ['{"error":"Bad"}', 'Bad'],
-    ['{"expiry":["One.","Two."]}', 'expiry: One. Two'],
+    ['{"expiry":["One.","Two."]}', 'expiry: One.; expiry: Two'],
     ['{"detail":"D","code":"c","messages":[{"message":"M"}]}', 'D; M'],
-    ['{"a":{"b":["deep"]}}', 'a: deep'],
+    ['{"a":{"b":["deep"]}}', 'a: b: deep'],
+    [`{"data":{"token":"${'0123456789abcdef'.repeat(4)}"}}`, 'data: token: ***'],
     ['["plain"]', 'plain'],
     ['"text"', 'text'],
     [`{"detail":"no ${SECRET} here"}`, 'no *** here'],
@@ -142,6 +143,11 @@ describe('answers', () => {
     [401, false, false],
     [404, false, false],
     [301, false, false],
+    [302, true, false],
+    [303, true, false],
+    [408, true, true],
+    [409, true, true],
+    [425, true, true],
     [429, false, true],
     [500, true, true],
     [503, true, true],
@@ -162,7 +168,7 @@ describe('answers', () => {
     const headers = { 'retry-after': '7' }
     expect(await problemOf({ status: 429, headers })).toMatchObject({
       retryAfter: 7_000,
-      message: expect.stringMatching(/: too many requests, wait 7 s$/),
+      message: expect.stringMatching(/: too many requests$/),
     })
     expect(await problemOf({ status: 429 })).not.toHaveProperty('retryAfter')
   })
@@ -177,7 +183,7 @@ describe('answers', () => {
   })
 
   test.each([
-    ['tls', false],
+    ['certificate', false],
     ['proxy', false],
     ['dns', true],
     ['refused', true],

@@ -24,6 +24,7 @@ function open() {
     userAgent: 'agent',
     proxy: 'proxy',
     settings: { a: 'b' },
+    bootedAt: 7,
   })
   const last = () => ({
     keys: saved.at(-1)?.keys.map(({ id, keep }) => [id, keep]),
@@ -47,6 +48,7 @@ test('every entry is saved at once, with all that post needs', () => {
     userAgent: 'agent',
     proxy: 'proxy',
     settings: { a: 'b' },
+    bootedAt: 7,
     revoke: true,
     onRevokeFailure: 'warn',
     keys: [],
@@ -59,12 +61,12 @@ test('every entry is saved at once, with all that post needs', () => {
   ledger.settle(first)
   expect(last()).toEqual({ keys: [['a', false]], marks: [] })
   ledger.obtain(key('b'), first)
-  ledger.keep(key('a'))
+  ledger.keep(key('a'), true)
   expect(last().keys).toEqual([
     ['a', true],
     ['b', false],
   ])
-  ledger.giveToPost(key('a'))
+  ledger.keep(key('a'), false)
   expect(last().keys).toEqual([
     ['a', false],
     ['b', false],
@@ -86,6 +88,7 @@ test('an entry that cannot be saved is not lost to main', () => {
     userAgent: '',
     proxy: '',
     settings: {},
+    bootedAt: 7,
   })
   expect(() => ledger.obtain(key('a'), mark(1))).toThrow('no space')
   expect(ledger.keys()).toHaveLength(1)

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import { changedSettings } from '../src/changed-settings.ts'
 import { networkSettings } from '../src/network-settings.ts'
 
-const digest = (path: string) => (path === 'missing' ? null : `digest of ${path}`)
+const digest = (name: string, value: string) => (value === 'missing' ? null : `digest of ${name} ${value}`)
 
 test('the settings that decide whom a process trusts and which way it goes, and no others', () => {
   const env = {
@@ -23,8 +23,10 @@ test('the settings that decide whom a process trusts and which way it goes, and 
   const { no_proxy: _, PATH: __, ...rest } = env
   expect(networkSettings(env, digest)).toEqual({
     ...rest,
-    NODE_EXTRA_CA_CERTS: 'a.pem digest of a.pem',
+    NODE_EXTRA_CA_CERTS: 'a.pem digest of NODE_EXTRA_CA_CERTS a.pem',
     SSL_CERT_FILE: 'missing unreadable',
+    SSL_CERT_DIR: '/certs digest of SSL_CERT_DIR /certs',
+    NODE_USE_SYSTEM_CA: '1 digest of NODE_USE_SYSTEM_CA 1',
   })
   expect(networkSettings({}, digest)).toEqual({})
 })

@@ -3,7 +3,7 @@ import { createServer as createSecureServer } from 'node:https'
 import { type AddressInfo, connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { createSend, type HttpFault, type HttpRequest, proxyHost } from '../src/http.ts'
+import { createSend, type HttpFault, type HttpRequest } from '../src/http.ts'
 import { makeCertificates } from './support/certificates.ts'
 
 type OnConnect = (request: IncomingMessage, socket: Duplex) => void
@@ -138,6 +138,8 @@ describe('a tunnel that is not opened: nothing of the request was sent', () => {
 
   test.each<[string, HttpFault]>([
     ['403 Forbidden', 'proxy'],
+    ['408 Request Timeout', 'refused'],
+    ['429 Too Many Requests', 'refused'],
     ['499 Odd', 'proxy'],
     ['500 Broken', 'refused'],
     ['502 Bad Gateway', 'refused'],
@@ -207,12 +209,14 @@ describe('TLS inside the tunnel', () => {
     try {
       expect(await ask(`http://127.0.0.1:${port}`, `https://api.invalid:${target}/`)).toEqual(
         failure(
-          'tls',
+          'certificate',
           false,
           new RegExp(`through the proxy 127\\.0\\.0\\.1:${port}\\); .* NODE_EXTRA_CA_CERTS$`),
         ),
       )
-      expect(await ask('', `https://127.0.0.1:${target}/`)).toEqual(failure('tls', false, /handshake/))
+      expect(await ask('', `https://127.0.0.1:${target}/`)).toEqual(
+        failure('certificate', false, /its certificate was not accepted/),
+      )
     } finally {
       if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
       else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before
@@ -230,9 +234,4 @@ describe('TLS inside the tunnel', () => {
       failure('cut', true, /^closed the connection before it answered \(through the proxy 127\.0\.0\.1/),
     )
   })
-})
-
-test('a proxy is named by host and port, never with its login', () => {
-  expect(proxyHost('http://user:word@proxy.example:3128/')).toBe('proxy.example:3128')
-  expect(proxyHost('http://user:word@')).toBe('with an unreadable address')
 })

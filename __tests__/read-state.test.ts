@@ -41,6 +41,7 @@ describe('what post finds', () => {
     ['userAgent', [undefined, 7, '']],
     ['proxy', [undefined, 7]],
     ['settings', [undefined, null, 7, { a: 7 }]],
+    ['bootedAt', [undefined, null, '7', Infinity]],
     ['revoke', [undefined, 'true']],
     ['onRevokeFailure', [undefined, 'ignore']],
     [

@@ -1,7 +1,15 @@
 import { describe, expect, test } from '@jest/globals'
 import type { IssuedKey, SavedState } from '../src/saved-state.ts'
 import type { Account, StoredKey } from './support/account.ts'
-import { type Cue, INPUTS, type PostOptions, rehearsePost, START } from './support/rehearsal.ts'
+import {
+  type Cue,
+  INPUTS,
+  type PostOptions,
+  rehearseMain,
+  rehearsePost,
+  START,
+  savedBy,
+} from './support/rehearsal.ts'
 
 const HOUR = 3_600_000
 const DASHBOARD = 'Dashboard > Plans > API Keys'
@@ -127,7 +135,7 @@ describe('a key', () => {
       }),
     })
     expect(traces.warnings[0]).toMatch(
-      /could not be shown to be dead: the API no longer knows its id\. It expires by itself never;/,
+      /could not be shown to be dead: the API does not know its id\. It expires by itself never;/,
     )
   })
 
@@ -144,14 +152,22 @@ describe('a key', () => {
     expect(account.live()).toEqual([])
   })
 
-  test('that is still accepted is asked for again, for 10 s', async () => {
-    const { traces, took, seen } = await rehearsePost({ state: oneKey(), cues: [answer(204)] })
-    expect(traces.warnings[0]).toMatch(
-      /^The API key \w+\.\.\. \(id [0-9a-f]{128}\) could not be shown to be dead: the API answered as if it were revoked, but then: the API still accepts it\. It expires by itself at 2027-03-01 13:00:00 UTC; to end it now: Dashboard > Plans > API Keys\.$/,
-    )
+  test('that is still accepted after 10 s is revoked again', async () => {
+    const { error, account, took, seen } = await rehearsePost({ state: oneKey(), cues: [answer(204)] })
+    expect(error).toBeNull()
+    expect(account.live()).toEqual([])
     expect(took).toBeGreaterThanOrEqual(10_000)
     expect(took).toBeLessThan(12_000)
     expect(seen.filter(({ method }) => method === 'GET').length).toBeGreaterThan(8)
+  })
+
+  test('that is accepted whatever the API says is reported after 60 s', async () => {
+    const { traces, took } = await rehearsePost({ state: oneKey(), api: { idleRevocation: true } })
+    expect(traces.warnings[0]).toMatch(
+      /^The API key \w+\.\.\. \(id [0-9a-f]{128}\) could not be shown to be dead: the API answered as if it were revoked, but then: the API still accepts it\. It expires by itself at 2027-03-01 13:00:00 UTC; to end it now: Dashboard > Plans > API Keys\.$/,
+    )
+    expect(took).toBeGreaterThanOrEqual(59_000)
+    expect(took).toBeLessThan(60_500)
     expect(traces.printed.join()).toContain('**Not shown to be dead**')
   })
 
@@ -225,6 +241,43 @@ describe('a key', () => {
     expect(traces.warnings).toEqual([])
   })
 
+  test('whose expiry is nearer than the end of the throttling is not waited for beyond it', async () => {
+    const throttled: Cue = { kind: 'answer', status: 429, headers: { 'retry-after': '59' } }
+    const { took, traces } = await rehearsePost({
+      state: (account) => ({ keys: [saved(make(account, START + 5 * 60_000))] }),
+      cues: Array(200).fill(throttled),
+    })
+    expect(took).toBeGreaterThan(4 * 60_000)
+    expect(took).toBeLessThanOrEqual(5 * 60_000 + 10)
+    expect(traces.warnings).toHaveLength(1)
+  })
+
+  test.each([408, 409, 421, 423, 425])(
+    'whose revocation is answered %i once is revoked again',
+    async (status) => {
+      const { error, account } = await rehearsePost({
+        state: oneKey({ onRevokeFailure: 'fail' }),
+        cues: [answer(status)],
+      })
+      expect(error).toBeNull()
+      expect(account.live()).toEqual([])
+    },
+  )
+
+  test('beside one that takes all the time has its own', async () => {
+    const { account, traces } = await rehearsePost({
+      state: (account) => ({
+        keys: [saved(make(account, START + HOUR)), saved(make(account, START + 2 * HOUR))],
+      }),
+      whenever: ({ path }, account) =>
+        path.endsWith(account.keys()[0]?.id ?? '')
+          ? { kind: 'answer', status: 503, takes: 3_000 }
+          : undefined,
+    })
+    expect(account.live()).toEqual([account.keys()[0]])
+    expect(traces.warnings).toHaveLength(1)
+  })
+
   test('beside another one: both are ended, and one trouble does not hide the other', async () => {
     const { account, traces } = await rehearsePost({
       state: (account) => ({
@@ -239,6 +292,62 @@ describe('a key', () => {
 })
 
 describe('a lost create request', () => {
+  test('beside a key whose text cannot be sent: found with api-key, and both are ended', async () => {
+    const { error, account } = await rehearsePost({
+      state: (account) => {
+        const held = { ...saved(make(account, START + HOUR)), token: 'one\ntwo' }
+        make(account, MARK.expiry)
+        return { keys: [held], marks: [{ ...MARK, askedAt: START, deadline: START - 15_000 }] }
+      },
+    })
+    expect(error).toBeNull()
+    expect(account.live()).toEqual([])
+  })
+
+  test('that a throttled API lets nobody look for does not cost the known key its turn', async () => {
+    const { account, traces } = await rehearsePost({
+      state: (account) => ({ ...oneKey()(account), ...oneMark()() }),
+      whenever: ({ method }, account) =>
+        method === 'GET' && account.live().length > 0
+          ? { kind: 'answer', status: 429, headers: { 'retry-after': '59' } }
+          : undefined,
+      cues: [answer(429), answer(429)],
+    })
+    expect(account.live()).toEqual([])
+    expect(traces.warnings).toHaveLength(1)
+    expect(traces.warnings[0]).toContain('It could not be seen whether a lost create request made a key')
+  })
+
+  test.each([6_000, -31_000, 600_000, -600_000])(
+    'of a runner whose clock was wrong by %i ms then, and is right now: found',
+    async (clockError) => {
+      const main = await rehearseMain({ clockError, cues: [{ kind: 'silence' }], signalAt: 50 })
+      const record = savedBy(main)
+      const { account, error } = await rehearsePost({
+        state: (account) => {
+          make(account, record.marks[0]?.expiry ?? 0)
+          return record
+        },
+      })
+      expect(error).toBeNull()
+      expect(account.keys()).toHaveLength(1)
+      expect(account.live()).toEqual([])
+    },
+  )
+
+  test('beside one that is unclear: nobody says that no other key was made', async () => {
+    const { traces } = await rehearsePost({
+      state: (account) => {
+        make(account, MARK.expiry)
+        account.addKey({ expiry: MARK.expiry })
+        const mark = { ...MARK, askedAt: START, deadline: START - 15_000 }
+        return { marks: [mark, { ...mark, expiry: MARK.expiry + 5 }] }
+      },
+    })
+    expect(traces.warnings).toHaveLength(1)
+    expect(traces.printed.join()).not.toContain('No other key was made')
+  })
+
   test('whose key is there: found by its expiry, revoked with api-key, and gone from the list', async () => {
     const { error, seen, account, traces } = await rehearsePost({
       state: (account) => {
@@ -359,11 +468,14 @@ describe('a lost create request', () => {
     expect(traces.warnings[0]).toContain('It could not be seen whether')
   })
 
-  test('whose key stays in the list after a 204 is revoked again', async () => {
+  test.each([
+    ['is watched for', 5_000],
+    ['is watched for no longer', -15_000],
+  ])('whose key stays in the list after a 204 is revoked again, where it %s', async (_, deadline) => {
     const { account, error, seen } = await rehearsePost({
       state: (account) => {
         make(account, MARK.expiry)
-        return oneMark({ askedAt: START, deadline: START + 5_000 })()
+        return oneMark({ askedAt: START, deadline: START + deadline })()
       },
       cues: [serve, answer(204)],
     })

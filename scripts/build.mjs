@@ -17,6 +17,8 @@ const run = (command, ...options) =>
 const ROLLED_UP = ['@actions/core', '@actions/github']
 /** How the toolkit is compiled, and that two of its modules import each other. */
 const HARMLESS = ['THIS_IS_UNDEFINED', 'CIRCULAR_DEPENDENCY']
+/** Comments of the toolkit that say nothing to a reader: to a linter, and rules across the page. */
+const NO_WORDS = /^\s*(\/\/-+|(\/\/|\/\*) (eslint-disable|We use any as a valid).*)\n/gm
 /** Stand for `module.exports =` and `require` while ncc is at work: calls that may do anything, so it keeps them. */
 const EXPORT = '__export__'
 const REQUIRE = '__require__'
@@ -92,6 +94,7 @@ function bundle(name, code) {
   const bundled = readFileSync(join('build', name, 'ncc/index.js'), 'utf8')
     .replaceAll(REQUIRE, 'require')
     .replace(/^var __webpack_exports__ = \{\};\n/m, '')
+    .replace(NO_WORDS, '')
     .replace(new RegExp(`${EXPORT}\\((.*)\\)`, 's'), 'module.exports = $1')
   return `'use strict'\n${head.join('')}${bundled}`
 }

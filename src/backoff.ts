@@ -4,16 +4,17 @@ const LONGEST_WAIT = 20_000
 /**
  * How long to wait before the next attempt, in milliseconds: exponential with full jitter, on top of what the server
  * asked for, if it did. `failures` counts the attempts that failed so far (1 or more); `random` is in [0, 1).
- * `spread`, if it is longer, takes the place of the exponential one.
+ * `spread`, if it is longer, takes the place of the exponential one; neither is more than `most`.
  */
 export function backoff(
   failures: number,
   retryAfter: number | undefined,
   random: number,
   spread = 0,
+  most = Infinity,
 ): number {
   const exponential = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1))
-  return Math.ceil((retryAfter ?? 0) + random * Math.max(exponential, spread))
+  return Math.ceil((retryAfter ?? 0) + random * Math.min(Math.max(exponential, spread), most))
 }
 
 /** The wait that a Retry-After header asks for, in milliseconds: whole seconds, or a date seen from `now`. */

@@ -16,11 +16,12 @@ export type Ending = { dead: true; verified: boolean; already: boolean } | { dea
 /** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
 const PROOF = 10_000
 const PROBE_EVERY = 500
+const UNKNOWN_ID = 'the API does not know its id'
 
 /**
  * Revokes `key` by id and proves it. The key revokes itself, so that `apiKey` need not travel again; where it may not
  * (403, 404, or a 401 though it lives), `apiKey` does, unless it is null because it must not be sent. A 204 or a 404 is
- * not proof; a 401 to the key itself is.
+ * not proof; a 401 to the key itself is. A key that is still accepted is revoked again while there is time.
  */
 export async function endKey(
   key: Pick<IssuedKey, 'token' | 'id'>,
@@ -29,17 +30,31 @@ export async function endKey(
   budget: Budget,
 ): Promise<Ending> {
   const token = key.token !== null && isUsable(key.token) ? key.token : null
-  // Refused with 401, it may be dead already; then `apiKey` stays where it is.
-  let proved = false
-  const isDead = async (reply: Reply<null>) => {
-    if (token !== null && refuses(reply)) proved = refuses(await tools.api.probe(token, budget.limits()))
-    return proved
+  for (;;) {
+    // Refused with 401, it may be dead already; then `apiKey` stays where it is.
+    let proved = false
+    const isDead = async (reply: Reply<null>) => {
+      if (token !== null && refuses(reply)) proved = refuses(await tools.api.probe(token, budget.limits()))
+      return proved
+    }
+    const answered = await revokeById(key.id, [token, apiKey], tools, budget, isDead)
+    if (proved) return { dead: true, verified: true, already: true }
+    if (token === null) {
+      if (answered === 'revoked') return { dead: true, verified: false, already: false }
+      return { dead: false, reason: answered === 'gone' ? UNKNOWN_ID : answered.message }
+    }
+
+    const refused = typeof answered === 'object' && !answered.passing
+    const reply = await probe(token, refused, tools, budget)
+    if (refuses(reply)) return { dead: true, verified: true, already: answered !== 'revoked' }
+    if (!refused && budget.left() > PROBE_EVERY) continue
+    if (typeof answered === 'object') return { dead: false, reason: answered.message }
+    const claim = answered === 'gone' ? UNKNOWN_ID : 'the API answered as if it were revoked'
+    return {
+      dead: false,
+      reason: `${claim}, but then: ${reply.ok ? 'the API still accepts it' : reply.problem.message}`,
+    }
   }
-  const answered = await revokeById(key.id, [token, apiKey], tools, budget, isDead)
-  if (proved) return { dead: true, verified: true, already: true }
-  if (token !== null) return prove(token, answered, tools, budget)
-  if (answered === 'revoked') return { dead: true, verified: false, already: false }
-  return { dead: false, reason: answered === 'gone' ? 'the API no longer knows its id' : answered.message }
 }
 
 /**
@@ -64,28 +79,23 @@ function refuses(reply: Reply<null>): boolean {
   return !reply.ok && reply.problem.status === 401
 }
 
-async function prove(
+/**
+ * Asks with the key until the answer is 401, or for 10 s; where its revocation was `refused`, only until there is an
+ * answer. Returns the last reply.
+ */
+async function probe(
   token: string,
-  answered: 'revoked' | 'gone' | Problem,
+  refused: boolean,
   { api, clock, random }: Tools,
   budget: Budget,
-): Promise<Ending> {
-  const refused = typeof answered === 'object' && !answered.passing
-  const probe = (limits: CallLimits) => api.probe(token, limits)
+): Promise<Reply<null>> {
   // Throttled, it says nothing about the key.
   const throttled = (problem: Problem) => problem.status === 429
-  for (let proofEnds = Infinity; ; ) {
-    const reply = await persist(budget, random, probe, throttled)
-    proofEnds = Math.min(proofEnds, clock.now() + PROOF)
-    if (refuses(reply)) {
-      return { dead: true, verified: true, already: answered !== 'revoked' }
-    }
-    const final = refused && (reply.ok || !reply.problem.passing)
-    if (final || clock.now() >= proofEnds || budget.left() <= PROBE_EVERY) {
-      if (typeof answered === 'object') return { dead: false, reason: answered.message }
-      const still = reply.ok ? 'the API still accepts it' : reply.problem.message
-      return { dead: false, reason: `the API answered as if it were revoked, but then: ${still}` }
-    }
+  for (let ends = Infinity; ; ) {
+    const reply = await persist(budget, random, (limits) => api.probe(token, limits), throttled)
+    ends = Math.min(ends, clock.now() + PROOF)
+    const enough = refused && (reply.ok || !reply.problem.passing)
+    if (refuses(reply) || enough || clock.now() >= ends || budget.left() <= PROBE_EVERY) return reply
     await budget.pause(PROBE_EVERY * (1 + random()))
   }
 }

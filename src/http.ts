@@ -23,7 +23,7 @@ export interface HttpResponse {
 }
 
 /** How a request came to nothing. */
-export type HttpFault = 'dns' | 'refused' | 'tls' | 'proxy' | 'timeout' | 'cut' | 'too-large'
+export type HttpFault = 'dns' | 'refused' | 'certificate' | 'proxy' | 'timeout' | 'cut' | 'too-large'
 
 /**
  * A request that got no usable answer. `mayHaveActed` is the fact that matters for a key: false only where nothing
@@ -129,20 +129,18 @@ function describe(
   proxy: string,
 ): [fault: HttpFault, message: string] {
   const code = error.code ?? ''
-  const via = proxy ? ` (through the proxy ${proxyHost(proxy)})` : ''
   if (error instanceof ProxyRefusal) return [error.lasting ? 'proxy' : 'refused', error.message]
+  // Never the login that its URL may hold.
+  const via = proxy ? ` (through the proxy ${new URL(proxy).host})` : ''
   if (connected) return ['cut', `closed the connection before it answered${via}`]
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return ['dns', `its name could not be resolved (${code})`]
-  if (/CERT|^ERR_TLS|^ERR_SSL|^UNABLE_TO|^EPROTO|SIGNATURE/.test(code))
+  if (/CERT|^UNABLE_TO|SIGNATURE/.test(code))
     return [
-      'tls',
-      `its certificate or TLS handshake was not accepted (${code})${via}; ` +
+      'certificate',
+      `its certificate was not accepted (${code})${via}; ` +
         'where a private CA signs it, give its file in NODE_EXTRA_CA_CERTS',
     ]
+  // A load balancer that restarts says so too.
+  if (/^EPROTO|^ERR_(TLS|SSL)/.test(code)) return ['refused', `the TLS handshake failed (${code})${via}`]
   return ['refused', `the connection failed (${code || 'closed early'})${via}`]
-}
-
-/** The proxy's host and port, never the login that its URL may hold. */
-export function proxyHost(proxy: string): string {
-  return URL.canParse(proxy) ? new URL(proxy).host : 'with an unreadable address'
 }

@@ -28,8 +28,8 @@ export function readInputs(input: ReadInput, whyNoKey: string | null = null): In
     expiresIn: readDuration('expires-in', given('expires-in', '1h'), '1 minute', '5 days', '30m'),
     apiUrl: readApiUrl(given('api-url', 'https://www.spherescout.io')),
     exportEnv: readVariableName(given('export-env')),
-    revoke: readFlag('revoke', given('revoke', 'true')),
-    onRevokeFailure: readPolicy(given('on-revoke-failure', 'warn')),
+    revoke: readChoice('revoke', given('revoke', 'true'), ['true', 'false']) === 'true',
+    onRevokeFailure: readChoice('on-revoke-failure', given('on-revoke-failure', 'warn'), ['warn', 'fail']),
     timeout: readDuration('timeout', given('timeout', '2m'), '1 second', '30 minutes', '2m'),
   }
 }
@@ -70,11 +70,8 @@ function readApiUrl(value: string): string {
   const example = 'For example: api-url: https://www.spherescout.io'
   if (!URL.canParse(value)) throw new Error(`Input api-url is not a URL. ${example}`)
   const url = new URL(value)
-  if (url.username || url.password)
-    throw new Error(
-      `Input api-url holds a user name or password; the credential goes into api-key. ${example}`,
-    )
-  if (/[?#]/.test(value)) throw new Error(`Input api-url holds a query or fragment. ${example}`)
+  if (url.username || url.password || /[?#]/.test(value))
+    throw new Error(`Input api-url holds a user name, password, query or fragment. ${example}`)
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
     throw new Error(
       `Input api-url must start with https:// (http:// is for loopback hosts alone), as a key would be sent in the clear. ${example}`,
@@ -98,16 +95,11 @@ function readVariableName(value: string): string {
   return value
 }
 
-function readFlag(name: string, value: string): boolean {
-  if (/^(true|True|TRUE)$/.test(value)) return true
-  if (/^(false|False|FALSE)$/.test(value)) return false
-  throw new Error(`Input ${name} is ${quoted(value)}: it must be true or false. For example: ${name}: true`)
-}
-
-function readPolicy(value: string): 'warn' | 'fail' {
-  if (value === 'warn' || value === 'fail') return value
+function readChoice<T extends string>(name: string, value: string, choices: readonly [T, ...T[]]): T {
+  const choice = choices.find((known) => known === value.toLowerCase())
+  if (choice !== undefined) return choice
   throw new Error(
-    `Input on-revoke-failure is ${quoted(value)}: it must be warn or fail. For example: on-revoke-failure: fail`,
+    `Input ${name} is ${quoted(value)}: it must be ${choices.join(' or ')}. For example: ${name}: ${choices[0]}`,
   )
 }
 

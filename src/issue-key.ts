@@ -19,6 +19,7 @@ export interface MainSurroundings extends Tools {
   userAgent: string
   proxy: string
   settings: SavedState['settings']
+  bootedAt: number
 }
 
 /** A wrong clock is corrected from this difference on, in milliseconds. */
@@ -46,7 +47,7 @@ export async function issueKey(inputs: Inputs, surroundings: MainSurroundings): 
     const fate = inputs.revoke ? 'to be revoked by the post step' : 'left to its expiry'
     summarise(runner, 'SphereScout key for this job', 'Afterwards', [{ key, fate }])
     stopIfCancelled(cancellation)
-    if (!inputs.revoke) ledger.keep(key)
+    if (!inputs.revoke) ledger.keep(key, true)
   } catch (error) {
     await endAll(ledger, surroundings, inputs.apiKey)
     throw error
@@ -73,6 +74,10 @@ async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger:
 
   for (let attempt = 1; ; ) {
     stopIfCancelled(cancellation)
+    if (budget.left() < SHORTEST_ATTEMPT)
+      throw new Error(
+        `No key was obtained within the timeout of ${seconds(inputs.timeout)}. Raise input timeout.`,
+      )
     const limits = budget.limits()
     const mark = chooseMark(clock.now(), skew, inputs.expiresIn, limits.timeout, wholeSeconds, random())
     ledger.intend(mark)
@@ -92,8 +97,7 @@ async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger:
       if (!clockWasWrong || replaced) return key
       // Its lifetime was reckoned by a clock that is wrong; by the server's it is another than was asked for.
       replaced = true
-      await replace(key, work)
-      if (budget.left() < SHORTEST_ATTEMPT) throw new Error(clockMessage(inputs.timeout))
+      await endAll(ledger, surroundings, inputs.apiKey, budget.left())
       continue
     }
 
@@ -114,8 +118,8 @@ async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger:
     longestRetryAfter = Math.max(longestRetryAfter, retryAfter)
     // Never so late that being sent away once more would pass the timeout.
     const room = budget.left() - SHORTEST_ATTEMPT - retryAfter - longestRetryAfter
-    const spread = Math.min(HERD_SPREAD * longestRetryAfter, room)
-    const wait = backoff(attempt, problem.retryAfter, random(), spread)
+    const most = retryAfter > 0 ? Math.max(0, room) : Infinity
+    const wait = backoff(attempt, retryAfter, random(), HERD_SPREAD * longestRetryAfter, most)
     if (wait + SHORTEST_ATTEMPT > budget.left())
       throw new Error(gaveUpMessage(problem, attempt, wait, inputs.timeout))
     runner.info(`${problem.message}. Trying again in ${seconds(wait)}.`)
@@ -174,15 +178,6 @@ async function recover(mark: Mark, why: string, work: Work): Promise<void> {
   }
 }
 
-async function replace(key: IssuedKey, work: Work): Promise<void> {
-  const ending = await endKey(key, work.inputs.apiKey, work, work.budget)
-  if (ending.dead) work.ledger.end(key)
-  work.runner.info(
-    `The key ${shortened(key)} was made with the wrong clock and is replaced` +
-      `${ending.dead ? ' (revoked)' : `; it could not be revoked yet (${ending.reason}), the post step will try again`}.`,
-  )
-}
-
 function handOver(key: IssuedKey, inputs: Inputs, runner: Runner): void {
   const token = key.token ?? ''
   runner.setOutput('key', token)
@@ -194,10 +189,15 @@ function handOver(key: IssuedKey, inputs: Inputs, runner: Runner): void {
   if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
 }
 
-/** Compensation: main is failing, so every key that it holds is ended now. What cannot be is left to post. */
-async function endAll(ledger: Ledger, surroundings: MainSurroundings, apiKey: string): Promise<void> {
+/** Compensation: every key that main holds and will not hand over is ended now. What cannot be is left to post. */
+async function endAll(
+  ledger: Ledger,
+  surroundings: MainSurroundings,
+  apiKey: string,
+  time = COMPENSATION,
+): Promise<void> {
   const { runner, clock, cancellation } = surroundings
-  const budget = budgetUntil(clock.now() + COMPENSATION, clock, cancellation)
+  const budget = budgetUntil(clock.now() + Math.min(time, COMPENSATION), clock, cancellation)
   for (const key of ledger.keys()) {
     const ending = await endKey(key, apiKey, surroundings, budget)
     if (ending.dead)
@@ -208,7 +208,7 @@ async function endAll(ledger: Ledger, surroundings: MainSurroundings, apiKey: st
       )
     try {
       if (ending.dead) ledger.end(key)
-      else ledger.giveToPost(key)
+      else ledger.keep(key, false)
     } catch {
       // A state file that cannot be written may be why main is failing; the other keys still have to be ended.
     }
@@ -223,14 +223,7 @@ function stopIfCancelled(cancellation: Cancellation): void {
 function refusalMessage({ status, message }: Problem): string {
   if (status === 401)
     return `The API did not accept api-key: it is wrong, revoked or expired (${message}). Check the secret that api-key is given.`
-  return `No key was created: ${message}.`
-}
-
-function clockMessage(timeout: number): string {
-  return (
-    `This runner's clock is wrong, and the timeout of ${seconds(timeout)} left no time to ask for a key by the API's. ` +
-    "Raise input timeout, or set the runner's clock."
-  )
+  return `No key was obtained: ${message}.`
 }
 
 function gaveUpMessage({ message }: Problem, attempts: number, wait: number, timeout: number): string {

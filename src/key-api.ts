@@ -81,7 +81,7 @@ export function createKeyApi(send: Send, apiUrl: string, userAgent: string, now:
       })
       const skew = skewOf(response, (asked + now()) / 2)
       if (response.status < 200 || response.status > 299)
-        return { ok: false, skew, problem: refusal(method, url, response, credential, now()) }
+        return { ok: false, skew, problem: refusal(method, url, response, credential, now() + (skew ?? 0)) }
       try {
         return { ok: true, skew, value: read(response) }
       } catch {
@@ -93,7 +93,7 @@ export function createKeyApi(send: Send, apiUrl: string, userAgent: string, now:
       if (!(error instanceof HttpFailure)) throw error
       const message = `${url.host}: ${error.message}`
       // Neither a certificate nor a proxy's refusal changes by asking again.
-      const passing = error.fault !== 'tls' && error.fault !== 'proxy'
+      const passing = error.fault !== 'certificate' && error.fault !== 'proxy'
       return { ok: false, skew: null, problem: { message, mayHaveActed: error.mayHaveActed, passing } }
     }
   }
@@ -191,7 +191,10 @@ function identifier(value: unknown): string | null {
   return id === null || id === '.' || id === '..' || !id.isWellFormed() ? null : id
 }
 
-/** What an answer outside 2xx means. */
+/** Answers of gateways and locks that may pass, and behind which the request may have been carried out. */
+const DOUBTFUL = [408, 409, 421, 423, 425, 499]
+
+/** What an answer outside 2xx means. `now` is by the server's clock. */
 function refusal(
   method: string,
   url: URL,
@@ -202,51 +205,51 @@ function refusal(
   const what = `${url.host} answered ${status} to ${method} ${url.pathname}`
   const certain = { status, message: what, mayHaveActed: false, passing: false }
   if (status === 401) return certain
-  if (status === 429) {
-    const retryAfter = parseRetryAfter(headers['retry-after'], now)
-    const message = `${what}: too many requests`
-    if (retryAfter === undefined) return { ...certain, message, passing: true }
-    const wait = `wait ${Math.ceil(retryAfter / 1000)} s`
-    return { ...certain, message: `${message}, ${wait}`, passing: true, retryAfter }
-  }
   if (status >= 300 && status < 400) {
     const location = headers.location ?? ''
     const host = URL.canParse(location, url.href) ? new URL(location, url).host : 'an unreadable address'
     const message = `${what} with a redirect to ${host}; redirects are never followed. Check api-url`
-    return { ...certain, message }
+    // "Done, look there" is said with these two.
+    return { ...certain, message, mayHaveActed: status === 302 || status === 303 }
   }
-  const reason = reasonGiven(body, credential)
-  const unknown = status >= 500 || status < 200
-  return { status, message: `${what}${reason && `: ${reason}`}`, mayHaveActed: unknown, passing: unknown }
+  const throttled = status === 429
+  const reason = throttled ? 'too many requests' : reasonGiven(body, credential)
+  const retryAfter = parseRetryAfter(headers['retry-after'], now)
+  const doubtful = status >= 500 || status < 200 || DOUBTFUL.includes(status)
+  return {
+    status,
+    message: `${what}${reason && `: ${reason}`}`,
+    mayHaveActed: doubtful,
+    passing: doubtful || throttled,
+    ...(retryAfter !== undefined && { retryAfter }),
+  }
 }
 
 const LONGEST_REASON = 300
 
 /**
  * The API's own words for a refusal, from any of the shapes that it uses: detail, error, or messages by field. Empty
- * for HTML or nothing. One line, cut to length, and without the credential, should the server repeat it.
+ * for HTML or nothing. One line, cut to length, without the credential, and without anything else that could be a key.
  */
 function reasonGiven(body: string, credential: string): string {
-  let answer: object | string | null
+  let answer: unknown
   try {
     answer = JSON.parse(body)
   } catch {
     return ''
   }
-  const words = (value: unknown, depth = 0): string[] => {
-    if (typeof value === 'string') return [value]
+  const words = (value: unknown, label = '', depth = 0): string[] => {
+    if (typeof value === 'string') return [label + value]
     if (typeof value !== 'object' || value === null || depth > 3) return []
-    return Object.values(value).flatMap((part) => words(part, depth + 1))
+    return Object.entries(value).flatMap(([name, part]) => {
+      const plain = /^(detail|error|message|messages|non_field_errors|\d+)$/.test(name)
+      return name === 'code' ? [] : words(part, plain ? label : `${label}${name}: `, depth + 1)
+    })
   }
-  const named = ([name, value]: [string, unknown]) => {
-    const said = words(value).join(' ')
-    if (!said || name === 'code') return []
-    return /^(detail|error|message|messages|non_field_errors|\d+)$/.test(name) ? said : `${name}: ${said}`
-  }
-  const parts = typeof answer === 'string' ? [answer] : Object.entries(answer ?? {}).flatMap(named)
-  return parts
+  return words(answer)
     .join('; ')
     .replaceAll(credential, '***')
+    .replace(/[\w-]{24,}/g, '***')
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
     .trim()
     .slice(0, LONGEST_REASON)

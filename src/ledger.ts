@@ -15,12 +15,10 @@ export interface Ledger {
   settle(mark: Mark): void
   /** The request made this key. */
   obtain(key: IssuedKey, mark: Mark): void
-  /** The key is left to its expiry, as the workflow asked. */
-  keep(key: IssuedKey): void
+  /** Whether the key is left to its expiry, as the workflow asked, or ended by post. */
+  keep(key: IssuedKey, keep: boolean): void
   /** The key is dead. */
   end(key: IssuedKey): void
-  /** The key is to be ended by post, whatever the workflow asked. */
-  giveToPost(key: IssuedKey): void
   keys(): readonly IssuedKey[]
   ids(): ReadonlySet<string>
 }
@@ -28,10 +26,13 @@ export interface Ledger {
 /** An empty ledger. Nothing is saved until there is something to save. */
 export function openLedger(
   { apiUrl, apiKey, revoke, onRevokeFailure }: Inputs,
-  surroundings: { runner: Pick<Runner, 'saveState'> } & Pick<SavedState, 'userAgent' | 'proxy' | 'settings'>,
+  surroundings: { runner: Pick<Runner, 'saveState'> } & Pick<
+    SavedState,
+    'userAgent' | 'proxy' | 'settings' | 'bootedAt'
+  >,
 ): Ledger {
-  const { runner, userAgent, proxy, settings } = surroundings
-  const network = { apiUrl, apiKey, userAgent, proxy, settings }
+  const { runner, userAgent, proxy, settings, bootedAt } = surroundings
+  const network = { apiUrl, apiKey, userAgent, proxy, settings, bootedAt }
   let keys: readonly IssuedKey[] = []
   let marks: readonly Mark[] = []
   const save = () => {
@@ -39,10 +40,6 @@ export function openLedger(
     runner.saveState(STATE_NAME, JSON.stringify(state))
   }
   const without = <T>(items: readonly T[], gone: T) => items.filter((item) => item !== gone)
-  const setKeep = (key: IssuedKey, keep: boolean) => {
-    keys = keys.map((held) => (held.id === key.id ? { ...held, keep } : held))
-    save()
-  }
   return {
     intend(mark) {
       marks = [...marks, mark]
@@ -57,12 +54,14 @@ export function openLedger(
       marks = without(marks, mark)
       save()
     },
-    keep: (key) => setKeep(key, true),
+    keep(key, keep) {
+      keys = keys.map((held) => (held.id === key.id ? { ...held, keep } : held))
+      save()
+    },
     end(key) {
       keys = keys.filter(({ id }) => id !== key.id)
       save()
     },
-    giveToPost: (key) => setKeep(key, false),
     keys: () => keys,
     ids: () => new Set(keys.map(({ id }) => id)),
   }

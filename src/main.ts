@@ -11,7 +11,7 @@ import { maskedForms } from './masking.ts'
 import { networkSettings } from './network-settings.ts'
 import { proxyFor } from './proxy-for.ts'
 import { runner } from './runner.ts'
-import { fileDigest, systemClock } from './system.ts'
+import { bootedAt, digestOf, systemClock } from './system.ts'
 import { userAgent } from './version.ts'
 
 const cancellation = createCancellation(systemClock.now)
@@ -38,7 +38,8 @@ async function run(): Promise<void> {
       cancellation,
       userAgent: agent,
       proxy,
-      settings: networkSettings(process.env, fileDigest),
+      settings: networkSettings(process.env, digestOf),
+      bootedAt,
     })
   } catch (error) {
     setFailed(error instanceof Error ? error.message : String(error))

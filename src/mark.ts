@@ -71,9 +71,9 @@ export function sight(
   const slack = skew === null ? UNKNOWN_CLOCK_SLACK : CLOCK_SLACK
   const from = mark.askedAt + (skew ?? 0) - slack
   const to = mark.deadline + SLOW_SERVER + (skew ?? 0) + slack
-  const possible = list.filter(
-    ({ id, createdAt, expiresAt }) =>
-      !known.has(id) &&
+  const others = list.filter(({ id }) => !known.has(id))
+  const possible = others.filter(
+    ({ createdAt, expiresAt }) =>
       createdAt !== null &&
       from <= createdAt &&
       createdAt <= to &&
@@ -81,12 +81,15 @@ export function sight(
       // ignores it makes a key without.
       (expiresAt === null || Math.abs(expiresAt - mark.expiry) < 1000),
   )
-  const exact = possible.filter(({ expiresAt }) => expiresAt === mark.expiry)
+  const marked = ({ expiresAt }: ListedKey) => expiresAt === mark.expiry
+  const exact = possible.filter(marked)
   const [only] = exact
   if (only && exact.length === 1 && !mark.weak) return { kind: 'found', key: only }
   // Keys that miss the mark by milliseconds are other runs' where the server keeps milliseconds, and only worth a
   // warning where it does not: there every expiry ends in whole seconds, or there is none.
   const blurred = possible.filter(({ expiresAt }) => expiresAt === null || expiresAt % 1000 === 0)
-  const candidates = exact.length > 0 ? exact : blurred
+  // One that has the mark, but was made at another time, may be ours where a clock was wrong.
+  const elsewhen = mark.weak ? [] : others.filter(marked)
+  const candidates = [exact, elsewhen, blurred].find(({ length }) => length > 0) ?? []
   return candidates.length > 0 ? { kind: 'unclear', candidates } : { kind: 'absent' }
 }

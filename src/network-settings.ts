@@ -1,6 +1,5 @@
-/** The variables by which Node decides which certificate authorities it trusts; those that name a file come first. */
-const FILES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE']
-export const AUTHORITIES = [...FILES, 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
+/** The variables by which Node decides which certificate authorities it trusts. */
+export const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
 /** The variables that name a proxy, or the hosts that need none; each is read in both cases. */
 export const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [
   name,
@@ -8,19 +7,19 @@ export const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].fl
 ])
 
 /**
- * The variables that decide whom this process trusts and which way its requests go, with their values; for a
- * file, a digest of its content too, so that a later step that swaps the file is noticed. Unset variables are
- * left out. `digest` gives null for a file that cannot be read.
+ * The variables that decide whom this process trusts and which way its requests go, with their values; for
+ * certificates, a digest of what they lead to as well, so that a later step that swaps a file or adds one is noticed.
+ * Unset variables are left out. `digest` gives null for what cannot be read.
  */
 export function networkSettings(
   env: NodeJS.ProcessEnv,
-  digest: (path: string) => string | null,
+  digest: (name: string, value: string) => string | null,
 ): Record<string, string> {
-  const set = [...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]] as const] : []))
-  return Object.fromEntries(
-    set.map(([name, value]) => [
-      name,
-      FILES.includes(name) ? `${value} ${digest(value) ?? 'unreadable'}` : value,
-    ]),
-  )
+  const settings: Record<string, string> = {}
+  for (const name of [...AUTHORITIES, ...PROXIES]) {
+    const value = env[name]
+    if (!value) continue
+    settings[name] = AUTHORITIES.includes(name) ? `${value} ${digest(name, value) ?? 'unreadable'}` : value
+  }
+  return settings
 }

@@ -7,7 +7,7 @@ import { parseState } from './read-state.ts'
 import { revokeKey } from './revoke-key.ts'
 import { runner } from './runner.ts'
 import { STATE_NAME } from './saved-state.ts'
-import { fileDigest, systemClock } from './system.ts'
+import { bootedAt, digestOf, systemClock } from './system.ts'
 
 // Nothing is more urgent than the revocation: a signal does not stop it, only the runner's kill does.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
@@ -20,9 +20,10 @@ async function run(): Promise<void> {
       runner,
       connect: ({ apiUrl, proxy, userAgent }) =>
         createKeyApi(createSend(proxy), apiUrl, userAgent, systemClock.now),
-      settings: networkSettings(process.env, fileDigest),
+      settings: networkSettings(process.env, digestOf),
+      bootedAt,
       verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
-      policyWithoutRecord: () => (getInput('on-revoke-failure') === 'fail' ? 'fail' : 'warn'),
+      policyWithoutRecord: () => (/^fail$/i.test(getInput('on-revoke-failure')) ? 'fail' : 'warn'),
     })
   } catch (error) {
     setFailed(error instanceof Error ? error.message : String(error))

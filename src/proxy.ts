@@ -52,7 +52,8 @@ export function tunnelThrough(proxy: string, secure: boolean) {
         }
         socket.destroy()
         const hint = status === 407 ? '; it wants a login, as in http://USER:PASSWORD@HOST:PORT' : ''
-        refuse(`the proxy ${host} refused the tunnel with status ${status}${hint}`, status < 500)
+        const lasting = status < 500 && status !== 408 && status !== 429
+        refuse(`the proxy ${host} refused the tunnel with status ${status}${hint}`, lasting)
       })
       .on('error', (error: NodeJS.ErrnoException) =>
         refuse(`the proxy ${host} could not be reached (${error.code ?? 'closed early'})`, false),

@@ -52,6 +52,7 @@ const FIELDS: Record<Exclude<keyof SavedState, 'version'>, Check> = {
   userAgent: isFilled,
   proxy: isText,
   settings: (value) => isObject(value) && Object.values(value).every(isText),
+  bootedAt: isInstant,
   revoke: isFlag,
   onRevokeFailure: (value) => value === 'warn' || value === 'fail',
   keys: listOf({

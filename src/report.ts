@@ -19,11 +19,6 @@ export function shortened({ prefix, id }: Named): string {
   return `${plain(prefix)}... (id ${shortId(id)})`
 }
 
-/** The same with the whole id, for whoever has to act on it. */
-export function inFull({ prefix, id }: Named): string {
-  return `${plain(prefix)}... (id ${plain(id)})`
-}
-
 function shortId(id: string): string {
   const whole = cell(id)
   return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
@@ -34,7 +29,7 @@ function cell(text: string): string {
 }
 
 /** Text of the server's for a line of log: what could start a line or a command of its own is left out. */
-function plain(text: string): string {
+export function plain(text: string): string {
   return text.replace(/[^\x21-\x7e]/g, '?').slice(0, 200)
 }
 

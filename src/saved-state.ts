@@ -26,6 +26,8 @@ export interface SavedState {
   proxy: string
   /** The environment's settings for the network when main ran (see network-settings.ts). */
   settings: Record<string, string>
+  /** When the machine started, by its clock as it was set then (see system.ts): milliseconds since 1970. */
+  bootedAt: number
   revoke: boolean
   onRevokeFailure: 'warn' | 'fail'
   /** Keys that post has to end. */

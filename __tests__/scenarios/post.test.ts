@@ -119,14 +119,15 @@ describe('how a key ends', () => {
   )
 
   test(
-    'a 204 without effect is not taken for an end',
+    'a 204 without effect is not taken for an end: the key is revoked again',
     () =>
       onStage({}, async ({ emulator, job, inputs }) => {
         await job.main(inputs)
         emulator.fault({ on: 'revoke', kind: 'status', status: 204 })
         const post = await job.post()
-        expect(post.shown).not.toContain('Revoked (verified)')
-        expect(warningsOf(post)).toContain('the API still accepts it')
+        expect(post.shown).toContain('Revoked (verified)')
+        expect(emulator.requests.filter(({ method }) => method === 'DELETE')).toHaveLength(2)
+        expect(emulator.account.live()).toEqual([])
       }),
     20_000,
   )

@@ -98,7 +98,7 @@ export async function runMatrix(matrix: Matrix, subject: Subject): Promise<Matri
     await after(dice.between(0, startWithin))
     const main = startProcessOfJob(() => outcome.createRequests++)
     const { runner, state } = recordState()
-    const common = { random: dice.roll, runner, settings: {} }
+    const common = { random: dice.roll, runner, settings: {}, bootedAt: START }
     try {
       await subject.issueKey(inputs, {
         ...common,

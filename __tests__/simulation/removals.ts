@@ -35,8 +35,8 @@ export const REMOVALS: Removal[] = [
   {
     rule: 'the proof: only a 401 to the key itself counts',
     file: 'end-key.ts',
-    from: 'if (token !== null) return prove(token, answered, tools, budget)',
-    to: "if (token !== null && typeof answered === 'object') return prove(token, answered, tools, budget)\n  if (token !== null) return { dead: true, verified: true, already: false }",
+    from: '    if (token === null) {',
+    to: "    if (answered === 'revoked') return { dead: true, verified: true, already: false }\n    if (token === null) {",
   },
   {
     rule: 'the uniqueness rule: of several that match, none is revoked',

@@ -36,7 +36,8 @@ export async function runSchedule(seed: number, subject: Subject): Promise<Outco
   const violation = (text: string) => outcome.violations.push(text)
 
   const clockError = chooseClockError(dice, count)
-  const server = chooseServer(dice, clockError, count)
+  const clockErrorInPost = chooseClockErrorInPost(dice, clockError, count)
+  const server = chooseServer(dice, clockError, clockErrorInPost, count)
   const account = createAccount({ ...server, now: time.now, random: dice.roll })
   const inputs = chooseInputs(dice, account.longLivedKey)
   const outage = dice.chance(0.1) ? chooseOutage(dice, time) : null
@@ -51,7 +52,6 @@ export async function runSchedule(seed: number, subject: Subject): Promise<Outco
       : (['same before', 'same after', 'near', 'earlier'] as const)
   const twins = dice.chance(0.2) ? dice.pick(kinds) : null
   let twinOfOurs = false
-  let lostRevocation = false
 
   const addTwin = (body: string, offset: number, age: number) => {
     const asked = Date.parse((JSON.parse(body) as { expiry: string }).expiry) + offset
@@ -84,11 +84,7 @@ export async function runSchedule(seed: number, subject: Subject): Promise<Outco
     chooseFault(what) {
       if (!dice.chance(rate) || !faultsLeft()) return 'none'
       const fault = dice.pick(FAULTS)
-      if (fault === 'revocation claimed, not done') {
-        if (what !== 'revoke') return 'none'
-        lostRevocation = true
-      }
-      return fault
+      return fault === 'revocation claimed, not done' && what !== 'revoke' ? 'none' : fault
     },
   })
 
@@ -125,7 +121,7 @@ export async function runSchedule(seed: number, subject: Subject): Promise<Outco
       subject,
       dice,
       time,
-      clockError,
+      clockError: clockErrorInPost,
       network: options,
       state: main.traces.state,
     })
@@ -156,7 +152,7 @@ export async function runSchedule(seed: number, subject: Subject): Promise<Outco
   const unmarked =
     server.fractions === 'drop' || server.fractions === 'refuse' || server.ignoreExpiry || twinOfOurs
   const outageInPost = outage !== null && outage.from < endOfPost && outage.to > startOfPost
-  const excused = troubles.length > 0 && (unmarked || outageInPost || lostRevocation)
+  const excused = troubles.length > 0 && (unmarked || outageInPost)
   for (const key of alive) {
     if (postRuns > 0 && key.token === main.kept) continue
     if (postRuns > 0 && !excused)
@@ -191,7 +187,12 @@ interface Server {
   dateHeader: boolean
 }
 
-function chooseServer(dice: Dice, clockError: number, count: (kind: string) => void): Server {
+function chooseServer(
+  dice: Dice,
+  clockError: number,
+  clockErrorInPost: number,
+  count: (kind: string) => void,
+): Server {
   const server: Server = {
     createStatus: dice.pick([200, 201]),
     idForm: dice.pick(['hex', 'integer']),
@@ -212,7 +213,7 @@ function chooseServer(dice: Dice, clockError: number, count: (kind: string) => v
     selfRevocation: dice.pick(['allowed', 'allowed', 'allowed', 'forbidden', 'unauthorized']),
     ignoreExpiry: dice.chance(0.04),
     // With a wrong clock and a server that never says the time, nothing could tell which keys are new.
-    dateHeader: Math.abs(clockError) > MINUTE || dice.chance(0.9),
+    dateHeader: Math.max(Math.abs(clockError), Math.abs(clockErrorInPost)) > MINUTE || dice.chance(0.9),
   }
   if (server.listForm === 'paginated') count('paginated list')
   if (server.fractions === 'drop') count('rounded expiries')
@@ -238,6 +239,13 @@ function chooseClockError(dice: Dice, count: (kind: string) => void): number {
   if (!dice.chance(0.12)) return dice.between(-2000, 2000)
   count('wrong clock')
   return dice.pick([-1, 1]) * dice.between(2 * MINUTE, 90 * MINUTE)
+}
+
+/** A wrong clock may be set right before post, and a right one wrong. */
+function chooseClockErrorInPost(dice: Dice, before: number, count: (kind: string) => void): number {
+  if (!dice.chance(Math.abs(before) > MINUTE ? 0.5 : 0.02)) return before
+  count('clock set before post')
+  return Math.abs(before) > MINUTE ? dice.between(-2000, 2000) : dice.between(-90 * MINUTE, 90 * MINUTE)
 }
 
 function chooseOutage(dice: Dice, time: VirtualTime): { from: number; to: number } {
@@ -339,6 +347,7 @@ async function runMain(
       userAgent: 'simulation',
       proxy: '',
       settings: {},
+      bootedAt: START + clockError,
     })
     .catch((reason: Error) => {
       error = reason
@@ -411,6 +420,7 @@ async function runPost(stage: Stage & { state: Record<string, string> }): Promis
       random: dice.roll,
       runner,
       settings: {},
+      bootedAt: START + clockError,
       verificationOff: false,
       connect: ({ apiUrl, userAgent }) =>
         subject.createKeyApi(networkFor(process, subject, network), apiUrl, userAgent, clock.now),

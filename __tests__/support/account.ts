@@ -41,6 +41,8 @@ export interface AccountOptions {
   /** The server takes no notice of `expiry`, and makes keys that never expire. */
   ignoreExpiry?: boolean
   selfRevocation?: 'allowed' | 'forbidden' | 'unauthorized'
+  /** Every revocation is answered with 204 and not done. */
+  idleRevocation?: boolean
   /** Requests in any `windowMs`, over all credentials of the account; refused ones do not count. */
   throttle?: { requests: number; windowMs: number }
   dateHeader?: boolean
@@ -185,7 +187,7 @@ export function createAccount(options: AccountOptions): Account {
       return refuse(403, 'You do not have permission to perform this action.')
     if (key.token === credential && options.selfRevocation === 'unauthorized')
       return refuse(401, 'Invalid token.')
-    key.revoked = true
+    key.revoked = !options.idleRevocation
     return answer(204)
   }
 

@@ -47,6 +47,8 @@ export interface Rehearsal {
 }
 
 export const START = Date.parse('2027-03-01T12:00:00.250Z')
+/** When the machine started, in truth. */
+const BOOTED = START - 600_000
 
 export const INPUTS: Inputs = {
   apiKey: 'long-lived-key',
@@ -66,8 +68,15 @@ interface Stage {
   send: Send
 }
 
+interface StageOptions {
+  cues?: Cue[]
+  api?: Partial<AccountOptions>
+  /** What becomes of every such request, before `cues` are looked at. */
+  whenever?: (request: { method: string; path: string }, account: Account) => Cue | undefined
+}
+
 /** An account behind a network that follows `cues`, one a request, and then serves whatever is asked. */
-function createStage(cues: Cue[], api: Partial<AccountOptions>): Stage {
+function createStage({ cues = [], api = {}, whenever = () => undefined }: StageOptions): Stage {
   const time = createTime(START)
   let rolls = 0
   const random = () => ((rolls++ * 7919) % 997) / 997
@@ -88,7 +97,9 @@ function createStage(cues: Cue[], api: Partial<AccountOptions>): Stage {
         timeout,
       })
       effects.push(method)
-      const cue = left.shift() ?? { kind: 'serve' }
+      // As Node's own request does.
+      if (/[^\x20-\x7e]/.test(credential)) throw new TypeError('Invalid character in header content')
+      const cue = whenever({ method, path: url.pathname }, account) ?? left.shift() ?? { kind: 'serve' }
       let over = false
       const settle = (deliver: () => void) => {
         if (over) return
@@ -133,10 +144,8 @@ function answerOf(cue: Cue & { kind: 'answer' }, acted: HttpResponse | null): Ht
   return { status: cue.status, headers: cue.headers ?? {}, body }
 }
 
-export interface MainOptions {
+export interface MainOptions extends StageOptions {
   inputs?: Partial<Inputs>
-  cues?: Cue[]
-  api?: Partial<AccountOptions>
   /** This runner call throws, from its `failingFrom`-th time on (1 unless told). */
   failing?: string
   failingFrom?: number
@@ -149,7 +158,7 @@ export interface MainOptions {
 
 /** Rehearses main: the real use case, in virtual time. */
 export async function rehearseMain(options: MainOptions = {}): Promise<Rehearsal> {
-  const stage = createStage(options.cues ?? [], options.api ?? {})
+  const stage = createStage(options)
   const { time, account, seen, effects } = stage
   const process = startProcess(Number.POSITIVE_INFINITY, () => {})
   const clock = clockOn(time, options.clockError ?? 0, () => true)
@@ -168,6 +177,7 @@ export async function rehearseMain(options: MainOptions = {}): Promise<Rehearsal
     userAgent: 'rehearsal',
     proxy: 'http://proxy.example:3128',
     settings: { NO_PROXY: 'internal.example' },
+    bootedAt: BOOTED + (options.clockError ?? 0),
   })
     .catch((reason: Error) => {
       error = reason
@@ -179,9 +189,7 @@ export async function rehearseMain(options: MainOptions = {}): Promise<Rehearsal
   return { error, traces, effects, seen, account, took: endedAt - START }
 }
 
-export interface PostOptions {
-  cues?: Cue[]
-  api?: Partial<AccountOptions>
+export interface PostOptions extends StageOptions {
   /** What is changed of the state, once the account's keys are there. */
   state?: (account: Account) => Partial<SavedState>
   found?: FoundState
@@ -200,6 +208,7 @@ export const RECORD: SavedState = {
   userAgent: 'rehearsal',
   proxy: '',
   settings: {},
+  bootedAt: BOOTED,
   revoke: true,
   onRevokeFailure: 'warn',
   keys: [],
@@ -208,7 +217,7 @@ export const RECORD: SavedState = {
 
 /** Rehearses post: the real use case, in virtual time. */
 export async function rehearsePost(options: PostOptions = {}): Promise<Rehearsal> {
-  const { time, account, seen, effects, send } = createStage(options.cues ?? [], options.api ?? {})
+  const { time, account, seen, effects, send } = createStage(options)
   const process = startProcess(Number.POSITIVE_INFINITY, () => {})
   const clock = clockOn(time, 0, () => true)
   const { runner, traces } = recordRunner(process, '', 0)
@@ -221,6 +230,7 @@ export async function rehearsePost(options: PostOptions = {}): Promise<Rehearsal
     random: () => 0.5,
     runner: noting(runner, effects),
     settings: options.settings ?? {},
+    bootedAt: BOOTED,
     verificationOff: options.verificationOff ?? false,
     connect: ({ apiUrl, userAgent }) => createKeyApi(send, apiUrl, userAgent, clock.now),
     policyWithoutRecord: () => options.policyWithoutRecord ?? 'warn',

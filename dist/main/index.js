@@ -6,23 +6,24 @@ const {
 	issuedLine,
 	summarise,
 	budgetUntil,
+	seconds,
 	chooseMark,
 	formatInstant,
 	clockNote,
 	backoff,
-	seconds,
 	endKey,
 	shortened,
 	faultInAnswer,
 	recoverKeys,
 	createCancellation,
 	CANCEL,
+	systemClock,
 	getInput,
 	setSecret,
+	bootedAt,
 	networkSettings,
-	fileDigest,
+	digestOf,
 	runner,
-	systemClock,
 	createKeyApi,
 	createSend,
 	setFailed,
@@ -128,8 +129,8 @@ function readInputs(input, whyNoKey = null) {
 		expiresIn: readDuration('expires-in', given('expires-in', '1h'), '1 minute', '5 days', '30m'),
 		apiUrl: readApiUrl(given('api-url', 'https://www.spherescout.io')),
 		exportEnv: readVariableName(given('export-env')),
-		revoke: readFlag('revoke', given('revoke', 'true')),
-		onRevokeFailure: readPolicy(given('on-revoke-failure', 'warn')),
+		revoke: readChoice('revoke', given('revoke', 'true'), ['true', 'false']) === 'true',
+		onRevokeFailure: readChoice('on-revoke-failure', given('on-revoke-failure', 'warn'), ['warn', 'fail']),
 		timeout: readDuration('timeout', given('timeout', '2m'), '1 second', '30 minutes', '2m'),
 	}
 }
@@ -161,11 +162,8 @@ function readApiUrl(value) {
 	const example = 'For example: api-url: https://www.spherescout.io'
 	if (!URL.canParse(value)) throw new Error(`Input api-url is not a URL. ${example}`)
 	const url = new URL(value)
-	if (url.username || url.password)
-		throw new Error(
-			`Input api-url holds a user name or password; the credential goes into api-key. ${example}`,
-		)
-	if (/[?#]/.test(value)) throw new Error(`Input api-url holds a query or fragment. ${example}`)
+	if (url.username || url.password || /[?#]/.test(value))
+		throw new Error(`Input api-url holds a user name, password, query or fragment. ${example}`)
 	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
 		throw new Error(
 			`Input api-url must start with https:// (http:// is for loopback hosts alone), as a key would be sent in the clear. ${example}`,
@@ -185,15 +183,11 @@ function readVariableName(value) {
 	if (RESERVED_NAMES.test(value)) throw refuse('a name that is reserved for the runner')
 	return value
 }
-function readFlag(name, value) {
-	if (/^(true|True|TRUE)$/.test(value)) return true
-	if (/^(false|False|FALSE)$/.test(value)) return false
-	throw new Error(`Input ${name} is ${quoted(value)}: it must be true or false. For example: ${name}: true`)
-}
-function readPolicy(value) {
-	if (value === 'warn' || value === 'fail') return value
+function readChoice(name, value, choices) {
+	const choice = choices.find((known) => known === value.toLowerCase())
+	if (choice !== undefined) return choice
 	throw new Error(
-		`Input on-revoke-failure is ${quoted(value)}: it must be warn or fail. For example: on-revoke-failure: fail`,
+		`Input ${name} is ${quoted(value)}: it must be ${choices.join(' or ')}. For example: ${name}: ${choices[0]}`,
 	)
 }
 /** A value for a message: one line, and not too much of it. */
@@ -216,8 +210,8 @@ function whyNoSecrets({ eventName, actor, payload }) {
 
 /** An empty ledger. Nothing is saved until there is something to save. */
 function openLedger({ apiUrl, apiKey, revoke, onRevokeFailure }, surroundings) {
-	const { runner, userAgent, proxy, settings } = surroundings
-	const network = { apiUrl, apiKey, userAgent, proxy, settings }
+	const { runner, userAgent, proxy, settings, bootedAt } = surroundings
+	const network = { apiUrl, apiKey, userAgent, proxy, settings, bootedAt }
 	let keys = []
 	let marks = []
 	const save = () => {
@@ -225,10 +219,6 @@ function openLedger({ apiUrl, apiKey, revoke, onRevokeFailure }, surroundings) {
 		runner.saveState(STATE_NAME, JSON.stringify(state))
 	}
 	const without = (items, gone) => items.filter((item) => item !== gone)
-	const setKeep = (key, keep) => {
-		keys = keys.map((held) => (held.id === key.id ? { ...held, keep } : held))
-		save()
-	}
 	return {
 		intend(mark) {
 			marks = [...marks, mark]
@@ -243,12 +233,14 @@ function openLedger({ apiUrl, apiKey, revoke, onRevokeFailure }, surroundings) {
 			marks = without(marks, mark)
 			save()
 		},
-		keep: (key) => setKeep(key, true),
+		keep(key, keep) {
+			keys = keys.map((held) => (held.id === key.id ? { ...held, keep } : held))
+			save()
+		},
 		end(key) {
 			keys = keys.filter(({ id }) => id !== key.id)
 			save()
 		},
-		giveToPost: (key) => setKeep(key, false),
 		keys: () => keys,
 		ids: () => new Set(keys.map(({ id }) => id)),
 	}
@@ -301,7 +293,7 @@ async function issueKey(inputs, surroundings) {
 		const fate = inputs.revoke ? 'to be revoked by the post step' : 'left to its expiry'
 		summarise(runner, 'SphereScout key for this job', 'Afterwards', [{ key, fate }])
 		stopIfCancelled(cancellation)
-		if (!inputs.revoke) ledger.keep(key)
+		if (!inputs.revoke) ledger.keep(key, true)
 	} catch (error) {
 		await endAll(ledger, surroundings, inputs.apiKey)
 		throw error
@@ -319,6 +311,10 @@ async function obtainKey(inputs, surroundings, ledger) {
 	let longestRetryAfter = 0
 	for (let attempt = 1; ; ) {
 		stopIfCancelled(cancellation)
+		if (budget.left() < SHORTEST_ATTEMPT)
+			throw new Error(
+				`No key was obtained within the timeout of ${seconds(inputs.timeout)}. Raise input timeout.`,
+			)
 		const limits = budget.limits()
 		const mark = chooseMark(clock.now(), skew, inputs.expiresIn, limits.timeout, wholeSeconds, random())
 		ledger.intend(mark)
@@ -336,8 +332,7 @@ async function obtainKey(inputs, surroundings, ledger) {
 			if (!clockWasWrong || replaced) return key
 			// Its lifetime was reckoned by a clock that is wrong; by the server's it is another than was asked for.
 			replaced = true
-			await replace(key, work)
-			if (budget.left() < SHORTEST_ATTEMPT) throw new Error(clockMessage(inputs.timeout))
+			await endAll(ledger, surroundings, inputs.apiKey, budget.left())
 			continue
 		}
 		const { problem } = reply
@@ -356,8 +351,8 @@ async function obtainKey(inputs, surroundings, ledger) {
 		longestRetryAfter = Math.max(longestRetryAfter, retryAfter)
 		// Never so late that being sent away once more would pass the timeout.
 		const room = budget.left() - SHORTEST_ATTEMPT - retryAfter - longestRetryAfter
-		const spread = Math.min(HERD_SPREAD * longestRetryAfter, room)
-		const wait = backoff(attempt, problem.retryAfter, random(), spread)
+		const most = retryAfter > 0 ? Math.max(0, room) : Infinity
+		const wait = backoff(attempt, retryAfter, random(), HERD_SPREAD * longestRetryAfter, most)
 		if (wait + SHORTEST_ATTEMPT > budget.left())
 			throw new Error(gaveUpMessage(problem, attempt, wait, inputs.timeout))
 		runner.info(`${problem.message}. Trying again in ${seconds(wait)}.`)
@@ -411,14 +406,6 @@ async function recover(mark, why, work) {
 			break
 	}
 }
-async function replace(key, work) {
-	const ending = await endKey(key, work.inputs.apiKey, work, work.budget)
-	if (ending.dead) work.ledger.end(key)
-	work.runner.info(
-		`The key ${shortened(key)} was made with the wrong clock and is replaced` +
-			`${ending.dead ? ' (revoked)' : `; it could not be revoked yet (${ending.reason}), the post step will try again`}.`,
-	)
-}
 function handOver(key, inputs, runner) {
 	const token = key.token ?? ''
 	runner.setOutput('key', token)
@@ -429,10 +416,10 @@ function handOver(key, inputs, runner) {
 	runner.setOutput('expires-at', instant(key.expiresAt))
 	if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
 }
-/** Compensation: main is failing, so every key that it holds is ended now. What cannot be is left to post. */
-async function endAll(ledger, surroundings, apiKey) {
+/** Compensation: every key that main holds and will not hand over is ended now. What cannot be is left to post. */
+async function endAll(ledger, surroundings, apiKey, time = COMPENSATION) {
 	const { runner, clock, cancellation } = surroundings
-	const budget = budgetUntil(clock.now() + COMPENSATION, clock, cancellation)
+	const budget = budgetUntil(clock.now() + Math.min(time, COMPENSATION), clock, cancellation)
 	for (const key of ledger.keys()) {
 		const ending = await endKey(key, apiKey, surroundings, budget)
 		if (ending.dead)
@@ -443,7 +430,7 @@ async function endAll(ledger, surroundings, apiKey) {
 			)
 		try {
 			if (ending.dead) ledger.end(key)
-			else ledger.giveToPost(key)
+			else ledger.keep(key, false)
 		} catch {
 			// A state file that cannot be written may be why main is failing; the other keys still have to be ended.
 		}
@@ -456,13 +443,7 @@ function stopIfCancelled(cancellation) {
 function refusalMessage({ status, message }) {
 	if (status === 401)
 		return `The API did not accept api-key: it is wrong, revoked or expired (${message}). Check the secret that api-key is given.`
-	return `No key was created: ${message}.`
-}
-function clockMessage(timeout) {
-	return (
-		`This runner's clock is wrong, and the timeout of ${seconds(timeout)} left no time to ask for a key by the API's. ` +
-		"Raise input timeout, or set the runner's clock."
-	)
+	return `No key was obtained: ${message}.`
 }
 function gaveUpMessage({ message }, attempts, wait, timeout) {
 	return (
@@ -530,7 +511,8 @@ async function run() {
 			cancellation,
 			userAgent: agent,
 			proxy,
-			settings: networkSettings(process.env, fileDigest),
+			settings: networkSettings(process.env, digestOf),
+			bootedAt,
 		})
 	} catch (error) {
 		setFailed(error instanceof Error ? error.message : String(error))

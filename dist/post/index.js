@@ -8,7 +8,7 @@ const {
 	recoverKeys,
 	shortened,
 	endKey,
-	inFull,
+	plain,
 	summarise,
 	readable,
 	formatInstant,
@@ -16,8 +16,9 @@ const {
 	getState,
 	STATE_NAME,
 	getInput,
+	bootedAt,
 	networkSettings,
-	fileDigest,
+	digestOf,
 	createKeyApi,
 	createSend,
 	systemClock,
@@ -59,6 +60,7 @@ const FIELDS = {
 	userAgent: isFilled,
 	proxy: isText,
 	settings: (value) => isObject(value) && Object.values(value).every(isText),
+	bootedAt: isInstant,
 	revoke: isFlag,
 	onRevokeFailure: (value) => value === 'warn' || value === 'fail',
 	keys: listOf({
@@ -102,8 +104,8 @@ const DASHBOARD = 'Dashboard > Plans > API Keys'
 /** All of post, in milliseconds. */
 const POST = 60_000
 /**
- * How much longer post goes on where the API is throttled, in milliseconds: it will revoke the key, only later, as the
- * jobs of a matrix that end together have to take turns.
+ * How much longer post goes on where the API is throttled, in milliseconds, unless the keys expire before that: it will
+ * revoke them, only later, as the jobs of a matrix that end together have to take turns.
  */
 const THROTTLED = 30 * 60_000
 /** What is kept for revoking the known key while lost ones are looked for, in milliseconds. */
@@ -137,18 +139,29 @@ async function revokeKey(found, surroundings) {
 		return
 	}
 	warnOfChanges(state, surroundings)
-	const { clock } = surroundings
+	const { clock, bootedAt } = surroundings
 	const work = toolsFor(state, surroundings)
-	const deadline = clock.now() + POST
-	const budget = (end) =>
-		patientBudget(end, deadline + THROTTLED, clock, (wait) =>
+	const patient = (end, expiries) => {
+		const lastExpiry = Math.max(...expiries.map((expiry) => expiry ?? Infinity))
+		const latest = Math.min(Math.max(end, lastExpiry), end + THROTTLED)
+		return patientBudget(end, latest, clock, (wait) =>
 			runner.info(`The API has too many requests (429). Trying again in ${seconds(wait)}.`),
 		)
-	const kept = state.keys.length > 0 ? KEPT_FOR_KEYS : 0
-	const troubles = await settleMarks(state, work, budget(deadline - kept))
+	}
+	const deadline = clock.now() + POST
+	const toEnd = state.keys.filter(({ keep }) => !keep)
+	const kept = toEnd.length > 0 ? KEPT_FOR_KEYS : 0
+	const marks = state.marks.map((mark) => shifted(mark, bootedAt - state.bootedAt))
+	const expiries = marks.map(({ expiry }) => expiry)
+	const troubles = await settleMarks(marks, state.keys, work, patient(deadline - kept, expiries))
 	// The watch may have been prolonged; what is kept for the keys is still theirs.
-	troubles.push(...(await endKeys(state, work, budget(Math.max(deadline, clock.now() + kept)))))
+	const end = Math.max(deadline, clock.now() + kept)
+	troubles.push(...(await endKeys(state.keys, work, ({ expiresAt }) => patient(end, [expiresAt]))))
 	if (troubles.length > 0) conclude(troubles.join(' '), state.onRevokeFailure, runner)
+}
+/** The mark by the clock as it is now, where that was set by `shift` since main ran (in milliseconds). */
+function shifted(mark, shift) {
+	return { ...mark, askedAt: mark.askedAt + shift, deadline: mark.deadline + shift }
 }
 function conclude(message, policy, runner) {
 	if (policy === 'fail') throw new Error(message)
@@ -180,22 +193,22 @@ function warnOfChanges(state, { runner, settings, verificationOff }) {
  * Looks for the keys of lost create requests, until a server that is slow to act has had its time. What cannot be
  * settled comes back as sentences for the person who has to.
  */
-async function settleMarks(state, work, budget) {
+async function settleMarks(marks, keys, work, budget) {
 	const { runner, clock } = work
-	if (state.marks.length === 0) return []
-	runner.info(`Looking for the keys of ${state.marks.length} create request(s) whose reply was lost.`)
-	const known = new Set(state.keys.map(({ id }) => id))
-	const ownKey = state.keys.find(({ token }) => token !== null)?.token ?? null
-	const slowest = Math.max(...state.marks.map(({ deadline }) => deadline + SLOW_SERVER))
+	if (marks.length === 0) return []
+	runner.info(`Looking for the keys of ${marks.length} create request(s) whose reply was lost.`)
+	const known = new Set(keys.map(({ id }) => id))
+	const credentials = [...keys.map(({ token }) => token), work.apiKey]
+	const slowest = Math.max(...marks.map(({ deadline }) => deadline + SLOW_SERVER))
 	const until = Math.min(slowest, clock.now() + LONGEST_WATCH)
-	let open = state.marks.map((mark) => ({
+	let open = marks.map((mark) => ({
 		mark,
 		outcome: { kind: 'absent' },
 	}))
 	for (;;) {
 		const lookedAt = clock.now()
-		const marks = open.map(({ mark }) => mark)
-		const outcomes = await recoverKeys(marks, [ownKey, work.apiKey], known, work, budget)
+		const looked = open.map(({ mark }) => mark)
+		const outcomes = await recoverKeys(looked, credentials, known, work, budget)
 		open = open.flatMap(({ mark }, index) => {
 			const outcome = outcomes[index]
 			if (outcome === undefined) return []
@@ -205,13 +218,16 @@ async function settleMarks(state, work, budget) {
 			)
 			return []
 		})
-		const hopeless = open.every(({ outcome }) => outcome.kind === 'failed' && !outcome.problem.passing)
-		if (hopeless || lookedAt >= until || budget.left() <= 1) {
-			if (open.some(({ outcome }) => outcome.kind === 'absent') && lookedAt >= until)
+		const watched = lookedAt >= until
+		const worthAnother = open.some(({ outcome }) =>
+			outcome.kind === 'failed' ? outcome.problem.passing : !watched,
+		)
+		if (!worthAnother || budget.left() <= 1) {
+			if (watched && open.length > 0 && open.every(({ outcome }) => outcome.kind === 'absent'))
 				runner.info('No other key was made by such a request.')
-			return open.flatMap(({ mark, outcome }) => unsettled(mark, outcome, lookedAt >= until))
+			return open.flatMap(({ mark, outcome }) => unsettled(mark, outcome, watched))
 		}
-		await budget.pause(Math.min(WATCH_EVERY, Math.max(0, until - clock.now())))
+		await budget.pause(watched ? WATCH_EVERY : Math.min(WATCH_EVERY, Math.max(0, until - clock.now())))
 	}
 }
 function unsettled(mark, outcome, watchedToTheEnd) {
@@ -231,26 +247,30 @@ function unsettled(mark, outcome, watchedToTheEnd) {
 	return []
 }
 /** Revokes every key that is not to be kept, and proves it. What could not be proved comes back as sentences. */
-async function endKeys(state, work, budget) {
+async function endKeys(keys, work, budgetFor) {
 	const { runner, clock } = work
 	const troubles = []
 	const ends = []
 	const note = (key, how, rest = `, ${readable(clock.now())}`) =>
 		ends.push({ key, fate: `**${how}**${rest}` })
-	for (const key of state.keys) {
-		if (key.keep) {
+	// At the same time: none has to wait for another that takes all of it.
+	const endings = await Promise.all(
+		keys.map((key) => (key.keep ? null : endKey(key, work.apiKey, work, budgetFor(key)))),
+	)
+	for (const [index, key] of keys.entries()) {
+		const ending = endings[index]
+		if (!ending) {
 			runner.info(`The key ${shortened(key)} is left to its expiry${expiry(key)}, as revoke is false.`)
 			note(key, 'Left to its expiry', ', as revoke is false')
 			continue
 		}
-		const ending = await endKey(key, work.apiKey, work, budget)
 		if (ending.dead) {
 			const how = `${ending.already ? 'Already revoked or expired' : 'Revoked'}${ending.verified ? ' (verified)' : ''}`
 			runner.info(`${how}: the API key ${shortened(key)}${ending.verified ? ' is refused with 401' : ''}.`)
 			note(key, how)
 		} else {
 			troubles.push(
-				`The API key ${inFull(key)} could not be shown to be dead: ${ending.reason}. It expires by itself${expiry(key) || ' never'}; ` +
+				`The API key ${plain(key.prefix)}... (id ${plain(key.id)}) could not be shown to be dead: ${ending.reason}. It expires by itself${expiry(key) || ' never'}; ` +
 					`to end it now: ${DASHBOARD}.`,
 			)
 			note(key, 'Not shown to be dead')
@@ -274,9 +294,10 @@ async function run() {
 			runner,
 			connect: ({ apiUrl, proxy, userAgent }) =>
 				createKeyApi(createSend(proxy), apiUrl, userAgent, systemClock.now),
-			settings: networkSettings(process.env, fileDigest),
+			settings: networkSettings(process.env, digestOf),
+			bootedAt,
 			verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
-			policyWithoutRecord: () => (getInput('on-revoke-failure') === 'fail' ? 'fail' : 'warn'),
+			policyWithoutRecord: () => (/^fail$/i.test(getInput('on-revoke-failure')) ? 'fail' : 'warn'),
 		})
 	} catch (error) {
 		setFailed(error instanceof Error ? error.message : String(error))

@@ -1,8 +1,5 @@
 'use strict'
 const { appendFileSync, readFileSync } = require('node:fs')
-
-// We use any as a valid input type
-/* eslint-disable @typescript-eslint/no-explicit-any */
 /**
  * Sanitizes an input into a string so it can be passed into issueCommand safely
  * @param input input to sanitize into a string
@@ -118,8 +115,6 @@ function escapeProperty(s) {
 }
 
 // For internal use, subject to change.
-// We use any as a valid input type
-/* eslint-disable @typescript-eslint/no-explicit-any */
 function issueFileCommand(command, message) {
 	const filePath = process.env[`GITHUB_${command}`]
 	if (!filePath) {
@@ -161,15 +156,12 @@ var ExitCode
 	 */
 	ExitCode[(ExitCode['Failure'] = 1)] = 'Failure'
 })(ExitCode || (ExitCode = {}))
-//-----------------------------------------------------------------------
 // Variables
-//-----------------------------------------------------------------------
 /**
  * Sets env variable for this action and future actions in the job
  * @param name the name of the variable to set
  * @param val the value of the variable. Non-string values will be converted to a string via JSON.stringify
  */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
 function exportVariable(name, val) {
 	const convertedVal = toCommandValue(val)
 	process.env[name] = convertedVal
@@ -236,7 +228,6 @@ function getInput(name, options) {
  * @param     name     name of the output to set
  * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
  */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
 function setOutput(name, value) {
 	const filePath = process.env['GITHUB_OUTPUT'] || ''
 	if (filePath) {
@@ -245,9 +236,7 @@ function setOutput(name, value) {
 	process.stdout.write(require('os').EOL)
 	issueCommand('set-output', { name }, toCommandValue(value))
 }
-//-----------------------------------------------------------------------
 // Results
-//-----------------------------------------------------------------------
 /**
  * Sets the action status to failed.
  * When the action exits it will be with an exit code of 1
@@ -288,16 +277,13 @@ function warning(message, properties = {}) {
 function info(message) {
 	process.stdout.write(message + require('os').EOL)
 }
-//-----------------------------------------------------------------------
 // Wrapper action state
-//-----------------------------------------------------------------------
 /**
  * Saves state for current action, the state can only be retrieved by this action's post job execution.
  *
  * @param     name     name of the state to store
  * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
  */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
 function saveState(name, value) {
 	const filePath = process.env['GITHUB_STATE'] || ''
 	if (filePath) {
@@ -387,7 +373,8 @@ function tunnelThrough(proxy, secure) {
 				}
 				socket.destroy()
 				const hint = status === 407 ? '; it wants a login, as in http://USER:PASSWORD@HOST:PORT' : ''
-				refuse(`the proxy ${host} refused the tunnel with status ${status}${hint}`, status < 500)
+				const lasting = status < 500 && status !== 408 && status !== 429
+				refuse(`the proxy ${host} refused the tunnel with status ${status}${hint}`, lasting)
 			})
 			.on('error', (error) =>
 				refuse(`the proxy ${host} could not be reached (${error.code ?? 'closed early'})`, false),
@@ -499,21 +486,20 @@ function exchange(request, agent, proxy) {
 /** Node's error codes, in the words of somebody who has to mend the network. */
 function describe(error, connected, proxy) {
 	const code = error.code ?? ''
-	const via = proxy ? ` (through the proxy ${proxyHost(proxy)})` : ''
 	if (error instanceof ProxyRefusal) return [error.lasting ? 'proxy' : 'refused', error.message]
+	// Never the login that its URL may hold.
+	const via = proxy ? ` (through the proxy ${new URL(proxy).host})` : ''
 	if (connected) return ['cut', `closed the connection before it answered${via}`]
 	if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return ['dns', `its name could not be resolved (${code})`]
-	if (/CERT|^ERR_TLS|^ERR_SSL|^UNABLE_TO|^EPROTO|SIGNATURE/.test(code))
+	if (/CERT|^UNABLE_TO|SIGNATURE/.test(code))
 		return [
-			'tls',
-			`its certificate or TLS handshake was not accepted (${code})${via}; ` +
+			'certificate',
+			`its certificate was not accepted (${code})${via}; ` +
 				'where a private CA signs it, give its file in NODE_EXTRA_CA_CERTS',
 		]
+	// A load balancer that restarts says so too.
+	if (/^EPROTO|^ERR_(TLS|SSL)/.test(code)) return ['refused', `the TLS handshake failed (${code})${via}`]
 	return ['refused', `the connection failed (${code || 'closed early'})${via}`]
-}
-/** The proxy's host and port, never the login that its URL may hold. */
-function proxyHost(proxy) {
-	return URL.canParse(proxy) ? new URL(proxy).host : 'with an unreadable address'
 }
 
 const FIRST_WAIT = 500
@@ -521,11 +507,11 @@ const LONGEST_WAIT = 20_000
 /**
  * How long to wait before the next attempt, in milliseconds: exponential with full jitter, on top of what the server
  * asked for, if it did. `failures` counts the attempts that failed so far (1 or more); `random` is in [0, 1).
- * `spread`, if it is longer, takes the place of the exponential one.
+ * `spread`, if it is longer, takes the place of the exponential one; neither is more than `most`.
  */
-function backoff(failures, retryAfter, random, spread = 0) {
+function backoff(failures, retryAfter, random, spread = 0, most = Infinity) {
 	const exponential = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1))
-	return Math.ceil((retryAfter ?? 0) + random * Math.max(exponential, spread))
+	return Math.ceil((retryAfter ?? 0) + random * Math.min(Math.max(exponential, spread), most))
 }
 /** The wait that a Retry-After header asks for, in milliseconds: whole seconds, or a date seen from `now`. */
 function parseRetryAfter(header, now) {
@@ -578,7 +564,7 @@ function createKeyApi(send, apiUrl, userAgent, now) {
 			})
 			const skew = skewOf(response, (asked + now()) / 2)
 			if (response.status < 200 || response.status > 299)
-				return { ok: false, skew, problem: refusal(method, url, response, credential, now()) }
+				return { ok: false, skew, problem: refusal(method, url, response, credential, now() + (skew ?? 0)) }
 			try {
 				return { ok: true, skew, value: read(response) }
 			} catch {
@@ -590,7 +576,7 @@ function createKeyApi(send, apiUrl, userAgent, now) {
 			if (!(error instanceof HttpFailure)) throw error
 			const message = `${url.host}: ${error.message}`
 			// Neither a certificate nor a proxy's refusal changes by asking again.
-			const passing = error.fault !== 'tls' && error.fault !== 'proxy'
+			const passing = error.fault !== 'certificate' && error.fault !== 'proxy'
 			return { ok: false, skew: null, problem: { message, mayHaveActed: error.mayHaveActed, passing } }
 		}
 	}
@@ -672,32 +658,36 @@ function identifier(value) {
 	const id = text(value)
 	return id === null || id === '.' || id === '..' || !id.isWellFormed() ? null : id
 }
-/** What an answer outside 2xx means. */
+/** Answers of gateways and locks that may pass, and behind which the request may have been carried out. */
+const DOUBTFUL = [408, 409, 421, 423, 425, 499]
+/** What an answer outside 2xx means. `now` is by the server's clock. */
 function refusal(method, url, { status, headers, body }, credential, now) {
 	const what = `${url.host} answered ${status} to ${method} ${url.pathname}`
 	const certain = { status, message: what, mayHaveActed: false, passing: false }
 	if (status === 401) return certain
-	if (status === 429) {
-		const retryAfter = parseRetryAfter(headers['retry-after'], now)
-		const message = `${what}: too many requests`
-		if (retryAfter === undefined) return { ...certain, message, passing: true }
-		const wait = `wait ${Math.ceil(retryAfter / 1000)} s`
-		return { ...certain, message: `${message}, ${wait}`, passing: true, retryAfter }
-	}
 	if (status >= 300 && status < 400) {
 		const location = headers.location ?? ''
 		const host = URL.canParse(location, url.href) ? new URL(location, url).host : 'an unreadable address'
 		const message = `${what} with a redirect to ${host}; redirects are never followed. Check api-url`
-		return { ...certain, message }
+		// "Done, look there" is said with these two.
+		return { ...certain, message, mayHaveActed: status === 302 || status === 303 }
 	}
-	const reason = reasonGiven(body, credential)
-	const unknown = status >= 500 || status < 200
-	return { status, message: `${what}${reason && `: ${reason}`}`, mayHaveActed: unknown, passing: unknown }
+	const throttled = status === 429
+	const reason = throttled ? 'too many requests' : reasonGiven(body, credential)
+	const retryAfter = parseRetryAfter(headers['retry-after'], now)
+	const doubtful = status >= 500 || status < 200 || DOUBTFUL.includes(status)
+	return {
+		status,
+		message: `${what}${reason && `: ${reason}`}`,
+		mayHaveActed: doubtful,
+		passing: doubtful || throttled,
+		...(retryAfter !== undefined && { retryAfter }),
+	}
 }
 const LONGEST_REASON = 300
 /**
  * The API's own words for a refusal, from any of the shapes that it uses: detail, error, or messages by field. Empty
- * for HTML or nothing. One line, cut to length, and without the credential, should the server repeat it.
+ * for HTML or nothing. One line, cut to length, without the credential, and without anything else that could be a key.
  */
 function reasonGiven(body, credential) {
 	let answer
@@ -706,20 +696,18 @@ function reasonGiven(body, credential) {
 	} catch {
 		return ''
 	}
-	const words = (value, depth = 0) => {
-		if (typeof value === 'string') return [value]
+	const words = (value, label = '', depth = 0) => {
+		if (typeof value === 'string') return [label + value]
 		if (typeof value !== 'object' || value === null || depth > 3) return []
-		return Object.values(value).flatMap((part) => words(part, depth + 1))
+		return Object.entries(value).flatMap(([name, part]) => {
+			const plain = /^(detail|error|message|messages|non_field_errors|\d+)$/.test(name)
+			return name === 'code' ? [] : words(part, plain ? label : `${label}${name}: `, depth + 1)
+		})
 	}
-	const named = ([name, value]) => {
-		const said = words(value).join(' ')
-		if (!said || name === 'code') return []
-		return /^(detail|error|message|messages|non_field_errors|\d+)$/.test(name) ? said : `${name}: ${said}`
-	}
-	const parts = typeof answer === 'string' ? [answer] : Object.entries(answer ?? {}).flatMap(named)
-	return parts
+	return words(answer)
 		.join('; ')
 		.replaceAll(credential, '***')
+		.replace(/[\w-]{24,}/g, '***')
 		.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
 		.trim()
 		.slice(0, LONGEST_REASON)
@@ -782,14 +770,14 @@ async function persist(budget, random, attempt, worthwhile = (problem) => proble
 }
 
 /**
- * Makes a call that may be repeated with the first of `credentials` that may (null: one that must not be sent). After a
+ * Makes a call that may be repeated with the first of `credentials` that may (null: one that must not be sent; one that cannot be is passed over too). After a
  * 401, 403 or 404 it is the next one's turn, unless that was `enough`.
  */
 async function withCredentials(credentials, budget, random, call, enough) {
 	const message = 'there was no credential left to ask with'
 	let reply = { ok: false, skew: null, problem: { message, mayHaveActed: false, passing: false } }
 	for (const credential of credentials) {
-		if (credential === null) continue
+		if (credential === null || !isUsable(credential)) continue
 		reply = await persist(budget, random, (limits) => call(credential, limits))
 		if (reply.ok || ![401, 403, 404].includes(reply.problem.status ?? 0) || (await enough?.(reply))) break
 	}
@@ -799,24 +787,38 @@ async function withCredentials(credentials, budget, random, call, enough) {
 /** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
 const PROOF = 10_000
 const PROBE_EVERY = 500
+const UNKNOWN_ID = 'the API does not know its id'
 /**
  * Revokes `key` by id and proves it. The key revokes itself, so that `apiKey` need not travel again; where it may not
  * (403, 404, or a 401 though it lives), `apiKey` does, unless it is null because it must not be sent. A 204 or a 404 is
- * not proof; a 401 to the key itself is.
+ * not proof; a 401 to the key itself is. A key that is still accepted is revoked again while there is time.
  */
 async function endKey(key, apiKey, tools, budget) {
 	const token = key.token !== null && isUsable(key.token) ? key.token : null
-	// Refused with 401, it may be dead already; then `apiKey` stays where it is.
-	let proved = false
-	const isDead = async (reply) => {
-		if (token !== null && refuses(reply)) proved = refuses(await tools.api.probe(token, budget.limits()))
-		return proved
+	for (;;) {
+		// Refused with 401, it may be dead already; then `apiKey` stays where it is.
+		let proved = false
+		const isDead = async (reply) => {
+			if (token !== null && refuses(reply)) proved = refuses(await tools.api.probe(token, budget.limits()))
+			return proved
+		}
+		const answered = await revokeById(key.id, [token, apiKey], tools, budget, isDead)
+		if (proved) return { dead: true, verified: true, already: true }
+		if (token === null) {
+			if (answered === 'revoked') return { dead: true, verified: false, already: false }
+			return { dead: false, reason: answered === 'gone' ? UNKNOWN_ID : answered.message }
+		}
+		const refused = typeof answered === 'object' && !answered.passing
+		const reply = await probe(token, refused, tools, budget)
+		if (refuses(reply)) return { dead: true, verified: true, already: answered !== 'revoked' }
+		if (!refused && budget.left() > PROBE_EVERY) continue
+		if (typeof answered === 'object') return { dead: false, reason: answered.message }
+		const claim = answered === 'gone' ? UNKNOWN_ID : 'the API answered as if it were revoked'
+		return {
+			dead: false,
+			reason: `${claim}, but then: ${reply.ok ? 'the API still accepts it' : reply.problem.message}`,
+		}
 	}
-	const answered = await revokeById(key.id, [token, apiKey], tools, budget, isDead)
-	if (proved) return { dead: true, verified: true, already: true }
-	if (token !== null) return prove(token, answered, tools, budget)
-	if (answered === 'revoked') return { dead: true, verified: false, already: false }
-	return { dead: false, reason: answered === 'gone' ? 'the API no longer knows its id' : answered.message }
 }
 /**
  * Revokes by id with the first of `credentials` that may. Answers 'revoked', 'gone' (404, which proves nothing), or
@@ -832,23 +834,18 @@ async function revokeById(id, credentials, { api, random }, budget, enough) {
 function refuses(reply) {
 	return !reply.ok && reply.problem.status === 401
 }
-async function prove(token, answered, { api, clock, random }, budget) {
-	const refused = typeof answered === 'object' && !answered.passing
-	const probe = (limits) => api.probe(token, limits)
+/**
+ * Asks with the key until the answer is 401, or for 10 s; where its revocation was `refused`, only until there is an
+ * answer. Returns the last reply.
+ */
+async function probe(token, refused, { api, clock, random }, budget) {
 	// Throttled, it says nothing about the key.
 	const throttled = (problem) => problem.status === 429
-	for (let proofEnds = Infinity; ; ) {
-		const reply = await persist(budget, random, probe, throttled)
-		proofEnds = Math.min(proofEnds, clock.now() + PROOF)
-		if (refuses(reply)) {
-			return { dead: true, verified: true, already: answered !== 'revoked' }
-		}
-		const final = refused && (reply.ok || !reply.problem.passing)
-		if (final || clock.now() >= proofEnds || budget.left() <= PROBE_EVERY) {
-			if (typeof answered === 'object') return { dead: false, reason: answered.message }
-			const still = reply.ok ? 'the API still accepts it' : reply.problem.message
-			return { dead: false, reason: `the API answered as if it were revoked, but then: ${still}` }
-		}
+	for (let ends = Infinity; ; ) {
+		const reply = await persist(budget, random, (limits) => api.probe(token, limits), throttled)
+		ends = Math.min(ends, clock.now() + PROOF)
+		const enough = refused && (reply.ok || !reply.problem.passing)
+		if (refuses(reply) || enough || clock.now() >= ends || budget.left() <= PROBE_EVERY) return reply
 		await budget.pause(PROBE_EVERY * (1 + random()))
 	}
 }
@@ -884,9 +881,9 @@ function sight(mark, list, known, skew) {
 	const slack = skew === null ? UNKNOWN_CLOCK_SLACK : CLOCK_SLACK
 	const from = mark.askedAt + (skew ?? 0) - slack
 	const to = mark.deadline + SLOW_SERVER + (skew ?? 0) + slack
-	const possible = list.filter(
-		({ id, createdAt, expiresAt }) =>
-			!known.has(id) &&
+	const others = list.filter(({ id }) => !known.has(id))
+	const possible = others.filter(
+		({ createdAt, expiresAt }) =>
 			createdAt !== null &&
 			from <= createdAt &&
 			createdAt <= to &&
@@ -894,23 +891,22 @@ function sight(mark, list, known, skew) {
 			// ignores it makes a key without.
 			(expiresAt === null || Math.abs(expiresAt - mark.expiry) < 1000),
 	)
-	const exact = possible.filter(({ expiresAt }) => expiresAt === mark.expiry)
+	const marked = ({ expiresAt }) => expiresAt === mark.expiry
+	const exact = possible.filter(marked)
 	const [only] = exact
 	if (only && exact.length === 1 && !mark.weak) return { kind: 'found', key: only }
 	// Keys that miss the mark by milliseconds are other runs' where the server keeps milliseconds, and only worth a
 	// warning where it does not: there every expiry ends in whole seconds, or there is none.
 	const blurred = possible.filter(({ expiresAt }) => expiresAt === null || expiresAt % 1000 === 0)
-	const candidates = exact.length > 0 ? exact : blurred
+	// One that has the mark, but was made at another time, may be ours where a clock was wrong.
+	const elsewhen = mark.weak ? [] : others.filter(marked)
+	const candidates = [exact, elsewhen, blurred].find(({ length }) => length > 0) ?? []
 	return candidates.length > 0 ? { kind: 'unclear', candidates } : { kind: 'absent' }
 }
 
 /** A key as a person finds it in the dashboard: its first characters, and as much of its id as helps. */
 function shortened({ prefix, id }) {
 	return `${plain(prefix)}... (id ${shortId(id)})`
-}
-/** The same with the whole id, for whoever has to act on it. */
-function inFull({ prefix, id }) {
-	return `${plain(prefix)}... (id ${plain(id)})`
 }
 function shortId(id) {
 	const whole = cell(id)
@@ -999,27 +995,26 @@ function listKeys(credentials, { api, random }, budget) {
 	return withCredentials(credentials, budget, random, api.list)
 }
 
-/** The variables by which Node decides which certificate authorities it trusts; those that name a file come first. */
-const FILES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE']
-const AUTHORITIES = [...FILES, 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
+/** The variables by which Node decides which certificate authorities it trusts. */
+const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
 /** The variables that name a proxy, or the hosts that need none; each is read in both cases. */
 const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [
 	name,
 	name.toLowerCase(),
 ])
 /**
- * The variables that decide whom this process trusts and which way its requests go, with their values; for a
- * file, a digest of its content too, so that a later step that swaps the file is noticed. Unset variables are
- * left out. `digest` gives null for a file that cannot be read.
+ * The variables that decide whom this process trusts and which way its requests go, with their values; for
+ * certificates, a digest of what they lead to as well, so that a later step that swaps a file or adds one is noticed.
+ * Unset variables are left out. `digest` gives null for what cannot be read.
  */
 function networkSettings(env, digest) {
-	const set = [...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : []))
-	return Object.fromEntries(
-		set.map(([name, value]) => [
-			name,
-			FILES.includes(name) ? `${value} ${digest(value) ?? 'unreadable'}` : value,
-		]),
-	)
+	const settings = {}
+	for (const name of [...AUTHORITIES, ...PROXIES]) {
+		const value = env[name]
+		if (!value) continue
+		settings[name] = AUTHORITIES.includes(name) ? `${value} ${digest(name, value) ?? 'unreadable'}` : value
+	}
+	return settings
 }
 
 /**
@@ -1038,18 +1033,29 @@ const runner = {
 	},
 }
 
-/** The machine's clock. */
+/** Milliseconds since the machine started: the same for all its processes, and nobody can set it. */
+const uptime = () => Number(process.hrtime.bigint() / 1000000n)
+/** When the machine started, in milliseconds since 1970, by its clock as it is set while this process starts. */
+const bootedAt = Date.now() - uptime()
+/** The machine's clock, which for this process is not set any more. */
 const systemClock = {
-	now: () => Date.now(),
+	now: () => bootedAt + uptime(),
 	sleep: (duration, signal) =>
 		require('node:timers/promises')
 			.setTimeout(duration, undefined, { signal })
 			.catch(() => {}),
 }
-/** The SHA-256 digest of a file in hex, or null where it cannot be read. */
-function fileDigest(path) {
+/**
+ * The SHA-256 digest, in hex, of the certificates to which the variable `name` leads by its `value`: a file's, or the
+ * system's. Null where they cannot be read.
+ */
+function digestOf(name, value) {
 	try {
-		return require('node:crypto').createHash('sha256').update(readFileSync(path)).digest('hex')
+		const certificates =
+			name === 'NODE_EXTRA_CA_CERTS' || name === 'SSL_CERT_FILE'
+				? readFileSync(value)
+				: require('node:tls').getCACertificates('system').join('')
+		return require('node:crypto').createHash('sha256').update(certificates).digest('hex')
 	} catch {
 		return null
 	}
@@ -1063,22 +1069,23 @@ module.exports = {
 	STATE_NAME,
 	STATE_VERSION,
 	backoff,
+	bootedAt,
 	budgetUntil,
 	chooseMark,
 	clockNote,
 	createCancellation,
 	createKeyApi,
 	createSend,
+	digestOf,
 	endKey,
 	faultInAnswer,
-	fileDigest,
 	formatInstant,
 	getInput,
 	getState,
-	inFull,
 	isUsable,
 	issuedLine,
 	networkSettings,
+	plain,
 	readable,
 	recoverKeys,
 	runner,
