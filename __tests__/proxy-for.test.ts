@@ -74,10 +74,10 @@ describe('the proxy', () => {
           NO_PROXY,
           exempt,
           (url, env, name, list) => {
-            const set = { ...env, [name]: list }
             for (const key of Object.keys(process.env)) if (/_proxy$/i.test(key)) delete process.env[key]
-            Object.assign(process.env, set)
-            expect(proxyFor(url, set)).toBe(getProxyForUrl(url.href))
+            Object.assign(process.env, { ...env, [name]: list })
+            // Both from there: Windows takes two names in different cases for one.
+            expect(proxyFor(url, process.env)).toBe(getProxyForUrl(url.href))
           },
         ),
         { numRuns: 3_000 },

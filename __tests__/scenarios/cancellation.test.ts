@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { HAS_SIGNALS } from '../support/runner.ts'
 import { errorOf, onStage, type Stage } from './stage.ts'
 
 /** Resolves once a create request has come in. */
@@ -6,8 +7,13 @@ async function untilAsked({ emulator }: Stage): Promise<void> {
   while (emulator.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 
+/** For tests of what main does about a signal: skipped where there are none. */
+const whereSignals = HAS_SIGNALS ? test : test.skip
+/** The runner sends SIGTERM after 7.5 s; main ends by itself at 6.9, and a loaded machine may see it late. */
+const BEFORE_SIGTERM = 7_500
+
 describe('a job that is cancelled while main waits for the API', () => {
-  test.each(['SIGINT', 'SIGTERM'] as const)(
+  whereSignals.each(['SIGINT', 'SIGTERM'] as const)(
     '%s: a reply that comes in time is waited for, and its key revoked',
     (signal) =>
       onStage({}, async (stage) => {
@@ -28,7 +34,7 @@ describe('a job that is cancelled while main waits for the API', () => {
       }),
   )
 
-  test(
+  whereSignals(
     'a reply that does not come: main ends within 7 s, and has found the key and revoked it',
     () =>
       onStage({}, async (stage) => {
@@ -39,7 +45,7 @@ describe('a job that is cancelled while main waits for the API', () => {
         const signalledAt = Date.now()
         running.signal('SIGINT')
         const main = await running.done
-        expect(Date.now() - signalledAt).toBeLessThan(7_000)
+        expect(Date.now() - signalledAt).toBeLessThan(BEFORE_SIGTERM)
         expect(main.exitCode).toBe(1)
         expect(main.shown).toContain('Found it, by its expiry, and revoked it')
         expect(emulator.account.live()).toEqual([])
@@ -47,7 +53,7 @@ describe('a job that is cancelled while main waits for the API', () => {
     20_000,
   )
 
-  test(
+  whereSignals(
     'an API that answers nothing at all: main ends within 7 s, and post finds the key later',
     () =>
       onStage({}, async (stage) => {
@@ -58,7 +64,7 @@ describe('a job that is cancelled while main waits for the API', () => {
         const signalledAt = Date.now()
         running.signal('SIGTERM')
         const main = await running.done
-        expect(Date.now() - signalledAt).toBeLessThan(7_000)
+        expect(Date.now() - signalledAt).toBeLessThan(BEFORE_SIGTERM)
         expect(main.exitCode).toBe(1)
         expect(emulator.account.live()).toHaveLength(1)
         const post = await job.post()

@@ -267,10 +267,14 @@ export function createJob(options: JobOptions = {}): Job {
     async cleanUp() {
       for (const step of running.keys()) step.signal('SIGKILL')
       await Promise.all(running.values())
-      rmSync(home.root, { recursive: true, force: true })
+      // On Windows, a file stays in use for a moment after its process has ended.
+      rmSync(home.root, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }
+
+/** Windows has no signals: kill() ends a process there, and no handler of its own sees it. */
+export const HAS_SIGNALS = process.platform !== 'win32'
 
 /** How long the runner waits after each signal of a cancellation. */
 const cancellation = { terminateAfterMs: 7_500, killAfterMs: 2_500 }
