@@ -9,7 +9,7 @@ type Step = { uses?: string; with?: Record<string, unknown>; id?: string }
 type Metadata = { inputs: Record<string, { required?: boolean }>; outputs: Record<string, unknown> }
 
 const root = join(import.meta.dirname, '..')
-const thisAction = /^OWNER\/spherescout-ephemeral-key@v1$/
+const thisAction = /^[\w.-]+\/spherescout-ephemeral-key@v1$/
 const { inputs, outputs } = parse(readFileSync(join(root, 'action.yml'), 'utf8')) as Metadata
 const files = blocks(readFileSync(join(root, 'docs', 'recipes.md'), 'utf8'))
 
