@@ -31,7 +31,7 @@ async function demonstrate(job: Job): Promise<boolean> {
   const log = newLogOf(job)
   const keysBefore = account.live()
 
-  heading('Keys of the account before the job')
+  heading('Keys made through the API, before the job')
   sayKeys(keysBefore)
 
   heading('The log of the job')
@@ -47,7 +47,7 @@ async function demonstrate(job: Job): Promise<boolean> {
   const afterJob = await callApi(job, 'Use the key again', key)
   say(log().trimStart())
 
-  heading('Keys of the account after the job')
+  heading('Keys made through the API, after the job')
   const keysAfter = account.live()
   sayKeys(keysAfter)
 

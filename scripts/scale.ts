@@ -1,12 +1,13 @@
 // Many jobs of one throttled account, on a virtual clock: how soon each has its key, and what is alive at the end.
-//   npm run scale                          every size and rate (a quarter of an hour)
+//   npm run scale                          every size and rate, and other spreads (half an hour)
 //   npm run scale -- --jobs 16,256         some sizes only
 //   npm run scale -- --write               also writes the tables and the plot of docs/scale.md
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Matrix, type MatrixOutcome, runMatrix } from '../__tests__/simulation/matrix.ts'
-import { loadSubject } from '../__tests__/simulation/subject.ts'
+import { REMOVALS_AT_SCALE, withoutRule } from '../__tests__/simulation/removals.ts'
+import { loadSubject, type Subject } from '../__tests__/simulation/subject.ts'
 import { type Curve, plot } from './plot.ts'
 import { table, withTables } from './tables.ts'
 
@@ -33,8 +34,9 @@ const subject = await loadSubject(folder)
 const sizes = values.jobs ? values.jobs.split(',').map(Number) : SIZES
 const cases = sizes.flatMap((jobs) => RATES.map((perMinute) => ({ jobs, perMinute })))
 
-const run = (matrix: Pick<Matrix, 'jobs' | 'perMinute'> & Partial<Matrix>) =>
-  runMatrix({ timeout: LONGEST, startWithin: AT_ONCE, ends: 'together', seed: 1, ...matrix }, subject)
+type Case = Pick<Matrix, 'jobs' | 'perMinute'> & Partial<Matrix>
+const run = (matrix: Case, code: Subject = subject) =>
+  runMatrix({ timeout: LONGEST, startWithin: AT_ONCE, ends: 'together', seed: 1, ...matrix }, code)
 const whole = (count: number) => count.toLocaleString('en')
 const duration = (ms: number) =>
   ms < 2 * MINUTE ? `${(ms / 1000).toFixed(0)} s` : `${(ms / MINUTE).toFixed(1)} min`
@@ -45,6 +47,7 @@ const obtaining: (string | number)[][] = []
 const spreadBefore: (string | number)[][] = []
 const ending: (string | number)[][] = []
 const curves: Curve[] = []
+const takingTurns: Case[] = []
 
 for (const { jobs, perMinute } of cases) {
   // No job can have its key before it starts.
@@ -68,6 +71,7 @@ for (const { jobs, perMinute } of cases) {
     `${whole(together.gaveUp)}, with \`2m\` ${whole(usual.gaveUp)}`,
   ])
   if (reachable && jobs > perMinute) {
+    takingTurns.push({ jobs, perMinute })
     const spread = await run({ jobs, perMinute, startWithin: SPREAD * ideal })
     const lastOfSpread = spread.keysAt.at(-1) ?? 0
     const { gaveUp } = spread
@@ -98,6 +102,30 @@ for (const { jobs, perMinute } of cases) {
   console.error(`${whole(jobs)} jobs at ${whole(perMinute)} requests a minute: done`)
 }
 
+/** The same for other spreads than the one in src, for the cases in which jobs have to take turns. */
+async function compareSpreads(): Promise<string[]> {
+  const rows = []
+  for (const spread of [0, 1, 2, 3]) {
+    const { from } = REMOVALS_AT_SCALE.spread
+    const patch = { ...REMOVALS_AT_SCALE.spread, to: from.replace(/\d+$/, String(spread)) }
+    const measured = await withoutRule(patch, async (copy) => {
+      const code = await loadSubject(pathToFileURL(`${copy}/`))
+      const cells = []
+      for (const matrix of takingTurns) {
+        const outcome = await run(matrix, code)
+        const last = outcome.keysAt.at(-1) ?? 0
+        const ideal = (matrix.jobs / matrix.perMinute) * MINUTE
+        cells.push(`${requestsPerKey(outcome)}, ${(last / ideal).toFixed(2)}`)
+      }
+      return cells
+    })
+    rows.push([spread, ...measured])
+    console.error(`a spread of ${spread}: done`)
+  }
+  const sizes = takingTurns.map(({ jobs, perMinute }) => `${whole(jobs)} jobs at ${whole(perMinute)}`)
+  return table(['spread, times the longest `Retry-After`', ...sizes], rows)
+}
+
 const tables = {
   obtaining: table(
     ['jobs', 'requests a minute', 'ideal', 'last key', '÷ ideal', 'requests per key', 'at least', 'gave up'],
@@ -107,6 +135,7 @@ const tables = {
     ['jobs', 'requests a minute', 'ideal', 'last key', '÷ ideal', 'requests per key', 'gave up'],
     spreadBefore,
   ),
+  ...(values.jobs ? {} : { spreads: await compareSpreads() }),
   ending: table(
     [
       'jobs',

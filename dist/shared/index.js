@@ -490,7 +490,8 @@ function describe(error, connected, proxy) {
 	// Never the login that its URL may hold.
 	const via = proxy ? ` (through the proxy ${new URL(proxy).host})` : ''
 	if (connected) return ['cut', `closed the connection before it answered${via}`]
-	if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return ['dns', `its name could not be resolved (${code})`]
+	if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+		return ['dns', `its name could not be resolved (${code}); check api-url`]
 	if (/CERT|^UNABLE_TO|SIGNATURE/.test(code))
 		return [
 			'certificate',
