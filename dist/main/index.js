@@ -349,10 +349,11 @@ async function obtainKey(inputs, surroundings, ledger) {
 		if (!problem.passing) throw new Error(refusalMessage(problem))
 		const { retryAfter = 0 } = problem
 		longestRetryAfter = Math.max(longestRetryAfter, retryAfter)
-		// Never so late that being sent away once more would pass the timeout.
-		const room = budget.left() - SHORTEST_ATTEMPT - retryAfter - longestRetryAfter
+		// Never spread so far that being sent away once more would pass the timeout, nor so far that this attempt would.
+		const room = budget.left() - SHORTEST_ATTEMPT - retryAfter
+		const spread = Math.min(HERD_SPREAD * longestRetryAfter, room - longestRetryAfter)
 		const most = retryAfter > 0 ? Math.max(0, room) : Infinity
-		const wait = backoff(attempt, retryAfter, random(), HERD_SPREAD * longestRetryAfter, most)
+		const wait = backoff(attempt, retryAfter, random(), spread, most)
 		if (wait + SHORTEST_ATTEMPT > budget.left())
 			throw new Error(gaveUpMessage(problem, attempt, wait, inputs.timeout))
 		runner.info(`${problem.message}. Trying again in ${seconds(wait)}.`)
