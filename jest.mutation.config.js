@@ -14,5 +14,6 @@ export default {
     'recipes',
     'scale',
     'simulation',
+    'workflows',
   ],
 }

@@ -75,8 +75,7 @@ export async function revokeKey(found: FoundState, surroundings: PostSurrounding
     )
   }
   const deadline = clock.now() + POST
-  const toEnd = state.keys.filter(({ keep }) => !keep)
-  const kept = toEnd.length > 0 ? KEPT_FOR_KEYS : 0
+  const kept = state.keys.some(({ keep }) => !keep) ? KEPT_FOR_KEYS : 0
   const marks = state.marks.map((mark) => shifted(mark, bootedAt - state.bootedAt))
   const expiries = marks.map(({ expiry }) => expiry)
   const troubles = await settleMarks(marks, state.keys, work, patient(deadline - kept, expiries))
