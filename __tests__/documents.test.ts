@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
@@ -118,14 +119,29 @@ test('docs/comparison.md says how large dist may be', () => {
     expect(read('docs/comparison.md')).toContain(limit.toLocaleString('en'))
 })
 
+test('the promise is the same wherever it is made', () => {
+  const promise = (page: string) =>
+    /^> After post,(?:.*\n>)* .*$/m.exec(read(page))?.[0].replace(/\s+>?\s*/g, ' ')
+  expect(promise('docs/design.md')).toMatch(/No key of anybody else is ever touched\.$/)
+  for (const page of ['README.md', 'SECURITY.md']) expect(promise(page)).toBe(promise('docs/design.md'))
+})
+
 test('links from one document to another lead somewhere', () => {
+  /** The anchors that GitHub gives to the headings of a page. */
+  const anchors = (page: string) =>
+    [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    )
   for (const page of PAGES) {
-    const folder = page.includes('/') ? 'docs/' : ''
-    for (const [, target] of read(page).matchAll(/\]\((?!https?:|#|mailto:|\.\.\/\.\.\/)([^)#]+)/g))
-      expect({ page, target, there: read(`${folder}${target}`).length > 0 }).toEqual({
-        page,
-        target,
-        there: true,
-      })
+    for (const [, target = '', anchor] of read(page).matchAll(
+      /\]\((?!https?:|mailto:|\.\.\/\.\.\/)([^)#]*)(?:#([^)]+))?\)/g,
+    )) {
+      const path = target === '' ? page : join(dirname(page), target)
+      const there = read(path).length > 0 && (anchor === undefined || anchors(path).includes(anchor))
+      expect({ page, target, anchor, there }).toEqual({ page, target, anchor, there: true })
+    }
   }
 })
