@@ -159,6 +159,35 @@ describe('the proof', () => {
     ])
   })
 
+  test('that comes in the second round is that of a revocation in the first', async () => {
+    const { ending } = await end({
+      revocations: [done, status(401)],
+      probes: [...Array(15).fill(done), status(401)],
+    })
+    expect(ending).toEqual({ dead: true, verified: true, already: false })
+  })
+
+  test('is not borne for beyond the first round: a throttled API that does not keep its word', async () => {
+    const { time, clock, calls, tools } = script([done], [done])
+    let end = 20_000
+    const budget = {
+      left: () => Math.max(0, end - clock.now()),
+      limits: () => ({ timeout: 1 }),
+      pause: (duration: number) => clock.sleep(duration),
+      bear: (wait: number) => {
+        end += wait
+      },
+    }
+    const throttled = problem({ status: 429, passing: true, retryAfter: 1_000 })
+    let count = 0
+    const api = { ...tools.api, probe: async () => (count++ % 2 === 0 ? throttled : done) }
+    const run = endKey({ token: 'key', id: 'id' }, null, { ...tools, api }, budget)
+    await time.runUntil(run)
+    expect(await run).toMatchObject({ dead: false })
+    expect(time.now()).toBeLessThan(60_000)
+    expect(calls.filter((call) => call.includes('revoke')).length).toBeLessThan(6)
+  })
+
   test('does not come after 404, which a router may give: the key is revoked again', async () => {
     const again = await end({
       revocations: [status(404), status(404), done],

@@ -387,13 +387,6 @@ describe('what is asked again, and what is not', () => {
     expect(seen[1]?.at).toBeLessThan(6_000)
   })
 
-  test('a 503 that says when to come back is taken at its word', async () => {
-    const headers = { 'retry-after': '30' }
-    const { seen } = await rehearseMain({ cues: [{ kind: 'answer', status: 503, headers }], random: () => 0 })
-    expect(seen.map(({ method }) => method)).toEqual(['POST', 'GET', 'POST'])
-    expect(seen[2]?.at).toBe(30_200)
-  })
-
   test('a 400 for good is reported after whole seconds were tried', async () => {
     const bad: Cue = { kind: 'answer', status: 400, body: { expiry: ['Too far away.'] } }
     const { error, seen } = await rehearseMain({ cues: [bad, bad, bad, bad] })
@@ -447,6 +440,27 @@ describe('a wrong clock', () => {
       /could not be revoked: api\.example answered 403 .*\. The post step will try again\./,
     )
     expect(savedBy(run).keys).toHaveLength(2)
+  })
+
+  test('and two keys that both have to be ended: neither waits for the other', async () => {
+    const run = await rehearseMain({
+      clockError: 600_000,
+      failing: 'setOutput',
+      whenever: ({ method, path }, account) =>
+        method === 'DELETE' && path.endsWith(account.keys()[0]?.id ?? '')
+          ? { kind: 'answer', status: 204 }
+          : undefined,
+    })
+    expect(run.account.keys()).toHaveLength(2)
+    expect(run.account.live()).toEqual([run.account.keys()[0]])
+    expect(savedBy(run).keys.map(({ id }) => id)).toEqual([run.account.keys()[0]?.id])
+  })
+
+  test('with no time left to end the key and ask again: it is ended once, without a warning', async () => {
+    const late: Cue = { kind: 'serve', takes: 985 }
+    const run = await rehearseMain({ clockError: 600_000, inputs: { timeout: 1_000 }, cues: [late] })
+    expect(run.traces.warnings).toEqual([])
+    expect(run.account.live()).toEqual([])
   })
 
   test('with no time left to ask again', async () => {

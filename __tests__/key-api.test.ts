@@ -146,7 +146,7 @@ describe('answers', () => {
     [302, true, false],
     [303, true, false],
     [408, true, true],
-    [409, true, true],
+    [409, false, false],
     [425, true, true],
     [429, false, true],
     [500, true, true],

@@ -241,28 +241,34 @@ describe('a key', () => {
     expect(traces.warnings).toEqual([])
   })
 
-  test('whose expiry is nearer than the end of the throttling is not waited for beyond it', async () => {
-    const throttled: Cue = { kind: 'answer', status: 429, headers: { 'retry-after': '59' } }
-    const { took, traces } = await rehearsePost({
-      state: (account) => ({ keys: [saved(make(account, START + 5 * 60_000))] }),
-      cues: Array(200).fill(throttled),
+  test('that expires while a throttled API makes it wait is proved dead by its 401', async () => {
+    const { took, error, traces } = await rehearsePost({
+      state: (account) => ({ keys: [saved(make(account, START + 5 * 60_000))], onRevokeFailure: 'fail' }),
+      whenever: (_, account) =>
+        account.live().length > 0
+          ? { kind: 'answer', status: 429, headers: { 'retry-after': '59' } }
+          : undefined,
     })
-    expect(took).toBeGreaterThan(4 * 60_000)
-    expect(took).toBeLessThanOrEqual(5 * 60_000 + 10)
-    expect(traces.warnings).toHaveLength(1)
+    expect(error).toBeNull()
+    expect(traces.printed.at(-2)).toMatch(/^Already revoked or expired \(verified\)/)
+    expect(took).toBeLessThan(6 * 60_000 + 1_000)
   })
 
-  test.each([408, 409, 421, 423, 425])(
-    'whose revocation is answered %i once is revoked again',
-    async (status) => {
-      const { error, account } = await rehearsePost({
-        state: oneKey({ onRevokeFailure: 'fail' }),
-        cues: [answer(status)],
-      })
-      expect(error).toBeNull()
-      expect(account.live()).toEqual([])
-    },
-  )
+  test('that says 503 once and when to come back is not waited for that long', async () => {
+    const away: Cue = { kind: 'answer', status: 503, headers: { 'retry-after': '120' } }
+    const { took, account } = await rehearsePost({ state: oneKey(), cues: [away] })
+    expect(account.live()).toEqual([])
+    expect(took).toBeLessThan(2_000)
+  })
+
+  test.each([408, 421, 423, 425])('whose revocation is answered %i once is revoked again', async (status) => {
+    const { error, account } = await rehearsePost({
+      state: oneKey({ onRevokeFailure: 'fail' }),
+      cues: [answer(status)],
+    })
+    expect(error).toBeNull()
+    expect(account.live()).toEqual([])
+  })
 
   test('beside one that takes all the time has its own', async () => {
     const { account, traces } = await rehearsePost({
@@ -466,6 +472,15 @@ describe('a lost create request', () => {
       cues: [serve, answer(403)],
     })
     expect(traces.warnings[0]).toContain('It could not be seen whether')
+  })
+
+  test('that cannot be looked for to the end is reported with the reason, not with want of time', async () => {
+    const { took, traces } = await rehearsePost({
+      state: oneMark(),
+      whenever: () => ({ kind: 'answer', status: 503 }),
+    })
+    expect(took).toBeLessThanOrEqual(60_000)
+    expect(traces.warnings[0]).toContain('made a key: api.example answered 503')
   })
 
   test.each([

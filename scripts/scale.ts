@@ -1,5 +1,5 @@
 // Many jobs of one throttled account, on a virtual clock: how soon each has its key, and what is alive at the end.
-//   npm run scale                          every size and rate, and other spreads (half an hour)
+//   npm run scale                          every size and rate, and other spreads (a quarter of an hour)
 //   npm run scale -- --jobs 16,256         some sizes only
 //   npm run scale -- --write               also writes the tables and the plot of docs/scale.md
 import { readFileSync, writeFileSync } from 'node:fs'

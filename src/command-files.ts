@@ -1,7 +1,6 @@
 /**
- * Checks that the runner gave the files through which `names` are handed on. Without GITHUB_STATE or
- * GITHUB_OUTPUT, @actions/core falls back to printing commands, the key among them, to the log. Throws an Error
- * that names what is missing.
+ * Throws an Error where the runner does not set the files through which `names` are handed on: @actions/core would
+ * print commands to the log instead, the key among them.
  */
 export function requireCommandFiles(env: NodeJS.ProcessEnv, names: string[]): void {
   const missing = names.filter((name) => !env[name])

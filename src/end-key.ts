@@ -30,24 +30,31 @@ export async function endKey(
   budget: Budget,
 ): Promise<Ending> {
   const token = key.token !== null && isUsable(key.token) ? key.token : null
+  let time = budget
+  let claimed = false
   for (;;) {
     // Refused with 401, it may be dead already; then `apiKey` stays where it is.
     let proved = false
     const isDead = async (reply: Reply<null>) => {
-      if (token !== null && refuses(reply)) proved = refuses(await tools.api.probe(token, budget.limits()))
+      if (token !== null && refuses(reply)) proved = refuses(await tools.api.probe(token, time.limits()))
       return proved
     }
-    const answered = await revokeById(key.id, [token, apiKey], tools, budget, isDead)
-    if (proved) return { dead: true, verified: true, already: true }
+    const answered = await revokeById(key.id, [token, apiKey], tools, time, isDead)
+    claimed ||= answered === 'revoked'
+    if (proved) return { dead: true, verified: true, already: !claimed }
     if (token === null) {
       if (answered === 'revoked') return { dead: true, verified: false, already: false }
       return { dead: false, reason: answered === 'gone' ? UNKNOWN_ID : answered.message }
     }
 
     const refused = typeof answered === 'object' && !answered.passing
-    const reply = await probe(token, refused, tools, budget)
-    if (refuses(reply)) return { dead: true, verified: true, already: answered !== 'revoked' }
-    if (!refused && budget.left() > PROBE_EVERY) continue
+    const reply = await probe(token, refused, tools, time)
+    if (refuses(reply)) return { dead: true, verified: true, already: !claimed }
+    if (!refused && budget.left() > PROBE_EVERY) {
+      // A throttled API is borne with until its first word, not where it does not keep it.
+      time = { ...budget, bear: () => {} }
+      continue
+    }
     if (typeof answered === 'object') return { dead: false, reason: answered.message }
     const claim = answered === 'gone' ? UNKNOWN_ID : 'the API answered as if it were revoked'
     return {

@@ -97,7 +97,8 @@ async function obtainKey(inputs: Inputs, surroundings: MainSurroundings, ledger:
       if (!clockWasWrong || replaced) return key
       // Its lifetime was reckoned by a clock that is wrong; by the server's it is another than was asked for.
       replaced = true
-      await endAll(ledger, surroundings, inputs.apiKey, budget.left())
+      // Without the time to ask again, it is ended like any other key of a main that fails.
+      if (budget.left() >= SHORTEST_ATTEMPT) await endAll(ledger, surroundings, inputs.apiKey, budget.left())
       continue
     }
 
@@ -199,7 +200,7 @@ async function endAll(
 ): Promise<void> {
   const { runner, clock, cancellation } = surroundings
   const budget = budgetUntil(clock.now() + Math.min(time, COMPENSATION), clock, cancellation)
-  for (const key of ledger.keys()) {
+  const end = async (key: IssuedKey) => {
     const ending = await endKey(key, apiKey, surroundings, budget)
     if (ending.dead)
       runner.info(`The key ${shortened(key)} was revoked${ending.verified ? ' (verified)' : ''}.`)
@@ -214,6 +215,7 @@ async function endAll(
       // A state file that cannot be written may be why main is failing; the other keys still have to be ended.
     }
   }
+  await Promise.all(ledger.keys().map(end))
 }
 
 function stopIfCancelled(cancellation: Cancellation): void {

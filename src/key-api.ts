@@ -192,7 +192,7 @@ function identifier(value: unknown): string | null {
 }
 
 /** Answers of gateways and locks that may pass, and behind which the request may have been carried out. */
-const DOUBTFUL = [408, 409, 421, 423, 425, 499]
+const DOUBTFUL = [408, 421, 423, 425, 499]
 
 /** What an answer outside 2xx means. `now` is by the server's clock. */
 function refusal(
@@ -214,7 +214,7 @@ function refusal(
   }
   const throttled = status === 429
   const reason = throttled ? 'too many requests' : reasonGiven(body, credential)
-  const retryAfter = parseRetryAfter(headers['retry-after'], now)
+  const retryAfter = throttled ? parseRetryAfter(headers['retry-after'], now) : undefined
   const doubtful = status >= 500 || status < 200 || DOUBTFUL.includes(status)
   return {
     status,

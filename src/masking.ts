@@ -1,7 +1,7 @@
 /**
  * Every form of `secret` that a log should not show: itself, its lines, and what common tools make of it. The runner
  * masks base64, URI and JSON forms of its own accord, but neither hex nor base64url; act masks exact texts only.
- * Forms that are no different are left out; so is anything empty, which would mask everything.
+ * Never an empty one, which would mask everything.
  */
 export function maskedForms(secret: string): string[] {
   const bytes = Buffer.from(secret, 'utf8')

@@ -7,9 +7,9 @@ export const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].fl
 ])
 
 /**
- * The variables that decide whom this process trusts and which way its requests go, with their values; for
- * certificates, a digest of what they lead to as well, so that a later step that swaps a file or adds one is noticed.
- * Unset variables are left out. `digest` gives null for what cannot be read.
+ * The variables that decide whom this process trusts and which way its requests go, with their values; and with a
+ * digest of the certificates to which they lead, as a later step may swap these. `digest` gives null for what cannot be
+ * read.
  */
 export function networkSettings(
   env: NodeJS.ProcessEnv,

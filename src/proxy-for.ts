@@ -1,7 +1,7 @@
 /**
  * The proxy through which `url` is to be reached, a URL, or an empty text for none. Read from the environment as the
- * package `proxy-from-env` does, which many Node programs use (a test holds the two side by side): HTTPS_PROXY or
- * HTTP_PROXY by the scheme, else ALL_PROXY, unless NO_PROXY exempts the host; lower case first.
+ * package `proxy-from-env` does (a test holds the two side by side): HTTPS_PROXY or HTTP_PROXY by the scheme, else
+ * ALL_PROXY, unless NO_PROXY exempts the host; lower case first.
  */
 export function proxyFor(url: URL, env: NodeJS.ProcessEnv): string {
   const setting = (name: string) => env[name] || env[name.toUpperCase()] || ''

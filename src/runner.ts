@@ -3,8 +3,8 @@ import { exportVariable, info, saveState, setOutput, setSecret, warning } from '
 import type { Runner } from './report.ts'
 
 /**
- * The real runner. Imported by name, so that the bundle holds no more of the toolkit than this; its builder of
- * summaries is five times the size of what is left, and all that is needed of it is this append.
+ * The real runner. Of the toolkit's builder of summaries, which is five times the size of all this, no more is needed
+ * than an append.
  */
 export const runner: Runner = {
   info,

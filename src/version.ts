@@ -3,8 +3,8 @@ export const ACTION = 'spherescout-ephemeral-key'
 export const VERSION = '1.0.0'
 
 /**
- * The User-Agent of one run, so that the account's owner can trace a key to it. Takes `owner/repo` and the
- * run's id as the runner gave them, and leaves out what cannot stand in a header.
+ * The User-Agent of one run, so that the account's owner can trace a key to it: `owner/repo` and the run's id, less
+ * what cannot stand in a header.
  */
 export function userAgent(repository: string | undefined, runId: string | undefined): string {
   const plain = (part: string | undefined) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'

@@ -11,10 +11,10 @@ const {
 	formatInstant,
 	clockNote,
 	backoff,
-	endKey,
-	shortened,
 	faultInAnswer,
 	recoverKeys,
+	shortened,
+	endKey,
 	createCancellation,
 	CANCEL,
 	systemClock,
@@ -86,9 +86,8 @@ class Context {
 const context = new Context()
 
 /**
- * Checks that the runner gave the files through which `names` are handed on. Without GITHUB_STATE or
- * GITHUB_OUTPUT, @actions/core falls back to printing commands, the key among them, to the log. Throws an Error
- * that names what is missing.
+ * Throws an Error where the runner does not set the files through which `names` are handed on: @actions/core would
+ * print commands to the log instead, the key among them.
  */
 function requireCommandFiles(env, names) {
 	const missing = names.filter((name) => !env[name])
@@ -249,7 +248,7 @@ function openLedger({ apiUrl, apiKey, revoke, onRevokeFailure }, surroundings) {
 /**
  * Every form of `secret` that a log should not show: itself, its lines, and what common tools make of it. The runner
  * masks base64, URI and JSON forms of its own accord, but neither hex nor base64url; act masks exact texts only.
- * Forms that are no different are left out; so is anything empty, which would mask everything.
+ * Never an empty one, which would mask everything.
  */
 function maskedForms(secret) {
 	const bytes = Buffer.from(secret, 'utf8')
@@ -332,7 +331,8 @@ async function obtainKey(inputs, surroundings, ledger) {
 			if (!clockWasWrong || replaced) return key
 			// Its lifetime was reckoned by a clock that is wrong; by the server's it is another than was asked for.
 			replaced = true
-			await endAll(ledger, surroundings, inputs.apiKey, budget.left())
+			// Without the time to ask again, it is ended like any other key of a main that fails.
+			if (budget.left() >= SHORTEST_ATTEMPT) await endAll(ledger, surroundings, inputs.apiKey, budget.left())
 			continue
 		}
 		const { problem } = reply
@@ -421,7 +421,7 @@ function handOver(key, inputs, runner) {
 async function endAll(ledger, surroundings, apiKey, time = COMPENSATION) {
 	const { runner, clock, cancellation } = surroundings
 	const budget = budgetUntil(clock.now() + Math.min(time, COMPENSATION), clock, cancellation)
-	for (const key of ledger.keys()) {
+	const end = async (key) => {
 		const ending = await endKey(key, apiKey, surroundings, budget)
 		if (ending.dead)
 			runner.info(`The key ${shortened(key)} was revoked${ending.verified ? ' (verified)' : ''}.`)
@@ -436,6 +436,7 @@ async function endAll(ledger, surroundings, apiKey, time = COMPENSATION) {
 			// A state file that cannot be written may be why main is failing; the other keys still have to be ended.
 		}
 	}
+	await Promise.all(ledger.keys().map(end))
 }
 function stopIfCancelled(cancellation) {
 	if (cancellation.requestedAt !== null)
@@ -455,8 +456,8 @@ function gaveUpMessage({ message }, attempts, wait, timeout) {
 
 /**
  * The proxy through which `url` is to be reached, a URL, or an empty text for none. Read from the environment as the
- * package `proxy-from-env` does, which many Node programs use (a test holds the two side by side): HTTPS_PROXY or
- * HTTP_PROXY by the scheme, else ALL_PROXY, unless NO_PROXY exempts the host; lower case first.
+ * package `proxy-from-env` does (a test holds the two side by side): HTTPS_PROXY or HTTP_PROXY by the scheme, else
+ * ALL_PROXY, unless NO_PROXY exempts the host; lower case first.
  */
 function proxyFor(url, env) {
 	const setting = (name) => env[name] || env[name.toUpperCase()] || ''
@@ -480,8 +481,8 @@ function covers(pattern, { protocol, host, port }) {
 const ACTION = 'spherescout-ephemeral-key'
 const VERSION = '1.0.0'
 /**
- * The User-Agent of one run, so that the account's owner can trace a key to it. Takes `owner/repo` and the
- * run's id as the runner gave them, and leaves out what cannot stand in a header.
+ * The User-Agent of one run, so that the account's owner can trace a key to it: `owner/repo` and the run's id, less
+ * what cannot stand in a header.
  */
 function userAgent(repository, runId) {
 	const plain = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'

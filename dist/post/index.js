@@ -104,8 +104,8 @@ const DASHBOARD = 'Dashboard > Plans > API Keys'
 /** All of post, in milliseconds. */
 const POST = 60_000
 /**
- * How much longer post goes on where the API is throttled, in milliseconds, unless the keys expire before that: it will
- * revoke them, only later, as the jobs of a matrix that end together have to take turns.
+ * How much longer post goes on where the API is throttled, in milliseconds: it will revoke the key, only later, as the
+ * jobs of a matrix that end together have to take turns.
  */
 const THROTTLED = 30 * 60_000
 /** What is kept for revoking the known key while lost ones are looked for, in milliseconds. */
@@ -113,6 +113,8 @@ const KEPT_FOR_KEYS = 25_000
 /** The longest that a lost request can still be under way when post starts: one attempt, and a slow server. */
 const LONGEST_WATCH = 10_000 + SLOW_SERVER
 const WATCH_EVERY = 2_000
+/** No look is begun with less time than this, in milliseconds: all that it would tell is that it had none. */
+const SHORTEST_LOOK = 1_000
 /**
  * The post step: ends every key that main made, and looks for those whose reply was lost. Reads nothing but
  * what main saved. Throws an Error where it cannot show that a key is dead and the policy is `fail`; with
@@ -141,21 +143,17 @@ async function revokeKey(found, surroundings) {
 	warnOfChanges(state, surroundings)
 	const { clock, bootedAt } = surroundings
 	const work = toolsFor(state, surroundings)
-	const patient = (end, expiries) => {
-		const lastExpiry = Math.max(...expiries.map((expiry) => expiry ?? Infinity))
-		const latest = Math.min(Math.max(end, lastExpiry), end + THROTTLED)
-		return patientBudget(end, latest, clock, (wait) =>
+	const patient = (end) =>
+		patientBudget(end, end + THROTTLED, clock, (wait) =>
 			runner.info(`The API has too many requests (429). Trying again in ${seconds(wait)}.`),
 		)
-	}
 	const deadline = clock.now() + POST
 	const kept = state.keys.some(({ keep }) => !keep) ? KEPT_FOR_KEYS : 0
 	const marks = state.marks.map((mark) => shifted(mark, bootedAt - state.bootedAt))
-	const expiries = marks.map(({ expiry }) => expiry)
-	const troubles = await settleMarks(marks, state.keys, work, patient(deadline - kept, expiries))
+	const troubles = await settleMarks(marks, state.keys, work, patient(deadline - kept))
 	// The watch may have been prolonged; what is kept for the keys is still theirs.
 	const end = Math.max(deadline, clock.now() + kept)
-	troubles.push(...(await endKeys(state.keys, work, ({ expiresAt }) => patient(end, [expiresAt]))))
+	troubles.push(...(await endKeys(state.keys, work, () => patient(end))))
 	if (troubles.length > 0) conclude(troubles.join(' '), state.onRevokeFailure, runner)
 }
 /** The mark by the clock as it is now, where that was set by `shift` since main ran (in milliseconds). */
@@ -221,7 +219,7 @@ async function settleMarks(marks, keys, work, budget) {
 		const worthAnother = open.some(({ outcome }) =>
 			outcome.kind === 'failed' ? outcome.problem.passing : !watched,
 		)
-		if (!worthAnother || budget.left() <= 1) {
+		if (!worthAnother || budget.left() <= WATCH_EVERY + SHORTEST_LOOK) {
 			if (watched && open.length > 0 && open.every(({ outcome }) => outcome.kind === 'absent'))
 				runner.info('No other key was made by such a request.')
 			return open.flatMap(({ mark, outcome }) => unsettled(mark, outcome, watched))
@@ -246,7 +244,7 @@ function unsettled(mark, outcome, watchedToTheEnd) {
 	return []
 }
 /** Revokes every key that is not to be kept, and proves it. What could not be proved comes back as sentences. */
-async function endKeys(keys, work, budgetFor) {
+async function endKeys(keys, work, newBudget) {
 	const { runner, clock } = work
 	const troubles = []
 	const ends = []
@@ -254,7 +252,7 @@ async function endKeys(keys, work, budgetFor) {
 		ends.push({ key, fate: `**${how}**${rest}` })
 	// At the same time: none has to wait for another that takes all of it.
 	const endings = await Promise.all(
-		keys.map((key) => (key.keep ? null : endKey(key, work.apiKey, work, budgetFor(key)))),
+		keys.map((key) => (key.keep ? null : endKey(key, work.apiKey, work, newBudget()))),
 	)
 	for (const [index, key] of keys.entries()) {
 		const ending = endings[index]

@@ -660,7 +660,7 @@ function identifier(value) {
 	return id === null || id === '.' || id === '..' || !id.isWellFormed() ? null : id
 }
 /** Answers of gateways and locks that may pass, and behind which the request may have been carried out. */
-const DOUBTFUL = [408, 409, 421, 423, 425, 499]
+const DOUBTFUL = [408, 421, 423, 425, 499]
 /** What an answer outside 2xx means. `now` is by the server's clock. */
 function refusal(method, url, { status, headers, body }, credential, now) {
 	const what = `${url.host} answered ${status} to ${method} ${url.pathname}`
@@ -675,7 +675,7 @@ function refusal(method, url, { status, headers, body }, credential, now) {
 	}
 	const throttled = status === 429
 	const reason = throttled ? 'too many requests' : reasonGiven(body, credential)
-	const retryAfter = parseRetryAfter(headers['retry-after'], now)
+	const retryAfter = throttled ? parseRetryAfter(headers['retry-after'], now) : undefined
 	const doubtful = status >= 500 || status < 200 || DOUBTFUL.includes(status)
 	return {
 		status,
@@ -796,23 +796,30 @@ const UNKNOWN_ID = 'the API does not know its id'
  */
 async function endKey(key, apiKey, tools, budget) {
 	const token = key.token !== null && isUsable(key.token) ? key.token : null
+	let time = budget
+	let claimed = false
 	for (;;) {
 		// Refused with 401, it may be dead already; then `apiKey` stays where it is.
 		let proved = false
 		const isDead = async (reply) => {
-			if (token !== null && refuses(reply)) proved = refuses(await tools.api.probe(token, budget.limits()))
+			if (token !== null && refuses(reply)) proved = refuses(await tools.api.probe(token, time.limits()))
 			return proved
 		}
-		const answered = await revokeById(key.id, [token, apiKey], tools, budget, isDead)
-		if (proved) return { dead: true, verified: true, already: true }
+		const answered = await revokeById(key.id, [token, apiKey], tools, time, isDead)
+		claimed ||= answered === 'revoked'
+		if (proved) return { dead: true, verified: true, already: !claimed }
 		if (token === null) {
 			if (answered === 'revoked') return { dead: true, verified: false, already: false }
 			return { dead: false, reason: answered === 'gone' ? UNKNOWN_ID : answered.message }
 		}
 		const refused = typeof answered === 'object' && !answered.passing
-		const reply = await probe(token, refused, tools, budget)
-		if (refuses(reply)) return { dead: true, verified: true, already: answered !== 'revoked' }
-		if (!refused && budget.left() > PROBE_EVERY) continue
+		const reply = await probe(token, refused, tools, time)
+		if (refuses(reply)) return { dead: true, verified: true, already: !claimed }
+		if (!refused && budget.left() > PROBE_EVERY) {
+			// A throttled API is borne with until its first word, not where it does not keep it.
+			time = { ...budget, bear: () => {} }
+			continue
+		}
 		if (typeof answered === 'object') return { dead: false, reason: answered.message }
 		const claim = answered === 'gone' ? UNKNOWN_ID : 'the API answered as if it were revoked'
 		return {
@@ -1004,9 +1011,9 @@ const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((
 	name.toLowerCase(),
 ])
 /**
- * The variables that decide whom this process trusts and which way its requests go, with their values; for
- * certificates, a digest of what they lead to as well, so that a later step that swaps a file or adds one is noticed.
- * Unset variables are left out. `digest` gives null for what cannot be read.
+ * The variables that decide whom this process trusts and which way its requests go, with their values; and with a
+ * digest of the certificates to which they lead, as a later step may swap these. `digest` gives null for what cannot be
+ * read.
  */
 function networkSettings(env, digest) {
 	const settings = {}
@@ -1019,8 +1026,8 @@ function networkSettings(env, digest) {
 }
 
 /**
- * The real runner. Imported by name, so that the bundle holds no more of the toolkit than this; its builder of
- * summaries is five times the size of what is left, and all that is needed of it is this append.
+ * The real runner. Of the toolkit's builder of summaries, which is five times the size of all this, no more is needed
+ * than an append.
  */
 const runner = {
 	info,
