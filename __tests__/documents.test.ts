@@ -89,6 +89,16 @@ describe('README.md', () => {
   })
 })
 
+test('action.yml has what the Marketplace asks for', () => {
+  const { name, author, description, branding, runs } = parse(read('action.yml'))
+  expect(name).not.toBe('')
+  expect(author).not.toBe('')
+  expect(description.length).toBeLessThan(125)
+  expect(branding).toEqual({ icon: 'lock', color: 'blue' })
+  expect(runs.using).toBe('node24')
+  for (const file of [runs.main, runs.post]) expect(read(file).length).toBeGreaterThan(0)
+})
+
 describe('CONTRIBUTING.md', () => {
   const page = read('CONTRIBUTING.md')
 
