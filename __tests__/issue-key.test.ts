@@ -181,6 +181,39 @@ describe('an answer that cannot be used', () => {
   })
 })
 
+describe('what is handed over', () => {
+  test.each([
+    [true, 'to be revoked by the post step'],
+    [false, 'left to its expiry'],
+  ])('stands in the summary, with what becomes of it (revoke: %s)', async (revoke, fate) => {
+    const { traces, account } = await rehearseMain({ inputs: { revoke } })
+    const [key] = account.keys()
+    expect(traces.printed.at(-1)).toMatch(
+      new RegExp(
+        '^### SphereScout key for this job\n\n\\| Key \\| Id \\| Created \\| Expires \\| Afterwards \\|\n' +
+          `.*\n\\| \`${key?.token_key}\\.\\.\\.\` .*\\| ${fate} \\|\n$`,
+      ),
+    )
+  })
+
+  test('is in the environment only where that was asked for', async () => {
+    expect(Object.keys((await rehearseMain()).traces.outputs)).not.toContain('')
+    const { traces } = await rehearseMain({ inputs: { exportEnv: 'KEY' } })
+    expect(traces.outputs.KEY).toBe(traces.outputs.key)
+  })
+
+  test('has no creation time where the API gives none', async () => {
+    const whole = await rehearseMain()
+    expect(whole.traces.outputs['created-at']).toBe('2027-03-01T12:00:00.350Z')
+    const api_key = { id: '7', token_key: 'prefix', expiry: '2027-03-01T12:30:00Z' }
+    const bare = await rehearseMain({
+      cues: [{ kind: 'answer', status: 201, acted: true, body: { api_key } }],
+    })
+    expect(bare.error).toBeNull()
+    expect(bare.traces.outputs['created-at']).toBe('')
+  })
+})
+
 describe('a lost reply', () => {
   test.each<[string, Cue]>([
     ['cut', { kind: 'cut', acted: true }],

@@ -116,6 +116,7 @@ describe('a key', () => {
       /is left to its expiry at 2027-03-01 13:00:00 UTC, as revoke is false\.$/,
     )
     expect(traces.printed[1]).toContain('**Left to its expiry**, as revoke is false |')
+    expect(traces.printed[1]).toMatch(/^### SphereScout key after this job\n\n.* \| Ended \|\n/)
   })
 
   test('without a text is revoked with api-key, and the 204 has to do', async () => {
@@ -340,6 +341,44 @@ describe('a lost create request', () => {
       expect(account.live()).toEqual([])
     },
   )
+
+  test('is not found in a key that main knows: that one is ended as what it is', async () => {
+    const { traces, seen } = await rehearsePost({
+      state: (account) => {
+        const key = make(account, MARK.expiry)
+        return { keys: [saved(key)], marks: [{ ...MARK, askedAt: START, deadline: START - 15_000 }] }
+      },
+    })
+    expect(methods(seen)).toBe('GET DELETE GET')
+    expect(traces.printed.join()).not.toContain('Found a key of this job')
+    expect(traces.printed.join()).toContain('Revoked (verified)')
+  })
+
+  test('whose key was found: nobody says that no other was made', async () => {
+    const { traces } = await rehearsePost({
+      state: (account) => {
+        make(account, MARK.expiry)
+        return oneMark({ askedAt: START, deadline: START - 15_000 })()
+      },
+    })
+    expect(traces.printed.join()).toContain('Found a key of this job')
+    expect(traces.printed.join()).not.toContain('No other key was made')
+  })
+
+  test('that a slow API leaves no time to watch for: said, and not that no other key was made', async () => {
+    const { traces } = await rehearsePost({
+      state: (account) => ({
+        ...oneKey()(account),
+        ...oneMark({ askedAt: START - 1_000, deadline: START + 9_000 })(),
+      }),
+      whenever: ({ method }, account) =>
+        method === 'GET' && account.live().length > 0 ? { kind: 'serve', takes: 9_900 } : undefined,
+    })
+    expect(traces.warnings[0]).toMatch(
+      /^A create request was lost, and there was no time to wait for a slow server\. If there is such a key/,
+    )
+    expect(traces.printed.join()).not.toContain('No other key was made')
+  })
 
   test('beside one that is unclear: nobody says that no other key was made', async () => {
     const { traces } = await rehearsePost({
