@@ -38,13 +38,13 @@ test('each module is in one file of dist', () => {
 describe.each(FILES)('dist/%s/index.js', (part) => {
   const code = read(`${part}/index.js`)
 
-  test('takes in nothing at run time but Node’s own modules and the shared part', () => {
+  test('takes in nothing at run time but Node’s own modules and the common part', () => {
     const taken = [...code.matchAll(/\b(?:require|getBuiltinModule|import)\(([^)]*)\)|^import .*$/gm)]
     const names = taken.map(([whole, name = whole]) => name.replace(/^'(?:node:)?|'$/g, ''))
-    const shared = part === 'shared' ? [] : ['../shared/index.js']
-    const allowed = [...shared, 'crypto', 'fs', 'os', 'http', 'https', 'timers/promises', 'tls']
+    const common = part === 'common' ? [] : ['../common/index.js']
+    const allowed = [...common, 'crypto', 'fs', 'os', 'http', 'https', 'timers/promises', 'tls']
     expect(names.filter((name) => !allowed.includes(name))).toEqual([])
-    expect(names).toEqual(expect.arrayContaining(shared))
+    expect(names).toEqual(expect.arrayContaining(common))
   })
 
   test('is ASCII, so that Node keeps it in one byte a character (docs/performance.md)', () => {

@@ -55,7 +55,7 @@ async function rollUp() {
   })
   const { output } = await rolled.generate({
     entryFileNames: '[name]/index.js',
-    chunkFileNames: 'shared/index.js',
+    chunkFileNames: 'common/index.js',
     minifyInternalExports: false,
     hoistTransitiveImports: false,
   })
@@ -74,7 +74,7 @@ async function rollUp() {
 }
 
 /**
- * Has ncc bundle `code`, without its imports of Node's modules and of the shared part, and its exports: those become
+ * Has ncc bundle `code`, without its imports of Node's modules and of the common part, and its exports: those become
  * plain `require` and `module.exports`. ncc would put an object and a getter between each name and its use. And Node
  * starts a CommonJS file sooner than an ES module, as docs/performance.md shows.
  */
@@ -82,7 +82,7 @@ function bundle(name, code) {
   const head = []
   const body = requireWhereUsed(code)
     .replace(/^import (?:\* as [\w$]+|(\{.*\})) from '(.*)';\n/gm, (line, names, from) => {
-      if (!isBuiltin(from) && from !== '../shared/index.js') return line
+      if (!isBuiltin(from) && from !== '../common/index.js') return line
       if (names) head.push(`const ${names.replaceAll(' as ', ': ')} = require('${from}')\n`)
       return ''
     })

@@ -27,7 +27,7 @@ const {
 	createKeyApi,
 	createSend,
 	setFailed,
-} = require('../shared/index.js')
+} = require('../common/index.js')
 const { existsSync, readFileSync } = require('fs')
 const { EOL } = require('os')
 

@@ -24,7 +24,7 @@ const {
 	systemClock,
 	runner,
 	setFailed,
-} = require('../shared/index.js')
+} = require('../common/index.js')
 
 /** Reads what main saved. Never throws, and takes nothing on settings: every field must be there and of its kind. */
 function parseState(text) {
