@@ -97,6 +97,13 @@ describe('answers', () => {
     expect((await behind({ headers: { date: 'soon' } }).api.probe(SECRET, LIMITS)).skew).toBeNull()
   })
 
+  test('a prefix that is the whole key is cut, as it is printed', async () => {
+    const token = '0123456789abcdef'.repeat(4)
+    const answer = { token, api_key: { id: 1, token_key: token, expiry: null } }
+    const reply = await behind({ status: 201, body: JSON.stringify(answer) }).api.create(SECRET, 'x', LIMITS)
+    expect(reply.ok && reply.value.prefix).toBe('0123456789abcdef0123')
+  })
+
   test('a created key, with a number or a text for an id', async () => {
     const body = (id: unknown) =>
       JSON.stringify({

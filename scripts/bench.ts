@@ -174,7 +174,7 @@ const time = (of: keyof Round) =>
     rounds.map((round) => round[of]),
     1,
   )
-const kilobytes = (bytes: number) => bytes.toLocaleString('en')
+const whole = (bytes: number) => bytes.toLocaleString('en')
 
 const { main, post, together } = sizes()
 const archive = downloadSize()
@@ -185,36 +185,31 @@ const gated: [what: string, bytes: number, limit: number][] = [
   ['bytes of dist, to read', together, LIMITS.together],
   ['bytes that a job downloads (git archive, gzip)', archive, DOWNLOAD],
 ]
-const rows: [what: string, measured: string, limit: string, spread: string][] = [
-  ...gated.map(([what, bytes, limit]): [string, string, string, string] => [
-    what,
-    kilobytes(bytes),
-    kilobytes(limit),
-    '',
-  ]),
-  ['requests of main, of post', `${mainRequests}, ${postRequests}`, '1, 2', ''],
-  row('main, to `node -e 0`', ratio('main', 'nothing'), '1.9, aim 1.7'),
-  row('post, to `node -e 0`', ratio('post', 'nothing'), '1.8, aim 1.6'),
-  row('main over TLS, to one bare https.request', ratio('mainTls', 'bareHttps'), '1.2'),
-  row('peak memory of main, to `node -e 0`', ratio('mainPeak', 'nothingPeak'), '1.25'),
-  row('peak memory of post, to `node -e 0`', ratio('postPeak', 'nothingPeak'), ''),
-  row('main, to one bare http.request', ratio('main', 'bareHttp'), ''),
-  row('post, to one bare http.request', ratio('post', 'bareHttp'), ''),
-  row('`node -e 0`, ms', time('nothing'), ''),
-  row('one bare http.request, ms', time('bareHttp'), ''),
-  row('main, ms', time('main'), ''),
-  row('post, ms', time('post'), ''),
-  row('one bare https.request, ms', time('bareHttps'), ''),
-  row('main over TLS, ms', time('mainTls'), ''),
+type Row = [what: string, measured: string, limit: string, spread: string]
+/** A row of what differs from round to round. */
+const timed = (what: string, [median, range]: [string, string], limit: string): Row => [
+  what,
+  median,
+  limit,
+  range,
 ]
-
-function row(
-  what: string,
-  [median, range]: [string, string],
-  limit: string,
-): [string, string, string, string] {
-  return [what, median, limit, range]
-}
+const rows: Row[] = [
+  ...gated.map(([what, bytes, limit]): Row => [what, whole(bytes), whole(limit), '']),
+  ['requests of main, of post', `${mainRequests}, ${postRequests}`, '1, 2', ''],
+  timed('main, to `node -e 0`', ratio('main', 'nothing'), '1.9, aim 1.7'),
+  timed('post, to `node -e 0`', ratio('post', 'nothing'), '1.8, aim 1.6'),
+  timed('main over TLS, to one bare https.request', ratio('mainTls', 'bareHttps'), '1.2'),
+  timed('peak memory of main, to `node -e 0`', ratio('mainPeak', 'nothingPeak'), '1.25'),
+  timed('peak memory of post, to `node -e 0`', ratio('postPeak', 'nothingPeak'), ''),
+  timed('main, to one bare http.request', ratio('main', 'bareHttp'), ''),
+  timed('post, to one bare http.request', ratio('post', 'bareHttp'), ''),
+  timed('`node -e 0`, ms', time('nothing'), ''),
+  timed('one bare http.request, ms', time('bareHttp'), ''),
+  timed('main, ms', time('main'), ''),
+  timed('post, ms', time('post'), ''),
+  timed('one bare https.request, ms', time('bareHttps'), ''),
+  timed('main over TLS, ms', time('mainTls'), ''),
+]
 
 const today = new Date().toISOString().slice(0, 10)
 const about = `${today}, Node ${process.version}, ${cpus().length} CPUs, ${rounds.length} rounds; medians, and between what eight of ten lie.`
@@ -227,6 +222,6 @@ if (values.write) {
 
 for (const [what, bytes, limit] of gated) {
   if (bytes <= limit) continue
-  console.error(`\nToo large: ${what}: ${kilobytes(bytes)}, at most ${kilobytes(limit)}.`)
+  console.error(`\nToo large: ${what}: ${whole(bytes)}, at most ${whole(limit)}.`)
   process.exitCode = 1
 }

@@ -2,8 +2,8 @@ import { type Budget, persist } from './budget.ts'
 import { type CallLimits, isUsable, type Reply } from './key-api.ts'
 
 /**
- * Makes a call that may be repeated with the first of `credentials` that may (null: one that must not be sent; one that cannot be is passed over too). After a
- * 401, 403 or 404 it is the next one's turn, unless that was `enough`.
+ * Makes a call that may be repeated with the first of `credentials` that may (null: one that must not be sent; what
+ * cannot be sent is passed over too). After a 401, 403 or 404 it is the next one's turn, unless that was `enough`.
  */
 export async function withCredentials<T>(
   credentials: (string | null)[],

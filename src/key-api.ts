@@ -157,7 +157,8 @@ function readCreated({ body }: HttpResponse): CreatedKey {
 function readKey(value: unknown): Omit<CreatedKey, 'token'> {
   return {
     id: identifier(field(value, 'id')),
-    prefix: text(field(value, 'token_key')) ?? '',
+    // It is printed: never the whole key.
+    prefix: (text(field(value, 'token_key')) ?? '').slice(0, 20),
     createdAt: parseInstant(field(value, 'created')),
     expiresAt: parseInstant(field(value, 'expiry')),
   }

@@ -630,7 +630,8 @@ function readCreated({ body }) {
 function readKey(value) {
 	return {
 		id: identifier(field(value, 'id')),
-		prefix: text(field(value, 'token_key')) ?? '',
+		// It is printed: never the whole key.
+		prefix: (text(field(value, 'token_key')) ?? '').slice(0, 20),
 		createdAt: parseInstant(field(value, 'created')),
 		expiresAt: parseInstant(field(value, 'expiry')),
 	}
@@ -771,8 +772,8 @@ async function persist(budget, random, attempt, worthwhile = (problem) => proble
 }
 
 /**
- * Makes a call that may be repeated with the first of `credentials` that may (null: one that must not be sent; one that cannot be is passed over too). After a
- * 401, 403 or 404 it is the next one's turn, unless that was `enough`.
+ * Makes a call that may be repeated with the first of `credentials` that may (null: one that must not be sent; what
+ * cannot be sent is passed over too). After a 401, 403 or 404 it is the next one's turn, unless that was `enough`.
  */
 async function withCredentials(credentials, budget, random, call, enough) {
 	const message = 'there was no credential left to ask with'
