@@ -8,7 +8,6 @@ const project = {
       { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } },
     ],
   },
-  testTimeout: 30_000,
 }
 
 /** @type {import('jest').Config} */
@@ -23,6 +22,8 @@ export default {
       globals: { steps: 'source' },
     },
   ],
+  // Inside `projects`, Jest ignores it.
+  testTimeout: 120_000,
   randomize: true,
   // Most tests of whole processes wait for one, rather than for the machine.
   maxWorkers: 4,

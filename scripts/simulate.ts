@@ -3,8 +3,8 @@
 //   npm run simulate -- --seed 4711              one schedule again, with its log
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { loadCodeUnderTest } from '../__tests__/simulation/code-under-test.ts'
 import { runSchedule } from '../__tests__/simulation/schedule.ts'
-import { loadSubject } from '../__tests__/simulation/subject.ts'
 
 const { values } = parseArgs({
   options: {
@@ -16,7 +16,7 @@ const { values } = parseArgs({
   },
 })
 const folder = values.src ? pathToFileURL(`${values.src}/`) : new URL('../src/', import.meta.url)
-const subject = await loadSubject(folder)
+const subject = await loadCodeUnderTest(folder)
 const first = Number(values.seed ?? values.from)
 const schedules = values.seed ? 1 : Number(values.schedules)
 const MOST_SHOWN = 10

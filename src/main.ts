@@ -1,18 +1,18 @@
 // Wires the real runner, network, clock and signals into the main step.
 import { getInput, setFailed, setSecret } from '@actions/core'
 import { context } from '@actions/github'
-import { CANCEL, createCancellation } from './cancellation.ts'
-import { requireCommandFiles } from './command-files.ts'
-import { createSend } from './http.ts'
-import { readInputs, whyNoSecrets } from './inputs.ts'
-import { issueKey } from './issue-key.ts'
-import { createKeyApi } from './key-api.ts'
-import { maskedForms } from './masking.ts'
-import { networkSettings } from './network-settings.ts'
-import { proxyFor } from './proxy-for.ts'
-import { runner } from './runner.ts'
-import { bootedAt, digestOf, systemClock } from './system.ts'
-import { userAgent } from './version.ts'
+import { createKeyApi } from './api/key-api.ts'
+import { createHttpClient } from './http/http-client.ts'
+import { networkSettings } from './http/network-settings.ts'
+import { proxyFor } from './http/proxy-for-url.ts'
+import { issueKey } from './protocol/issue-key.ts'
+import { CANCEL, createCancellation } from './retry/cancellation.ts'
+import { requireCommandFiles } from './runner/command-files.ts'
+import { explainMissingSecrets, readInputs } from './runner/inputs.ts'
+import { maskedForms } from './runner/masking.ts'
+import { runner } from './runner/runner.ts'
+import { bootedAt, certificateDigest, systemClock } from './util/system.ts'
+import { userAgent } from './util/user-agent.ts'
 
 const cancellation = createCancellation(systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, cancellation.request)
@@ -22,7 +22,7 @@ cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exi
 async function run(): Promise<void> {
   try {
     for (const form of maskedForms(getInput('api-key'))) setSecret(form)
-    const inputs = readInputs(getInput, whyNoSecrets(context))
+    const inputs = readInputs(getInput, explainMissingSecrets(context))
     requireCommandFiles(process.env, [
       'GITHUB_STATE',
       'GITHUB_OUTPUT',
@@ -31,14 +31,14 @@ async function run(): Promise<void> {
     const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
     const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
     await issueKey(inputs, {
-      api: createKeyApi(createSend(proxy), inputs.apiUrl, agent, systemClock.now),
+      api: createKeyApi(createHttpClient(proxy), inputs.apiUrl, agent, systemClock.now),
       clock: systemClock,
       random: Math.random,
       runner,
       cancellation,
       userAgent: agent,
       proxy,
-      settings: networkSettings(process.env, digestOf),
+      settings: networkSettings(process.env, certificateDigest),
       bootedAt,
     })
   } catch (error) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { HAS_SIGNALS } from '../support/runner.ts'
-import { errorOf, onStage, type Stage } from './stage.ts'
+import { errorOf, type Stage, withJob } from './with-job.ts'
 
 /** Resolves once a create request has come in. */
 async function untilAsked({ emulator }: Stage): Promise<void> {
@@ -16,7 +16,7 @@ describe('a job that is cancelled while main waits for the API', () => {
   whereSignals.each(['SIGINT', 'SIGTERM'] as const)(
     '%s: a reply that comes in time is waited for, and its key revoked',
     (signal) =>
-      onStage({}, async (stage) => {
+      withJob({}, async (stage) => {
         const { emulator, job, inputs } = stage
         emulator.fault({ on: 'create', kind: 'delay', ms: 800, act: 'before' })
         const running = job.start(inputs)
@@ -37,7 +37,7 @@ describe('a job that is cancelled while main waits for the API', () => {
   whereSignals(
     'a reply that does not come: main ends within 7 s, and has found the key and revoked it',
     () =>
-      onStage({}, async (stage) => {
+      withJob({}, async (stage) => {
         const { emulator, job, inputs } = stage
         emulator.fault({ on: 'create', kind: 'hang' })
         const running = job.start(inputs)
@@ -56,7 +56,7 @@ describe('a job that is cancelled while main waits for the API', () => {
   whereSignals(
     'an API that answers nothing at all: main ends within 7 s, and post finds the key later',
     () =>
-      onStage({}, async (stage) => {
+      withJob({}, async (stage) => {
         const { emulator, job, inputs } = stage
         emulator.fault({ on: 'any', kind: 'hang', times: 2 })
         const running = job.start(inputs)
@@ -77,7 +77,7 @@ describe('a job that is cancelled while main waits for the API', () => {
   test(
     'SIGKILL: post finds the key by what main had saved beforehand',
     () =>
-      onStage({}, async (stage) => {
+      withJob({}, async (stage) => {
         const { emulator, job, inputs } = stage
         emulator.fault({ on: 'create', kind: 'delay', ms: 500, act: 'after' })
         const running = job.start(inputs)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { makeCertificates } from '../support/certificates.ts'
 import type { Fault } from '../support/emulator.ts'
-import { errorOf, onStage, type Stage, type StageOptions, secretsOf } from './stage.ts'
+import { errorOf, type Stage, type StageOptions, secretsOf, withJob } from './with-job.ts'
 
 const SECRETS_AS_EMPTY = { 'api-key': '' }
 
@@ -13,7 +13,7 @@ async function failure(
   options: StageOptions & { inputs?: Record<string, string>; faults?: Fault[]; withoutPost?: true },
   check: (stage: Stage, message: string) => void | Promise<void> = () => {},
 ): Promise<string> {
-  return onStage(options, async (stage) => {
+  return withJob(options, async (stage) => {
     const { emulator, job } = stage
     for (const fault of options.faults ?? []) emulator.fault(fault)
     const main = await job.main({ ...stage.inputs, ...options.inputs })
@@ -54,7 +54,7 @@ describe('what the API refuses', () => {
   })
 
   test('a reason that repeats the credential does not show it', async () => {
-    await onStage({}, async ({ emulator, job, inputs }) => {
+    await withJob({}, async ({ emulator, job, inputs }) => {
       const secret = emulator.account.longLivedKey
       emulator.fault({
         on: 'create',

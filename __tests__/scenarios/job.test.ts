@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
-import { onStage, requestsOf, secretsOf } from './stage.ts'
+import { requestsOf, secretsOf, withJob } from './with-job.ts'
 
 const KEYS = '/api/user/api-keys'
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
@@ -12,7 +12,7 @@ async function call(url: string, key: string): Promise<number> {
 
 describe('a job that goes well', () => {
   test('gets a key with one request, uses it, and is rid of it after two more', () =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       const before = Date.now()
       const main = await job.main({ ...inputs, 'expires-in': '30m' })
       expect(main.exitCode).toBe(0)
@@ -42,7 +42,7 @@ describe('a job that goes well', () => {
     }))
 
   test('masks every form of both keys before anything else is printed or handed on', () =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       const main = await job.main(inputs)
       await job.post()
       const lines = main.stdout.split('\n').filter((line) => line !== '')
@@ -64,7 +64,7 @@ describe('a job that goes well', () => {
     }))
 
   test('says in the log and the summary which key it is, until when, and how it ended', () =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       const main = await job.main(inputs)
       const [key] = emulator.account.live()
       const until = new Date(key?.expiry ?? 0).toISOString().slice(0, 19).replace('T', ' ')
@@ -78,7 +78,7 @@ describe('a job that goes well', () => {
     }))
 
   test('names the action, its version and the run to the API', () =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       await job.main(inputs)
       await job.post()
       for (const { userAgent } of emulator.requests)
@@ -88,7 +88,7 @@ describe('a job that goes well', () => {
     }))
 
   test('puts the key into the variable of export-env, for later steps', () =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       const main = await job.main({ ...inputs, 'export-env': 'SPHERESCOUT_API_KEY' })
       expect(main.env).toEqual({ SPHERESCOUT_API_KEY: emulator.account.live()[0]?.token })
       const later = await job.script('console.log(process.env.SPHERESCOUT_API_KEY)')
@@ -99,7 +99,7 @@ describe('a job that goes well', () => {
     }))
 
   test('leaves the key to its expiry where revoke is false', () =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       await job.main({ ...inputs, revoke: 'false' })
       emulator.requests.length = 0
       const post = await job.post()
@@ -110,8 +110,8 @@ describe('a job that goes well', () => {
     }))
 
   test('may use the action twice, and ends both keys', () =>
-    onStage({}, ({ emulator, job: first, inputs }) =>
-      onStage({}, async ({ job: second }) => {
+    withJob({}, ({ emulator, job: first, inputs }) =>
+      withJob({}, async ({ job: second }) => {
         const [one, two] = [await first.main(inputs), await second.main(inputs)]
         expect(one.outputs.key).not.toBe(two.outputs.key)
         expect(emulator.account.live()).toHaveLength(2)
@@ -125,7 +125,7 @@ describe('a job that goes well', () => {
 
 describe('a main step that cannot hand the key over', () => {
   test('has saved the id before the outputs, and revokes the key on the spot', () =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       const main = await job.main(inputs, { brokenFiles: ['output'] })
       expect(main.exitCode).toBe(1)
       expect(main.shown).toMatch(/The key .* was revoked \(verified\)/)
@@ -136,7 +136,7 @@ describe('a main step that cannot hand the key over', () => {
     }))
 
   test('asks for no key at all where the state cannot be saved', () =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       const main = await job.main(inputs, { brokenFiles: ['state'] })
       expect(main.exitCode).toBe(1)
       expect(emulator.requests).toEqual([])
@@ -144,7 +144,7 @@ describe('a main step that cannot hand the key over', () => {
     }))
 
   test('keeps the id for post even when it is killed before the outputs', () =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       const main = await job.main(inputs)
       const record = JSON.parse(main.state.record ?? '')
       expect(record.keys).toEqual([
@@ -154,7 +154,7 @@ describe('a main step that cannot hand the key over', () => {
     }))
 
   test.each(['GITHUB_STATE', 'GITHUB_OUTPUT'])('asks for no key on a runner without %s', (name) =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       const source = `process.env.${name} = ''; await import(${JSON.stringify(new URL('../../dist/main/index.js', import.meta.url).href)})`
       const env = Object.fromEntries(
         Object.entries(inputs).map(([input, value]) => [`INPUT_${input.toUpperCase()}`, value]),

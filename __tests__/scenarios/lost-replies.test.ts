@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Fault } from '../support/emulator.ts'
-import { errorOf, onStage, requestsOf, warningsOf } from './stage.ts'
+import { errorOf, requestsOf, warningsOf, withJob } from './with-job.ts'
 
 const KEYS = '/api/user/api-keys'
 /** One attempt then takes a second at most, and post waits 16 s at most for a slow server. */
@@ -15,7 +15,7 @@ describe('a reply that is lost after the key was made', () => {
     { on: 'create', kind: 'status', status: 503, acted: true },
     { on: 'create', kind: 'status', status: 500, acted: true, body: '<h1>Server Error</h1>' },
   ])('%j: the key is found by its expiry and revoked, and another one made', (fault) =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       emulator.fault(fault)
       const main = await job.main(inputs)
       expect(main.exitCode).toBe(0)
@@ -28,7 +28,7 @@ describe('a reply that is lost after the key was made', () => {
       ])
       expect(main.shown).toContain('Found it, by its expiry, and revoked it')
       expect(emulator.account.live().map(({ token }) => token)).toEqual([main.outputs.key])
-      expect(JSON.parse(main.state.record ?? '').marks).toEqual([])
+      expect(JSON.parse(main.state.record ?? '').intents).toEqual([])
       const [first, second] = emulator.account.keys().map(({ expiry }) => expiry)
       expect(first).not.toBe(second)
       await job.post()
@@ -37,7 +37,7 @@ describe('a reply that is lost after the key was made', () => {
   )
 
   test('a paginated list is read to its end', () =>
-    onStage({ api: { listForm: 'paginated', pageSize: 1 } }, async ({ emulator, job, inputs }) => {
+    withJob({ api: { listForm: 'paginated', pageSize: 1 } }, async ({ emulator, job, inputs }) => {
       for (const age of [1, 2, 3])
         emulator.account.addKey({ expiry: null, created: Date.now() - age * 60_000 })
       emulator.fault({ on: 'create', kind: 'cut-after' })
@@ -52,7 +52,7 @@ describe('a reply that is lost after the key was made', () => {
   test(
     'a key of another run with the same expiry leaves both alone, with a warning',
     () =>
-      onStage({}, async ({ emulator, job, inputs }) => {
+      withJob({}, async ({ emulator, job, inputs }) => {
         emulator.fault({ on: 'create', kind: 'hang' })
         const running = job.start({ ...inputs, ...SHORT })
         while (emulator.account.keys().length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
@@ -76,7 +76,7 @@ describe('a reply that is lost, with or without a key', () => {
       { on: 'create', kind: 'status', status: 504, times: 99 },
     ]
     const ends = faults.map((fault) =>
-      onStage({}, async ({ emulator, job, inputs }) => {
+      withJob({}, async ({ emulator, job, inputs }) => {
         const foreign = emulator.account.addKey({ expiry: Date.now() + 3_600_000 })
         emulator.fault(fault)
         // A list that cannot be read keeps main from finding it; post can.
@@ -102,7 +102,7 @@ describe('a reply that is lost, with or without a key', () => {
 
 describe('a server with ideas of its own about time', () => {
   test('that refuses fractions is asked again in whole seconds', () =>
-    onStage({ api: { fractions: 'refuse' } }, async ({ emulator, job, inputs }) => {
+    withJob({ api: { fractions: 'refuse' } }, async ({ emulator, job, inputs }) => {
       const main = await job.main(inputs)
       expect(main.exitCode).toBe(0)
       expect(emulator.requests.map(({ body }) => /\.\d/.test(body))).toEqual([true, false])
@@ -111,7 +111,7 @@ describe('a server with ideas of its own about time', () => {
     }))
 
   test('that drops fractions: a lost key cannot be told from others, so it is left to its expiry', () =>
-    onStage({ api: { fractions: 'drop' } }, async ({ emulator, job, inputs }) => {
+    withJob({ api: { fractions: 'drop' } }, async ({ emulator, job, inputs }) => {
       emulator.fault({ on: 'create', kind: 'cut-after' })
       const main = await job.main(inputs)
       expect(main.exitCode).toBe(0)
@@ -122,7 +122,7 @@ describe('a server with ideas of its own about time', () => {
   test.each(['keep', 'microseconds'] as const)(
     'that spells instants in other ways (%s, +01:00)',
     (fractions) =>
-      onStage(
+      withJob(
         { api: { fractions, timeForm: 'offset', idForm: 'integer', createStatus: 200 } },
         async ({ emulator, job, inputs }) => {
           emulator.fault({ on: 'create', kind: 'cut-after' })
@@ -138,7 +138,7 @@ describe('a server with ideas of its own about time', () => {
   )
 
   test('whose clock says that this runner’s is wrong: the key is replaced by one with the right lifetime', () =>
-    onStage({ api: { now: () => Date.now() - 10 * 60_000 } }, async ({ emulator, job, inputs }) => {
+    withJob({ api: { now: () => Date.now() - 10 * 60_000 } }, async ({ emulator, job, inputs }) => {
       const main = await job.main({ ...inputs, 'expires-in': '30m' })
       expect(main.exitCode).toBe(0)
       expect(main.shown).toContain("clock is 10.0 min ahead of the API's")
@@ -150,7 +150,7 @@ describe('a server with ideas of its own about time', () => {
     }))
 
   test('for which the expiry is past: asked again by its clock', () =>
-    onStage({ api: { now: () => Date.now() + 120 * 60_000 } }, async ({ emulator, job, inputs }) => {
+    withJob({ api: { now: () => Date.now() + 120 * 60_000 } }, async ({ emulator, job, inputs }) => {
       const main = await job.main({ ...inputs, 'expires-in': '5m' })
       expect(main.exitCode).toBe(0)
       expect(main.shown).toContain("clock is 120.0 min behind the API's")

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Certificates, makeCertificates } from '../support/certificates.ts'
 import { type ConnectProxy, startConnectProxy } from '../support/connect-proxy.ts'
-import { errorOf, onStage, type Stage, secretsOf, warningsOf } from './stage.ts'
+import { errorOf, type Stage, secretsOf, warningsOf, withJob } from './with-job.ts'
 
 /** No resolver knows it: a request that arrives came through the proxy. */
 const HOST = 'api.spherescout.test'
@@ -36,21 +36,21 @@ async function runThrough({ job, inputs }: Stage, apiUrl: string, stepEnv: Recor
 
 describe('TLS', () => {
   test('with a private CA in NODE_EXTRA_CA_CERTS', () =>
-    onStage({ api: { tls } }, async (stage) => {
+    withJob({ api: { tls } }, async (stage) => {
       const { main, post } = await runThrough(stage, stage.emulator.url, { NODE_EXTRA_CA_CERTS: authority })
       expect(main.exitCode).toBe(0)
       expect(post.shown).toContain('Revoked (verified)')
     }))
 
   test('never without it, NODE_TLS_REJECT_UNAUTHORIZED or not', () =>
-    onStage({ api: { tls } }, async (stage) => {
+    withJob({ api: { tls } }, async (stage) => {
       const { main } = await runThrough(stage, stage.emulator.url, { NODE_TLS_REJECT_UNAUTHORIZED: '0' })
       expect(errorOf(main)).toMatch(/certificate was not accepted .*NODE_EXTRA_CA_CERTS/)
       expect(stage.emulator.requests).toEqual([])
     }))
 
   test('nor in post, where a later step turned verification off and took the CA away', () =>
-    onStage({ api: { tls } }, async ({ emulator, job, inputs }) => {
+    withJob({ api: { tls } }, async ({ emulator, job, inputs }) => {
       await job.main(inputs, { stepEnv: { NODE_EXTRA_CA_CERTS: authority } })
       emulator.requests.length = 0
       const post = await job.post(inputs, { stepEnv: { NODE_TLS_REJECT_UNAUTHORIZED: '0' } })
@@ -63,7 +63,7 @@ describe('TLS', () => {
     const others = await makeCertificates(['other.example'])
     const file = join(folder, 'other.pem')
     writeFileSync(file, others.ca)
-    await onStage({ api: { tls: others } }, async (stage) => {
+    await withJob({ api: { tls: others } }, async (stage) => {
       const { main } = await runThrough(stage, stage.emulator.url, { NODE_EXTRA_CA_CERTS: file })
       expect(errorOf(main)).toContain('ERR_TLS_CERT_ALTNAME_INVALID')
       expect(stage.emulator.requests).toEqual([])
@@ -75,7 +75,7 @@ describe('a proxy that requires a login', () => {
   test.each(['HTTPS_PROXY', 'https_proxy'])(
     'in %s opens the tunnel to a host that only it can find',
     (name) =>
-      onStage({ api: { tls } }, async (stage) => {
+      withJob({ api: { tls } }, async (stage) => {
         proxy.tunnels.length = 0
         const target = `${HOST}:${stage.emulator.port}`
         const env = { [name]: proxy.url, NODE_EXTRA_CA_CERTS: authority }
@@ -90,7 +90,7 @@ describe('a proxy that requires a login', () => {
   )
 
   test('is named where it refuses, without the password', () =>
-    onStage({ api: { tls } }, async (stage) => {
+    withJob({ api: { tls } }, async (stage) => {
       const wrong = proxy.url.replace('runner', 'stranger')
       const { main } = await runThrough(stage, `https://${HOST}:${stage.emulator.port}`, {
         HTTPS_PROXY: wrong,
@@ -106,13 +106,13 @@ describe('a proxy that requires a login', () => {
     }))
 
   test('is named where it cannot be reached', () =>
-    onStage({ api: { tls } }, async (stage) => {
+    withJob({ api: { tls } }, async (stage) => {
       const { main } = await runThrough(stage, stage.emulator.url, { HTTPS_PROXY: 'http://127.0.0.1:9' })
       expect(errorOf(main)).toContain('the proxy 127.0.0.1:9 could not be reached (ECONNREFUSED)')
     }))
 
   test.each(['NO_PROXY', 'no_proxy'])('is left aside for hosts in %s', (name) =>
-    onStage({ api: { tls } }, async (stage) => {
+    withJob({ api: { tls } }, async (stage) => {
       proxy.tunnels.length = 0
       const env = {
         HTTPS_PROXY: proxy.url,
@@ -127,7 +127,7 @@ describe('a proxy that requires a login', () => {
   )
 
   test.each(['HTTP_PROXY', 'http_proxy'])('in %s serves an http api-url', (name) =>
-    onStage({}, async (stage) => {
+    withJob({}, async (stage) => {
       proxy.tunnels.length = 0
       const { main, post } = await runThrough(stage, stage.emulator.url, { [name]: proxy.url })
       expect(main.exitCode).toBe(0)
@@ -137,7 +137,7 @@ describe('a proxy that requires a login', () => {
   )
 
   test('is the way of post too, though a later step took it out of the environment', () =>
-    onStage({ api: { tls } }, async ({ emulator, job, inputs }) => {
+    withJob({ api: { tls } }, async ({ emulator, job, inputs }) => {
       const target = `${HOST}:${emulator.port}`
       const env = { NODE_EXTRA_CA_CERTS: authority }
       await job.main(

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import type { Fault } from '../support/emulator.ts'
-import { errorOf, onStage, warningsOf } from './stage.ts'
+import { errorOf, warningsOf, withJob } from './with-job.ts'
 
 const DASHBOARD = 'Dashboard > Plans > API Keys'
 const FOREVER = { times: 99 }
@@ -16,7 +16,7 @@ function exporting(variables: Record<string, string>): string {
 
 describe('what post believes', () => {
   test('is what main saved, whatever has become of the inputs', () =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       await job.main(inputs)
       const post = await job.post({
         'api-key': 'somebody-elses',
@@ -30,7 +30,7 @@ describe('what post believes', () => {
     }))
 
   test('is nothing where main saved nothing', () =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       await job.main({ ...inputs, 'expires-in': 'soon' })
       const post = await job.post()
       expect(post.exitCode).toBe(0)
@@ -43,8 +43,8 @@ describe('what post believes', () => {
     ['of another version', '{"version":2,"keys":[]}', 'it is not of version 1'],
     ['incomplete', '{"version":1,"keys":[]}', 'is missing or malformed'],
   ])('is no record that is %s: it says so, revokes nothing, and ends by the policy', (_, record, reason) =>
-    onStage({}, ({ job: failing }) =>
-      onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, ({ job: failing }) =>
+      withJob({}, async ({ emulator, job, inputs }) => {
         // A later step can supply a record only where main saved none.
         for (const one of [job, failing]) {
           await one.main({ ...inputs, timeout: 'never' })
@@ -65,7 +65,7 @@ describe('what post believes', () => {
 
 describe('how a key ends', () => {
   test('a key that is dead already counts as done', () =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       const main = await job.main(inputs)
       await fetch(`${emulator.url}/api/user/api-keys/${main.outputs['key-id']}`, {
         method: 'DELETE',
@@ -80,7 +80,7 @@ describe('how a key ends', () => {
   test.each(['forbidden', 'unauthorized'] as const)(
     'a key that may not revoke itself (%s) is revoked with api-key',
     (selfRevocation) =>
-      onStage({ api: { selfRevocation } }, async ({ emulator, job, inputs }) => {
+      withJob({ api: { selfRevocation } }, async ({ emulator, job, inputs }) => {
         const main = await job.main(inputs)
         emulator.requests.length = 0
         const post = await job.post()
@@ -108,7 +108,7 @@ describe('how a key ends', () => {
     { on: 'revoke', kind: 'status', status: 429, headers: { 'Retry-After': '1' } },
     { on: 'list', kind: 'status', status: 502, times: 2 },
   ])('a revocation that fails at first (%j) is tried again', (fault) =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       await job.main(inputs)
       emulator.fault(fault)
       const post = await job.post()
@@ -121,7 +121,7 @@ describe('how a key ends', () => {
   test(
     'a 204 without effect is not taken for an end: the key is revoked again',
     () =>
-      onStage({}, async ({ emulator, job, inputs }) => {
+      withJob({}, async ({ emulator, job, inputs }) => {
         await job.main(inputs)
         emulator.fault({ on: 'revoke', kind: 'status', status: 204 })
         const post = await job.post()
@@ -133,7 +133,7 @@ describe('how a key ends', () => {
   )
 
   test.each(['warn', 'fail'])('what cannot be revoked is reported by on-revoke-failure: %s', (policy) =>
-    onStage({}, async ({ emulator, job, inputs }) => {
+    withJob({}, async ({ emulator, job, inputs }) => {
       await job.main({ ...inputs, 'on-revoke-failure': policy })
       emulator.fault({
         on: 'revoke',
@@ -156,7 +156,7 @@ describe('how a key ends', () => {
 
 describe('a careless or hostile step before post', () => {
   test('cannot turn verification off, and is named', () =>
-    onStage({}, async ({ job, inputs }) => {
+    withJob({}, async ({ job, inputs }) => {
       await job.main(inputs)
       await job.script(exporting({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }))
       const post = await job.post()
@@ -165,7 +165,7 @@ describe('a careless or hostile step before post', () => {
     }))
 
   test('cannot send post another way, and is named', () =>
-    onStage({}, async ({ job, inputs }) => {
+    withJob({}, async ({ job, inputs }) => {
       await job.main(inputs)
       await job.script(exporting({ HTTP_PROXY: 'http://127.0.0.1:9', HTTPS_PROXY: 'http://127.0.0.1:9' }))
       const post = await job.post()
@@ -174,7 +174,7 @@ describe('a careless or hostile step before post', () => {
     }))
 
   test('cannot make post send api-key to whom another authority vouches for', () =>
-    onStage({ api: { selfRevocation: 'forbidden' } }, async ({ emulator, job, inputs }) => {
+    withJob({ api: { selfRevocation: 'forbidden' } }, async ({ emulator, job, inputs }) => {
       const file = join(tmpdir(), `authority-${process.pid}.pem`)
       writeFileSync(file, 'an authority')
       await job.main(inputs)
@@ -189,7 +189,7 @@ describe('a careless or hostile step before post', () => {
     }))
 
   test('cannot swap the file behind an unchanged variable', () =>
-    onStage({ api: { selfRevocation: 'forbidden' } }, async ({ emulator, job, inputs }) => {
+    withJob({ api: { selfRevocation: 'forbidden' } }, async ({ emulator, job, inputs }) => {
       const file = join(tmpdir(), `swapped-${process.pid}.pem`)
       writeFileSync(file, 'one authority')
       const stepEnv = { SSL_CERT_FILE: file }

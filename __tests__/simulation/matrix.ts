@@ -1,11 +1,11 @@
-import type { Send } from '../../src/http.ts'
-import type { Inputs } from '../../src/inputs.ts'
-import type { Runner } from '../../src/report.ts'
+import type { HttpClient } from '../../src/http/http-client.ts'
+import type { Inputs } from '../../src/runner/inputs.ts'
+import type { Runner } from '../../src/runner/report.ts'
 import { createAccount } from '../support/account.ts'
+import type { CodeUnderTest } from './code-under-test.ts'
 import { networkFor } from './network.ts'
 import { startProcess } from './process.ts'
-import { createDice } from './random.ts'
-import type { Subject } from './subject.ts'
+import { createRng } from './rng.ts'
 import { clockOn, createTime } from './time.ts'
 
 /** Many jobs of one account, which answers so many requests in any minute. Times in milliseconds. */
@@ -43,13 +43,13 @@ const MINUTE = 60_000
 const LEFT_TO_POSTS = 285_000
 
 /** Runs the main and the post step of every job of `matrix` on one virtual clock and one throttled account. */
-export async function runMatrix(matrix: Matrix, subject: Subject): Promise<MatrixOutcome> {
+export async function runMatrix(matrix: Matrix, subject: CodeUnderTest): Promise<MatrixOutcome> {
   const { jobs, perMinute, timeout, startWithin, ends } = matrix
-  const dice = createDice(matrix.seed)
+  const rng = createRng(matrix.seed)
   const time = createTime(START)
   const account = createAccount({
     now: time.now,
-    random: dice.roll,
+    random: rng.roll,
     throttle: { requests: perMinute, windowMs: MINUTE },
   })
   const inputs: Inputs = {
@@ -69,7 +69,7 @@ export async function runMatrix(matrix: Matrix, subject: Subject): Promise<Matri
       apiUrl: API_URL,
       account,
       time,
-      dice,
+      rng,
       chooseFault: () => 'none',
       down: () => false,
       aroundCreate: (act) => act(),
@@ -78,7 +78,7 @@ export async function runMatrix(matrix: Matrix, subject: Subject): Promise<Matri
       },
       count: () => {},
     })
-    const counting: Send = (request) => {
+    const counting: HttpClient = (request) => {
       count()
       return send(request)
     }
@@ -95,10 +95,10 @@ export async function runMatrix(matrix: Matrix, subject: Subject): Promise<Matri
   })
 
   async function runJob(): Promise<void> {
-    await after(dice.between(0, startWithin))
+    await after(rng.between(0, startWithin))
     const main = startProcessOfJob(() => outcome.createRequests++)
     const { runner, state } = recordState()
-    const common = { random: dice.roll, runner, settings: {}, bootedAt: START }
+    const common = { random: rng.roll, runner, settings: {}, bootedAt: START }
     try {
       await subject.issueKey(inputs, {
         ...common,
@@ -114,7 +114,7 @@ export async function runMatrix(matrix: Matrix, subject: Subject): Promise<Matri
     }
     undecided -= 1
     if (undecided === 0) time.after(MINUTE, endTogether)
-    await (ends === 'in turn' ? after(dice.between(MINUTE, 10 * MINUTE)) : together)
+    await (ends === 'in turn' ? after(rng.between(MINUTE, 10 * MINUTE)) : together)
 
     const post = startProcessOfJob(() => outcome.postRequests++)
     const startedAt = time.now()
@@ -146,7 +146,7 @@ function recordState(): { runner: Runner; state: () => string } {
     setSecret: ignore,
     setOutput: ignore,
     exportVariable: ignore,
-    summarise: ignore,
+    writeSummary: ignore,
     saveState(_, value) {
       state = String(value)
     },

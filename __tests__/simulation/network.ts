@@ -1,8 +1,8 @@
-import type { HttpRequest, HttpResponse, Send } from '../../src/http.ts'
+import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/http-client.ts'
 import type { Account } from '../support/account.ts'
+import type { CodeUnderTest } from './code-under-test.ts'
 import type { Process } from './process.ts'
-import type { Dice } from './random.ts'
-import type { Subject } from './subject.ts'
+import type { Rng } from './rng.ts'
 import type { VirtualTime } from './time.ts'
 
 /** What can happen to one request. 'none' is the ordinary case. */
@@ -31,7 +31,7 @@ export interface NetworkOptions {
   apiUrl: string
   account: Account
   time: VirtualTime
-  dice: Dice
+  rng: Rng
   /** The fault for the next request, which `what` describes. */
   chooseFault(what: 'create' | 'list' | 'revoke'): Fault
   /** Whether the API is down just now. */
@@ -47,8 +47,8 @@ export interface NetworkOptions {
 const LATEST_ACT = 14_500
 
 /** The network as one process sees it: a Send that loses, delays, cuts and refuses as the dice say. */
-export function networkFor(process: Process, subject: Subject, options: NetworkOptions): Send {
-  const { time, dice } = options
+export function networkFor(process: Process, subject: CodeUnderTest, options: NetworkOptions): HttpClient {
+  const { time, rng } = options
   return (request) =>
     new Promise((resolve, reject) => {
       process.effect()
@@ -73,7 +73,7 @@ export function networkFor(process: Process, subject: Subject, options: NetworkO
       }
       const answer = (response: HttpResponse) => settle(() => resolve(response))
       const fail = (fault: 'refused' | 'dns' | 'timeout' | 'cut', mayHaveActed: boolean) =>
-        settle(() => reject(new subject.HttpFailure(fault, mayHaveActed, `failed on purpose (${fault})`)))
+        settle(() => reject(new subject.HttpError(fault, mayHaveActed, `failed on purpose (${fault})`)))
 
       const startedAt = time.now()
       const timesOut = () => fail('timeout', true)
@@ -87,12 +87,12 @@ export function networkFor(process: Process, subject: Subject, options: NetworkO
       else request.cancel?.addEventListener('abort', onCancel, { once: true })
 
       const act = () => carryOut(request, options)
-      const latency = dice.between(5, 400)
+      const latency = rng.between(5, 400)
       const soon = (then: () => void) => time.after(latency, then)
-      const late = () => time.after(request.timeout + dice.between(1, LATEST_ACT), act)
+      const late = () => time.after(request.timeout + rng.between(1, LATEST_ACT), act)
 
       const fault: Fault = options.down()
-        ? dice.pick(['refused', '502 and did not act', 'no answer, server did not act'])
+        ? rng.pick(['refused', '502 and did not act', 'no answer, server did not act'])
         : options.chooseFault(what)
       if (fault !== 'none') options.count(options.down() ? 'API down' : fault)
       switch (fault) {
@@ -124,7 +124,7 @@ export function networkFor(process: Process, subject: Subject, options: NetworkO
         case 'answer delayed':
           soon(() => {
             const response = act()
-            time.after(dice.between(0, request.timeout), () => answer(response))
+            time.after(rng.between(0, request.timeout), () => answer(response))
           })
           break
         case '500 and acted':
@@ -149,7 +149,7 @@ export function networkFor(process: Process, subject: Subject, options: NetworkO
           soon(() =>
             answer({
               status: 429,
-              headers: { 'retry-after': String(Math.ceil(dice.between(0, 5))) },
+              headers: { 'retry-after': String(Math.ceil(rng.between(0, 5))) },
               body: '{"detail":"Request was throttled."}',
             }),
           )

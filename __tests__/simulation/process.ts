@@ -1,4 +1,4 @@
-import type { Runner } from '../../src/report.ts'
+import type { Runner } from '../../src/runner/report.ts'
 
 /** A simulated process was killed: nothing that it does from here on has any effect. */
 export class Killed extends Error {}
@@ -42,7 +42,7 @@ export function startProcess(killAt: number, onEffect: (count: number) => void):
 }
 
 /** What a step left with the runner. */
-export interface Traces {
+export interface StepRecord {
   state: Record<string, string>
   outputs: Record<string, string>
   masks: string[]
@@ -58,8 +58,8 @@ export function recordRunner(
   process: Process,
   failing: string,
   failingFrom: number,
-): { runner: Runner; traces: Traces } {
-  const traces: Traces = { state: {}, outputs: {}, masks: [], printed: [], warnings: [], unmasked: [] }
+): { runner: Runner; traces: StepRecord } {
+  const traces: StepRecord = { state: {}, outputs: {}, masks: [], printed: [], warnings: [], unmasked: [] }
   let calls = 0
   const attempt = (name: string) => {
     process.effect()
@@ -99,8 +99,8 @@ export function recordRunner(
       attempt('saveState')
       traces.state[name] = String(value)
     },
-    summarise(markdown) {
-      attempt('summarise')
+    writeSummary(markdown) {
+      attempt('writeSummary')
       traces.printed.push(markdown)
     },
   }

@@ -1,10 +1,10 @@
-import type { HttpResponse } from '../../src/http.ts'
-import type { Inputs } from '../../src/inputs.ts'
+import type { HttpResponse } from '../../src/http/http-client.ts'
+import type { Inputs } from '../../src/runner/inputs.ts'
 import { createAccount, type StoredKey } from '../support/account.ts'
+import type { CodeUnderTest } from './code-under-test.ts'
 import { FAULTS, type NetworkOptions, networkFor } from './network.ts'
-import { type Process, recordRunner, startProcess, type Traces } from './process.ts'
-import { createDice, type Dice } from './random.ts'
-import type { Subject } from './subject.ts'
+import { type Process, recordRunner, type StepRecord, startProcess } from './process.ts'
+import { createRng, type Rng } from './rng.ts'
 import { clockOn, createTime, type VirtualTime } from './time.ts'
 
 /** What one schedule came to. */
@@ -26,8 +26,8 @@ const MOST_FAULTS_IN_POST = 3
 const LONGEST_THROTTLED = 25_000
 
 /** Runs one job, main and post, on a simulated API, network, clock and runner, all driven by `seed`, and checks it. */
-export async function runSchedule(seed: number, subject: Subject): Promise<Outcome> {
-  const dice = createDice(seed)
+export async function runSchedule(seed: number, subject: CodeUnderTest): Promise<Outcome> {
+  const rng = createRng(seed)
   const time = createTime(START)
   const outcome: Outcome = { seed, faults: {}, violations: [], printed: [] }
   const count = (kind: string) => {
@@ -35,14 +35,14 @@ export async function runSchedule(seed: number, subject: Subject): Promise<Outco
   }
   const violation = (text: string) => outcome.violations.push(text)
 
-  const clockError = chooseClockError(dice, count)
-  const clockErrorInPost = chooseClockErrorInPost(dice, clockError, count)
-  const server = chooseServer(dice, clockError, clockErrorInPost, count)
-  const account = createAccount({ ...server, now: time.now, random: dice.roll })
-  const inputs = chooseInputs(dice, account.longLivedKey)
-  const outage = dice.chance(0.1) ? chooseOutage(dice, time) : null
-  const failing = dice.chance(0.15)
-    ? dice.pick(['saveState', 'setOutput', 'exportVariable', 'summarise'])
+  const clockError = chooseClockError(rng, count)
+  const clockErrorInPost = chooseClockErrorInPost(rng, clockError, count)
+  const server = chooseServer(rng, clockError, clockErrorInPost, count)
+  const account = createAccount({ ...server, now: time.now, random: rng.roll })
+  const inputs = chooseInputs(rng, account.longLivedKey)
+  const outage = rng.chance(0.1) ? chooseOutage(rng, time) : null
+  const failing = rng.chance(0.15)
+    ? rng.pick(['saveState', 'setOutput', 'exportVariable', 'writeSummary'])
     : ''
   if (failing) count(`${failing} fails`)
   // Where nothing can be saved, post cannot learn that our own key is dead already, and would find the twin alone.
@@ -50,7 +50,7 @@ export async function runSchedule(seed: number, subject: Subject): Promise<Outco
     failing === 'saveState'
       ? (['near', 'earlier'] as const)
       : (['same before', 'same after', 'near', 'earlier'] as const)
-  const twins = dice.chance(0.2) ? dice.pick(kinds) : null
+  const twins = rng.chance(0.2) ? rng.pick(kinds) : null
   let twinOfOurs = false
 
   const addTwin = (body: string, offset: number, age: number) => {
@@ -66,31 +66,31 @@ export async function runSchedule(seed: number, subject: Subject): Promise<Outco
     if (response.status > 299) return response
     if (twins === 'same before') addTwin(body, 0, 1)
     if (twins === 'same after') addTwin(body, 0, 0)
-    if (twins === 'near') addTwin(body, dice.pick([-1, 1, -350, 350]), 0)
+    if (twins === 'near') addTwin(body, rng.pick([-1, 1, -350, 350]), 0)
     if (twins === 'earlier') addTwin(body, 0, 10 * MINUTE)
     twinOfOurs ||= twins === 'same before' || twins === 'same after'
     return response
   }
-  const rate = dice.pick([0, 0.05, 0.25, 0.5])
+  const rate = rng.pick([0, 0.05, 0.25, 0.5])
   const network = (faultsLeft: () => boolean): NetworkOptions => ({
     apiUrl: API_URL,
     account,
     time,
-    dice,
+    rng,
     violation,
     count,
     aroundCreate,
     down: () => outage !== null && outage.from <= time.now() && time.now() < outage.to,
     chooseFault(what) {
-      if (!dice.chance(rate) || !faultsLeft()) return 'none'
-      const fault = dice.pick(FAULTS)
+      if (!rng.chance(rate) || !faultsLeft()) return 'none'
+      const fault = rng.pick(FAULTS)
       return fault === 'revocation claimed, not done' && what !== 'revoke' ? 'none' : fault
     },
   })
 
   const main = await runMain({
     subject,
-    dice,
+    rng,
     time,
     inputs,
     clockError,
@@ -103,12 +103,12 @@ export async function runSchedule(seed: number, subject: Subject): Promise<Outco
   const keysAtEndOfMain = account.live()
   checkMain(main, inputs, keysAtEndOfMain, clockError, server, violation)
 
-  const postRuns = dice.pick([0, 1, 1, 1, 1, 1, 1, 2])
+  const postRuns = rng.pick([0, 1, 1, 1, 1, 1, 1, 2])
   if (postRuns === 0) count('post skipped')
   if (postRuns === 2) count('post run twice')
-  const late = dice.chance(0.3)
+  const late = rng.chance(0.3)
   if (late) count('post late')
-  if (late) await pass(time, dice.between(0, 3 * 60 * MINUTE))
+  if (late) await pass(time, rng.between(0, 3 * 60 * MINUTE))
 
   let troubles: string[] = []
   let startOfPost = endOfMain
@@ -119,7 +119,7 @@ export async function runSchedule(seed: number, subject: Subject): Promise<Outco
     const options = network(() => ++faults <= MOST_FAULTS_IN_POST)
     const post = await runPost({
       subject,
-      dice,
+      rng,
       time,
       clockError: clockErrorInPost,
       network: options,
@@ -134,9 +134,9 @@ export async function runSchedule(seed: number, subject: Subject): Promise<Outco
     checkPrinted(post.traces, account.keys(), inputs, violation)
     checkHonesty(post.traces, account.live(), violation)
     const calm = rate === 0 && outage === null && main.calm && !twins
-    const plain =
+    const sanitize =
       server.selfRevocation === 'allowed' && !server.ignoreExpiry && /keep|micro/.test(server.fractions)
-    if (calm && plain && post.troubles.length > 0)
+    if (calm && sanitize && post.troubles.length > 0)
       violation(`post gave up without cause: ${post.troubles.join(' ')}`)
   }
   const endOfPost = time.now()
@@ -188,17 +188,17 @@ interface Server {
 }
 
 function chooseServer(
-  dice: Dice,
+  rng: Rng,
   clockError: number,
   clockErrorInPost: number,
   count: (kind: string) => void,
 ): Server {
   const server: Server = {
-    createStatus: dice.pick([200, 201]),
-    idForm: dice.pick(['hex', 'integer']),
-    listForm: dice.pick(['array', 'array', 'paginated']),
-    pageSize: dice.pick([1, 2, 50]),
-    fractions: dice.pick([
+    createStatus: rng.pick([200, 201]),
+    idForm: rng.pick(['hex', 'integer']),
+    listForm: rng.pick(['array', 'array', 'paginated']),
+    pageSize: rng.pick([1, 2, 50]),
+    fractions: rng.pick([
       'keep',
       'keep',
       'keep',
@@ -208,12 +208,12 @@ function chooseServer(
       'drop',
       'refuse',
     ]),
-    timeForm: dice.pick(['Z', 'offset']),
-    errorShape: dice.pick(['detail', 'error', 'html', 'empty', 'codes']),
-    selfRevocation: dice.pick(['allowed', 'allowed', 'allowed', 'forbidden', 'unauthorized']),
-    ignoreExpiry: dice.chance(0.04),
+    timeForm: rng.pick(['Z', 'offset']),
+    errorShape: rng.pick(['detail', 'error', 'html', 'empty', 'codes']),
+    selfRevocation: rng.pick(['allowed', 'allowed', 'allowed', 'forbidden', 'unauthorized']),
+    ignoreExpiry: rng.chance(0.04),
     // With a wrong clock and a server that never says the time, nothing could tell which keys are new.
-    dateHeader: Math.max(Math.abs(clockError), Math.abs(clockErrorInPost)) > MINUTE || dice.chance(0.9),
+    dateHeader: Math.max(Math.abs(clockError), Math.abs(clockErrorInPost)) > MINUTE || rng.chance(0.9),
   }
   if (server.listForm === 'paginated') count('paginated list')
   if (server.fractions === 'drop') count('rounded expiries')
@@ -223,34 +223,34 @@ function chooseServer(
   return server
 }
 
-function chooseInputs(dice: Dice, apiKey: string): Inputs {
+function chooseInputs(rng: Rng, apiKey: string): Inputs {
   return {
     apiKey,
     apiUrl: API_URL,
-    expiresIn: dice.pick([MINUTE, 15 * MINUTE, 60 * MINUTE, 5 * 24 * 60 * MINUTE]),
-    exportEnv: dice.pick(['', 'SPHERESCOUT_API_KEY']),
-    revoke: dice.chance(0.85),
-    onRevokeFailure: dice.pick(['warn', 'fail']),
-    timeout: dice.pick([1000, 10_000, 120_000]),
+    expiresIn: rng.pick([MINUTE, 15 * MINUTE, 60 * MINUTE, 5 * 24 * 60 * MINUTE]),
+    exportEnv: rng.pick(['', 'SPHERESCOUT_API_KEY']),
+    revoke: rng.chance(0.85),
+    onRevokeFailure: rng.pick(['warn', 'fail']),
+    timeout: rng.pick([1000, 10_000, 120_000]),
   }
 }
 
-function chooseClockError(dice: Dice, count: (kind: string) => void): number {
-  if (!dice.chance(0.12)) return dice.between(-2000, 2000)
+function chooseClockError(rng: Rng, count: (kind: string) => void): number {
+  if (!rng.chance(0.12)) return rng.between(-2000, 2000)
   count('wrong clock')
-  return dice.pick([-1, 1]) * dice.between(2 * MINUTE, 90 * MINUTE)
+  return rng.pick([-1, 1]) * rng.between(2 * MINUTE, 90 * MINUTE)
 }
 
 /** A wrong clock may be set right before post, and a right one wrong. */
-function chooseClockErrorInPost(dice: Dice, before: number, count: (kind: string) => void): number {
-  if (!dice.chance(Math.abs(before) > MINUTE ? 0.5 : 0.02)) return before
+function chooseClockErrorInPost(rng: Rng, before: number, count: (kind: string) => void): number {
+  if (!rng.chance(Math.abs(before) > MINUTE ? 0.5 : 0.02)) return before
   count('clock set before post')
-  return Math.abs(before) > MINUTE ? dice.between(-2000, 2000) : dice.between(-90 * MINUTE, 90 * MINUTE)
+  return Math.abs(before) > MINUTE ? rng.between(-2000, 2000) : rng.between(-90 * MINUTE, 90 * MINUTE)
 }
 
-function chooseOutage(dice: Dice, time: VirtualTime): { from: number; to: number } {
-  const from = time.now() + dice.between(-1000, 20_000)
-  return { from, to: from + dice.between(100, 60_000) }
+function chooseOutage(rng: Rng, time: VirtualTime): { from: number; to: number } {
+  const from = time.now() + rng.between(-1000, 20_000)
+  return { from, to: from + rng.between(100, 60_000) }
 }
 
 async function pass(time: VirtualTime, duration: number): Promise<void> {
@@ -258,7 +258,7 @@ async function pass(time: VirtualTime, duration: number): Promise<void> {
 }
 
 interface MainRun {
-  traces: Traces
+  traces: StepRecord
   /** Not killed: it came to an end of its own, well or badly. */
   endedByItself: boolean
   succeeded: boolean
@@ -273,8 +273,8 @@ interface MainRun {
 }
 
 interface Stage {
-  subject: Subject
-  dice: Dice
+  subject: CodeUnderTest
+  rng: Rng
   time: VirtualTime
   clockError: number
   network: NetworkOptions
@@ -288,15 +288,15 @@ async function runMain(
     violation: (text: string) => void
   },
 ): Promise<MainRun> {
-  const { subject, dice, time, inputs, clockError, failing, network, count, violation } = stage
-  const killAt = dice.chance(0.3) ? 1 + Math.floor(dice.between(0, 16)) : Infinity
-  const killAfter = dice.chance(0.1) ? dice.between(0, 15_000) : Infinity
-  const signalAt = dice.chance(0.15) ? 1 + Math.floor(dice.between(0, 16)) : Infinity
-  const signalAfter = dice.chance(0.1) ? dice.between(0, 15_000) : Infinity
+  const { subject, rng, time, inputs, clockError, failing, network, count, violation } = stage
+  const killAt = rng.chance(0.3) ? 1 + Math.floor(rng.between(0, 16)) : Infinity
+  const killAfter = rng.chance(0.1) ? rng.between(0, 15_000) : Infinity
+  const signalAt = rng.chance(0.15) ? 1 + Math.floor(rng.between(0, 16)) : Infinity
+  const signalAfter = rng.chance(0.1) ? rng.between(0, 15_000) : Infinity
   const process: Process = startProcess(killAt, (effects) => effects === signalAt && signal())
   const clock = clockOn(time, clockError, () => process.alive)
   const cancellation = subject.createCancellation(clock.now)
-  const { runner, traces } = recordRunner(process, failing, 1 + Math.floor(dice.between(0, 5)))
+  const { runner, traces } = recordRunner(process, failing, 1 + Math.floor(rng.between(0, 5)))
   let signalledAt: number | null = null
   let settled = false
   function signal() {
@@ -341,7 +341,7 @@ async function runMain(
     .issueKey(inputs, {
       api,
       clock,
-      random: dice.roll,
+      random: rng.roll,
       runner,
       cancellation,
       userAgent: 'simulation',
@@ -402,14 +402,14 @@ function checkMain(
 }
 
 interface PostRun {
-  traces: Traces
+  traces: StepRecord
   settled: boolean
   /** What post could not settle, as it told the person who has to. */
   troubles: string[]
 }
 
 async function runPost(stage: Stage & { state: Record<string, string> }): Promise<PostRun> {
-  const { subject, dice, time, clockError, network, state } = stage
+  const { subject, rng, time, clockError, network, state } = stage
   const process = startProcess(Infinity, () => {})
   const clock = clockOn(time, clockError, () => process.alive)
   const { runner, traces } = recordRunner(process, '', 0)
@@ -417,7 +417,7 @@ async function runPost(stage: Stage & { state: Record<string, string> }): Promis
   const run = subject
     .revokeKey(subject.parseState(state.record ?? ''), {
       clock,
-      random: dice.roll,
+      random: rng.roll,
       runner,
       settings: {},
       bootedAt: START + clockError,
@@ -436,7 +436,7 @@ async function runPost(stage: Stage & { state: Record<string, string> }): Promis
 }
 
 function checkPrinted(
-  { printed }: Traces,
+  { printed }: StepRecord,
   keys: StoredKey[],
   { apiKey }: Inputs,
   violation: (text: string) => void,
@@ -446,7 +446,7 @@ function checkPrinted(
   if (keys.some(({ token }) => text.includes(token))) violation('a key was printed')
 }
 
-function checkHonesty({ printed }: Traces, live: StoredKey[], violation: (text: string) => void): void {
+function checkHonesty({ printed }: StepRecord, live: StoredKey[], violation: (text: string) => void): void {
   for (const line of printed.filter((text) => text.includes('(verified): the API key'))) {
     const lie = live.find(({ token_key }) => line.includes(token_key))
     if (lie) violation('post calls a key verified that is alive')

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { createDice } from '../simulation/random.ts'
+import { createRng } from '../simulation/rng.ts'
 import { type AccountOptions, createAccount } from './account.ts'
 
 const KEYS = '/api/user/api-keys'
@@ -9,7 +9,7 @@ const HOUR = 3_600_000
 /** An account at a clock that the test moves, and a client of it. */
 function setUp(options: Partial<AccountOptions> = {}) {
   const clock = { now: START }
-  const account = createAccount({ now: () => clock.now, random: createDice(1).roll, ...options })
+  const account = createAccount({ now: () => clock.now, random: createRng(1).roll, ...options })
   const ask = (method: string, path: string, credential = account.longLivedKey, body = '') => {
     const answer = account.handle({ method, path, headers: { authorization: `Bearer ${credential}` }, body })
     return { ...answer, json: answer.body.startsWith('<') || !answer.body ? null : JSON.parse(answer.body) }

@@ -22,7 +22,7 @@ export interface EmulatorOptions extends Partial<AccountOptions> {
   control?: boolean
 }
 
-export interface SeenRequest {
+export interface RecordedRequest {
   method: string
   path: string
   credential: string
@@ -37,7 +37,7 @@ export interface Emulator {
   port: number
   account: Account
   /** Every request that came in, in order. */
-  requests: SeenRequest[]
+  requests: RecordedRequest[]
   fault(fault: Fault): void
   close(): Promise<void>
 }
@@ -46,7 +46,7 @@ export interface Emulator {
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const { port = 0, host = '127.0.0.1', tls, control = false, ...accountOptions } = options
   const account = createAccount({ now: Date.now, random: Math.random, ...accountOptions })
-  const requests: SeenRequest[] = []
+  const requests: RecordedRequest[] = []
   const faults: { fault: Fault; left: number }[] = []
   const timers = new Set<NodeJS.Timeout>()
 

@@ -301,40 +301,12 @@ function getState(name) {
 	return process.env[`STATE_${name}`] || ''
 }
 
-/**
- * What a cancelled job leaves main, in milliseconds since the first signal. The runner sends SIGTERM 7.5 s
- * after SIGINT and kills 2.5 s later, so main has ended by 7 s.
- */
-const CANCEL = {
-	/** The longest that a reply already on its way is waited for. */
-	lastReply: 5_000,
-	/** No request goes on after this. */
-	lastRequest: 6_500,
-	/** By now main ends, whatever it waits for. */
-	end: 6_900,
-}
-/** A cancellation that is requested by calling `request`; only the first call counts. */
-function createCancellation(now) {
-	const controller = new AbortController()
-	let requestedAt = null
-	return {
-		signal: controller.signal,
-		get requestedAt() {
-			return requestedAt
-		},
-		request() {
-			requestedAt ??= now()
-			controller.abort()
-		},
-	}
-}
-
 /** There is no tunnel, so nothing of the request itself was sent. `lasting` says that asking again will not help. */
-class ProxyRefusal extends Error {
-	lasting
-	constructor(message, lasting) {
+class ProxyError extends Error {
+	permanent
+	constructor(message, permanent) {
 		super(message)
-		this.lasting = lasting
+		this.permanent = permanent
 	}
 }
 /**
@@ -344,7 +316,7 @@ class ProxyRefusal extends Error {
  */
 function tunnelThrough(proxy, secure) {
 	return (options, connected) => {
-		const refuse = (message, lasting) => connected?.(new ProxyRefusal(message, lasting), undefined)
+		const refuse = (message, permanent) => connected?.(new ProxyError(message, permanent), undefined)
 		if (!URL.canParse(proxy) || !/^https?:$/.test(new URL(proxy).protocol)) {
 			refuse('the proxy in HTTPS_PROXY or HTTP_PROXY is not an http or https address', true)
 			return
@@ -373,8 +345,8 @@ function tunnelThrough(proxy, secure) {
 				}
 				socket.destroy()
 				const hint = status === 407 ? '; it wants a login, as in http://USER:PASSWORD@HOST:PORT' : ''
-				const lasting = status < 500 && status !== 408 && status !== 429
-				refuse(`the proxy ${host} refused the tunnel with status ${status}${hint}`, lasting)
+				const permanent = status < 500 && status !== 408 && status !== 429
+				refuse(`the proxy ${host} refused the tunnel with status ${status}${hint}`, permanent)
 			})
 			.on('error', (error) =>
 				refuse(`the proxy ${host} could not be reached (${error.code ?? 'closed early'})`, false),
@@ -398,7 +370,7 @@ function bracketed(host) {
  * A request that got no usable answer. `mayHaveActed` is the fact that matters for a key: false only where nothing
  * of the request can have reached the server (no name, no connection, no completed TLS handshake).
  */
-class HttpFailure extends Error {
+class HttpError extends Error {
 	fault
 	mayHaveActed
 	constructor(fault, mayHaveActed, message) {
@@ -407,12 +379,12 @@ class HttpFailure extends Error {
 		this.mayHaveActed = mayHaveActed
 	}
 }
-const MAX_ANSWER_BYTES = 1024 * 1024
+const MAX_RESPONSE_BYTES = 1024 * 1024
 /**
  * A Send over real sockets, kept open between requests, through `proxy` (a URL; empty for none). Certificates are
  * always verified: an agent's option to do so outranks NODE_TLS_REJECT_UNAUTHORIZED.
  */
-function createSend(proxy) {
+function createHttpClient(proxy) {
 	const agents = {}
 	return (request) => {
 		const { protocol } = request.url
@@ -447,7 +419,7 @@ function exchange(request, agent, proxy) {
 		})
 		const fail = (fault, message) => {
 			settle()
-			reject(new HttpFailure(fault, connected, message))
+			reject(new HttpError(fault, connected, message))
 			started.destroy()
 		}
 		const onTimeout = () =>
@@ -467,7 +439,7 @@ function exchange(request, agent, proxy) {
 			let size = 0
 			response.on('data', (chunk) => {
 				size += chunk.length
-				if (size > MAX_ANSWER_BYTES) fail('too-large', 'answered with more than 1 MiB')
+				if (size > MAX_RESPONSE_BYTES) fail('too-large', 'answered with more than 1 MiB')
 				else chunks.push(chunk)
 			})
 			response.on('error', () => fail('cut', 'closed the connection in the middle of its answer'))
@@ -486,7 +458,7 @@ function exchange(request, agent, proxy) {
 /** Node's error codes, in the words of somebody who has to mend the network. */
 function describe(error, connected, proxy) {
 	const code = error.code ?? ''
-	if (error instanceof ProxyRefusal) return [error.lasting ? 'proxy' : 'refused', error.message]
+	if (error instanceof ProxyError) return [error.permanent ? 'proxy' : 'refused', error.message]
 	// Never the login that its URL may hold.
 	const via = proxy ? ` (through the proxy ${new URL(proxy).host})` : ''
 	if (connected) return ['cut', `closed the connection before it answered${via}`]
@@ -503,15 +475,15 @@ function describe(error, connected, proxy) {
 	return ['refused', `the connection failed (${code || 'closed early'})${via}`]
 }
 
-const FIRST_WAIT = 500
-const LONGEST_WAIT = 20_000
+const INITIAL_BACKOFF_MS = 500
+const MAX_BACKOFF_MS = 20_000
 /**
  * How long to wait before the next attempt, in milliseconds: exponential with full jitter, on top of what the server
  * asked for, if it did. `failures` counts the attempts that failed so far (1 or more); `random` is in [0, 1).
  * `spread`, if it is longer, takes the place of the exponential one; neither is more than `most`.
  */
 function backoff(failures, retryAfter, random, spread = 0, most = Infinity) {
-	const exponential = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1))
+	const exponential = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
 	return Math.ceil((retryAfter ?? 0) + random * Math.min(Math.max(exponential, spread), most))
 }
 /** The wait that a Retry-After header asks for, in milliseconds: whole seconds, or a date seen from `now`. */
@@ -540,7 +512,7 @@ function formatInstant(instant) {
 }
 
 const KEYS_PATH = '/api/user/api-keys'
-const MOST_PAGES = 100
+const MAX_PAGES = 100
 /**
  * The key API at `apiUrl` (no trailing slash). `userAgent` tells the account's owner which run made a request; `now`
  * is this machine's clock in milliseconds.
@@ -565,20 +537,20 @@ function createKeyApi(send, apiUrl, userAgent, now) {
 			})
 			const skew = skewOf(response, (asked + now()) / 2)
 			if (response.status < 200 || response.status > 299)
-				return { ok: false, skew, problem: refusal(method, url, response, credential, now() + (skew ?? 0)) }
+				return { ok: false, skew, failure: refusal(method, url, response, credential, now() + (skew ?? 0)) }
 			try {
 				return { ok: true, skew, value: read(response) }
 			} catch {
 				const { status } = response
 				const message = `${url.host} answered ${method} ${url.pathname} with ${status} and something that could not be read`
-				return { ok: false, skew, problem: { message, status, mayHaveActed: true, passing: true } }
+				return { ok: false, skew, failure: { message, status, mayHaveActed: true, retryable: true } }
 			}
 		} catch (error) {
-			if (!(error instanceof HttpFailure)) throw error
+			if (!(error instanceof HttpError)) throw error
 			const message = `${url.host}: ${error.message}`
 			// Neither a certificate nor a proxy's refusal changes by asking again.
-			const passing = error.fault !== 'certificate' && error.fault !== 'proxy'
-			return { ok: false, skew: null, problem: { message, mayHaveActed: error.mayHaveActed, passing } }
+			const retryable = error.fault !== 'certificate' && error.fault !== 'proxy'
+			return { ok: false, skew: null, failure: { message, mayHaveActed: error.mayHaveActed, retryable } }
 		}
 	}
 	async function readPages(credential, limits) {
@@ -590,9 +562,9 @@ function createKeyApi(send, apiUrl, userAgent, now) {
 			keys.push(...reply.value.keys)
 			if (reply.value.nextQuery === null) return { ok: true, skew: reply.skew, value: { keys, pages } }
 			query = reply.value.nextQuery
-			if (pages === MOST_PAGES) {
-				const message = `${new URL(keysUrl).host} has more than ${MOST_PAGES} pages of keys; the list was not read to its end`
-				return { ok: false, skew: reply.skew, problem: { message, mayHaveActed: true, passing: false } }
+			if (pages === MAX_PAGES) {
+				const message = `${new URL(keysUrl).host} has more than ${MAX_PAGES} pages of keys; the list was not read to its end`
+				return { ok: false, skew: reply.skew, failure: { message, mayHaveActed: true, retryable: false } }
 			}
 		}
 	}
@@ -661,11 +633,11 @@ function identifier(value) {
 	return id === null || id === '.' || id === '..' || !id.isWellFormed() ? null : id
 }
 /** Answers of gateways and locks that may pass, and behind which the request may have been carried out. */
-const DOUBTFUL = [408, 421, 423, 425, 499]
+const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
 /** What an answer outside 2xx means. `now` is by the server's clock. */
 function refusal(method, url, { status, headers, body }, credential, now) {
 	const what = `${url.host} answered ${status} to ${method} ${url.pathname}`
-	const certain = { status, message: what, mayHaveActed: false, passing: false }
+	const certain = { status, message: what, mayHaveActed: false, retryable: false }
 	if (status === 401) return certain
 	if (status >= 300 && status < 400) {
 		const location = headers.location ?? ''
@@ -677,16 +649,16 @@ function refusal(method, url, { status, headers, body }, credential, now) {
 	const throttled = status === 429
 	const reason = throttled ? 'too many requests' : reasonGiven(body, credential)
 	const retryAfter = throttled ? parseRetryAfter(headers['retry-after'], now) : undefined
-	const doubtful = status >= 500 || status < 200 || DOUBTFUL.includes(status)
+	const doubtful = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
 	return {
 		status,
 		message: `${what}${reason && `: ${reason}`}`,
 		mayHaveActed: doubtful,
-		passing: doubtful || throttled,
+		retryable: doubtful || throttled,
 		...(retryAfter !== undefined && { retryAfter }),
 	}
 }
-const LONGEST_REASON = 300
+const MAX_REASON_LENGTH = 300
 /**
  * The API's own words for a refusal, from any of the shapes that it uses: detail, error, or messages by field. Empty
  * for HTML or nothing. One line, cut to length, without the credential, and without anything else that could be a key.
@@ -702,8 +674,8 @@ function reasonGiven(body, credential) {
 		if (typeof value === 'string') return [label + value]
 		if (typeof value !== 'object' || value === null || depth > 3) return []
 		return Object.entries(value).flatMap(([name, part]) => {
-			const plain = /^(detail|error|message|messages|non_field_errors|\d+)$/.test(name)
-			return name === 'code' ? [] : words(part, plain ? label : `${label}${name}: `, depth + 1)
+			const sanitize = /^(detail|error|message|messages|non_field_errors|\d+)$/.test(name)
+			return name === 'code' ? [] : words(part, sanitize ? label : `${label}${name}: `, depth + 1)
 		})
 	}
 	return words(answer)
@@ -712,297 +684,25 @@ function reasonGiven(body, credential) {
 		.replace(/[\w-]{24,}/g, '***')
 		.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
 		.trim()
-		.slice(0, LONGEST_REASON)
+		.slice(0, MAX_REASON_LENGTH)
 		.replace(/\.$/, '')
 }
 /** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
-function isUsable(credential) {
+function isHeaderSafe(credential) {
 	return /^[\x21-\x7e]+$/.test(credential)
 }
 /** Checks the answer to a create call; the reason why it cannot be used, or null. `asked` is the expiry asked for (ms). */
-function faultInAnswer(answer, asked) {
+function validateCreatedKey(answer, asked) {
 	if (answer.token === null) return 'the answer holds no key'
-	if (!isUsable(answer.token)) return 'the key holds white space, control or non-ASCII characters'
+	if (!isHeaderSafe(answer.token)) return 'the key holds white space, control or non-ASCII characters'
 	if (answer.id === null) return 'the answer holds no id, so the key could not be revoked by it'
 	if (answer.expiresAt === null) return 'the key never expires, though an expiry was asked for'
-	if (answer.expiresAt > asked + ROUNDING)
+	if (answer.expiresAt > asked + ROUNDING_MS)
 		return `the key expires ${formatInstant(answer.expiresAt)}, later than the ${formatInstant(asked)} asked for`
 	return null
 }
 /** A server may round an expiry to its own grid; more than this is another lifetime. */
-const ROUNDING = 5_000
-
-/** The longest that one attempt may take, in milliseconds. */
-const ATTEMPT = 10_000
-/** What is kept back for a last attempt, in milliseconds. */
-const LAST_ATTEMPT = 1_000
-/** A budget that ends at `deadline` by `clock`. */
-function budgetUntil(deadline, clock, cancellation) {
-	const left = () => {
-		const requestedAt = cancellation?.requestedAt ?? null
-		const end = requestedAt === null ? deadline : Math.min(deadline, requestedAt + CANCEL.lastRequest)
-		return Math.max(0, end - clock.now())
-	}
-	// A signal that has already come shortens `left`; it must not cut short every wait that follows.
-	const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
-	return {
-		left,
-		limits() {
-			const cancel = signalToCome()
-			const timeout = Math.max(1, Math.min(ATTEMPT, left()))
-			return cancel ? { timeout, cancel, grace: CANCEL.lastReply } : { timeout }
-		},
-		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
-	}
-}
-/**
- * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good (or in a way that is not
- * `worthwhile` to try again), or the budget is spent. The last attempt is made even if the server asked for a longer
- * wait: a key that lives on is worse than a 429.
- */
-async function persist(budget, random, attempt, worthwhile = (problem) => problem.passing) {
-	for (let failures = 1; ; failures++) {
-		const reply = await attempt(budget.limits())
-		if (reply.ok || !worthwhile(reply.problem)) return reply
-		const wait = backoff(failures, reply.problem.retryAfter, random())
-		if (reply.problem.status === 429) budget.bear?.(wait)
-		if (budget.left() <= LAST_ATTEMPT) return reply
-		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT))
-	}
-}
-
-/**
- * Makes a call that may be repeated with the first of `credentials` that may (null: one that must not be sent; what
- * cannot be sent is passed over too). After a 401, 403 or 404 it is the next one's turn, unless that was `enough`.
- */
-async function withCredentials(credentials, budget, random, call, enough) {
-	const message = 'there was no credential left to ask with'
-	let reply = { ok: false, skew: null, problem: { message, mayHaveActed: false, passing: false } }
-	for (const credential of credentials) {
-		if (credential === null || !isUsable(credential)) continue
-		reply = await persist(budget, random, (limits) => call(credential, limits))
-		if (reply.ok || ![401, 403, 404].includes(reply.problem.status ?? 0) || (await enough?.(reply))) break
-	}
-	return reply
-}
-
-/** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
-const PROOF = 10_000
-const PROBE_EVERY = 500
-const UNKNOWN_ID = 'the API does not know its id'
-/**
- * Revokes `key` by id and proves it. The key revokes itself, so that `apiKey` need not travel again; where it may not
- * (403, 404, or a 401 though it lives), `apiKey` does, unless it is null because it must not be sent. A 204 or a 404 is
- * not proof; a 401 to the key itself is. A key that is still accepted is revoked again while there is time.
- */
-async function endKey(key, apiKey, tools, budget) {
-	const token = key.token !== null && isUsable(key.token) ? key.token : null
-	let time = budget
-	let claimed = false
-	for (;;) {
-		// Refused with 401, it may be dead already; then `apiKey` stays where it is.
-		let proved = false
-		const isDead = async (reply) => {
-			if (token !== null && refuses(reply)) proved = refuses(await tools.api.probe(token, time.limits()))
-			return proved
-		}
-		const answered = await revokeById(key.id, [token, apiKey], tools, time, isDead)
-		claimed ||= answered === 'revoked'
-		if (proved) return { dead: true, verified: true, already: !claimed }
-		if (token === null) {
-			if (answered === 'revoked') return { dead: true, verified: false, already: false }
-			return { dead: false, reason: answered === 'gone' ? UNKNOWN_ID : answered.message }
-		}
-		const refused = typeof answered === 'object' && !answered.passing
-		const reply = await probe(token, refused, tools, time)
-		if (refuses(reply)) return { dead: true, verified: true, already: !claimed }
-		if (!refused && budget.left() > PROBE_EVERY) {
-			// A throttled API is borne with until its first word, not where it does not keep it.
-			time = { ...budget, bear: () => {} }
-			continue
-		}
-		if (typeof answered === 'object') return { dead: false, reason: answered.message }
-		const claim = answered === 'gone' ? UNKNOWN_ID : 'the API answered as if it were revoked'
-		return {
-			dead: false,
-			reason: `${claim}, but then: ${reply.ok ? 'the API still accepts it' : reply.problem.message}`,
-		}
-	}
-}
-/**
- * Revokes by id with the first of `credentials` that may. Answers 'revoked', 'gone' (404, which proves nothing), or
- * the problem that remained.
- */
-async function revokeById(id, credentials, { api, random }, budget, enough) {
-	const revoke = (credential, limits) => api.revoke(credential, id, limits)
-	const reply = await withCredentials(credentials, budget, random, revoke, enough)
-	if (reply.ok) return 'revoked'
-	return reply.problem.status === 404 ? 'gone' : reply.problem
-}
-/** Whether the API answered 401. */
-function refuses(reply) {
-	return !reply.ok && reply.problem.status === 401
-}
-/**
- * Asks with the key until the answer is 401, or for 10 s; where its revocation was `refused`, only until there is an
- * answer. Returns the last reply.
- */
-async function probe(token, refused, { api, clock, random }, budget) {
-	// Throttled, it says nothing about the key.
-	const throttled = (problem) => problem.status === 429
-	for (let ends = Infinity; ; ) {
-		const reply = await persist(budget, random, (limits) => api.probe(token, limits), throttled)
-		ends = Math.min(ends, clock.now() + PROOF)
-		const enough = refused && (reply.ok || !reply.problem.passing)
-		if (refuses(reply) || enough || clock.now() >= ends || budget.left() <= PROBE_EVERY) return reply
-		await budget.pause(PROBE_EVERY * (1 + random()))
-	}
-}
-
-const STATE_VERSION = 1
-const STATE_NAME = 'record'
-
-/** How long after a lost request's deadline a slow server may still carry it out. */
-const SLOW_SERVER = 15_000
-/** At most this part of the lifetime is given up to make the expiry one that no other run is likely to ask for. */
-const SHORTENED_BY = 0.05
-/** How far `created` may lie outside the window of the request: the Date header has whole seconds, and takes a while. */
-const CLOCK_SLACK = 5_000
-/** The same where no answer told the server's time; a wrong clock is only corrected beyond a minute. */
-const UNKNOWN_CLOCK_SLACK = 65_000
-/**
- * Chooses the expiry of one create request: `lifetime` from now by the server's clock, less a random part of at most
- * 5 %, never more. `skew` is the server's clock less ours; `random` is in [0, 1). Times in milliseconds.
- */
-function chooseMark(now, skew, lifetime, timeout, weak, random) {
-	const instant = Math.floor(now + skew + lifetime - random * lifetime * SHORTENED_BY)
-	const wholeSeconds = Math.floor(instant / 1000) * 1000
-	// Never a whole second by chance: on a server that drops fractions, that would match keys of other runs.
-	const expiry = weak ? wholeSeconds : instant === wholeSeconds ? instant - 1 : instant
-	return { expiry, askedAt: now, deadline: now + timeout, weak }
-}
-/**
- * Looks in the account's list for the key that the request of `mark` made. Found only if exactly one key, made in the
- * window of the request, has exactly the expiry asked for; keys known to be somebody's (`known` ids) are left out.
- * `skew` is the server's clock less ours, or null where no answer told.
- */
-function sight(mark, list, known, skew) {
-	const slack = skew === null ? UNKNOWN_CLOCK_SLACK : CLOCK_SLACK
-	const from = mark.askedAt + (skew ?? 0) - slack
-	const to = mark.deadline + SLOW_SERVER + (skew ?? 0) + slack
-	const others = list.filter(({ id }) => !known.has(id))
-	const possible = others.filter(
-		({ createdAt, expiresAt }) =>
-			createdAt !== null &&
-			from <= createdAt &&
-			createdAt <= to &&
-			// A server that keeps no fractions, or rounds them, moves the expiry by less than a second; one that
-			// ignores it makes a key without.
-			(expiresAt === null || Math.abs(expiresAt - mark.expiry) < 1000),
-	)
-	const marked = ({ expiresAt }) => expiresAt === mark.expiry
-	const exact = possible.filter(marked)
-	const [only] = exact
-	if (only && exact.length === 1 && !mark.weak) return { kind: 'found', key: only }
-	// Keys that miss the mark by milliseconds are other runs' where the server keeps milliseconds, and only worth a
-	// warning where it does not: there every expiry ends in whole seconds, or there is none.
-	const blurred = possible.filter(({ expiresAt }) => expiresAt === null || expiresAt % 1000 === 0)
-	// One that has the mark, but was made at another time, may be ours where a clock was wrong.
-	const elsewhen = mark.weak ? [] : others.filter(marked)
-	const candidates = [exact, elsewhen, blurred].find(({ length }) => length > 0) ?? []
-	return candidates.length > 0 ? { kind: 'unclear', candidates } : { kind: 'absent' }
-}
-
-/** A key as a person finds it in the dashboard: its first characters, and as much of its id as helps. */
-function shortened({ prefix, id }) {
-	return `${plain(prefix)}... (id ${shortId(id)})`
-}
-function shortId(id) {
-	const whole = cell(id)
-	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
-}
-function cell(text) {
-	return plain(text).replace(/[|`<>\\]/g, '?')
-}
-/** Text of the server's for a line of log: what could start a line or a command of its own is left out. */
-function plain(text) {
-	return text.replace(/[^\x21-\x7e]/g, '?').slice(0, 200)
-}
-/** One line on the key that was handed over. `now` is in milliseconds since 1970. */
-function issuedLine(key, { revoke }, now) {
-	const end = revoke
-		? 'The post step revokes it after the job.'
-		: 'It is left to its expiry, as revoke is false.'
-	return `Created the API key ${shortened(key)}, valid until ${expiryOf(key)}${lifetime(key, now)}. ${end}`
-}
-/** A duration in milliseconds, for a person. */
-function seconds(duration) {
-	return `${(duration / 1000).toFixed(1)} s`
-}
-function lifetime({ expiresAt }, now) {
-	if (expiresAt === null) return ''
-	const minutes = Math.round((expiresAt - now) / 60_000)
-	const text = minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`
-	return ` (${text} from now)`
-}
-function expiryOf({ expiresAt }) {
-	return expiresAt === null ? 'no set time' : readable(expiresAt)
-}
-/** An instant for a person, to the second: 2027-01-01 00:00:00 UTC. */
-function readable(instant) {
-	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
-}
-/** What to say of a runner whose clock is wrong; `skew` is the server's clock less ours, in milliseconds. */
-function clockNote(skew) {
-	const minutes = Math.abs(skew / 60_000).toFixed(1)
-	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the expiry is reckoned by the API's.`
-}
-/**
- * Adds a table of keys to the job summary. A summary that cannot be written is no reason to fail a job or to lose
- * sight of a key.
- */
-function summarise(runner, title, fates, rows) {
-	const lines = rows.map(({ key, fate }) => {
-		const created = key.createdAt === null ? '' : readable(key.createdAt)
-		return `| \`${cell(key.prefix)}...\` | \`${shortId(key.id)}\` | ${created} | ${expiryOf(key)} | ${fate} |\n`
-	})
-	const head = `| Key | Id | Created | Expires | ${fates} |\n| --- | --- | --- | --- | --- |\n`
-	try {
-		runner.summarise(`### ${title}\n\n${head}${lines.join('')}`)
-	} catch {
-		runner.info('The job summary could not be written.')
-	}
-}
-
-/**
- * Looks once for the keys of lost create requests and revokes those that are certainly this run's.
- * `credentials` are tried in turn where one may not list or revoke; `known` are ids that need no looking for. A
- * key whose text nobody knows cannot prove that it is dead, so the list has to show that it is gone. One answer
- * a mark, in order.
- */
-async function recoverKeys(marks, credentials, known, tools, budget) {
-	const listed = await listKeys(credentials, tools, budget)
-	if (!listed.ok) return marks.map(() => ({ kind: 'failed', problem: listed.problem }))
-	const recoveries = []
-	for (const mark of marks) {
-		const sighting = sight(mark, listed.value, known, listed.skew)
-		if (sighting.kind !== 'found') recoveries.push(sighting)
-		else recoveries.push(await revokeLost(sighting.key, credentials, tools, budget))
-	}
-	return recoveries
-}
-async function revokeLost(key, credentials, tools, budget) {
-	const answered = await revokeById(key.id, credentials, tools, budget)
-	if (typeof answered === 'object') return { kind: 'failed', problem: answered }
-	const left = await listKeys(credentials, tools, budget)
-	if (!left.ok) return { kind: 'failed', problem: left.problem }
-	if (!left.value.some(({ id }) => id === key.id)) return { kind: 'revoked', key }
-	const message = `the key ${shortened(key)} is still in the list after its revocation`
-	return { kind: 'failed', problem: { message, mayHaveActed: true, passing: true } }
-}
-function listKeys(credentials, { api, random }, budget) {
-	return withCredentials(credentials, budget, random, api.list)
-}
+const ROUNDING_MS = 5_000
 
 /** The variables by which Node decides which certificate authorities it trusts. */
 const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
@@ -1027,6 +727,311 @@ function networkSettings(env, digest) {
 }
 
 /**
+ * What a cancelled job leaves main, in milliseconds since the first signal. The runner sends SIGTERM 7.5 s
+ * after SIGINT and kills 2.5 s later, so main has ended by 7 s.
+ */
+const CANCEL = {
+	/** The longest that a reply already on its way is waited for. */
+	lastReply: 5_000,
+	/** No request goes on after this. */
+	lastRequest: 6_500,
+	/** By now main ends, whatever it waits for. */
+	end: 6_900,
+}
+/** A cancellation that is requested by calling `request`; only the first call counts. */
+function createCancellation(now) {
+	const controller = new AbortController()
+	let requestedAt = null
+	return {
+		signal: controller.signal,
+		get requestedAt() {
+			return requestedAt
+		},
+		request() {
+			requestedAt ??= now()
+			controller.abort()
+		},
+	}
+}
+
+/** The longest that one attempt may take, in milliseconds. */
+const MAX_ATTEMPT_MS = 10_000
+/** What is kept back for a last attempt, in milliseconds. */
+const LAST_ATTEMPT_MS = 1_000
+/** A budget that ends at `deadline` by `clock`. */
+function createBudget(deadline, clock, cancellation) {
+	const left = () => {
+		const requestedAt = cancellation?.requestedAt ?? null
+		const end = requestedAt === null ? deadline : Math.min(deadline, requestedAt + CANCEL.lastRequest)
+		return Math.max(0, end - clock.now())
+	}
+	// A signal that has already come shortens `left`; it must not cut short every wait that follows.
+	const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
+	return {
+		left,
+		limits() {
+			const cancel = signalToCome()
+			const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
+			return cancel ? { timeout, cancel, grace: CANCEL.lastReply } : { timeout }
+		},
+		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
+	}
+}
+/**
+ * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good (or in a way that is not
+ * `worthwhile` to try again), or the budget is spent. The last attempt is made even if the server asked for a longer
+ * wait: a key that lives on is worse than a 429.
+ */
+async function retry(budget, random, attempt, shouldRetry = (failure) => failure.retryable) {
+	for (let failures = 1; ; failures++) {
+		const reply = await attempt(budget.limits())
+		if (reply.ok || !shouldRetry(reply.failure)) return reply
+		const wait = backoff(failures, reply.failure.retryAfter, random())
+		if (reply.failure.status === 429) budget.extend?.(wait)
+		if (budget.left() <= LAST_ATTEMPT_MS) return reply
+		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
+	}
+}
+
+/** A key as a person finds it in the dashboard: its first characters, and as much of its id as helps. */
+function keyLabel({ prefix, id }) {
+	return `${sanitize(prefix)}... (id ${shortId(id)})`
+}
+function shortId(id) {
+	const whole = cell(id)
+	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
+}
+function cell(text) {
+	return sanitize(text).replace(/[|`<>\\]/g, '?')
+}
+/** Text of the server's for a line of log: what could start a line or a command of its own is left out. */
+function sanitize(text) {
+	return text.replace(/[^\x21-\x7e]/g, '?').slice(0, 200)
+}
+/** One line on the key that was handed over. `now` is in milliseconds since 1970. */
+function issuedLine(key, { revoke }, now) {
+	const end = revoke
+		? 'The post step revokes it after the job.'
+		: 'It is left to its expiry, as revoke is false.'
+	return `Created the API key ${keyLabel(key)}, valid until ${expiryOf(key)}${lifetime(key, now)}. ${end}`
+}
+/** A duration in milliseconds, for a person. */
+function seconds(duration) {
+	return `${(duration / 1000).toFixed(1)} s`
+}
+function lifetime({ expiresAt }, now) {
+	if (expiresAt === null) return ''
+	const minutes = Math.round((expiresAt - now) / 60_000)
+	const text = minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`
+	return ` (${text} from now)`
+}
+function expiryOf({ expiresAt }) {
+	return expiresAt === null ? 'no set time' : formatUtc(expiresAt)
+}
+/** An instant for a person, to the second: 2027-01-01 00:00:00 UTC. */
+function formatUtc(instant) {
+	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
+}
+/** What to say of a runner whose clock is wrong; `skew` is the server's clock less ours, in milliseconds. */
+function clockNote(skew) {
+	const minutes = Math.abs(skew / 60_000).toFixed(1)
+	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the expiry is reckoned by the API's.`
+}
+/**
+ * Adds a table of keys to the job summary. A summary that cannot be written is no reason to fail a job or to lose
+ * sight of a key.
+ */
+function writeSummary(runner, title, fates, rows) {
+	const lines = rows.map(({ key, fate }) => {
+		const created = key.createdAt === null ? '' : formatUtc(key.createdAt)
+		return `| \`${cell(key.prefix)}...\` | \`${shortId(key.id)}\` | ${created} | ${expiryOf(key)} | ${fate} |\n`
+	})
+	const head = `| Key | Id | Created | Expires | ${fates} |\n| --- | --- | --- | --- | --- |\n`
+	try {
+		runner.writeSummary(`### ${title}\n\n${head}${lines.join('')}`)
+	} catch {
+		runner.info('The job summary could not be written.')
+	}
+}
+
+/** How long after a lost request's deadline a slow server may still carry it out. */
+const LATE_WRITE_GRACE_MS = 15_000
+/** At most this part of the lifetime is given up to make the expiry one that no other run is likely to ask for. */
+const MAX_SHORTENING = 0.05
+/** How far `created` may lie outside the window of the request: the Date header has whole seconds, and takes a while. */
+const CLOCK_SLACK_MS = 5_000
+/** The same where no answer told the server's time; a wrong clock is only corrected beyond a minute. */
+const UNKNOWN_CLOCK_SLACK_MS = 65_000
+/**
+ * Chooses the expiry of one create request: `lifetime` from now by the server's clock, less a random part of at most
+ * 5 %, never more. `skew` is the server's clock less ours; `random` is in [0, 1). Times in milliseconds.
+ */
+function createIntent(now, skew, lifetime, timeout, ambiguous, random) {
+	const instant = Math.floor(now + skew + lifetime - random * lifetime * MAX_SHORTENING)
+	const wholeSeconds = Math.floor(instant / 1000) * 1000
+	// Never a whole second by chance: on a server that drops fractions, that would match keys of other runs.
+	const expiry = ambiguous ? wholeSeconds : instant === wholeSeconds ? instant - 1 : instant
+	return { expiry, sentAt: now, deadline: now + timeout, ambiguous }
+}
+/**
+ * Looks in the account's list for the key that the request of `mark` made. Found only if exactly one key, made in the
+ * window of the request, has exactly the expiry asked for; keys known to be somebody's (`known` ids) are left out.
+ * `skew` is the server's clock less ours, or null where no answer told.
+ */
+function findMatch(intent, list, known, skew) {
+	const slack = skew === null ? UNKNOWN_CLOCK_SLACK_MS : CLOCK_SLACK_MS
+	const from = intent.sentAt + (skew ?? 0) - slack
+	const to = intent.deadline + LATE_WRITE_GRACE_MS + (skew ?? 0) + slack
+	const others = list.filter(({ id }) => !known.has(id))
+	const possible = others.filter(
+		({ createdAt, expiresAt }) =>
+			createdAt !== null &&
+			from <= createdAt &&
+			createdAt <= to &&
+			// A server that keeps no fractions, or rounds them, moves the expiry by less than a second; one that
+			// ignores it makes a key without.
+			(expiresAt === null || Math.abs(expiresAt - intent.expiry) < 1000),
+	)
+	const marked = ({ expiresAt }) => expiresAt === intent.expiry
+	const exact = possible.filter(marked)
+	const [only] = exact
+	if (only && exact.length === 1 && !intent.ambiguous) return { kind: 'found', key: only }
+	// Keys that miss the mark by milliseconds are other runs' where the server keeps milliseconds, and only worth a
+	// warning where it does not: there every expiry ends in whole seconds, or there is none.
+	const rounded = possible.filter(({ expiresAt }) => expiresAt === null || expiresAt % 1000 === 0)
+	// One that has the mark, but was made at another time, may be ours where a clock was wrong.
+	const otherTime = intent.ambiguous ? [] : others.filter(marked)
+	const candidates = [exact, otherTime, rounded].find(({ length }) => length > 0) ?? []
+	return candidates.length > 0 ? { kind: 'unclear', candidates } : { kind: 'absent' }
+}
+
+const STATE_VERSION = 1
+const STATE_NAME = 'record'
+
+/**
+ * Makes a call that may be repeated with the first of `credentials` that may (null: one that must not be sent; what
+ * cannot be sent is passed over too). After a 401, 403 or 404 it is the next one's turn, unless that was `enough`.
+ */
+async function withCredentials(credentials, budget, random, call, enough) {
+	const message = 'there was no credential left to ask with'
+	let reply = {
+		ok: false,
+		skew: null,
+		failure: { message, mayHaveActed: false, retryable: false },
+	}
+	for (const credential of credentials) {
+		if (credential === null || !isHeaderSafe(credential)) continue
+		reply = await retry(budget, random, (limits) => call(credential, limits))
+		if (reply.ok || ![401, 403, 404].includes(reply.failure.status ?? 0) || (await enough?.(reply))) break
+	}
+	return reply
+}
+
+/** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
+const VERIFY_FOR_MS = 10_000
+const PROBE_INTERVAL_MS = 500
+const UNKNOWN_ID = 'the API does not know its id'
+/**
+ * Revokes `key` by id and proves it. The key revokes itself, so that `apiKey` need not travel again; where it may not
+ * (403, 404, or a 401 though it lives), `apiKey` does, unless it is null because it must not be sent. A 204 or a 404 is
+ * not proof; a 401 to the key itself is. A key that is still accepted is revoked again while there is time.
+ */
+async function revokeAndVerify(key, apiKey, tools, budget) {
+	const token = key.token !== null && isHeaderSafe(key.token) ? key.token : null
+	let time = budget
+	let claimed = false
+	for (;;) {
+		// Refused with 401, it may be dead already; then `apiKey` stays where it is.
+		let proved = false
+		const isDead = async (reply) => {
+			if (token !== null && isRejected(reply))
+				proved = isRejected(await tools.api.probe(token, time.limits()))
+			return proved
+		}
+		const answered = await revokeById(key.id, [token, apiKey], tools, time, isDead)
+		claimed ||= answered === 'revoked'
+		if (proved) return { dead: true, verified: true, already: !claimed }
+		if (token === null) {
+			if (answered === 'revoked') return { dead: true, verified: false, already: false }
+			return { dead: false, reason: answered === 'gone' ? UNKNOWN_ID : answered.message }
+		}
+		const refused = typeof answered === 'object' && !answered.retryable
+		const reply = await probe(token, refused, tools, time)
+		if (isRejected(reply)) return { dead: true, verified: true, already: !claimed }
+		if (!refused && budget.left() > PROBE_INTERVAL_MS) {
+			// A throttled API is borne with until its first word, not where it does not keep it.
+			time = { ...budget, extend: () => {} }
+			continue
+		}
+		if (typeof answered === 'object') return { dead: false, reason: answered.message }
+		const claim = answered === 'gone' ? UNKNOWN_ID : 'the API answered as if it were revoked'
+		return {
+			dead: false,
+			reason: `${claim}, but then: ${reply.ok ? 'the API still accepts it' : reply.failure.message}`,
+		}
+	}
+}
+/**
+ * Revokes by id with the first of `credentials` that may. Answers 'revoked', 'gone' (404, which proves nothing), or
+ * the problem that remained.
+ */
+async function revokeById(id, credentials, { api, random }, budget, enough) {
+	const revoke = (credential, limits) => api.revoke(credential, id, limits)
+	const reply = await withCredentials(credentials, budget, random, revoke, enough)
+	if (reply.ok) return 'revoked'
+	return reply.failure.status === 404 ? 'gone' : reply.failure
+}
+/** Whether the API answered 401. */
+function isRejected(reply) {
+	return !reply.ok && reply.failure.status === 401
+}
+/**
+ * Asks with the key until the answer is 401, or for 10 s; where its revocation was `refused`, only until there is an
+ * answer. Returns the last reply.
+ */
+async function probe(token, refused, { api, clock, random }, budget) {
+	// Throttled, it says nothing about the key.
+	const throttled = (failure) => failure.status === 429
+	for (let ends = Infinity; ; ) {
+		const reply = await retry(budget, random, (limits) => api.probe(token, limits), throttled)
+		ends = Math.min(ends, clock.now() + VERIFY_FOR_MS)
+		const enough = refused && (reply.ok || !reply.failure.retryable)
+		if (isRejected(reply) || enough || clock.now() >= ends || budget.left() <= PROBE_INTERVAL_MS) return reply
+		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
+	}
+}
+
+/**
+ * Looks once for the keys of lost create requests and revokes those that are certainly this run's.
+ * `credentials` are tried in turn where one may not list or revoke; `known` are ids that need no looking for. A
+ * key whose text nobody knows cannot prove that it is dead, so the list has to show that it is gone. One answer
+ * a mark, in order.
+ */
+async function revokeOrphans(intents, credentials, known, tools, budget) {
+	const listed = await listKeys(credentials, tools, budget)
+	if (!listed.ok) return intents.map(() => ({ kind: 'failed', failure: listed.failure }))
+	const recoveries = []
+	for (const intent of intents) {
+		const match = findMatch(intent, listed.value, known, listed.skew)
+		if (match.kind !== 'found') recoveries.push(match)
+		else recoveries.push(await revokeOrphan(match.key, credentials, tools, budget))
+	}
+	return recoveries
+}
+async function revokeOrphan(key, credentials, tools, budget) {
+	const answered = await revokeById(key.id, credentials, tools, budget)
+	if (typeof answered === 'object') return { kind: 'failed', failure: answered }
+	const left = await listKeys(credentials, tools, budget)
+	if (!left.ok) return { kind: 'failed', failure: left.failure }
+	if (!left.value.some(({ id }) => id === key.id)) return { kind: 'revoked', key }
+	const message = `the key ${keyLabel(key)} is still in the list after its revocation`
+	return { kind: 'failed', failure: { message, mayHaveActed: true, retryable: true } }
+}
+function listKeys(credentials, { api, random }, budget) {
+	return withCredentials(credentials, budget, random, api.list)
+}
+
+/**
  * The real runner. Of the toolkit's builder of summaries, which is five times the size of all this, no more is needed
  * than an append.
  */
@@ -1037,7 +1042,7 @@ const runner = {
 	setOutput,
 	exportVariable,
 	saveState,
-	summarise(markdown) {
+	writeSummary(markdown) {
 		appendFileSync(process.env.GITHUB_STEP_SUMMARY ?? '', `${markdown}\n`)
 	},
 }
@@ -1058,7 +1063,7 @@ const systemClock = {
  * The SHA-256 digest, in hex, of the certificates to which the variable `name` leads by its `value`: a file's, or the
  * system's. Null where they cannot be read.
  */
-function digestOf(name, value) {
+function certificateDigest(name, value) {
 	try {
 		const certificates =
 			name === 'NODE_EXTRA_CA_CERTS' || name === 'SSL_CERT_FILE'
@@ -1073,35 +1078,35 @@ function digestOf(name, value) {
 module.exports = {
 	AUTHORITIES,
 	CANCEL,
+	LATE_WRITE_GRACE_MS,
 	PROXIES,
-	SLOW_SERVER,
 	STATE_NAME,
 	STATE_VERSION,
 	backoff,
 	bootedAt,
-	budgetUntil,
-	chooseMark,
+	certificateDigest,
 	clockNote,
+	createBudget,
 	createCancellation,
+	createHttpClient,
+	createIntent,
 	createKeyApi,
-	createSend,
-	digestOf,
-	endKey,
-	faultInAnswer,
 	formatInstant,
+	formatUtc,
 	getInput,
 	getState,
-	isUsable,
+	isHeaderSafe,
 	issuedLine,
+	keyLabel,
 	networkSettings,
-	plain,
-	readable,
-	recoverKeys,
+	revokeAndVerify,
+	revokeOrphans,
 	runner,
+	sanitize,
 	seconds,
 	setFailed,
 	setSecret,
-	shortened,
-	summarise,
 	systemClock,
+	validateCreatedKey,
+	writeSummary,
 }

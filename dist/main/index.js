@@ -1,20 +1,20 @@
 'use strict'
 const {
-	isUsable,
 	STATE_NAME,
 	STATE_VERSION,
 	issuedLine,
-	summarise,
-	budgetUntil,
+	writeSummary,
+	createBudget,
 	seconds,
-	chooseMark,
+	createIntent,
 	formatInstant,
 	clockNote,
 	backoff,
-	faultInAnswer,
-	recoverKeys,
-	shortened,
-	endKey,
+	validateCreatedKey,
+	revokeOrphans,
+	keyLabel,
+	revokeAndVerify,
+	isHeaderSafe,
 	createCancellation,
 	CANCEL,
 	systemClock,
@@ -22,10 +22,10 @@ const {
 	setSecret,
 	bootedAt,
 	networkSettings,
-	digestOf,
+	certificateDigest,
 	runner,
 	createKeyApi,
-	createSend,
+	createHttpClient,
 	setFailed,
 } = require('../common/index.js')
 const { existsSync, readFileSync } = require('fs')
@@ -86,6 +86,276 @@ class Context {
 const context = new Context()
 
 /**
+ * The proxy through which `url` is to be reached, a URL, or an empty text for none. Read from the environment as the
+ * package `proxy-from-env` does (a test holds the two side by side): HTTPS_PROXY or HTTP_PROXY by the scheme, else
+ * ALL_PROXY, unless NO_PROXY exempts the host; lower case first.
+ */
+function proxyFor(url, env) {
+	const setting = (name) => env[name] || env[name.toUpperCase()] || ''
+	const scheme = url.protocol.slice(0, -1)
+	const exempt = setting('no_proxy').toLowerCase().split(/[,\s]/)
+	if (exempt.some((pattern) => covers(pattern, url))) return ''
+	const proxy = setting(`${scheme}_proxy`) || setting('all_proxy')
+	return !proxy || proxy.includes('://') ? proxy : `${scheme}://${proxy}`
+}
+/** Whether one entry of NO_PROXY, `host`, `.suffix`, `*.suffix` or `*`, each with `:port` or without, covers `url`. */
+function covers(pattern, { protocol, host, port }) {
+	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(pattern) ?? []
+	if (Number(onlyPort) && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80)))
+		return false
+	// Unlike `hostname`, this keeps the brackets of an IPv6 address, with which NO_PROXY holds it.
+	const asked = host.replace(/:\d+$/, '')
+	return /^[.*]/.test(name) ? asked.endsWith(name.replace('*', '')) : asked === name
+}
+
+/**
+ * Every form of `secret` that a log should not show: itself, its lines, and what common tools make of it. The runner
+ * masks base64, URI and JSON forms of its own accord, but neither hex nor base64url; act masks exact texts only.
+ * Never an empty one, which would mask everything.
+ */
+function maskedForms(secret) {
+	const bytes = Buffer.from(secret, 'utf8')
+	const forms = [
+		secret,
+		...secret.split(/[\r\n]+/),
+		bytes.toString('base64'),
+		bytes.toString('base64url'),
+		bytes.toString('hex'),
+		urlEncoded(secret),
+		JSON.stringify(secret).slice(1, -1),
+	]
+	return [...new Set(forms)].filter((form) => form.trim() !== '')
+}
+/** encodeURIComponent, which throws on half a surrogate pair; such a text has no URL form to mask. */
+function urlEncoded(secret) {
+	return secret.isWellFormed() ? encodeURIComponent(secret) : ''
+}
+
+/** An empty ledger. Nothing is saved until there is something to save. */
+function openJournal({ apiUrl, apiKey, revoke, onRevokeFailure }, deps) {
+	const { runner, userAgent, proxy, settings, bootedAt } = deps
+	const network = { apiUrl, apiKey, userAgent, proxy, settings, bootedAt }
+	let keys = []
+	let intents = []
+	const save = () => {
+		const state = { version: STATE_VERSION, ...network, revoke, onRevokeFailure, keys, intents }
+		runner.saveState(STATE_NAME, JSON.stringify(state))
+	}
+	const without = (items, gone) => items.filter((item) => item !== gone)
+	return {
+		recordIntent(intent) {
+			intents = [...intents, intent]
+			save()
+		},
+		resolve(intent) {
+			intents = without(intents, intent)
+			save()
+		},
+		recordKey(key, intent) {
+			keys = [...keys, key]
+			intents = without(intents, intent)
+			save()
+		},
+		keep(key, keep) {
+			keys = keys.map((held) => (held.id === key.id ? { ...held, keep } : held))
+			save()
+		},
+		removeKey(key) {
+			keys = keys.filter(({ id }) => id !== key.id)
+			save()
+		},
+		keys: () => keys,
+		ids: () => new Set(keys.map(({ id }) => id)),
+	}
+}
+
+/** A wrong clock is corrected from this difference on, in milliseconds. */
+const CLOCK_TOLERANCE_MS = 60_000
+/** No create request is sent with less time than this for its answer, in milliseconds: its reply would likely be lost. */
+const MIN_ATTEMPT_MS = 500
+/** Over how many times the longest Retry-After throttled jobs spread, so as not to return together (docs/scale.md). */
+const THROTTLE_JITTER = 2
+/** How long main may take to revoke a key that it cannot hand over, in milliseconds, on top of its `timeout`. */
+const CLEANUP_TIMEOUT_MS = 20_000
+/**
+ * The main step: obtains a key that expires within `expiresIn`, masks it, saves what post needs, hands it over.
+ * Throws an Error for the person reading the log; whatever it throws, the keys made on the way were revoked or are
+ * in the saved record for post.
+ */
+async function issueKey(inputs, deps) {
+	const { runner, clock, cancellation } = deps
+	const journal = openJournal(inputs, deps)
+	try {
+		const key = await obtainKey(inputs, deps, journal)
+		stopIfCancelled(cancellation)
+		setOutputs(key, inputs, runner)
+		runner.info(issuedLine(key, inputs, clock.now()))
+		const fate = inputs.revoke ? 'to be revoked by the post step' : 'left to its expiry'
+		writeSummary(runner, 'SphereScout key for this job', 'Afterwards', [{ key, fate }])
+		stopIfCancelled(cancellation)
+		if (!inputs.revoke) journal.keep(key, true)
+	} catch (error) {
+		await revokeHeldKeys(journal, deps, inputs.apiKey)
+		throw error
+	}
+}
+/** Asks until there is a key that passes every check, or there is no point in asking again. */
+async function obtainKey(inputs, deps, journal) {
+	const { runner, clock, random, api, cancellation } = deps
+	const budget = createBudget(clock.now() + inputs.timeout, clock, cancellation)
+	const work = { ...deps, inputs, journal, budget }
+	let skew = 0
+	let wholeSeconds = false
+	let replaced = false
+	let refusals = 0
+	let longestRetryAfter = 0
+	for (let attempt = 1; ; ) {
+		stopIfCancelled(cancellation)
+		if (budget.left() < MIN_ATTEMPT_MS)
+			throw new Error(
+				`No key was obtained within the timeout of ${seconds(inputs.timeout)}. Raise input timeout.`,
+			)
+		const limits = budget.limits()
+		const intent = createIntent(clock.now(), skew, inputs.expiresIn, limits.timeout, wholeSeconds, random())
+		journal.recordIntent(intent)
+		// Whole seconds, where a mark has them, are asked for without the fractions that the server refused.
+		const expiry = formatInstant(intent.expiry).replace('.000Z', 'Z')
+		const reply = await api.create(inputs.apiKey, expiry, limits)
+		const skewSeen = reply.skew ?? skew
+		const clockWasWrong = Math.abs(skewSeen - skew) > CLOCK_TOLERANCE_MS
+		if (clockWasWrong) {
+			skew = skewSeen
+			runner.info(clockNote(skew))
+		}
+		if (reply.ok) {
+			const key = await accept(reply.value, intent, work)
+			if (!clockWasWrong || replaced) return key
+			// Its lifetime was reckoned by a clock that is wrong; by the server's it is another than was asked for.
+			replaced = true
+			// Without the time to ask again, it is ended like any other key of a main that fails.
+			if (budget.left() >= MIN_ATTEMPT_MS) await revokeHeldKeys(journal, deps, inputs.apiKey, budget.left())
+			continue
+		}
+		const { failure } = reply
+		if (!failure.mayHaveActed) journal.resolve(intent)
+		else await recover(intent, failure.message, work)
+		stopIfCancelled(cancellation)
+		if (failure.status === 400 && refusals < 2 && (clockWasWrong || !wholeSeconds)) {
+			// Nothing was made. The likely causes are an expiry in the past by the server's clock, or fractions of a
+			// second.
+			refusals += 1
+			if (!clockWasWrong) wholeSeconds = true
+			continue
+		}
+		if (!failure.retryable) throw new Error(refusalMessage(failure))
+		const { retryAfter = 0 } = failure
+		longestRetryAfter = Math.max(longestRetryAfter, retryAfter)
+		// Never spread so far that being sent away once more would pass the timeout, nor so far that this attempt would.
+		const room = budget.left() - MIN_ATTEMPT_MS - retryAfter
+		const spread = Math.min(THROTTLE_JITTER * longestRetryAfter, room - longestRetryAfter)
+		const most = retryAfter > 0 ? Math.max(0, room) : Infinity
+		const wait = backoff(attempt, retryAfter, random(), spread, most)
+		if (wait + MIN_ATTEMPT_MS > budget.left())
+			throw new Error(gaveUpMessage(failure, attempt, wait, inputs.timeout))
+		runner.info(`${failure.message}. Trying again in ${seconds(wait)}.`)
+		await budget.pause(wait)
+		attempt += 1
+	}
+}
+/**
+ * Masks the key before anything else is done with it, saves it for post, and only then looks at whether it is
+ * what was asked for. Throws where it is not; it is then in the ledger, to be revoked.
+ */
+async function accept(answer, intent, work) {
+	const { token, id, prefix, createdAt, expiresAt } = answer
+	if (token !== null) for (const form of maskedForms(token)) work.runner.setSecret(form)
+	const fault = validateCreatedKey(answer, intent.expiry)
+	if (id === null) {
+		await recover(intent, fault ?? '', work)
+		throw new Error(
+			`The API's answer cannot be used: ${fault}. The post step looks for any key that it made.`,
+		)
+	}
+	const key = { token, id, prefix, createdAt, expiresAt, keep: false }
+	work.journal.recordKey(key, intent)
+	if (fault !== null)
+		throw new Error(`The API's answer cannot be used: ${fault}. That key is revoked at once.`)
+	return key
+}
+/** Looks for the key that a lost reply may have carried, and tells `why`. What stays unknown stays in the ledger. */
+async function recover(intent, why, work) {
+	const { runner, inputs, journal, budget } = work
+	runner.info(`${why}. A key may have been made all the same; looking for it.`)
+	const [recovery] = await revokeOrphans([intent], [inputs.apiKey], journal.ids(), work, budget)
+	switch (recovery?.kind) {
+		case 'revoked':
+			journal.resolve(intent)
+			runner.info(`Found it, by its expiry, and revoked it: ${keyLabel(recovery.key)}.`)
+			break
+		case 'absent':
+			runner.info('No such key so far. The post step will look again, as a slow server may still make it.')
+			break
+		case 'unclear':
+			runner.warning(
+				`A create request was lost, and the account holds ${recovery.candidates.length} key(s) that may be its own or another run's. ` +
+					`None was revoked; such a key expires by itself at ${formatInstant(intent.expiry)}.`,
+			)
+			break
+		case 'failed':
+			runner.info(
+				`The account's keys could not be looked through (${recovery.failure.message}). The post step will try again.`,
+			)
+			break
+	}
+}
+function setOutputs(key, inputs, runner) {
+	const token = key.token ?? ''
+	runner.setOutput('key', token)
+	runner.setOutput('key-id', key.id)
+	runner.setOutput('key-prefix', key.prefix)
+	const instant = (known) => (known === null ? '' : formatInstant(known))
+	runner.setOutput('created-at', instant(key.createdAt))
+	runner.setOutput('expires-at', instant(key.expiresAt))
+	if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
+}
+/** Compensation: every key that main holds and will not hand over is ended now. What cannot be is left to post. */
+async function revokeHeldKeys(journal, deps, apiKey, time = CLEANUP_TIMEOUT_MS) {
+	const { runner, clock, cancellation } = deps
+	const budget = createBudget(clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS), clock, cancellation)
+	const end = async (key) => {
+		const ending = await revokeAndVerify(key, apiKey, deps, budget)
+		if (ending.dead)
+			runner.info(`The key ${keyLabel(key)} was revoked${ending.verified ? ' (verified)' : ''}.`)
+		else
+			runner.warning(
+				`The key ${keyLabel(key)} could not be revoked: ${ending.reason}. The post step will try again.`,
+			)
+		try {
+			if (ending.dead) journal.removeKey(key)
+			else journal.keep(key, false)
+		} catch {
+			// A state file that cannot be written may be why main is failing; the other keys still have to be ended.
+		}
+	}
+	await Promise.all(journal.keys().map(end))
+}
+function stopIfCancelled(cancellation) {
+	if (cancellation.requestedAt !== null)
+		throw new Error('The job was cancelled before a key could be handed over.')
+}
+function refusalMessage({ status, message }) {
+	if (status === 401)
+		return `The API did not accept api-key: it is wrong, revoked or expired (${message}). Check the secret that api-key is given.`
+	return `No key was obtained: ${message}.`
+}
+function gaveUpMessage({ message }, attempts, wait, timeout) {
+	return (
+		`No key was obtained: ${message}. Gave up after ${attempts} attempt(s), as the next one, in ${seconds(wait)}, ` +
+		`would pass the timeout of ${seconds(timeout)}. Raise input timeout, or run the job again later.`
+	)
+}
+
+/**
  * Throws an Error where the runner does not set the files through which `names` are handed on: @actions/core would
  * print commands to the log instead, the key among them.
  */
@@ -140,7 +410,7 @@ function readApiKey(value, whyNoKey) {
 				'For example: api-key: $' +
 				'{{ secrets.SPHERESCOUT_API_KEY }}',
 		)
-	if (!isUsable(value))
+	if (!isHeaderSafe(value))
 		throw new Error(
 			'Input api-key holds white space, a control character or a non-ASCII character inside (it is not shown here). ' +
 				'Save the secret again, with nothing but the key, on one line',
@@ -197,7 +467,7 @@ function quoted(value) {
  * Why this run was given no secrets, or null where it should have been: GitHub gives none to pull requests from
  * forks, and only Dependabot's own to runs that Dependabot starts.
  */
-function whyNoSecrets({ eventName, actor, payload }) {
+function explainMissingSecrets({ eventName, actor, payload }) {
 	if (actor === 'dependabot[bot]')
 		return "This run was started by Dependabot, and GitHub gives such runs none of the repository's Actions secrets; define it as a Dependabot secret, or skip this job."
 	const { head, base } = payload.pull_request ?? {}
@@ -205,276 +475,6 @@ function whyNoSecrets({ eventName, actor, payload }) {
 	if (eventName === 'pull_request' && fromFork)
 		return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
 	return null
-}
-
-/** An empty ledger. Nothing is saved until there is something to save. */
-function openLedger({ apiUrl, apiKey, revoke, onRevokeFailure }, surroundings) {
-	const { runner, userAgent, proxy, settings, bootedAt } = surroundings
-	const network = { apiUrl, apiKey, userAgent, proxy, settings, bootedAt }
-	let keys = []
-	let marks = []
-	const save = () => {
-		const state = { version: STATE_VERSION, ...network, revoke, onRevokeFailure, keys, marks }
-		runner.saveState(STATE_NAME, JSON.stringify(state))
-	}
-	const without = (items, gone) => items.filter((item) => item !== gone)
-	return {
-		intend(mark) {
-			marks = [...marks, mark]
-			save()
-		},
-		settle(mark) {
-			marks = without(marks, mark)
-			save()
-		},
-		obtain(key, mark) {
-			keys = [...keys, key]
-			marks = without(marks, mark)
-			save()
-		},
-		keep(key, keep) {
-			keys = keys.map((held) => (held.id === key.id ? { ...held, keep } : held))
-			save()
-		},
-		end(key) {
-			keys = keys.filter(({ id }) => id !== key.id)
-			save()
-		},
-		keys: () => keys,
-		ids: () => new Set(keys.map(({ id }) => id)),
-	}
-}
-
-/**
- * Every form of `secret` that a log should not show: itself, its lines, and what common tools make of it. The runner
- * masks base64, URI and JSON forms of its own accord, but neither hex nor base64url; act masks exact texts only.
- * Never an empty one, which would mask everything.
- */
-function maskedForms(secret) {
-	const bytes = Buffer.from(secret, 'utf8')
-	const forms = [
-		secret,
-		...secret.split(/[\r\n]+/),
-		bytes.toString('base64'),
-		bytes.toString('base64url'),
-		bytes.toString('hex'),
-		urlEncoded(secret),
-		JSON.stringify(secret).slice(1, -1),
-	]
-	return [...new Set(forms)].filter((form) => form.trim() !== '')
-}
-/** encodeURIComponent, which throws on half a surrogate pair; such a text has no URL form to mask. */
-function urlEncoded(secret) {
-	return secret.isWellFormed() ? encodeURIComponent(secret) : ''
-}
-
-/** A wrong clock is corrected from this difference on, in milliseconds. */
-const WRONG_CLOCK = 60_000
-/** No create request is sent with less time than this for its answer, in milliseconds: its reply would likely be lost. */
-const SHORTEST_ATTEMPT = 500
-/** Over how many times the longest Retry-After throttled jobs spread, so as not to return together (docs/scale.md). */
-const HERD_SPREAD = 2
-/** How long main may take to revoke a key that it cannot hand over, in milliseconds, on top of its `timeout`. */
-const COMPENSATION = 20_000
-/**
- * The main step: obtains a key that expires within `expiresIn`, masks it, saves what post needs, hands it over.
- * Throws an Error for the person reading the log; whatever it throws, the keys made on the way were revoked or are
- * in the saved record for post.
- */
-async function issueKey(inputs, surroundings) {
-	const { runner, clock, cancellation } = surroundings
-	const ledger = openLedger(inputs, surroundings)
-	try {
-		const key = await obtainKey(inputs, surroundings, ledger)
-		stopIfCancelled(cancellation)
-		handOver(key, inputs, runner)
-		runner.info(issuedLine(key, inputs, clock.now()))
-		const fate = inputs.revoke ? 'to be revoked by the post step' : 'left to its expiry'
-		summarise(runner, 'SphereScout key for this job', 'Afterwards', [{ key, fate }])
-		stopIfCancelled(cancellation)
-		if (!inputs.revoke) ledger.keep(key, true)
-	} catch (error) {
-		await endAll(ledger, surroundings, inputs.apiKey)
-		throw error
-	}
-}
-/** Asks until there is a key that passes every check, or there is no point in asking again. */
-async function obtainKey(inputs, surroundings, ledger) {
-	const { runner, clock, random, api, cancellation } = surroundings
-	const budget = budgetUntil(clock.now() + inputs.timeout, clock, cancellation)
-	const work = { ...surroundings, inputs, ledger, budget }
-	let skew = 0
-	let wholeSeconds = false
-	let replaced = false
-	let refusals = 0
-	let longestRetryAfter = 0
-	for (let attempt = 1; ; ) {
-		stopIfCancelled(cancellation)
-		if (budget.left() < SHORTEST_ATTEMPT)
-			throw new Error(
-				`No key was obtained within the timeout of ${seconds(inputs.timeout)}. Raise input timeout.`,
-			)
-		const limits = budget.limits()
-		const mark = chooseMark(clock.now(), skew, inputs.expiresIn, limits.timeout, wholeSeconds, random())
-		ledger.intend(mark)
-		// Whole seconds, where a mark has them, are asked for without the fractions that the server refused.
-		const expiry = formatInstant(mark.expiry).replace('.000Z', 'Z')
-		const reply = await api.create(inputs.apiKey, expiry, limits)
-		const skewSeen = reply.skew ?? skew
-		const clockWasWrong = Math.abs(skewSeen - skew) > WRONG_CLOCK
-		if (clockWasWrong) {
-			skew = skewSeen
-			runner.info(clockNote(skew))
-		}
-		if (reply.ok) {
-			const key = await accept(reply.value, mark, work)
-			if (!clockWasWrong || replaced) return key
-			// Its lifetime was reckoned by a clock that is wrong; by the server's it is another than was asked for.
-			replaced = true
-			// Without the time to ask again, it is ended like any other key of a main that fails.
-			if (budget.left() >= SHORTEST_ATTEMPT) await endAll(ledger, surroundings, inputs.apiKey, budget.left())
-			continue
-		}
-		const { problem } = reply
-		if (!problem.mayHaveActed) ledger.settle(mark)
-		else await recover(mark, problem.message, work)
-		stopIfCancelled(cancellation)
-		if (problem.status === 400 && refusals < 2 && (clockWasWrong || !wholeSeconds)) {
-			// Nothing was made. The likely causes are an expiry in the past by the server's clock, or fractions of a
-			// second.
-			refusals += 1
-			if (!clockWasWrong) wholeSeconds = true
-			continue
-		}
-		if (!problem.passing) throw new Error(refusalMessage(problem))
-		const { retryAfter = 0 } = problem
-		longestRetryAfter = Math.max(longestRetryAfter, retryAfter)
-		// Never spread so far that being sent away once more would pass the timeout, nor so far that this attempt would.
-		const room = budget.left() - SHORTEST_ATTEMPT - retryAfter
-		const spread = Math.min(HERD_SPREAD * longestRetryAfter, room - longestRetryAfter)
-		const most = retryAfter > 0 ? Math.max(0, room) : Infinity
-		const wait = backoff(attempt, retryAfter, random(), spread, most)
-		if (wait + SHORTEST_ATTEMPT > budget.left())
-			throw new Error(gaveUpMessage(problem, attempt, wait, inputs.timeout))
-		runner.info(`${problem.message}. Trying again in ${seconds(wait)}.`)
-		await budget.pause(wait)
-		attempt += 1
-	}
-}
-/**
- * Masks the key before anything else is done with it, saves it for post, and only then looks at whether it is
- * what was asked for. Throws where it is not; it is then in the ledger, to be revoked.
- */
-async function accept(answer, mark, work) {
-	const { token, id, prefix, createdAt, expiresAt } = answer
-	if (token !== null) for (const form of maskedForms(token)) work.runner.setSecret(form)
-	const fault = faultInAnswer(answer, mark.expiry)
-	if (id === null) {
-		await recover(mark, fault ?? '', work)
-		throw new Error(
-			`The API's answer cannot be used: ${fault}. The post step looks for any key that it made.`,
-		)
-	}
-	const key = { token, id, prefix, createdAt, expiresAt, keep: false }
-	work.ledger.obtain(key, mark)
-	if (fault !== null)
-		throw new Error(`The API's answer cannot be used: ${fault}. That key is revoked at once.`)
-	return key
-}
-/** Looks for the key that a lost reply may have carried, and tells `why`. What stays unknown stays in the ledger. */
-async function recover(mark, why, work) {
-	const { runner, inputs, ledger, budget } = work
-	runner.info(`${why}. A key may have been made all the same; looking for it.`)
-	const [recovery] = await recoverKeys([mark], [inputs.apiKey], ledger.ids(), work, budget)
-	switch (recovery?.kind) {
-		case 'revoked':
-			ledger.settle(mark)
-			runner.info(`Found it, by its expiry, and revoked it: ${shortened(recovery.key)}.`)
-			break
-		case 'absent':
-			runner.info('No such key so far. The post step will look again, as a slow server may still make it.')
-			break
-		case 'unclear':
-			runner.warning(
-				`A create request was lost, and the account holds ${recovery.candidates.length} key(s) that may be its own or another run's. ` +
-					`None was revoked; such a key expires by itself at ${formatInstant(mark.expiry)}.`,
-			)
-			break
-		case 'failed':
-			runner.info(
-				`The account's keys could not be looked through (${recovery.problem.message}). The post step will try again.`,
-			)
-			break
-	}
-}
-function handOver(key, inputs, runner) {
-	const token = key.token ?? ''
-	runner.setOutput('key', token)
-	runner.setOutput('key-id', key.id)
-	runner.setOutput('key-prefix', key.prefix)
-	const instant = (known) => (known === null ? '' : formatInstant(known))
-	runner.setOutput('created-at', instant(key.createdAt))
-	runner.setOutput('expires-at', instant(key.expiresAt))
-	if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
-}
-/** Compensation: every key that main holds and will not hand over is ended now. What cannot be is left to post. */
-async function endAll(ledger, surroundings, apiKey, time = COMPENSATION) {
-	const { runner, clock, cancellation } = surroundings
-	const budget = budgetUntil(clock.now() + Math.min(time, COMPENSATION), clock, cancellation)
-	const end = async (key) => {
-		const ending = await endKey(key, apiKey, surroundings, budget)
-		if (ending.dead)
-			runner.info(`The key ${shortened(key)} was revoked${ending.verified ? ' (verified)' : ''}.`)
-		else
-			runner.warning(
-				`The key ${shortened(key)} could not be revoked: ${ending.reason}. The post step will try again.`,
-			)
-		try {
-			if (ending.dead) ledger.end(key)
-			else ledger.keep(key, false)
-		} catch {
-			// A state file that cannot be written may be why main is failing; the other keys still have to be ended.
-		}
-	}
-	await Promise.all(ledger.keys().map(end))
-}
-function stopIfCancelled(cancellation) {
-	if (cancellation.requestedAt !== null)
-		throw new Error('The job was cancelled before a key could be handed over.')
-}
-function refusalMessage({ status, message }) {
-	if (status === 401)
-		return `The API did not accept api-key: it is wrong, revoked or expired (${message}). Check the secret that api-key is given.`
-	return `No key was obtained: ${message}.`
-}
-function gaveUpMessage({ message }, attempts, wait, timeout) {
-	return (
-		`No key was obtained: ${message}. Gave up after ${attempts} attempt(s), as the next one, in ${seconds(wait)}, ` +
-		`would pass the timeout of ${seconds(timeout)}. Raise input timeout, or run the job again later.`
-	)
-}
-
-/**
- * The proxy through which `url` is to be reached, a URL, or an empty text for none. Read from the environment as the
- * package `proxy-from-env` does (a test holds the two side by side): HTTPS_PROXY or HTTP_PROXY by the scheme, else
- * ALL_PROXY, unless NO_PROXY exempts the host; lower case first.
- */
-function proxyFor(url, env) {
-	const setting = (name) => env[name] || env[name.toUpperCase()] || ''
-	const scheme = url.protocol.slice(0, -1)
-	const exempt = setting('no_proxy').toLowerCase().split(/[,\s]/)
-	if (exempt.some((pattern) => covers(pattern, url))) return ''
-	const proxy = setting(`${scheme}_proxy`) || setting('all_proxy')
-	return !proxy || proxy.includes('://') ? proxy : `${scheme}://${proxy}`
-}
-/** Whether one entry of NO_PROXY, `host`, `.suffix`, `*.suffix` or `*`, each with `:port` or without, covers `url`. */
-function covers(pattern, { protocol, host, port }) {
-	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(pattern) ?? []
-	if (Number(onlyPort) && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80)))
-		return false
-	// Unlike `hostname`, this keeps the brackets of an IPv6 address, with which NO_PROXY holds it.
-	const asked = host.replace(/:\d+$/, '')
-	return /^[.*]/.test(name) ? asked.endsWith(name.replace('*', '')) : asked === name
 }
 
 /** The action's name and version, as the API sees them in User-Agent; a test keeps them those of package.json. */
@@ -485,8 +485,8 @@ const VERSION = '1.0.0'
  * what cannot stand in a header.
  */
 function userAgent(repository, runId) {
-	const plain = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
-	return `${ACTION}/${VERSION} (${plain(repository)}; run ${plain(runId)})`
+	const sanitize = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
+	return `${ACTION}/${VERSION} (${sanitize(repository)}; run ${sanitize(runId)})`
 }
 
 // Wires the real runner, network, clock and signals into the main step.
@@ -497,7 +497,7 @@ cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exi
 async function run() {
 	try {
 		for (const form of maskedForms(getInput('api-key'))) setSecret(form)
-		const inputs = readInputs(getInput, whyNoSecrets(context))
+		const inputs = readInputs(getInput, explainMissingSecrets(context))
 		requireCommandFiles(process.env, [
 			'GITHUB_STATE',
 			'GITHUB_OUTPUT',
@@ -506,14 +506,14 @@ async function run() {
 		const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
 		const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
 		await issueKey(inputs, {
-			api: createKeyApi(createSend(proxy), inputs.apiUrl, agent, systemClock.now),
+			api: createKeyApi(createHttpClient(proxy), inputs.apiUrl, agent, systemClock.now),
 			clock: systemClock,
 			random: Math.random,
 			runner,
 			cancellation,
 			userAgent: agent,
 			proxy,
-			settings: networkSettings(process.env, digestOf),
+			settings: networkSettings(process.env, certificateDigest),
 			bootedAt,
 		})
 	} catch (error) {

@@ -3,14 +3,14 @@ const {
 	STATE_VERSION,
 	PROXIES,
 	AUTHORITIES,
-	budgetUntil,
-	SLOW_SERVER,
-	recoverKeys,
-	shortened,
-	endKey,
-	plain,
-	summarise,
-	readable,
+	createBudget,
+	LATE_WRITE_GRACE_MS,
+	revokeOrphans,
+	keyLabel,
+	revokeAndVerify,
+	sanitize,
+	writeSummary,
+	formatUtc,
 	formatInstant,
 	seconds,
 	getState,
@@ -18,9 +18,9 @@ const {
 	getInput,
 	bootedAt,
 	networkSettings,
-	digestOf,
+	certificateDigest,
 	createKeyApi,
-	createSend,
+	createHttpClient,
 	systemClock,
 	runner,
 	setFailed,
@@ -71,7 +71,7 @@ const FIELDS = {
 		expiresAt: orNull(isInstant),
 		keep: isFlag,
 	}),
-	marks: listOf({ expiry: isInstant, askedAt: isInstant, deadline: isInstant, weak: isFlag }),
+	intents: listOf({ expiry: isInstant, sentAt: isInstant, deadline: isInstant, ambiguous: isFlag }),
 }
 
 /** The variables in which two sets of network settings differ, those about certificates and those about proxies. */
@@ -84,14 +84,14 @@ function changedSettings(before, after) {
  * A budget until `deadline` that does not count the time for which a throttled server sends us away, as long as that
  * leads no further than `latest`. Both in milliseconds since 1970; `onWait` is told of each such wait, in milliseconds.
  */
-function patientBudget(deadline, latest, clock, onWait) {
+function throttleBudget(deadline, latest, clock, onWait) {
 	let end = deadline
-	const budget = () => budgetUntil(end, clock)
+	const budget = () => createBudget(end, clock)
 	return {
 		left: () => budget().left(),
 		limits: () => budget().limits(),
 		pause: (duration) => budget().pause(duration),
-		bear(wait) {
+		extend(wait) {
 			if (end + wait > latest) return
 			end += wait
 			onWait(wait)
@@ -107,60 +107,60 @@ const POST = 60_000
  * How much longer post goes on where the API is throttled, in milliseconds: it will revoke the key, only later, as the
  * jobs of a matrix that end together have to take turns.
  */
-const THROTTLED = 30 * 60_000
+const MAX_THROTTLE_WAIT_MS = 30 * 60_000
 /** What is kept for revoking the known key while lost ones are looked for, in milliseconds. */
-const KEPT_FOR_KEYS = 25_000
+const RESERVED_FOR_KEYS_MS = 25_000
 /** The longest that a lost request can still be under way when post starts: one attempt, and a slow server. */
-const LONGEST_WATCH = 10_000 + SLOW_SERVER
-const WATCH_EVERY = 2_000
+const MAX_WATCH_MS = 10_000 + LATE_WRITE_GRACE_MS
+const WATCH_INTERVAL_MS = 2_000
 /** No look is begun with less time than this, in milliseconds: all that it would tell is that it had none. */
-const SHORTEST_LOOK = 1_000
+const MIN_LOOKUP_MS = 1_000
 /**
  * The post step: ends every key that main made, and looks for those whose reply was lost. Reads nothing but
  * what main saved. Throws an Error where it cannot show that a key is dead and the policy is `fail`; with
  * `warn` it warns.
  */
-async function revokeKey(found, surroundings) {
-	const { runner } = surroundings
+async function revokeKey(found, deps) {
+	const { runner } = deps
 	if (found.kind === 'none') {
 		runner.info('No key was asked for in this job, so there is none to revoke.')
 		return
 	}
 	if (found.kind === 'unreadable') {
-		conclude(
+		warnOrFail(
 			`What the main step saved cannot be used (${found.reason}), so nothing was revoked. If it created a key, that key ` +
 				`ends at its own expiry; to end it now: ${DASHBOARD}.`,
-			surroundings.policyWithoutRecord(),
+			deps.policyWithoutRecord(),
 			runner,
 		)
 		return
 	}
 	const { state } = found
-	if (state.keys.length === 0 && state.marks.length === 0) {
+	if (state.keys.length === 0 && state.intents.length === 0) {
 		runner.info('The main step left no key behind, so there is none to revoke.')
 		return
 	}
-	warnOfChanges(state, surroundings)
-	const { clock, bootedAt } = surroundings
-	const work = toolsFor(state, surroundings)
+	warnOfChanges(state, deps)
+	const { clock, bootedAt } = deps
+	const work = toolsFor(state, deps)
 	const patient = (end) =>
-		patientBudget(end, end + THROTTLED, clock, (wait) =>
+		throttleBudget(end, end + MAX_THROTTLE_WAIT_MS, clock, (wait) =>
 			runner.info(`The API has too many requests (429). Trying again in ${seconds(wait)}.`),
 		)
 	const deadline = clock.now() + POST
-	const kept = state.keys.some(({ keep }) => !keep) ? KEPT_FOR_KEYS : 0
-	const marks = state.marks.map((mark) => shifted(mark, bootedAt - state.bootedAt))
-	const troubles = await settleMarks(marks, state.keys, work, patient(deadline - kept))
+	const kept = state.keys.some(({ keep }) => !keep) ? RESERVED_FOR_KEYS_MS : 0
+	const intents = state.intents.map((intent) => shifted(intent, bootedAt - state.bootedAt))
+	const troubles = await resolveIntents(intents, state.keys, work, patient(deadline - kept))
 	// The watch may have been prolonged; what is kept for the keys is still theirs.
 	const end = Math.max(deadline, clock.now() + kept)
-	troubles.push(...(await endKeys(state.keys, work, () => patient(end))))
-	if (troubles.length > 0) conclude(troubles.join(' '), state.onRevokeFailure, runner)
+	troubles.push(...(await revokeKeys(state.keys, work, () => patient(end))))
+	if (troubles.length > 0) warnOrFail(troubles.join(' '), state.onRevokeFailure, runner)
 }
 /** The mark by the clock as it is now, where that was set by `shift` since main ran (in milliseconds). */
-function shifted(mark, shift) {
-	return { ...mark, askedAt: mark.askedAt + shift, deadline: mark.deadline + shift }
+function shifted(intent, shift) {
+	return { ...intent, sentAt: intent.sentAt + shift, deadline: intent.deadline + shift }
 }
-function conclude(message, policy, runner) {
+function warnOrFail(message, policy, runner) {
 	if (policy === 'fail') throw new Error(message)
 	runner.warning(message)
 }
@@ -190,50 +190,52 @@ function warnOfChanges(state, { runner, settings, verificationOff }) {
  * Looks for the keys of lost create requests, until a server that is slow to act has had its time. What cannot be
  * settled comes back as sentences for the person who has to.
  */
-async function settleMarks(marks, keys, work, budget) {
+async function resolveIntents(intents, keys, work, budget) {
 	const { runner, clock } = work
-	if (marks.length === 0) return []
-	runner.info(`Looking for the keys of ${marks.length} create request(s) whose reply was lost.`)
+	if (intents.length === 0) return []
+	runner.info(`Looking for the keys of ${intents.length} create request(s) whose reply was lost.`)
 	const known = new Set(keys.map(({ id }) => id))
 	const credentials = [...keys.map(({ token }) => token), work.apiKey]
-	const slowest = Math.max(...marks.map(({ deadline }) => deadline + SLOW_SERVER))
-	const until = Math.min(slowest, clock.now() + LONGEST_WATCH)
-	let open = marks.map((mark) => ({
-		mark,
+	const slowest = Math.max(...intents.map(({ deadline }) => deadline + LATE_WRITE_GRACE_MS))
+	const until = Math.min(slowest, clock.now() + MAX_WATCH_MS)
+	let open = intents.map((intent) => ({
+		intent,
 		outcome: { kind: 'absent' },
 	}))
 	for (;;) {
 		const lookedAt = clock.now()
-		const looked = open.map(({ mark }) => mark)
-		const outcomes = await recoverKeys(looked, credentials, known, work, budget)
-		open = open.flatMap(({ mark }, index) => {
+		const looked = open.map(({ intent }) => intent)
+		const outcomes = await revokeOrphans(looked, credentials, known, work, budget)
+		open = open.flatMap(({ intent }, index) => {
 			const outcome = outcomes[index]
 			if (outcome === undefined) return []
-			if (outcome.kind !== 'revoked') return { mark, outcome }
+			if (outcome.kind !== 'revoked') return { intent, outcome }
 			runner.info(
-				`Found a key of this job that was never handed over, and revoked it: ${shortened(outcome.key)}.`,
+				`Found a key of this job that was never handed over, and revoked it: ${keyLabel(outcome.key)}.`,
 			)
 			return []
 		})
 		const watched = lookedAt >= until
 		const worthAnother = open.some(({ outcome }) =>
-			outcome.kind === 'failed' ? outcome.problem.passing : !watched,
+			outcome.kind === 'failed' ? outcome.failure.retryable : !watched,
 		)
-		if (!worthAnother || budget.left() <= WATCH_EVERY + SHORTEST_LOOK) {
+		if (!worthAnother || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS) {
 			if (watched && open.length > 0 && open.every(({ outcome }) => outcome.kind === 'absent'))
 				runner.info('No other key was made by such a request.')
-			return open.flatMap(({ mark, outcome }) => unsettled(mark, outcome, watched))
+			return open.flatMap(({ intent, outcome }) => unsettled(intent, outcome, watched))
 		}
-		await budget.pause(watched ? WATCH_EVERY : Math.min(WATCH_EVERY, Math.max(0, until - clock.now())))
+		await budget.pause(
+			watched ? WATCH_INTERVAL_MS : Math.min(WATCH_INTERVAL_MS, Math.max(0, until - clock.now())),
+		)
 	}
 }
-function unsettled(mark, outcome, watchedToTheEnd) {
+function unsettled(intent, outcome, watchedToTheEnd) {
 	const byHand =
-		`If there is such a key, it was created about ${readable(mark.askedAt)} with expiry ${formatInstant(mark.expiry)}, ` +
+		`If there is such a key, it was created about ${formatUtc(intent.sentAt)} with expiry ${formatInstant(intent.expiry)}, ` +
 		`when it ends by itself; to end it now: ${DASHBOARD}.`
 	if (outcome.kind === 'failed')
 		return [
-			`It could not be seen whether a lost create request made a key: ${outcome.problem.message}. ${byHand}`,
+			`It could not be seen whether a lost create request made a key: ${outcome.failure.message}. ${byHand}`,
 		]
 	if (outcome.kind === 'unclear')
 		return [
@@ -244,40 +246,40 @@ function unsettled(mark, outcome, watchedToTheEnd) {
 	return []
 }
 /** Revokes every key that is not to be kept, and proves it. What could not be proved comes back as sentences. */
-async function endKeys(keys, work, newBudget) {
+async function revokeKeys(keys, work, newBudget) {
 	const { runner, clock } = work
 	const troubles = []
 	const ends = []
-	const note = (key, how, rest = `, ${readable(clock.now())}`) =>
+	const note = (key, how, rest = `, ${formatUtc(clock.now())}`) =>
 		ends.push({ key, fate: `**${how}**${rest}` })
 	// At the same time: none has to wait for another that takes all of it.
 	const endings = await Promise.all(
-		keys.map((key) => (key.keep ? null : endKey(key, work.apiKey, work, newBudget()))),
+		keys.map((key) => (key.keep ? null : revokeAndVerify(key, work.apiKey, work, newBudget()))),
 	)
 	for (const [index, key] of keys.entries()) {
 		const ending = endings[index]
 		if (!ending) {
-			runner.info(`The key ${shortened(key)} is left to its expiry${expiry(key)}, as revoke is false.`)
+			runner.info(`The key ${keyLabel(key)} is left to its expiry${expiry(key)}, as revoke is false.`)
 			note(key, 'Left to its expiry', ', as revoke is false')
 			continue
 		}
 		if (ending.dead) {
 			const how = `${ending.already ? 'Already revoked or expired' : 'Revoked'}${ending.verified ? ' (verified)' : ''}`
-			runner.info(`${how}: the API key ${shortened(key)}${ending.verified ? ' is refused with 401' : ''}.`)
+			runner.info(`${how}: the API key ${keyLabel(key)}${ending.verified ? ' is refused with 401' : ''}.`)
 			note(key, how)
 		} else {
 			troubles.push(
-				`The API key ${plain(key.prefix)}... (id ${plain(key.id)}) could not be shown to be dead: ${ending.reason}. It expires by itself${expiry(key) || ' never'}; ` +
+				`The API key ${sanitize(key.prefix)}... (id ${sanitize(key.id)}) could not be shown to be dead: ${ending.reason}. It expires by itself${expiry(key) || ' never'}; ` +
 					`to end it now: ${DASHBOARD}.`,
 			)
 			note(key, 'Not shown to be dead')
 		}
 	}
-	if (ends.length > 0) summarise(runner, 'SphereScout key after this job', 'Ended', ends)
+	if (ends.length > 0) writeSummary(runner, 'SphereScout key after this job', 'Ended', ends)
 	return troubles
 }
 function expiry({ expiresAt }) {
-	return expiresAt === null ? '' : ` at ${readable(expiresAt)}`
+	return expiresAt === null ? '' : ` at ${formatUtc(expiresAt)}`
 }
 
 // Wires the real runner, network and clock into the post step.
@@ -290,8 +292,8 @@ async function run() {
 			random: Math.random,
 			runner,
 			connect: ({ apiUrl, proxy, userAgent }) =>
-				createKeyApi(createSend(proxy), apiUrl, userAgent, systemClock.now),
-			settings: networkSettings(process.env, digestOf),
+				createKeyApi(createHttpClient(proxy), apiUrl, userAgent, systemClock.now),
+			settings: networkSettings(process.env, certificateDigest),
 			bootedAt,
 			verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
 			policyWithoutRecord: () => (/^fail$/i.test(getInput('on-revoke-failure')) ? 'fail' : 'warn'),

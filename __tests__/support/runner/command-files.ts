@@ -126,9 +126,9 @@ function* pairsIn(text: string): Generator<[name: string, value: string]> {
   for (let at = 0; at < lines.length; at++) {
     const line = lines[at] ?? ''
     if (line === '') continue
-    const [, name = '', mark, rest = ''] = /^(.*?)(<<|=)(.*)$/s.exec(line) ?? []
-    if (name === '' || (mark === '<<' && rest === '')) throw new Error(`Invalid format '${line}'`)
-    if (mark === '=') {
+    const [, name = '', intent, rest = ''] = /^(.*?)(<<|=)(.*)$/s.exec(line) ?? []
+    if (name === '' || (intent === '<<' && rest === '')) throw new Error(`Invalid format '${line}'`)
+    if (intent === '=') {
       yield [name, rest]
       continue
     }

@@ -1,0 +1,159 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from '@jest/globals'
+import { parse } from 'yaml'
+import { LIMITS } from '../../benchmark/sizes.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const read = (path: string) => readFileSync(`${root}/${path}`, 'utf8')
+const sources = readdirSync(`${root}/src`, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => read(`src/${name}`))
+
+const PAGES = [
+  'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  ...readdirSync(`${root}/docs`)
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+]
+
+/**
+ * The fixed beginnings of what the action can say, taken from the source: the texts given to the log, to errors,
+ * warnings, problems, faults and refusals, each up to its first variable part.
+ */
+function sayings(): string[] {
+  const text = sources.join('\n').replace(/^\s*(\*|\/\/|\/\*\*).*$/gm, '')
+  const given =
+    /(?:Error|warning|info|refuse|fail|warnOrFail|ProxyError)\(\s*(?:'[a-z-]+',\s*)?(['"`])((?:(?!\1)[^$]){12,})/g
+  const named =
+    /(?:message|reason|byHand|return \[?|[?:])\s*[=:]?\s*\(?\s*(['"`])([A-Za-z](?:(?!\1)[^$\n]){20,})/g
+  const found = [...text.matchAll(given), ...text.matchAll(named)].map(([, , start]) => start ?? '')
+  return [...new Set(found.map((start) => start.trim().replace(/[ ,;.:(]+$/, '')))]
+}
+
+/** What is no saying of its own: the rest of one, or a message that nobody reads. */
+const NOT_BY_ITSELF = [
+  /^The post step revokes it/,
+  /^It is left to its expiry/,
+  /^If there is such a key/,
+  /^Is the secret defined/,
+  /to be revoked by the post step/,
+  /^left to its expiry/,
+  // Caught where it is thrown: the person reads “something that could not be read”.
+  /^neither an array nor a page/,
+]
+
+describe('docs/troubleshooting.md', () => {
+  const page = read('docs/troubleshooting.md')
+
+  test('names every text of the source by its first words', () => {
+    const all = sayings().filter((saying) => !NOT_BY_ITSELF.some((pattern) => pattern.test(saying)))
+    expect(all.length).toBeGreaterThan(35)
+    const words = (saying: string) =>
+      saying
+        .split(' ')
+        .slice(0, 4)
+        .join(' ')
+        .replace(/[,;:.]$/, '')
+    expect(all.filter((saying) => !page.includes(words(saying)))).toEqual([])
+  })
+})
+
+describe('docs/design.md', () => {
+  test('names only tests that there are', () => {
+    const rows = [...read('docs/design.md').matchAll(/`([\w/-]+\.test\.ts)`(?:: "([^"]+)")?/g)]
+    expect(rows.length).toBeGreaterThan(12)
+    for (const [, file, title] of rows) {
+      const source = read(`__tests__/${file}`)
+      if (title) expect({ file, title, there: source.includes(title) }).toEqual({ file, title, there: true })
+    }
+  })
+})
+
+describe('README.md', () => {
+  test('has the inputs and outputs of action.yml', () => {
+    execFileSync(process.execPath, [`${root}/scripts/readme.ts`, '--check'])
+  })
+
+  test('shows an example that is YAML and uses inputs and outputs that there are', () => {
+    const [, example] = /```yaml\n([^`]+)```/.exec(read('README.md')) ?? []
+    const [use, run] = parse(example ?? '')
+    const { inputs, outputs } = parse(read('action.yml'))
+    for (const name of Object.keys(use.with)) expect(Object.keys(inputs)).toContain(name)
+    const [, output] = /steps\.spherescout\.outputs\.([\w-]+)/.exec(run.env.KEY) ?? []
+    expect(Object.keys(outputs)).toContain(output)
+    expect(use.id).toBe('spherescout')
+  })
+})
+
+test('action.yml has what the Marketplace asks for', () => {
+  const { name, author, description, branding, runs } = parse(read('action.yml'))
+  expect(name).not.toBe('')
+  expect(author).not.toBe('')
+  expect(description.length).toBeLessThan(125)
+  expect(branding).toEqual({ icon: 'lock', color: 'blue' })
+  expect(runs.using).toBe('node24')
+  for (const file of [runs.main, runs.post]) expect(read(file).length).toBeGreaterThan(0)
+})
+
+describe('CONTRIBUTING.md', () => {
+  const page = read('CONTRIBUTING.md')
+
+  test('says why each dependency is there', () => {
+    const { devDependencies, optionalDependencies } = JSON.parse(read('package.json'))
+    const all = Object.keys({ ...devDependencies, ...optionalDependencies })
+    expect(all.filter((name) => !page.includes(`\`${name}\``))).toEqual([])
+  })
+
+  test('has every file of src on its map', () => {
+    expect(readdirSync(`${root}/src`).filter((name) => !page.includes(`\`${name}\``))).toEqual([])
+  })
+})
+
+test('every command that a document names is there', () => {
+  const { scripts } = JSON.parse(read('package.json'))
+  for (const page of PAGES)
+    for (const [, name] of read(page).matchAll(/npm run (?:--\S+ )?([\w-]+)/g))
+      expect({ page, name, there: name !== undefined && name in scripts }).toEqual({
+        page,
+        name,
+        there: true,
+      })
+})
+
+test('docs/comparison.md says how large dist may be', () => {
+  for (const limit of Object.values(LIMITS))
+    expect(read('docs/comparison.md')).toContain(limit.toLocaleString('en'))
+})
+
+test('the promise is the same wherever it is made', () => {
+  const promise = (page: string) =>
+    /^> After post,(?:.*\n>)* .*$/m.exec(read(page))?.[0].replace(/\s+>?\s*/g, ' ')
+  expect(promise('docs/design.md')).toMatch(/No key of anybody else is ever touched\.$/)
+  for (const page of ['README.md', 'SECURITY.md']) expect(promise(page)).toBe(promise('docs/design.md'))
+})
+
+test('links from one document to another lead somewhere', () => {
+  /** The anchors that GitHub gives to the headings of a page. */
+  const anchors = (page: string) =>
+    [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    )
+  for (const page of PAGES) {
+    for (const [, target = '', anchor] of read(page).matchAll(
+      /\]\((?!https?:|mailto:|\.\.\/\.\.\/)([^)#]*)(?:#([^)]+))?\)/g,
+    )) {
+      const path = target === '' ? page : join(dirname(page), target)
+      const there = read(path).length > 0 && (anchor === undefined || anchors(path).includes(anchor))
+      expect({ page, target, anchor, there }).toEqual({ page, target, anchor, there: true })
+    }
+  }
+})

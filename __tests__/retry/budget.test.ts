@@ -1,0 +1,131 @@
+import { describe, expect, test } from '@jest/globals'
+import type { ApiResult } from '../../src/api/key-api.ts'
+import { createBudget, retry } from '../../src/retry/budget.ts'
+import { createCancellation } from '../../src/retry/cancellation.ts'
+import { throttleBudget } from '../../src/retry/throttle-budget.ts'
+import { clockOn, createTime } from '../simulation/time.ts'
+
+/** Virtual time from 0, its clock, a cancellation, and what `act` came to in it. */
+function setUp() {
+  const time = createTime(0)
+  const clock = clockOn(time, 0, () => true)
+  return { time, clock, cancellation: createCancellation(clock.now) }
+}
+
+const failing = (more: object = {}): ApiResult<null> => ({
+  ok: false,
+  skew: null,
+  failure: { message: 'no', mayHaveActed: true, retryable: true, ...more },
+})
+
+describe('a budget', () => {
+  test('gives a request 10 s, or what is left, and at least a millisecond', async () => {
+    const { time, clock } = setUp()
+    const budget = createBudget(25_000, clock)
+    expect(budget.limits()).toEqual({ timeout: 10_000 })
+    await time.runUntil(clock.sleep(18_000))
+    expect(budget.left()).toBe(7_000)
+    expect(budget.limits()).toEqual({ timeout: 7_000 })
+    await time.runUntil(clock.sleep(8_000))
+    expect(budget.left()).toBe(0)
+    expect(budget.limits()).toEqual({ timeout: 1 })
+  })
+
+  test('waits no longer than is left', async () => {
+    const { time, clock } = setUp()
+    await time.runUntil(createBudget(3_000, clock).pause(60_000))
+    expect(time.now()).toBe(3_000)
+    await time.runUntil(createBudget(9_000, clock).pause(1_000))
+    expect(time.now()).toBe(4_000)
+  })
+
+  test('ends 6.5 s after a signal, lets a reply come for 5 s, and wakes who waits', async () => {
+    const { time, clock, cancellation } = setUp()
+    const budget = createBudget(60_000, clock, cancellation)
+    expect(budget.limits()).toEqual({ timeout: 10_000, cancel: cancellation.signal, grace: 5_000 })
+    time.after(1_000, cancellation.request)
+    await time.runUntil(budget.pause(30_000))
+    expect(time.now()).toBe(1_000)
+    expect(budget.left()).toBe(6_500)
+    expect(budget.limits()).toEqual({ timeout: 6_500 })
+    await time.runUntil(budget.pause(2_000))
+    expect(time.now()).toBe(3_000)
+    expect(budget.left()).toBe(4_500)
+  })
+
+  test('is not made longer by a signal', async () => {
+    const { clock, cancellation } = setUp()
+    cancellation.request()
+    expect(createBudget(2_000, clock, cancellation).left()).toBe(2_000)
+  })
+})
+
+describe('a call that is repeated', () => {
+  async function run(replies: ApiResult<null>[], deadline = 60_000, latest?: number) {
+    const { time, clock } = setUp()
+    const attempts: [at: number, timeout: number][] = []
+    const told: number[] = []
+    const budget =
+      latest === undefined
+        ? createBudget(deadline, clock)
+        : throttleBudget(deadline, latest, clock, (wait) => told.push(wait))
+    const done = retry(
+      budget,
+      () => 0.5,
+      async ({ timeout }) => {
+        attempts.push([time.now(), timeout])
+        return replies[Math.min(attempts.length, replies.length) - 1] as ApiResult<null>
+      },
+    )
+    await time.runUntil(done)
+    return { attempts, told, reply: await done }
+  }
+  const throttled = (retryAfter: number) => failing({ status: 429, mayHaveActed: false, retryAfter })
+
+  test('stops at success', async () => {
+    const { attempts, reply } = await run([failing(), failing(), { ok: true, skew: null, value: null }])
+    expect(reply.ok).toBe(true)
+    expect(attempts).toEqual([
+      [0, 10_000],
+      [250, 10_000],
+      [750, 10_000],
+    ])
+  })
+
+  test('stops at a problem that will not pass', async () => {
+    const { attempts } = await run([failing({ retryable: false })])
+    expect(attempts).toHaveLength(1)
+  })
+
+  test('honours Retry-After', async () => {
+    const { attempts } = await run([failing({ retryAfter: 20_000 }), { ok: true, skew: null, value: null }])
+    expect(attempts[1]).toEqual([20_250, 10_000])
+  })
+
+  test('makes a last attempt a second before the end, even if asked to stay away longer', async () => {
+    const { attempts, reply } = await run([failing({ retryAfter: 3_600_000 })], 5_000)
+    expect(reply.ok).toBe(false)
+    expect(attempts).toEqual([
+      [0, 5_000],
+      [4_000, 1_000],
+    ])
+  })
+
+  test('of a throttled server goes on past the deadline, as far as patience reaches', async () => {
+    const { attempts, told } = await run([throttled(30_000)], 20_000, 100_000)
+    // Twice it waits as it is told; a third wait would lead too far, so it makes a last attempt.
+    expect(told).toEqual([30_250, 30_500])
+    expect(attempts.map(([at]) => at)).toEqual([0, 30_250, 60_750, 79_750])
+  })
+
+  test('of a server in other trouble does not, however patient the budget', async () => {
+    const { attempts, told } = await run([failing({ status: 503 })], 2_000, 100_000)
+    expect(told).toEqual([])
+    expect(attempts.at(-1)?.[0]).toBe(1_000)
+  })
+
+  test('without patience does not go on past the deadline for a throttled server either', async () => {
+    const { attempts } = await run([throttled(30_000)], 20_000)
+    expect(attempts.map(([at]) => at)).toEqual([0, 19_000])
+  })
+})

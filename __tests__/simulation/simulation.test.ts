@@ -1,0 +1,59 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from '@jest/globals'
+import { FAULTS } from './network.ts'
+import { RULE_REMOVALS, withoutRule } from './rule-removals.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const MINUTE = 60_000
+
+/** Runs the simulation in a process of its own, as `npm run simulate` does. */
+function simulate(...options: string[]): Promise<{ exitCode: number; output: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [join(root, 'scripts/simulate.ts'), ...options], (error, stdout, stderr) => {
+      resolve({ exitCode: error ? Number(error.code ?? 1) : 0, output: stdout + stderr })
+    })
+  })
+}
+
+describe('the life of a key, simulated', () => {
+  test(
+    'holds its promise in 20,000 schedules, with every kind of fault among them',
+    async () => {
+      const { exitCode, output } = await simulate('--schedules', '20000')
+      expect(output).toContain('schedules with violations: 0')
+      expect(exitCode).toBe(0)
+      expect(output).toContain('schedules run: 20000')
+      const kinds = FAULTS.filter((fault) => fault !== 'none')
+      const others = [
+        'signal',
+        'main killed',
+        'wrong clock',
+        'twin key of another job',
+        'saveState fails',
+        'API down',
+      ]
+      for (const kind of [...kinds, ...others]) expect(output).toMatch(new RegExp(`\\d+ {2}${kind}`))
+    },
+    MINUTE,
+  )
+
+  test('replays a schedule to the letter', async () => {
+    const [once, again] = await Promise.all([simulate('--seed', '277'), simulate('--seed', '277')])
+    expect(once.output).toContain('schedules run: 1')
+    expect(again).toEqual(once)
+  })
+
+  test.each(RULE_REMOVALS)(
+    'misses $rule',
+    async (removal) => {
+      const { exitCode, output } = await withoutRule(removal, (folder) =>
+        simulate('--src', folder, '--stop-at-first', '--schedules', '20000'),
+      )
+      expect(output).toMatch(/violation, seed \d+: (?!main took|main never)/)
+      expect(exitCode).toBe(1)
+    },
+    MINUTE,
+  )
+})

@@ -1,0 +1,269 @@
+import { createKeyApi } from '../../src/api/key-api.ts'
+import {
+  type HttpClient,
+  HttpError,
+  type HttpRequest,
+  type HttpResponse,
+} from '../../src/http/http-client.ts'
+import { issueKey } from '../../src/protocol/issue-key.ts'
+import type { FoundState } from '../../src/protocol/parse-state.ts'
+import { revokeKey } from '../../src/protocol/revoke-keys.ts'
+import type { SavedState } from '../../src/protocol/saved-state.ts'
+import { createCancellation } from '../../src/retry/cancellation.ts'
+import type { Inputs } from '../../src/runner/inputs.ts'
+import { recordRunner, type StepRecord, startProcess } from '../simulation/process.ts'
+import { clockOn, createTime, type VirtualTime } from '../simulation/time.ts'
+import { type Account, type AccountOptions, createAccount } from './account.ts'
+
+/** What the network does with one request: carry it out, or something else, after `takes` ms (100 unless told). */
+export type MockResponse =
+  | { kind: 'serve'; takes?: number }
+  | {
+      kind: 'answer'
+      status: number
+      body?: unknown
+      headers?: Record<string, string>
+      acted?: boolean
+      takes?: number
+    }
+  | { kind: 'cut'; acted?: boolean }
+  | { kind: 'refused' }
+  | { kind: 'silence'; acted?: boolean }
+
+export interface RecordedRequest {
+  method: string
+  path: string
+  credential: string
+  body: string
+  /** When it was sent, in milliseconds since the step began. */
+  at: number
+  timeout: number
+}
+
+export interface StepRun {
+  error: Error | null
+  traces: StepRecord
+  /** Everything the step did, in order: `POST`, `saveState`, `setSecret` and so on. */
+  effects: string[]
+  seen: RecordedRequest[]
+  account: Account
+  /** How long the step took, in milliseconds. */
+  took: number
+}
+
+export const START = Date.parse('2027-03-01T12:00:00.250Z')
+/** When the machine started, in truth. */
+const BOOTED = START - 600_000
+
+export const INPUTS: Inputs = {
+  apiKey: 'long-lived-key',
+  apiUrl: 'https://api.example/base',
+  expiresIn: 3_600_000,
+  exportEnv: '',
+  revoke: true,
+  onRevokeFailure: 'warn',
+  timeout: 120_000,
+}
+
+interface Stage {
+  time: VirtualTime
+  account: Account
+  seen: RecordedRequest[]
+  effects: string[]
+  send: HttpClient
+}
+
+interface StageOptions {
+  cues?: MockResponse[]
+  api?: Partial<AccountOptions>
+  /** What becomes of every such request, before `cues` are looked at. */
+  whenever?: (request: { method: string; path: string }, account: Account) => MockResponse | undefined
+}
+
+/** An account behind a network that follows `cues`, one a request, and then serves whatever is asked. */
+function createStage({ cues = [], api = {}, whenever = () => undefined }: StageOptions): Stage {
+  const time = createTime(START)
+  let rolls = 0
+  const random = () => ((rolls++ * 7919) % 997) / 997
+  const account = createAccount({ now: time.now, random, longLivedKey: INPUTS.apiKey, ...api })
+  const seen: RecordedRequest[] = []
+  const effects: string[] = []
+  const left = [...cues]
+  const send: HttpClient = (request) =>
+    new Promise((resolve, reject) => {
+      const { method, url, body = '', headers, timeout } = request
+      const credential = (headers.Authorization ?? '').replace('Bearer ', '')
+      seen.push({
+        method,
+        path: url.pathname.replace('/base', '') + url.search,
+        credential,
+        body,
+        at: time.now() - START,
+        timeout,
+      })
+      effects.push(method)
+      // As Node's own request does.
+      if (/[^\x20-\x7e]/.test(credential)) throw new TypeError('Invalid character in header content')
+      const cue = whenever({ method, path: url.pathname }, account) ?? left.shift() ?? { kind: 'serve' }
+      let over = false
+      const settle = (deliver: () => void) => {
+        if (over) return
+        over = true
+        deliver()
+      }
+      const fail = (fault: 'cut' | 'refused' | 'timeout', acted: boolean) =>
+        settle(() => reject(new HttpError(fault, acted, `${fault} on cue`)))
+      time.after(timeout, () => fail('timeout', true))
+      request.cancel?.addEventListener('abort', () =>
+        time.after(request.grace ?? 0, () => fail('timeout', true)),
+      )
+      time.after('takes' in cue ? (cue.takes ?? 100) : 100, () => {
+        const acted = cue.kind === 'serve' || ('acted' in cue && cue.acted) ? serve(account, request) : null
+        if (cue.kind === 'serve' && acted) settle(() => resolve(acted))
+        if (cue.kind === 'answer') settle(() => resolve(answerOf(cue, acted)))
+        if (cue.kind === 'cut') fail('cut', true)
+        if (cue.kind === 'refused') fail('refused', false)
+      })
+    })
+  return { time, account, seen, effects, send }
+}
+
+function serve(account: Account, { method, url, headers, body = '' }: HttpRequest): HttpResponse {
+  const lower = Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+  )
+  const path = url.pathname.replace('/base', '') + url.search
+  const response = account.handle({ method, path, headers: lower, body })
+  return {
+    ...response,
+    headers: Object.fromEntries(
+      Object.entries(response.headers).map(([name, value]) => [name.toLowerCase(), value]),
+    ),
+  }
+}
+
+function answerOf(cue: MockResponse & { kind: 'answer' }, acted: HttpResponse | null): HttpResponse {
+  const patch =
+    typeof cue.body === 'object' && acted ? { ...JSON.parse(acted.body || '{}'), ...cue.body } : cue.body
+  const body = patch === undefined ? '' : typeof patch === 'string' ? patch : JSON.stringify(patch)
+  return { status: cue.status, headers: cue.headers ?? {}, body }
+}
+
+export interface MainOptions extends StageOptions {
+  inputs?: Partial<Inputs>
+  /** This runner call throws, from its `failingFrom`-th time on (1 unless told). */
+  failing?: string
+  failingFrom?: number
+  /** When a signal comes, in milliseconds since the step began. */
+  signalAt?: number
+  /** This machine's clock less the server's, in milliseconds. */
+  clockError?: number
+  random?: () => number
+}
+
+/** Rehearses main: the real use case, in virtual time. */
+export async function runMain(options: MainOptions = {}): Promise<StepRun> {
+  const stage = createStage(options)
+  const { time, account, seen, effects } = stage
+  const process = startProcess(Number.POSITIVE_INFINITY, () => {})
+  const clock = clockOn(time, options.clockError ?? 0, () => true)
+  const cancellation = createCancellation(clock.now)
+  const { runner, traces } = recordRunner(process, options.failing ?? '', options.failingFrom ?? 1)
+  if (options.signalAt !== undefined) time.after(options.signalAt, cancellation.request)
+  let error: Error | null = null
+  let endedAt = 0
+  const inputs = { ...INPUTS, ...options.inputs }
+  const run = issueKey(inputs, {
+    api: createKeyApi(stage.send, inputs.apiUrl, 'rehearsal', clock.now),
+    clock,
+    random: options.random ?? (() => 0.5),
+    runner: noting(runner, effects),
+    cancellation,
+    userAgent: 'rehearsal',
+    proxy: 'http://proxy.example:3128',
+    settings: { NO_PROXY: 'internal.example' },
+    bootedAt: BOOTED + (options.clockError ?? 0),
+  })
+    .catch((reason: Error) => {
+      error = reason
+    })
+    .then(() => {
+      endedAt = time.now()
+    })
+  await time.runUntil(run)
+  return { error, traces, effects, seen, account, took: endedAt - START }
+}
+
+export interface PostOptions extends StageOptions {
+  /** What is changed of the state, once the account's keys are there. */
+  state?: (account: Account) => Partial<SavedState>
+  found?: FoundState
+  settings?: Record<string, string>
+  verificationOff?: boolean
+  policyWithoutRecord?: 'warn' | 'fail'
+  /** Called as virtual time passes: at so many milliseconds since the step began. */
+  at?: [number, (account: Account) => void][]
+}
+
+/** A record as main leaves it after nothing went wrong, without a key. */
+export const RECORD: SavedState = {
+  version: 1,
+  apiUrl: INPUTS.apiUrl,
+  apiKey: INPUTS.apiKey,
+  userAgent: 'rehearsal',
+  proxy: '',
+  settings: {},
+  bootedAt: BOOTED,
+  revoke: true,
+  onRevokeFailure: 'warn',
+  keys: [],
+  intents: [],
+}
+
+/** Rehearses post: the real use case, in virtual time. */
+export async function runPost(options: PostOptions = {}): Promise<StepRun> {
+  const { time, account, seen, effects, send } = createStage(options)
+  const process = startProcess(Number.POSITIVE_INFINITY, () => {})
+  const clock = clockOn(time, 0, () => true)
+  const { runner, traces } = recordRunner(process, '', 0)
+  for (const [after, act] of options.at ?? []) time.after(after, () => act(account))
+  const state: SavedState = { ...RECORD, ...options.state?.(account) }
+  let error: Error | null = null
+  let endedAt = 0
+  const run = revokeKey(options.found ?? { kind: 'record', state }, {
+    clock,
+    random: () => 0.5,
+    runner: noting(runner, effects),
+    settings: options.settings ?? {},
+    bootedAt: BOOTED,
+    verificationOff: options.verificationOff ?? false,
+    connect: ({ apiUrl, userAgent }) => createKeyApi(send, apiUrl, userAgent, clock.now),
+    policyWithoutRecord: () => options.policyWithoutRecord ?? 'warn',
+  })
+    .catch((reason: Error) => {
+      error = reason
+    })
+    .then(() => {
+      endedAt = time.now()
+    })
+  await time.runUntil(run)
+  return { error, traces, effects, seen, account, took: endedAt - START }
+}
+
+/** The runner, with each call's name noted in the order of all effects. */
+function noting<T extends object>(runner: T, effects: string[]): T {
+  return Object.fromEntries(
+    Object.entries(runner).map(([name, call]) => [
+      name,
+      (...given: unknown[]) => {
+        effects.push(name)
+        return call(...given)
+      },
+    ]),
+  ) as T
+}
+
+/** The record that main saved last. */
+export function savedBy({ traces }: StepRun): SavedState {
+  return JSON.parse(traces.state.record ?? 'null')
+}

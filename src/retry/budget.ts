@@ -1,0 +1,67 @@
+import type { ApiFailure, ApiResult, CallLimits } from '../api/key-api.ts'
+import { backoff } from './backoff.ts'
+import { CANCEL, type Cancellation } from './cancellation.ts'
+
+/** Time, as it is passed in. Milliseconds. */
+export interface Clock {
+  now(): number
+  /** Resolves after `duration`, or as soon as `wake` is aborted. */
+  sleep(duration: number, wake?: AbortSignal): Promise<void>
+}
+
+/** The longest that one attempt may take, in milliseconds. */
+export const MAX_ATTEMPT_MS = 10_000
+/** What is kept back for a last attempt, in milliseconds. */
+const LAST_ATTEMPT_MS = 1_000
+
+/** How long a piece of work may still go on, in milliseconds. A cancelled job shortens it (see CANCEL). */
+export interface Budget {
+  left(): number
+  /** Limits for one request: 10 s, or what is left. */
+  limits(): CallLimits
+  /** Waits, but no longer than is left; a cancellation ends the wait. */
+  pause(duration: number): Promise<void>
+  /** The server is throttled, and is asked again after `wait`: where this is there, it may make the budget longer. */
+  extend?(wait: number): void
+}
+
+/** A budget that ends at `deadline` by `clock`. */
+export function createBudget(deadline: number, clock: Clock, cancellation?: Cancellation): Budget {
+  const left = () => {
+    const requestedAt = cancellation?.requestedAt ?? null
+    const end = requestedAt === null ? deadline : Math.min(deadline, requestedAt + CANCEL.lastRequest)
+    return Math.max(0, end - clock.now())
+  }
+  // A signal that has already come shortens `left`; it must not cut short every wait that follows.
+  const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
+  return {
+    left,
+    limits() {
+      const cancel = signalToCome()
+      const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
+      return cancel ? { timeout, cancel, grace: CANCEL.lastReply } : { timeout }
+    },
+    pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
+  }
+}
+
+/**
+ * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good (or in a way that is not
+ * `worthwhile` to try again), or the budget is spent. The last attempt is made even if the server asked for a longer
+ * wait: a key that lives on is worse than a 429.
+ */
+export async function retry<T>(
+  budget: Budget,
+  random: () => number,
+  attempt: (limits: CallLimits) => Promise<ApiResult<T>>,
+  shouldRetry = (failure: ApiFailure) => failure.retryable,
+): Promise<ApiResult<T>> {
+  for (let failures = 1; ; failures++) {
+    const reply = await attempt(budget.limits())
+    if (reply.ok || !shouldRetry(reply.failure)) return reply
+    const wait = backoff(failures, reply.failure.retryAfter, random())
+    if (reply.failure.status === 429) budget.extend?.(wait)
+    if (budget.left() <= LAST_ATTEMPT_MS) return reply
+    await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
+  }
+}
