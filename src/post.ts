@@ -4,7 +4,7 @@ import { createKeyApi } from './api/key-api.ts'
 import { createHttpClient } from './http/http-client.ts'
 import { networkSettings } from './http/network-settings.ts'
 import { parseState } from './protocol/parse-state.ts'
-import { revokeKey } from './protocol/revoke-keys.ts'
+import { revokeKeys } from './protocol/revoke-keys.ts'
 import { STATE_NAME } from './protocol/saved-state.ts'
 import { runner } from './runner/runner.ts'
 import { bootedAt, certificateDigest, systemClock } from './util/system.ts'
@@ -14,7 +14,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () =>
 
 async function run(): Promise<void> {
   try {
-    await revokeKey(parseState(getState(STATE_NAME)), {
+    await revokeKeys(parseState(getState(STATE_NAME)), {
       clock: systemClock,
       random: Math.random,
       runner,

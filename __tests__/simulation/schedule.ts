@@ -415,7 +415,7 @@ async function runPost(stage: Stage & { state: Record<string, string> }): Promis
   const { runner, traces } = recordRunner(process, '', 0)
   const troubles: string[] = []
   const run = subject
-    .revokeKey(subject.parseState(state.record ?? ''), {
+    .revokeKeys(subject.parseState(state.record ?? ''), {
       clock,
       random: rng.roll,
       runner,

@@ -33,24 +33,24 @@ export function sanitize(text: string): string {
   return text.replace(/[^\x21-\x7e]/g, '?').slice(0, 200)
 }
 
-/** One line on the key that was handed over. `now` is in milliseconds since 1970. */
-export function issuedLine(key: IssuedKey, { revoke }: Inputs, now: number): string {
+/** One line on the key that was handed over.  */
+export function issuedLine(key: IssuedKey, { revoke }: Inputs): string {
   const end = revoke
     ? 'The post step revokes it after the job.'
     : 'It is left to its expiry, as revoke is false.'
-  return `Created the API key ${keyLabel(key)}, valid until ${expiryOf(key)}${lifetime(key, now)}. ${end}`
+  return `Created the API key ${keyLabel(key)}, valid until ${expiryOf(key)}${lifetime(key)}. ${end}`
 }
 
 /** A duration in milliseconds, for a person. */
-export function seconds(duration: number): string {
+export function formatSeconds(duration: number): string {
   return `${(duration / 1000).toFixed(1)} s`
 }
 
-function lifetime({ expiresAt }: IssuedKey, now: number): string {
-  if (expiresAt === null) return ''
-  const minutes = Math.round((expiresAt - now) / 60_000)
+function lifetime({ createdAt, expiresAt }: IssuedKey): string {
+  if (createdAt === null || expiresAt === null) return ''
+  const minutes = Math.round((expiresAt - createdAt) / 60_000)
   const text = minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`
-  return ` (${text} from now)`
+  return ` (for ${text})`
 }
 
 function expiryOf({ expiresAt }: Pick<IssuedKey, 'expiresAt'>): string {
@@ -71,19 +71,19 @@ export function clockNote(skew: number): string {
 /** One row of a job summary: a key, and what is or was done with it. */
 export interface KeyRow {
   key: IssuedKey
-  fate: string
+  status: string
 }
 
 /**
  * Adds a table of keys to the job summary. A summary that cannot be written is no reason to fail a job or to lose
  * sight of a key.
  */
-export function writeSummary(runner: Runner, title: string, fates: string, rows: KeyRow[]): void {
-  const lines = rows.map(({ key, fate }) => {
+export function writeSummary(runner: Runner, title: string, heading: string, rows: KeyRow[]): void {
+  const lines = rows.map(({ key, status }) => {
     const created = key.createdAt === null ? '' : formatUtc(key.createdAt)
-    return `| \`${cell(key.prefix)}...\` | \`${shortId(key.id)}\` | ${created} | ${expiryOf(key)} | ${fate} |\n`
+    return `| \`${cell(key.prefix)}...\` | \`${shortId(key.id)}\` | ${created} | ${expiryOf(key)} | ${status} |\n`
   })
-  const head = `| Key | Id | Created | Expires | ${fates} |\n| --- | --- | --- | --- | --- |\n`
+  const head = `| Key | Id | Created | Expires | ${heading} |\n| --- | --- | --- | --- | --- |\n`
   try {
     runner.writeSummary(`### ${title}\n\n${head}${lines.join('')}`)
   } catch {
