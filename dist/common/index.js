@@ -494,174 +494,76 @@ function parseRetryAfter(header, now) {
 	return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }
 
-const ISO_8601 = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?$/
-/**
- * The instant that an ISO 8601 text names, in milliseconds since 1970, or null where it names none. The API gives one
- * instant back in many spellings (`.123Z`, `.123000Z`, `+01:00`), so instants are compared, never texts; finer digits
- * stay as a fraction of a millisecond, so that `.123456Z` does not pass for `.123Z`. Without an offset, it is UTC.
- */
-function parseInstant(text) {
-	const [, day, time, fraction = '', zone = 'Z'] = (typeof text === 'string' && ISO_8601.exec(text)) || []
-	if (!day || !time) return null
-	const seconds = Date.parse(`${day}T${time}${zone.replace(/^([+-]\d\d)(\d\d)$/, '$1:$2')}`)
-	return Number.isNaN(seconds) ? null : seconds + Number(`0.${fraction || 0}`) * 1000
-}
-/** ISO 8601 in UTC, to the millisecond. */
-function formatInstant(instant) {
-	return new Date(instant).toISOString()
-}
-
-const KEYS_PATH = '/api/user/api-keys'
-const MAX_PAGES = 100
-/**
- * The key API at `apiUrl` (no trailing slash). `userAgent` tells the account's owner which run made a request; `now`
- * is this machine's clock in milliseconds.
- */
-function createKeyApi(send, apiUrl, userAgent, now) {
-	const keysUrl = `${apiUrl}${KEYS_PATH}`
-	async function call(method, url, credential, limits, read, body) {
-		const headers = {
-			Accept: 'application/json',
-			Authorization: `Bearer ${credential}`,
-			'User-Agent': userAgent,
-			...(body && { 'Content-Type': 'application/json' }),
-		}
-		const asked = now()
-		try {
-			const response = await send({
-				method,
-				url,
-				headers,
-				...limits,
-				...(body && { body: JSON.stringify(body) }),
-			})
-			const skew = skewOf(response, (asked + now()) / 2)
-			if (response.status < 200 || response.status > 299)
-				return { ok: false, skew, failure: refusal(method, url, response, credential, now() + (skew ?? 0)) }
-			try {
-				return { ok: true, skew, value: read(response) }
-			} catch {
-				const { status } = response
-				const message = `${url.host} answered ${method} ${url.pathname} with ${status} and something that could not be read`
-				return { ok: false, skew, failure: { message, status, mayHaveActed: true, retryable: true } }
-			}
-		} catch (error) {
-			if (!(error instanceof HttpError)) throw error
-			const message = `${url.host}: ${error.message}`
-			// Neither a certificate nor a proxy's refusal changes by asking again.
-			const retryable = error.fault !== 'certificate' && error.fault !== 'proxy'
-			return { ok: false, skew: null, failure: { message, mayHaveActed: error.mayHaveActed, retryable } }
-		}
-	}
-	async function readPages(credential, limits) {
-		const keys = []
-		let query = ''
-		for (let pages = 1; ; pages++) {
-			const reply = await call('GET', new URL(keysUrl + query), credential, limits(), readPage)
-			if (!reply.ok) return reply
-			keys.push(...reply.value.keys)
-			if (reply.value.nextQuery === null) return { ok: true, skew: reply.skew, value: { keys, pages } }
-			query = reply.value.nextQuery
-			if (pages === MAX_PAGES) {
-				const message = `${new URL(keysUrl).host} has more than ${MAX_PAGES} pages of keys; the list was not read to its end`
-				return { ok: false, skew: reply.skew, failure: { message, mayHaveActed: true, retryable: false } }
-			}
-		}
-	}
-	return {
-		create: (credential, expiry, limits) =>
-			call('POST', new URL(keysUrl), credential, limits, readCreated, { expiry }),
-		async list(credential, limits) {
-			const deadline = now() + limits.timeout
-			const remaining = () => ({ ...limits, timeout: Math.max(1, deadline - now()) })
-			const first = await readPages(credential, remaining)
-			if (!first.ok || first.value.pages === 1)
-				return first.ok ? { ...first, value: first.value.keys } : first
-			// A key that ends while the pages are read moves the others up, past the page that is read next. What one
-			// reading missed, another one finds.
-			const second = await readPages(credential, remaining)
-			if (!second.ok) return second
-			const byId = new Map([...first.value.keys, ...second.value.keys].map((key) => [key.id, key]))
-			return { ...second, value: [...byId.values()] }
-		},
-		revoke: (credential, id, limits) =>
-			call('DELETE', new URL(`${keysUrl}/${encodeURIComponent(id)}`), credential, limits, () => null),
-		probe: (credential, limits) => call('GET', new URL(keysUrl), credential, limits, () => null),
-	}
-}
-function skewOf(response, ours) {
-	const date = Date.parse(response.headers.date ?? '')
-	// The header has whole seconds; on average, the server was half a second further.
-	return Number.isNaN(date) ? null : date + 500 - ours
-}
-function readCreated({ body }) {
-	const answer = JSON.parse(body)
-	return { token: text(field(answer, 'token')), ...readKey(field(answer, 'api_key')) }
-}
-/** What the API says of a key, created or listed. */
-function readKey(value) {
-	return {
-		id: identifier(field(value, 'id')),
-		// It is printed: never the whole key.
-		prefix: (text(field(value, 'token_key')) ?? '').slice(0, 20),
-		createdAt: parseInstant(field(value, 'created')),
-		expiresAt: parseInstant(field(value, 'expiry')),
-	}
-}
-/** One page of the list: a bare array, or `{results, next}`. Throws where it is neither. */
-function readPage({ body }) {
-	const answer = JSON.parse(body)
-	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
-	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
-	const next = field(answer, 'next')
-	return {
-		keys: rows.map(readKey).flatMap((key) => (key.id === null ? [] : { ...key, id: key.id })),
-		// Only the query of the next page is used: whatever host the answer names, the credential goes to ours.
-		nextQuery: typeof next === 'string' && next ? new URL(next, 'https://any.example').search : null,
-	}
-}
-function field(value, name) {
-	return typeof value === 'object' && value !== null ? value[name] : undefined
-}
-function text(value) {
-	return typeof value === 'string' && value !== '' ? value : null
-}
-/** An id that can stand in a URL, escaped. A dot segment cannot: even escaped, it names another path. */
-function identifier(value) {
-	if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
-	const id = text(value)
-	return id === null || id === '.' || id === '..' || !id.isWellFormed() ? null : id
-}
-/** Answers of gateways and locks that may pass, and behind which the request may have been carried out. */
+/** Statuses of gateways and locks that may pass, and behind which the request may have been carried out. */
 const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
-/** What an answer outside 2xx means. `now` is by the server's clock. */
-function refusal(method, url, { status, headers, body }, credential, now) {
-	const what = `${url.host} answered ${status} to ${method} ${url.pathname}`
-	const certain = { status, message: what, mayHaveActed: false, retryable: false }
-	if (status === 401) return certain
-	if (status >= 300 && status < 400) {
-		const location = headers.location ?? ''
-		const host = URL.canParse(location, url.href) ? new URL(location, url).host : 'an unreadable address'
-		const message = `${what} with a redirect to ${host}; redirects are never followed. Check api-url`
-		// "Done, look there" is said with these two.
-		return { ...certain, message, mayHaveActed: status === 302 || status === 303 }
-	}
-	const throttled = status === 429
-	const reason = throttled ? 'too many requests' : reasonGiven(body, credential)
-	const retryAfter = throttled ? parseRetryAfter(headers['retry-after'], now) : undefined
-	const doubtful = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
+const MAX_REASON_LENGTH = 300
+/** What a response outside 2xx means. `now` is the server's time, in milliseconds since 1970. */
+function failureOf(asked, response, now) {
+	const { status, headers } = response
+	if (status >= 300 && status < 400) return redirected(asked, response)
+	const rateLimited = status === 429
+	const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
+	const notFromApi = isForeign(response)
+	const retryAfter = rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined
 	return {
 		status,
-		message: `${what}${reason && `: ${reason}`}`,
-		mayHaveActed: doubtful,
-		retryable: doubtful || throttled,
+		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
+		mayHaveActed: uncertain,
+		retryable: uncertain || rateLimited || notFromApi,
 		...(retryAfter !== undefined && { retryAfter }),
+		...(notFromApi && { notFromApi }),
 	}
 }
-const MAX_REASON_LENGTH = 300
+/** What a 2xx response means whose content could not be used. */
+function unusableResponse(asked, response) {
+	const { status } = response
+	const reason = detail(response, asked.credential) || ': something that is not the JSON of this API'
+	const message = `${answered(asked, status)}${reason}`
+	return { status, message, mayHaveActed: true, retryable: true, unusable: true }
+}
+function answered({ method, url }, status) {
+	return `${url.host} answered ${status} to ${method} ${url.pathname}`
+}
+function redirected(asked, { status, headers }) {
+	const { url } = asked
+	const location = headers.location ?? ''
+	const target = URL.canParse(location, url.href) ? new URL(location, url) : null
+	const place =
+		target === null
+			? 'an unreadable address'
+			: target.host === url.host
+				? target.origin + target.pathname
+				: target.host
+	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
+	// 302 and 303 may mean "done, look there".
+	return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
+}
 /**
- * The API's own words for a refusal, from any of the shapes that it uses: detail, error, or messages by field. Empty
- * for HTML or nothing. One line, cut to length, without the credential, and without anything else that could be a key.
+ * Whether a 4xx came from something in front of the API: a page of HTML, or a 401 that asks for a scheme other than
+ * Bearer. The API speaks JSON and Bearer alone (its documentation); such an answer says nothing about a key.
+ */
+function isForeign({ status, headers, body }) {
+	if (status < 400 || status > 499) return false
+	const schemes = headers['www-authenticate']
+	return isHtml(headers, body) || (status === 401 && schemes !== undefined && !/\bbearer\b/i.test(schemes))
+}
+function isHtml(headers, body) {
+	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
+}
+/** What a person needs to know of an answer beyond its status: who answered, or the API's own reason. */
+function detail(response, credential) {
+	const { status, headers, body } = response
+	if (headers['cf-mitigated']) return ' with a challenge; a firewall in front of the API stopped this runner'
+	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
+	const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
+	if (isForeign(response))
+		return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
+	const reason = status === 204 ? '' : reasonGiven(body, credential)
+	return reason && `: ${reason}`
+}
+/**
+ * The API's own reason, from any of the shapes that it uses: detail, error, or messages by field. Empty for HTML or
+ * nothing. One line, cut to length, without the credential, and without anything else that could be a key.
  */
 function reasonGiven(body, credential) {
 	let answer
@@ -670,15 +572,7 @@ function reasonGiven(body, credential) {
 	} catch {
 		return ''
 	}
-	const words = (value, label = '', depth = 0) => {
-		if (typeof value === 'string') return [label + value]
-		if (typeof value !== 'object' || value === null || depth > 3) return []
-		return Object.entries(value).flatMap(([name, part]) => {
-			const sanitize = /^(detail|error|message|messages|non_field_errors|\d+)$/.test(name)
-			return name === 'code' ? [] : words(part, sanitize ? label : `${label}${name}: `, depth + 1)
-		})
-	}
-	return words(answer)
+	return wordsIn(answer)
 		.join('; ')
 		.replaceAll(credential, '***')
 		.replace(/[\w-]{24,}/g, '***')
@@ -687,22 +581,283 @@ function reasonGiven(body, credential) {
 		.slice(0, MAX_REASON_LENGTH)
 		.replace(/\.$/, '')
 }
+function wordsIn(value, label = '', depth = 0) {
+	if (typeof value === 'string') return [label + value]
+	if (typeof value !== 'object' || value === null || depth > 3) return []
+	return Object.entries(value).flatMap(([name, part]) => {
+		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
+		return name === 'code' ? [] : wordsIn(part, isPlain ? label : `${label}${name}: `, depth + 1)
+	})
+}
+
+const DATE = String.raw`(\d{4})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
+const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
+const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
+const ISO_8601 = new RegExp(`^${DATE}(?:${TIME}${ZONE})?$`, 'i')
+const NUMBER = /^\d{9,13}(?:\.\d+)?$/
+const MINUTE_MS = 60_000
+const DAY_MS = 24 * 60 * MINUTE_MS
+/**
+ * Reads a time in any ISO 8601 or RFC 3339 spelling (basic or extended, week or ordinal date, decimal point or comma,
+ * any offset), or as seconds or milliseconds since 1970. A time without an offset is UTC. The API returns one instant in
+ * many spellings (`.123Z`, `.123000+01:00`), so instants are compared, never texts.
+ */
+function parseTime(value) {
+	if (value === null || value === undefined || value === '') return { kind: 'absent' }
+	const text = String(value).trim()
+	const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
+	return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
+}
+/** Seconds below 1e11 (the year 5138), milliseconds above. */
+function fromEpoch(value) {
+	return value < 1e11 ? value * 1000 : value
+}
+function fromIso(text) {
+	const found = ISO_8601.exec(text)
+	if (!found) return null
+	const [, year = '', month, day, week, weekday, ordinal, ...rest] = found
+	const [hour = '0', minute, second, fraction, , sign, zoneHour = '0', zoneMinute = '0'] = rest
+	const midnight = week
+		? fromWeek(Number(year), Number(week), Number(weekday))
+		: Date.UTC(Number(year), month ? Number(month) - 1 : 0, Number(day ?? ordinal))
+	// Date.UTC turns February 30 into March 2; such a text names no day.
+	const isRealDay = !month || new Date(midnight).toISOString().slice(5, 10) === `${month}-${day}`
+	const parts = [Number(hour), Number(minute ?? 0), Number(second ?? 0)]
+	if (!isRealDay || !isRealTime(...parts)) return null
+	const unit = second ? 1000 : minute ? MINUTE_MS : 60 * MINUTE_MS
+	const offset = (Number(zoneHour) * 60 + Number(zoneMinute)) * MINUTE_MS * (sign === '+' || !sign ? 1 : -1)
+	const time = parts[0] * 3_600_000 + parts[1] * MINUTE_MS + parts[2] * 1000
+	return midnight + time - offset + Number(`0.${fraction ?? 0}`) * unit
+}
+function isRealTime(hour, minute, second) {
+	// 60 is a leap second; 24:00 is the end of a day.
+	return (hour < 24 && minute < 60 && second <= 60) || (hour === 24 && minute + second === 0)
+}
+/** Monday of week 1 is the one in the week that holds January 4. */
+function fromWeek(year, week, weekday) {
+	const fourth = Date.UTC(year, 0, 4)
+	const monday = fourth - ((new Date(fourth).getUTCDay() + 6) % 7) * DAY_MS
+	return monday + ((week - 1) * 7 + weekday - 1) * DAY_MS
+}
+/** ISO 8601 in UTC, to the millisecond. */
+function formatInstant(instant) {
+	return new Date(instant).toISOString()
+}
+/** ISO 8601 in UTC with six digits of a second, three, or none: whichever writes `instant` in full. */
+function formatExactly(instant) {
+	const micros = Math.round(instant * 1000)
+	const rest = micros % 1000
+	const text = formatInstant((micros - rest) / 1000)
+	if (rest !== 0) return text.replace('Z', `${String(rest).padStart(3, '0')}Z`)
+	return text.replace('.000Z', 'Z')
+}
+
+const MAX_PREFIX_LENGTH = 20
+const MAX_ID_LENGTH = 256
+/** Reads the response to a create call; throws if it holds neither a key nor the description of one. */
+function readCreated({ body }) {
+	const answer = parseJson(body)
+	const created = { token: textOf(field(answer, 'token')), ...readKey(field(answer, 'api_key')) }
+	if (created.token === null && created.id === null) throw new Error('no key')
+	return created
+}
+/** Reads one page of the list, a bare array or `{results, next}`; throws if it is neither. */
+function readPage({ headers, body }) {
+	const answer = parseJson(body)
+	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
+	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
+	const described = rows.map(readKey)
+	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
+	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
+	const next = textOf(field(answer, 'next'))
+	const count = field(answer, 'count') ?? headers['x-total-count']
+	const morePages = hasUnknownPaging(answer) || /rel="?next/i.test(String(headers.link ?? ''))
+	const cached = Number(headers.age) > 0 || /hit/i.test(String(headers['x-cache'] ?? ''))
+	const doubts = [
+		unread > 0 && `${unread} of its rows cannot be read`,
+		next === null && morePages && 'it has further pages that cannot be found',
+		cached && 'it comes from a cache',
+	]
+	const doubt = doubts.find((text) => text !== false) || null
+	return { keys, next, doubt, count: count === undefined || count === null ? null : Number(count) }
+}
+/** Whether a page announces more in a way that this action does not follow, such as `has_more` or `next_cursor`. */
+function hasUnknownPaging(answer) {
+	if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return false
+	const announces = ([name, value]) =>
+		/next|more|cursor/i.test(name) && Boolean(value) && !(name === 'next' && typeof value === 'string')
+	return Object.entries(answer).some(announces)
+}
+/** Accepts the response to a revocation; throws if it is not the API's, or says that nothing was revoked. */
+function readRevoked({ body }) {
+	const answer = body.trim() === '' ? {} : parseJson(body)
+	if (field(answer, 'success') === false || field(answer, 'error')) throw new Error('not revoked')
+	return null
+}
+function readKey(value) {
+	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
+	const unreadable =
+		created.kind === 'unreadable'
+			? `created "${created.text}"`
+			: expiry.kind === 'unreadable'
+				? `expiry "${expiry.text}"`
+				: field(value, 'expiry') === undefined
+					? 'expiry (missing)'
+					: null
+	return {
+		id: identifier(field(value, 'id')),
+		// It is printed: never the whole key.
+		prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH),
+		createdAt: created.kind === 'instant' ? created.at : null,
+		expiresAt: expiry.kind === 'instant' ? expiry.at : null,
+		unreadable,
+	}
+}
+/** An id that can stand in a URL, escaped. A dot segment cannot: even escaped, it names another path. */
+function identifier(value) {
+	if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
+	const id = textOf(value)
+	const isUsable = id !== null && id !== '.' && id !== '..' && id.isWellFormed() && id.length <= MAX_ID_LENGTH
+	return isUsable ? id : null
+}
+/** JSON with every digit of large integers, as text: ids above 2^53 would lose their last digits (Node 21 and later). */
+function parseJson(body) {
+	const keepDigits = (_name, value, context) =>
+		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '')
+			? context?.source
+			: value
+	return JSON.parse(body, keepDigits)
+}
+function field(value, name) {
+	return typeof value === 'object' && value !== null ? value[name] : undefined
+}
+function textOf(value) {
+	return typeof value === 'string' && value !== '' ? value : null
+}
+
+const KEYS_PATH = '/api/user/api-keys'
+const MAX_PAGES = 100
+/** A `Date` further from our own clock than this is a gateway's error rather than the server's time. */
+const MAX_DATE_SKEW_MS = 24 * 3_600_000
+/**
+ * The key API at `apiUrl` (no trailing slash). `userAgent` tells the account's owner which run made a request; `now`
+ * is this machine's clock in milliseconds.
+ */
+function createKeyApi(client, apiUrl, userAgent, now) {
+	const call = caller(client, userAgent, now)
+	const keysUrl = new URL(`${apiUrl}${KEYS_PATH}`)
+	return {
+		create: (credential, expiry, limits) =>
+			call({ method: 'POST', url: keysUrl, credential, body: { expiry } }, limits, readCreated),
+		list(credential, limits) {
+			const deadline = now() + limits.timeout
+			return readList$1(keysUrl, (url) =>
+				call(
+					{ method: 'GET', url, credential },
+					{ ...limits, timeout: Math.max(1, deadline - now()) },
+					readPage,
+				),
+			)
+		},
+		revoke: (credential, id, limits) =>
+			call(
+				{ method: 'DELETE', url: new URL(`${keysUrl}/${encodeURIComponent(id)}`), credential },
+				limits,
+				readRevoked,
+			),
+		async probe(credential, limits) {
+			const result = await call({ method: 'GET', url: keysUrl, credential }, limits, readPage)
+			return result.ok ? { ...result, value: null } : result
+		},
+	}
+}
+/** Whether the API itself answered 401: not accepted here and now, which alone does not prove an end. */
+function isRejected(result) {
+	return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
+}
 /** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
 function isHeaderSafe(credential) {
 	return /^[\x21-\x7e]+$/.test(credential)
 }
-/** Checks the answer to a create call; the reason why it cannot be used, or null. `asked` is the expiry asked for (ms). */
-function validateCreatedKey(answer, asked) {
-	if (answer.token === null) return 'the answer holds no key'
-	if (!isHeaderSafe(answer.token)) return 'the key holds white space, control or non-ASCII characters'
-	if (answer.id === null) return 'the answer holds no id, so the key could not be revoked by it'
-	if (answer.expiresAt === null) return 'the key never expires, though an expiry was asked for'
-	if (answer.expiresAt > asked + ROUNDING_MS)
-		return `the key expires ${formatInstant(answer.expiresAt)}, later than the ${formatInstant(asked)} asked for`
-	return null
+function caller(client, userAgent, now) {
+	return async ({ method, url, credential, body }, limits, read) => {
+		const headers = {
+			Accept: 'application/json',
+			Authorization: `Bearer ${credential}`,
+			'User-Agent': userAgent,
+			...(body && { 'Content-Type': 'application/json' }),
+		}
+		const asked = { method, url, credential }
+		const sentAt = now()
+		try {
+			const response = await client({
+				method,
+				url,
+				headers,
+				...limits,
+				...(body && { body: JSON.stringify(body) }),
+			})
+			const skew = skewOf(response, sentAt, now())
+			if (response.status < 200 || response.status > 299)
+				return { ok: false, skew, failure: failureOf(asked, response, now() + (skew ?? 0)) }
+			try {
+				return { ok: true, skew, value: read(response) }
+			} catch {
+				return { ok: false, skew, failure: unusableResponse(asked, response) }
+			}
+		} catch (error) {
+			if (!(error instanceof HttpError)) throw error
+			const { mayHaveActed } = error
+			const retryable = error.fault !== 'certificate' && error.fault !== 'proxy'
+			return {
+				ok: false,
+				skew: null,
+				failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
+			}
+		}
+	}
 }
-/** A server may round an expiry to its own grid; more than this is another lifetime. */
-const ROUNDING_MS = 5_000
+/** Reads the list page by page; `doubt` is the first reason why a key may be missing from it. */
+async function readList$1(start, readOne) {
+	const keys = []
+	const visited = new Set()
+	let doubt = null
+	let skew = null
+	for (let url = start; url !== null; ) {
+		visited.add(url.href)
+		const result = await readOne(url)
+		if (!result.ok) return result
+		const { value } = result
+		skew = result.skew ?? skew
+		keys.push(...value.keys)
+		doubt ??= value.doubt
+		url = value.next === null ? null : nextUrl(value.next, start)
+		if (url === null && value.count !== null && value.count !== keys.length)
+			doubt ??= `it shows ${keys.length} of ${value.count} keys`
+		if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+			doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+			url = null
+		}
+	}
+	return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
+}
+/** The next page, on our own host whatever host the response names: the credential goes nowhere else. */
+function nextUrl(next, start) {
+	const isBareQuery = /^[\w-]+=/.test(next)
+	const reference = isBareQuery ? `?${next}` : next
+	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
+	const tail = named.pathname.split(KEYS_PATH)[1]
+	const path = tail === undefined ? named.pathname : start.pathname + tail
+	const url = new URL(start)
+	url.pathname = path
+	url.search = named.search
+	return url
+}
+function skewOf({ headers }, sentAt, receivedAt) {
+	// The header has whole seconds; on average, the server was half a second further.
+	const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
+	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
+}
 
 /** The variables by which Node decides which certificate authorities it trusts. */
 const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
@@ -808,22 +963,22 @@ function cell(text) {
 function sanitize(text) {
 	return text.replace(/[^\x21-\x7e]/g, '?').slice(0, 200)
 }
-/** One line on the key that was handed over. `now` is in milliseconds since 1970. */
-function issuedLine(key, { revoke }, now) {
+/** One line on the key that was handed over.  */
+function issuedLine(key, { revoke }) {
 	const end = revoke
 		? 'The post step revokes it after the job.'
 		: 'It is left to its expiry, as revoke is false.'
-	return `Created the API key ${keyLabel(key)}, valid until ${expiryOf(key)}${lifetime(key, now)}. ${end}`
+	return `Created the API key ${keyLabel(key)}, valid until ${expiryOf(key)}${lifetime(key)}. ${end}`
 }
 /** A duration in milliseconds, for a person. */
-function seconds(duration) {
+function formatSeconds(duration) {
 	return `${(duration / 1000).toFixed(1)} s`
 }
-function lifetime({ expiresAt }, now) {
-	if (expiresAt === null) return ''
-	const minutes = Math.round((expiresAt - now) / 60_000)
+function lifetime({ createdAt, expiresAt }) {
+	if (createdAt === null || expiresAt === null) return ''
+	const minutes = Math.round((expiresAt - createdAt) / 60_000)
 	const text = minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`
-	return ` (${text} from now)`
+	return ` (for ${text})`
 }
 function expiryOf({ expiresAt }) {
 	return expiresAt === null ? 'no set time' : formatUtc(expiresAt)
@@ -841,12 +996,12 @@ function clockNote(skew) {
  * Adds a table of keys to the job summary. A summary that cannot be written is no reason to fail a job or to lose
  * sight of a key.
  */
-function writeSummary(runner, title, fates, rows) {
-	const lines = rows.map(({ key, fate }) => {
+function writeSummary(runner, title, heading, rows) {
+	const lines = rows.map(({ key, status }) => {
 		const created = key.createdAt === null ? '' : formatUtc(key.createdAt)
-		return `| \`${cell(key.prefix)}...\` | \`${shortId(key.id)}\` | ${created} | ${expiryOf(key)} | ${fate} |\n`
+		return `| \`${cell(key.prefix)}...\` | \`${shortId(key.id)}\` | ${created} | ${expiryOf(key)} | ${status} |\n`
 	})
-	const head = `| Key | Id | Created | Expires | ${fates} |\n| --- | --- | --- | --- | --- |\n`
+	const head = `| Key | Id | Created | Expires | ${heading} |\n| --- | --- | --- | --- | --- |\n`
 	try {
 		runner.writeSummary(`### ${title}\n\n${head}${lines.join('')}`)
 	} catch {
@@ -854,181 +1009,373 @@ function writeSummary(runner, title, fates, rows) {
 	}
 }
 
-/** How long after a lost request's deadline a slow server may still carry it out. */
+/** How finely the expiry is asked for, in microseconds: the server may refuse more digits than it keeps. */
+const PRECISIONS_US = [1, 1000, 1_000_000]
+/** How long after the deadline of an unanswered request a slow server may still carry it out. */
 const LATE_WRITE_GRACE_MS = 15_000
 /** At most this part of the lifetime is given up to make the expiry one that no other run is likely to ask for. */
 const MAX_SHORTENING = 0.05
-/** How far `created` may lie outside the window of the request: the Date header has whole seconds, and takes a while. */
-const CLOCK_SLACK_MS = 5_000
-/** The same where no answer told the server's time; a wrong clock is only corrected beyond a minute. */
-const UNKNOWN_CLOCK_SLACK_MS = 65_000
-/**
- * Chooses the expiry of one create request: `lifetime` from now by the server's clock, less a random part of at most
- * 5 %, never more. `skew` is the server's clock less ours; `random` is in [0, 1). Times in milliseconds.
- */
-function createIntent(now, skew, lifetime, timeout, ambiguous, random) {
-	const instant = Math.floor(now + skew + lifetime - random * lifetime * MAX_SHORTENING)
-	const wholeSeconds = Math.floor(instant / 1000) * 1000
-	// Never a whole second by chance: on a server that drops fractions, that would match keys of other runs.
-	const expiry = ambiguous ? wholeSeconds : instant === wholeSeconds ? instant - 1 : instant
-	return { expiry, sentAt: now, deadline: now + timeout, ambiguous }
+/** Chooses the expiry of one create request: `lifetime` from now by the server's clock, less a random part of up to 5%. */
+function createIntent({ now, skew, lifetime, timeout, precision, random }) {
+	const latest = (now + skew + lifetime - random * lifetime * MAX_SHORTENING) * 1000
+	const kept = Math.floor(latest / precision) * precision
+	// Never on the next coarser grid by chance: on a server that keeps less, that would look like keys of other runs.
+	const isCoarse = precision < 1_000_000 && kept % (precision * 1000) === 0
+	return {
+		expiry: (isCoarse ? kept - precision : kept) / 1000,
+		sentAt: now,
+		deadline: now + timeout,
+		answered: false,
+	}
+}
+/** Grids on which servers keep an expiry, in microseconds. 10 ms stands for SQL Server's 1/300 s as well. */
+const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
+/** The coarsest grid: what has to be assumed until a response shows a finer one. */
+const UNKNOWN_GRID_US = 60_000_000
+/** By how many microseconds `stored` is less than `asked`. */
+function microsLost(asked, stored) {
+	return Math.round(asked * 1000) - Math.round(stored * 1000)
+}
+/** The finest grid (microseconds) on which a server would have turned `asked` into `stored`, or null if on none. */
+function gridBetween(asked, stored) {
+	const lost = microsLost(asked, stored)
+	return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
 }
 /**
- * Looks in the account's list for the key that the request of `mark` made. Found only if exactly one key, made in the
- * window of the request, has exactly the expiry asked for; keys known to be somebody's (`known` ids) are left out.
- * `skew` is the server's clock less ours, or null where no answer told.
+ * The coarsest grid (microseconds) that one answered request allows for: an expiry can lie on a coarse grid by chance,
+ * so a near miss up to this far may still be ours.
  */
-function findMatch(intent, list, known, skew) {
-	const slack = skew === null ? UNKNOWN_CLOCK_SLACK_MS : CLOCK_SLACK_MS
-	const from = intent.sentAt + (skew ?? 0) - slack
-	const to = intent.deadline + LATE_WRITE_GRACE_MS + (skew ?? 0) + slack
-	const others = list.filter(({ id }) => !known.has(id))
-	const possible = others.filter(
-		({ createdAt, expiresAt }) =>
-			createdAt !== null &&
-			from <= createdAt &&
-			createdAt <= to &&
-			// A server that keeps no fractions, or rounds them, moves the expiry by less than a second; one that
-			// ignores it makes a key without.
-			(expiresAt === null || Math.abs(expiresAt - intent.expiry) < 1000),
-	)
-	const marked = ({ expiresAt }) => expiresAt === intent.expiry
-	const exact = possible.filter(marked)
-	const [only] = exact
-	if (only && exact.length === 1 && !intent.ambiguous) return { kind: 'found', key: only }
-	// Keys that miss the mark by milliseconds are other runs' where the server keeps milliseconds, and only worth a
-	// warning where it does not: there every expiry ends in whole seconds, or there is none.
-	const rounded = possible.filter(({ expiresAt }) => expiresAt === null || expiresAt % 1000 === 0)
-	// One that has the mark, but was made at another time, may be ours where a clock was wrong.
-	const otherTime = intent.ambiguous ? [] : others.filter(marked)
-	const candidates = [exact, otherTime, rounded].find(({ length }) => length > 0) ?? []
-	return candidates.length > 0 ? { kind: 'unclear', candidates } : { kind: 'absent' }
+function coarsestGrid(asked, stored) {
+	const lost = microsLost(asked, stored)
+	return GRIDS_US.findLast((grid) => fits(stored, lost, grid)) ?? (lost === 0 ? 1 : UNKNOWN_GRID_US)
+}
+/** Whether a server that rounds down, or to the nearest, would store this on `grid`. */
+function fits(stored, lost, grid) {
+	if (lost >= grid || lost < -grid / 2) return false
+	const micros = Math.round(stored * 1000)
+	// 1/300 s is written with three digits, of which the last is 0, 3 or 7.
+	return grid === 10_000 ? [0, 3000, 7000].includes(micros % 10_000) : micros % grid === 0
+}
+/**
+ * How well a stored expiry fits the one that was asked for, on a server whose grid is at most `grid` microseconds.
+ * `exact` proves that the request of this intent made the key (docs/design.md gives the odds), `near` does not.
+ */
+function fitOf(intent, stored, grid) {
+	const needed = gridBetween(intent.expiry, stored)
+	const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
+	if (needed === null || needed > Math.max(grid, 1)) return 'none'
+	return needed <= 1000 && !isWholeSecond ? 'exact' : 'near'
 }
 
-const STATE_VERSION = 1
+const STATE_VERSION = 2
 const STATE_NAME = 'record'
 
+/** How far `created` may lie outside the window of a request: a `Date` header has whole seconds, and takes a while. */
+const CLOCK_SLACK_MS = 5_000
+/** The same by this machine's clock, which is corrected only beyond a minute. */
+const LOCAL_CLOCK_SLACK_MS = 65_000
+/** A key may outlive what was asked for by this much: servers round, and clocks differ by a little. */
+const MAX_EXTRA_LIFETIME_MS = 5_000
+/** A `created` further off than this, against both other clocks, is in another time zone rather than right. */
+const ZONE_ERROR_MS = 10 * 60_000
+/** Offsets of time zones are multiples of a quarter of an hour, up to 14 hours. */
+const ZONE_STEP_MS = 15 * 60_000
+const MAX_ZONE_MS = 14 * 3_600_000
+/** A clock that makes a lifetime this much shorter is corrected, in milliseconds. */
+const CLOCK_TOLERANCE_MS = 60_000
+const MAX_TOKEN_LENGTH = 4096
+/** Whether `created` lies between `from` and `to` (this machine's clock) by one of the clocks that may be right. */
+function isWithin(created, from, to, skews) {
+	const fits = (skew, slack) => from + skew - slack <= created && created <= to + skew + slack
+	return fits(0, LOCAL_CLOCK_SLACK_MS) || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
+}
 /**
- * Makes a call that may be repeated with the first of `credentials` that may (null: one that must not be sent; what
- * cannot be sent is passed over too). After a 401, 403 or 404 it is the next one's turn, unless that was `enough`.
+ * Is one of the listed keys the one that the request of `intent` made? Found only if exactly one key, created in the
+ * window of the request, has exactly the expiry asked for. A near miss, a match at another time, or a key without an
+ * expiry that was created in the window is ambiguous.
  */
-async function withCredentials(credentials, budget, random, call, enough) {
-	const message = 'there was no credential left to ask with'
-	let reply = {
-		ok: false,
-		skew: null,
-		failure: { message, mayHaveActed: false, retryable: false },
-	}
-	for (const credential of credentials) {
-		if (credential === null || !isHeaderSafe(credential)) continue
-		reply = await retry(budget, random, (limits) => call(credential, limits))
-		if (reply.ok || ![401, 403, 404].includes(reply.failure.status ?? 0) || (await enough?.(reply))) break
-	}
-	return reply
+function matchIntent(intent, list, context) {
+	const { known, skews, grid } = context
+	const to = intent.deadline + LATE_WRITE_GRACE_MS
+	const others = list.filter(({ id }) => !known.has(id))
+	const inWindow = ({ createdAt }) => createdAt !== null && isWithin(createdAt, intent.sentAt, to, skews)
+	const fitness = ({ expiresAt }) => (expiresAt === null ? 'none' : fitOf(intent, expiresAt, grid))
+	const exact = others.filter((key) => fitness(key) === 'exact')
+	const [only] = exact
+	if (only && exact.length === 1 && inWindow(only)) return { kind: 'found', key: only }
+	const isNear = (key) => fitness(key) === 'near' && (key.createdAt === null || inWindow(key))
+	// A server that ignores or garbles the expiry leaves nothing to identify its key by but the time.
+	const isSuspect = (key) => key.expiresAt === null && inWindow(key)
+	const near = others.filter((key) => isNear(key) || isSuspect(key) || zoneShift(intent, key.expiresAt) !== 0)
+	const candidates = exact.length > 0 ? exact : near
+	return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
+}
+/**
+ * Is the key that create returned ours, and is it what was asked for? An answer that came to our request is not
+ * necessarily about it: gateways replay and mix up responses, and some APIs return a key that was there before.
+ */
+function judgeCreated(key, context) {
+	const stranger = whyNotOurs(key, context)
+	if (stranger !== null) return { kind: 'refuse', reason: stranger }
+	const unusable = whyUnusable(key, context.intent)
+	if (unusable !== null) return { kind: 'revoke', reason: unusable }
+	return judgeLifetime(key, context)
+}
+function whyNotOurs(key, context) {
+	const { token, id, prefix, createdAt, expiresAt } = key
+	const { intent, tokens, ids, receivedAt, dateSkew, skew } = context
+	if (token !== null && tokens.includes(token)) return 'it returned a key that existed before'
+	if (id !== null && ids.has(id)) return 'it returned the id of a key that existed before'
+	const describesAnother = prefix !== '' && token !== null && !token.startsWith(prefix)
+	if (describesAnother && tokens.some((known) => known.startsWith(prefix)))
+		return 'it returned the description of a key that existed before'
+	const fit = expiresAt === null ? 'none' : fitOf(intent, expiresAt, UNKNOWN_GRID_US)
+	if (fit === 'exact' || zoneShift(intent, expiresAt) !== 0) return null
+	const isFresh = createdAt !== null && isWithin(createdAt, intent.sentAt, receivedAt, [dateSkew, skew])
+	if (createdAt !== null && !isFresh) return `it returned a key that was created ${formatInstant(createdAt)}`
+	if (fit === 'near' || (isFresh && (expiresAt === null || isCapped(key, intent)))) return null
+	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
+	return `it returned a key that expires ${formatInstant(expiresAt)}, not ${formatInstant(intent.expiry)} as requested`
+}
+/**
+ * Whether an API that limits lifetimes shortened this one: such a limit is in whole minutes, while the expiry that
+ * another run asked for is not.
+ */
+function isCapped({ createdAt, expiresAt }, intent) {
+	if (createdAt === null || expiresAt === null || expiresAt >= intent.expiry) return false
+	const lifetime = expiresAt - createdAt
+	return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 1
+}
+function whyUnusable({ token, id, expiresAt, unreadable }, intent) {
+	if (token === null) return 'the response holds no key'
+	if (!isHeaderSafe(token)) return 'the key holds white space, control or non-ASCII characters'
+	if (token.length > MAX_TOKEN_LENGTH) return `the key is longer than ${MAX_TOKEN_LENGTH} characters`
+	if (id === null) return 'the response holds no usable id, so the key could not be revoked by it'
+	if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
+	if (expiresAt === null) return 'the key never expires, although an expiry was requested'
+	const shift = zoneShift(intent, expiresAt)
+	if (shift !== 0)
+		return `its times are off by ${shift / 3_600_000} h: the API writes local times without an offset`
+	return null
+}
+/** By how many milliseconds a server shifts times that it writes in a zone of its own without an offset; 0 if it does not. */
+function zoneShift(intent, stored) {
+	if (stored === null) return 0
+	const shift = Math.round((stored - intent.expiry) / ZONE_STEP_MS) * ZONE_STEP_MS
+	const isZone = shift !== 0 && Math.abs(shift) <= MAX_ZONE_MS
+	return isZone && fitOf(intent, stored - shift, UNKNOWN_GRID_US) === 'exact' ? shift : 0
+}
+function judgeLifetime(key, context) {
+	const { intent, expiresIn, receivedAt, skew } = context
+	const expiresAt = key.expiresAt ?? 0
+	const serverSkew = skewOfServer(key, context)
+	const lifetime = expiresAt - (receivedAt + serverSkew)
+	const asked = intent.expiry - intent.sentAt - skew
+	const isMarked = gridBetween(intent.expiry, expiresAt) !== null
+	const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
+	const wasWrongClock = isMarked && (isShort || lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS)
+	if (wasWrongClock) return { kind: 'replace', skew: serverSkew }
+	if (lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS)
+		return { kind: 'revoke', reason: 'the key lives longer than asked' }
+	if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
+	const warning = isMarked ? null : 'The API shortened the lifetime'
+	return { kind: 'accept', warning }
+}
+/**
+ * The server's clock less ours, never more than it really is, so that a lifetime chosen by it is never longer than
+ * asked. `created` is the API's own clock and outranks `Date`, which a gateway may set; only against both other
+ * clocks, and by a time zone's worth, it is not believed.
+ */
+function skewOfServer({ createdAt }, context) {
+	const { intent, receivedAt, dateSkew, skew } = context
+	const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
+	if (createdAt === null) return Math.abs(byDate - skew) > 60_000 ? byDate : skew
+	const byCreated = createdAt - receivedAt
+	const isInAnotherZone =
+		Math.abs(byCreated) > ZONE_ERROR_MS && dateSkew !== null && Math.abs(dateSkew) < 60_000
+	return isInAnotherZone ? byDate : byCreated
+}
+
+/**
+ * Is this key revoked, or expired, beyond doubt? A 401 alone proves nothing: a replica that lags or an authentication
+ * service that is down gives it to a valid key as well. So does a grant alone, or a list that may be stale.
+ */
+function isVerifiedRevoked({ granted, rejected, missing, expired }) {
+	return rejected && (granted || missing || expired)
+}
+/**
+ * Can this list show that a key is absent? Returns why not, or null. `credential` is what it was read with: "every key"
+ * (the API's documentation) includes that one. `gone` are ids of keys that were verified as revoked.
+ */
+function doubtAbout(list, credential, gone) {
+	if (list.doubt !== null) return list.doubt
+	if (!list.keys.some(({ prefix }) => prefix !== '' && credential.startsWith(prefix)))
+		return 'it does not show the key that it was read with'
+	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
+	return null
 }
 
 /** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
-const UNKNOWN_ID = 'the API does not know its id'
+/** A key counts as expired this long after its expiry, in milliseconds. */
+const EXPIRY_MARGIN_MS = 1_000
 /**
- * Revokes `key` by id and proves it. The key revokes itself, so that `apiKey` need not travel again; where it may not
- * (403, 404, or a 401 though it lives), `apiKey` does, unless it is null because it must not be sent. A 204 or a 404 is
- * not proof; a 401 to the key itself is. A key that is still accepted is revoked again while there is time.
+ * Revokes `key` by id and collects evidence until its end is verified, or there is no point in going on. The key revokes
+ * itself, so that the long-lived credential need not travel again; if it may not (401, 403, 404), `credentials` do. In
+ * the good case that is two requests: the revocation, and a 401 to the key.
  */
-async function revokeAndVerify(key, apiKey, tools, budget) {
+async function revokeAndVerify(key, context) {
+	const evidence = { granted: false, rejected: false, missing: false, expired: false }
 	const token = key.token !== null && isHeaderSafe(key.token) ? key.token : null
-	let time = budget
-	let claimed = false
-	for (;;) {
-		// Refused with 401, it may be dead already; then `apiKey` stays where it is.
-		let proved = false
-		const isDead = async (reply) => {
-			if (token !== null && isRejected(reply))
-				proved = isRejected(await tools.api.probe(token, time.limits()))
-			return proved
-		}
-		const answered = await revokeById(key.id, [token, apiKey], tools, time, isDead)
-		claimed ||= answered === 'revoked'
-		if (proved) return { dead: true, verified: true, already: !claimed }
-		if (token === null) {
-			if (answered === 'revoked') return { dead: true, verified: false, already: false }
-			return { dead: false, reason: answered === 'gone' ? UNKNOWN_ID : answered.message }
-		}
-		const refused = typeof answered === 'object' && !answered.retryable
-		const reply = await probe(token, refused, tools, time)
-		if (isRejected(reply)) return { dead: true, verified: true, already: !claimed }
-		if (!refused && budget.left() > PROBE_INTERVAL_MS) {
-			// A throttled API is borne with until its first word, not where it does not keep it.
-			time = { ...budget, extend: () => {} }
-			continue
-		}
-		if (typeof answered === 'object') return { dead: false, reason: answered.message }
-		const claim = answered === 'gone' ? UNKNOWN_ID : 'the API answered as if it were revoked'
-		return {
-			dead: false,
-			reason: `${claim}, but then: ${reply.ok ? 'the API still accepts it' : reply.failure.message}`,
-		}
+	let wasGranted = false
+	for (let round = 1; ; round++) {
+		// Extend the deadline for 429s only in the first round.
+		const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
+		const now = { ...context, budget }
+		const refusal = await requestRevocation(key, token, evidence, now)
+		const probed =
+			token === null || isVerifiedRevoked(evidence)
+				? null
+				: await probeUntilRejected(token, refusal, evidence, now)
+		if (token === null || (refusal !== null && evidence.rejected)) await checkList(key.id, evidence, now)
+		wasGranted ||= evidence.granted
+		const verified = isVerifiedRevoked(evidence)
+		if (verified || (token === null && evidence.missing))
+			return { revoked: true, verified, alreadyRevoked: !wasGranted }
+		// A grant after which the key is still accepted was none; a later 401 must not be taken for its effect.
+		if (probed?.ok) evidence.granted = false
+		const failure = refusal ?? whatIsMissing(evidence, probed)
+		const wait = backoff(round, undefined, context.random())
+		if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS)
+			return { revoked: false, failure: explain(failure, evidence) }
+		await budget.pause(wait)
 	}
 }
-/**
- * Revokes by id with the first of `credentials` that may. Answers 'revoked', 'gone' (404, which proves nothing), or
- * the problem that remained.
- */
-async function revokeById(id, credentials, { api, random }, budget, enough) {
-	const revoke = (credential, limits) => api.revoke(credential, id, limits)
-	const reply = await withCredentials(credentials, budget, random, revoke, enough)
-	if (reply.ok) return 'revoked'
-	return reply.failure.status === 404 ? 'gone' : reply.failure
+/** Whether another round can bring something new: a refusal for good cannot, unless the key is rejected already. */
+function canStillChange(refusal, { rejected }) {
+	return refusal === null || refusal.retryable || rejected || refusal.status === 401 || refusal.status === 404
 }
-/** Whether the API answered 401. */
-function isRejected(reply) {
-	return !reply.ok && reply.failure.status === 401
+/** Asks each credential in turn to revoke the id. Returns null if one of them was granted it, else the last failure. */
+async function requestRevocation(key, token, evidence, context) {
+	const { api, budget, random, credentials } = context
+	let failure = NO_CREDENTIAL
+	for (const credential of [token, ...credentials]) {
+		if (credential === null || !isHeaderSafe(credential)) continue
+		const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits))
+		if (result.ok) {
+			Object.assign(evidence, { granted: true, rejected: false })
+			return null
+		}
+		failure = result.failure
+		if (credential === token && isRejected(result)) {
+			// Some APIs answer 401 to a key that may not revoke itself, so only a probe tells whether it is accepted.
+			const probed = await api.probe(token, budget.limits())
+			evidence.rejected = isRejected(probed)
+			evidence.expired = hasExpired(key, probed.skew, context)
+			if (isVerifiedRevoked(evidence)) return failure
+		}
+		if (![401, 403, 404].includes(failure.status ?? 0)) return failure
+	}
+	return failure
+}
+const NO_CREDENTIAL = {
+	message: 'there was no credential left that may be sent',
+	mayHaveActed: false,
+	retryable: false,
+}
+/** Whether the expiry has passed by every clock that may be right: ours, the `Date` of a response, the API's own times. */
+function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
+	const earliest = clock.now() + Math.min(0, dateSkew ?? 0, skew ?? 0)
+	return expiresAt !== null && expiresAt + EXPIRY_MARGIN_MS < earliest
 }
 /**
- * Asks with the key until the answer is 401, or for 10 s; where its revocation was `refused`, only until there is an
- * answer. Returns the last reply.
+ * Asks with the key until the API answers 401, or for 10 s; where its revocation was refused, only until there is an
+ * answer. Notes in `evidence` whether it was rejected, and returns the last result.
  */
-async function probe(token, refused, { api, clock, random }, budget) {
-	// Throttled, it says nothing about the key.
-	const throttled = (failure) => failure.status === 429
-	for (let ends = Infinity; ; ) {
-		const reply = await retry(budget, random, (limits) => api.probe(token, limits), throttled)
-		ends = Math.min(ends, clock.now() + VERIFY_FOR_MS)
-		const enough = refused && (reply.ok || !reply.failure.retryable)
-		if (isRejected(reply) || enough || clock.now() >= ends || budget.left() <= PROBE_INTERVAL_MS) return reply
+async function probeUntilRejected(token, refusal, evidence, { api, clock, random, budget }) {
+	const isRateLimit = ({ status }) => status === 429
+	for (let end = Infinity; ; ) {
+		const result = await retry(budget, random, (limits) => api.probe(token, limits), isRateLimit)
+		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
+		evidence.rejected = isRejected(result)
+		const isEnough = evidence.rejected || (refusal !== null && (result.ok || !result.failure.retryable))
+		if (isEnough || clock.now() >= end || budget.left() <= PROBE_INTERVAL_MS) return result
 		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
 	}
 }
+/** Notes in `evidence` whether a list that can be believed no longer shows the key. */
+async function checkList(id, evidence, context) {
+	const { api, budget, random, gone, credentials } = context
+	const [credential] = credentials.filter(isHeaderSafe)
+	if (credential === undefined) return
+	const result = await retry(budget, random, (limits) => api.list(credential, limits))
+	if (!result.ok) return
+	const isShown = result.value.keys.some((key) => key.id === id)
+	evidence.missing = !isShown && doubtAbout(result.value, credential, gone) === null
+}
+function whatIsMissing({ granted }, probed) {
+	const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
+	const then = probed === null ? 'it is not gone from the list' : probed.ok ? 'the API still accepts it' : ''
+	const message = `${claim}, but ${then || `then: ${probed?.ok === false ? probed.failure.message : ''}`}`
+	return { message, mayHaveActed: true, retryable: true }
+}
+function explain(failure, { granted, rejected }) {
+	if (!rejected || granted) return failure
+	const message = `the API rejects the key, but nothing confirms that it was revoked (${failure.message})`
+	return { ...failure, message }
+}
 
 /**
- * Looks once for the keys of lost create requests and revokes those that are certainly this run's.
- * `credentials` are tried in turn where one may not list or revoke; `known` are ids that need no looking for. A
- * key whose text nobody knows cannot prove that it is dead, so the list has to show that it is gone. One answer
- * a mark, in order.
+ * Looks once for the keys of unanswered create requests, and revokes those that this run certainly made. One result
+ * per intent, in order.
  */
-async function revokeOrphans(intents, credentials, known, tools, budget) {
-	const listed = await listKeys(credentials, tools, budget)
-	if (!listed.ok) return intents.map(() => ({ kind: 'failed', failure: listed.failure }))
-	const recoveries = []
-	for (const intent of intents) {
-		const match = findMatch(intent, listed.value, known, listed.skew)
-		if (match.kind !== 'found') recoveries.push(match)
-		else recoveries.push(await revokeOrphan(match.key, credentials, tools, budget))
+async function revokeOrphans(intents, context) {
+	const read = await readList(context)
+	if (!read.ok) {
+		const { message, retryable } = read.failure
+		return intents.map(() => ({ kind: 'failed', reason: message, retryable, key: null }))
 	}
-	return recoveries
+	const { list, credential } = read.value
+	const doubt = doubtAbout(list, credential, context.gone)
+	const { known, grid, skew } = context
+	const results = []
+	for (const intent of intents) {
+		const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })
+		if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
+		else if (match.kind === 'ambiguous') results.push(match)
+		else results.push(await revokeOrphan(match.key, context))
+	}
+	return results
 }
-async function revokeOrphan(key, credentials, tools, budget) {
-	const answered = await revokeById(key.id, credentials, tools, budget)
-	if (typeof answered === 'object') return { kind: 'failed', failure: answered }
-	const left = await listKeys(credentials, tools, budget)
-	if (!left.ok) return { kind: 'failed', failure: left.failure }
-	if (!left.value.some(({ id }) => id === key.id)) return { kind: 'revoked', key }
-	const message = `the key ${keyLabel(key)} is still in the list after its revocation`
-	return { kind: 'failed', failure: { message, mayHaveActed: true, retryable: true } }
+async function revokeOrphan(key, context) {
+	const result = await revokeAndVerify({ ...key, token: null }, context)
+	if (result.revoked) return { kind: 'revoked', key }
+	const { message, retryable } = result.failure
+	return { kind: 'failed', reason: message, retryable, key }
 }
-function listKeys(credentials, { api, random }, budget) {
-	return withCredentials(credentials, budget, random, api.list)
+/**
+ * Reads the list with the first credential that may. A list of several pages is read twice, because a key that ends
+ * meanwhile moves the others up, past the page that is read next: what one reading missed, the other one shows.
+ */
+async function readList(context) {
+	const { api, budget, random, credentials } = context
+	let failure = NO_CREDENTIAL
+	for (const credential of credentials.filter(isHeaderSafe)) {
+		const read = () => retry(budget, random, (limits) => api.list(credential, limits))
+		const first = await read()
+		const last = first.ok && first.value.pages > 1 ? await read() : first
+		if (first.ok && last.ok) return { ...last, value: { list: merge(first.value, last.value), credential } }
+		if (!last.ok) failure = last.failure
+		// An authentication service that is down answers 401 to everything, and may come back.
+		if (failure.status === 401) failure = { ...failure, retryable: true }
+		if (failure.status !== 401 && failure.status !== 403) break
+	}
+	return { ok: false, skew: null, failure }
+}
+function merge(first, second) {
+	const byId = new Map([...first.keys, ...second.keys].map((key) => [key.id, key]))
+	return { ...second, keys: [...byId.values()], doubt: first.doubt ?? second.doubt }
 }
 
 /**
@@ -1079,34 +1426,37 @@ module.exports = {
 	AUTHORITIES,
 	CANCEL,
 	LATE_WRITE_GRACE_MS,
+	PRECISIONS_US,
 	PROXIES,
 	STATE_NAME,
 	STATE_VERSION,
+	UNKNOWN_GRID_US,
 	backoff,
 	bootedAt,
 	certificateDigest,
 	clockNote,
+	coarsestGrid,
 	createBudget,
 	createCancellation,
 	createHttpClient,
 	createIntent,
 	createKeyApi,
+	formatExactly,
 	formatInstant,
+	formatSeconds,
 	formatUtc,
 	getInput,
 	getState,
 	isHeaderSafe,
 	issuedLine,
+	judgeCreated,
 	keyLabel,
 	networkSettings,
 	revokeAndVerify,
 	revokeOrphans,
 	runner,
-	sanitize,
-	seconds,
 	setFailed,
 	setSecret,
 	systemClock,
-	validateCreatedKey,
 	writeSummary,
 }

@@ -1,19 +1,23 @@
 'use strict'
 const {
-	STATE_NAME,
+	UNKNOWN_GRID_US,
 	STATE_VERSION,
+	STATE_NAME,
+	coarsestGrid,
+	PRECISIONS_US,
+	formatSeconds,
+	backoff,
 	issuedLine,
 	writeSummary,
 	createBudget,
-	seconds,
-	createIntent,
-	formatInstant,
 	clockNote,
-	backoff,
-	validateCreatedKey,
-	revokeOrphans,
-	keyLabel,
+	createIntent,
+	formatExactly,
+	formatInstant,
 	revokeAndVerify,
+	keyLabel,
+	judgeCreated,
+	revokeOrphans,
 	isHeaderSafe,
 	createCancellation,
 	CANCEL,
@@ -131,182 +135,263 @@ function urlEncoded(secret) {
 	return secret.isWellFormed() ? encodeURIComponent(secret) : ''
 }
 
-/** An empty ledger. Nothing is saved until there is something to save. */
+/** The runner hands the record to post as an environment variable, of which Linux allows 128 KiB (MAX_ARG_STRLEN). */
+const MAX_RECORD_LENGTH = 64 * 1024
+/** Kept free for the keys of the requests that are recorded. */
+const RESERVED_LENGTH = 16 * 1024
+/** An empty journal. Nothing is saved until there is something to save. */
 function openJournal({ apiUrl, apiKey, revoke, onRevokeFailure }, deps) {
 	const { runner, userAgent, proxy, settings, bootedAt } = deps
-	const network = { apiUrl, apiKey, userAgent, proxy, settings, bootedAt }
-	let keys = []
-	let intents = []
-	const save = () => {
-		const state = { version: STATE_VERSION, ...network, revoke, onRevokeFailure, keys, intents }
-		runner.saveState(STATE_NAME, JSON.stringify(state))
+	let state = {
+		version: STATE_VERSION,
+		...{ apiUrl, apiKey, userAgent, proxy, settings, bootedAt, revoke, onRevokeFailure },
+		grid: UNKNOWN_GRID_US,
+		skew: null,
+		keys: [],
+		intents: [],
 	}
-	const without = (items, gone) => items.filter((item) => item !== gone)
+	const save = (change, maxLength = MAX_RECORD_LENGTH) => {
+		const record = JSON.stringify({ ...state, ...change })
+		if (record.length > maxLength)
+			throw new Error(
+				`The record for the post step would exceed ${maxLength / 1024} KiB; no key was requested.`,
+			)
+		state = { ...state, ...change }
+		runner.saveState(STATE_NAME, record)
+	}
+	const others = (intent) => state.intents.filter((item) => item !== intent)
 	return {
-		recordIntent(intent) {
-			intents = [...intents, intent]
-			save()
+		recordIntent: (intent) =>
+			save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
+		resolve: (intent) => save({ intents: others(intent) }),
+		recordKey(key, intent, isRepeated) {
+			const intents = [...others(intent), ...(isRepeated ? [{ ...intent, answered: true }] : [])]
+			save({ keys: [...state.keys, key], intents, ...learn(state, key, intent) })
 		},
-		resolve(intent) {
-			intents = without(intents, intent)
-			save()
-		},
-		recordKey(key, intent) {
-			keys = [...keys, key]
-			intents = without(intents, intent)
-			save()
-		},
-		keep(key, keep) {
-			keys = keys.map((held) => (held.id === key.id ? { ...held, keep } : held))
-			save()
-		},
-		removeKey(key) {
-			keys = keys.filter(({ id }) => id !== key.id)
-			save()
-		},
-		keys: () => keys,
-		ids: () => new Set(keys.map(({ id }) => id)),
+		keep: (key, keep) =>
+			save({ keys: state.keys.map((held) => (held.id === key.id ? { ...held, keep } : held)) }),
+		removeKey: (key) => save({ keys: state.keys.filter(({ id }) => id !== key.id) }),
+		keys: () => state.keys,
+		ids: () => new Set(state.keys.map(({ id }) => id)),
+		learned: () => state,
 	}
 }
+/** What an answered request shows of the server: how finely it keeps an expiry, and what its clock says. */
+function learn({ grid, skew }, key, intent) {
+	const shown = key.expiresAt === null ? UNKNOWN_GRID_US : coarsestGrid(intent.expiry, key.expiresAt)
+	return { grid: Math.min(grid, shown), skew: key.createdAt === null ? skew : key.createdAt - intent.sentAt }
+}
 
-/** A wrong clock is corrected from this difference on, in milliseconds. */
-const CLOCK_TOLERANCE_MS = 60_000
-/** No create request is sent with less time than this for its answer, in milliseconds: its reply would likely be lost. */
+/** No create request is sent with less time than this for its response, in milliseconds: it would likely be lost. */
 const MIN_ATTEMPT_MS = 500
-/** Over how many times the longest Retry-After throttled jobs spread, so as not to return together (docs/scale.md). */
+/** Over how many times the longest Retry-After rate-limited jobs spread, so as not to return together (docs/scale.md). */
 const THROTTLE_JITTER = 2
-/** How long main may take to revoke a key that it cannot hand over, in milliseconds, on top of its `timeout`. */
+const FIRST_ATTEMPT = {
+	attempt: 1,
+	precision: PRECISIONS_US[0],
+	longestRetryAfter: 0,
+	wasUnusable: false,
+}
+/** Decides what follows a failed create request: the same again later, a coarser expiry at once, or the end. */
+function nextAttempt(failure, progress, context) {
+	const { status, retryAfter = 0, unusable = false } = failure
+	if (status === 400) {
+		// Nothing was made. The likely causes are an expiry in the past by the server's clock, or too many digits.
+		const coarser = PRECISIONS_US[PRECISIONS_US.indexOf(progress.precision) + 1]
+		if (context.clockCorrected) return { kind: 'retry', afterMs: 0, progress }
+		if (coarser) return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
+	}
+	const isFinal = !failure.retryable || isRefusal(status) || (unusable && progress.wasUnusable)
+	if (isFinal) return { kind: 'stop', message: refusalMessage(failure) }
+	const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
+	const afterMs = waitFor(progress.attempt, retryAfter, longestRetryAfter, context)
+	if (afterMs + MIN_ATTEMPT_MS > context.left)
+		return { kind: 'stop', message: stoppedMessage(failure, progress.attempt, afterMs, context.timeout) }
+	const next = { attempt: progress.attempt + 1, longestRetryAfter, wasUnusable: unusable }
+	return { kind: 'retry', afterMs, progress: { ...progress, ...next } }
+}
+/** A refusal of the credential or the path: even if something else than the API gave it, it will not pass soon. */
+function isRefusal(status) {
+	return status !== undefined && [401, 403, 404].includes(status)
+}
+function waitFor(attempt, retryAfter, longest, { left, random }) {
+	// Never spread so far that one more 429 would exceed the timeout, nor so far that this attempt would.
+	const room = left - MIN_ATTEMPT_MS - retryAfter
+	const spread = Math.min(THROTTLE_JITTER * longest, room - longest)
+	return backoff(attempt, retryAfter, random, spread, retryAfter > 0 ? Math.max(0, room) : Infinity)
+}
+function refusalMessage({ status, notFromApi, message }) {
+	if (status === 401 && !notFromApi)
+		return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
+	const hint = notFromApi
+		? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.'
+		: ''
+	return `No key was created: ${message}.${hint}`
+}
+function stoppedMessage({ message }, attempts, wait, timeout) {
+	return (
+		`No key was created: ${message}. Stopped after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}: the next retry ` +
+		`(in ${formatSeconds(wait)}) would exceed timeout (${formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`
+	)
+}
+
+/** A `Date` this far from our clock corrects it after a 400; `created` corrects it by the lifetime that it shows. */
+const CLOCK_TOLERANCE_MS = 60_000
+/** How often a key that was made by a wrong clock is replaced. */
+const MAX_REPLACEMENTS = 2
+/** How long main may take to revoke keys that it cannot hand over, on top of its `timeout`. */
 const CLEANUP_TIMEOUT_MS = 20_000
+/** How long main looks for the key of an unanswered request; post looks again. */
+const LOOKUP_TIMEOUT_MS = 10_000
+/** A response that took this long may be to the second of two requests: gateways repeat what times out. */
+const SLOW_RESPONSE_MS = 3_000
 /**
  * The main step: obtains a key that expires within `expiresIn`, masks it, saves what post needs, hands it over.
- * Throws an Error for the person reading the log; whatever it throws, the keys made on the way were revoked or are
+ * Throws an Error for the person reading the log; whatever it throws, the keys created on the way were revoked or are
  * in the saved record for post.
  */
 async function issueKey(inputs, deps) {
-	const { runner, clock, cancellation } = deps
-	const journal = openJournal(inputs, deps)
+	const { runner, cancellation } = deps
+	const context = { ...deps, inputs, journal: openJournal(inputs, deps) }
 	try {
-		const key = await obtainKey(inputs, deps, journal)
+		const key = await obtainKey(context)
 		stopIfCancelled(cancellation)
 		setOutputs(key, inputs, runner)
-		runner.info(issuedLine(key, inputs, clock.now()))
-		const fate = inputs.revoke ? 'to be revoked by the post step' : 'left to its expiry'
-		writeSummary(runner, 'SphereScout key for this job', 'Afterwards', [{ key, fate }])
+		runner.info(issuedLine(key, inputs))
+		const status = inputs.revoke ? 'Revoked by the post step' : 'Expires by itself (`revoke: false`)'
+		writeSummary(runner, 'SphereScout key for this job', 'After the job', [{ key, status }])
 		stopIfCancelled(cancellation)
-		if (!inputs.revoke) journal.keep(key, true)
+		if (!inputs.revoke) context.journal.keep(key, true)
 	} catch (error) {
-		await revokeHeldKeys(journal, deps, inputs.apiKey)
+		await revokeHeldKeys(context, CLEANUP_TIMEOUT_MS)
 		throw error
 	}
 }
-/** Asks until there is a key that passes every check, or there is no point in asking again. */
-async function obtainKey(inputs, deps, journal) {
-	const { runner, clock, random, api, cancellation } = deps
+/** Sends create requests until one brings a key that passes every check, or asking again is pointless. */
+async function obtainKey(context) {
+	const { runner, clock, random, cancellation, inputs } = context
 	const budget = createBudget(clock.now() + inputs.timeout, clock, cancellation)
-	const work = { ...deps, inputs, journal, budget }
+	let progress = FIRST_ATTEMPT
 	let skew = 0
-	let wholeSeconds = false
-	let replaced = false
-	let refusals = 0
-	let longestRetryAfter = 0
-	for (let attempt = 1; ; ) {
+	for (let replacements = 0; ; ) {
 		stopIfCancelled(cancellation)
-		if (budget.left() < MIN_ATTEMPT_MS)
-			throw new Error(
-				`No key was obtained within the timeout of ${seconds(inputs.timeout)}. Raise input timeout.`,
-			)
-		const limits = budget.limits()
-		const intent = createIntent(clock.now(), skew, inputs.expiresIn, limits.timeout, wholeSeconds, random())
-		journal.recordIntent(intent)
-		// Whole seconds, where a mark has them, are asked for without the fractions that the server refused.
-		const expiry = formatInstant(intent.expiry).replace('.000Z', 'Z')
-		const reply = await api.create(inputs.apiKey, expiry, limits)
-		const skewSeen = reply.skew ?? skew
-		const clockWasWrong = Math.abs(skewSeen - skew) > CLOCK_TOLERANCE_MS
-		if (clockWasWrong) {
-			skew = skewSeen
+		const attempt = await requestKey(context, budget, skew, progress.precision)
+		if (attempt.kind === 'key') return attempt.key
+		stopIfCancelled(cancellation)
+		if (attempt.kind === 'replace') {
+			skew = attempt.skew
+			runner.info(clockNote(skew))
+			replacements += 1
+			await revokeHeldKeys(context, budget.left())
+			if (replacements > MAX_REPLACEMENTS || budget.left() < MIN_ATTEMPT_MS)
+				throw new Error(`No key was created: ${clockNote(skew)} There was no time to replace the key.`)
+			continue
+		}
+		const { failure, dateSkew } = attempt
+		const clockCorrected = failure.status === 400 && Math.abs((dateSkew ?? skew) - skew) > CLOCK_TOLERANCE_MS
+		if (clockCorrected && dateSkew !== null) {
+			skew = dateSkew
 			runner.info(clockNote(skew))
 		}
-		if (reply.ok) {
-			const key = await accept(reply.value, intent, work)
-			if (!clockWasWrong || replaced) return key
-			// Its lifetime was reckoned by a clock that is wrong; by the server's it is another than was asked for.
-			replaced = true
-			// Without the time to ask again, it is ended like any other key of a main that fails.
-			if (budget.left() >= MIN_ATTEMPT_MS) await revokeHeldKeys(journal, deps, inputs.apiKey, budget.left())
-			continue
-		}
-		const { failure } = reply
-		if (!failure.mayHaveActed) journal.resolve(intent)
-		else await recover(intent, failure.message, work)
-		stopIfCancelled(cancellation)
-		if (failure.status === 400 && refusals < 2 && (clockWasWrong || !wholeSeconds)) {
-			// Nothing was made. The likely causes are an expiry in the past by the server's clock, or fractions of a
-			// second.
-			refusals += 1
-			if (!clockWasWrong) wholeSeconds = true
-			continue
-		}
-		if (!failure.retryable) throw new Error(refusalMessage(failure))
-		const { retryAfter = 0 } = failure
-		longestRetryAfter = Math.max(longestRetryAfter, retryAfter)
-		// Never spread so far that being sent away once more would pass the timeout, nor so far that this attempt would.
-		const room = budget.left() - MIN_ATTEMPT_MS - retryAfter
-		const spread = Math.min(THROTTLE_JITTER * longestRetryAfter, room - longestRetryAfter)
-		const most = retryAfter > 0 ? Math.max(0, room) : Infinity
-		const wait = backoff(attempt, retryAfter, random(), spread, most)
-		if (wait + MIN_ATTEMPT_MS > budget.left())
-			throw new Error(gaveUpMessage(failure, attempt, wait, inputs.timeout))
-		runner.info(`${failure.message}. Trying again in ${seconds(wait)}.`)
-		await budget.pause(wait)
-		attempt += 1
+		const { timeout } = inputs
+		const next = nextAttempt(failure, progress, {
+			left: budget.left(),
+			timeout,
+			random: random(),
+			clockCorrected,
+		})
+		if (next.kind === 'stop') throw new Error(next.message)
+		progress = next.progress
+		if (next.afterMs === 0) continue
+		runner.info(`${failure.message}. Retrying in ${formatSeconds(next.afterMs)}.`)
+		await budget.pause(next.afterMs)
 	}
+}
+/** Sends one create request; the journal knows of it before it leaves, and of the key before anything is done with it. */
+async function requestKey(context, budget, skew, precision) {
+	const { api, clock, random, inputs, journal } = context
+	const limits = budget.limits()
+	const now = clock.now()
+	const { expiresIn, apiKey } = inputs
+	const intent = createIntent({
+		...{ now, skew, precision, lifetime: expiresIn, timeout: limits.timeout, random: random() },
+	})
+	journal.recordIntent(intent)
+	const result = await api.create(apiKey, formatExactly(intent.expiry), limits)
+	if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context, budget)
+	const { failure } = result
+	if (failure.mayHaveActed) await recover(intent, failure.message, context, budget)
+	else journal.resolve(intent)
+	return { kind: 'failure', failure, dateSkew: result.skew }
 }
 /**
- * Masks the key before anything else is done with it, saves it for post, and only then looks at whether it is
- * what was asked for. Throws where it is not; it is then in the ledger, to be revoked.
+ * Masks the key before anything else is done with it, judges whether it is ours, and saves it for post if so. Throws if
+ * it is ours but cannot be used; it is then in the journal, to be revoked.
  */
-async function accept(answer, intent, work) {
-	const { token, id, prefix, createdAt, expiresAt } = answer
-	if (token !== null) for (const form of maskedForms(token)) work.runner.setSecret(form)
-	const fault = validateCreatedKey(answer, intent.expiry)
-	if (id === null) {
-		await recover(intent, fault ?? '', work)
-		throw new Error(
-			`The API's answer cannot be used: ${fault}. The post step looks for any key that it made.`,
-		)
+async function accept(answer, request, context, budget) {
+	const { runner, clock, inputs, journal } = context
+	const { intent, dateSkew } = request
+	if (answer.token !== null) for (const form of maskedForms(answer.token)) runner.setSecret(form)
+	const receivedAt = clock.now()
+	const held = journal.keys()
+	const verdict = judgeCreated(answer, {
+		...request,
+		receivedAt,
+		expiresIn: inputs.expiresIn,
+		tokens: [inputs.apiKey, ...held.flatMap(({ token }) => token ?? [])],
+		ids: journal.ids(),
+	})
+	if (verdict.kind === 'refuse' || answer.id === null) {
+		const reason = verdict.kind === 'refuse' || verdict.kind === 'revoke' ? verdict.reason : ''
+		const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}`
+		await recover(intent, message, context, budget)
+		const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
+		return { kind: 'failure', failure, dateSkew }
 	}
-	const key = { token, id, prefix, createdAt, expiresAt, keep: false }
-	work.journal.recordKey(key, intent)
-	if (fault !== null)
-		throw new Error(`The API's answer cannot be used: ${fault}. That key is revoked at once.`)
-	return key
+	const key = toIssuedKey(answer, answer.id, verdict)
+	journal.recordKey(key, intent, receivedAt - intent.sentAt >= SLOW_RESPONSE_MS)
+	if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
+	if (verdict.kind === 'replace') return verdict
+	if (verdict.warning !== null) runner.warning(`${verdict.warning}.`)
+	return { kind: 'key', key }
 }
-/** Looks for the key that a lost reply may have carried, and tells `why`. What stays unknown stays in the ledger. */
-async function recover(intent, why, work) {
-	const { runner, inputs, journal, budget } = work
-	runner.info(`${why}. A key may have been made all the same; looking for it.`)
-	const [recovery] = await revokeOrphans([intent], [inputs.apiKey], journal.ids(), work, budget)
-	switch (recovery?.kind) {
+function toIssuedKey({ token, prefix, createdAt, expiresAt }, id, verdict) {
+	// An unusable value cannot be sent, so it is not saved either.
+	return { token: verdict.kind === 'revoke' ? null : token, id, prefix, createdAt, expiresAt, keep: false }
+}
+/** Looks for the key that an unanswered request may have created. What stays unknown stays in the journal for post. */
+async function recover(intent, why, context, budget) {
+	const { runner, clock, cancellation, journal } = context
+	runner.info(`${why}. The request may still have created a key; checking.`)
+	const deadline = clock.now() + Math.min(budget.left(), LOOKUP_TIMEOUT_MS)
+	const lookup = createBudget(deadline, clock, cancellation)
+	const { grid } = journal.learned()
+	const [orphan] = await revokeOrphans([intent], {
+		...revocationContext(context, lookup),
+		grid,
+		known: journal.ids(),
+	})
+	switch (orphan?.kind) {
 		case 'revoked':
 			journal.resolve(intent)
-			runner.info(`Found it, by its expiry, and revoked it: ${keyLabel(recovery.key)}.`)
-			break
+			return runner.info(`Found and revoked the orphaned key ${keyLabel(orphan.key)}.`)
 		case 'absent':
-			runner.info('No such key so far. The post step will look again, as a slow server may still make it.')
-			break
-		case 'unclear':
-			runner.warning(
-				`A create request was lost, and the account holds ${recovery.candidates.length} key(s) that may be its own or another run's. ` +
-					`None was revoked; such a key expires by itself at ${formatInstant(intent.expiry)}.`,
+			return runner.info('No orphaned key found yet. The post step will check again.')
+		case 'ambiguous':
+			return runner.info(
+				`An unanswered create request matches ${orphan.candidates.length} key(s) that may belong to other runs; ` +
+					'revoked none. The post step will check again.',
 			)
-			break
 		case 'failed':
-			runner.info(
-				`The account's keys could not be looked through (${recovery.failure.message}). The post step will try again.`,
+			return runner.info(
+				`Could not look for an orphaned key (${orphan.reason}). The post step will try again.`,
 			)
-			break
 	}
+}
+function revocationContext(context, budget) {
+	const { api, clock, random, inputs, journal } = context
+	const { skew } = journal.learned()
+	return { api, clock, random, budget, credentials: [inputs.apiKey], gone: new Set(), skew }
 }
 function setOutputs(key, inputs, runner) {
 	const token = key.token ?? ''
@@ -318,41 +403,30 @@ function setOutputs(key, inputs, runner) {
 	runner.setOutput('expires-at', instant(key.expiresAt))
 	if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
 }
-/** Compensation: every key that main holds and will not hand over is ended now. What cannot be is left to post. */
-async function revokeHeldKeys(journal, deps, apiKey, time = CLEANUP_TIMEOUT_MS) {
-	const { runner, clock, cancellation } = deps
+/** Revokes every key that main holds and will not hand over. What cannot be revoked now is left to post. */
+async function revokeHeldKeys(context, time) {
+	const { runner, clock, cancellation, journal } = context
 	const budget = createBudget(clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS), clock, cancellation)
-	const end = async (key) => {
-		const ending = await revokeAndVerify(key, apiKey, deps, budget)
-		if (ending.dead)
-			runner.info(`The key ${keyLabel(key)} was revoked${ending.verified ? ' (verified)' : ''}.`)
+	const revoke = async (key) => {
+		const result = await revokeAndVerify(key, revocationContext(context, budget))
+		if (result.revoked)
+			runner.info(`Revoked the key ${keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
 		else
 			runner.warning(
-				`The key ${keyLabel(key)} could not be revoked: ${ending.reason}. The post step will try again.`,
+				`Could not confirm that the key ${keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`,
 			)
 		try {
-			if (ending.dead) journal.removeKey(key)
+			if (result.revoked) journal.removeKey(key)
 			else journal.keep(key, false)
 		} catch {
-			// A state file that cannot be written may be why main is failing; the other keys still have to be ended.
+			// A state file that cannot be written may be why main fails; the other keys still have to be revoked.
 		}
 	}
-	await Promise.all(journal.keys().map(end))
+	await Promise.all(journal.keys().map(revoke))
 }
 function stopIfCancelled(cancellation) {
 	if (cancellation.requestedAt !== null)
 		throw new Error('The job was cancelled before a key could be handed over.')
-}
-function refusalMessage({ status, message }) {
-	if (status === 401)
-		return `The API did not accept api-key: it is wrong, revoked or expired (${message}). Check the secret that api-key is given.`
-	return `No key was obtained: ${message}.`
-}
-function gaveUpMessage({ message }, attempts, wait, timeout) {
-	return (
-		`No key was obtained: ${message}. Gave up after ${attempts} attempt(s), as the next one, in ${seconds(wait)}, ` +
-		`would pass the timeout of ${seconds(timeout)}. Raise input timeout, or run the job again later.`
-	)
 }
 
 /**

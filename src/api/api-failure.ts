@@ -56,8 +56,10 @@ export function unusableResponse(asked: Asked, response: HttpResponse): ApiFailu
   return { status, message, mayHaveActed: true, retryable: true, unusable: true }
 }
 
-function answered({ method, url }: Asked, status: number): string {
-  return `${url.host} answered ${status} to ${method} ${url.pathname}`
+function answered({ method, url: { host, pathname } }: Asked, status: number): string {
+  // An id can be long, and its first characters are enough to find the key.
+  const path = pathname.replace(/([^/]{8})[^/]{24,}$/, '$1...')
+  return `${host} answered ${status} to ${method} ${path}`
 }
 
 function redirected(asked: Asked, { status, headers }: HttpResponse): ApiFailure {

@@ -20,6 +20,10 @@ export type Precision = (typeof PRECISIONS_US)[number]
 /** How long after the deadline of an unanswered request a slow server may still carry it out. */
 export const LATE_WRITE_GRACE_MS = 15_000
 
+/** Offsets of time zones are multiples of a quarter of an hour, up to 14 hours. */
+const ZONE_STEP_MS = 15 * 60_000
+const MAX_ZONE_MS = 14 * 3_600_000
+
 /** At most this part of the lifetime is given up to make the expiry one that no other run is likely to ask for. */
 const MAX_SHORTENING = 0.05
 
@@ -92,4 +96,30 @@ export function fitOf(intent: Intent, stored: number, grid: number): 'exact' | '
   const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
   if (needed === null || needed > Math.max(grid, 1)) return 'none'
   return needed <= 1000 && !isWholeSecond ? 'exact' : 'near'
+}
+
+/** By how many milliseconds a server shifts times that it writes in a zone of its own without an offset; 0 if it does not. */
+export function zoneShift(intent: Intent, stored: number | null): number {
+  if (stored === null) return 0
+  const shift = Math.round((stored - intent.expiry) / ZONE_STEP_MS) * ZONE_STEP_MS
+  const isZone = shift !== 0 && Math.abs(shift) <= MAX_ZONE_MS
+  return isZone && fitOf(intent, stored - shift, UNKNOWN_GRID_US) === 'exact' ? shift : 0
+}
+
+/** How far `created` may lie outside the window of a request: a `Date` header has whole seconds, and takes a while. */
+const CLOCK_SLACK_MS = 5_000
+/** The same by this machine's clock, which is corrected only beyond a minute. */
+const LOCAL_CLOCK_SLACK_MS = 65_000
+
+/**
+ * Whether `created` lies between `from` and `to` (this machine's clock) by one of the clocks that may be right: ours, or
+ * one that differs by one of `skews` (the server's clock less ours in milliseconds; null for one that is not known).
+ */
+export function isWithin(
+  created: number,
+  [from, to]: [from: number, to: number],
+  skews: readonly (number | null)[],
+): boolean {
+  const fits = (skew: number, slack: number) => from + skew - slack <= created && created <= to + skew + slack
+  return fits(0, LOCAL_CLOCK_SLACK_MS) || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
 }

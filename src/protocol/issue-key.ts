@@ -14,10 +14,9 @@ import {
 import { formatExactly, formatInstant } from '../util/instant.ts'
 import { createIntent, type Intent, type Precision } from './intent.ts'
 import { type Journal, openJournal } from './journal.ts'
+import { isSendable, judgeCreated } from './judge-created.ts'
 import { FIRST_ATTEMPT, MIN_ATTEMPT_MS, nextAttempt } from './next-attempt.ts'
-import { judgeCreated, type Verdict } from './ownership.ts'
 import { type Deps, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
-import { revokeOrphans } from './revoke-orphans.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
 /** What main runs in, and what post will need to know of this process. */
@@ -36,8 +35,6 @@ const CLOCK_TOLERANCE_MS = 60_000
 const MAX_REPLACEMENTS = 2
 /** How long main may take to revoke keys that it cannot hand over, on top of its `timeout`. */
 const CLEANUP_TIMEOUT_MS = 20_000
-/** How long main looks for the key of an unanswered request; post looks again. */
-const LOOKUP_TIMEOUT_MS = 10_000
 /** A response that took this long may be to the second of two requests: gateways repeat what times out. */
 const SLOW_RESPONSE_MS = 3_000
 
@@ -72,48 +69,42 @@ interface Context extends MainDeps {
 /** Sends create requests until one brings a key that passes every check, or asking again is pointless. */
 async function obtainKey(context: Context): Promise<IssuedKey> {
   const { runner, clock, random, cancellation, inputs } = context
-  const budget = createBudget(clock.now() + inputs.timeout, clock, cancellation)
+  const { timeout } = inputs
+  const budget = createBudget(clock.now() + timeout, clock, cancellation)
   let progress = FIRST_ATTEMPT
   let skew = 0
   for (let replacements = 0; ; ) {
-    stopIfCancelled(cancellation)
     const attempt = await requestKey(context, budget, skew, progress.precision)
     if (attempt.kind === 'key') return attempt.key
-    stopIfCancelled(cancellation)
-    if (attempt.kind === 'replace') {
+    if (attempt.skew !== null) {
       skew = attempt.skew
       runner.info(clockNote(skew))
-      replacements += 1
+    }
+    if (attempt.kind === 'replace') {
       await revokeHeldKeys(context, budget.left())
+      replacements += 1
       if (replacements > MAX_REPLACEMENTS || budget.left() < MIN_ATTEMPT_MS)
-        throw new Error(`No key was created: ${clockNote(skew)} There was no time to replace the key.`)
+        throw new Error(`No key was created: there was no time to replace it. ${clockNote(skew)}`)
       continue
     }
-    const { failure, dateSkew } = attempt
-    const clockCorrected = failure.status === 400 && Math.abs((dateSkew ?? skew) - skew) > CLOCK_TOLERANCE_MS
-    if (clockCorrected && dateSkew !== null) {
-      skew = dateSkew
-      runner.info(clockNote(skew))
-    }
-    const { timeout } = inputs
-    const next = nextAttempt(failure, progress, {
-      left: budget.left(),
-      timeout,
-      random: random(),
-      clockCorrected,
-    })
+    stopIfCancelled(cancellation)
+    const clockCorrected = attempt.skew !== null
+    const left = budget.left()
+    const next = nextAttempt(attempt.failure, progress, { left, timeout, random: random(), clockCorrected })
     if (next.kind === 'stop') throw new Error(next.message)
     progress = next.progress
     if (next.afterMs === 0) continue
-    runner.info(`${failure.message}. Retrying in ${formatSeconds(next.afterMs)}.`)
+    runner.info(`${attempt.failure.message}. Retrying in ${formatSeconds(next.afterMs)}.`)
     await budget.pause(next.afterMs)
   }
 }
 
 type Attempt =
   | { kind: 'key'; key: IssuedKey }
+  /** The key was made by a wrong clock; `skew` is the right one (the server's clock less ours). */
   | { kind: 'replace'; skew: number }
-  | { kind: 'failure'; failure: ApiFailure; dateSkew: number | null }
+  /** `skew` is null unless the failure shows that our clock is wrong. */
+  | { kind: 'failure'; failure: ApiFailure; skew: number | null }
 
 /** Sends one create request; the journal knows of it before it leaves, and of the key before anything is done with it. */
 async function requestKey(
@@ -122,7 +113,8 @@ async function requestKey(
   skew: number,
   precision: Precision,
 ): Promise<Attempt> {
-  const { api, clock, random, inputs, journal } = context
+  const { api, clock, random, cancellation, inputs, journal } = context
+  stopIfCancelled(cancellation)
   const limits = budget.limits()
   const now = clock.now()
   const { expiresIn, apiKey } = inputs
@@ -131,26 +123,26 @@ async function requestKey(
   })
   journal.recordIntent(intent)
   const result = await api.create(apiKey, formatExactly(intent.expiry), limits)
-  if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context, budget)
+  if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context)
 
+  // What may have acted stays in the journal: the post step looks for its key.
   const { failure } = result
-  if (failure.mayHaveActed) await recover(intent, failure.message, context, budget)
-  else journal.resolve(intent)
-  return { kind: 'failure', failure, dateSkew: result.skew }
+  if (!failure.mayHaveActed) journal.resolve(intent)
+  const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > CLOCK_TOLERANCE_MS
+  return { kind: 'failure', failure, skew: isClockWrong ? result.skew : null }
 }
 
 /**
  * Masks the key before anything else is done with it, judges whether it is ours, and saves it for post if so. Throws if
  * it is ours but cannot be used; it is then in the journal, to be revoked.
  */
-async function accept(
+function accept(
   answer: CreatedKey,
   request: { intent: Intent; skew: number; dateSkew: number | null },
   context: Context,
-  budget: Budget,
-): Promise<Attempt> {
+): Attempt {
   const { runner, clock, inputs, journal } = context
-  const { intent, dateSkew } = request
+  const { intent } = request
   if (answer.token !== null) for (const form of maskedForms(answer.token)) runner.setSecret(form)
   const receivedAt = clock.now()
   const held = journal.keys()
@@ -164,54 +156,26 @@ async function accept(
   if (verdict.kind === 'refuse' || answer.id === null) {
     const reason = verdict.kind === 'refuse' || verdict.kind === 'revoke' ? verdict.reason : ''
     const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}`
-    await recover(intent, message, context, budget)
     const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
-    return { kind: 'failure', failure, dateSkew }
+    return { kind: 'failure', failure, skew: null }
   }
-  const key = toIssuedKey(answer, answer.id, verdict)
+  const key = toIssuedKey(answer, answer.id)
   journal.recordKey(key, intent, receivedAt - intent.sentAt >= SLOW_RESPONSE_MS)
   if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
   if (verdict.kind === 'replace') return verdict
-  if (verdict.warning !== null) runner.warning(`${verdict.warning}.`)
+  if (verdict.warning !== null) runner.warning(verdict.warning)
   return { kind: 'key', key }
 }
 
-function toIssuedKey(
-  { token, prefix, createdAt, expiresAt }: CreatedKey,
-  id: string,
-  verdict: Verdict,
-): IssuedKey {
-  // An unusable value cannot be sent, so it is not saved either.
-  return { token: verdict.kind === 'revoke' ? null : token, id, prefix, createdAt, expiresAt, keep: false }
-}
-
-/** Looks for the key that an unanswered request may have created. What stays unknown stays in the journal for post. */
-async function recover(intent: Intent, why: string, context: Context, budget: Budget): Promise<void> {
-  const { runner, clock, cancellation, journal } = context
-  runner.info(`${why}. The request may still have created a key; checking.`)
-  const deadline = clock.now() + Math.min(budget.left(), LOOKUP_TIMEOUT_MS)
-  const lookup = createBudget(deadline, clock, cancellation)
-  const { grid } = journal.learned()
-  const [orphan] = await revokeOrphans([intent], {
-    ...revocationContext(context, lookup),
-    grid,
-    known: journal.ids(),
-  })
-  switch (orphan?.kind) {
-    case 'revoked':
-      journal.resolve(intent)
-      return runner.info(`Found and revoked the orphaned key ${keyLabel(orphan.key)}.`)
-    case 'absent':
-      return runner.info('No orphaned key found yet. The post step will check again.')
-    case 'ambiguous':
-      return runner.info(
-        `An unanswered create request matches ${orphan.candidates.length} key(s) that may belong to other runs; ` +
-          'revoked none. The post step will check again.',
-      )
-    case 'failed':
-      return runner.info(
-        `Could not look for an orphaned key (${orphan.reason}). The post step will try again.`,
-      )
+function toIssuedKey({ token, prefix, createdAt, expiresAt }: CreatedKey, id: string): IssuedKey {
+  // A value that cannot be sent is not saved either; the key is then revoked with `api-key`.
+  return {
+    token: token !== null && isSendable(token) ? token : null,
+    id,
+    prefix,
+    createdAt,
+    expiresAt,
+    keep: false,
   }
 }
 

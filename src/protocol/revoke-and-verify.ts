@@ -86,7 +86,12 @@ async function requestRevocation(
   let failure: ApiFailure = NO_CREDENTIAL
   for (const credential of [token, ...credentials]) {
     if (credential === null || !isHeaderSafe(credential)) continue
-    const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits))
+    const result = await retry(
+      budget,
+      random,
+      (limits) => api.revoke(credential, key.id, limits),
+      canPassSoon,
+    )
     if (result.ok) {
       Object.assign(evidence, { granted: true, rejected: false })
       return null
@@ -102,6 +107,11 @@ async function requestRevocation(
     if (![401, 403, 404].includes(failure.status ?? 0)) return failure
   }
   return failure
+}
+
+/** What answers instead of the API may do so for long: the next credential gets its turn before it is asked again. */
+function canPassSoon({ retryable, notFromApi }: ApiFailure): boolean {
+  return retryable && !notFromApi
 }
 
 export const NO_CREDENTIAL: ApiFailure = {

@@ -2,7 +2,7 @@ import { type ApiResult, isHeaderSafe, type KeyList, type ListedKey } from '../a
 import { retry } from '../retry/budget.ts'
 import { doubtAbout } from './evidence.ts'
 import type { Intent } from './intent.ts'
-import { matchIntent } from './ownership.ts'
+import { matchIntent } from './match-intent.ts'
 import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
 
 /** What came of looking for the key of one unanswered request. */
