@@ -25,11 +25,13 @@ export interface RevocationContext extends Deps {
   skew: number | null
 }
 
-type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'expiresAt'>
+type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'createdAt' | 'expiresAt'>
 
 /** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
+/** A replica may not know a key that is younger than this, in milliseconds; that it lacks one proves nothing yet. */
+const MAX_REPLICA_LAG_MS = 15_000
 /** A key counts as expired this long after its expiry, in milliseconds. */
 const EXPIRY_MARGIN_MS = 1_000
 
@@ -44,6 +46,7 @@ export async function revokeAndVerify(
 ): Promise<RevocationResult> {
   const evidence: Evidence = { granted: false, rejected: false, missing: false, expired: false }
   const token = key.token !== null && isHeaderSafe(key.token) ? key.token : null
+  const startedAt = context.clock.now()
   let wasGranted = false
   for (let round = 1; ; round++) {
     // Extend the deadline for 429s only in the first round.
@@ -54,7 +57,8 @@ export async function revokeAndVerify(
       token === null || isVerifiedRevoked(evidence)
         ? null
         : await probeUntilRejected(token, refusal, evidence, now)
-    if (token === null || (refusal !== null && evidence.rejected)) await checkList(key.id, evidence, now)
+    if (token === null || (refusal !== null && evidence.rejected))
+      await checkList(key, startedAt, evidence, now)
     wasGranted ||= evidence.granted
     const verified = isVerifiedRevoked(evidence)
     if (verified || (token === null && evidence.missing))
@@ -120,14 +124,15 @@ export const NO_CREDENTIAL: ApiFailure = {
   retryable: false,
 }
 
-/** Whether the expiry has passed by every clock that may be right: ours, the `Date` of a response, the API's own times. */
+/** Whether the expiry has passed by every clock that may be right: ours, the API's own times, the `Date` of a response. */
 function hasExpired(
   { expiresAt }: KeyToRevoke,
   dateSkew: number | null,
   { clock, skew }: RevocationContext,
 ): boolean {
-  const earliest = clock.now() + Math.min(0, dateSkew ?? 0, skew ?? 0)
-  return expiresAt !== null && expiresAt + EXPIRY_MARGIN_MS < earliest
+  const serverSkews = [skew, dateSkew].filter((known) => known !== null)
+  if (expiresAt === null || serverSkews.length === 0) return false
+  return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 
 /**
@@ -152,10 +157,20 @@ async function probeUntilRejected(
 }
 
 /** Notes in `evidence` whether a list that can be believed no longer shows the key. */
-async function checkList(id: string, evidence: Evidence, context: RevocationContext): Promise<void> {
-  const { api, budget, random, gone, credentials } = context
+async function checkList(
+  { id, createdAt }: KeyToRevoke,
+  startedAt: number,
+  evidence: Evidence,
+  context: RevocationContext,
+): Promise<void> {
+  const { api, clock, budget, random, gone, credentials, skew } = context
   const [credential] = credentials.filter(isHeaderSafe)
   if (credential === undefined) return
+  const age = Math.max(
+    clock.now() - startedAt,
+    createdAt === null ? 0 : clock.now() + (skew ?? 0) - createdAt,
+  )
+  if (age < MAX_REPLICA_LAG_MS && !evidence.granted) return
   const result = await retry(budget, random, (limits) => api.list(credential, limits))
   if (!result.ok) return
   const isShown = result.value.keys.some((key) => key.id === id)

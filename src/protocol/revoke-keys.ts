@@ -92,7 +92,10 @@ async function settleAll(state: SavedState, context: Context): Promise<Unresolve
     return { ...unresolved, failures: [...(await revoke()), ...unresolved.failures] }
   }
   const revoking = revoke()
-  await Promise.race([revoking, clock.sleep(LOOKUP_DELAY_MS)])
+  const wake = new AbortController()
+  const stopWaiting = () => wake.abort()
+  revoking.then(stopWaiting, stopWaiting)
+  if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
   const [failures, unresolved] = await Promise.all([revoking, resolve(end)])
   return { ...unresolved, failures: [...failures, ...unresolved.failures] }
 }
