@@ -16,8 +16,8 @@ import { userAgent } from './util/user-agent.ts'
 
 const cancellation = createCancellation(systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, cancellation.request)
-// Whatever still waits then, the runner is about to kill it; the record for post is already saved.
-cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), CANCEL.end).unref())
+// Exit before the runner kills this process; the record for post is already saved.
+cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), CANCEL.EXIT_MS).unref())
 
 async function run(): Promise<void> {
   try {
