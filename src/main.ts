@@ -1,5 +1,4 @@
 // Wires the real runner, network, clock and signals into the main step.
-import { getInput } from '@actions/core'
 import { createKeyApi } from './api/key-api.ts'
 import { createHttpClient } from './http/http-client.ts'
 import { logRequests } from './http/log-requests.ts'
@@ -11,7 +10,7 @@ import { requireCommandFiles } from './runner/command-files.ts'
 import { readInputs } from './runner/inputs.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from './runner/masking.ts'
 import { explainMissingSecrets, readRunContext } from './runner/missing-secrets.ts'
-import { debugLog, failStep, runner } from './runner/runner.ts'
+import { debugLog, failStep, getInput, runner } from './runner/runner.ts'
 import { bootedAt, certificateDigest, systemClock } from './util/system.ts'
 import { userAgent } from './util/user-agent.ts'
 

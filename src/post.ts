@@ -1,5 +1,4 @@
 // Wires the real runner, network and clock into the post step.
-import { getInput, getState } from '@actions/core'
 import { createKeyApi } from './api/key-api.ts'
 import { createHttpClient } from './http/http-client.ts'
 import { logRequests } from './http/log-requests.ts'
@@ -7,7 +6,7 @@ import { networkSettings } from './http/network-settings.ts'
 import { parseState } from './protocol/parse-state.ts'
 import { revokeKey } from './protocol/revoke-keys.ts'
 import { STATE_NAME } from './protocol/saved-state.ts'
-import { debugLog, failStep, runner } from './runner/runner.ts'
+import { debugLog, failStep, getInput, getState, runner } from './runner/runner.ts'
 import { bootedAt, certificateDigest, systemClock } from './util/system.ts'
 
 // Nothing is more urgent than the revocation: only the runner's kill stops it, a signal does not.

@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import * as core from '@actions/core'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import fc from 'fast-check'
-import { debugLog, failStep, runner } from '../../src/runner/runner.ts'
+import { debugLog, failStep, getInput, getState, runner } from '../../src/runner/runner.ts'
 import { commandIn, hostileText, linesOf } from './obeyed-commands.ts'
 
 let printed = ''
@@ -124,18 +125,68 @@ describe('debugLog', () => {
   })
 })
 
-describe('the runner’s files', () => {
+describe('beside @actions/core', () => {
+  const anyText = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    hostileText,
+    fc.constantFrom('ghadelimiter', 'ghadelimiterghadelimiter'),
+  )
+  /** The pairs in a file, as the runner reads them. */
+  const pairsIn = (path: string) => {
+    const lines = readFileSync(path, 'utf8').split('\n')
+    const [, name, delimiter = ''] = /^(.*?)<<(.*)$/s.exec(lines[0] ?? '') ?? []
+    const end = lines.indexOf(delimiter, 1)
+    return { name, value: lines.slice(1, end).join('\n'), rest: lines.slice(end + 1) }
+  }
+
   test.each([
-    ['GITHUB_OUTPUT', () => runner.setOutput('key', 'value')],
-    ['GITHUB_STATE', () => runner.saveState('record', 'value')],
-    ['GITHUB_ENV', () => runner.exportVariable('TEST_ONLY_KEY', 'value')],
-  ])('receive their values (%s)', (variable, write) => {
-    const path = setFile(variable)
-    write()
-    expect(readFileSync(path, 'utf8')).toMatch(/^\w+<<(ghadelimiter_[\w-]+)\r?\nvalue\r?\n\1\r?\n$/)
+    ['GITHUB_OUTPUT', 'setOutput'],
+    ['GITHUB_STATE', 'saveState'],
+    ['GITHUB_ENV', 'exportVariable'],
+  ] as const)('hands the runner the same value through %s, whatever it is', (variable, call) => {
+    // As a variable of this process, it may hold no NUL; the files may.
+    const value = anyText.map((text) => text.replaceAll('\0', ''))
+    fc.assert(
+      fc.property(value, (text) => {
+        const [ours, theirs] = [runner, core].map((writer) => {
+          const path = setFile(variable)
+          writer[call]('TEST_ONLY', text)
+          return pairsIn(path)
+        })
+        expect(ours).toEqual(theirs)
+        expect(ours).toEqual({ name: 'TEST_ONLY', value: Buffer.from(text).toString(), rest: [''] })
+      }),
+      { numRuns: 50 },
+    )
     expect(printed).toBe('')
   })
 
+  test('prints the same mask, whatever the secret', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        const [ours, theirs] = [runner, core].map(({ setSecret }) => {
+          printed = ''
+          setSecret(text)
+          return printed.replace(/\r?\n$/, '')
+        })
+        expect(ours).toBe(theirs)
+      }),
+    )
+  })
+
+  test('reads the same inputs and state', () => {
+    for (const [name, value] of Object.entries({
+      'INPUT_API-KEY': ' a\n',
+      INPUT_API_KEY: 'b',
+      STATE_record: ' {} ',
+    }))
+      process.env[name] = value
+    for (const name of ['api-key', 'api_key', 'none']) expect(getInput(name)).toBe(core.getInput(name))
+    for (const name of ['record', 'none']) expect(getState(name)).toBe(core.getState(name))
+  })
+})
+
+describe('the runner’s files', () => {
   test.each([
     ['GITHUB_OUTPUT', () => runner.setOutput('key', 'value'), 'later steps could not receive the key'],
     ['GITHUB_STATE', () => runner.saveState('record', 'value'), 'the post step could not revoke the key'],
@@ -150,6 +201,14 @@ describe('the runner’s files', () => {
       )
     },
   )
+
+  test('are not created if they are not there, as the runner would not read them', () => {
+    process.env.GITHUB_STATE = join(folder, 'none')
+    expect(() => runner.saveState('record', 'value')).toThrow(
+      /^Could not write the file GITHUB_STATE \(ENOENT: /,
+    )
+    expect(readdirSync(folder)).toEqual([])
+  })
 
   test('receive the summary', () => {
     const path = setFile('GITHUB_STEP_SUMMARY')

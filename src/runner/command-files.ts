@@ -7,8 +7,8 @@ const LOSSES = {
 }
 
 /**
- * Throws an Error if the runner does not set the variables `names`, which name the files that pass values on:
- * @actions/core would print commands to the log instead, with the key in them.
+ * Throws an Error if the runner does not set the variables `names`, which name the files that pass values on.
+ * Commands in the log would do the same, but they would show the key.
  */
 export function requireCommandFiles(env: NodeJS.ProcessEnv, names: string[]): void {
   const missing = names.filter((name) => !env[name])
@@ -19,14 +19,17 @@ export function requireCommandFiles(env: NodeJS.ProcessEnv, names: string[]): vo
     )
 }
 
-/** `write`, whose errors say which file could not be written, why, and what that means. */
+/**
+ * `write`, given the path that `variable` holds. The Error that it throws says which file could not be written, why, and
+ * what that means.
+ */
 export function namingFile<T extends unknown[]>(
   variable: keyof typeof LOSSES,
-  write: (...values: T) => void,
+  write: (path: string, ...values: T) => void,
 ): (...values: T) => void {
   return (...values) => {
     try {
-      write(...values)
+      write(process.env[variable] ?? '', ...values)
     } catch (error) {
       const reason = String(error).replace(/^Error: /, '')
       throw new Error(

@@ -1,15 +1,18 @@
-import type * as core from '@actions/core'
 import type { IssuedKey } from '../protocol/saved-state.ts'
 import { formatInstant } from '../util/instant.ts'
 import type { Inputs } from './inputs.ts'
 import { sanitizeName } from './sanitize.ts'
 
 /** What the steps use of the runner: the real one (runner.ts), or a recorder in tests. */
-export type Runner = Pick<
-  typeof core,
-  'info' | 'warning' | 'setSecret' | 'setOutput' | 'exportVariable' | 'saveState'
-> & {
-  /** Adds Markdown to the job summary; throws if it cannot be written. */
+export interface Runner {
+  info(text: string): void
+  warning(text: string): void
+  setSecret(secret: string): void
+  /** This and the next three throw an Error if the runner's file cannot be written. */
+  setOutput(name: string, value: string): void
+  exportVariable(name: string, value: string): void
+  saveState(name: string, value: string): void
+  /** Adds Markdown to the job summary. */
   writeSummary(markdown: string): void
 }
 
