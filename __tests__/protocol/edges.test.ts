@@ -34,7 +34,7 @@ describe('a cancellation', () => {
 test('the runner’s files have to be there', () => {
   expect(() => requireCommandFiles({ A: 'x', B: 'y' }, ['A', 'B'])).not.toThrow()
   expect(() => requireCommandFiles({ A: 'x', B: '' }, ['A', 'B', 'C'])).toThrow(
-    /does not set B and C, .*No key was asked for\./,
+    /does not set B and C, .*No key was requested\./,
   )
 })
 
@@ -118,10 +118,7 @@ describe('what a person reads', () => {
   })
 
   test('the lifetime, in minutes or hours', () => {
-    expect(issuedLine(key, INPUTS, Date.parse('2027-01-01T00:00:00Z'))).toContain(
-      'valid until 2027-01-01 03:00:00 UTC (3 h from now)',
-    )
-    expect(issuedLine(key, INPUTS, Date.parse('2027-01-01T02:00:00Z'))).toContain('(60 min from now)')
+    expect(issuedLine(key, INPUTS)).toContain('valid until 2027-01-01 03:00:00 UTC (for 3 h)')
   })
 
   test('text of the server’s cannot start a line, a command, a cell or a tag', () => {

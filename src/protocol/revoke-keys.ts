@@ -170,7 +170,7 @@ async function revokeHeldKeys(
 ): Promise<string[]> {
   const { runner, apiKey, gone } = context
   const failures: string[] = []
-  const revokeOne = async (key: IssuedKey): Promise<KeyRow> => {
+  const revokeOne = async (key: IssuedKey): Promise<KeyStatus> => {
     if (key.keep) {
       runner.info(
         `The key ${keyLabel(key)} stays valid until it expires${expiryOf(key)} (\`revoke: false\`).`,
@@ -182,12 +182,12 @@ async function revokeHeldKeys(
     if (result.revoked) gone.add(key.id)
     else
       failures.push(
-        `Could not confirm that API key ${keyLabel(key)} was revoked: ${result.failure.message}. ${whatNow(key)}`,
+        `Could not confirm that API key ${keyLabel(key)} was revoked: ${result.failure.message}. ${expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
       )
     return { key, status: report(key, result, context) }
   }
   const rows = await Promise.all(keys.map(revokeOne))
-  if (rows.length > 0) writeSummary(runner, 'SphereScout key after this job', 'Status', rows)
+  if (rows.length > 0) summarizeKeys(runner, 'SphereScout key after this job', rows)
   return failures
 }
 
@@ -197,11 +197,6 @@ function report(key: IssuedKey, result: RevocationResult, { runner, clock }: Con
   const proof = result.verified ? '; the API rejects it with 401' : ''
   runner.info(`${how}: API key ${keyLabel(key)}${proof}.`)
   return `**${how}**, ${formatUtc(clock.now())}`
-}
-
-function whatNow({ expiresAt }: IssuedKey): string {
-  if (expiresAt === null) return `Its expiry is not known; revoke it now: ${DASHBOARD}.`
-  return `It expires at ${formatUtc(expiresAt)}; to revoke it now: ${DASHBOARD}.`
 }
 
 function expiryOf({ expiresAt }: IssuedKey): string {
