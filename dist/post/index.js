@@ -5,14 +5,20 @@ const {
 	PROXIES,
 	AUTHORITIES,
 	createBudget,
+	zoneShift,
+	fitOf,
+	isWithin,
 	LATE_WRITE_GRACE_MS,
-	revokeOrphans,
+	doubtAbout,
+	isHeaderSafe,
+	NO_CREDENTIAL,
+	revokeAndVerify,
+	retry,
 	keyLabel,
 	formatExactly,
 	formatUtc,
-	isHeaderSafe,
-	writeSummary,
-	revokeAndVerify,
+	summarizeKeys,
+	expiryAdvice,
 	formatSeconds,
 	getState,
 	STATE_NAME,
@@ -21,10 +27,12 @@ const {
 	networkSettings,
 	certificateDigest,
 	createKeyApi,
+	logRequests,
 	createHttpClient,
+	debugLog,
 	systemClock,
 	runner,
-	setFailed,
+	failStep,
 } = require('../common/index.js')
 
 /**
@@ -108,9 +116,10 @@ function changedSettings(before, after) {
 	return { authorities: AUTHORITIES.filter(changed), proxies: PROXIES.filter(changed) }
 }
 
+// Used by the post step alone; a file of its own keeps it out of what the main step loads.
 /**
- * A budget until `deadline` that does not count the time for which a throttled server sends us away, as long as that
- * leads no further than `latest`. Both in milliseconds since 1970; `onWait` is told of each such wait, in milliseconds.
+ * A budget until `deadline` that does not count the waits that a rate limit asks for, as long as they lead no further
+ * than `latest`. Both in milliseconds since 1970; `onWait` is told of each such wait, in milliseconds.
  */
 function throttleBudget(deadline, latest, clock, onWait) {
 	let end = deadline
@@ -125,6 +134,80 @@ function throttleBudget(deadline, latest, clock, onWait) {
 			onWait(wait)
 		},
 	}
+}
+
+/**
+ * Is one of the listed keys the one that the request of `intent` made? Found only if exactly one key, created in the
+ * window of the request, has exactly the expiry asked for. A near miss, a match at another time, or a key without an
+ * expiry that was created in the window is ambiguous.
+ */
+function matchIntent(intent, list, context) {
+	const { known, skews, grid } = context
+	const to = intent.deadline + LATE_WRITE_GRACE_MS
+	const others = list.filter(({ id }) => !known.has(id))
+	const inWindow = ({ createdAt }) => createdAt !== null && isWithin(createdAt, [intent.sentAt, to], skews)
+	const fitness = ({ expiresAt }) => (expiresAt === null ? 'none' : fitOf(intent, expiresAt, grid))
+	const exact = others.filter((key) => fitness(key) === 'exact')
+	const [only] = exact
+	if (only && exact.length === 1 && inWindow(only)) return { kind: 'found', key: only }
+	const isNear = (key) => fitness(key) === 'near' && (key.createdAt === null || inWindow(key))
+	// A server that ignores or garbles the expiry leaves nothing to identify its key by but the time.
+	const isSuspect = (key) => key.expiresAt === null && inWindow(key)
+	const near = others.filter((key) => isNear(key) || isSuspect(key) || zoneShift(intent, key.expiresAt) !== 0)
+	const candidates = exact.length > 0 ? exact : near
+	return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
+}
+
+/**
+ * Looks once for the keys of unanswered create requests, and revokes those that this run certainly made. One result
+ * per intent, in order.
+ */
+async function revokeOrphans(intents, context) {
+	const read = await readList(context)
+	if (!read.ok) {
+		const { message, retryable } = read.failure
+		return intents.map(() => ({ kind: 'failed', reason: message, retryable, key: null }))
+	}
+	const { list, credential } = read.value
+	const doubt = doubtAbout(list, credential, context.gone)
+	const { known, grid, skew } = context
+	const results = []
+	for (const intent of intents) {
+		const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })
+		if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
+		else if (match.kind === 'ambiguous') results.push(match)
+		else results.push(await revokeOrphan(match.key, context))
+	}
+	return results
+}
+async function revokeOrphan(key, context) {
+	const result = await revokeAndVerify({ ...key, token: null }, context)
+	if (result.revoked) return { kind: 'revoked', key }
+	const { message, retryable } = result.failure
+	return { kind: 'failed', reason: message, retryable, key }
+}
+/**
+ * Reads the list with the first credential that may. A list of several pages is read twice, because a key that ends
+ * meanwhile moves the others up, past the page that is read next: what one reading missed, the other one shows.
+ */
+async function readList(context) {
+	const { api, budget, random, credentials } = context
+	let failure = NO_CREDENTIAL
+	for (const credential of credentials.filter(isHeaderSafe)) {
+		const read = () => retry(budget, random, (limits) => api.list(credential, limits))
+		const first = await read()
+		const last = first.ok && first.value.pages > 1 ? await read() : first
+		if (first.ok && last.ok) return { ...last, value: { list: merge(first.value, last.value), credential } }
+		if (!last.ok) failure = last.failure
+		// An authentication service that is down answers 401 to everything, and may come back.
+		if (failure.status === 401) failure = { ...failure, retryable: true }
+		if (failure.status !== 401 && failure.status !== 403) break
+	}
+	return { ok: false, skew: null, failure }
+}
+function merge(first, second) {
+	const byId = new Map([...first.keys, ...second.keys].map((key) => [key.id, key]))
+	return { ...second, keys: [...byId.values()], doubt: first.doubt ?? second.doubt }
 }
 
 /** Where a person revokes a key by hand. */
@@ -293,7 +376,10 @@ async function settleAll(state, context) {
 		return { ...unresolved, failures: [...(await revoke()), ...unresolved.failures] }
 	}
 	const revoking = revoke()
-	await Promise.race([revoking, clock.sleep(LOOKUP_DELAY_MS)])
+	const wake = new AbortController()
+	const stopWaiting = () => wake.abort()
+	revoking.then(stopWaiting, stopWaiting)
+	if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
 	const [failures, unresolved] = await Promise.all([revoking, resolve(end)])
 	return { ...unresolved, failures: [...failures, ...unresolved.failures] }
 }
@@ -358,12 +444,12 @@ async function revokeHeldKeys(keys, context, newBudget) {
 		if (result.revoked) gone.add(key.id)
 		else
 			failures.push(
-				`Could not confirm that API key ${keyLabel(key)} was revoked: ${result.failure.message}. ${whatNow(key)}`,
+				`Could not confirm that API key ${keyLabel(key)} was revoked: ${result.failure.message}. ${expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
 			)
 		return { key, status: report(key, result, context) }
 	}
 	const rows = await Promise.all(keys.map(revokeOne))
-	if (rows.length > 0) writeSummary(runner, 'SphereScout key after this job', 'Status', rows)
+	if (rows.length > 0) summarizeKeys(runner, 'SphereScout key after this job', rows)
 	return failures
 }
 function report(key, result, { runner, clock }) {
@@ -373,16 +459,12 @@ function report(key, result, { runner, clock }) {
 	runner.info(`${how}: API key ${keyLabel(key)}${proof}.`)
 	return `**${how}**, ${formatUtc(clock.now())}`
 }
-function whatNow({ expiresAt }) {
-	if (expiresAt === null) return `Its expiry is not known; revoke it now: ${DASHBOARD}.`
-	return `It expires at ${formatUtc(expiresAt)}; to revoke it now: ${DASHBOARD}.`
-}
 function expiryOf({ expiresAt }) {
 	return expiresAt === null ? '' : ` at ${formatUtc(expiresAt)}`
 }
 
 // Wires the real runner, network and clock into the post step.
-// Nothing is more urgent than the revocation: a signal does not stop it, only the runner's kill does.
+// Nothing is more urgent than the revocation: only the runner's kill stops it, a signal does not.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
 async function run() {
 	try {
@@ -391,14 +473,19 @@ async function run() {
 			random: Math.random,
 			runner,
 			connect: ({ apiUrl, proxy, userAgent }) =>
-				createKeyApi(createHttpClient(proxy), apiUrl, userAgent, systemClock.now),
+				createKeyApi(
+					logRequests(createHttpClient(proxy), debugLog(), systemClock.now),
+					apiUrl,
+					userAgent,
+					systemClock.now,
+				),
 			settings: networkSettings(process.env, certificateDigest),
 			bootedAt,
 			verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
 			policyWithoutRecord: () => (/^fail$/i.test(getInput('on-revoke-failure')) ? 'fail' : 'warn'),
 		})
 	} catch (error) {
-		setFailed(error instanceof Error ? error.message : String(error))
+		failStep(error)
 	}
 }
 void run()

@@ -9,7 +9,7 @@ import {
   issuedLine,
   keyLabel,
   type Runner,
-  writeSummary,
+  summarizeKeys,
 } from '../runner/report.ts'
 import { formatExactly, formatInstant } from '../util/instant.ts'
 import { createIntent, type Intent, type Precision } from './intent.ts'

@@ -3,12 +3,13 @@ import { changedSettings } from '../http/changed-settings.ts'
 import type { Budget } from '../retry/budget.ts'
 import { throttleBudget } from '../retry/throttle-budget.ts'
 import {
+  expiryAdvice,
   formatSeconds,
   formatUtc,
-  type KeyRow,
+  type KeyStatus,
   keyLabel,
   type Runner,
-  writeSummary,
+  summarizeKeys,
 } from '../runner/report.ts'
 import type { Intent } from './intent.ts'
 import type { FoundState } from './parse-state.ts'
