@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { parseAst } from 'rollup/parseAst'
 import { sizesOf } from '../../benchmark/sizes.ts'
@@ -120,4 +122,19 @@ test('dist contains the licenses of the packages that it uses', () => {
   const used = Object.values(ACCEPTED).flat()
   for (const name of BUNDLED_PACKAGES.filter((name) => used.some((path) => path.includes(`/${name}/`))))
     expect(licenses).toMatch(new RegExp(`^${name} \\d.*\\(MIT\\)$`, 'm'))
+})
+
+test('the archive of a release contains the actions, their source and the documents at the top, and nothing else', () => {
+  const git = (...args: string[]) => execFileSync('git', args, { cwd: fileURLToPath(root), encoding: 'utf8' })
+  const paths = git('ls-files', '--cached', '--others', '--exclude-standard').trim().split('\n')
+  const topLevel = [...new Set(paths.map((path) => path.split('/')[0] ?? ''))]
+  const attributes = git('check-attr', 'export-ignore', '--', ...topLevel)
+    .trim()
+    .split('\n')
+  const exported = topLevel.filter((name) => attributes.includes(`${name}: export-ignore: unspecified`))
+  expect(exported).toEqual(
+    expect.arrayContaining(['LICENSE', 'README.md', 'action.yml', 'dist', 'package.json']),
+  )
+  const expected = ['LICENSE', 'action.yml', 'audit', 'dist', 'package.json', 'rotate', 'src']
+  expect(exported.filter((name) => !expected.includes(name) && !name.endsWith('.md'))).toEqual([])
 })
