@@ -57,7 +57,9 @@ async function bundleCode({ entries, shared }: Bundle): Promise<OutputChunk[]> {
     chunkFileNames: `${shared}/index.js`,
     // Rollup finds the shared code by itself, but would name it after one of its modules.
     manualChunks: (id, { getModuleInfo }) =>
-      entryFiles.every((entry) => importsOf(entry, getModuleInfo).has(id)) ? 'common' : null,
+      shared !== undefined && entryFiles.every((entry) => importsOf(entry, getModuleInfo).has(id))
+        ? 'common'
+        : null,
     exports: 'named',
     interop: 'esModule',
     esModule: false,

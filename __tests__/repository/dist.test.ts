@@ -77,10 +77,12 @@ describe.each(bundles)('the bundle %s', (name, bundle) => {
     const nodes = nodesIn(parseAst(code))
 
     test('loads at its start only quick modules of Node, and the shared code', () => {
-      const shared = argumentsTo('require', nodes).filter((path) => !LOADED_AT_START.includes(String(path)))
-      const ups = '../'.repeat(folder.split('/').length)
-      expect(shared).toEqual(
-        bundle.shared && folder !== bundle.shared ? [`${ups}${bundle.shared}/index.js`] : [],
+      const others = argumentsTo('require', nodes).filter((path) => !LOADED_AT_START.includes(String(path)))
+      const own = new URL(`dist/${folder}/index.js`, root)
+      const expected =
+        bundle.shared === undefined || folder === bundle.shared ? [] : [`dist/${bundle.shared}/index.js`]
+      expect(others.map((path) => new URL(String(path), own).href)).toEqual(
+        expected.map((path) => new URL(path, root).href),
       )
     })
 
