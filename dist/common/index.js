@@ -1,5 +1,11 @@
 'use strict'
-const { openSync, constants, appendFileSync, closeSync, readFileSync } = require('node:fs')
+
+const http = require('node:http')
+const https = require('node:https')
+const tls = require('node:tls')
+const node_fs = require('node:fs')
+const crypto = require('node:crypto')
+const timers = require('node:timers/promises')
 
 /** There is no tunnel, so nothing of the request itself was sent. `lasting` says that asking again will not help. */
 class ProxyError extends Error {
@@ -24,7 +30,7 @@ function tunnelThrough(proxy, secure) {
 		const { protocol, host, hostname, port, username, password } = new URL(proxy)
 		const target = `${bracketed(String(options.host))}:${options.port}`
 		const login = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')
-		const open = protocol === 'https:' ? require('node:https').request : require('node:http').request
+		const open = protocol === 'https:' ? https.request : http.request
 		open({
 			method: 'CONNECT',
 			host: hostname.replace(/^\[|\]$/g, ''),
@@ -40,7 +46,7 @@ function tunnelThrough(proxy, secure) {
 				const status = answer.statusCode ?? 0
 				if (status === 200) {
 					socket.ref()
-					connected?.(null, secure ? require('node:tls').connect({ ...options, socket }) : socket)
+					connected?.(null, secure ? tls.connect({ ...options, socket }) : socket)
 					return
 				}
 				socket.destroy()
@@ -95,9 +101,7 @@ function createHttpClient(proxy) {
 function createAgent(protocol, proxy) {
 	const secure = protocol === 'https:'
 	const options = { keepAlive: true, rejectUnauthorized: true }
-	const agent = secure
-		? new (require('node:https').Agent)(options)
-		: new (require('node:http').Agent)(options)
+	const agent = secure ? new https.Agent(options) : new http.Agent(options)
 	if (proxy) agent.createConnection = tunnelThrough(proxy, secure)
 	return agent
 }
@@ -106,9 +110,7 @@ function exchange(request, agent, proxy) {
 		const { url, method, headers, body, cancel } = request
 		const secure = url.protocol === 'https:'
 		const options = { method, headers, agent }
-		const started = secure
-			? require('node:https').request(url, options)
-			: require('node:http').request(url, options)
+		const started = secure ? https.request(url, options) : http.request(url, options)
 		let connected = false
 		started.once('socket', (socket) => {
 			connected = started.reusedSocket || (!secure && !socket.connecting)
@@ -1072,11 +1074,11 @@ function appendValue(path, name, value) {
 }
 /** Throws if there is no such file: one that this process creates is not the one that the runner reads. */
 function append(path, text) {
-	const file = openSync(path, constants.O_APPEND | constants.O_WRONLY)
+	const file = node_fs.openSync(path, node_fs.constants.O_APPEND | node_fs.constants.O_WRONLY)
 	try {
-		appendFileSync(file, text)
+		node_fs.appendFileSync(file, text)
 	} finally {
-		closeSync(file)
+		node_fs.closeSync(file)
 	}
 }
 /** Prints a debug line; null unless debug logging is on, so that no one prepares lines for nothing. */
@@ -1113,10 +1115,7 @@ const bootedAt = Date.now() - uptime()
 /** The machine's clock, which for this process is not set any more. */
 const systemClock = {
 	now: () => bootedAt + uptime(),
-	sleep: (duration, signal) =>
-		require('node:timers/promises')
-			.setTimeout(duration, undefined, { signal })
-			.catch(() => {}),
+	sleep: (duration, signal) => timers.setTimeout(duration, undefined, { signal }).catch(() => {}),
 }
 /**
  * The SHA-256 digest, in hex, of the certificates to which the variable `name` leads by its `value`: a file's, or the
@@ -1126,57 +1125,55 @@ function certificateDigest(name, value) {
 	try {
 		const certificates =
 			name === 'NODE_EXTRA_CA_CERTS' || name === 'SSL_CERT_FILE'
-				? readFileSync(value)
-				: require('node:tls').getCACertificates('system').join('')
-		return require('node:crypto').createHash('sha256').update(certificates).digest('hex')
+				? node_fs.readFileSync(value)
+				: tls.getCACertificates('system').join('')
+		return crypto.createHash('sha256').update(certificates).digest('hex')
 	} catch {
 		return null
 	}
 }
 
-module.exports = {
-	AUTHORITIES,
-	CANCEL,
-	LATE_WRITE_GRACE_MS,
-	NO_CREDENTIAL,
-	PRECISIONS_US,
-	PROXIES,
-	STATE_NAME,
-	STATE_VERSION,
-	UNKNOWN_GRID_US,
-	backoff,
-	bootedAt,
-	certificateDigest,
-	clockNote,
-	coarsestGrid,
-	createBudget,
-	createCancellation,
-	createHttpClient,
-	createIntent,
-	createKeyApi,
-	debugLog,
-	doubtAbout,
-	expiryAdvice,
-	failStep,
-	fitOf,
-	formatExactly,
-	formatInstant,
-	formatSeconds,
-	formatUtc,
-	getInput,
-	getState,
-	gridBetween,
-	isHeaderSafe,
-	isWithin,
-	issuedLine,
-	keyLabel,
-	logRequests,
-	networkSettings,
-	requireCommandFiles,
-	retry,
-	revokeAndVerify,
-	runner,
-	summarizeKeys,
-	systemClock,
-	zoneShift,
-}
+exports.AUTHORITIES = AUTHORITIES
+exports.CANCEL = CANCEL
+exports.LATE_WRITE_GRACE_MS = LATE_WRITE_GRACE_MS
+exports.NO_CREDENTIAL = NO_CREDENTIAL
+exports.PRECISIONS_US = PRECISIONS_US
+exports.PROXIES = PROXIES
+exports.STATE_NAME = STATE_NAME
+exports.STATE_VERSION = STATE_VERSION
+exports.UNKNOWN_GRID_US = UNKNOWN_GRID_US
+exports.backoff = backoff
+exports.bootedAt = bootedAt
+exports.certificateDigest = certificateDigest
+exports.clockNote = clockNote
+exports.coarsestGrid = coarsestGrid
+exports.createBudget = createBudget
+exports.createCancellation = createCancellation
+exports.createHttpClient = createHttpClient
+exports.createIntent = createIntent
+exports.createKeyApi = createKeyApi
+exports.debugLog = debugLog
+exports.doubtAbout = doubtAbout
+exports.expiryAdvice = expiryAdvice
+exports.failStep = failStep
+exports.fitOf = fitOf
+exports.formatExactly = formatExactly
+exports.formatInstant = formatInstant
+exports.formatSeconds = formatSeconds
+exports.formatUtc = formatUtc
+exports.getInput = getInput
+exports.getState = getState
+exports.gridBetween = gridBetween
+exports.isHeaderSafe = isHeaderSafe
+exports.isWithin = isWithin
+exports.issuedLine = issuedLine
+exports.keyLabel = keyLabel
+exports.logRequests = logRequests
+exports.networkSettings = networkSettings
+exports.requireCommandFiles = requireCommandFiles
+exports.retry = retry
+exports.revokeAndVerify = revokeAndVerify
+exports.runner = runner
+exports.summarizeKeys = summarizeKeys
+exports.systemClock = systemClock
+exports.zoneShift = zoneShift

@@ -1,39 +1,6 @@
 'use strict'
-const {
-	STATE_VERSION,
-	UNKNOWN_GRID_US,
-	PROXIES,
-	AUTHORITIES,
-	createBudget,
-	zoneShift,
-	fitOf,
-	isWithin,
-	LATE_WRITE_GRACE_MS,
-	doubtAbout,
-	isHeaderSafe,
-	NO_CREDENTIAL,
-	revokeAndVerify,
-	retry,
-	keyLabel,
-	formatExactly,
-	formatUtc,
-	summarizeKeys,
-	expiryAdvice,
-	formatSeconds,
-	getState,
-	STATE_NAME,
-	getInput,
-	bootedAt,
-	networkSettings,
-	certificateDigest,
-	createKeyApi,
-	logRequests,
-	createHttpClient,
-	debugLog,
-	systemClock,
-	runner,
-	failStep,
-} = require('../common/index.js')
+
+const common = require('../common/index.js')
 
 /**
  * Reads what main saved; never throws. Each part is read by itself, so that a damaged one costs none of the others;
@@ -48,8 +15,8 @@ function parseState(text) {
 		return { kind: 'unreadable', reason: 'it is not JSON' }
 	}
 	if (!isFields(value)) return { kind: 'unreadable', reason: 'it is not a record' }
-	if (value.version !== STATE_VERSION)
-		return { kind: 'unreadable', reason: `its version is not ${STATE_VERSION}` }
+	if (value.version !== common.STATE_VERSION)
+		return { kind: 'unreadable', reason: `its version is not ${common.STATE_VERSION}` }
 	const { apiUrl } = value
 	if (!isText(apiUrl) || !URL.canParse(apiUrl)) return { kind: 'unreadable', reason: 'it holds no API URL' }
 	return { kind: 'record', ...readParts(value, apiUrl) }
@@ -69,7 +36,7 @@ function readParts(value, apiUrl) {
 		return sound
 	}
 	const state = {
-		version: STATE_VERSION,
+		version: common.STATE_VERSION,
 		apiUrl,
 		apiKey: part('apiKey', isFilled, null),
 		userAgent: part('userAgent', isHeaderText, 'spherescout-ephemeral-key'),
@@ -78,7 +45,7 @@ function readParts(value, apiUrl) {
 		bootedAt: part('bootedAt', isNumber, 0),
 		revoke: part('revoke', isFlag, true),
 		onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
-		grid: part('grid', isNumber, UNKNOWN_GRID_US),
+		grid: part('grid', isNumber, common.UNKNOWN_GRID_US),
 		skew: part('skew', isNumberOrNull, null),
 		keys: entries('keys', isKey),
 		intents: entries('intents', isIntent),
@@ -113,7 +80,7 @@ const isIntent = (value) =>
 /** The variables in which two sets of network settings differ, those about certificates and those about proxies. */
 function changedSettings(before, after) {
 	const changed = (name) => before[name] !== after[name]
-	return { authorities: AUTHORITIES.filter(changed), proxies: PROXIES.filter(changed) }
+	return { authorities: common.AUTHORITIES.filter(changed), proxies: common.PROXIES.filter(changed) }
 }
 
 // Used by the post step alone; a file of its own keeps it out of what the main step loads.
@@ -123,7 +90,7 @@ function changedSettings(before, after) {
  */
 function throttleBudget(deadline, latest, clock, onWait) {
 	let end = deadline
-	const budget = () => createBudget(end, clock)
+	const budget = () => common.createBudget(end, clock)
 	return {
 		left: () => budget().left(),
 		limits: () => budget().limits(),
@@ -143,17 +110,20 @@ function throttleBudget(deadline, latest, clock, onWait) {
  */
 function matchIntent(intent, list, context) {
 	const { known, skews, grid } = context
-	const to = intent.deadline + LATE_WRITE_GRACE_MS
+	const to = intent.deadline + common.LATE_WRITE_GRACE_MS
 	const others = list.filter(({ id }) => !known.has(id))
-	const inWindow = ({ createdAt }) => createdAt !== null && isWithin(createdAt, [intent.sentAt, to], skews)
-	const fitness = ({ expiresAt }) => (expiresAt === null ? 'none' : fitOf(intent, expiresAt, grid))
+	const inWindow = ({ createdAt }) =>
+		createdAt !== null && common.isWithin(createdAt, [intent.sentAt, to], skews)
+	const fitness = ({ expiresAt }) => (expiresAt === null ? 'none' : common.fitOf(intent, expiresAt, grid))
 	const exact = others.filter((key) => fitness(key) === 'exact')
 	const [only] = exact
 	if (only && exact.length === 1 && inWindow(only)) return { kind: 'found', key: only }
 	const isNear = (key) => fitness(key) === 'near' && (key.createdAt === null || inWindow(key))
 	// A server that ignores or garbles the expiry leaves nothing to identify its key by but the time.
 	const isSuspect = (key) => key.expiresAt === null && inWindow(key)
-	const near = others.filter((key) => isNear(key) || isSuspect(key) || zoneShift(intent, key.expiresAt) !== 0)
+	const near = others.filter(
+		(key) => isNear(key) || isSuspect(key) || common.zoneShift(intent, key.expiresAt) !== 0,
+	)
 	const candidates = exact.length > 0 ? exact : near
 	return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
 }
@@ -169,7 +139,7 @@ async function revokeOrphans(intents, context) {
 		return intents.map(() => ({ kind: 'failed', reason: message, retryable, key: null }))
 	}
 	const { list, credential } = read.value
-	const doubt = doubtAbout(list, credential, context.gone)
+	const doubt = common.doubtAbout(list, credential, context.gone)
 	const { known, grid, skew } = context
 	const results = []
 	for (const intent of intents) {
@@ -181,7 +151,7 @@ async function revokeOrphans(intents, context) {
 	return results
 }
 async function revokeOrphan(key, context) {
-	const result = await revokeAndVerify({ ...key, token: null }, context)
+	const result = await common.revokeAndVerify({ ...key, token: null }, context)
 	if (result.revoked) return { kind: 'revoked', key }
 	const { message, retryable } = result.failure
 	return { kind: 'failed', reason: message, retryable, key }
@@ -192,9 +162,9 @@ async function revokeOrphan(key, context) {
  */
 async function readList(context) {
 	const { api, budget, random, credentials } = context
-	let failure = NO_CREDENTIAL
-	for (const credential of credentials.filter(isHeaderSafe)) {
-		const read = () => retry(budget, random, (limits) => api.list(credential, limits))
+	let failure = common.NO_CREDENTIAL
+	for (const credential of credentials.filter(common.isHeaderSafe)) {
+		const read = () => common.retry(budget, random, (limits) => api.list(credential, limits))
 		const first = await read()
 		const last = first.ok && first.value.pages > 1 ? await read() : first
 		if (first.ok && last.ok) return { ...last, value: { list: merge(first.value, last.value), credential } }
@@ -213,7 +183,7 @@ function merge(first, second) {
 /** Where a person revokes a key by hand. */
 const DASHBOARD = 'Dashboard > Plans > API Keys'
 /** The longest that an unanswered request can still be under way when post starts: one attempt, and a slow server. */
-const MAX_WATCH_MS = 10_000 + LATE_WRITE_GRACE_MS
+const MAX_WATCH_MS = 10_000 + common.LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
 /** No look is begun with less time than this, in milliseconds: all that it would tell is that it had none. */
 const MIN_LOOKUP_MS = 1_000
@@ -227,7 +197,7 @@ async function resolveIntents(intents, context) {
 	const { runner, clock, budget } = context
 	const unanswered = intents.filter(({ answered }) => !answered).length
 	if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
-	const latest = Math.max(...intents.map(({ deadline }) => deadline + LATE_WRITE_GRACE_MS))
+	const latest = Math.max(...intents.map(({ deadline }) => deadline + common.LATE_WRITE_GRACE_MS))
 	const watchUntil = Math.min(latest, clock.now() + MAX_WATCH_MS)
 	let open = intents.map((intent) => ({
 		intent,
@@ -253,7 +223,7 @@ async function lookAgain(open, context) {
 		if (intent === undefined) continue
 		if (result.kind === 'revoked') {
 			context.gone.add(result.key.id)
-			context.runner.info(`Found and revoked the orphaned key ${keyLabel(result.key)}.`)
+			context.runner.info(`Found and revoked the orphaned key ${common.keyLabel(result.key)}.`)
 			// A gateway that repeats requests may have made another one with the same expiry.
 			left.push({ intent: { ...intent, answered: true }, result: { kind: 'absent', doubt: null } })
 		} else left.push({ intent, result })
@@ -288,10 +258,10 @@ function reasonOf({ answered }, result, isWatched) {
 		case 'failed':
 			return result.key === null
 				? `Could not determine whether ${what}: ${result.reason}`
-				: `Could not confirm that the orphaned API key ${keyLabel(result.key)} was revoked: ${result.reason}`
+				: `Could not confirm that the orphaned API key ${common.keyLabel(result.key)} was revoked: ${result.reason}`
 		case 'ambiguous':
 			return (
-				`An unanswered create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(keyLabel).join(', ')}); ` +
+				`An unanswered create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(common.keyLabel).join(', ')}); ` +
 				'revoked none, because some may belong to other runs'
 			)
 		case 'absent':
@@ -308,8 +278,11 @@ function sentences(byReason) {
 	return [...byReason].map(([reason, intents]) => {
 		const expiries = intents.map(({ expiry }) => expiry).sort((a, b) => a - b)
 		const [first = 0, last = 0] = [expiries[0], expiries.at(-1)]
-		const range = first === last ? formatExactly(first) : `${formatExactly(first)} to ${formatExactly(last)}`
-		const sentAt = formatUtc(Math.min(...intents.map((intent) => intent.sentAt)))
+		const range =
+			first === last
+				? common.formatExactly(first)
+				: `${common.formatExactly(first)} to ${common.formatExactly(last)}`
+		const sentAt = common.formatUtc(Math.min(...intents.map((intent) => intent.sentAt)))
 		const count = intents.length === 1 ? '' : ` (${intents.length} requests)`
 		return `${reason}${count}. Such a key was created about ${sentAt} and expires ${range}; to revoke it now: ${DASHBOARD}.`
 	})
@@ -400,7 +373,7 @@ function warnOrFail(failures, policy, runner) {
 function contextFor(state, deps) {
 	const { runner, clock, random, connect, settings, bootedAt } = deps
 	const isTrusted = changedSettings(state.settings, settings).authorities.length === 0
-	const apiKey = isTrusted && state.apiKey !== null && isHeaderSafe(state.apiKey) ? state.apiKey : null
+	const apiKey = isTrusted && state.apiKey !== null && common.isHeaderSafe(state.apiKey) ? state.apiKey : null
 	const shift = bootedAt - state.bootedAt
 	return {
 		...{ api: connect(state), clock, random, runner, apiKey, shift },
@@ -408,7 +381,7 @@ function contextFor(state, deps) {
 		gone: new Set(),
 		newBudget: (deadline) =>
 			throttleBudget(deadline, deadline + MAX_THROTTLE_WAIT_MS, clock, (wait) =>
-				runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}.`),
+				runner.info(`Rate limited by the API (429). Retrying in ${common.formatSeconds(wait)}.`),
 			),
 	}
 }
@@ -435,32 +408,32 @@ async function revokeHeldKeys(keys, context, newBudget) {
 	const revokeOne = async (key) => {
 		if (key.keep) {
 			runner.info(
-				`The key ${keyLabel(key)} stays valid until it expires${expiryOf(key)} (\`revoke: false\`).`,
+				`The key ${common.keyLabel(key)} stays valid until it expires${expiryOf(key)} (\`revoke: false\`).`,
 			)
 			return { key, status: '**Kept** until it expires (`revoke: false`)' }
 		}
 		const credentials = apiKey === null ? [] : [apiKey]
-		const result = await revokeAndVerify(key, { ...context, budget: newBudget(), credentials })
+		const result = await common.revokeAndVerify(key, { ...context, budget: newBudget(), credentials })
 		if (result.revoked) gone.add(key.id)
 		else
 			failures.push(
-				`Could not confirm that API key ${keyLabel(key)} was revoked: ${result.failure.message}. ${expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
+				`Could not confirm that API key ${common.keyLabel(key)} was revoked: ${result.failure.message}. ${common.expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
 			)
 		return { key, status: report(key, result, context) }
 	}
 	const rows = await Promise.all(keys.map(revokeOne))
-	if (rows.length > 0) summarizeKeys(runner, 'SphereScout key after this job', rows)
+	if (rows.length > 0) common.summarizeKeys(runner, 'SphereScout key after this job', rows)
 	return failures
 }
 function report(key, result, { runner, clock }) {
 	if (!result.revoked) return '**Revocation not confirmed**'
 	const how = `${result.alreadyRevoked ? 'Already revoked or expired' : 'Revoked'}${result.verified ? ' (verified)' : ''}`
 	const proof = result.verified ? '; the API rejects it with 401' : ''
-	runner.info(`${how}: API key ${keyLabel(key)}${proof}.`)
-	return `**${how}**, ${formatUtc(clock.now())}`
+	runner.info(`${how}: API key ${common.keyLabel(key)}${proof}.`)
+	return `**${how}**, ${common.formatUtc(clock.now())}`
 }
 function expiryOf({ expiresAt }) {
-	return expiresAt === null ? '' : ` at ${formatUtc(expiresAt)}`
+	return expiresAt === null ? '' : ` at ${common.formatUtc(expiresAt)}`
 }
 
 // Wires the real runner, network and clock into the post step.
@@ -468,24 +441,24 @@ function expiryOf({ expiresAt }) {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
 async function run() {
 	try {
-		await revokeKeys(parseState(getState(STATE_NAME)), {
-			clock: systemClock,
+		await revokeKeys(parseState(common.getState(common.STATE_NAME)), {
+			clock: common.systemClock,
 			random: Math.random,
-			runner,
+			runner: common.runner,
 			connect: ({ apiUrl, proxy, userAgent }) =>
-				createKeyApi(
-					logRequests(createHttpClient(proxy), debugLog(), systemClock.now),
+				common.createKeyApi(
+					common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now),
 					apiUrl,
 					userAgent,
-					systemClock.now,
+					common.systemClock.now,
 				),
-			settings: networkSettings(process.env, certificateDigest),
-			bootedAt,
+			settings: common.networkSettings(process.env, common.certificateDigest),
+			bootedAt: common.bootedAt,
 			verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
-			policyWithoutRecord: () => (/^fail$/i.test(getInput('on-revoke-failure')) ? 'fail' : 'warn'),
+			policyWithoutRecord: () => (/^fail$/i.test(common.getInput('on-revoke-failure')) ? 'fail' : 'warn'),
 		})
 	} catch (error) {
-		failStep(error)
+		common.failStep(error)
 	}
 }
 void run()
