@@ -381,7 +381,7 @@ function toIssuedKey({ token, prefix, createdAt, expiresAt }, id) {
 function revocationContext(context, budget) {
 	const { api, clock, random, inputs, journal } = context
 	const { skew } = journal.learned()
-	return { api, clock, random, budget, credentials: [inputs.apiKey], gone: new Set(), skew }
+	return { api, clock, random, budget, credentials: [inputs.apiKey], skew }
 }
 function setOutputs(key, inputs, runner) {
 	const token = key.token ?? ''
@@ -610,7 +610,7 @@ async function run() {
 		const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
 		const send = common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now)
 		await issueKey(inputs, {
-			api: common.createKeyApi(send, inputs.apiUrl, agent, common.systemClock.now),
+			api: common.createIssuingApi(common.createCaller(send, agent, common.systemClock.now), inputs.apiUrl),
 			clock: common.systemClock,
 			random: Math.random,
 			runner: common.runner,
