@@ -3,7 +3,7 @@ import { getInput, setFailed, setSecret } from '@actions/core'
 import { context } from '@actions/github'
 import { createKeyApi } from './api/key-api.ts'
 import { createHttpClient } from './http/http-client.ts'
-import { networkSettings } from './http/network-settings.ts'
+import { networkSettings, proxyLogins } from './http/network-settings.ts'
 import { proxyFor } from './http/proxy-for-url.ts'
 import { issueKey } from './protocol/issue-key.ts'
 import { CANCEL, createCancellation } from './retry/cancellation.ts'
@@ -11,7 +11,7 @@ import { requireCommandFiles } from './runner/command-files.ts'
 import { explainMissingSecrets, readInputs } from './runner/inputs.ts'
 import { maskedForms } from './runner/masking.ts'
 import { runner } from './runner/runner.ts'
-import { bootedAt, certificateDigest, systemClock } from './util/system.ts'
+import { bootedAt, systemClock } from './util/system.ts'
 import { userAgent } from './util/user-agent.ts'
 
 const cancellation = createCancellation(systemClock.now)
@@ -22,6 +22,7 @@ cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exi
 async function run(): Promise<void> {
   try {
     for (const form of maskedForms(getInput('api-key'))) setSecret(form)
+    for (const form of proxyLogins(process.env).flatMap(maskedForms)) setSecret(form)
     const inputs = readInputs(getInput, explainMissingSecrets(context))
     requireCommandFiles(process.env, [
       'GITHUB_STATE',
@@ -38,7 +39,7 @@ async function run(): Promise<void> {
       cancellation,
       userAgent: agent,
       proxy,
-      settings: networkSettings(process.env, certificateDigest),
+      settings: networkSettings(process.env),
       bootedAt,
     })
   } catch (error) {

@@ -7,7 +7,7 @@ import { parseState } from './protocol/parse-state.ts'
 import { revokeKey } from './protocol/revoke-keys.ts'
 import { STATE_NAME } from './protocol/saved-state.ts'
 import { runner } from './runner/runner.ts'
-import { bootedAt, certificateDigest, systemClock } from './util/system.ts'
+import { bootedAt, systemClock } from './util/system.ts'
 
 // Nothing is more urgent than the revocation: a signal does not stop it, only the runner's kill does.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
@@ -20,7 +20,7 @@ async function run(): Promise<void> {
       runner,
       connect: ({ apiUrl, proxy, userAgent }) =>
         createKeyApi(createHttpClient(proxy), apiUrl, userAgent, systemClock.now),
-      settings: networkSettings(process.env, certificateDigest),
+      settings: networkSettings(process.env),
       bootedAt,
       verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
       policyWithoutRecord: () => (/^fail$/i.test(getInput('on-revoke-failure')) ? 'fail' : 'warn'),

@@ -95,9 +95,11 @@ export function createKeyApi(send: HttpClient, apiUrl: string, userAgent: string
     } catch (error) {
       if (!(error instanceof HttpError)) throw error
       const message = `${url.host}: ${error.message}`
-      // Neither a certificate nor a proxy's refusal changes by asking again.
-      const retryable = error.fault !== 'certificate' && error.fault !== 'proxy'
-      return { ok: false, skew: null, failure: { message, mayHaveActed: error.mayHaveActed, retryable } }
+      return {
+        ok: false,
+        skew: null,
+        failure: { message, mayHaveActed: error.mayHaveActed, retryable: error.retryable },
+      }
     }
   }
 

@@ -6,20 +6,38 @@ export const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].fl
   name.toLowerCase(),
 ])
 
+/** The variables that decide which authorities this process trusts and which way its requests go, with their values. */
+export function networkSettings(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    [...AUTHORITIES, ...PROXIES].flatMap((name) => {
+      const value = env[name]
+      return value ? [[name, value]] : []
+    }),
+  )
+}
+
+/** Masking a shorter user name, such as `ci`, would ruin the log; a longer one without a password may be a token. */
+const MIN_TOKEN_LENGTH = 8
+
 /**
- * The variables that decide whom this process trusts and which way its requests go, with their values; and with a
- * digest of the certificates to which they lead, as a later step may swap these. `digest` gives null for what cannot be
- * read.
+ * What to mask of the logins in the proxy variables: each password and `user:password`, as written and decoded. Reads
+ * malformed addresses too, as they are saved all the same.
  */
-export function networkSettings(
-  env: NodeJS.ProcessEnv,
-  digest: (name: string, value: string) => string | null,
-): Record<string, string> {
-  const settings: Record<string, string> = {}
-  for (const name of [...AUTHORITIES, ...PROXIES]) {
-    const value = env[name]
-    if (!value) continue
-    settings[name] = AUTHORITIES.includes(name) ? `${value} ${digest(name, value) ?? 'unreadable'}` : value
+export function proxyLogins(env: NodeJS.ProcessEnv): string[] {
+  const logins = PROXIES.flatMap((name) => {
+    const [, user = '', password] =
+      /^\s*(?:[a-z][a-z\d+.-]*:\/\/)?([^:]*?)(?::(.*))?@/is.exec(env[name] ?? '') ?? []
+    if (password) return [password, `${user}:${password}`]
+    return user.length >= MIN_TOKEN_LENGTH ? [user] : []
+  })
+  return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
+}
+
+/** decodeURIComponent, or the text as it is where that cannot be decoded. */
+export function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
   }
-  return settings
 }
