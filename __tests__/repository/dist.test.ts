@@ -42,7 +42,7 @@ describe.each(FILES)('dist/%s/index.js', (part) => {
     const taken = [...code.matchAll(/\b(?:require|getBuiltinModule|import)\(([^)]*)\)|^import .*$/gm)]
     const names = taken.map(([whole, name = whole]) => name.replace(/^'(?:node:)?|'$/g, ''))
     const common = part === 'common' ? [] : ['../common/index.js']
-    const allowed = [...common, 'crypto', 'fs', 'os', 'http', 'https', 'timers/promises', 'tls']
+    const allowed = [...common, 'crypto', 'fs', 'os', 'http', 'https', 'net', 'timers/promises', 'tls']
     expect(names.filter((name) => !allowed.includes(name))).toEqual([])
     expect(names).toEqual(expect.arrayContaining(common))
   })

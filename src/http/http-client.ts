@@ -1,7 +1,7 @@
 import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { describeError, HttpError, type NodeError } from './http-error.ts'
-import { ADDRESS_TIMEOUT_MS, tunnelThrough } from './proxy-tunnel.ts'
+import { ADDRESS_TIMEOUT_MS, nodeModule, tunnelThrough } from './proxy-tunnel.ts'
 
 export { HttpError, type HttpErrorKind } from './http-error.ts'
 
@@ -28,44 +28,36 @@ export interface HttpResponse {
 export type HttpClient = (request: HttpRequest) => Promise<HttpResponse>
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
-/** A resolver may err for a moment; with the usual backoff, this many attempts take 3.5 s at most. */
+/** With the usual backoff, 3.5 s at most: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 
 /**
  * An HttpClient over real sockets, through `proxy` (a URL; empty for none). Connections are reused, but not for a POST:
- * if the server has just closed one, that looks like a lost response to a create. Certificates are always verified: the
- * agent's option outranks NODE_TLS_REJECT_UNAUTHORIZED. A name that does not exist is permanent for the fourth POST in
- * a row; other requests are about a key that the host created, so its name did exist.
+ * one that the server has just closed looks like a lost response to a create. Certificates are always verified: the
+ * agent's option outranks NODE_TLS_REJECT_UNAUTHORIZED. The fourth POST to a name that does not exist is not retryable.
  */
 export function createHttpClient(proxy: string): HttpClient {
   const agents: Record<string, Agent> = {}
   const via = proxy && ` (through the proxy ${new URL(proxy).host})`
   let unknownHost = 0
   return async (request) => {
-    const { method, url } = request
-    const reused = method === 'POST' ? undefined : agents[url.protocol]
-    const agent = reused ?? createAgent(url.protocol, proxy)
-    agents[url.protocol] = agent
-    try {
-      const response = await exchange(request, agent, via)
-      unknownHost = 0
-      return response
-    } catch (error) {
-      if (!(error instanceof HttpError)) throw error
-      unknownHost = error.kind === 'unknown-host' ? unknownHost + 1 : 0
-      if (unknownHost < MAX_UNKNOWN_HOST || method !== 'POST') throw error
-      throw new HttpError(error.kind, error.mayHaveActed, error.message, false)
-    }
+    const { protocol } = request.url
+    const creates = request.method === 'POST'
+    const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
+    agents[protocol] = agent
+    return exchange(request, agent, via).catch((error: HttpError) => {
+      // Any other request is about a key, so the name did exist, and may come back.
+      if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+      throw error
+    })
   }
 }
 
 function createAgent(protocol: string, proxy: string): Agent {
-  const secure = protocol === 'https:'
+  const { Agent } = nodeModule(protocol)
   const options = { keepAlive: true, rejectUnauthorized: true }
-  const agent = secure
-    ? new (process.getBuiltinModule('node:https').Agent)(options)
-    : new (process.getBuiltinModule('node:http').Agent)(options)
-  if (proxy) agent.createConnection = tunnelThrough(proxy, secure)
+  const agent = new Agent(options)
+  if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
   return agent
 }
 
@@ -73,9 +65,15 @@ type Fail = (error: HttpError) => void
 
 function exchange(request: HttpRequest, agent: Agent, via: string): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
-    const secure = request.url.protocol === 'https:'
-    const sent = start(request, agent, secure)
-    const isConnected = trackConnection(sent, secure)
+    const { url, method, headers, body } = request
+    const options = {
+      method,
+      agent,
+      headers: { 'Accept-Encoding': 'identity', ...headers },
+      autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
+    }
+    const sent = nodeModule(url.protocol).request(url, options)
+    const isConnected = trackConnection(sent, url.protocol === 'https:')
     const fail: Fail = (error) => {
       stopDeadline()
       reject(error)
@@ -91,31 +89,18 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
     )
     sent.once('upgrade', () => fail(upgradeError()))
     sent.once('response', (response) => {
-      readBody(response, fail, (body) => {
+      readBody(response, fail, (text) => {
         stopDeadline()
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body })
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
       })
     })
-    sent.end(request.body)
+    sent.end(body)
   })
 }
 
 const upgradeError = () => new HttpError('protocol', true, 'answered 101 and switched to another protocol')
 
-function start({ url, method, headers }: HttpRequest, agent: Agent, secure: boolean): ClientRequest {
-  const options = {
-    method,
-    agent,
-    // Without this header, any content coding would do (RFC 9110, section 12.5.3).
-    headers: { 'Accept-Encoding': 'identity', ...headers },
-    autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
-  }
-  return secure
-    ? process.getBuiltinModule('node:https').request(url, options)
-    : process.getBuiltinModule('node:http').request(url, options)
-}
-
-/** Returns a function that tells whether the connection of `sent` is complete, TLS included. */
+/** Returns a function that says whether the connection is complete, TLS included. */
 function trackConnection(sent: ClientRequest, secure: boolean): () => boolean {
   let connected = false
   sent.once('socket', (socket: Socket) => {
@@ -128,7 +113,7 @@ function trackConnection(sent: ClientRequest, secure: boolean): () => boolean {
   return () => connected
 }
 
-/** Calls `expire` when the request has had its time; returns a function that stops this clock. */
+/** Calls `expire` when the time of a request is over, unless the function that it returns is called before. */
 function startDeadline({ timeout, cancel, grace }: HttpRequest, expire: () => void): () => void {
   const timers = [setTimeout(expire, timeout)]
   const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
@@ -140,10 +125,7 @@ function startDeadline({ timeout, cancel, grace }: HttpRequest, expire: () => vo
   }
 }
 
-/**
- * Reads the body of `response` as UTF-8, less a byte order mark. A compressed body is an error with a status of 2xx; it
- * is taken as empty with any other status, which says enough by itself.
- */
+/** Reads the body, less a byte order mark. A compressed one is an error with a 2xx, and empty with any other status. */
 function readBody(response: IncomingMessage, fail: Fail, done: (body: string) => void): void {
   const { statusCode = 0, headers } = response
   const coding = headers['content-encoding'] ?? ''
@@ -165,11 +147,9 @@ function readBody(response: IncomingMessage, fail: Fail, done: (body: string) =>
       fail(new HttpError('protocol', true, `answered ${statusCode} in ${name}, which was not asked for`))
     else
       done(
-        encoded
-          ? ''
-          : Buffer.concat(chunks)
-              .toString('utf8')
-              .replace(/^\uFEFF/, ''),
+        Buffer.concat(encoded ? [] : chunks)
+          .toString()
+          .replace(/^\uFEFF/, ''),
       )
   })
 }

@@ -20,7 +20,7 @@ const PERMANENT: HttpErrorKind[] = ['certificate', 'proxy', 'protocol']
 export class HttpError extends Error {
   readonly kind: HttpErrorKind
   readonly mayHaveActed: boolean
-  readonly retryable: boolean
+  retryable: boolean
 
   constructor(
     kind: HttpErrorKind,
@@ -43,7 +43,7 @@ export interface NodeError extends NodeJS.ErrnoException {
 
 /** The first byte of a TLS alert; no HTTP response starts with it. */
 const TLS_ALERT = 0x15
-/** Node's codes for a failed check of a certificate, and what to do about the common ones. */
+/** Node's codes for a certificate that was not accepted. */
 const CERTIFICATE = /^(?!ERR_SSL|EPROTO).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
 const CERTIFICATE_HINTS: [codes: RegExp, hint: string][] = [
   [
@@ -55,8 +55,8 @@ const CERTIFICATE_HINTS: [codes: RegExp, hint: string][] = [
 ]
 
 /**
- * Describes an error of Node's for the person who has to fix the network, and keeps its code. `connected`: the
- * connection was complete, TLS included. `via` names the proxy, if there is one.
+ * Describes an error of Node's for the person who has to fix the network. `connected`: the connection was complete, TLS
+ * included. `via` names the proxy, if there is one.
  */
 export function describeError(error: NodeError, connected: boolean, via = ''): HttpError {
   const list = (error.errors ?? [error]).map(({ code }) => code ?? 'closed early')
@@ -66,7 +66,7 @@ export function describeError(error: NodeError, connected: boolean, via = ''): H
   const failure = (kind: HttpErrorKind, what: string, hint = '', acted = connected, retryable?: boolean) =>
     new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`, retryable)
 
-  // These alerts end the server's handshake, so it read no request, even if ours was complete (TLS 1.3).
+  // It ends the server's handshake, so no request was read, even if our handshake was complete (TLS 1.3).
   if (/alert.(certificate.required|bad.certificate)/i.test(codes))
     return failure('certificate', 'requires a client certificate', '', false)
   if (error.rawPacket?.[0] === TLS_ALERT)
@@ -82,7 +82,7 @@ export function describeError(error: NodeError, connected: boolean, via = ''): H
   if (/wrong.version.number|packet.length/i.test(codes))
     return failure('protocol', 'does not speak TLS on this port')
   if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
-  // A load balancer that restarts ends handshakes too, but not with a refusal of what was offered.
+  // A load balancer that restarts ends handshakes too, but not with these two.
   const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
   const hint = refused ? 'it may require a client certificate' : ''
   return failure('refused', 'the TLS handshake failed', hint, false, !refused)

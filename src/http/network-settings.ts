@@ -6,34 +6,29 @@ export const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].fl
   name.toLowerCase(),
 ])
 
-/** The variables that decide which authorities this process trusts and which way its requests go, with their values. */
+/** The variables above that are set, with their values. */
 export function networkSettings(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(
-    [...AUTHORITIES, ...PROXIES].flatMap((name) => {
-      const value = env[name]
-      return value ? [[name, value]] : []
-    }),
+    [...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
   )
 }
 
-/** Masking a shorter user name, such as `ci`, would ruin the log; a longer one without a password may be a token. */
-const MIN_TOKEN_LENGTH = 8
-
 /**
- * What to mask of the logins in the proxy variables: each password and `user:password`, as written and decoded. Reads
- * malformed addresses too, as they are saved all the same.
+ * What to mask of the logins in the proxy variables: each password and `user:password`, as written and decoded.
+ * Malformed addresses are read too, as they are saved too.
  */
 export function proxyLogins(env: NodeJS.ProcessEnv): string[] {
   const logins = PROXIES.flatMap((name) => {
     const [, user = '', password] =
       /^\s*(?:[a-z][a-z\d+.-]*:\/\/)?([^:]*?)(?::(.*))?@/is.exec(env[name] ?? '') ?? []
     if (password) return [password, `${user}:${password}`]
-    return user.length >= MIN_TOKEN_LENGTH ? [user] : []
+    // Without a password, it may be a token; but to mask a name such as `ci` would ruin the log.
+    return user.length < 8 ? [] : [user]
   })
   return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
 }
 
-/** decodeURIComponent, or the text as it is where that cannot be decoded. */
+/** decodeURIComponent; the text itself if it is not encoded. */
 export function percentDecoded(text: string): string {
   try {
     return decodeURIComponent(text)

@@ -1,11 +1,14 @@
+/** As the URL parser writes these hosts. */
+const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
+
 /**
  * The proxy for requests to `url`, as an http or https URL; empty for none. Chosen as curl and Go do: HTTPS_PROXY or
- * HTTP_PROXY by the scheme, else ALL_PROXY, unless NO_PROXY exempts the host; lower case first. Loopback hosts never
- * get one: a proxy would read what is sent to them in the clear. Throws if the variable names no proxy that can be used.
+ * HTTP_PROXY by the scheme, else ALL_PROXY, unless NO_PROXY exempts the host; lower case first. Never one
+ * for loopback hosts, as it could read a key sent to them in the clear. Throws if the variable names no usable proxy.
  */
 export function proxyFor(url: URL, env: NodeJS.ProcessEnv): string {
   const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
-  if (isLoopback(url) || exempt.some((entry) => covers(entry, url))) return ''
+  if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
   const own = `${url.protocol.slice(0, -1)}_proxy`
   const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
   return name === undefined ? '' : readProxy(name, env[name]?.trim() ?? '', own.toUpperCase(), url.hostname)
@@ -28,12 +31,6 @@ function readProxy(name: string, value: string, own: string, host: string): stri
   return proxy
 }
 
-function isLoopback({ hostname }: URL): boolean {
-  return (
-    /(^|\.)localhost\.?$/.test(hostname) || ['127.0.0.0/8', '::1'].some((range) => within(hostname, range))
-  )
-}
-
 /**
  * Whether one entry of NO_PROXY covers `url`: `*`, an IP address or CIDR range, or a name, which covers its subdomains
  * too (after `.` or `*.`, only these); each with `:port` or without.
@@ -53,11 +50,12 @@ function covers(entry: string, { protocol, hostname, port }: URL): boolean {
 function within(host: string, range: string): boolean {
   const { BlockList, isIP } = process.getBuiltinModule('node:net')
   const [bare = '', address = '', prefix] = `${host}/${range}`.replace(/[[\]]/g, '').split('/')
-  const family = (text: string) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
-  const most = isIP(address) === 6 ? 128 : 32
-  const length = /^\d*$/.test(prefix ?? '') ? Number(prefix ?? most) : Infinity
-  if (!isIP(bare) || !isIP(address) || length > most) return false
+  const [family, bits] = isIP(address) === 6 ? (['ipv6', 128] as const) : (['ipv4', 32] as const)
   const list = new BlockList()
-  list.addSubnet(address, length, family(address))
-  return list.check(bare, family(bare))
+  try {
+    list.addSubnet(address, Number(prefix || bits), family)
+    return list.check(bare, isIP(bare) === 6 ? 'ipv6' : 'ipv4')
+  } catch {
+    return false
+  }
 }

@@ -4,10 +4,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { describeError, HttpError, type NodeError } from './http-error.ts'
 import { percentDecoded } from './network-settings.ts'
 
-/**
- * How long each address of a host gets before the next one is tried. Node's 250 ms are too short for a slow line: it
- * gives the good address up, and fails if the last one is dead.
- */
+/** How long one address of a host gets before the next one is tried. Node's 250 ms are too short for a slow line. */
 export const ADDRESS_TIMEOUT_MS = 3_000
 
 type Connected = (error: Error | null, stream: Duplex) => void
@@ -45,21 +42,25 @@ export function tunnelThrough(proxy: string, secure: boolean) {
 
 function requestTunnel(proxy: string, target: string): ClientRequest {
   const { protocol, hostname, port, username, password } = new URL(proxy)
-  const secure = protocol === 'https:'
   const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
   const options = {
     method: 'CONNECT',
     host: hostname.replace(/^\[|\]$/g, ''),
-    port: port || (secure ? 443 : 80),
+    port: port || (protocol === 'https:' ? 443 : 80),
     path: target,
     headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
     agent: false as const,
     rejectUnauthorized: true,
     autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
   }
-  return secure
-    ? process.getBuiltinModule('node:https').request(options)
-    : process.getBuiltinModule('node:http').request(options)
+  return nodeModule(protocol).request(options)
+}
+
+/** Node's module for `http:` or `https:`, loaded when it is needed. */
+export function nodeModule(protocol: string): Pick<typeof import('node:http'), 'Agent' | 'request'> {
+  return protocol === 'https:'
+    ? process.getBuiltinModule('node:https')
+    : process.getBuiltinModule('node:http')
 }
 
 function refusal(host: string, status: number): HttpError {

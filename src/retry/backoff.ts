@@ -17,28 +17,19 @@ export function backoff(
   return Math.ceil((retryAfter ?? 0) + random * Math.min(Math.max(exponential, spread), most))
 }
 
-/** No server means to send a client away for longer than a year. */
+/** The three forms of RFC 9110, section 5.6.7; the last one has no zone. Date.parse alone takes `4s` for a day in 2001. */
+const HTTP_DATE =
+  /^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
+/** A year: no server means more. */
 const MAX_RETRY_AFTER_MS = 365 * 86_400_000
 
 /**
- * The wait that a Retry-After header asks for, in milliseconds, by RFC 9110: seconds, or an HTTP date seen from `now`
- * (by the server's clock). Takes fractions (rounded up) and the first number of a list (two joined headers) as well.
- * Undefined for anything else.
+ * The wait that a Retry-After header asks for, in milliseconds: seconds, or an HTTP date seen from `now` (by the
+ * server's clock); undefined if it is neither. Fractions are rounded up, and of a list (two headers), the first counts.
  */
-export function parseRetryAfter(header: string | undefined, now: number): number | undefined {
-  const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header ?? '') ?? []
-  const wait = seconds === undefined ? parseHttpDate(header ?? '') - now : Math.ceil(Number(seconds)) * 1000
+export function parseRetryAfter(header = '', now: number): number | undefined {
+  const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
+  const date = HTTP_DATE.test(header) ? Date.parse(header.replace(/(\d{4})\s*$/, '$1 GMT')) : Number.NaN
+  const wait = seconds === undefined ? date - now : Math.ceil(Number(seconds)) * 1000
   return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS)
-}
-
-/** The three forms of RFC 9110, section 5.6.7. Date.parse alone takes `4s` for a day in 2001. */
-const HTTP_DATE =
-  /^(?:[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} [\d:]{8} GMT|[A-Z][a-z]+day, \d{2}-[A-Z][a-z]{2}-\d{2} [\d:]{8} GMT|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4})$/
-
-/** An HTTP date in milliseconds since 1970; NaN for any other text. */
-export function parseHttpDate(text: string): number {
-  const date = text.trim()
-  if (!HTTP_DATE.test(date)) return Number.NaN
-  // The oldest form has no zone, and means GMT as well.
-  return Date.parse(date.endsWith('GMT') ? date : `${date} GMT`)
 }
