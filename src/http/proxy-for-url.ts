@@ -39,22 +39,22 @@ function covers(entry: string, { protocol, hostname, port }: URL): boolean {
   const { isIP } = process.getBuiltinModule('node:net')
   const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
   if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
-  if (name === '*' || within(hostname, name)) return true
+  if (name === '*') return true
+  const host = hostname.replace(/^\[|[\].]$/g, '')
+  if (isIP(host)) return within(host, name)
   const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
-  const host = hostname.replace(/\.$/, '')
-  if (suffix === '' || isIP(host)) return false
-  return host === suffix || host.endsWith(suffix.replace(/^\.?/, '.'))
+  return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
 }
 
-/** Whether `host` is an IP address in `range`, an address or CIDR range; brackets do not matter. */
+/** Whether an IP address is in `range`, an address or CIDR range, with brackets or without. */
 function within(host: string, range: string): boolean {
   const { BlockList, isIP } = process.getBuiltinModule('node:net')
-  const [bare = '', address = '', prefix] = `${host}/${range}`.replace(/[[\]]/g, '').split('/')
-  const [family, bits] = isIP(address) === 6 ? (['ipv6', 128] as const) : (['ipv4', 32] as const)
+  const [address = '', prefix] = range.replace(/[[\]]/g, '').split('/')
+  const family = (text: string) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
   const list = new BlockList()
   try {
-    list.addSubnet(address, Number(prefix || bits), family)
-    return list.check(bare, isIP(bare) === 6 ? 'ipv6' : 'ipv4')
+    list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
+    return list.check(host, family(host))
   } catch {
     return false
   }
