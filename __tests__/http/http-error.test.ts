@@ -39,6 +39,13 @@ describe('an error before the connection is complete proves that nothing was don
       'the TLS handshake failed (EPROTO, tlsv1 alert internal error)',
     ],
     [nodeError('EPROTO'), 'refused', true, 'the TLS handshake failed (EPROTO, TLS)'],
+    // The server's word about a certificate of ours, not ours about the server's.
+    [
+      nodeError('ERR_SSL_TLSV1_ALERT_CERTIFICATE_EXPIRED'),
+      'refused',
+      true,
+      'the TLS handshake failed (ERR_SSL_TLSV1_ALERT_CERTIFICATE_EXPIRED)',
+    ],
     [
       nodeError('ERR_SSL_NO_CIPHER_MATCH'),
       'refused',

@@ -44,7 +44,7 @@ export interface NodeError extends NodeJS.ErrnoException {
 /** The first byte of a TLS alert; no HTTP response starts with it. */
 const TLS_ALERT = 0x15
 /** Node's codes for a certificate that was not accepted. */
-const CERTIFICATE = /^(?!ERR_SSL|EPROTO).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
+const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
 const CERTIFICATE_HINTS: [codes: RegExp, hint: string][] = [
   [
     /GET_ISSUER|SELF_SIGNED|LEAF/,
