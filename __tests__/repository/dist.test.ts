@@ -12,14 +12,7 @@ const modulesOf = (folder: string) => read(`dist/${folder}/modules.txt`).trim().
 
 /** What a user of each bundle has to trust besides src. Add a file only after reading it. */
 const ACCEPTED: Record<keyof typeof BUNDLES, string[]> = {
-  root: [
-    'node_modules/@actions/core/lib/command.js',
-    'node_modules/@actions/core/lib/core.js',
-    'node_modules/@actions/core/lib/file-command.js',
-    'node_modules/@actions/core/lib/utils.js',
-    'node_modules/@actions/github/lib/context.js',
-    'node_modules/@actions/github/lib/github.js',
-  ],
+  root: [],
 }
 
 /** Node's modules that are loaded when a bundle starts. All others take long to load, so code asks for them when it uses them. */

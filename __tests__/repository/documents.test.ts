@@ -29,7 +29,7 @@ const PAGES = [
 function sayings(): string[] {
   const text = sources.join('\n').replace(/^\s*(\*|\/\/|\/\*\*).*$/gm, '')
   const given =
-    /(?:Error|warning|info|refuse|fail|warnOrFail|ProxyError)\(\s*(?:'[a-z-]+',\s*)?(['"`])((?:(?!\1)[^$]){12,})/g
+    /(?:Error|warning|info|refuse|fail|failure|warnOrFail)\(\s*(?:'[a-z-]+',\s*)?(?:true,\s*)?(['"`])((?:(?!\1)[^$]){12,})/g
   const named =
     /(?:message|reason|byHand|return \[?|[?:])\s*[=:]?\s*\(?\s*(['"`])([A-Za-z](?:(?!\1)[^$\n]){20,})/g
   const found = [...text.matchAll(given), ...text.matchAll(named)].map(([, , start]) => start ?? '')
