@@ -43,7 +43,7 @@ async function bundleCode({ entries, shared }: Bundle): Promise<OutputChunk[]> {
   const bundle = await rollup({
     input,
     plugins: [lazyCrypto, nodeResolve({ resolveOnly: BUNDLED_PACKAGES })],
-    // Other packages are imported only by code that is not used. They are not read; `writeChunk` checks that none is left.
+    // Only unused code imports other packages, so they are not read. `writeChunk` checks that none is left.
     external: (id) => id !== 'crypto' && !/^[./]/.test(id) && !BUNDLED_PACKAGES.includes(id),
     // Importing a module of the toolkit does nothing in itself, though its packages do not declare this.
     treeshake: { moduleSideEffects: (id) => entryFiles.includes(id), propertyReadSideEffects: false },
@@ -57,7 +57,9 @@ async function bundleCode({ entries, shared }: Bundle): Promise<OutputChunk[]> {
     chunkFileNames: `${shared}/index.js`,
     // Rollup finds the shared code by itself, but would name it after one of its modules.
     manualChunks: (id, { getModuleInfo }) =>
-      entryFiles.every((entry) => importsOf(entry, getModuleInfo).has(id)) ? 'common' : null,
+      shared !== undefined && entryFiles.every((entry) => importsOf(entry, getModuleInfo).has(id))
+        ? 'common'
+        : null,
     exports: 'named',
     interop: 'esModule',
     esModule: false,

@@ -13,13 +13,22 @@ export interface Bundle {
 }
 
 /**
- * The bundles in `dist`. Each is built by a Rollup run of its own, so adding one does not change a byte of another. The build, `check-dist`, the
- * tests of `dist`, and the benchmark follow this list. To add an action, add its entry files to `src`, and one line here:
+ * The bundles in `dist`. Each is built by a Rollup run of its own, so adding one does not change a byte of another. The
+ * build, `check-dist`, the tests of `dist` and the benchmark follow this list. To add an action, add one line here:
  *
- * - `audit: { entries: { audit: 'audit' }, maxLoaded: 64 * KIB, maxTotal: 64 * KIB }`
- * - `rotate: { entries: { rotate: 'rotate', 'rotate/post': 'rotate-post' }, shared: 'rotate/common', maxLoaded: 200 * KIB, maxTotal: 200 * KIB }`
+ *   audit: { entries: { audit: 'audit' }, maxLoaded: 64 * KIB, maxTotal: 64 * KIB },
  *
- * `audit/action.yml` then has `main: ../dist/audit/index.js`.
+ * or, with a post step (`rotate/index.js`, `rotate/post/index.js`, and what they share in `rotate/common/index.js`):
+ *
+ *   rotate: {
+ *     entries: { rotate: 'rotate', 'rotate/post': 'rotate-post' },
+ *     shared: 'rotate/common',
+ *     maxLoaded: 200 * KIB,
+ *     maxTotal: 200 * KIB,
+ *   },
+ *
+ * `audit/action.yml` then says `main: ../dist/audit/index.js`, and `ACCEPTED` in `__tests__/repository/dist.test.ts`
+ * lists the files of packages that the bundle may contain.
  */
 export const BUNDLES = {
   root: {
