@@ -28,10 +28,8 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   const others = list.filter(({ id }) => !known.has(id))
   const inWindow = ({ createdAt }: KeyInfo) =>
     createdAt !== null && isWithin(createdAt, [intent.sentAt, to], skews)
-  // Any time in the list that is on no coarse grid shows that the server keeps milliseconds.
-  const isFine = list.some(({ createdAt, expiresAt }) =>
-    [createdAt, expiresAt].some((time) => time !== null && !isOnCoarseGrid(time)),
-  )
+  // Any expiry in the list that is on no coarse grid shows that the server keeps milliseconds.
+  const isFine = list.some(({ expiresAt }) => expiresAt !== null && !isOnCoarseGrid(expiresAt))
   const fitness = ({ expiresAt }: KeyInfo) => {
     if (expiresAt === null) return 'none'
     const isExact = isFine && fitOf(intent, expiresAt, Math.min(grid, 1000)) === 'exact'
