@@ -6,9 +6,10 @@ import type * as revoke from '../../src/protocol/revoke-keys.ts'
 import type * as cancellation from '../../src/retry/cancellation.ts'
 
 /** The code that is simulated: the use cases of `src`, or of a patched copy of it. */
-export type CodeUnderTest = Pick<typeof issue, 'issueKey'> &
-  Pick<typeof revoke, 'revokeKey'> &
-  Pick<typeof api, 'createKeyApi'> &
+export type CodeUnderTest = Pick<typeof issue, 'issueKey'> & { revokeKeys: typeof revoke.revokeKey } & Pick<
+    typeof api,
+    'createKeyApi'
+  > &
   Pick<typeof http, 'HttpError'> &
   Pick<typeof cancellation, 'createCancellation' | 'CANCEL'> &
   Pick<typeof state, 'parseState'>
@@ -24,5 +25,7 @@ export async function loadCodeUnderTest(folder: URL): Promise<CodeUnderTest> {
     'protocol/parse-state',
   ]
   const modules = await Promise.all(names.map((name) => import(new URL(`${name}.ts`, folder).href)))
-  return Object.assign({}, ...modules) as CodeUnderTest
+  const all = Object.assign({}, ...modules)
+  // Until the rename of `revokeKey` is merged, either name will do.
+  return { ...all, revokeKeys: all.revokeKeys ?? all.revokeKey } as CodeUnderTest
 }

@@ -70,6 +70,8 @@ export async function runMatrix(matrix: Matrix, subject: CodeUnderTest): Promise
       account,
       time,
       rng,
+      control: { createAnswer: 'own', listAgeMs: 0 },
+      listLagMs: 0,
       chooseFault: () => 'none',
       down: () => false,
       aroundCreate: (act) => act(),
@@ -119,7 +121,7 @@ export async function runMatrix(matrix: Matrix, subject: CodeUnderTest): Promise
     const post = startProcessOfJob(() => outcome.postRequests++)
     const startedAt = time.now()
     if (ends === 'cancelled') time.after(LEFT_TO_POSTS, post.process.kill)
-    const run = subject.revokeKey(subject.parseState(state()), {
+    const run = subject.revokeKeys(subject.parseState(state()), {
       ...common,
       clock: post.clock,
       verificationOff: false,

@@ -1,0 +1,146 @@
+import type { HttpClient } from '../../src/http/http-client.ts'
+import { createAccount } from '../support/account.ts'
+import type { Grid } from '../support/instants.ts'
+import type { CodeUnderTest } from './code-under-test.ts'
+import { networkFor } from './network.ts'
+import { recordRunner, startProcess } from './process.ts'
+import { createRng } from './rng.ts'
+import { clockOn, createTime } from './time.ts'
+import { API_URL, START } from './world.ts'
+
+/** A matrix whose jobs start together, half of them with a 502 that made nothing. Times in milliseconds. */
+export interface Contention {
+  jobs: number
+  startWithin: number
+  expiresIn: number
+  grid: Grid
+  seed: number
+}
+
+/** Posts start when no look-up has to wait for a slow server any more, so that each look is at all the keys. */
+const POSTS_AFTER_MS = 60_000
+
+/**
+ * Runs main in every job and then post in those that got the 502, while the keys of all the others are valid. Answers
+ * how many keys a job revoked that another one had made.
+ */
+export async function runContention(contention: Contention, subject: CodeUnderTest): Promise<number> {
+  const { jobs, startWithin, grid, seed } = contention
+  const rng = createRng(seed)
+  const time = createTime(START)
+  const account = createAccount({ now: time.now, random: rng.roll, grid })
+  /** The job that made each key, by its id. */
+  const owners = new Map<string, number>()
+  let taken = 0
+
+  const clientOf = (job: number, unlucky: () => boolean) => {
+    const process = startProcess(Infinity, () => {})
+    const send = networkFor(process, subject, {
+      apiUrl: API_URL,
+      account,
+      control: { createAnswer: 'own', listAgeMs: 0 },
+      time,
+      rng,
+      listLagMs: 0,
+      chooseFault: (what) => (what === 'create' && unlucky() ? '502 and did not act' : 'none'),
+      down: () => false,
+      aroundCreate(act) {
+        const response = act()
+        const made = account.keys().at(-1)
+        if (made && !owners.has(made.id)) owners.set(made.id, job)
+        return response
+      },
+      violation: (text) => {
+        throw new Error(text)
+      },
+      count: () => {},
+    })
+    const watching: HttpClient = async (request) => {
+      const response = await send(request)
+      const id = decodeURIComponent(request.url.pathname.split('/').at(-1) ?? '')
+      if (request.method === 'DELETE' && response.status === 204 && owners.get(id) !== job) taken += 1
+      return response
+    }
+    const clock = clockOn(time, 0, () => process.alive)
+    return { process, clock, api: subject.createKeyApi(watching, API_URL, 'simulation', clock.now) }
+  }
+  const runJob = async (job: number) => {
+    await new Promise<void>((resolve) => time.after(rng.between(0, startWithin), resolve))
+    let unlucky = job % 2 === 0
+    const takeBadLuck = () => {
+      const was = unlucky
+      unlucky = false
+      return was
+    }
+    const state = await runMainOf(
+      contention,
+      subject,
+      account.longLivedKey,
+      clientOf(job, takeBadLuck),
+      rng.roll,
+    )
+    if (job % 2 !== 0) return
+    await new Promise<void>((resolve) => time.after(POSTS_AFTER_MS, resolve))
+    await runPostOf(
+      subject,
+      state,
+      clientOf(job, () => false),
+      rng.roll,
+    )
+  }
+  const all = Promise.all(Array.from({ length: jobs }, (_, job) => runJob(job)))
+  if (!(await time.runUntil(all))) throw new Error('a job never ended')
+  await all
+  return taken
+}
+
+interface Client {
+  process: ReturnType<typeof startProcess>
+  clock: ReturnType<typeof clockOn>
+  api: ReturnType<CodeUnderTest['createKeyApi']>
+}
+
+/** Runs main, and answers what it saved for post. */
+async function runMainOf(
+  { expiresIn }: Contention,
+  subject: CodeUnderTest,
+  apiKey: string,
+  { process, clock, api }: Client,
+  random: () => number,
+): Promise<string> {
+  const { runner, traces } = recordRunner(process, '', 0)
+  const inputs = {
+    apiKey,
+    apiUrl: API_URL,
+    expiresIn,
+    exportEnv: '',
+    revoke: true,
+    onRevokeFailure: 'warn' as const,
+    timeout: 120_000,
+  }
+  const cancellation = subject.createCancellation(clock.now)
+  const surroundings = { userAgent: 'simulation', proxy: '', settings: {}, bootedAt: START }
+  await subject
+    .issueKey(inputs, { api, clock, random, runner, cancellation, ...surroundings })
+    .catch(() => {})
+  return traces.state.record ?? ''
+}
+
+async function runPostOf(
+  subject: CodeUnderTest,
+  state: string,
+  { process, clock, api }: Client,
+  random: () => number,
+): Promise<void> {
+  const { runner } = recordRunner(process, '', 0)
+  await subject.revokeKeys(subject.parseState(state), {
+    clock,
+    random,
+    runner,
+    settings: {},
+    bootedAt: START,
+    verificationOff: false,
+    connect: () => api,
+    policyWithoutRecord: () => 'warn',
+  })
+}
