@@ -1,11 +1,11 @@
 import type { HttpClient } from '../../src/http/http-client.ts'
-import { createAccount } from '../support/account.ts'
+import { type Account, createAccount } from '../support/account.ts'
 import type { Grid } from '../support/instants.ts'
 import type { CodeUnderTest } from './code-under-test.ts'
 import { networkFor } from './network.ts'
 import { recordRunner, startProcess } from './process.ts'
-import { createRng } from './rng.ts'
-import { clockOn, createTime } from './time.ts'
+import { createRng, type Rng } from './rng.ts'
+import { clockOn, createTime, type VirtualTime } from './time.ts'
 import { API_URL, START } from './world.ts'
 
 /** A matrix whose jobs start together, half of them with a 502 that made nothing. Times in milliseconds. */
@@ -29,69 +29,66 @@ export async function runContention(contention: Contention, subject: CodeUnderTe
   const rng = createRng(seed)
   const time = createTime(START)
   const account = createAccount({ now: time.now, random: rng.roll, grid })
-  /** The job that made each key, by its id. */
-  const owners = new Map<string, number>()
-  let taken = 0
-
-  const clientOf = (job: number, unlucky: () => boolean) => {
-    const process = startProcess(Infinity, () => {})
-    const send = networkFor(process, subject, {
-      apiUrl: API_URL,
-      account,
-      control: { createAnswer: 'own', listAgeMs: 0 },
-      time,
-      rng,
-      listLagMs: 0,
-      chooseFault: (what) => (what === 'create' && unlucky() ? '502 and did not act' : 'none'),
-      down: () => false,
-      aroundCreate(act) {
-        const response = act()
-        const made = account.keys().at(-1)
-        if (made && !owners.has(made.id)) owners.set(made.id, job)
-        return response
-      },
-      violation: (text) => {
-        throw new Error(text)
-      },
-      count: () => {},
-    })
-    const watching: HttpClient = async (request) => {
-      const response = await send(request)
-      const id = decodeURIComponent(request.url.pathname.split('/').at(-1) ?? '')
-      if (request.method === 'DELETE' && response.status === 204 && owners.get(id) !== job) taken += 1
-      return response
-    }
-    const clock = clockOn(time, 0, () => process.alive)
-    return { process, clock, api: subject.createKeyApi(watching, API_URL, 'simulation', clock.now) }
-  }
+  const shared: Shared = { subject, time, rng, account, owners: new Map(), taken: 0 }
+  const pass = (delay: number) => new Promise<void>((resolve) => time.after(delay, resolve))
   const runJob = async (job: number) => {
-    await new Promise<void>((resolve) => time.after(rng.between(0, startWithin), resolve))
-    let unlucky = job % 2 === 0
-    const takeBadLuck = () => {
-      const was = unlucky
-      unlucky = false
-      return was
-    }
-    const state = await runMainOf(
-      contention,
-      subject,
-      account.longLivedKey,
-      clientOf(job, takeBadLuck),
-      rng.roll,
-    )
-    if (job % 2 !== 0) return
-    await new Promise<void>((resolve) => time.after(POSTS_AFTER_MS, resolve))
-    await runPostOf(
-      subject,
-      state,
-      clientOf(job, () => false),
-      rng.roll,
-    )
+    const unlucky = job % 2 === 0
+    await pass(rng.between(0, startWithin))
+    const state = await runMainOf(contention, shared, clientOf(job, unlucky ? 1 : 0, shared))
+    if (!unlucky) return
+    await pass(POSTS_AFTER_MS)
+    await runPostOf(shared, state, clientOf(job, 0, shared))
   }
   const all = Promise.all(Array.from({ length: jobs }, (_, job) => runJob(job)))
   if (!(await time.runUntil(all))) throw new Error('a job never ended')
   await all
-  return taken
+  return shared.taken
+}
+
+interface Shared {
+  subject: CodeUnderTest
+  time: VirtualTime
+  rng: Rng
+  account: Account
+  /** The job that made each key, by its id. */
+  owners: Map<string, number>
+  /** Keys that were revoked by a job that had not made them. */
+  taken: number
+}
+
+/** A process of this job and its client, whose first `misses` create requests are answered 502 and make nothing. */
+function clientOf(job: number, misses: number, shared: Shared): Client {
+  const { subject, time, rng, account, owners } = shared
+  const process = startProcess(Infinity, () => {})
+  let left = misses
+  const send = networkFor(process, subject, {
+    apiUrl: API_URL,
+    account,
+    control: { createAnswer: 'own', listAgeMs: 0 },
+    time,
+    rng,
+    listLagMs: 0,
+    chooseFault: (what) => (what === 'create' && left-- > 0 ? '502 and did not act' : 'none'),
+    down: () => false,
+    aroundCreate(act) {
+      const response = act()
+      const made = account.keys().at(-1)
+      if (made && !owners.has(made.id)) owners.set(made.id, job)
+      return response
+    },
+    violation: (text) => {
+      throw new Error(text)
+    },
+    count: () => {},
+  })
+  const watching: HttpClient = async (request) => {
+    const response = await send(request)
+    const id = decodeURIComponent(request.url.pathname.split('/').at(-1) ?? '')
+    if (request.method === 'DELETE' && response.status === 204 && owners.get(id) !== job) shared.taken += 1
+    return response
+  }
+  const clock = clockOn(time, 0, () => process.alive)
+  return { process, clock, api: subject.createKeyApi(watching, API_URL, 'simulation', clock.now) }
 }
 
 interface Client {
@@ -103,14 +100,12 @@ interface Client {
 /** Runs main, and answers what it saved for post. */
 async function runMainOf(
   { expiresIn }: Contention,
-  subject: CodeUnderTest,
-  apiKey: string,
+  { subject, account, rng }: Shared,
   { process, clock, api }: Client,
-  random: () => number,
 ): Promise<string> {
   const { runner, traces } = recordRunner(process, '', 0)
   const inputs = {
-    apiKey,
+    apiKey: account.longLivedKey,
     apiUrl: API_URL,
     expiresIn,
     exportEnv: '',
@@ -121,21 +116,20 @@ async function runMainOf(
   const cancellation = subject.createCancellation(clock.now)
   const surroundings = { userAgent: 'simulation', proxy: '', settings: {}, bootedAt: START }
   await subject
-    .issueKey(inputs, { api, clock, random, runner, cancellation, ...surroundings })
+    .issueKey(inputs, { api, clock, random: rng.roll, runner, cancellation, ...surroundings })
     .catch(() => {})
   return traces.state.record ?? ''
 }
 
 async function runPostOf(
-  subject: CodeUnderTest,
+  { subject, rng }: Shared,
   state: string,
   { process, clock, api }: Client,
-  random: () => number,
 ): Promise<void> {
   const { runner } = recordRunner(process, '', 0)
   await subject.revokeKeys(subject.parseState(state), {
     clock,
-    random,
+    random: rng.roll,
     runner,
     settings: {},
     bootedAt: START,

@@ -17,8 +17,8 @@ export interface Evidence {
   veryLate: Set<string>
   /** A key of another job has the very expiry of one of ours, or two of ours have the same. */
   ambiguous: boolean
-  /** Faults by purpose that requests met since this was last emptied. */
-  recent: { what: Purpose; fault: Fault }[]
+  /** Faults that requests met since this was last emptied, and whether those carried `api-key`. */
+  recent: { fault: Fault; withApiKey: boolean }[]
   /** How the last create request ended, in words that have to be in the last message; null after a success. */
   lastFailure: string[] | null
   createRequests: number

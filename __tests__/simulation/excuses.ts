@@ -21,7 +21,7 @@ export function excuseFor(key: StoredKey, job: Job, posts: readonly PostRun[]): 
   return unmarked(job) ?? unlisted(job)
 }
 
-/** All of post's time, in ms, less the longest pause between two attempts. */
+/** All of post's time, in ms, less the longest pause between two attempts: who gives up before has time left. */
 const WHOLE_POST_MS = 38_000
 
 /** The API could not be reached, or something else answered for it. */
@@ -32,8 +32,7 @@ function noApi({ world }: Job, post: PostRun): string | null {
   // An answer that the API itself would give to a revoked credential is no reason to go on.
   if (overlaps(gate, post) && (usedItsTime || gate?.kind === 'authentication down'))
     return 'a gate answered during post'
-  if (post.faults.filter((fault) => fault === '401 like the API').length >= 2)
-    return 'both credentials were refused'
+  if (post.apiKeyRefused) return 'api-key was refused'
   return unreadable ? 'every success is unreadable' : null
 }
 

@@ -109,14 +109,16 @@ function openJob({ world, rng, subject, chooseFault, interruption, faults = {} }
     startOfPost: null,
     killMain: () => {},
     evidence: noEvidence(),
-    count: (kind) => {
-      outcome.faults[kind] = (outcome.faults[kind] ?? 0) + 1
-    },
+    count: (kind) => countIn(outcome.faults, kind),
     violation: (text) => void outcome.violations.push(text),
     network: (step) => networkOf(job, step, chooseFault, () => active(world.outage)),
   }
   addOlderKeys(job)
   return job
+}
+
+export function countIn(counts: Record<string, number>, kind: string): void {
+  counts[kind] = (counts[kind] ?? 0) + 1
 }
 
 /** Keys that are there before: in a list of several pages, one of them may expire while it is read. */
@@ -146,13 +148,14 @@ function networkOf(
     down,
     aroundCreate: (act, created) => witnessCreate(job, act, created),
     onResult: (what, result) => witnessResult(job, what, result),
-    chooseFault(what) {
+    chooseFault(what, { headers }) {
       const fault =
         step === 'post' && faults >= MOST_FAULTS_IN_POST
           ? 'none'
           : chooseFault(what, step, () => job.killMain())
       if (fault !== 'none') faults += 1
-      evidence.recent.push({ what, fault })
+      const withApiKey = [account.longLivedKey, account.jwt].includes(headers.Authorization?.slice(7) ?? '')
+      evidence.recent.push({ fault, withApiKey })
       return fault
     },
     onRequest(what) {

@@ -53,10 +53,7 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
       const deliver = delivery(request, process, time)
       const sentAt = time.now()
       options.onRequest?.(what)
-      const fault: Fault = options.down()
-        ? rng.pick(['refused', '502 and did not act', 'no answer, server did not act'])
-        : options.chooseFault(what, request)
-      if (fault !== 'none') options.count(options.down() ? 'API down' : fault)
+      const fault = faultFor(what, request, options)
       const latency = rng.between(5, 400)
       const fail = (kind: HttpErrorKind, mayHaveActed: boolean) =>
         deliver(() => {
@@ -88,6 +85,15 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
         dateWrongBy: (ms) => dateText(sentAt + ms),
       })
     })
+}
+
+function faultFor(what: Purpose, request: HttpRequest, options: NetworkOptions): Fault {
+  const down = options.down()
+  const fault: Fault = down
+    ? options.rng.pick(['refused', '502 and did not act', 'no answer, server did not act'])
+    : options.chooseFault(what, request)
+  if (fault !== 'none') options.count(down ? 'API down' : fault)
+  return fault
 }
 
 function purposeOf({ method }: HttpRequest): Purpose {

@@ -45,24 +45,14 @@ export async function runMain(job: Job): Promise<MainRun> {
   const { world, time, rng, interruption, count, violation } = job
   const { killAt, killAfter, signalAt, signalAfter } = interruption
   const startedAt = time.now()
-  let signalledAt: number | null = null
   let over = false
-  const process = startProcess(killAt, (effects) => effects === signalAt && signal())
+  const process = startProcess(killAt, (effects) => effects === signalAt && signals.send())
   job.killMain = process.kill
   const clock = clockOn(time, world.clockError, () => process.alive)
   const cancellation = job.subject.createCancellation(clock.now)
+  const signals = signalsTo(job, process, cancellation.request, () => over)
   const { runner, traces } = recordRunner(process, world.failing, 1 + Math.floor(rng.between(0, 5)))
-  function signal() {
-    if (signalledAt !== null || over) return
-    count('signal')
-    signalledAt = time.now()
-    cancellation.request()
-    time.after(job.subject.CANCEL.end, () => {
-      if (!over && process.alive) violation('main had not ended 7 s after the signal')
-      process.kill()
-    })
-  }
-  if (signalAfter !== Infinity) time.after(signalAfter, signal)
+  if (signalAfter !== Infinity) time.after(signalAfter, signals.send)
   if (killAfter !== Infinity) time.after(killAfter, () => !over && process.kill())
 
   let error: Error | null = null
@@ -77,16 +67,34 @@ export async function runMain(job: Job): Promise<MainRun> {
   process.kill()
   const succeeded = endedByItself && error === null
   if (endedByItself && error !== null) traces.printed.push((error as Error).message)
-  if (succeeded && signalledAt !== null && signalledAt < time.now())
-    violation('main was cancelled and succeeded')
+  if (succeeded && (signals.sentAt() ?? Infinity) < time.now()) violation('main was cancelled and succeeded')
   return {
     traces,
     endedByItself,
     succeeded,
     error: endedByItself ? error : null,
-    signalled: signalledAt !== null,
+    signalled: signals.sentAt() !== null,
     tookMs: time.now() - startedAt,
     kept: keptKey(job, traces),
+  }
+}
+
+/** Cancels main once, as the runner does, and ends it where it has not ended by itself in time. */
+function signalsTo(job: Job, process: Process, cancel: () => void, over: () => boolean) {
+  const { time, count, violation, subject } = job
+  let sentAt: number | null = null
+  return {
+    sentAt: () => sentAt,
+    send() {
+      if (sentAt !== null || over()) return
+      count('signal')
+      sentAt = time.now()
+      cancel()
+      time.after(subject.CANCEL.end, () => {
+        if (!over() && process.alive) violation('main had not ended 7 s after the signal')
+        process.kill()
+      })
+    },
   }
 }
 

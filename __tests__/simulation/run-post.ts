@@ -1,3 +1,4 @@
+import type { Evidence } from './evidence.ts'
 import type { Fault, Purpose } from './faults.ts'
 import type { Job } from './job.ts'
 import { networkFor } from './network.ts'
@@ -15,6 +16,8 @@ export interface PostRun {
   /** Its requests in order, and the faults that they met. */
   requests: Purpose[]
   faults: Fault[]
+  /** Whether `api-key` was answered 401, in the API's own words. */
+  apiKeyRefused: boolean
   /** What it could not settle, as it told the person who has to. */
   troubles: string[]
 }
@@ -56,7 +59,14 @@ export async function runPost(job: Job, record: string): Promise<PostRun> {
     startedAt,
     tookMs: time.now() - startedAt,
     requests: evidence.requests.slice(earlier),
-    faults: evidence.recent.map(({ fault }) => fault),
+    ...seenOf(evidence),
     troubles: [...troubles, ...traces.warnings],
+  }
+}
+
+function seenOf({ recent }: Evidence): Pick<PostRun, 'faults' | 'apiKeyRefused'> {
+  return {
+    faults: recent.map(({ fault }) => fault),
+    apiKeyRefused: recent.some(({ fault, withApiKey }) => fault === '401 like the API' && withApiKey),
   }
 }
