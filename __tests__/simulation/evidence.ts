@@ -1,5 +1,6 @@
 import type { HttpResponse } from '../../src/http/http-client.ts'
 import type { Account, StoredKey } from '../support/account.ts'
+import { CREATE_ERROR } from '../support/create-answers.ts'
 import { readAsked } from '../support/instants.ts'
 import { type Fault, LOSES_THE_ANSWER, type Purpose } from './faults.ts'
 import type { AccountControl, NetworkOptions } from './network.ts'
@@ -107,7 +108,13 @@ export function witnessResult(
     return
   }
   const { status, body } = result
-  evidence.lastFailure = status < 300 ? null : status === 429 ? ['429', 'ate limit'] : [String(status)]
+  evidence.lastFailure = failureIn(status, body)
   if (status > 299) return
   for (const { token } of account.keys().slice(-3)) if (body.includes(token)) evidence.delivered.add(token)
+}
+
+/** The words that the last message has to have, any of them; null where the answer was no failure. */
+function failureIn(status: number, body: string): string[] | null {
+  if (status < 300) return body.includes(CREATE_ERROR) ? [CREATE_ERROR.replace(/\.$/, '')] : null
+  return status === 429 ? ['429', 'ate limit'] : [String(status)]
 }
