@@ -102,7 +102,6 @@ describe('a proxy that requires a login', () => {
       )
       expect(main.stdout).not.toContain(proxy.password)
       expect(main.stdout).not.toContain(encodeURIComponent(proxy.password))
-      expect(main.durationMs).toBeLessThan(4_000)
     }))
 
   test('is named where it cannot be reached', () =>

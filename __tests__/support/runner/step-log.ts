@@ -1,3 +1,4 @@
+import { type Command, parseCommand } from './command.ts'
 import type { Masker } from './masker.ts'
 
 export interface Annotation {
@@ -13,104 +14,135 @@ export interface StepLog {
   print(line: string): void
   /** Adds a line of the runner's own, masked. */
   note(line: string): void
+  /** Adds a line of the runner's own that shows only with debug logging, masked. */
+  debug(line: string): void
   /** Adds an annotation of the runner's own. */
   annotate(annotation: Annotation): void
   shown(): string
   annotations(): Annotation[]
+  /** What `set-output` and `save-state` commands set. */
+  outputs(): Record<string, string>
+  state(): Record<string, string>
+  /** Whether a command failed the step. */
+  failed(): boolean
 }
 
-/** The log of one step. What is printed before a mask is set stays readable, as on the real runner. */
-export function createStepLog(masker: Masker): StepLog {
+/** What a command does. `line` is the whole line that it stood in. */
+type Handler = (command: Command, line: string) => void
+
+/** The runner cuts an annotation here, in the log as well. */
+const MAX_ANNOTATION_LENGTH = 4_096
+const LABELS = { error: 'Error', warning: 'Warning', notice: 'Notice' }
+
+/**
+ * The log of one step. What is printed before a mask is set stays readable, as on the real runner. `debugLogging` is
+ * what a person turns on to see debug lines.
+ */
+export function createStepLog(masker: Masker, debugLogging = false): StepLog {
   const lines: string[] = []
   const annotations: Annotation[] = []
-  let resumeToken: string | undefined
+  const set = { outputs: {} as Record<string, string>, state: {} as Record<string, string>, failed: false }
 
   const note = (line: string) => void lines.push(masker.mask(line))
-  const labels = { error: 'Error', warning: 'Warning', notice: 'Notice' }
+  const debug = (text: string) => {
+    if (debugLogging) for (const line of text.split('\n')) note(`##[debug]${line}`)
+  }
 
   function annotate({ level, title, message }: Annotation) {
-    annotations.push({ level, ...(title === undefined ? {} : { title }), message: masker.mask(message) })
-    note(`${labels[level]}: ${message}`)
+    const shown = masker.mask(message).slice(0, MAX_ANNOTATION_LENGTH)
+    annotations.push({ level, ...(title === undefined ? {} : { title }), message: shown })
+    note(`${LABELS[level]}: ${shown}`)
   }
 
-  function addMask(value: string) {
-    if (value.trim() === '')
-      annotate({
-        level: 'warning',
-        message: "Can't add secret mask for empty string in ##[add-mask] command.",
-      })
-    else masker.add(value)
+  /** Commands that cannot be carried out fail the step. */
+  function refuse(line: string, reason: string) {
+    annotate({ level: 'error', message: `Unable to process command '${line}' successfully.` })
+    annotate({ level: 'error', message: reason })
+    set.failed = true
   }
 
-  function print(line: string) {
-    const command = parseCommand(line)
-    if (resumeToken !== undefined) {
-      if (command?.name === resumeToken) resumeToken = undefined
-      return note(line)
+  function store(what: 'outputs' | 'state', { name, properties, data }: Command, line: string) {
+    const key = properties.name
+    if (key === undefined) {
+      refuse(line, `Required field 'name' is missing in ##[${name}] command.`)
+      return
     }
-    switch (command?.name) {
-      case 'add-mask':
-        return addMask(command.data)
-      case 'error':
-      case 'warning':
-      case 'notice': {
-        const { title } = command.properties
-        return annotate({
-          level: command.name,
-          ...(title === undefined ? {} : { title }),
-          message: command.data,
-        })
-      }
-      case 'group':
-        return note(`▸ ${command.data}`)
-      case 'stop-commands':
-        resumeToken = command.data.toLowerCase()
-        return note(line)
-      case 'debug':
-      case 'endgroup':
-      case 'echo':
-        return
-      default:
-        return note(line)
-    }
+    set[what][key] = data
+    debug(what === 'state' ? `Save intra-action state ${key} = ${data}` : `Set output ${key} = ${data}`)
+  }
+
+  const annotateAs =
+    (level: Annotation['level']): Handler =>
+    ({ properties: { title }, data }) =>
+      annotate({ level, ...(title === undefined ? {} : { title }), message: data })
+  const disabled: Handler = ({ name }, line) => refuse(line, `The \`${name}\` command is disabled.`)
+  const ignored: Handler = () => {}
+  const handlers: Record<string, Handler> = {
+    'add-mask': ({ data }) => addMask(data, masker, annotate),
+    'set-output': (command, line) => store('outputs', command, line),
+    'save-state': (command, line) => store('state', command, line),
+    error: annotateAs('error'),
+    warning: annotateAs('warning'),
+    notice: annotateAs('notice'),
+    debug: ({ data }) => debug(data),
+    group: ({ data }) => note(`▸ ${data}`),
+    endgroup: ignored,
+    echo: ignored,
+    'add-matcher': ignored,
+    'remove-matcher': ignored,
+    'set-env': disabled,
+    'add-path': disabled,
   }
 
   return {
-    print,
+    print: createObeyer(handlers, note),
     note,
+    debug,
     annotate,
     shown: () => lines.map((line) => `${line}\n`).join(''),
     annotations: () => [...annotations],
+    outputs: () => ({ ...set.outputs }),
+    state: () => ({ ...set.state }),
+    failed: () => set.failed,
   }
 }
 
-interface Command {
-  name: string
-  properties: Record<string, string>
-  data: string
+function addMask(value: string, masker: Masker, annotate: (annotation: Annotation) => void) {
+  const message = "Can't add secret mask for empty string in ##[add-mask] command."
+  if (value.trim() === '') annotate({ level: 'warning', message })
+  else masker.add(value)
 }
 
-/** Reads `::name key=value,key=value::data`. Only white space may stand before it in its line. */
-function parseCommand(line: string): Command | undefined {
-  const match = /^\s*::([^ ]*?)(?: (.*?))?::(.*)$/s.exec(line)
-  if (!match) return undefined
-  const [, name = '', properties = '', data = ''] = match
-  return { name: name.toLowerCase(), properties: parseProperties(properties), data: unescapeData(data) }
-}
+/**
+ * Carries out the command in each line; `show` gets every line without one. Between `stop-commands` and the token
+ * that it names, commands are shown like any other text: in both syntaxes, `add-mask` included.
+ */
+function createObeyer(handlers: Record<string, Handler>, show: (line: string) => void) {
+  const registered = new Set([...Object.keys(handlers), 'stop-commands'])
+  let resumeToken: string | undefined
 
-function parseProperties(text: string): Record<string, string> {
-  const pairs = text.split(',').map((pair) => /^\s*([^=]+)=(.+)$/s.exec(pair))
-  return Object.fromEntries(
-    pairs.flatMap((pair) => (pair ? [[pair[1], unescapeProperty(pair[2] ?? '')]] : [])),
-  )
-}
+  /** Whether the line is to be shown as it is. */
+  function isText(line: string): boolean {
+    const command = parseCommand(line, registered)
+    if (!command) return true
+    if (resumeToken !== undefined) {
+      if (command.name !== resumeToken) return true
+      registered.delete(resumeToken)
+      resumeToken = undefined
+      return true
+    }
+    if (command.name === 'stop-commands') {
+      resumeToken = command.data.toLowerCase()
+      registered.add(resumeToken)
+      return true
+    }
+    handlers[command.name]?.(command, line)
+    return false
+  }
 
-function unescapeData(text: string): string {
-  return text.replaceAll('%0D', '\r').replaceAll('%0A', '\n').replaceAll('%25', '%')
-}
-
-function unescapeProperty(text: string): string {
-  return unescapeData(text.replaceAll('%3A', ':').replaceAll('%2C', ','))
+  return (line: string) => {
+    if (isText(line)) show(line)
+  }
 }
 
 /** Cuts a stream into lines; a lone carriage return ends a line too, as it does for the runner. */
