@@ -14,7 +14,7 @@ const run = (command, ...options) =>
   execFileSync('node', [`node_modules/${command}`, ...options], { stdio: ['ignore', 'ignore', 'inherit'] })
 
 /** The packages of which a part is used; of any other that is used, ncc takes the whole. */
-const ROLLED_UP = ['@actions/core', '@actions/github']
+const ROLLED_UP = ['@actions/core']
 /** How the toolkit is compiled, and that two of its modules import each other. */
 const HARMLESS = ['THIS_IS_UNDEFINED', 'CIRCULAR_DEPENDENCY']
 /** Comments of the toolkit that say nothing to a reader: to a linter, and rules across the page. */

@@ -39,7 +39,6 @@ function sayings(): string[] {
 /** What is no saying of its own: the rest of one, or a message that nobody reads. */
 const NOT_BY_ITSELF = [
   /^The post step revokes it/,
-  /^It is left to its expiry/,
   /^If there is such a key/,
   /^Is the secret defined/,
   /to be revoked by the post step/,

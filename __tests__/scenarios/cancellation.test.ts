@@ -22,7 +22,7 @@ describe('a job that is cancelled while the main step waits for the API', () => 
         const main = await running.done
         expect(main.exitCode).toBe(1)
         expect(errorOf(main)).toContain('The job was cancelled')
-        expect(main.shown).toContain('was revoked (verified)')
+        expect(main.shown).toMatch(/Revoked the key .* \(verified\)/)
         expect(main.outputs).toEqual({})
         expect(emulator.account.keys()).toHaveLength(1)
         expect(emulator.account.live()).toEqual([])
@@ -45,7 +45,7 @@ describe('a job that is cancelled while the main step waits for the API', () => 
       expect(emulator.account.live()).toHaveLength(1)
       emulator.clearFaults()
       const post = await job.post(undefined, WITHOUT_SLEEPS)
-      expect(post.shown).toContain('Found a key of this job that was never handed over')
+      expect(post.shown).toContain('Found and revoked the orphaned key')
       expect(emulator.account.live()).toEqual([])
     }),
   )
@@ -62,7 +62,7 @@ describe('a job that is cancelled while the main step waits for the API', () => 
       expect(emulator.account.keys()).toEqual([])
       const post = await job.post(undefined, WITHOUT_SLEEPS)
       expect(post.exitCode).toBe(0)
-      expect(post.shown).toContain('Found a key of this job that was never handed over')
+      expect(post.shown).toContain('Found and revoked the orphaned key')
       expect(emulator.account.keys()).toHaveLength(1)
       expect(emulator.account.live()).toEqual([])
     }))

@@ -40,7 +40,7 @@ const always = (status: number, body = '', headers = {}): Fault[] => [
 describe('what the API refuses:', () => {
   test('401 is reported as a wrong, revoked or expired api-key', async () => {
     const message = await failure({ inputs: { 'api-key': 'not-a-key-of-this-account' } })
-    expect(message).toMatch(/did not accept api-key: it is wrong, revoked or expired .*401/)
+    expect(message).toMatch(/rejected api-key: .* answered 401 .* wrong, revoked or expired/)
   })
 
   test('403 is reported with the reason that the API gives', async () => {
@@ -89,8 +89,8 @@ describe('what the API refuses:', () => {
     ['nothing', ''],
   ])('5xx with %s is named with its status and request once the timeout is spent', async (_, body) => {
     const message = await failure({ faults: always(500, body), inputs: { timeout: '30s' } })
-    expect(message).toMatch(/127\.0\.0\.1:\d+ answered 500 to POST \/api\/user\/api-keys\. /)
-    expect(message).toMatch(/timeout.* 30/)
+    expect(message).toMatch(/127\.0\.0\.1:\d+ answered 500 to POST \/api\/user\/api-keys/)
+    expect(message).toMatch(/timeout \(30\.0 s\)/)
   })
 
   test.failing('5xx is named even when the machine stalls until the timeout has passed', async () => {
@@ -103,7 +103,7 @@ describe('what the API refuses:', () => {
     const message = await failure({ faults }, ({ emulator }) => expect(emulator.requests).toHaveLength(1))
     expect(message).toContain('too many requests')
     expect(message).toContain('in 3600.0 s')
-    expect(message).toContain('Raise input timeout')
+    expect(message).toContain('Raise the input timeout')
   })
 })
 
@@ -136,30 +136,40 @@ describe('what the network refuses:', () => {
 })
 
 describe('an answer that cannot be used', () => {
-  const cases: [string, unknown, RegExp][] = [
+  test.each<[string, unknown, RegExp]>([
     [
       'a key that never expires',
       { api_key: { expiry: null } },
-      /never expires, though an expiry was asked for/,
+      /never expires, although an expiry was requested/,
     ],
-    [
-      'a key that expires later',
-      { api_key: { expiry: '2099-01-01T00:00:00Z' } },
-      /later than the .* asked for/,
-    ],
-    ['a key with a line break', { token: 'first-line\nsecond-line' }, /white space, control or non-ASCII/],
+    ['a key with a line break', { token: 'first-line\nsecond-line' }, /visible ASCII/],
     ['no key', { token: null }, /holds no key/],
-    ['no id', { api_key: { id: null } }, /holds no id/],
-    ['a list', [], /holds no key/],
-  ]
-  test.each(cases)('with %s is reported with the reason, and its key is revoked', async (_, body, reason) => {
-    const faults: Fault[] = [{ on: 'create', kind: 'replace', body }]
-    const message = await failure({ faults }, ({ emulator }) => {
-      expect(emulator.account.keys()).toHaveLength(1)
-      expect(emulator.account.live()).toEqual([])
-    })
-    expect(message).toMatch(reason)
-  })
+  ])(
+    'with %s is reported with the reason, and its key is revoked by the main step',
+    async (_, body, reason) => {
+      const faults: Fault[] = [{ on: 'create', kind: 'replace', body }]
+      const message = await failure({ faults }, ({ emulator }) => {
+        expect(emulator.account.keys()).toHaveLength(1)
+        expect(emulator.account.live()).toEqual([])
+      })
+      expect(message).toMatch(reason)
+    },
+  )
+
+  test.each<[string, unknown, RegExp]>([
+    ['a key that expires later', { api_key: { expiry: '2099-01-01T00:00:00Z' } }, /not .* as requested/],
+    ['no id', { api_key: { id: null } }, /no usable id/],
+    ['a list', [], /not the JSON of this API/],
+  ])(
+    'twice with %s is reported with the reason, and its keys are revoked by post',
+    async (_, body, reason) => {
+      const faults: Fault[] = [{ on: 'create', kind: 'replace', body, times: 2 }]
+      const message = await failure({ faults }, ({ emulator }) => {
+        expect(emulator.account.live()).toHaveLength(2)
+      })
+      expect(message).toMatch(reason)
+    },
+  )
 
   test('from a server that ignores the expiry is reported as a key that never expires', async () => {
     expect(await failure({ api: { ignoreExpiry: true } })).toContain('never expires')
@@ -169,14 +179,14 @@ describe('an answer that cannot be used', () => {
 describe('an input that cannot be used:', () => {
   const cases: [Record<string, string>, RegExp][] = [
     [{ 'api-key': ' \n' }, /Input api-key is empty.*secrets\.SPHERESCOUT_API_KEY/],
-    [{ 'api-key': 'two words' }, /Input api-key holds white space/],
+    [{ 'api-key': 'two words' }, /Input api-key contains white space/],
     [{ 'expires-in': '60' }, /Input expires-in is "60": a number needs a unit.*expires-in: 30m/],
     [{ 'expires-in': '59s' }, /at least 1 minute/],
     [{ 'expires-in': '6d' }, /at most 5 days/],
     [{ 'expires-in': 'soon' }, /not a duration/],
     [{ timeout: '31m' }, /Input timeout.*at most 30 minutes/],
     [{ 'api-url': 'http://www.spherescout.io' }, /Input api-url must start with https/],
-    [{ 'api-url': 'https://me:secret@www.spherescout.io' }, /Input api-url holds a user name, password,/],
+    [{ 'api-url': 'https://me:secret@www.spherescout.io' }, /Input api-url contains a user name, password,/],
     [{ 'api-url': 'https://www.spherescout.io/?a=b' }, /query or fragment/],
     [{ 'api-url': 'spherescout' }, /not a URL/],
     [{ 'export-env': 'NODE_OPTIONS' }, /reserved for the runner/],
@@ -203,6 +213,6 @@ describe('an input that cannot be used:', () => {
 
   test('an empty api-key in a run by Dependabot is explained by Dependabot', async () => {
     const message = await failure({ job: { actor: 'dependabot[bot]' }, inputs: NO_SECRET })
-    expect(message).toContain('started by Dependabot')
+    expect(message).toContain('Dependabot started this run')
   })
 })

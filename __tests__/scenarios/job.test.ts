@@ -33,7 +33,7 @@ describe('a job', () => {
         'key-id': key?.id,
         'key-prefix': key?.token_key,
         'created-at': new Date(key?.created ?? 0).toISOString(),
-        'expires-at': expiry,
+        'expires-at': new Date(key?.expiry ?? 0).toISOString(),
       })
       expect(main.env).toEqual({})
       expect(await call(emulator.url, main.outputs.key ?? '')).toBe(200)
@@ -43,7 +43,7 @@ describe('a job', () => {
       expect(post.exitCode).toBe(0)
       expect(requestsOf(emulator)).toEqual([`DELETE ${KEYS}/ID`, `GET ${KEYS}`])
       expect(emulator.requests.map(({ credential }) => credential)).toEqual([key?.token, key?.token])
-      expect(post.shown).toContain(`Revoked (verified): the API key ${key?.token_key}`)
+      expect(post.shown).toContain(`Revoked (verified): API key ${key?.token_key}`)
       expect(emulator.account.live()).toEqual([])
       expect(await call(emulator.url, main.outputs.key ?? '')).toBe(401)
     }))
@@ -90,7 +90,7 @@ describe('a job', () => {
         `Created the API key ${key?.token_key}... (id ${key?.id.slice(0, 8)}...), valid until ${until} UTC`,
       )
       expect(main.summary).toContain(`| \`${key?.token_key}...\` | \`${key?.id.slice(0, 8)}...\` |`)
-      expect(main.summary).toContain(`${until} UTC | to be revoked by the post step |`)
+      expect(main.summary).toContain(`${until} UTC | Valid; the post step revokes it |`)
       const post = await job.post()
       expect(post.summary).toMatch(/\*\*Revoked \(verified\)\*\*, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \|/)
     }))
@@ -122,7 +122,7 @@ describe('a job', () => {
       emulator.requests.length = 0
       const post = await job.post()
       expect(post.exitCode).toBe(0)
-      expect(post.shown).toContain('is left to its expiry')
+      expect(post.shown).toContain('stays valid until it expires')
       expect(requestsOf(emulator)).toEqual([])
       expect(emulator.account.live()).toHaveLength(1)
     }))
@@ -146,7 +146,7 @@ describe('a main step that cannot hand the key over', () => {
     withJob({}, async ({ emulator, job, inputs }) => {
       const main = await job.main(inputs, { brokenFiles: ['output'] })
       expect(main.exitCode).toBe(1)
-      expect(main.shown).toMatch(/The key .* was revoked \(verified\)/)
+      expect(main.shown).toMatch(/Revoked the key .* \(verified\)/)
       expect(emulator.account.keys()).toHaveLength(1)
       expect(emulator.account.live()).toEqual([])
       expect(requestsOf(emulator)).toEqual([`POST ${KEYS}`, `DELETE ${KEYS}/ID`, `GET ${KEYS}`])
@@ -158,7 +158,7 @@ describe('a main step that cannot hand the key over', () => {
       const main = await job.main(inputs, { brokenFiles: ['state'] })
       expect(main.exitCode).toBe(1)
       expect(emulator.requests).toEqual([])
-      expect((await job.post()).shown).toContain('there is none to revoke')
+      expect((await job.post()).shown).toContain('there is nothing to revoke')
     }))
 
   whereSignals('has saved the key for post before it sets an output, where it is killed', () =>

@@ -7,7 +7,7 @@ import type * as cancellation from '../../src/retry/cancellation.ts'
 
 /** The code that is simulated: the use cases of `src`, or of a patched copy of it. */
 export type CodeUnderTest = Pick<typeof issue, 'issueKey'> &
-  Pick<typeof revoke, 'revokeKey'> &
+  Pick<typeof revoke, 'revokeKeys'> &
   Pick<typeof api, 'createKeyApi'> &
   Pick<typeof http, 'HttpError'> &
   Pick<typeof cancellation, 'createCancellation' | 'CANCEL'> &

@@ -119,7 +119,7 @@ export async function runMatrix(matrix: Matrix, subject: CodeUnderTest): Promise
     const post = startProcessOfJob(() => outcome.postRequests++)
     const startedAt = time.now()
     if (ends === 'cancelled') time.after(LEFT_TO_POSTS, post.process.kill)
-    const run = subject.revokeKey(subject.parseState(state()), {
+    const run = subject.revokeKeys(subject.parseState(state()), {
       ...common,
       clock: post.clock,
       verificationOff: false,

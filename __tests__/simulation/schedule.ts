@@ -304,7 +304,7 @@ async function runMain(
     count('signal')
     signalledAt = time.now()
     cancellation.request()
-    time.after(subject.CANCEL.end, () => {
+    time.after(subject.CANCEL.EXIT_MS, () => {
       if (!settled && process.alive) violation('main had not ended 7 s after the signal')
       process.kill()
     })
@@ -415,7 +415,7 @@ async function runPost(stage: Stage & { state: Record<string, string> }): Promis
   const { runner, traces } = recordRunner(process, '', 0)
   const troubles: string[] = []
   const run = subject
-    .revokeKey(subject.parseState(state.record ?? ''), {
+    .revokeKeys(subject.parseState(state.record ?? ''), {
       clock,
       random: rng.roll,
       runner,

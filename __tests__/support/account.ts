@@ -167,7 +167,13 @@ export function createAccount(options: AccountOptions): Account {
   }
 
   function list(query: URLSearchParams): ApiResponse {
-    const rows = all().filter(isAlive).map(shown)
+    const own = {
+      id: 'long-lived',
+      token_key: longLivedKey.slice(0, 15),
+      created: '2020-01-01T00:00:00Z',
+      expiry: null,
+    }
+    const rows = [own, ...all().filter(isAlive).map(shown)]
     if (options.listForm !== 'paginated') return answer(200, rows)
     const size = options.pageSize ?? 50
     const page = Number(query.get('page') ?? 1)

@@ -5,9 +5,10 @@ import {
   type HttpRequest,
   type HttpResponse,
 } from '../../src/http/http-client.ts'
+import { UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
 import { issueKey } from '../../src/protocol/issue-key.ts'
 import type { FoundState } from '../../src/protocol/parse-state.ts'
-import { revokeKey } from '../../src/protocol/revoke-keys.ts'
+import { revokeKeys } from '../../src/protocol/revoke-keys.ts'
 import type { SavedState } from '../../src/protocol/saved-state.ts'
 import { createCancellation } from '../../src/retry/cancellation.ts'
 import type { Inputs } from '../../src/runner/inputs.ts'
@@ -207,7 +208,7 @@ export interface PostOptions extends StageOptions {
 
 /** A record as main leaves it after nothing went wrong, without a key. */
 export const RECORD: SavedState = {
-  version: 1,
+  version: 2,
   apiUrl: INPUTS.apiUrl,
   apiKey: INPUTS.apiKey,
   userAgent: 'rehearsal',
@@ -216,6 +217,8 @@ export const RECORD: SavedState = {
   bootedAt: BOOTED,
   revoke: true,
   onRevokeFailure: 'warn',
+  grid: UNKNOWN_GRID_US,
+  skew: null,
   keys: [],
   intents: [],
 }
@@ -230,7 +233,7 @@ export async function runPost(options: PostOptions = {}): Promise<StepRun> {
   const state: SavedState = { ...RECORD, ...options.state?.(account) }
   let error: Error | null = null
   let endedAt = 0
-  const run = revokeKey(options.found ?? { kind: 'record', state }, {
+  const run = revokeKeys(options.found ?? { kind: 'record', state, damaged: [] }, {
     clock,
     random: () => 0.5,
     runner: noting(runner, effects),

@@ -1,305 +1,5 @@
 'use strict'
-const { appendFileSync, readFileSync } = require('node:fs')
-/**
- * Sanitizes an input into a string so it can be passed into issueCommand safely
- * @param input input to sanitize into a string
- */
-function toCommandValue(input) {
-	if (input === null || input === undefined) {
-		return ''
-	} else if (typeof input === 'string' || input instanceof String) {
-		return input
-	}
-	return JSON.stringify(input)
-}
-/**
- *
- * @param annotationProperties
- * @returns The command properties to send with the actual annotation command
- * See IssueCommandProperties: https://github.com/actions/runner/blob/main/src/Runner.Worker/ActionCommandManager.cs#L646
- */
-function toCommandProperties(annotationProperties) {
-	if (!Object.keys(annotationProperties).length) {
-		return {}
-	}
-	return {
-		title: annotationProperties.title,
-		file: annotationProperties.file,
-		line: annotationProperties.startLine,
-		endLine: annotationProperties.endLine,
-		col: annotationProperties.startColumn,
-		endColumn: annotationProperties.endColumn,
-	}
-}
-
-/**
- * Issues a command to the GitHub Actions runner
- *
- * @param command - The command name to issue
- * @param properties - Additional properties for the command (key-value pairs)
- * @param message - The message to include with the command
- * @remarks
- * This function outputs a specially formatted string to stdout that the Actions
- * runner interprets as a command. These commands can control workflow behavior,
- * set outputs, create annotations, mask values, and more.
- *
- * Command Format:
- *   ::name key=value,key=value::message
- *
- * @example
- * ```typescript
- * // Issue a warning annotation
- * issueCommand('warning', {}, 'This is a warning message');
- * // Output: ::warning::This is a warning message
- *
- * // Set an environment variable
- * issueCommand('set-env', { name: 'MY_VAR' }, 'some value');
- * // Output: ::set-env name=MY_VAR::some value
- *
- * // Add a secret mask
- * issueCommand('add-mask', {}, 'secretValue123');
- * // Output: ::add-mask::secretValue123
- * ```
- *
- * @internal
- * This is an internal utility function that powers the public API functions
- * such as setSecret, warning, error, and exportVariable.
- */
-function issueCommand(command, properties, message) {
-	const cmd = new Command(command, properties, message)
-	process.stdout.write(cmd.toString() + require('os').EOL)
-}
-const CMD_STRING = '::'
-class Command {
-	constructor(command, properties, message) {
-		if (!command) {
-			command = 'missing.command'
-		}
-		this.command = command
-		this.properties = properties
-		this.message = message
-	}
-	toString() {
-		let cmdStr = CMD_STRING + this.command
-		if (this.properties && Object.keys(this.properties).length > 0) {
-			cmdStr += ' '
-			let first = true
-			for (const key in this.properties) {
-				if (this.properties.hasOwnProperty(key)) {
-					const val = this.properties[key]
-					if (val) {
-						if (first) {
-							first = false
-						} else {
-							cmdStr += ','
-						}
-						cmdStr += `${key}=${escapeProperty(val)}`
-					}
-				}
-			}
-		}
-		cmdStr += `${CMD_STRING}${escapeData(this.message)}`
-		return cmdStr
-	}
-}
-function escapeData(s) {
-	return toCommandValue(s).replace(/%/g, '%25').replace(/\r/g, '%0D').replace(/\n/g, '%0A')
-}
-function escapeProperty(s) {
-	return toCommandValue(s)
-		.replace(/%/g, '%25')
-		.replace(/\r/g, '%0D')
-		.replace(/\n/g, '%0A')
-		.replace(/:/g, '%3A')
-		.replace(/,/g, '%2C')
-}
-
-// For internal use, subject to change.
-function issueFileCommand(command, message) {
-	const filePath = process.env[`GITHUB_${command}`]
-	if (!filePath) {
-		throw new Error(`Unable to find environment variable for file command ${command}`)
-	}
-	if (!require('fs').existsSync(filePath)) {
-		throw new Error(`Missing file at path: ${filePath}`)
-	}
-	require('fs').appendFileSync(filePath, `${toCommandValue(message)}${require('os').EOL}`, {
-		encoding: 'utf8',
-	})
-}
-function prepareKeyValueMessage(key, value) {
-	const delimiter = `ghadelimiter_${(require('crypto')).randomUUID()}`
-	const convertedValue = toCommandValue(value)
-	// These should realistically never happen, but just in case someone finds a
-	// way to exploit uuid generation let's not allow keys or values that contain
-	// the delimiter.
-	if (key.includes(delimiter)) {
-		throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter}"`)
-	}
-	if (convertedValue.includes(delimiter)) {
-		throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`)
-	}
-	return `${key}<<${delimiter}${require('os').EOL}${convertedValue}${require('os').EOL}${delimiter}`
-}
-
-/**
- * The code to exit an action
- */
-var ExitCode
-;(function (ExitCode) {
-	/**
-	 * A code indicating that the action was successful
-	 */
-	ExitCode[(ExitCode['Success'] = 0)] = 'Success'
-	/**
-	 * A code indicating that the action was a failure
-	 */
-	ExitCode[(ExitCode['Failure'] = 1)] = 'Failure'
-})(ExitCode || (ExitCode = {}))
-// Variables
-/**
- * Sets env variable for this action and future actions in the job
- * @param name the name of the variable to set
- * @param val the value of the variable. Non-string values will be converted to a string via JSON.stringify
- */
-function exportVariable(name, val) {
-	const convertedVal = toCommandValue(val)
-	process.env[name] = convertedVal
-	const filePath = process.env['GITHUB_ENV'] || ''
-	if (filePath) {
-		return issueFileCommand('ENV', prepareKeyValueMessage(name, val))
-	}
-	issueCommand('set-env', { name }, convertedVal)
-}
-/**
- * Registers a secret which will get masked from logs
- *
- * @param secret - Value of the secret to be masked
- * @remarks
- * This function instructs the Actions runner to mask the specified value in any
- * logs produced during the workflow run. Once registered, the secret value will
- * be replaced with asterisks (***) whenever it appears in console output, logs,
- * or error messages.
- *
- * This is useful for protecting sensitive information such as:
- * - API keys
- * - Access tokens
- * - Authentication credentials
- * - URL parameters containing signatures (SAS tokens)
- *
- * Note that masking only affects future logs; any previous appearances of the
- * secret in logs before calling this function will remain unmasked.
- *
- * @example
- * ```typescript
- * // Register an API token as a secret
- * const apiToken = "abc123xyz456";
- * setSecret(apiToken);
- *
- * // Now any logs containing this value will show *** instead
- * console.log(`Using token: ${apiToken}`); // Outputs: "Using token: ***"
- * ```
- */
-function setSecret(secret) {
-	issueCommand('add-mask', {}, secret)
-}
-/**
- * Gets the value of an input.
- * Unless trimWhitespace is set to false in InputOptions, the value is also trimmed.
- * Returns an empty string if the value is not defined.
- *
- * @param     name     name of the input to get
- * @param     options  optional. See InputOptions.
- * @returns   string
- */
-function getInput(name, options) {
-	const val = process.env[`INPUT_${name.replace(/ /g, '_').toUpperCase()}`] || ''
-	if (options && options.required && !val) {
-		throw new Error(`Input required and not supplied: ${name}`)
-	}
-	if (options && options.trimWhitespace === false) {
-		return val
-	}
-	return val.trim()
-}
-/**
- * Sets the value of an output.
- *
- * @param     name     name of the output to set
- * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
- */
-function setOutput(name, value) {
-	const filePath = process.env['GITHUB_OUTPUT'] || ''
-	if (filePath) {
-		return issueFileCommand('OUTPUT', prepareKeyValueMessage(name, value))
-	}
-	process.stdout.write(require('os').EOL)
-	issueCommand('set-output', { name }, toCommandValue(value))
-}
-// Results
-/**
- * Sets the action status to failed.
- * When the action exits it will be with an exit code of 1
- * @param message add error issue message
- */
-function setFailed(message) {
-	process.exitCode = ExitCode.Failure
-	error(message)
-}
-/**
- * Adds an error issue
- * @param message error issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function error(message, properties = {}) {
-	issueCommand(
-		'error',
-		toCommandProperties(properties),
-		message instanceof Error ? message.toString() : message,
-	)
-}
-/**
- * Adds a warning issue
- * @param message warning issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function warning(message, properties = {}) {
-	issueCommand(
-		'warning',
-		toCommandProperties(properties),
-		message instanceof Error ? message.toString() : message,
-	)
-}
-/**
- * Writes info to log with console.log.
- * @param message info message
- */
-function info(message) {
-	process.stdout.write(message + require('os').EOL)
-}
-// Wrapper action state
-/**
- * Saves state for current action, the state can only be retrieved by this action's post job execution.
- *
- * @param     name     name of the state to store
- * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
- */
-function saveState(name, value) {
-	const filePath = process.env['GITHUB_STATE'] || ''
-	if (filePath) {
-		return issueFileCommand('STATE', prepareKeyValueMessage(name, value))
-	}
-	issueCommand('save-state', { name }, toCommandValue(value))
-}
-/**
- * Gets the value of an state set by this action's main execution.
- *
- * @param     name     name of the state to get
- * @returns   string
- */
-function getState(name) {
-	return process.env[`STATE_${name}`] || ''
-}
+const { openSync, constants, appendFileSync, closeSync, readFileSync } = require('node:fs')
 
 /** There is no tunnel, so nothing of the request itself was sent. `lasting` says that asking again will not help. */
 class ProxyError extends Error {
@@ -494,174 +194,78 @@ function parseRetryAfter(header, now) {
 	return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }
 
-const ISO_8601 = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?$/
-/**
- * The instant that an ISO 8601 text names, in milliseconds since 1970, or null where it names none. The API gives one
- * instant back in many spellings (`.123Z`, `.123000Z`, `+01:00`), so instants are compared, never texts; finer digits
- * stay as a fraction of a millisecond, so that `.123456Z` does not pass for `.123Z`. Without an offset, it is UTC.
- */
-function parseInstant(text) {
-	const [, day, time, fraction = '', zone = 'Z'] = (typeof text === 'string' && ISO_8601.exec(text)) || []
-	if (!day || !time) return null
-	const seconds = Date.parse(`${day}T${time}${zone.replace(/^([+-]\d\d)(\d\d)$/, '$1:$2')}`)
-	return Number.isNaN(seconds) ? null : seconds + Number(`0.${fraction || 0}`) * 1000
-}
-/** ISO 8601 in UTC, to the millisecond. */
-function formatInstant(instant) {
-	return new Date(instant).toISOString()
-}
-
-const KEYS_PATH = '/api/user/api-keys'
-const MAX_PAGES = 100
-/**
- * The key API at `apiUrl` (no trailing slash). `userAgent` tells the account's owner which run made a request; `now`
- * is this machine's clock in milliseconds.
- */
-function createKeyApi(send, apiUrl, userAgent, now) {
-	const keysUrl = `${apiUrl}${KEYS_PATH}`
-	async function call(method, url, credential, limits, read, body) {
-		const headers = {
-			Accept: 'application/json',
-			Authorization: `Bearer ${credential}`,
-			'User-Agent': userAgent,
-			...(body && { 'Content-Type': 'application/json' }),
-		}
-		const asked = now()
-		try {
-			const response = await send({
-				method,
-				url,
-				headers,
-				...limits,
-				...(body && { body: JSON.stringify(body) }),
-			})
-			const skew = skewOf(response, (asked + now()) / 2)
-			if (response.status < 200 || response.status > 299)
-				return { ok: false, skew, failure: refusal(method, url, response, credential, now() + (skew ?? 0)) }
-			try {
-				return { ok: true, skew, value: read(response) }
-			} catch {
-				const { status } = response
-				const message = `${url.host} answered ${method} ${url.pathname} with ${status} and something that could not be read`
-				return { ok: false, skew, failure: { message, status, mayHaveActed: true, retryable: true } }
-			}
-		} catch (error) {
-			if (!(error instanceof HttpError)) throw error
-			const message = `${url.host}: ${error.message}`
-			// Neither a certificate nor a proxy's refusal changes by asking again.
-			const retryable = error.fault !== 'certificate' && error.fault !== 'proxy'
-			return { ok: false, skew: null, failure: { message, mayHaveActed: error.mayHaveActed, retryable } }
-		}
-	}
-	async function readPages(credential, limits) {
-		const keys = []
-		let query = ''
-		for (let pages = 1; ; pages++) {
-			const reply = await call('GET', new URL(keysUrl + query), credential, limits(), readPage)
-			if (!reply.ok) return reply
-			keys.push(...reply.value.keys)
-			if (reply.value.nextQuery === null) return { ok: true, skew: reply.skew, value: { keys, pages } }
-			query = reply.value.nextQuery
-			if (pages === MAX_PAGES) {
-				const message = `${new URL(keysUrl).host} has more than ${MAX_PAGES} pages of keys; the list was not read to its end`
-				return { ok: false, skew: reply.skew, failure: { message, mayHaveActed: true, retryable: false } }
-			}
-		}
-	}
-	return {
-		create: (credential, expiry, limits) =>
-			call('POST', new URL(keysUrl), credential, limits, readCreated, { expiry }),
-		async list(credential, limits) {
-			const deadline = now() + limits.timeout
-			const remaining = () => ({ ...limits, timeout: Math.max(1, deadline - now()) })
-			const first = await readPages(credential, remaining)
-			if (!first.ok || first.value.pages === 1)
-				return first.ok ? { ...first, value: first.value.keys } : first
-			// A key that ends while the pages are read moves the others up, past the page that is read next. What one
-			// reading missed, another one finds.
-			const second = await readPages(credential, remaining)
-			if (!second.ok) return second
-			const byId = new Map([...first.value.keys, ...second.value.keys].map((key) => [key.id, key]))
-			return { ...second, value: [...byId.values()] }
-		},
-		revoke: (credential, id, limits) =>
-			call('DELETE', new URL(`${keysUrl}/${encodeURIComponent(id)}`), credential, limits, () => null),
-		probe: (credential, limits) => call('GET', new URL(keysUrl), credential, limits, () => null),
-	}
-}
-function skewOf(response, ours) {
-	const date = Date.parse(response.headers.date ?? '')
-	// The header has whole seconds; on average, the server was half a second further.
-	return Number.isNaN(date) ? null : date + 500 - ours
-}
-function readCreated({ body }) {
-	const answer = JSON.parse(body)
-	return { token: text(field(answer, 'token')), ...readKey(field(answer, 'api_key')) }
-}
-/** What the API says of a key, created or listed. */
-function readKey(value) {
-	return {
-		id: identifier(field(value, 'id')),
-		// It is printed: never the whole key.
-		prefix: (text(field(value, 'token_key')) ?? '').slice(0, 20),
-		createdAt: parseInstant(field(value, 'created')),
-		expiresAt: parseInstant(field(value, 'expiry')),
-	}
-}
-/** One page of the list: a bare array, or `{results, next}`. Throws where it is neither. */
-function readPage({ body }) {
-	const answer = JSON.parse(body)
-	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
-	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
-	const next = field(answer, 'next')
-	return {
-		keys: rows.map(readKey).flatMap((key) => (key.id === null ? [] : { ...key, id: key.id })),
-		// Only the query of the next page is used: whatever host the answer names, the credential goes to ours.
-		nextQuery: typeof next === 'string' && next ? new URL(next, 'https://any.example').search : null,
-	}
-}
-function field(value, name) {
-	return typeof value === 'object' && value !== null ? value[name] : undefined
-}
-function text(value) {
-	return typeof value === 'string' && value !== '' ? value : null
-}
-/** An id that can stand in a URL, escaped. A dot segment cannot: even escaped, it names another path. */
-function identifier(value) {
-	if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
-	const id = text(value)
-	return id === null || id === '.' || id === '..' || !id.isWellFormed() ? null : id
-}
-/** Answers of gateways and locks that may pass, and behind which the request may have been carried out. */
+/** Statuses of gateways and locks that may pass, and behind which the request may have been carried out. */
 const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
-/** What an answer outside 2xx means. `now` is by the server's clock. */
-function refusal(method, url, { status, headers, body }, credential, now) {
-	const what = `${url.host} answered ${status} to ${method} ${url.pathname}`
-	const certain = { status, message: what, mayHaveActed: false, retryable: false }
-	if (status === 401) return certain
-	if (status >= 300 && status < 400) {
-		const location = headers.location ?? ''
-		const host = URL.canParse(location, url.href) ? new URL(location, url).host : 'an unreadable address'
-		const message = `${what} with a redirect to ${host}; redirects are never followed. Check api-url`
-		// "Done, look there" is said with these two.
-		return { ...certain, message, mayHaveActed: status === 302 || status === 303 }
-	}
-	const throttled = status === 429
-	const reason = throttled ? 'too many requests' : reasonGiven(body, credential)
-	const retryAfter = throttled ? parseRetryAfter(headers['retry-after'], now) : undefined
-	const doubtful = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
+const MAX_REASON_LENGTH = 300
+/** What a response outside 2xx means. `now` is the server's time, in milliseconds since 1970. */
+function failureOf(asked, response, now) {
+	const { status, headers } = response
+	if (status >= 300 && status < 400) return redirected(asked, response)
+	const rateLimited = status === 429
+	const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
+	const notFromApi = isForeign(response)
+	const retryAfter = rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined
 	return {
 		status,
-		message: `${what}${reason && `: ${reason}`}`,
-		mayHaveActed: doubtful,
-		retryable: doubtful || throttled,
+		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
+		mayHaveActed: uncertain,
+		retryable: uncertain || rateLimited || notFromApi,
 		...(retryAfter !== undefined && { retryAfter }),
+		...(notFromApi && { notFromApi }),
 	}
 }
-const MAX_REASON_LENGTH = 300
+/** What a 2xx response means whose content could not be used. */
+function unusableResponse(asked, response) {
+	const { status } = response
+	const reason = detail(response, asked.credential) || ': something that is not the JSON of this API'
+	const message = `${answered(asked, status)}${reason}`
+	return { status, message, mayHaveActed: true, retryable: true, unusable: true }
+}
+function answered({ method, url: { host, pathname } }, status) {
+	// An id can be long, and its first characters are enough to find the key.
+	const path = pathname.replace(/([^/]{8})[^/]{24,}$/, '$1...')
+	return `${host} answered ${status} to ${method} ${path}`
+}
+function redirected(asked, { status, headers }) {
+	const { url } = asked
+	const location = headers.location ?? ''
+	const target = URL.canParse(location, url.href) ? new URL(location, url) : null
+	const place =
+		target === null
+			? 'an unreadable address'
+			: target.host === url.host
+				? target.origin + target.pathname
+				: target.host
+	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
+	// 302 and 303 may mean "done, look there".
+	return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
+}
 /**
- * The API's own words for a refusal, from any of the shapes that it uses: detail, error, or messages by field. Empty
- * for HTML or nothing. One line, cut to length, without the credential, and without anything else that could be a key.
+ * Whether a 4xx came from something in front of the API: a page of HTML, or a 401 that asks for a scheme other than
+ * Bearer. The API speaks JSON and Bearer alone (its documentation); such an answer says nothing about a key.
+ */
+function isForeign({ status, headers, body }) {
+	if (status < 400 || status > 499) return false
+	const schemes = headers['www-authenticate']
+	return isHtml(headers, body) || (status === 401 && schemes !== undefined && !/\bbearer\b/i.test(schemes))
+}
+function isHtml(headers, body) {
+	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
+}
+/** What a person needs to know of an answer beyond its status: who answered, or the API's own reason. */
+function detail(response, credential) {
+	const { status, headers, body } = response
+	if (headers['cf-mitigated']) return ' with a challenge; a firewall in front of the API stopped this runner'
+	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
+	const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
+	if (isForeign(response))
+		return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
+	const reason = status === 204 ? '' : reasonGiven(body, credential)
+	return reason && `: ${reason}`
+}
+/**
+ * The API's own reason, from any of the shapes that it uses: detail, error, or messages by field. Empty for HTML or
+ * nothing. One line, cut to length, without the credential, and without anything else that could be a key.
  */
 function reasonGiven(body, credential) {
 	let answer
@@ -670,15 +274,7 @@ function reasonGiven(body, credential) {
 	} catch {
 		return ''
 	}
-	const words = (value, label = '', depth = 0) => {
-		if (typeof value === 'string') return [label + value]
-		if (typeof value !== 'object' || value === null || depth > 3) return []
-		return Object.entries(value).flatMap(([name, part]) => {
-			const sanitize = /^(detail|error|message|messages|non_field_errors|\d+)$/.test(name)
-			return name === 'code' ? [] : words(part, sanitize ? label : `${label}${name}: `, depth + 1)
-		})
-	}
-	return words(answer)
+	return wordsIn(answer)
 		.join('; ')
 		.replaceAll(credential, '***')
 		.replace(/[\w-]{24,}/g, '***')
@@ -687,22 +283,316 @@ function reasonGiven(body, credential) {
 		.slice(0, MAX_REASON_LENGTH)
 		.replace(/\.$/, '')
 }
+function wordsIn(value, label = '', depth = 0) {
+	if (typeof value === 'string') return [label + value]
+	if (typeof value !== 'object' || value === null || depth > 3) return []
+	return Object.entries(value).flatMap(([name, part]) => {
+		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
+		return name === 'code' ? [] : wordsIn(part, isPlain ? label : `${label}${name}: `, depth + 1)
+	})
+}
+
+const DATE = String.raw`(\d{4})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
+const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
+const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
+const ISO_8601 = new RegExp(`^${DATE}(?:${TIME}${ZONE})?$`, 'i')
+const NUMBER = /^\d{9,13}(?:\.\d+)?$/
+const MINUTE_MS = 60_000
+const DAY_MS = 24 * 60 * MINUTE_MS
+/**
+ * Reads a time in any ISO 8601 or RFC 3339 spelling (basic or extended, week or ordinal date, decimal point or comma,
+ * any offset), or as seconds or milliseconds since 1970. A time without an offset is UTC. The API returns one instant in
+ * many spellings (`.123Z`, `.123000+01:00`), so instants are compared, never texts.
+ */
+function parseTime(value) {
+	if (value === null || value === undefined || value === '') return { kind: 'absent' }
+	const text = String(value).trim()
+	const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
+	return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
+}
+/** Seconds below 1e11 (the year 5138), milliseconds above. */
+function fromEpoch(value) {
+	return value < 1e11 ? value * 1000 : value
+}
+function fromIso(text) {
+	const found = ISO_8601.exec(text)
+	if (!found) return null
+	const [, year = '', month, day, week, weekday, ordinal, ...rest] = found
+	const [hour = '0', minute, second, fraction, , sign, zoneHour = '0', zoneMinute = '0'] = rest
+	const midnight = week
+		? fromWeek(Number(year), Number(week), Number(weekday))
+		: Date.UTC(Number(year), month ? Number(month) - 1 : 0, Number(day ?? ordinal))
+	// Date.UTC turns February 30 into March 2; such a text names no day.
+	const isRealDay = !month || new Date(midnight).toISOString().slice(5, 10) === `${month}-${day}`
+	const parts = [Number(hour), Number(minute ?? 0), Number(second ?? 0)]
+	if (!isRealDay || !isRealTime(...parts)) return null
+	const unit = second ? 1000 : minute ? MINUTE_MS : 60 * MINUTE_MS
+	const offset = (Number(zoneHour) * 60 + Number(zoneMinute)) * MINUTE_MS * (sign === '+' || !sign ? 1 : -1)
+	const time = parts[0] * 3_600_000 + parts[1] * MINUTE_MS + parts[2] * 1000
+	return midnight + time - offset + Number(`0.${fraction ?? 0}`) * unit
+}
+function isRealTime(hour, minute, second) {
+	// 60 is a leap second; 24:00 is the end of a day.
+	return (hour < 24 && minute < 60 && second <= 60) || (hour === 24 && minute + second === 0)
+}
+/** Monday of week 1 is the one in the week that holds January 4. */
+function fromWeek(year, week, weekday) {
+	const fourth = Date.UTC(year, 0, 4)
+	const monday = fourth - ((new Date(fourth).getUTCDay() + 6) % 7) * DAY_MS
+	return monday + ((week - 1) * 7 + weekday - 1) * DAY_MS
+}
+/** ISO 8601 in UTC, to the millisecond. */
+function formatInstant(instant) {
+	return new Date(instant).toISOString()
+}
+/** ISO 8601 in UTC with six digits of a second, three, or none: whichever writes `instant` in full. */
+function formatExactly(instant) {
+	const micros = Math.round(instant * 1000)
+	const rest = micros % 1000
+	const text = formatInstant((micros - rest) / 1000)
+	if (rest !== 0) return text.replace('Z', `${String(rest).padStart(3, '0')}Z`)
+	return text.replace('.000Z', 'Z')
+}
+
+const MAX_PREFIX_LENGTH = 20
+const MAX_ID_LENGTH = 256
+/** Reads the response to a create call; throws if it holds neither a key nor the description of one. */
+function readCreated({ body }) {
+	const answer = parseJson(body)
+	const created = { token: textOf(field(answer, 'token')), ...readKey(field(answer, 'api_key')) }
+	if (created.token === null && created.id === null) throw new Error('no key')
+	return created
+}
+/** Reads one page of the list, a bare array or `{results, next}`; throws if it is neither. */
+function readPage({ headers, body }) {
+	const answer = parseJson(body)
+	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
+	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
+	const described = rows.map(readKey)
+	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
+	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
+	const next = textOf(field(answer, 'next'))
+	const count = field(answer, 'count') ?? headers['x-total-count']
+	const morePages = hasUnknownPaging(answer) || /rel="?next/i.test(String(headers.link ?? ''))
+	const cached = Number(headers.age) > 0 || /hit/i.test(String(headers['x-cache'] ?? ''))
+	const doubts = [
+		unread > 0 && `${unread} of its rows cannot be read`,
+		next === null && morePages && 'it has further pages that cannot be found',
+		cached && 'it comes from a cache',
+	]
+	const doubt = doubts.find((text) => text !== false) || null
+	return { keys, next, doubt, count: count === undefined || count === null ? null : Number(count) }
+}
+/** Whether a page announces more in a way that this action does not follow, such as `has_more` or `next_cursor`. */
+function hasUnknownPaging(answer) {
+	if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return false
+	const announces = ([name, value]) =>
+		/next|more|cursor/i.test(name) && Boolean(value) && !(name === 'next' && typeof value === 'string')
+	return Object.entries(answer).some(announces)
+}
+/** Accepts the response to a revocation; throws if it is not the API's, or says that nothing was revoked. */
+function readRevoked({ body }) {
+	const answer = body.trim() === '' ? {} : parseJson(body)
+	if (field(answer, 'success') === false || field(answer, 'error')) throw new Error('not revoked')
+	return null
+}
+function readKey(value) {
+	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
+	const unreadable =
+		created.kind === 'unreadable'
+			? `created "${created.text}"`
+			: expiry.kind === 'unreadable'
+				? `expiry "${expiry.text}"`
+				: field(value, 'expiry') === undefined
+					? 'expiry (missing)'
+					: null
+	return {
+		id: identifier(field(value, 'id')),
+		// It is printed: never the whole key.
+		prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH),
+		createdAt: created.kind === 'instant' ? created.at : null,
+		expiresAt: expiry.kind === 'instant' ? expiry.at : null,
+		unreadable,
+	}
+}
+/** An id that can stand in a URL, escaped. A dot segment cannot: even escaped, it names another path. */
+function identifier(value) {
+	if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
+	const id = textOf(value)
+	const isUsable = id !== null && id !== '.' && id !== '..' && id.isWellFormed() && id.length <= MAX_ID_LENGTH
+	return isUsable ? id : null
+}
+/** JSON with every digit of large integers, as text: ids above 2^53 would lose their last digits (Node 21 and later). */
+function parseJson(body) {
+	const keepDigits = (_name, value, context) =>
+		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '')
+			? context?.source
+			: value
+	return JSON.parse(body, keepDigits)
+}
+function field(value, name) {
+	return typeof value === 'object' && value !== null ? value[name] : undefined
+}
+function textOf(value) {
+	return typeof value === 'string' && value !== '' ? value : null
+}
+
+const KEYS_PATH = '/api/user/api-keys'
+const MAX_PAGES = 100
+/** A `Date` further from our own clock than this is a gateway's error rather than the server's time. */
+const MAX_DATE_SKEW_MS = 24 * 3_600_000
+/**
+ * The key API at `apiUrl` (no trailing slash). `userAgent` tells the account's owner which run made a request; `now`
+ * is this machine's clock in milliseconds.
+ */
+function createKeyApi(client, apiUrl, userAgent, now) {
+	const call = caller(client, userAgent, now)
+	const keysUrl = new URL(`${apiUrl}${KEYS_PATH}`)
+	return {
+		create: (credential, expiry, limits) =>
+			call({ method: 'POST', url: keysUrl, credential, body: { expiry } }, limits, readCreated),
+		list(credential, limits) {
+			const deadline = now() + limits.timeout
+			return readList(keysUrl, (url) =>
+				call(
+					{ method: 'GET', url, credential },
+					{ ...limits, timeout: Math.max(1, deadline - now()) },
+					readPage,
+				),
+			)
+		},
+		revoke: (credential, id, limits) =>
+			call(
+				{ method: 'DELETE', url: new URL(`${keysUrl}/${encodeURIComponent(id)}`), credential },
+				limits,
+				readRevoked,
+			),
+		async probe(credential, limits) {
+			const result = await call({ method: 'GET', url: keysUrl, credential }, limits, readPage)
+			return result.ok ? { ...result, value: null } : result
+		},
+	}
+}
+/** Whether the API itself answered 401: not accepted here and now, which alone does not prove an end. */
+function isRejected(result) {
+	return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
+}
 /** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
 function isHeaderSafe(credential) {
 	return /^[\x21-\x7e]+$/.test(credential)
 }
-/** Checks the answer to a create call; the reason why it cannot be used, or null. `asked` is the expiry asked for (ms). */
-function validateCreatedKey(answer, asked) {
-	if (answer.token === null) return 'the answer holds no key'
-	if (!isHeaderSafe(answer.token)) return 'the key holds white space, control or non-ASCII characters'
-	if (answer.id === null) return 'the answer holds no id, so the key could not be revoked by it'
-	if (answer.expiresAt === null) return 'the key never expires, though an expiry was asked for'
-	if (answer.expiresAt > asked + ROUNDING_MS)
-		return `the key expires ${formatInstant(answer.expiresAt)}, later than the ${formatInstant(asked)} asked for`
-	return null
+function caller(client, userAgent, now) {
+	return async ({ method, url, credential, body }, limits, read) => {
+		const headers = {
+			Accept: 'application/json',
+			Authorization: `Bearer ${credential}`,
+			'User-Agent': userAgent,
+			...(body && { 'Content-Type': 'application/json' }),
+		}
+		const asked = { method, url, credential }
+		const sentAt = now()
+		try {
+			const response = await client({
+				method,
+				url,
+				headers,
+				...limits,
+				...(body && { body: JSON.stringify(body) }),
+			})
+			const skew = skewOf(response, sentAt, now())
+			if (response.status < 200 || response.status > 299)
+				return { ok: false, skew, failure: failureOf(asked, response, now() + (skew ?? 0)) }
+			try {
+				return { ok: true, skew, value: read(response) }
+			} catch {
+				return { ok: false, skew, failure: unusableResponse(asked, response) }
+			}
+		} catch (error) {
+			if (!(error instanceof HttpError)) throw error
+			const { mayHaveActed } = error
+			const retryable = error.fault !== 'certificate' && error.fault !== 'proxy'
+			return {
+				ok: false,
+				skew: null,
+				failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
+			}
+		}
+	}
 }
-/** A server may round an expiry to its own grid; more than this is another lifetime. */
-const ROUNDING_MS = 5_000
+/** Reads the list page by page; `doubt` is the first reason why a key may be missing from it. */
+async function readList(start, readOne) {
+	const keys = []
+	const visited = new Set()
+	let doubt = null
+	let skew = null
+	for (let url = start; url !== null; ) {
+		visited.add(url.href)
+		const result = await readOne(url)
+		if (!result.ok) return result
+		const { value } = result
+		skew = result.skew ?? skew
+		keys.push(...value.keys)
+		doubt ??= value.doubt
+		url = value.next === null ? null : nextUrl(value.next, start)
+		if (url === null && value.count !== null && value.count !== keys.length)
+			doubt ??= `it shows ${keys.length} of ${value.count} keys`
+		if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+			doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+			url = null
+		}
+	}
+	return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
+}
+/** The next page, on our own host whatever host the response names: the credential goes nowhere else. */
+function nextUrl(next, start) {
+	const isBareQuery = /^[\w-]+=/.test(next)
+	const reference = isBareQuery ? `?${next}` : next
+	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
+	const tail = named.pathname.split(KEYS_PATH)[1]
+	const path = tail === undefined ? named.pathname : start.pathname + tail
+	const url = new URL(start)
+	url.pathname = path
+	url.search = named.search
+	return url
+}
+function skewOf({ headers }, sentAt, receivedAt) {
+	// The header has whole seconds; on average, the server was half a second further.
+	const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
+	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
+}
+
+/**
+ * `send`, with a line to `log` for each request: method, path, outcome, milliseconds by `now`, and which attempt it is
+ * of those with the same method and URL. Neither headers nor bodies are shown, and no more of an ID than helps. Without
+ * `log`, `send` itself.
+ */
+function logRequests(send, log, now) {
+	if (!log) return send
+	const attempts = new Map()
+	return async (request) => {
+		const { method, url } = request
+		const name = `${method} ${url}`
+		const attempt = (attempts.get(name) ?? 0) + 1
+		attempts.set(name, attempt)
+		const startedAt = now()
+		const note = (outcome) =>
+			log(
+				`${method} ${shortPath(url)} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`,
+			)
+		try {
+			const response = await send(request)
+			note(`status ${response.status}`)
+			return response
+		} catch (error) {
+			note(error instanceof HttpError ? `${error.fault}, ${error.message},` : String(error))
+			throw error
+		}
+	}
+}
+/** The path, without the query, and with long segments cut as IDs are in the log. */
+function shortPath({ pathname }) {
+	return pathname.replace(/[^/]{17,}/g, (segment) => `${segment.slice(0, 8)}...`)
+}
 
 /** The variables by which Node decides which certificate authorities it trusts. */
 const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
@@ -727,16 +617,16 @@ function networkSettings(env, digest) {
 }
 
 /**
- * What a cancelled job leaves main, in milliseconds since the first signal. The runner sends SIGTERM 7.5 s
- * after SIGINT and kills 2.5 s later, so main has ended by 7 s.
+ * What a cancelled job leaves main, in milliseconds since the first signal. The runner sends SIGTERM 7.5 s after SIGINT
+ * and kills 2.5 s later (actions/runner, ProcessInvoker), so main has ended by 7 s.
  */
 const CANCEL = {
-	/** The longest that a reply already on its way is waited for. */
-	lastReply: 5_000,
+	/** The longest that a response is waited for whose request was already sent. */
+	RESPONSE_GRACE_MS: 5_000,
 	/** No request goes on after this. */
-	lastRequest: 6_500,
-	/** By now main ends, whatever it waits for. */
-	end: 6_900,
+	LAST_REQUEST_MS: 6_500,
+	/** Main ends, whatever it waits for. */
+	EXIT_MS: 6_900,
 }
 /** A cancellation that is requested by calling `request`; only the first call counts. */
 function createCancellation(now) {
@@ -754,15 +644,15 @@ function createCancellation(now) {
 	}
 }
 
-/** The longest that one attempt may take, in milliseconds. */
+/** The longest that one attempt may take. */
 const MAX_ATTEMPT_MS = 10_000
-/** What is kept back for a last attempt, in milliseconds. */
+/** What is reserved for a last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 /** A budget that ends at `deadline` by `clock`. */
 function createBudget(deadline, clock, cancellation) {
 	const left = () => {
 		const requestedAt = cancellation?.requestedAt ?? null
-		const end = requestedAt === null ? deadline : Math.min(deadline, requestedAt + CANCEL.lastRequest)
+		const end = requestedAt === null ? deadline : Math.min(deadline, requestedAt + CANCEL.LAST_REQUEST_MS)
 		return Math.max(0, end - clock.now())
 	}
 	// A signal that has already come shortens `left`; it must not cut short every wait that follows.
@@ -772,279 +662,448 @@ function createBudget(deadline, clock, cancellation) {
 		limits() {
 			const cancel = signalToCome()
 			const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
-			return cancel ? { timeout, cancel, grace: CANCEL.lastReply } : { timeout }
+			return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
 		},
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
 	}
 }
 /**
- * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good (or in a way that is not
- * `worthwhile` to try again), or the budget is spent. The last attempt is made even if the server asked for a longer
- * wait: a key that lives on is worse than a 429.
+ * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails in a way that is not worth another
+ * try, or the budget is spent. The last attempt is made even if the server asked for a longer wait: a key that stays
+ * valid is worse than a 429.
  */
 async function retry(budget, random, attempt, shouldRetry = (failure) => failure.retryable) {
 	for (let failures = 1; ; failures++) {
-		const reply = await attempt(budget.limits())
-		if (reply.ok || !shouldRetry(reply.failure)) return reply
-		const wait = backoff(failures, reply.failure.retryAfter, random())
-		if (reply.failure.status === 429) budget.extend?.(wait)
-		if (budget.left() <= LAST_ATTEMPT_MS) return reply
+		const result = await attempt(budget.limits())
+		if (result.ok || !shouldRetry(result.failure)) return result
+		const wait = backoff(failures, result.failure.retryAfter, random())
+		if (result.failure.status === 429) budget.extend?.(wait)
+		if (budget.left() <= LAST_ATTEMPT_MS) return result
 		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
 	}
 }
 
-/** A key as a person finds it in the dashboard: its first characters, and as much of its id as helps. */
+/**
+ * `text` as one line that the runner prints but never obeys. The runner takes `::name::` at the start of a line, after
+ * blanks, and `##[name]` anywhere in a line as a command (actions/runner, ActionCommand.TryParse). Control, format and
+ * other invisible characters become `?`: they can hide a command or reorder what a person reads.
+ */
+function sanitizeLine(text) {
+	return text
+		.replace(/\s+/g, ' ')
+		.trim()
+		.replace(/[\p{C}\p{DI}]/gu, '?')
+		.replace(/##(?=\[)/g, '# #')
+		.replace(/^::/, ': :')
+}
+/**
+ * A key's prefix or ID, which come from the API, for a log line, a code span or a table cell: at most 200 characters,
+ * `?` for all that could end one of these or start a command, a tag or a link.
+ */
+function sanitizeName(text) {
+	return text.replace(/[^\w.~+/=:-]/g, '?').slice(0, 200)
+}
+/** The runner cuts annotations at 4,096 characters without saying so. */
+const MAX_ANNOTATION_LENGTH = 4_000
+const CUT_NOTE = '... (truncated; the full text is in the log of this step)'
+/** `line`, or as much of it as fits into an annotation, with a note on where the rest is. */
+function truncateAnnotation(line) {
+	if (line.length <= MAX_ANNOTATION_LENGTH) return line
+	return `${line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length)}${CUT_NOTE}`
+}
+
+/** A key as a person finds it in the dashboard: its first characters, and as much of its ID as helps. */
 function keyLabel({ prefix, id }) {
-	return `${sanitize(prefix)}... (id ${shortId(id)})`
+	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
 function shortId(id) {
-	const whole = cell(id)
+	const whole = sanitizeName(id)
 	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
 }
-function cell(text) {
-	return sanitize(text).replace(/[|`<>\\]/g, '?')
-}
-/** Text of the server's for a line of log: what could start a line or a command of its own is left out. */
-function sanitize(text) {
-	return text.replace(/[^\x21-\x7e]/g, '?').slice(0, 200)
-}
-/** One line on the key that was handed over. `now` is in milliseconds since 1970. */
-function issuedLine(key, { revoke }, now) {
+/** One line about the key that the job receives. Its lifetime is by the server's clock, whatever the runner's says. */
+function issuedLine(key, { revoke }) {
+	const { createdAt, expiresAt } = key
 	const end = revoke
 		? 'The post step revokes it after the job.'
-		: 'It is left to its expiry, as revoke is false.'
-	return `Created the API key ${keyLabel(key)}, valid until ${expiryOf(key)}${lifetime(key, now)}. ${end}`
+		: 'It stays valid until it expires (`revoke: false`).'
+	const validity =
+		expiresAt === null
+			? 'whose expiry is unknown'
+			: `valid until ${formatUtc(expiresAt)}${createdAt === null ? '' : formatLifetime(expiresAt - createdAt)}`
+	return `Created the API key ${keyLabel(key)}, ${validity}. ${end}`
 }
-/** A duration in milliseconds, for a person. */
-function seconds(duration) {
+function formatLifetime(lifetime) {
+	const minutes = Math.round(lifetime / 60_000)
+	if (minutes < 1) return ''
+	if (minutes < 120) return ` (for ${minutes} min)`
+	return minutes < 48 * 60
+		? ` (for ${Math.round(minutes / 60)} h)`
+		: ` (for ${Math.round(minutes / 1440)} days)`
+}
+/** What a person needs to know about a key that may still be valid: one sentence. */
+function expiryAdvice(expiresAt) {
+	if (expiresAt === 'never') return 'It has no expiry; revoke it now.'
+	if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
+	return `It expires at ${formatUtc(expiresAt)}.`
+}
+/** A duration in milliseconds, for a person: 2.5 s. */
+function formatSeconds(duration) {
 	return `${(duration / 1000).toFixed(1)} s`
-}
-function lifetime({ expiresAt }, now) {
-	if (expiresAt === null) return ''
-	const minutes = Math.round((expiresAt - now) / 60_000)
-	const text = minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`
-	return ` (${text} from now)`
-}
-function expiryOf({ expiresAt }) {
-	return expiresAt === null ? 'no set time' : formatUtc(expiresAt)
 }
 /** An instant for a person, to the second: 2027-01-01 00:00:00 UTC. */
 function formatUtc(instant) {
 	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
 }
-/** What to say of a runner whose clock is wrong; `skew` is the server's clock less ours, in milliseconds. */
+/** A line about a runner whose clock is wrong; `skew` is the server's clock less ours, in milliseconds. */
 function clockNote(skew) {
 	const minutes = Math.abs(skew / 60_000).toFixed(1)
-	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the expiry is reckoned by the API's.`
+	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the expiry is calculated by the API's clock.`
 }
-/**
- * Adds a table of keys to the job summary. A summary that cannot be written is no reason to fail a job or to lose
- * sight of a key.
- */
-function writeSummary(runner, title, fates, rows) {
-	const lines = rows.map(({ key, fate }) => {
-		const created = key.createdAt === null ? '' : formatUtc(key.createdAt)
-		return `| \`${cell(key.prefix)}...\` | \`${shortId(key.id)}\` | ${created} | ${expiryOf(key)} | ${fate} |\n`
+/** Adds a table of keys to the job summary. A summary that cannot be written does not fail the job. */
+function summarizeKeys(runner, title, rows) {
+	const lines = rows.map(({ key: { prefix, id, createdAt, expiresAt }, status }) => {
+		const created = createdAt === null ? 'unknown' : formatUtc(createdAt)
+		const expires = typeof expiresAt === 'number' ? formatUtc(expiresAt) : (expiresAt ?? 'unknown')
+		return `| \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${created} | ${expires} | ${status} |\n`
 	})
-	const head = `| Key | Id | Created | Expires | ${fates} |\n| --- | --- | --- | --- | --- |\n`
+	const head = '| API key | ID | Created | Expires | Status |\n| --- | --- | --- | --- | --- |\n'
 	try {
 		runner.writeSummary(`### ${title}\n\n${head}${lines.join('')}`)
-	} catch {
-		runner.info('The job summary could not be written.')
+	} catch (error) {
+		runner.info(error instanceof Error ? error.message : 'Could not write the job summary.')
 	}
 }
 
-/** How long after a lost request's deadline a slow server may still carry it out. */
+/** How finely the expiry is asked for, in microseconds: the server may refuse more digits than it keeps. */
+const PRECISIONS_US = [1, 1000, 1_000_000]
+/** How long after the deadline of an unanswered request a slow server may still carry it out. */
 const LATE_WRITE_GRACE_MS = 15_000
+/** Offsets of time zones are multiples of a quarter of an hour, up to 14 hours. */
+const ZONE_STEP_MS = 15 * 60_000
+const MAX_ZONE_MS = 14 * 3_600_000
 /** At most this part of the lifetime is given up to make the expiry one that no other run is likely to ask for. */
 const MAX_SHORTENING = 0.05
-/** How far `created` may lie outside the window of the request: the Date header has whole seconds, and takes a while. */
-const CLOCK_SLACK_MS = 5_000
-/** The same where no answer told the server's time; a wrong clock is only corrected beyond a minute. */
-const UNKNOWN_CLOCK_SLACK_MS = 65_000
-/**
- * Chooses the expiry of one create request: `lifetime` from now by the server's clock, less a random part of at most
- * 5 %, never more. `skew` is the server's clock less ours; `random` is in [0, 1). Times in milliseconds.
- */
-function createIntent(now, skew, lifetime, timeout, ambiguous, random) {
-	const instant = Math.floor(now + skew + lifetime - random * lifetime * MAX_SHORTENING)
-	const wholeSeconds = Math.floor(instant / 1000) * 1000
-	// Never a whole second by chance: on a server that drops fractions, that would match keys of other runs.
-	const expiry = ambiguous ? wholeSeconds : instant === wholeSeconds ? instant - 1 : instant
-	return { expiry, sentAt: now, deadline: now + timeout, ambiguous }
+/** Chooses the expiry of one create request: `lifetime` from now by the server's clock, less a random part of up to 5%. */
+function createIntent({ now, skew, lifetime, timeout, precision, random }) {
+	const latest = (now + skew + lifetime - random * lifetime * MAX_SHORTENING) * 1000
+	const kept = Math.floor(latest / precision) * precision
+	// Never on the next coarser grid by chance: on a server that keeps less, that would look like keys of other runs.
+	const isCoarse = precision < 1_000_000 && kept % (precision * 1000) === 0
+	return {
+		expiry: (isCoarse ? kept - precision : kept) / 1000,
+		sentAt: now,
+		deadline: now + timeout,
+		answered: false,
+	}
+}
+/** Grids on which servers keep an expiry, in microseconds. 10 ms stands for SQL Server's 1/300 s as well. */
+const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
+/** The coarsest grid: what has to be assumed until a response shows a finer one. */
+const UNKNOWN_GRID_US = 60_000_000
+/** By how many microseconds `stored` is less than `asked`. */
+function microsLost(asked, stored) {
+	return Math.round(asked * 1000) - Math.round(stored * 1000)
+}
+/** The finest grid (microseconds) on which a server would have turned `asked` into `stored`, or null if on none. */
+function gridBetween(asked, stored) {
+	const lost = microsLost(asked, stored)
+	return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
 }
 /**
- * Looks in the account's list for the key that the request of `mark` made. Found only if exactly one key, made in the
- * window of the request, has exactly the expiry asked for; keys known to be somebody's (`known` ids) are left out.
- * `skew` is the server's clock less ours, or null where no answer told.
+ * The coarsest grid (microseconds) that one answered request allows for: an expiry can lie on a coarse grid by chance,
+ * so a near miss up to this far may still be ours.
  */
-function findMatch(intent, list, known, skew) {
-	const slack = skew === null ? UNKNOWN_CLOCK_SLACK_MS : CLOCK_SLACK_MS
-	const from = intent.sentAt + (skew ?? 0) - slack
-	const to = intent.deadline + LATE_WRITE_GRACE_MS + (skew ?? 0) + slack
-	const others = list.filter(({ id }) => !known.has(id))
-	const possible = others.filter(
-		({ createdAt, expiresAt }) =>
-			createdAt !== null &&
-			from <= createdAt &&
-			createdAt <= to &&
-			// A server that keeps no fractions, or rounds them, moves the expiry by less than a second; one that
-			// ignores it makes a key without.
-			(expiresAt === null || Math.abs(expiresAt - intent.expiry) < 1000),
-	)
-	const marked = ({ expiresAt }) => expiresAt === intent.expiry
-	const exact = possible.filter(marked)
-	const [only] = exact
-	if (only && exact.length === 1 && !intent.ambiguous) return { kind: 'found', key: only }
-	// Keys that miss the mark by milliseconds are other runs' where the server keeps milliseconds, and only worth a
-	// warning where it does not: there every expiry ends in whole seconds, or there is none.
-	const rounded = possible.filter(({ expiresAt }) => expiresAt === null || expiresAt % 1000 === 0)
-	// One that has the mark, but was made at another time, may be ours where a clock was wrong.
-	const otherTime = intent.ambiguous ? [] : others.filter(marked)
-	const candidates = [exact, otherTime, rounded].find(({ length }) => length > 0) ?? []
-	return candidates.length > 0 ? { kind: 'unclear', candidates } : { kind: 'absent' }
+function coarsestGrid(asked, stored) {
+	const lost = microsLost(asked, stored)
+	return GRIDS_US.findLast((grid) => fits(stored, lost, grid)) ?? (lost === 0 ? 1 : UNKNOWN_GRID_US)
+}
+/** Whether a server that rounds down, or to the nearest, would store this on `grid`. */
+function fits(stored, lost, grid) {
+	if (lost >= grid || lost < -grid / 2) return false
+	const micros = Math.round(stored * 1000)
+	// 1/300 s is written with three digits, of which the last is 0, 3 or 7.
+	return grid === 10_000 ? [0, 3000, 7000].includes(micros % 10_000) : micros % grid === 0
+}
+/**
+ * How well a stored expiry fits the one that was asked for, on a server whose grid is at most `grid` microseconds.
+ * `exact` proves that the request of this intent made the key (docs/design.md gives the odds), `near` does not.
+ */
+function fitOf(intent, stored, grid) {
+	const needed = gridBetween(intent.expiry, stored)
+	const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
+	if (needed === null || needed > Math.max(grid, 1)) return 'none'
+	return needed <= 1000 && !isWholeSecond ? 'exact' : 'near'
+}
+/** By how many milliseconds a server shifts times that it writes in a zone of its own without an offset; 0 if it does not. */
+function zoneShift(intent, stored) {
+	if (stored === null) return 0
+	const shift = Math.round((stored - intent.expiry) / ZONE_STEP_MS) * ZONE_STEP_MS
+	const isZone = shift !== 0 && Math.abs(shift) <= MAX_ZONE_MS
+	return isZone && fitOf(intent, stored - shift, UNKNOWN_GRID_US) === 'exact' ? shift : 0
+}
+/** How far `created` may lie outside the window of a request: a `Date` header has whole seconds, and takes a while. */
+const CLOCK_SLACK_MS = 5_000
+/** The same by this machine's clock, which is corrected only beyond a minute. */
+const LOCAL_CLOCK_SLACK_MS = 65_000
+/**
+ * Whether `created` lies between `from` and `to` (this machine's clock) by one of the clocks that may be right: ours, or
+ * one that differs by one of `skews` (the server's clock less ours in milliseconds; null for one that is not known).
+ */
+function isWithin(created, [from, to], skews) {
+	const fits = (skew, slack) => from + skew - slack <= created && created <= to + skew + slack
+	return fits(0, LOCAL_CLOCK_SLACK_MS) || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
 }
 
-const STATE_VERSION = 1
+const STATE_VERSION = 2
 const STATE_NAME = 'record'
 
 /**
- * Makes a call that may be repeated with the first of `credentials` that may (null: one that must not be sent; what
- * cannot be sent is passed over too). After a 401, 403 or 404 it is the next one's turn, unless that was `enough`.
+ * Is this key revoked, or expired, beyond doubt? A 401 alone proves nothing: a replica that lags or an authentication
+ * service that is down gives it to a valid key as well. So does a grant alone, or a list that may be stale.
  */
-async function withCredentials(credentials, budget, random, call, enough) {
-	const message = 'there was no credential left to ask with'
-	let reply = {
-		ok: false,
-		skew: null,
-		failure: { message, mayHaveActed: false, retryable: false },
-	}
-	for (const credential of credentials) {
-		if (credential === null || !isHeaderSafe(credential)) continue
-		reply = await retry(budget, random, (limits) => call(credential, limits))
-		if (reply.ok || ![401, 403, 404].includes(reply.failure.status ?? 0) || (await enough?.(reply))) break
-	}
-	return reply
+function isVerifiedRevoked({ granted, rejected, missing, expired }) {
+	return rejected && (granted || missing || expired)
+}
+/**
+ * Can this list show that a key is absent? Returns why not, or null. `credential` is what it was read with: "every key"
+ * (the API's documentation) includes that one. `gone` are ids of keys that were verified as revoked.
+ */
+function doubtAbout(list, credential, gone) {
+	if (list.doubt !== null) return list.doubt
+	if (!list.keys.some(({ prefix }) => prefix !== '' && credential.startsWith(prefix)))
+		return 'it does not show the key that it was read with'
+	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
+	return null
 }
 
 /** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
-const UNKNOWN_ID = 'the API does not know its id'
+/** A replica may not know a key that is younger than this, in milliseconds; that it lacks one proves nothing yet. */
+const MAX_REPLICA_LAG_MS = 15_000
+/** A key counts as expired this long after its expiry, in milliseconds. */
+const EXPIRY_MARGIN_MS = 1_000
 /**
- * Revokes `key` by id and proves it. The key revokes itself, so that `apiKey` need not travel again; where it may not
- * (403, 404, or a 401 though it lives), `apiKey` does, unless it is null because it must not be sent. A 204 or a 404 is
- * not proof; a 401 to the key itself is. A key that is still accepted is revoked again while there is time.
+ * Revokes `key` by id and collects evidence until its end is verified, or there is no point in going on. The key revokes
+ * itself, so that the long-lived credential need not travel again; if it may not (401, 403, 404), `credentials` do. In
+ * the good case that is two requests: the revocation, and a 401 to the key.
  */
-async function revokeAndVerify(key, apiKey, tools, budget) {
+async function revokeAndVerify(key, context) {
+	const evidence = { granted: false, rejected: false, missing: false, expired: false }
 	const token = key.token !== null && isHeaderSafe(key.token) ? key.token : null
-	let time = budget
-	let claimed = false
-	for (;;) {
-		// Refused with 401, it may be dead already; then `apiKey` stays where it is.
-		let proved = false
-		const isDead = async (reply) => {
-			if (token !== null && isRejected(reply))
-				proved = isRejected(await tools.api.probe(token, time.limits()))
-			return proved
-		}
-		const answered = await revokeById(key.id, [token, apiKey], tools, time, isDead)
-		claimed ||= answered === 'revoked'
-		if (proved) return { dead: true, verified: true, already: !claimed }
-		if (token === null) {
-			if (answered === 'revoked') return { dead: true, verified: false, already: false }
-			return { dead: false, reason: answered === 'gone' ? UNKNOWN_ID : answered.message }
-		}
-		const refused = typeof answered === 'object' && !answered.retryable
-		const reply = await probe(token, refused, tools, time)
-		if (isRejected(reply)) return { dead: true, verified: true, already: !claimed }
-		if (!refused && budget.left() > PROBE_INTERVAL_MS) {
-			// A throttled API is borne with until its first word, not where it does not keep it.
-			time = { ...budget, extend: () => {} }
-			continue
-		}
-		if (typeof answered === 'object') return { dead: false, reason: answered.message }
-		const claim = answered === 'gone' ? UNKNOWN_ID : 'the API answered as if it were revoked'
-		return {
-			dead: false,
-			reason: `${claim}, but then: ${reply.ok ? 'the API still accepts it' : reply.failure.message}`,
-		}
+	const startedAt = context.clock.now()
+	let wasGranted = false
+	for (let round = 1; ; round++) {
+		// Extend the deadline for 429s only in the first round.
+		const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
+		const now = { ...context, budget }
+		const refusal = await requestRevocation(key, token, evidence, now)
+		const probed =
+			token === null || isVerifiedRevoked(evidence)
+				? null
+				: await probeUntilRejected(token, refusal, evidence, now)
+		if (token === null || (refusal !== null && evidence.rejected))
+			await checkList(key, startedAt, evidence, now)
+		wasGranted ||= evidence.granted
+		const verified = isVerifiedRevoked(evidence)
+		if (verified || (token === null && evidence.missing))
+			return { revoked: true, verified, alreadyRevoked: !wasGranted }
+		// A grant after which the key is still accepted was none; a later 401 must not be taken for its effect.
+		if (probed?.ok) evidence.granted = false
+		const failure = refusal ?? whatIsMissing(evidence, probed)
+		const wait = backoff(round, undefined, context.random())
+		if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS)
+			return { revoked: false, failure: explain(failure, evidence) }
+		await budget.pause(wait)
 	}
 }
-/**
- * Revokes by id with the first of `credentials` that may. Answers 'revoked', 'gone' (404, which proves nothing), or
- * the problem that remained.
- */
-async function revokeById(id, credentials, { api, random }, budget, enough) {
-	const revoke = (credential, limits) => api.revoke(credential, id, limits)
-	const reply = await withCredentials(credentials, budget, random, revoke, enough)
-	if (reply.ok) return 'revoked'
-	return reply.failure.status === 404 ? 'gone' : reply.failure
+/** Whether another round can bring something new: a refusal for good cannot, unless the key is rejected already. */
+function canStillChange(refusal, { rejected }) {
+	return refusal === null || refusal.retryable || rejected || refusal.status === 401 || refusal.status === 404
 }
-/** Whether the API answered 401. */
-function isRejected(reply) {
-	return !reply.ok && reply.failure.status === 401
+/** Asks each credential in turn to revoke the id. Returns null if one of them was granted it, else the last failure. */
+async function requestRevocation(key, token, evidence, context) {
+	const { api, budget, random, credentials } = context
+	let failure = NO_CREDENTIAL
+	for (const credential of [token, ...credentials]) {
+		if (credential === null || !isHeaderSafe(credential)) continue
+		const result = await retry(
+			budget,
+			random,
+			(limits) => api.revoke(credential, key.id, limits),
+			canPassSoon,
+		)
+		if (result.ok) {
+			Object.assign(evidence, { granted: true, rejected: false })
+			return null
+		}
+		failure = result.failure
+		if (credential === token && isRejected(result)) {
+			// Some APIs answer 401 to a key that may not revoke itself, so only a probe tells whether it is accepted.
+			const probed = await api.probe(token, budget.limits())
+			evidence.rejected = isRejected(probed)
+			evidence.expired = hasExpired(key, probed.skew, context)
+			if (isVerifiedRevoked(evidence)) return failure
+		}
+		if (![401, 403, 404].includes(failure.status ?? 0)) return failure
+	}
+	return failure
+}
+/** What answers instead of the API may do so for long: the next credential gets its turn before it is asked again. */
+function canPassSoon({ retryable, notFromApi }) {
+	return retryable && !notFromApi
+}
+const NO_CREDENTIAL = {
+	message: 'there was no credential left that may be sent',
+	mayHaveActed: false,
+	retryable: false,
+}
+/** Whether the expiry has passed by every clock that may be right: ours, the API's own times, the `Date` of a response. */
+function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
+	const serverSkews = [skew, dateSkew].filter((known) => known !== null)
+	if (expiresAt === null || serverSkews.length === 0) return false
+	return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 /**
- * Asks with the key until the answer is 401, or for 10 s; where its revocation was `refused`, only until there is an
- * answer. Returns the last reply.
+ * Asks with the key until the API answers 401, or for 10 s; where its revocation was refused, only until there is an
+ * answer. Notes in `evidence` whether it was rejected, and returns the last result.
  */
-async function probe(token, refused, { api, clock, random }, budget) {
-	// Throttled, it says nothing about the key.
-	const throttled = (failure) => failure.status === 429
-	for (let ends = Infinity; ; ) {
-		const reply = await retry(budget, random, (limits) => api.probe(token, limits), throttled)
-		ends = Math.min(ends, clock.now() + VERIFY_FOR_MS)
-		const enough = refused && (reply.ok || !reply.failure.retryable)
-		if (isRejected(reply) || enough || clock.now() >= ends || budget.left() <= PROBE_INTERVAL_MS) return reply
+async function probeUntilRejected(token, refusal, evidence, { api, clock, random, budget }) {
+	const isRateLimit = ({ status }) => status === 429
+	for (let end = Infinity; ; ) {
+		const result = await retry(budget, random, (limits) => api.probe(token, limits), isRateLimit)
+		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
+		evidence.rejected = isRejected(result)
+		const isEnough = evidence.rejected || (refusal !== null && (result.ok || !result.failure.retryable))
+		if (isEnough || clock.now() >= end || budget.left() <= PROBE_INTERVAL_MS) return result
 		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
 	}
 }
+/** Notes in `evidence` whether a list that can be believed no longer shows the key. */
+async function checkList({ id, createdAt }, startedAt, evidence, context) {
+	const { api, clock, budget, random, gone, credentials, skew } = context
+	const [credential] = credentials.filter(isHeaderSafe)
+	if (credential === undefined) return
+	const age = Math.max(
+		clock.now() - startedAt,
+		createdAt === null ? 0 : clock.now() + (skew ?? 0) - createdAt,
+	)
+	if (age < MAX_REPLICA_LAG_MS && !evidence.granted) return
+	const result = await retry(budget, random, (limits) => api.list(credential, limits))
+	if (!result.ok) return
+	const isShown = result.value.keys.some((key) => key.id === id)
+	evidence.missing = !isShown && doubtAbout(result.value, credential, gone) === null
+}
+function whatIsMissing({ granted }, probed) {
+	const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
+	const then = probed === null ? 'it is not gone from the list' : probed.ok ? 'the API still accepts it' : ''
+	const message = `${claim}, but ${then || `then: ${probed?.ok === false ? probed.failure.message : ''}`}`
+	return { message, mayHaveActed: true, retryable: true }
+}
+function explain(failure, { granted, rejected }) {
+	if (!rejected || granted) return failure
+	const message = `the API rejects the key, but nothing confirms that it was revoked (${failure.message})`
+	return { ...failure, message }
+}
 
+/** What a step loses if it cannot write the file that a variable of the runner names. */
+const LOSSES = {
+	GITHUB_STATE: 'the post step could not revoke the key',
+	GITHUB_OUTPUT: 'later steps could not receive the key',
+	GITHUB_ENV: 'export-env could not be set',
+	GITHUB_STEP_SUMMARY: 'the job summary is missing',
+}
 /**
- * Looks once for the keys of lost create requests and revokes those that are certainly this run's.
- * `credentials` are tried in turn where one may not list or revoke; `known` are ids that need no looking for. A
- * key whose text nobody knows cannot prove that it is dead, so the list has to show that it is gone. One answer
- * a mark, in order.
+ * Throws an Error if the runner does not set the variables `names`, which name the files that pass values on.
+ * Commands in the log would do the same, but they would show the key.
  */
-async function revokeOrphans(intents, credentials, known, tools, budget) {
-	const listed = await listKeys(credentials, tools, budget)
-	if (!listed.ok) return intents.map(() => ({ kind: 'failed', failure: listed.failure }))
-	const recoveries = []
-	for (const intent of intents) {
-		const match = findMatch(intent, listed.value, known, listed.skew)
-		if (match.kind !== 'found') recoveries.push(match)
-		else recoveries.push(await revokeOrphan(match.key, credentials, tools, budget))
+function requireCommandFiles(env, names) {
+	const missing = names.filter((name) => !env[name])
+	if (missing.length > 0)
+		throw new Error(
+			`This runner does not set ${missing.join(' and ')}, so the key could only be passed on through the log. ` +
+				'No key was requested. Use a current GitHub Actions runner.',
+		)
+}
+/**
+ * `write`, given the path that `variable` holds. The Error that it throws says which file could not be written, why, and
+ * what that means.
+ */
+function namingFile(variable, write) {
+	return (...values) => {
+		try {
+			write(process.env[variable] ?? '', ...values)
+		} catch (error) {
+			const reason = String(error).replace(/^Error: /, '')
+			throw new Error(
+				`Could not write the file ${variable} (${reason}), so ${LOSSES[variable]}. ` +
+					"Check the disk space and the permissions of the runner's temporary folder.",
+			)
+		}
 	}
-	return recoveries
-}
-async function revokeOrphan(key, credentials, tools, budget) {
-	const answered = await revokeById(key.id, credentials, tools, budget)
-	if (typeof answered === 'object') return { kind: 'failed', failure: answered }
-	const left = await listKeys(credentials, tools, budget)
-	if (!left.ok) return { kind: 'failed', failure: left.failure }
-	if (!left.value.some(({ id }) => id === key.id)) return { kind: 'revoked', key }
-	const message = `the key ${keyLabel(key)} is still in the list after its revocation`
-	return { kind: 'failed', failure: { message, mayHaveActed: true, retryable: true } }
-}
-function listKeys(credentials, { api, random }, budget) {
-	return withCredentials(credentials, budget, random, api.list)
 }
 
 /**
- * The real runner. Of the toolkit's builder of summaries, which is five times the size of all this, no more is needed
- * than an append.
+ * The real runner. Whatever it prints, and whoever wrote it, is one line that the runner does not obey. It does what the
+ * toolkit (@actions/core) does in a tenth of the bytes and without loading node:crypto; a test compares the two.
  */
 const runner = {
-	info,
-	warning,
-	setSecret,
-	setOutput,
-	exportVariable,
-	saveState,
-	writeSummary(markdown) {
-		appendFileSync(process.env.GITHUB_STEP_SUMMARY ?? '', `${markdown}\n`)
-	},
+	info: (text) => print(sanitizeLine(text)),
+	warning: (text) => annotate('warning', text),
+	setSecret: (secret) => command('add-mask', secret),
+	setOutput: namingFile('GITHUB_OUTPUT', appendValue),
+	exportVariable: namingFile('GITHUB_ENV', appendValue),
+	saveState: namingFile('GITHUB_STATE', appendValue),
+	writeSummary: namingFile('GITHUB_STEP_SUMMARY', (path, markdown) => append(path, `${markdown}\n`)),
+}
+/** An input, trimmed; empty if it is not given. */
+function getInput(name) {
+	return (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim()
+}
+/** What the main step saved under `name`; empty if nothing. */
+function getState(name) {
+	return process.env[`STATE_${name}`] ?? ''
+}
+/** Adds `name` to one of the runner's files, with a delimiter that no line of `value` can be taken for. */
+function appendValue(path, name, value) {
+	let delimiter = 'ghadelimiter'
+	while (value.includes(delimiter)) delimiter += delimiter
+	append(path, `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
+}
+/** Throws if there is no such file: one that this process creates is not the one that the runner reads. */
+function append(path, text) {
+	const file = openSync(path, constants.O_APPEND | constants.O_WRONLY)
+	try {
+		appendFileSync(file, text)
+	} finally {
+		closeSync(file)
+	}
+}
+/** Prints a debug line; null unless debug logging is on, so that no one prepares lines for nothing. */
+function debugLog() {
+	return process.env.RUNNER_DEBUG === '1' ? (text) => command('debug', sanitizeLine(text)) : null
+}
+/** Fails the step with one error annotation. The stack trace goes to the debug log. */
+function failStep(error) {
+	process.exitCode = 1
+	const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error))
+	// Every error that this action throws on purpose is a plain Error.
+	annotate('error', name === 'Error' ? message : `Unexpected ${name}, please report it: ${message}`)
+	for (const line of stack.split('\n')) debugLog()?.(line)
+}
+/** Prints an annotation; a text that is too long for one also goes to the log in full. */
+function annotate(level, text) {
+	const line = sanitizeLine(text)
+	const shown = truncateAnnotation(line)
+	if (shown !== line) print(line)
+	command(level, shown)
+}
+/** Gives the runner a command; `data` is escaped to one line. */
+function command(name, data) {
+	print(`::${name}::${data.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}`)
+}
+function print(line) {
+	process.stdout.write(`${line}\n`)
 }
 
 /** Milliseconds since the machine started: the same for all its processes, and nobody can set it. */
@@ -1079,34 +1138,45 @@ module.exports = {
 	AUTHORITIES,
 	CANCEL,
 	LATE_WRITE_GRACE_MS,
+	NO_CREDENTIAL,
+	PRECISIONS_US,
 	PROXIES,
 	STATE_NAME,
 	STATE_VERSION,
+	UNKNOWN_GRID_US,
 	backoff,
 	bootedAt,
 	certificateDigest,
 	clockNote,
+	coarsestGrid,
 	createBudget,
 	createCancellation,
 	createHttpClient,
 	createIntent,
 	createKeyApi,
+	debugLog,
+	doubtAbout,
+	expiryAdvice,
+	failStep,
+	fitOf,
+	formatExactly,
 	formatInstant,
+	formatSeconds,
 	formatUtc,
 	getInput,
 	getState,
+	gridBetween,
 	isHeaderSafe,
+	isWithin,
 	issuedLine,
 	keyLabel,
+	logRequests,
 	networkSettings,
+	requireCommandFiles,
+	retry,
 	revokeAndVerify,
-	revokeOrphans,
 	runner,
-	sanitize,
-	seconds,
-	setFailed,
-	setSecret,
+	summarizeKeys,
 	systemClock,
-	validateCreatedKey,
-	writeSummary,
+	zoneShift,
 }

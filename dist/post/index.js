@@ -1,18 +1,25 @@
 'use strict'
 const {
 	STATE_VERSION,
+	UNKNOWN_GRID_US,
 	PROXIES,
 	AUTHORITIES,
 	createBudget,
+	zoneShift,
+	fitOf,
+	isWithin,
 	LATE_WRITE_GRACE_MS,
-	revokeOrphans,
-	keyLabel,
+	doubtAbout,
+	isHeaderSafe,
+	NO_CREDENTIAL,
 	revokeAndVerify,
-	sanitize,
-	writeSummary,
+	retry,
+	keyLabel,
+	formatExactly,
 	formatUtc,
-	formatInstant,
-	seconds,
+	summarizeKeys,
+	expiryAdvice,
+	formatSeconds,
 	getState,
 	STATE_NAME,
 	getInput,
@@ -20,13 +27,18 @@ const {
 	networkSettings,
 	certificateDigest,
 	createKeyApi,
+	logRequests,
 	createHttpClient,
+	debugLog,
 	systemClock,
 	runner,
-	setFailed,
+	failStep,
 } = require('../common/index.js')
 
-/** Reads what main saved. Never throws, and takes nothing on settings: every field must be there and of its kind. */
+/**
+ * Reads what main saved; never throws. Each part is read by itself, so that a damaged one costs none of the others;
+ * `damaged` names those that were left out or replaced. Only without the API's URL is nothing possible.
+ */
 function parseState(text) {
 	if (text === '') return { kind: 'none' }
 	let value
@@ -35,44 +47,68 @@ function parseState(text) {
 	} catch {
 		return { kind: 'unreadable', reason: 'it is not JSON' }
 	}
-	if (!isObject(value)) return { kind: 'unreadable', reason: 'it is not a record' }
+	if (!isFields(value)) return { kind: 'unreadable', reason: 'it is not a record' }
 	if (value.version !== STATE_VERSION)
-		return {
-			kind: 'unreadable',
-			reason: `it is not of version ${STATE_VERSION}, the one this release writes`,
-		}
-	const missing = Object.entries(FIELDS).find(([name, fits]) => !fits(value[name]))
-	if (missing) return { kind: 'unreadable', reason: `its ${missing[0]} is missing or malformed` }
-	return { kind: 'record', state: value }
+		return { kind: 'unreadable', reason: `its version is not ${STATE_VERSION}` }
+	const { apiUrl } = value
+	if (!isText(apiUrl) || !URL.canParse(apiUrl)) return { kind: 'unreadable', reason: 'it holds no API URL' }
+	return { kind: 'record', ...readParts(value, apiUrl) }
 }
-const isObject = (value) => typeof value === 'object' && value !== null
+function readParts(value, apiUrl) {
+	const damaged = []
+	const part = (name, isSound, otherwise) => {
+		const found = value[name]
+		if (isSound(found)) return found
+		damaged.push(name)
+		return otherwise
+	}
+	const entries = (name, isSound) => {
+		const found = part(name, Array.isArray, [])
+		const sound = found.filter(isSound)
+		if (sound.length < found.length) damaged.push(`${found.length - sound.length} of its ${name}`)
+		return sound
+	}
+	const state = {
+		version: STATE_VERSION,
+		apiUrl,
+		apiKey: part('apiKey', isFilled, null),
+		userAgent: part('userAgent', isHeaderText, 'spherescout-ephemeral-key'),
+		proxy: part('proxy', isText, ''),
+		settings: part('settings', isTexts, {}),
+		bootedAt: part('bootedAt', isNumber, 0),
+		revoke: part('revoke', isFlag, true),
+		onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
+		grid: part('grid', isNumber, UNKNOWN_GRID_US),
+		skew: part('skew', isNumberOrNull, null),
+		keys: entries('keys', isKey),
+		intents: entries('intents', isIntent),
+	}
+	return { state, damaged }
+}
+const isFields = (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
 const isText = (value) => typeof value === 'string'
 const isFilled = (value) => typeof value === 'string' && value !== ''
+const isHeaderText = (value) => isText(value) && /^[\x20-\x7e]+$/.test(value)
+const isTexts = (value) => isFields(value) && Object.values(value).every(isText)
 const isFlag = (value) => typeof value === 'boolean'
-const isInstant = (value) => typeof value === 'number' && Number.isFinite(value) && Math.abs(value) <= 8.64e15
-const orNull = (fits) => (value) => value === null || fits(value)
-const listOf = (fields) => (value) => Array.isArray(value) && value.every((item) => hasAll(item, fields))
-const hasAll = (value, fields) =>
-	isObject(value) && Object.entries(fields).every(([name, fits]) => fits(value[name]))
-const FIELDS = {
-	apiUrl: (value) => isText(value) && URL.canParse(String(value)),
-	apiKey: isFilled,
-	userAgent: isFilled,
-	proxy: isText,
-	settings: (value) => isObject(value) && Object.values(value).every(isText),
-	bootedAt: isInstant,
-	revoke: isFlag,
-	onRevokeFailure: (value) => value === 'warn' || value === 'fail',
-	keys: listOf({
-		token: orNull(isFilled),
-		id: isFilled,
-		prefix: isText,
-		createdAt: orNull(isInstant),
-		expiresAt: orNull(isInstant),
-		keep: isFlag,
-	}),
-	intents: listOf({ expiry: isInstant, sentAt: isInstant, deadline: isInstant, ambiguous: isFlag }),
-}
+const isPolicy = (value) => value === 'warn' || value === 'fail'
+/** A number that can stand for an instant: a Date beyond 8.64e15 does not exist. */
+const isNumber = (value) => typeof value === 'number' && Math.abs(value) <= 8.64e15
+const isNumberOrNull = (value) => value === null || isNumber(value)
+const isKey = (value) =>
+	isFields(value) &&
+	(value.token === null || isFilled(value.token)) &&
+	isFilled(value.id) &&
+	isText(value.prefix) &&
+	isNumberOrNull(value.createdAt) &&
+	isNumberOrNull(value.expiresAt) &&
+	isFlag(value.keep)
+const isIntent = (value) =>
+	isFields(value) &&
+	isNumber(value.expiry) &&
+	isNumber(value.sentAt) &&
+	isNumber(value.deadline) &&
+	isFlag(value.answered)
 
 /** The variables in which two sets of network settings differ, those about certificates and those about proxies. */
 function changedSettings(before, after) {
@@ -80,9 +116,10 @@ function changedSettings(before, after) {
 	return { authorities: AUTHORITIES.filter(changed), proxies: PROXIES.filter(changed) }
 }
 
+// Used by the post step alone; a file of its own keeps it out of what the main step loads.
 /**
- * A budget until `deadline` that does not count the time for which a throttled server sends us away, as long as that
- * leads no further than `latest`. Both in milliseconds since 1970; `onWait` is told of each such wait, in milliseconds.
+ * A budget until `deadline` that does not count the waits that a rate limit asks for, as long as they lead no further
+ * than `latest`. Both in milliseconds since 1970; `onWait` is told of each such wait, in milliseconds.
  */
 function throttleBudget(deadline, latest, clock, onWait) {
 	let end = deadline
@@ -99,207 +136,356 @@ function throttleBudget(deadline, latest, clock, onWait) {
 	}
 }
 
-/** Where a person ends a key by hand. */
-const DASHBOARD = 'Dashboard > Plans > API Keys'
-/** All of post, in milliseconds. */
-const POST = 60_000
 /**
- * How much longer post goes on where the API is throttled, in milliseconds: it will revoke the key, only later, as the
- * jobs of a matrix that end together have to take turns.
+ * Is one of the listed keys the one that the request of `intent` made? Found only if exactly one key, created in the
+ * window of the request, has exactly the expiry asked for. A near miss, a match at another time, or a key without an
+ * expiry that was created in the window is ambiguous.
  */
-const MAX_THROTTLE_WAIT_MS = 30 * 60_000
-/** What is kept for revoking the known key while lost ones are looked for, in milliseconds. */
-const RESERVED_FOR_KEYS_MS = 25_000
-/** The longest that a lost request can still be under way when post starts: one attempt, and a slow server. */
+function matchIntent(intent, list, context) {
+	const { known, skews, grid } = context
+	const to = intent.deadline + LATE_WRITE_GRACE_MS
+	const others = list.filter(({ id }) => !known.has(id))
+	const inWindow = ({ createdAt }) => createdAt !== null && isWithin(createdAt, [intent.sentAt, to], skews)
+	const fitness = ({ expiresAt }) => (expiresAt === null ? 'none' : fitOf(intent, expiresAt, grid))
+	const exact = others.filter((key) => fitness(key) === 'exact')
+	const [only] = exact
+	if (only && exact.length === 1 && inWindow(only)) return { kind: 'found', key: only }
+	const isNear = (key) => fitness(key) === 'near' && (key.createdAt === null || inWindow(key))
+	// A server that ignores or garbles the expiry leaves nothing to identify its key by but the time.
+	const isSuspect = (key) => key.expiresAt === null && inWindow(key)
+	const near = others.filter((key) => isNear(key) || isSuspect(key) || zoneShift(intent, key.expiresAt) !== 0)
+	const candidates = exact.length > 0 ? exact : near
+	return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
+}
+
+/**
+ * Looks once for the keys of unanswered create requests, and revokes those that this run certainly made. One result
+ * per intent, in order.
+ */
+async function revokeOrphans(intents, context) {
+	const read = await readList(context)
+	if (!read.ok) {
+		const { message, retryable } = read.failure
+		return intents.map(() => ({ kind: 'failed', reason: message, retryable, key: null }))
+	}
+	const { list, credential } = read.value
+	const doubt = doubtAbout(list, credential, context.gone)
+	const { known, grid, skew } = context
+	const results = []
+	for (const intent of intents) {
+		const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })
+		if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
+		else if (match.kind === 'ambiguous') results.push(match)
+		else results.push(await revokeOrphan(match.key, context))
+	}
+	return results
+}
+async function revokeOrphan(key, context) {
+	const result = await revokeAndVerify({ ...key, token: null }, context)
+	if (result.revoked) return { kind: 'revoked', key }
+	const { message, retryable } = result.failure
+	return { kind: 'failed', reason: message, retryable, key }
+}
+/**
+ * Reads the list with the first credential that may. A list of several pages is read twice, because a key that ends
+ * meanwhile moves the others up, past the page that is read next: what one reading missed, the other one shows.
+ */
+async function readList(context) {
+	const { api, budget, random, credentials } = context
+	let failure = NO_CREDENTIAL
+	for (const credential of credentials.filter(isHeaderSafe)) {
+		const read = () => retry(budget, random, (limits) => api.list(credential, limits))
+		const first = await read()
+		const last = first.ok && first.value.pages > 1 ? await read() : first
+		if (first.ok && last.ok) return { ...last, value: { list: merge(first.value, last.value), credential } }
+		if (!last.ok) failure = last.failure
+		// An authentication service that is down answers 401 to everything, and may come back.
+		if (failure.status === 401) failure = { ...failure, retryable: true }
+		if (failure.status !== 401 && failure.status !== 403) break
+	}
+	return { ok: false, skew: null, failure }
+}
+function merge(first, second) {
+	const byId = new Map([...first.keys, ...second.keys].map((key) => [key.id, key]))
+	return { ...second, keys: [...byId.values()], doubt: first.doubt ?? second.doubt }
+}
+
+/** Where a person revokes a key by hand. */
+const DASHBOARD = 'Dashboard > Plans > API Keys'
+/** The longest that an unanswered request can still be under way when post starts: one attempt, and a slow server. */
 const MAX_WATCH_MS = 10_000 + LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
 /** No look is begun with less time than this, in milliseconds: all that it would tell is that it had none. */
 const MIN_LOOKUP_MS = 1_000
+/** This long after its deadline, no server carries a request out any more. */
+const LATEST_WRITE_MS = 10 * 60_000
 /**
- * The post step: ends every key that main made, and looks for those whose reply was lost. Reads nothing but
- * what main saved. Throws an Error where it cannot show that a key is dead and the policy is `fail`; with
- * `warn` it warns.
+ * Looks for the keys of unanswered create requests until a server that is slow to act has had its time, and revokes
+ * those that are certainly this run's. `ids` are those that were verified as revoked, which it adds to.
  */
-async function revokeKey(found, deps) {
-	const { runner } = deps
-	if (found.kind === 'none') {
-		runner.info('No key was asked for in this job, so there is none to revoke.')
-		return
+async function resolveIntents(intents, context) {
+	const { runner, clock, budget } = context
+	const unanswered = intents.filter(({ answered }) => !answered).length
+	if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
+	const latest = Math.max(...intents.map(({ deadline }) => deadline + LATE_WRITE_GRACE_MS))
+	const watchUntil = Math.min(latest, clock.now() + MAX_WATCH_MS)
+	let open = intents.map((intent) => ({
+		intent,
+		result: { kind: 'absent', doubt: 'it was not read' },
+	}))
+	for (;;) {
+		const lookedAt = clock.now()
+		open = await lookAgain(open, context)
+		const isWatched = lookedAt >= watchUntil
+		if (!shouldLookAgain(open, isWatched) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS)
+			return conclude(open, isWatched, clock.now())
+		const rest = isWatched ? WATCH_INTERVAL_MS : Math.max(0, watchUntil - clock.now())
+		await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
 	}
-	if (found.kind === 'unreadable') {
-		warnOrFail(
-			`What the main step saved cannot be used (${found.reason}), so nothing was revoked. If it created a key, that key ` +
-				`ends at its own expiry; to end it now: ${DASHBOARD}.`,
-			deps.policyWithoutRecord(),
-			runner,
-		)
-		return
-	}
-	const { state } = found
-	if (state.keys.length === 0 && state.intents.length === 0) {
-		runner.info('The main step left no key behind, so there is none to revoke.')
-		return
-	}
-	warnOfChanges(state, deps)
-	const { clock, bootedAt } = deps
-	const work = toolsFor(state, deps)
-	const patient = (end) =>
-		throttleBudget(end, end + MAX_THROTTLE_WAIT_MS, clock, (wait) =>
-			runner.info(`The API has too many requests (429). Trying again in ${seconds(wait)}.`),
-		)
-	const deadline = clock.now() + POST
-	const kept = state.keys.some(({ keep }) => !keep) ? RESERVED_FOR_KEYS_MS : 0
-	const intents = state.intents.map((intent) => shifted(intent, bootedAt - state.bootedAt))
-	const troubles = await resolveIntents(intents, state.keys, work, patient(deadline - kept))
-	// The watch may have been prolonged; what is kept for the keys is still theirs.
-	const end = Math.max(deadline, clock.now() + kept)
-	troubles.push(...(await revokeKeys(state.keys, work, () => patient(end))))
-	if (troubles.length > 0) warnOrFail(troubles.join(' '), state.onRevokeFailure, runner)
 }
-/** The mark by the clock as it is now, where that was set by `shift` since main ran (in milliseconds). */
+/** Looks once for every open intent, and returns those that stay open. */
+async function lookAgain(open, context) {
+	const intents = open.map(({ intent }) => intent)
+	const results = await revokeOrphans(intents, context)
+	const left = []
+	for (const [index, result] of results.entries()) {
+		const intent = intents[index]
+		if (intent === undefined) continue
+		if (result.kind === 'revoked') {
+			context.gone.add(result.key.id)
+			context.runner.info(`Found and revoked the orphaned key ${keyLabel(result.key)}.`)
+			// A gateway that repeats requests may have made another one with the same expiry.
+			left.push({ intent: { ...intent, answered: true }, result: { kind: 'absent', doubt: null } })
+		} else left.push({ intent, result })
+	}
+	return left
+}
+/** Whether another look can change anything; once a slow server has had its time, only for what can still be settled. */
+function shouldLookAgain(open, isWatched) {
+	return open.some(({ intent, result }) => {
+		if (result.kind === 'failed') return result.retryable
+		if (result.kind === 'absent' && result.doubt !== null) return !isWatched
+		return !isWatched && !intent.answered
+	})
+}
+/** What to say of the intents that are left. One sentence speaks for all with the same reason. */
+function conclude(open, isWatched, now) {
+	const failures = new Map()
+	const warnings = new Map()
+	for (const { intent, result } of open) {
+		const reason = reasonOf(intent, result, isWatched)
+		if (reason !== null) failures.set(reason, [...(failures.get(reason) ?? []), intent])
+		else if (!intent.answered && now < intent.deadline + LATEST_WRITE_MS)
+			warnings.set(NOTHING_YET, [...(warnings.get(NOTHING_YET) ?? []), intent])
+	}
+	return { failures: sentences(failures), warnings: sentences(warnings) }
+}
+const NOTHING_YET =
+	'No key of an unanswered create request has appeared so far. If the API carries the request out even later, a key appears that this action cannot see'
+function reasonOf({ answered }, result, isWatched) {
+	const what = answered ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
+	switch (result.kind) {
+		case 'failed':
+			return result.key === null
+				? `Could not determine whether ${what}: ${result.reason}`
+				: `Could not confirm that the orphaned API key ${keyLabel(result.key)} was revoked: ${result.reason}`
+		case 'ambiguous':
+			return (
+				`An unanswered create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(keyLabel).join(', ')}); ` +
+				'revoked none, because some may belong to other runs'
+			)
+		case 'absent':
+			if (result.doubt !== null)
+				return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
+			return isWatched || answered
+				? null
+				: 'There was no time to wait for a create request that may still be carried out'
+		case 'revoked':
+			return null
+	}
+}
+function sentences(byReason) {
+	return [...byReason].map(([reason, intents]) => {
+		const expiries = intents.map(({ expiry }) => expiry).sort((a, b) => a - b)
+		const [first = 0, last = 0] = [expiries[0], expiries.at(-1)]
+		const range = first === last ? formatExactly(first) : `${formatExactly(first)} to ${formatExactly(last)}`
+		const sentAt = formatUtc(Math.min(...intents.map((intent) => intent.sentAt)))
+		const count = intents.length === 1 ? '' : ` (${intents.length} requests)`
+		return `${reason}${count}. Such a key was created about ${sentAt} and expires ${range}; to revoke it now: ${DASHBOARD}.`
+	})
+}
+
+/** All of post. */
+const POST_STEP_TIMEOUT_MS = 60_000
+/**
+ * How much longer post goes on while the API rate limits it: it will revoke the key, only later, as the jobs of a matrix
+ * that end together have to take turns.
+ */
+const MAX_THROTTLE_WAIT_MS = 30 * 60_000
+/** What is reserved for revoking known keys, if looking for orphans has to come first. */
+const RESERVED_FOR_KEYS_MS = 25_000
+/** How long the look-ups wait for the revocation of the known keys, which comes first. */
+const LOOKUP_DELAY_MS = 3_000
+/**
+ * The post step: revokes every key that main created, and looks for those whose response never came. Reads nothing but
+ * what main saved. Throws an Error if it cannot confirm a revocation and the policy is `fail`; with `warn` it warns.
+ */
+async function revokeKeys(found, deps) {
+	const { runner } = deps
+	if (found.kind === 'none') return runner.info('This step requested no key, so there is nothing to revoke.')
+	if (found.kind === 'unreadable') {
+		const message =
+			`The record that the main step saved cannot be used (${found.reason}), so nothing was revoked. ` +
+			`If it created a key, that key stays valid until it expires; to revoke it now: ${DASHBOARD}.`
+		return warnOrFail([message], deps.policyWithoutRecord(), runner)
+	}
+	const { state, damaged } = found
+	const failures = []
+	if (damaged.length > 0)
+		failures.push(
+			`Parts of the record that the main step saved cannot be used (${damaged.join(', ')}). ` +
+				`A key that they described stays valid until it expires; to revoke it now: ${DASHBOARD}.`,
+		)
+	if (state.keys.length === 0 && state.intents.length === 0)
+		runner.info('The main step left no key behind, so there is nothing to revoke.')
+	else {
+		warnOfChanges(state, deps)
+		const unresolved = await settleAll(state, contextFor(state, deps))
+		for (const warning of unresolved.warnings) runner.warning(warning)
+		failures.push(...unresolved.failures)
+	}
+	warnOrFail(failures, state.onRevokeFailure, runner)
+}
+/** Everything that is left to settle: the known keys first, and beside them the unanswered requests. */
+async function settleAll(state, context) {
+	const { clock, apiKey, newBudget } = context
+	const intents = state.intents.map((intent) => shifted(intent, context.shift))
+	const end = clock.now() + POST_STEP_TIMEOUT_MS
+	const resolve = async (deadline) => {
+		if (intents.length === 0) return { failures: [], warnings: [] }
+		const credentials = apiKey === null ? state.keys.flatMap(({ token }) => token ?? []) : [apiKey]
+		const known = new Set(state.keys.map(({ id }) => id))
+		const { grid } = state
+		return resolveIntents(intents, { ...context, budget: newBudget(deadline), credentials, known, grid })
+	}
+	const revoke = () => revokeHeldKeys(state.keys, context, () => newBudget(end))
+	if (apiKey === null) {
+		// Only the known keys can look for others, so they have to be revoked last.
+		const reserved = state.keys.some(({ keep }) => !keep) ? RESERVED_FOR_KEYS_MS : 0
+		const unresolved = await resolve(end - reserved)
+		return { ...unresolved, failures: [...(await revoke()), ...unresolved.failures] }
+	}
+	const revoking = revoke()
+	const wake = new AbortController()
+	const stopWaiting = () => wake.abort()
+	revoking.then(stopWaiting, stopWaiting)
+	if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
+	const [failures, unresolved] = await Promise.all([revoking, resolve(end)])
+	return { ...unresolved, failures: [...failures, ...unresolved.failures] }
+}
+/** The intent by the clock as it is now, if that was set by `shift` since main ran (in milliseconds). */
 function shifted(intent, shift) {
 	return { ...intent, sentAt: intent.sentAt + shift, deadline: intent.deadline + shift }
 }
-function warnOrFail(message, policy, runner) {
+function warnOrFail(failures, policy, runner) {
+	if (failures.length === 0) return
+	const message = failures.join(' ')
 	if (policy === 'fail') throw new Error(message)
 	runner.warning(message)
 }
 /**
- * Where a later step changed which certificate authorities are trusted, somebody may be able to read what post
- * sends. The short-lived key is worth the risk, as it dies by it; the long-lived one is not.
+ * If a later step changed which certificate authorities are trusted, someone may be able to read what post sends. The
+ * short-lived key is worth the risk, as it ends with that; the long-lived one is not.
  */
-function toolsFor(state, { runner, clock, random, connect, settings }) {
-	const trusted = changedSettings(state.settings, settings).authorities.length === 0
-	return { api: connect(state), clock, random, runner, apiKey: trusted ? state.apiKey : null }
+function contextFor(state, deps) {
+	const { runner, clock, random, connect, settings, bootedAt } = deps
+	const isTrusted = changedSettings(state.settings, settings).authorities.length === 0
+	const apiKey = isTrusted && state.apiKey !== null && isHeaderSafe(state.apiKey) ? state.apiKey : null
+	const shift = bootedAt - state.bootedAt
+	return {
+		...{ api: connect(state), clock, random, runner, apiKey, shift },
+		skew: state.skew === null ? null : state.skew - shift,
+		gone: new Set(),
+		newBudget: (deadline) =>
+			throttleBudget(deadline, deadline + MAX_THROTTLE_WAIT_MS, clock, (wait) =>
+				runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}.`),
+			),
+	}
 }
 function warnOfChanges(state, { runner, settings, verificationOff }) {
 	if (verificationOff)
-		runner.warning('NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. Post verifies certificates all the same.')
+		runner.warning(
+			'NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. The post step verifies certificates anyway.',
+		)
 	const { authorities, proxies } = changedSettings(state.settings, settings)
 	if (authorities.length > 0)
 		runner.warning(
-			`A step of this job changed ${authorities.join(', ')}, and with it which certificates are trusted. ` +
-				'Post does not send api-key under these settings.',
+			`A step of this job changed ${authorities.join(', ')}, which decides the certificates that are trusted. ` +
+				'The post step does not send api-key under these settings.',
 		)
 	if (proxies.length > 0)
 		runner.warning(
-			`A step of this job changed the proxy settings (${proxies.join(', ')}). Post goes the way that the main step went.`,
+			`A step of this job changed the proxy settings (${proxies.join(', ')}). The post step uses those of the main step.`,
 		)
 }
-/**
- * Looks for the keys of lost create requests, until a server that is slow to act has had its time. What cannot be
- * settled comes back as sentences for the person who has to.
- */
-async function resolveIntents(intents, keys, work, budget) {
-	const { runner, clock } = work
-	if (intents.length === 0) return []
-	runner.info(`Looking for the keys of ${intents.length} create request(s) whose reply was lost.`)
-	const known = new Set(keys.map(({ id }) => id))
-	const credentials = [...keys.map(({ token }) => token), work.apiKey]
-	const slowest = Math.max(...intents.map(({ deadline }) => deadline + LATE_WRITE_GRACE_MS))
-	const until = Math.min(slowest, clock.now() + MAX_WATCH_MS)
-	let open = intents.map((intent) => ({
-		intent,
-		outcome: { kind: 'absent' },
-	}))
-	for (;;) {
-		const lookedAt = clock.now()
-		const looked = open.map(({ intent }) => intent)
-		const outcomes = await revokeOrphans(looked, credentials, known, work, budget)
-		open = open.flatMap(({ intent }, index) => {
-			const outcome = outcomes[index]
-			if (outcome === undefined) return []
-			if (outcome.kind !== 'revoked') return { intent, outcome }
+/** Revokes every key that is not to be kept, all at the same time. What could not be confirmed comes back as sentences. */
+async function revokeHeldKeys(keys, context, newBudget) {
+	const { runner, apiKey, gone } = context
+	const failures = []
+	const revokeOne = async (key) => {
+		if (key.keep) {
 			runner.info(
-				`Found a key of this job that was never handed over, and revoked it: ${keyLabel(outcome.key)}.`,
+				`The key ${keyLabel(key)} stays valid until it expires${expiryOf(key)} (\`revoke: false\`).`,
 			)
-			return []
-		})
-		const watched = lookedAt >= until
-		const worthAnother = open.some(({ outcome }) =>
-			outcome.kind === 'failed' ? outcome.failure.retryable : !watched,
-		)
-		if (!worthAnother || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS) {
-			if (watched && open.length > 0 && open.every(({ outcome }) => outcome.kind === 'absent'))
-				runner.info('No other key was made by such a request.')
-			return open.flatMap(({ intent, outcome }) => unsettled(intent, outcome, watched))
+			return { key, status: '**Kept** until it expires (`revoke: false`)' }
 		}
-		await budget.pause(
-			watched ? WATCH_INTERVAL_MS : Math.min(WATCH_INTERVAL_MS, Math.max(0, until - clock.now())),
-		)
-	}
-}
-function unsettled(intent, outcome, watchedToTheEnd) {
-	const byHand =
-		`If there is such a key, it was created about ${formatUtc(intent.sentAt)} with expiry ${formatInstant(intent.expiry)}, ` +
-		`when it ends by itself; to end it now: ${DASHBOARD}.`
-	if (outcome.kind === 'failed')
-		return [
-			`It could not be seen whether a lost create request made a key: ${outcome.failure.message}. ${byHand}`,
-		]
-	if (outcome.kind === 'unclear')
-		return [
-			`A create request was lost, and ${outcome.candidates.length} key(s) may be its own or another run's, so none was revoked. ${byHand}`,
-		]
-	if (!watchedToTheEnd)
-		return [`A create request was lost, and there was no time to wait for a slow server. ${byHand}`]
-	return []
-}
-/** Revokes every key that is not to be kept, and proves it. What could not be proved comes back as sentences. */
-async function revokeKeys(keys, work, newBudget) {
-	const { runner, clock } = work
-	const troubles = []
-	const ends = []
-	const note = (key, how, rest = `, ${formatUtc(clock.now())}`) =>
-		ends.push({ key, fate: `**${how}**${rest}` })
-	// At the same time: none has to wait for another that takes all of it.
-	const endings = await Promise.all(
-		keys.map((key) => (key.keep ? null : revokeAndVerify(key, work.apiKey, work, newBudget()))),
-	)
-	for (const [index, key] of keys.entries()) {
-		const ending = endings[index]
-		if (!ending) {
-			runner.info(`The key ${keyLabel(key)} is left to its expiry${expiry(key)}, as revoke is false.`)
-			note(key, 'Left to its expiry', ', as revoke is false')
-			continue
-		}
-		if (ending.dead) {
-			const how = `${ending.already ? 'Already revoked or expired' : 'Revoked'}${ending.verified ? ' (verified)' : ''}`
-			runner.info(`${how}: the API key ${keyLabel(key)}${ending.verified ? ' is refused with 401' : ''}.`)
-			note(key, how)
-		} else {
-			troubles.push(
-				`The API key ${sanitize(key.prefix)}... (id ${sanitize(key.id)}) could not be shown to be dead: ${ending.reason}. It expires by itself${expiry(key) || ' never'}; ` +
-					`to end it now: ${DASHBOARD}.`,
+		const credentials = apiKey === null ? [] : [apiKey]
+		const result = await revokeAndVerify(key, { ...context, budget: newBudget(), credentials })
+		if (result.revoked) gone.add(key.id)
+		else
+			failures.push(
+				`Could not confirm that API key ${keyLabel(key)} was revoked: ${result.failure.message}. ${expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
 			)
-			note(key, 'Not shown to be dead')
-		}
+		return { key, status: report(key, result, context) }
 	}
-	if (ends.length > 0) writeSummary(runner, 'SphereScout key after this job', 'Ended', ends)
-	return troubles
+	const rows = await Promise.all(keys.map(revokeOne))
+	if (rows.length > 0) summarizeKeys(runner, 'SphereScout key after this job', rows)
+	return failures
 }
-function expiry({ expiresAt }) {
+function report(key, result, { runner, clock }) {
+	if (!result.revoked) return '**Revocation not confirmed**'
+	const how = `${result.alreadyRevoked ? 'Already revoked or expired' : 'Revoked'}${result.verified ? ' (verified)' : ''}`
+	const proof = result.verified ? '; the API rejects it with 401' : ''
+	runner.info(`${how}: API key ${keyLabel(key)}${proof}.`)
+	return `**${how}**, ${formatUtc(clock.now())}`
+}
+function expiryOf({ expiresAt }) {
 	return expiresAt === null ? '' : ` at ${formatUtc(expiresAt)}`
 }
 
 // Wires the real runner, network and clock into the post step.
-// Nothing is more urgent than the revocation: a signal does not stop it, only the runner's kill does.
+// Nothing is more urgent than the revocation: only the runner's kill stops it, a signal does not.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
 async function run() {
 	try {
-		await revokeKey(parseState(getState(STATE_NAME)), {
+		await revokeKeys(parseState(getState(STATE_NAME)), {
 			clock: systemClock,
 			random: Math.random,
 			runner,
 			connect: ({ apiUrl, proxy, userAgent }) =>
-				createKeyApi(createHttpClient(proxy), apiUrl, userAgent, systemClock.now),
+				createKeyApi(
+					logRequests(createHttpClient(proxy), debugLog(), systemClock.now),
+					apiUrl,
+					userAgent,
+					systemClock.now,
+				),
 			settings: networkSettings(process.env, certificateDigest),
 			bootedAt,
 			verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
 			policyWithoutRecord: () => (/^fail$/i.test(getInput('on-revoke-failure')) ? 'fail' : 'warn'),
 		})
 	} catch (error) {
-		setFailed(error instanceof Error ? error.message : String(error))
+		failStep(error)
 	}
 }
 void run()

@@ -1,95 +1,125 @@
 /**
- * What one create request asked for, kept so that the key can be recognised if the reply is lost. The API lets a
- * client choose nothing but `expiry`, so the expiry itself is the mark. All times are milliseconds since 1970.
+ * What one create request asks for, saved before it is sent so that its key can be identified if the response is lost.
+ * The API lets a client choose nothing but `expiry`, so the expiry itself is the marker. Times are milliseconds since
+ * 1970, with microseconds as a fraction.
  */
 export interface Intent {
   /** The expiry asked for, by the server's clock. */
   expiry: number
-  /** When the request was sent and when waiting for its answer ends, by this machine's clock. */
+  /** When the request was sent and when waiting for its response ends, by this machine's clock. */
   sentAt: number
   deadline: number
-  /** Asked in whole seconds, because the server refuses fractions: other runs may well have asked for the same. */
-  ambiguous: boolean
+  /** The response came and its key is known, but so late that a gateway may have sent the request twice. */
+  answered: boolean
 }
 
-/** How long after a lost request's deadline a slow server may still carry it out. */
+/** How finely the expiry is asked for, in microseconds: the server may refuse more digits than it keeps. */
+export const PRECISIONS_US = [1, 1000, 1_000_000] as const
+export type Precision = (typeof PRECISIONS_US)[number]
+
+/** How long after the deadline of an unanswered request a slow server may still carry it out. */
 export const LATE_WRITE_GRACE_MS = 15_000
+
+/** Offsets of time zones are multiples of a quarter of an hour, up to 14 hours. */
+const ZONE_STEP_MS = 15 * 60_000
+const MAX_ZONE_MS = 14 * 3_600_000
 
 /** At most this part of the lifetime is given up to make the expiry one that no other run is likely to ask for. */
 const MAX_SHORTENING = 0.05
 
-/** How far `created` may lie outside the window of the request: the Date header has whole seconds, and takes a while. */
+export interface IntentOptions {
+  /** This machine's clock, and what to add to it to get the server's, in milliseconds. */
+  now: number
+  skew: number
+  /** In milliseconds; the key never lives longer. */
+  lifetime: number
+  /** How long the response is waited for, in milliseconds. */
+  timeout: number
+  precision: Precision
+  /** In [0, 1). */
+  random: number
+}
+
+/** Chooses the expiry of one create request: `lifetime` from now by the server's clock, less a random part of up to 5%. */
+export function createIntent({ now, skew, lifetime, timeout, precision, random }: IntentOptions): Intent {
+  const latest = (now + skew + lifetime - random * lifetime * MAX_SHORTENING) * 1000
+  const kept = Math.floor(latest / precision) * precision
+  // Never on the next coarser grid by chance: on a server that keeps less, that would look like keys of other runs.
+  const isCoarse = precision < 1_000_000 && kept % (precision * 1000) === 0
+  return {
+    expiry: (isCoarse ? kept - precision : kept) / 1000,
+    sentAt: now,
+    deadline: now + timeout,
+    answered: false,
+  }
+}
+
+/** Grids on which servers keep an expiry, in microseconds. 10 ms stands for SQL Server's 1/300 s as well. */
+const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
+/** The coarsest grid: what has to be assumed until a response shows a finer one. */
+export const UNKNOWN_GRID_US = 60_000_000
+
+/** By how many microseconds `stored` is less than `asked`. */
+function microsLost(asked: number, stored: number): number {
+  return Math.round(asked * 1000) - Math.round(stored * 1000)
+}
+
+/** The finest grid (microseconds) on which a server would have turned `asked` into `stored`, or null if on none. */
+export function gridBetween(asked: number, stored: number): number | null {
+  const lost = microsLost(asked, stored)
+  return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
+}
+
+/**
+ * The coarsest grid (microseconds) that one answered request allows for: an expiry can lie on a coarse grid by chance,
+ * so a near miss up to this far may still be ours.
+ */
+export function coarsestGrid(asked: number, stored: number): number {
+  const lost = microsLost(asked, stored)
+  return GRIDS_US.findLast((grid) => fits(stored, lost, grid)) ?? (lost === 0 ? 1 : UNKNOWN_GRID_US)
+}
+
+/** Whether a server that rounds down, or to the nearest, would store this on `grid`. */
+function fits(stored: number, lost: number, grid: number): boolean {
+  if (lost >= grid || lost < -grid / 2) return false
+  const micros = Math.round(stored * 1000)
+  // 1/300 s is written with three digits, of which the last is 0, 3 or 7.
+  return grid === 10_000 ? [0, 3000, 7000].includes(micros % 10_000) : micros % grid === 0
+}
+
+/**
+ * How well a stored expiry fits the one that was asked for, on a server whose grid is at most `grid` microseconds.
+ * `exact` proves that the request of this intent made the key (docs/design.md gives the odds), `near` does not.
+ */
+export function fitOf(intent: Intent, stored: number, grid: number): 'exact' | 'near' | 'none' {
+  const needed = gridBetween(intent.expiry, stored)
+  const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
+  if (needed === null || needed > Math.max(grid, 1)) return 'none'
+  return needed <= 1000 && !isWholeSecond ? 'exact' : 'near'
+}
+
+/** By how many milliseconds a server shifts times that it writes in a zone of its own without an offset; 0 if it does not. */
+export function zoneShift(intent: Intent, stored: number | null): number {
+  if (stored === null) return 0
+  const shift = Math.round((stored - intent.expiry) / ZONE_STEP_MS) * ZONE_STEP_MS
+  const isZone = shift !== 0 && Math.abs(shift) <= MAX_ZONE_MS
+  return isZone && fitOf(intent, stored - shift, UNKNOWN_GRID_US) === 'exact' ? shift : 0
+}
+
+/** How far `created` may lie outside the window of a request: a `Date` header has whole seconds, and takes a while. */
 const CLOCK_SLACK_MS = 5_000
-/** The same where no answer told the server's time; a wrong clock is only corrected beyond a minute. */
-const UNKNOWN_CLOCK_SLACK_MS = 65_000
+/** The same by this machine's clock, which is corrected only beyond a minute. */
+const LOCAL_CLOCK_SLACK_MS = 65_000
 
 /**
- * Chooses the expiry of one create request: `lifetime` from now by the server's clock, less a random part of at most
- * 5 %, never more. `skew` is the server's clock less ours; `random` is in [0, 1). Times in milliseconds.
+ * Whether `created` lies between `from` and `to` (this machine's clock) by one of the clocks that may be right: ours, or
+ * one that differs by one of `skews` (the server's clock less ours in milliseconds; null for one that is not known).
  */
-export function createIntent(
-  now: number,
-  skew: number,
-  lifetime: number,
-  timeout: number,
-  ambiguous: boolean,
-  random: number,
-): Intent {
-  const instant = Math.floor(now + skew + lifetime - random * lifetime * MAX_SHORTENING)
-  const wholeSeconds = Math.floor(instant / 1000) * 1000
-  // Never a whole second by chance: on a server that drops fractions, that would match keys of other runs.
-  const expiry = ambiguous ? wholeSeconds : instant === wholeSeconds ? instant - 1 : instant
-  return { expiry, sentAt: now, deadline: now + timeout, ambiguous }
-}
-
-/** A key as the account's list shows it. */
-export interface ListedKey {
-  id: string
-  prefix: string
-  /** Instants in milliseconds since 1970; null where the list gives none. */
-  createdAt: number | null
-  expiresAt: number | null
-}
-
-export type Match =
-  | { kind: 'absent' }
-  | { kind: 'found'; key: ListedKey }
-  /** Something is there that may be the lost key, but cannot be told from another run's. */
-  | { kind: 'unclear'; candidates: ListedKey[] }
-
-/**
- * Looks in the account's list for the key that the request of `mark` made. Found only if exactly one key, made in the
- * window of the request, has exactly the expiry asked for; keys known to be somebody's (`known` ids) are left out.
- * `skew` is the server's clock less ours, or null where no answer told.
- */
-export function findMatch(
-  intent: Intent,
-  list: ListedKey[],
-  known: ReadonlySet<string>,
-  skew: number | null,
-): Match {
-  const slack = skew === null ? UNKNOWN_CLOCK_SLACK_MS : CLOCK_SLACK_MS
-  const from = intent.sentAt + (skew ?? 0) - slack
-  const to = intent.deadline + LATE_WRITE_GRACE_MS + (skew ?? 0) + slack
-  const others = list.filter(({ id }) => !known.has(id))
-  const possible = others.filter(
-    ({ createdAt, expiresAt }) =>
-      createdAt !== null &&
-      from <= createdAt &&
-      createdAt <= to &&
-      // A server that keeps no fractions, or rounds them, moves the expiry by less than a second; one that
-      // ignores it makes a key without.
-      (expiresAt === null || Math.abs(expiresAt - intent.expiry) < 1000),
-  )
-  const marked = ({ expiresAt }: ListedKey) => expiresAt === intent.expiry
-  const exact = possible.filter(marked)
-  const [only] = exact
-  if (only && exact.length === 1 && !intent.ambiguous) return { kind: 'found', key: only }
-  // Keys that miss the mark by milliseconds are other runs' where the server keeps milliseconds, and only worth a
-  // warning where it does not: there every expiry ends in whole seconds, or there is none.
-  const rounded = possible.filter(({ expiresAt }) => expiresAt === null || expiresAt % 1000 === 0)
-  // One that has the mark, but was made at another time, may be ours where a clock was wrong.
-  const otherTime = intent.ambiguous ? [] : others.filter(marked)
-  const candidates = [exact, otherTime, rounded].find(({ length }) => length > 0) ?? []
-  return candidates.length > 0 ? { kind: 'unclear', candidates } : { kind: 'absent' }
+export function isWithin(
+  created: number,
+  [from, to]: [from: number, to: number],
+  skews: readonly (number | null)[],
+): boolean {
+  const fits = (skew: number, slack: number) => from + skew - slack <= created && created <= to + skew + slack
+  return fits(0, LOCAL_CLOCK_SLACK_MS) || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
 }

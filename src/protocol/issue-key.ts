@@ -1,18 +1,25 @@
-import { type ApiFailure, type CreatedKey, validateCreatedKey } from '../api/key-api.ts'
-import { backoff } from '../retry/backoff.ts'
+import type { ApiFailure, CreatedKey } from '../api/key-api.ts'
 import { type Budget, createBudget } from '../retry/budget.ts'
 import type { Cancellation } from '../retry/cancellation.ts'
 import type { Inputs } from '../runner/inputs.ts'
-import { maskedForms } from '../runner/masking.ts'
-import { clockNote, issuedLine, keyLabel, type Runner, seconds, writeSummary } from '../runner/report.ts'
-import { formatInstant } from '../util/instant.ts'
-import { createIntent, type Intent } from './intent.ts'
+import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
+import {
+  clockNote,
+  formatSeconds,
+  issuedLine,
+  keyLabel,
+  type Runner,
+  summarizeKeys,
+} from '../runner/report.ts'
+import { formatExactly, formatInstant } from '../util/instant.ts'
+import { createIntent, type Intent, type Precision } from './intent.ts'
 import { type Journal, openJournal } from './journal.ts'
-import { type Deps, revokeAndVerify } from './revoke-and-verify.ts'
-import { revokeOrphans } from './revoke-orphans.ts'
+import { isSendable, judgeCreated } from './judge-created.ts'
+import { FIRST_ATTEMPT, MIN_ATTEMPT_MS, nextAttempt } from './next-attempt.ts'
+import { type Deps, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
-/** What main runs in: the tools, the runner, and what post will need to know of this process. */
+/** What main runs in, and what post will need to know of this process. */
 export interface MainDeps extends Deps {
   runner: Runner
   cancellation: Cancellation
@@ -22,162 +29,162 @@ export interface MainDeps extends Deps {
   bootedAt: number
 }
 
-/** A wrong clock is corrected from this difference on, in milliseconds. */
+/** A `Date` this far from our clock corrects it after a 400; `created` corrects it by the lifetime that it shows. */
 const CLOCK_TOLERANCE_MS = 60_000
-/** No create request is sent with less time than this for its answer, in milliseconds: its reply would likely be lost. */
-const MIN_ATTEMPT_MS = 500
-/** Over how many times the longest Retry-After throttled jobs spread, so as not to return together (docs/scale.md). */
-const THROTTLE_JITTER = 2
-/** How long main may take to revoke a key that it cannot hand over, in milliseconds, on top of its `timeout`. */
+/** How often a key that was made by a wrong clock is replaced. */
+const MAX_REPLACEMENTS = 2
+/** How long main may take to revoke keys that it cannot hand over, on top of its `timeout`. */
 const CLEANUP_TIMEOUT_MS = 20_000
+/** A response that took this long may be to the second of two requests: gateways repeat what times out. */
+const SLOW_RESPONSE_MS = 3_000
 
 /**
  * The main step: obtains a key that expires within `expiresIn`, masks it, saves what post needs, hands it over.
- * Throws an Error for the person reading the log; whatever it throws, the keys made on the way were revoked or are
+ * Throws an Error for the person reading the log; whatever it throws, the keys created on the way were revoked or are
  * in the saved record for post.
  */
 export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
-  const { runner, clock, cancellation } = deps
-  const journal = openJournal(inputs, deps)
+  const { runner, cancellation } = deps
+  const context = { ...deps, inputs, journal: openJournal(inputs, deps) }
   try {
-    const key = await obtainKey(inputs, deps, journal)
+    const key = await obtainKey(context)
     stopIfCancelled(cancellation)
     setOutputs(key, inputs, runner)
-    runner.info(issuedLine(key, inputs, clock.now()))
-    const fate = inputs.revoke ? 'to be revoked by the post step' : 'left to its expiry'
-    writeSummary(runner, 'SphereScout key for this job', 'Afterwards', [{ key, fate }])
+    runner.info(issuedLine(key, inputs))
+    const status = inputs.revoke
+      ? 'Valid; the post step revokes it'
+      : 'Valid until it expires (`revoke: false`)'
+    summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
     stopIfCancelled(cancellation)
-    if (!inputs.revoke) journal.keep(key, true)
+    if (!inputs.revoke) context.journal.keep(key, true)
   } catch (error) {
-    await revokeHeldKeys(journal, deps, inputs.apiKey)
+    await revokeHeldKeys(context, CLEANUP_TIMEOUT_MS)
     throw error
   }
 }
 
-/** What the attempts to obtain a key share. */
 interface Context extends MainDeps {
   inputs: Inputs
   journal: Journal
-  budget: Budget
 }
 
-/** Asks until there is a key that passes every check, or there is no point in asking again. */
-async function obtainKey(inputs: Inputs, deps: MainDeps, journal: Journal): Promise<IssuedKey> {
-  const { runner, clock, random, api, cancellation } = deps
-  const budget = createBudget(clock.now() + inputs.timeout, clock, cancellation)
-  const work = { ...deps, inputs, journal, budget }
+/** Sends create requests until one brings a key that passes every check, or asking again is pointless. */
+async function obtainKey(context: Context): Promise<IssuedKey> {
+  const { runner, clock, random, cancellation, inputs } = context
+  const { timeout } = inputs
+  const budget = createBudget(clock.now() + timeout, clock, cancellation)
+  let progress = FIRST_ATTEMPT
   let skew = 0
-  let wholeSeconds = false
-  let replaced = false
-  let refusals = 0
-  let longestRetryAfter = 0
-
-  for (let attempt = 1; ; ) {
-    stopIfCancelled(cancellation)
-    if (budget.left() < MIN_ATTEMPT_MS)
-      throw new Error(
-        `No key was obtained within the timeout of ${seconds(inputs.timeout)}. Raise input timeout.`,
-      )
-    const limits = budget.limits()
-    const intent = createIntent(clock.now(), skew, inputs.expiresIn, limits.timeout, wholeSeconds, random())
-    journal.recordIntent(intent)
-    // Whole seconds, where a mark has them, are asked for without the fractions that the server refused.
-    const expiry = formatInstant(intent.expiry).replace('.000Z', 'Z')
-    const reply = await api.create(inputs.apiKey, expiry, limits)
-
-    const skewSeen = reply.skew ?? skew
-    const clockWasWrong = Math.abs(skewSeen - skew) > CLOCK_TOLERANCE_MS
-    if (clockWasWrong) {
-      skew = skewSeen
+  for (let replacements = 0; ; ) {
+    const attempt = await requestKey(context, budget, skew, progress.precision)
+    if (attempt.kind === 'key') return attempt.key
+    if (attempt.skew !== null) {
+      skew = attempt.skew
       runner.info(clockNote(skew))
     }
-
-    if (reply.ok) {
-      const key = await accept(reply.value, intent, work)
-      if (!clockWasWrong || replaced) return key
-      // Its lifetime was reckoned by a clock that is wrong; by the server's it is another than was asked for.
-      replaced = true
-      // Without the time to ask again, it is ended like any other key of a main that fails.
-      if (budget.left() >= MIN_ATTEMPT_MS) await revokeHeldKeys(journal, deps, inputs.apiKey, budget.left())
+    if (attempt.kind === 'replace') {
+      await revokeHeldKeys(context, budget.left())
+      replacements += 1
+      if (replacements > MAX_REPLACEMENTS || budget.left() < MIN_ATTEMPT_MS)
+        throw new Error(`No key was created: there was no time to replace it. ${clockNote(skew)}`)
       continue
     }
-
-    const { failure } = reply
-    if (!failure.mayHaveActed) journal.resolve(intent)
-    else await recover(intent, failure.message, work)
     stopIfCancelled(cancellation)
-
-    if (failure.status === 400 && refusals < 2 && (clockWasWrong || !wholeSeconds)) {
-      // Nothing was made. The likely causes are an expiry in the past by the server's clock, or fractions of a
-      // second.
-      refusals += 1
-      if (!clockWasWrong) wholeSeconds = true
-      continue
-    }
-    if (!failure.retryable) throw new Error(refusalMessage(failure))
-    const { retryAfter = 0 } = failure
-    longestRetryAfter = Math.max(longestRetryAfter, retryAfter)
-    // Never spread so far that being sent away once more would pass the timeout, nor so far that this attempt would.
-    const room = budget.left() - MIN_ATTEMPT_MS - retryAfter
-    const spread = Math.min(THROTTLE_JITTER * longestRetryAfter, room - longestRetryAfter)
-    const most = retryAfter > 0 ? Math.max(0, room) : Infinity
-    const wait = backoff(attempt, retryAfter, random(), spread, most)
-    if (wait + MIN_ATTEMPT_MS > budget.left())
-      throw new Error(gaveUpMessage(failure, attempt, wait, inputs.timeout))
-    runner.info(`${failure.message}. Trying again in ${seconds(wait)}.`)
-    await budget.pause(wait)
-    attempt += 1
+    const clockCorrected = attempt.skew !== null
+    const left = budget.left()
+    const next = nextAttempt(attempt.failure, progress, { left, timeout, random: random(), clockCorrected })
+    if (next.kind === 'stop') throw new Error(next.message)
+    progress = next.progress
+    if (next.afterMs === 0) continue
+    runner.info(`${attempt.failure.message}. Retrying in ${formatSeconds(next.afterMs)}.`)
+    await budget.pause(next.afterMs)
   }
+}
+
+type Attempt =
+  | { kind: 'key'; key: IssuedKey }
+  /** The key was made by a wrong clock; `skew` is the right one (the server's clock less ours). */
+  | { kind: 'replace'; skew: number }
+  /** `skew` is null unless the failure shows that our clock is wrong. */
+  | { kind: 'failure'; failure: ApiFailure; skew: number | null }
+
+/** Sends one create request; the journal knows of it before it leaves, and of the key before anything is done with it. */
+async function requestKey(
+  context: Context,
+  budget: Budget,
+  skew: number,
+  precision: Precision,
+): Promise<Attempt> {
+  const { api, clock, random, cancellation, inputs, journal } = context
+  stopIfCancelled(cancellation)
+  const limits = budget.limits()
+  const now = clock.now()
+  const { expiresIn, apiKey } = inputs
+  const intent = createIntent({
+    ...{ now, skew, precision, lifetime: expiresIn, timeout: limits.timeout, random: random() },
+  })
+  journal.recordIntent(intent)
+  const result = await api.create(apiKey, formatExactly(intent.expiry), limits)
+  if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context)
+
+  // What may have acted stays in the journal: the post step looks for its key.
+  const { failure } = result
+  if (!failure.mayHaveActed) journal.resolve(intent)
+  const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > CLOCK_TOLERANCE_MS
+  return { kind: 'failure', failure, skew: isClockWrong ? result.skew : null }
 }
 
 /**
- * Masks the key before anything else is done with it, saves it for post, and only then looks at whether it is
- * what was asked for. Throws where it is not; it is then in the ledger, to be revoked.
+ * Masks the key before anything else is done with it, judges whether it is ours, and saves it for post if so. Throws if
+ * it is ours but cannot be used; it is then in the journal, to be revoked.
  */
-async function accept(answer: CreatedKey, intent: Intent, work: Context): Promise<IssuedKey> {
-  const { token, id, prefix, createdAt, expiresAt } = answer
-  if (token !== null) for (const form of maskedForms(token)) work.runner.setSecret(form)
-  const fault = validateCreatedKey(answer, intent.expiry)
-
-  if (id === null) {
-    await recover(intent, fault ?? '', work)
-    throw new Error(
-      `The API's answer cannot be used: ${fault}. The post step looks for any key that it made.`,
-    )
+function accept(
+  answer: CreatedKey,
+  request: { intent: Intent; skew: number; dateSkew: number | null },
+  context: Context,
+): Attempt {
+  const { runner, clock, inputs, journal } = context
+  const { intent } = request
+  for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
+  const receivedAt = clock.now()
+  const held = journal.keys()
+  const verdict = judgeCreated(answer, {
+    ...request,
+    receivedAt,
+    expiresIn: inputs.expiresIn,
+    tokens: [inputs.apiKey, ...held.flatMap(({ token }) => token ?? [])],
+    ids: journal.ids(),
+  })
+  if (verdict.kind === 'refuse' || answer.id === null) {
+    const reason = verdict.kind === 'refuse' || verdict.kind === 'revoke' ? verdict.reason : ''
+    const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}`
+    const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
+    return { kind: 'failure', failure, skew: null }
   }
-
-  const key = { token, id, prefix, createdAt, expiresAt, keep: false }
-  work.journal.recordKey(key, intent)
-  if (fault !== null)
-    throw new Error(`The API's answer cannot be used: ${fault}. That key is revoked at once.`)
-  return key
+  const key = toIssuedKey(answer, answer.id)
+  journal.recordKey(key, intent, receivedAt - intent.sentAt >= SLOW_RESPONSE_MS)
+  if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
+  if (verdict.kind === 'replace') return verdict
+  if (verdict.warning !== null) runner.warning(verdict.warning)
+  return { kind: 'key', key }
 }
 
-/** Looks for the key that a lost reply may have carried, and tells `why`. What stays unknown stays in the ledger. */
-async function recover(intent: Intent, why: string, work: Context): Promise<void> {
-  const { runner, inputs, journal, budget } = work
-  runner.info(`${why}. A key may have been made all the same; looking for it.`)
-  const [recovery] = await revokeOrphans([intent], [inputs.apiKey], journal.ids(), work, budget)
-  switch (recovery?.kind) {
-    case 'revoked':
-      journal.resolve(intent)
-      runner.info(`Found it, by its expiry, and revoked it: ${keyLabel(recovery.key)}.`)
-      break
-    case 'absent':
-      runner.info('No such key so far. The post step will look again, as a slow server may still make it.')
-      break
-    case 'unclear':
-      runner.warning(
-        `A create request was lost, and the account holds ${recovery.candidates.length} key(s) that may be its own or another run's. ` +
-          `None was revoked; such a key expires by itself at ${formatInstant(intent.expiry)}.`,
-      )
-      break
-    case 'failed':
-      runner.info(
-        `The account's keys could not be looked through (${recovery.failure.message}). The post step will try again.`,
-      )
-      break
+function toIssuedKey({ token, prefix, createdAt, expiresAt }: CreatedKey, id: string): IssuedKey {
+  // A value that cannot be sent is not saved either; the key is then revoked with `api-key`.
+  return {
+    token: token !== null && isSendable(token) ? token : null,
+    id,
+    prefix,
+    createdAt,
+    expiresAt,
+    keep: false,
   }
+}
+
+function revocationContext(context: Context, budget: Budget): RevocationContext {
+  const { api, clock, random, inputs, journal } = context
+  const { skew } = journal.learned()
+  return { api, clock, random, budget, credentials: [inputs.apiKey], gone: new Set(), skew }
 }
 
 function setOutputs(key: IssuedKey, inputs: Inputs, runner: Runner): void {
@@ -191,47 +198,29 @@ function setOutputs(key: IssuedKey, inputs: Inputs, runner: Runner): void {
   if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
 }
 
-/** Compensation: every key that main holds and will not hand over is ended now. What cannot be is left to post. */
-async function revokeHeldKeys(
-  journal: Journal,
-  deps: MainDeps,
-  apiKey: string,
-  time = CLEANUP_TIMEOUT_MS,
-): Promise<void> {
-  const { runner, clock, cancellation } = deps
+/** Revokes every key that main holds and will not hand over. What cannot be revoked now is left to post. */
+async function revokeHeldKeys(context: Context, time: number): Promise<void> {
+  const { runner, clock, cancellation, journal } = context
   const budget = createBudget(clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS), clock, cancellation)
-  const end = async (key: IssuedKey) => {
-    const ending = await revokeAndVerify(key, apiKey, deps, budget)
-    if (ending.dead)
-      runner.info(`The key ${keyLabel(key)} was revoked${ending.verified ? ' (verified)' : ''}.`)
+  const revoke = async (key: IssuedKey) => {
+    const result = await revokeAndVerify(key, revocationContext(context, budget))
+    if (result.revoked)
+      runner.info(`Revoked the key ${keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
     else
       runner.warning(
-        `The key ${keyLabel(key)} could not be revoked: ${ending.reason}. The post step will try again.`,
+        `Could not confirm that the key ${keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`,
       )
     try {
-      if (ending.dead) journal.removeKey(key)
+      if (result.revoked) journal.removeKey(key)
       else journal.keep(key, false)
     } catch {
-      // A state file that cannot be written may be why main is failing; the other keys still have to be ended.
+      // A state file that cannot be written may be why main fails; the other keys still have to be revoked.
     }
   }
-  await Promise.all(journal.keys().map(end))
+  await Promise.all(journal.keys().map(revoke))
 }
 
 function stopIfCancelled(cancellation: Cancellation): void {
   if (cancellation.requestedAt !== null)
     throw new Error('The job was cancelled before a key could be handed over.')
-}
-
-function refusalMessage({ status, message }: ApiFailure): string {
-  if (status === 401)
-    return `The API did not accept api-key: it is wrong, revoked or expired (${message}). Check the secret that api-key is given.`
-  return `No key was obtained: ${message}.`
-}
-
-function gaveUpMessage({ message }: ApiFailure, attempts: number, wait: number, timeout: number): string {
-  return (
-    `No key was obtained: ${message}. Gave up after ${attempts} attempt(s), as the next one, in ${seconds(wait)}, ` +
-    `would pass the timeout of ${seconds(timeout)}. Raise input timeout, or run the job again later.`
-  )
 }

@@ -1,29 +1,35 @@
 import type { Inputs } from '../runner/inputs.ts'
 import type { Runner } from '../runner/report.ts'
-import type { Intent } from './intent.ts'
+import { coarsestGrid, type Intent, UNKNOWN_GRID_US } from './intent.ts'
 import { type IssuedKey, type SavedState, STATE_NAME, STATE_VERSION } from './saved-state.ts'
 
 /**
- * Main's account of what may be alive: create requests whose outcome is not known, and keys that it holds.
- * Every entry is saved for post before the step that it describes can go wrong; each method throws what
- * `saveState` throws.
+ * Main's write-ahead journal: the create requests whose outcome is not known, and the keys that it holds. Every entry is
+ * saved for post before the step that it describes can go wrong; each method throws what `saveState` throws.
  */
 export interface Journal {
   /** A create request is about to be sent. */
   recordIntent(intent: Intent): void
-  /** The request made no key, or the key that it made is dead. */
+  /** The request created no key, or the key that it created is revoked. */
   resolve(intent: Intent): void
-  /** The request made this key. */
-  recordKey(key: IssuedKey, intent: Intent): void
-  /** Whether the key is left to its expiry, as the workflow asked, or ended by post. */
+  /** The request created this key. `isRepeated` if a gateway may have sent the request twice: post looks for a twin. */
+  recordKey(key: IssuedKey, intent: Intent, isRepeated: boolean): void
+  /** Whether the key is left to expire, as the workflow asked, or revoked by post. */
   keep(key: IssuedKey, keep: boolean): void
-  /** The key is dead. */
+  /** The key is revoked. */
   removeKey(key: IssuedKey): void
   keys(): readonly IssuedKey[]
   ids(): ReadonlySet<string>
+  /** What the server's responses showed so far (see SavedState). */
+  learned(): Pick<SavedState, 'grid' | 'skew'>
 }
 
-/** An empty ledger. Nothing is saved until there is something to save. */
+/** The runner hands the record to post as an environment variable, of which Linux allows 128 KiB (MAX_ARG_STRLEN). */
+const MAX_RECORD_LENGTH = 64 * 1024
+/** Kept free for the keys of the requests that are recorded. */
+const RESERVED_LENGTH = 16 * 1024
+
+/** An empty journal. Nothing is saved until there is something to save. */
 export function openJournal(
   { apiUrl, apiKey, revoke, onRevokeFailure }: Inputs,
   deps: { runner: Pick<Runner, 'saveState'> } & Pick<
@@ -32,37 +38,47 @@ export function openJournal(
   >,
 ): Journal {
   const { runner, userAgent, proxy, settings, bootedAt } = deps
-  const network = { apiUrl, apiKey, userAgent, proxy, settings, bootedAt }
-  let keys: readonly IssuedKey[] = []
-  let intents: readonly Intent[] = []
-  const save = () => {
-    const state: SavedState = { version: STATE_VERSION, ...network, revoke, onRevokeFailure, keys, intents }
-    runner.saveState(STATE_NAME, JSON.stringify(state))
+  let state: SavedState = {
+    version: STATE_VERSION,
+    ...{ apiUrl, apiKey, userAgent, proxy, settings, bootedAt, revoke, onRevokeFailure },
+    grid: UNKNOWN_GRID_US,
+    skew: null,
+    keys: [],
+    intents: [],
   }
-  const without = <T>(items: readonly T[], gone: T) => items.filter((item) => item !== gone)
+  const save = (change: Partial<SavedState>, maxLength = MAX_RECORD_LENGTH) => {
+    const record = JSON.stringify({ ...state, ...change })
+    if (record.length > maxLength)
+      throw new Error(
+        `The record for the post step would exceed ${maxLength / 1024} KiB; no key was requested.`,
+      )
+    state = { ...state, ...change }
+    runner.saveState(STATE_NAME, record)
+  }
+  const others = (intent: Intent) => state.intents.filter((item) => item !== intent)
   return {
-    recordIntent(intent) {
-      intents = [...intents, intent]
-      save()
+    recordIntent: (intent) =>
+      save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
+    resolve: (intent) => save({ intents: others(intent) }),
+    recordKey(key, intent, isRepeated) {
+      const intents = [...others(intent), ...(isRepeated ? [{ ...intent, answered: true }] : [])]
+      save({ keys: [...state.keys, key], intents, ...learn(state, key, intent) })
     },
-    resolve(intent) {
-      intents = without(intents, intent)
-      save()
-    },
-    recordKey(key, intent) {
-      keys = [...keys, key]
-      intents = without(intents, intent)
-      save()
-    },
-    keep(key, keep) {
-      keys = keys.map((held) => (held.id === key.id ? { ...held, keep } : held))
-      save()
-    },
-    removeKey(key) {
-      keys = keys.filter(({ id }) => id !== key.id)
-      save()
-    },
-    keys: () => keys,
-    ids: () => new Set(keys.map(({ id }) => id)),
+    keep: (key, keep) =>
+      save({ keys: state.keys.map((held) => (held.id === key.id ? { ...held, keep } : held)) }),
+    removeKey: (key) => save({ keys: state.keys.filter(({ id }) => id !== key.id) }),
+    keys: () => state.keys,
+    ids: () => new Set(state.keys.map(({ id }) => id)),
+    learned: () => state,
   }
+}
+
+/** What an answered request shows of the server: how finely it keeps an expiry, and what its clock says. */
+function learn(
+  { grid, skew }: SavedState,
+  key: IssuedKey,
+  intent: Intent,
+): Pick<SavedState, 'grid' | 'skew'> {
+  const shown = key.expiresAt === null ? UNKNOWN_GRID_US : coarsestGrid(intent.expiry, key.expiresAt)
+  return { grid: Math.min(grid, shown), skew: key.createdAt === null ? skew : key.createdAt - intent.sentAt }
 }

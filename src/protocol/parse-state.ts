@@ -1,12 +1,18 @@
-import { type SavedState, STATE_VERSION } from './saved-state.ts'
+import { type Intent, UNKNOWN_GRID_US } from './intent.ts'
+import { type IssuedKey, type SavedState, STATE_VERSION } from './saved-state.ts'
 
-/** What post finds: nothing at all, a record, or something that is none, with the reason. */
+/** What post finds: nothing at all, a record (perhaps with damaged parts), or something that is none, with the reason. */
 export type FoundState =
   | { kind: 'none' }
-  | { kind: 'record'; state: SavedState }
+  | { kind: 'record'; state: SavedState; damaged: string[] }
   | { kind: 'unreadable'; reason: string }
 
-/** Reads what main saved. Never throws, and takes nothing on settings: every field must be there and of its kind. */
+type Fields = Record<string, unknown>
+
+/**
+ * Reads what main saved; never throws. Each part is read by itself, so that a damaged one costs none of the others;
+ * `damaged` names those that were left out or replaced. Only without the API's URL is nothing possible.
+ */
 export function parseState(text: string): FoundState {
   if (text === '') return { kind: 'none' }
   let value: unknown
@@ -15,53 +21,71 @@ export function parseState(text: string): FoundState {
   } catch {
     return { kind: 'unreadable', reason: 'it is not JSON' }
   }
-  if (!isObject(value)) return { kind: 'unreadable', reason: 'it is not a record' }
+  if (!isFields(value)) return { kind: 'unreadable', reason: 'it is not a record' }
   if (value.version !== STATE_VERSION)
-    return {
-      kind: 'unreadable',
-      reason: `it is not of version ${STATE_VERSION}, the one this release writes`,
-    }
-  const missing = Object.entries(FIELDS).find(([name, fits]) => !fits(value[name]))
-  if (missing) return { kind: 'unreadable', reason: `its ${missing[0]} is missing or malformed` }
-  return { kind: 'record', state: value as unknown as SavedState }
+    return { kind: 'unreadable', reason: `its version is not ${STATE_VERSION}` }
+  const { apiUrl } = value
+  if (!isText(apiUrl) || !URL.canParse(apiUrl)) return { kind: 'unreadable', reason: 'it holds no API URL' }
+  return { kind: 'record', ...readParts(value, apiUrl) }
 }
 
-type Check = (value: unknown) => boolean
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null
-const isText: Check = (value) => typeof value === 'string'
-const isFilled: Check = (value) => typeof value === 'string' && value !== ''
-const isFlag: Check = (value) => typeof value === 'boolean'
-const isInstant: Check = (value) =>
-  typeof value === 'number' && Number.isFinite(value) && Math.abs(value) <= 8.64e15
-const orNull =
-  (fits: Check): Check =>
-  (value) =>
-    value === null || fits(value)
-const listOf =
-  (fields: Record<string, Check>): Check =>
-  (value) =>
-    Array.isArray(value) && value.every((item) => hasAll(item, fields))
-const hasAll = (value: unknown, fields: Record<string, Check>) =>
-  isObject(value) && Object.entries(fields).every(([name, fits]) => fits(value[name]))
-
-const FIELDS: Record<Exclude<keyof SavedState, 'version'>, Check> = {
-  apiUrl: (value) => isText(value) && URL.canParse(String(value)),
-  apiKey: isFilled,
-  userAgent: isFilled,
-  proxy: isText,
-  settings: (value) => isObject(value) && Object.values(value).every(isText),
-  bootedAt: isInstant,
-  revoke: isFlag,
-  onRevokeFailure: (value) => value === 'warn' || value === 'fail',
-  keys: listOf({
-    token: orNull(isFilled),
-    id: isFilled,
-    prefix: isText,
-    createdAt: orNull(isInstant),
-    expiresAt: orNull(isInstant),
-    keep: isFlag,
-  }),
-  intents: listOf({ expiry: isInstant, sentAt: isInstant, deadline: isInstant, ambiguous: isFlag }),
+function readParts(value: Fields, apiUrl: string): { state: SavedState; damaged: string[] } {
+  const damaged: string[] = []
+  const part = <T>(name: string, isSound: (part: unknown) => part is T, otherwise: T): T => {
+    const found = value[name]
+    if (isSound(found)) return found
+    damaged.push(name)
+    return otherwise
+  }
+  const entries = <T>(name: string, isSound: (entry: unknown) => entry is T): T[] => {
+    const found = part(name, Array.isArray, [])
+    const sound = found.filter(isSound)
+    if (sound.length < found.length) damaged.push(`${found.length - sound.length} of its ${name}`)
+    return sound
+  }
+  const state: SavedState = {
+    version: STATE_VERSION,
+    apiUrl,
+    apiKey: part('apiKey', isFilled, null),
+    userAgent: part('userAgent', isHeaderText, 'spherescout-ephemeral-key'),
+    proxy: part('proxy', isText, ''),
+    settings: part('settings', isTexts, {}),
+    bootedAt: part('bootedAt', isNumber, 0),
+    revoke: part('revoke', isFlag, true),
+    onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
+    grid: part('grid', isNumber, UNKNOWN_GRID_US),
+    skew: part('skew', isNumberOrNull, null),
+    keys: entries('keys', isKey),
+    intents: entries('intents', isIntent),
+  }
+  return { state, damaged }
 }
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isText = (value: unknown): value is string => typeof value === 'string'
+const isFilled = (value: unknown): value is string => typeof value === 'string' && value !== ''
+const isHeaderText = (value: unknown): value is string => isText(value) && /^[\x20-\x7e]+$/.test(value)
+const isTexts = (value: unknown): value is Record<string, string> =>
+  isFields(value) && Object.values(value).every(isText)
+const isFlag = (value: unknown): value is boolean => typeof value === 'boolean'
+const isPolicy = (value: unknown): value is 'warn' | 'fail' => value === 'warn' || value === 'fail'
+/** A number that can stand for an instant: a Date beyond 8.64e15 does not exist. */
+const isNumber = (value: unknown): value is number => typeof value === 'number' && Math.abs(value) <= 8.64e15
+const isNumberOrNull = (value: unknown): value is number | null => value === null || isNumber(value)
+
+const isKey = (value: unknown): value is IssuedKey =>
+  isFields(value) &&
+  (value.token === null || isFilled(value.token)) &&
+  isFilled(value.id) &&
+  isText(value.prefix) &&
+  isNumberOrNull(value.createdAt) &&
+  isNumberOrNull(value.expiresAt) &&
+  isFlag(value.keep)
+
+const isIntent = (value: unknown): value is Intent =>
+  isFields(value) &&
+  isNumber(value.expiry) &&
+  isNumber(value.sentAt) &&
+  isNumber(value.deadline) &&
+  isFlag(value.answered)

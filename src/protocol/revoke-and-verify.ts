@@ -1,12 +1,7 @@
-import {
-  type ApiFailure,
-  type ApiResult,
-  type CallLimits,
-  isHeaderSafe,
-  type KeyApi,
-} from '../api/key-api.ts'
-import { withCredentials } from '../api/with-credentials.ts'
+import { type ApiFailure, type ApiResult, isHeaderSafe, isRejected, type KeyApi } from '../api/key-api.ts'
+import { backoff } from '../retry/backoff.ts'
 import { type Budget, type Clock, retry } from '../retry/budget.ts'
+import { doubtAbout, type Evidence, isVerifiedRevoked } from './evidence.ts'
 import type { IssuedKey } from './saved-state.ts'
 
 /** What both steps need of the world. `random` is in [0, 1). */
@@ -16,102 +11,181 @@ export interface Deps {
   random: () => number
 }
 
-/** How it ended: `verified` says that the key itself was refused afterwards. */
 export type RevocationResult =
-  | { dead: true; verified: boolean; already: boolean }
-  | { dead: false; reason: string }
+  /** `verified` is false only for a key whose value is not known; `alreadyRevoked` if this call did not do it. */
+  { revoked: true; verified: boolean; alreadyRevoked: boolean } | { revoked: false; failure: ApiFailure }
+
+export interface RevocationContext extends Deps {
+  budget: Budget
+  /** What to revoke with where the key may not revoke itself, and what to read the list with. */
+  credentials: readonly string[]
+  /** Ids of keys that were verified as revoked. */
+  gone: ReadonlySet<string>
+  /** The server's clock less ours, in milliseconds, if the API's own times showed it. */
+  skew: number | null
+}
+
+type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'createdAt' | 'expiresAt'>
 
 /** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
-const UNKNOWN_ID = 'the API does not know its id'
+/** A replica may not know a key that is younger than this, in milliseconds; that it lacks one proves nothing yet. */
+const MAX_REPLICA_LAG_MS = 15_000
+/** A key counts as expired this long after its expiry, in milliseconds. */
+const EXPIRY_MARGIN_MS = 1_000
 
 /**
- * Revokes `key` by id and proves it. The key revokes itself, so that `apiKey` need not travel again; where it may not
- * (403, 404, or a 401 though it lives), `apiKey` does, unless it is null because it must not be sent. A 204 or a 404 is
- * not proof; a 401 to the key itself is. A key that is still accepted is revoked again while there is time.
+ * Revokes `key` by id and collects evidence until its end is verified, or there is no point in going on. The key revokes
+ * itself, so that the long-lived credential need not travel again; if it may not (401, 403, 404), `credentials` do. In
+ * the good case that is two requests: the revocation, and a 401 to the key.
  */
 export async function revokeAndVerify(
-  key: Pick<IssuedKey, 'token' | 'id'>,
-  apiKey: string | null,
-  tools: Deps,
-  budget: Budget,
+  key: KeyToRevoke,
+  context: RevocationContext,
 ): Promise<RevocationResult> {
+  const evidence: Evidence = { granted: false, rejected: false, missing: false, expired: false }
   const token = key.token !== null && isHeaderSafe(key.token) ? key.token : null
-  let time = budget
-  let claimed = false
-  for (;;) {
-    // Refused with 401, it may be dead already; then `apiKey` stays where it is.
-    let proved = false
-    const isDead = async (reply: ApiResult<null>) => {
-      if (token !== null && isRejected(reply))
-        proved = isRejected(await tools.api.probe(token, time.limits()))
-      return proved
-    }
-    const answered = await revokeById(key.id, [token, apiKey], tools, time, isDead)
-    claimed ||= answered === 'revoked'
-    if (proved) return { dead: true, verified: true, already: !claimed }
-    if (token === null) {
-      if (answered === 'revoked') return { dead: true, verified: false, already: false }
-      return { dead: false, reason: answered === 'gone' ? UNKNOWN_ID : answered.message }
-    }
+  const startedAt = context.clock.now()
+  let wasGranted = false
+  for (let round = 1; ; round++) {
+    // Extend the deadline for 429s only in the first round.
+    const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
+    const now = { ...context, budget }
+    const refusal = await requestRevocation(key, token, evidence, now)
+    const probed =
+      token === null || isVerifiedRevoked(evidence)
+        ? null
+        : await probeUntilRejected(token, refusal, evidence, now)
+    if (token === null || (refusal !== null && evidence.rejected))
+      await checkList(key, startedAt, evidence, now)
+    wasGranted ||= evidence.granted
+    const verified = isVerifiedRevoked(evidence)
+    if (verified || (token === null && evidence.missing))
+      return { revoked: true, verified, alreadyRevoked: !wasGranted }
+    // A grant after which the key is still accepted was none; a later 401 must not be taken for its effect.
+    if (probed?.ok) evidence.granted = false
 
-    const refused = typeof answered === 'object' && !answered.retryable
-    const reply = await probe(token, refused, tools, time)
-    if (isRejected(reply)) return { dead: true, verified: true, already: !claimed }
-    if (!refused && budget.left() > PROBE_INTERVAL_MS) {
-      // A throttled API is borne with until its first word, not where it does not keep it.
-      time = { ...budget, extend: () => {} }
-      continue
-    }
-    if (typeof answered === 'object') return { dead: false, reason: answered.message }
-    const claim = answered === 'gone' ? UNKNOWN_ID : 'the API answered as if it were revoked'
-    return {
-      dead: false,
-      reason: `${claim}, but then: ${reply.ok ? 'the API still accepts it' : reply.failure.message}`,
-    }
+    const failure = refusal ?? whatIsMissing(evidence, probed)
+    const wait = backoff(round, undefined, context.random())
+    if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS)
+      return { revoked: false, failure: explain(failure, evidence) }
+    await budget.pause(wait)
   }
 }
 
-/**
- * Revokes by id with the first of `credentials` that may. Answers 'revoked', 'gone' (404, which proves nothing), or
- * the problem that remained.
- */
-export async function revokeById(
-  id: string,
-  credentials: (string | null)[],
-  { api, random }: Deps,
-  budget: Budget,
-  enough?: (reply: ApiResult<null>) => Promise<boolean>,
-): Promise<'revoked' | 'gone' | ApiFailure> {
-  const revoke = (credential: string, limits: CallLimits) => api.revoke(credential, id, limits)
-  const reply = await withCredentials(credentials, budget, random, revoke, enough)
-  if (reply.ok) return 'revoked'
-  return reply.failure.status === 404 ? 'gone' : reply.failure
+/** Whether another round can bring something new: a refusal for good cannot, unless the key is rejected already. */
+function canStillChange(refusal: ApiFailure | null, { rejected }: Evidence): boolean {
+  return refusal === null || refusal.retryable || rejected || refusal.status === 401 || refusal.status === 404
 }
 
-/** Whether the API answered 401. */
-function isRejected(reply: ApiResult<null>): boolean {
-  return !reply.ok && reply.failure.status === 401
+/** Asks each credential in turn to revoke the id. Returns null if one of them was granted it, else the last failure. */
+async function requestRevocation(
+  key: KeyToRevoke,
+  token: string | null,
+  evidence: Evidence,
+  context: RevocationContext,
+): Promise<ApiFailure | null> {
+  const { api, budget, random, credentials } = context
+  let failure: ApiFailure = NO_CREDENTIAL
+  for (const credential of [token, ...credentials]) {
+    if (credential === null || !isHeaderSafe(credential)) continue
+    const result = await retry(
+      budget,
+      random,
+      (limits) => api.revoke(credential, key.id, limits),
+      canPassSoon,
+    )
+    if (result.ok) {
+      Object.assign(evidence, { granted: true, rejected: false })
+      return null
+    }
+    failure = result.failure
+    if (credential === token && isRejected(result)) {
+      // Some APIs answer 401 to a key that may not revoke itself, so only a probe tells whether it is accepted.
+      const probed = await api.probe(token, budget.limits())
+      evidence.rejected = isRejected(probed)
+      evidence.expired = hasExpired(key, probed.skew, context)
+      if (isVerifiedRevoked(evidence)) return failure
+    }
+    if (![401, 403, 404].includes(failure.status ?? 0)) return failure
+  }
+  return failure
+}
+
+/** What answers instead of the API may do so for long: the next credential gets its turn before it is asked again. */
+function canPassSoon({ retryable, notFromApi }: ApiFailure): boolean {
+  return retryable && !notFromApi
+}
+
+export const NO_CREDENTIAL: ApiFailure = {
+  message: 'there was no credential left that may be sent',
+  mayHaveActed: false,
+  retryable: false,
+}
+
+/** Whether the expiry has passed by every clock that may be right: ours, the API's own times, the `Date` of a response. */
+function hasExpired(
+  { expiresAt }: KeyToRevoke,
+  dateSkew: number | null,
+  { clock, skew }: RevocationContext,
+): boolean {
+  const serverSkews = [skew, dateSkew].filter((known) => known !== null)
+  if (expiresAt === null || serverSkews.length === 0) return false
+  return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 
 /**
- * Asks with the key until the answer is 401, or for 10 s; where its revocation was `refused`, only until there is an
- * answer. Returns the last reply.
+ * Asks with the key until the API answers 401, or for 10 s; where its revocation was refused, only until there is an
+ * answer. Notes in `evidence` whether it was rejected, and returns the last result.
  */
-async function probe(
+async function probeUntilRejected(
   token: string,
-  refused: boolean,
-  { api, clock, random }: Deps,
-  budget: Budget,
+  refusal: ApiFailure | null,
+  evidence: Evidence,
+  { api, clock, random, budget }: RevocationContext,
 ): Promise<ApiResult<null>> {
-  // Throttled, it says nothing about the key.
-  const throttled = (failure: ApiFailure) => failure.status === 429
-  for (let ends = Infinity; ; ) {
-    const reply = await retry(budget, random, (limits) => api.probe(token, limits), throttled)
-    ends = Math.min(ends, clock.now() + VERIFY_FOR_MS)
-    const enough = refused && (reply.ok || !reply.failure.retryable)
-    if (isRejected(reply) || enough || clock.now() >= ends || budget.left() <= PROBE_INTERVAL_MS) return reply
+  const isRateLimit = ({ status }: ApiFailure) => status === 429
+  for (let end = Infinity; ; ) {
+    const result = await retry(budget, random, (limits) => api.probe(token, limits), isRateLimit)
+    end = Math.min(end, clock.now() + VERIFY_FOR_MS)
+    evidence.rejected = isRejected(result)
+    const isEnough = evidence.rejected || (refusal !== null && (result.ok || !result.failure.retryable))
+    if (isEnough || clock.now() >= end || budget.left() <= PROBE_INTERVAL_MS) return result
     await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
   }
+}
+
+/** Notes in `evidence` whether a list that can be believed no longer shows the key. */
+async function checkList(
+  { id, createdAt }: KeyToRevoke,
+  startedAt: number,
+  evidence: Evidence,
+  context: RevocationContext,
+): Promise<void> {
+  const { api, clock, budget, random, gone, credentials, skew } = context
+  const [credential] = credentials.filter(isHeaderSafe)
+  if (credential === undefined) return
+  const age = Math.max(
+    clock.now() - startedAt,
+    createdAt === null ? 0 : clock.now() + (skew ?? 0) - createdAt,
+  )
+  if (age < MAX_REPLICA_LAG_MS && !evidence.granted) return
+  const result = await retry(budget, random, (limits) => api.list(credential, limits))
+  if (!result.ok) return
+  const isShown = result.value.keys.some((key) => key.id === id)
+  evidence.missing = !isShown && doubtAbout(result.value, credential, gone) === null
+}
+
+function whatIsMissing({ granted }: Evidence, probed: ApiResult<null> | null): ApiFailure {
+  const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
+  const then = probed === null ? 'it is not gone from the list' : probed.ok ? 'the API still accepts it' : ''
+  const message = `${claim}, but ${then || `then: ${probed?.ok === false ? probed.failure.message : ''}`}`
+  return { message, mayHaveActed: true, retryable: true }
+}
+
+function explain(failure: ApiFailure, { granted, rejected }: Evidence): ApiFailure {
+  if (!rejected || granted) return failure
+  const message = `the API rejects the key, but nothing confirms that it was revoked (${failure.message})`
+  return { ...failure, message }
 }

@@ -1,60 +1,81 @@
-import type { ApiFailure } from '../api/key-api.ts'
-import { withCredentials } from '../api/with-credentials.ts'
-import type { Budget } from '../retry/budget.ts'
-import { keyLabel } from '../runner/report.ts'
-import { findMatch, type Intent, type ListedKey } from './intent.ts'
-import { type Deps, revokeById } from './revoke-and-verify.ts'
+import { type ApiResult, isHeaderSafe, type KeyList, type ListedKey } from '../api/key-api.ts'
+import { retry } from '../retry/budget.ts'
+import { doubtAbout } from './evidence.ts'
+import type { Intent } from './intent.ts'
+import { matchIntent } from './match-intent.ts'
+import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
 
-/** What came of looking for the key of one lost request. */
+/** What came of looking for the key of one unanswered request. */
 export type OrphanResult =
   | { kind: 'revoked'; key: ListedKey }
-  /** No such key in the list; a slow server may still make one. */
-  | { kind: 'absent' }
-  /** Something is there, but it may be another run's: nothing was revoked. */
-  | { kind: 'unclear'; candidates: ListedKey[] }
-  /** The list could not be read, or the key that was found could not be revoked. */
-  | { kind: 'failed'; failure: ApiFailure }
+  /** No such key in the list; `doubt` says why that proves nothing, if it does not. */
+  | { kind: 'absent'; doubt: string | null }
+  /** Something is there that may be another run's: nothing was revoked. */
+  | { kind: 'ambiguous'; candidates: ListedKey[] }
+  /** The list could not be read, or the revocation of `key` could not be confirmed. */
+  | { kind: 'failed'; reason: string; retryable: boolean; key: ListedKey | null }
+
+export interface LookupContext extends RevocationContext {
+  /** Ids that need no looking for. */
+  known: ReadonlySet<string>
+  /** The coarsest grid on which the server may keep an expiry, in microseconds. */
+  grid: number
+}
 
 /**
- * Looks once for the keys of lost create requests and revokes those that are certainly this run's.
- * `credentials` are tried in turn where one may not list or revoke; `known` are ids that need no looking for. A
- * key whose text nobody knows cannot prove that it is dead, so the list has to show that it is gone. One answer
- * a mark, in order.
+ * Looks once for the keys of unanswered create requests, and revokes those that this run certainly made. One result
+ * per intent, in order.
  */
 export async function revokeOrphans(
   intents: readonly Intent[],
-  credentials: (string | null)[],
-  known: ReadonlySet<string>,
-  tools: Deps,
-  budget: Budget,
+  context: LookupContext,
 ): Promise<OrphanResult[]> {
-  const listed = await listKeys(credentials, tools, budget)
-  if (!listed.ok) return intents.map(() => ({ kind: 'failed', failure: listed.failure }))
-
-  const recoveries: OrphanResult[] = []
-  for (const intent of intents) {
-    const match = findMatch(intent, listed.value, known, listed.skew)
-    if (match.kind !== 'found') recoveries.push(match)
-    else recoveries.push(await revokeOrphan(match.key, credentials, tools, budget))
+  const read = await readList(context)
+  if (!read.ok) {
+    const { message, retryable } = read.failure
+    return intents.map(() => ({ kind: 'failed', reason: message, retryable, key: null }))
   }
-  return recoveries
+  const { list, credential } = read.value
+  const doubt = doubtAbout(list, credential, context.gone)
+  const { known, grid, skew } = context
+  const results: OrphanResult[] = []
+  for (const intent of intents) {
+    const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })
+    if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
+    else if (match.kind === 'ambiguous') results.push(match)
+    else results.push(await revokeOrphan(match.key, context))
+  }
+  return results
 }
 
-async function revokeOrphan(
-  key: ListedKey,
-  credentials: (string | null)[],
-  tools: Deps,
-  budget: Budget,
-): Promise<OrphanResult> {
-  const answered = await revokeById(key.id, credentials, tools, budget)
-  if (typeof answered === 'object') return { kind: 'failed', failure: answered }
-  const left = await listKeys(credentials, tools, budget)
-  if (!left.ok) return { kind: 'failed', failure: left.failure }
-  if (!left.value.some(({ id }) => id === key.id)) return { kind: 'revoked', key }
-  const message = `the key ${keyLabel(key)} is still in the list after its revocation`
-  return { kind: 'failed', failure: { message, mayHaveActed: true, retryable: true } }
+async function revokeOrphan(key: ListedKey, context: LookupContext): Promise<OrphanResult> {
+  const result = await revokeAndVerify({ ...key, token: null }, context)
+  if (result.revoked) return { kind: 'revoked', key }
+  const { message, retryable } = result.failure
+  return { kind: 'failed', reason: message, retryable, key }
 }
 
-function listKeys(credentials: (string | null)[], { api, random }: Deps, budget: Budget) {
-  return withCredentials(credentials, budget, random, api.list)
+/**
+ * Reads the list with the first credential that may. A list of several pages is read twice, because a key that ends
+ * meanwhile moves the others up, past the page that is read next: what one reading missed, the other one shows.
+ */
+async function readList(context: LookupContext): Promise<ApiResult<{ list: KeyList; credential: string }>> {
+  const { api, budget, random, credentials } = context
+  let failure = NO_CREDENTIAL
+  for (const credential of credentials.filter(isHeaderSafe)) {
+    const read = () => retry(budget, random, (limits) => api.list(credential, limits))
+    const first = await read()
+    const last = first.ok && first.value.pages > 1 ? await read() : first
+    if (first.ok && last.ok) return { ...last, value: { list: merge(first.value, last.value), credential } }
+    if (!last.ok) failure = last.failure
+    // An authentication service that is down answers 401 to everything, and may come back.
+    if (failure.status === 401) failure = { ...failure, retryable: true }
+    if (failure.status !== 401 && failure.status !== 403) break
+  }
+  return { ok: false, skew: null, failure }
+}
+
+function merge(first: KeyList, second: KeyList): KeyList {
+  const byId = new Map([...first.keys, ...second.keys].map((key) => [key.id, key]))
+  return { ...second, keys: [...byId.values()], doubt: first.doubt ?? second.doubt }
 }

@@ -1,26 +1,27 @@
 import type { Intent } from './intent.ts'
 
-/** A key that main's request made. Instants in milliseconds since 1970, null where the API gave none. */
+/** A key that main's request created. Instants in milliseconds since 1970, null if the API gave none. */
 export interface IssuedKey {
-  /** Null where the API's answer held no key that could be sent: it can then only be revoked with `api-key`. */
+  /** Null if the response held no value that can be sent: the key can then only be revoked with `api-key`. */
   token: string | null
   id: string
   prefix: string
   createdAt: number | null
   expiresAt: number | null
-  /** Left to its expiry, because the workflow said `revoke: false`. */
+  /** Left valid until it expires, because the workflow said `revoke: false`. */
   keep: boolean
 }
 
 /**
  * All that main leaves for post, in one record: a later step can set `STATE_x` for a name that main never saved, so
- * parts saved under several names could be mixed with a stranger's. That is also why `api-key` is in it: it
- * goes only to the URL that was saved beside it, whatever a later step does to post's inputs.
+ * parts saved under several names could be mixed with someone else's. That is also why `api-key` is in it: it is sent
+ * only to the URL that was saved beside it, whatever a later step does to post's inputs.
  */
 export interface SavedState {
   version: typeof STATE_VERSION
   apiUrl: string
-  apiKey: string
+  /** Null only if the record was damaged. */
+  apiKey: string | null
   userAgent: string
   /** The proxy that main used; empty for none. */
   proxy: string
@@ -30,11 +31,15 @@ export interface SavedState {
   bootedAt: number
   revoke: boolean
   onRevokeFailure: 'warn' | 'fail'
-  /** Keys that post has to end. */
+  /** The coarsest grid on which the server may keep an expiry, in microseconds, as its responses showed. */
+  grid: number
+  /** The server's clock less main's, in milliseconds, if `created` in a response showed it. */
+  skew: number | null
+  /** Keys that post has to revoke. */
   keys: readonly IssuedKey[]
-  /** Create requests of which it is not known whether they made a key. */
+  /** Create requests that may have made a key that is not known. */
   intents: readonly Intent[]
 }
 
-export const STATE_VERSION = 1
+export const STATE_VERSION = 2
 export const STATE_NAME = 'record'

@@ -1,18 +1,74 @@
-const ISO_8601 = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?$/
+/** What a field of the API says about a time. Unreadable is not the same as absent: the message must say which. */
+export type ApiTime =
+  /** Milliseconds since 1970; microseconds are kept as a fraction. */
+  { kind: 'instant'; at: number } | { kind: 'absent' } | { kind: 'unreadable'; text: string }
+
+const DATE = String.raw`(\d{4})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
+const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
+const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
+const ISO_8601 = new RegExp(`^${DATE}(?:${TIME}${ZONE})?$`, 'i')
+const NUMBER = /^\d{9,13}(?:\.\d+)?$/
+
+const MINUTE_MS = 60_000
+const DAY_MS = 24 * 60 * MINUTE_MS
 
 /**
- * The instant that an ISO 8601 text names, in milliseconds since 1970, or null where it names none. The API gives one
- * instant back in many spellings (`.123Z`, `.123000Z`, `+01:00`), so instants are compared, never texts; finer digits
- * stay as a fraction of a millisecond, so that `.123456Z` does not pass for `.123Z`. Without an offset, it is UTC.
+ * Reads a time in any ISO 8601 or RFC 3339 spelling (basic or extended, week or ordinal date, decimal point or comma,
+ * any offset), or as seconds or milliseconds since 1970. A time without an offset is UTC. The API returns one instant in
+ * many spellings (`.123Z`, `.123000+01:00`), so instants are compared, never texts.
  */
-export function parseInstant(text: unknown): number | null {
-  const [, day, time, fraction = '', zone = 'Z'] = (typeof text === 'string' && ISO_8601.exec(text)) || []
-  if (!day || !time) return null
-  const seconds = Date.parse(`${day}T${time}${zone.replace(/^([+-]\d\d)(\d\d)$/, '$1:$2')}`)
-  return Number.isNaN(seconds) ? null : seconds + Number(`0.${fraction || 0}`) * 1000
+export function parseTime(value: unknown): ApiTime {
+  if (value === null || value === undefined || value === '') return { kind: 'absent' }
+  const text = String(value).trim()
+  const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
+  return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
+}
+
+/** Seconds below 1e11 (the year 5138), milliseconds above. */
+function fromEpoch(value: number): number {
+  return value < 1e11 ? value * 1000 : value
+}
+
+function fromIso(text: string): number | null {
+  const found = ISO_8601.exec(text)
+  if (!found) return null
+  const [, year = '', month, day, week, weekday, ordinal, ...rest] = found
+  const [hour = '0', minute, second, fraction, , sign, zoneHour = '0', zoneMinute = '0'] = rest
+  const midnight = week
+    ? fromWeek(Number(year), Number(week), Number(weekday))
+    : Date.UTC(Number(year), month ? Number(month) - 1 : 0, Number(day ?? ordinal))
+  // Date.UTC turns February 30 into March 2; such a text names no day.
+  const isRealDay = !month || new Date(midnight).toISOString().slice(5, 10) === `${month}-${day}`
+  const parts = [Number(hour), Number(minute ?? 0), Number(second ?? 0)] as const
+  if (!isRealDay || !isRealTime(...parts)) return null
+  const unit = second ? 1000 : minute ? MINUTE_MS : 60 * MINUTE_MS
+  const offset = (Number(zoneHour) * 60 + Number(zoneMinute)) * MINUTE_MS * (sign === '+' || !sign ? 1 : -1)
+  const time = parts[0] * 3_600_000 + parts[1] * MINUTE_MS + parts[2] * 1000
+  return midnight + time - offset + Number(`0.${fraction ?? 0}`) * unit
+}
+
+function isRealTime(hour: number, minute: number, second: number): boolean {
+  // 60 is a leap second; 24:00 is the end of a day.
+  return (hour < 24 && minute < 60 && second <= 60) || (hour === 24 && minute + second === 0)
+}
+
+/** Monday of week 1 is the one in the week that holds January 4. */
+function fromWeek(year: number, week: number, weekday: number): number {
+  const fourth = Date.UTC(year, 0, 4)
+  const monday = fourth - ((new Date(fourth).getUTCDay() + 6) % 7) * DAY_MS
+  return monday + ((week - 1) * 7 + weekday - 1) * DAY_MS
 }
 
 /** ISO 8601 in UTC, to the millisecond. */
 export function formatInstant(instant: number): string {
   return new Date(instant).toISOString()
+}
+
+/** ISO 8601 in UTC with six digits of a second, three, or none: whichever writes `instant` in full. */
+export function formatExactly(instant: number): string {
+  const micros = Math.round(instant * 1000)
+  const rest = micros % 1000
+  const text = formatInstant((micros - rest) / 1000)
+  if (rest !== 0) return text.replace('Z', `${String(rest).padStart(3, '0')}Z`)
+  return text.replace('.000Z', 'Z')
 }

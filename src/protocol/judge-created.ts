@@ -1,0 +1,127 @@
+import { isHeaderSafe } from '../api/key-api.ts'
+import type { CreatedKey } from '../api/parse-response.ts'
+import { MIN_CREDENTIAL_LENGTH } from '../runner/masking.ts'
+import { formatInstant } from '../util/instant.ts'
+import { fitOf, gridBetween, type Intent, isWithin, UNKNOWN_GRID_US, zoneShift } from './intent.ts'
+
+/** A key may outlive what was asked for by this much: servers round, and clocks differ by a little. */
+const MAX_EXTRA_LIFETIME_MS = 5_000
+/** A clock that makes a lifetime this much shorter is corrected. */
+const CLOCK_TOLERANCE_MS = 60_000
+/** A `created` further off than this, against both other clocks, is in another time zone rather than right. */
+const ZONE_ERROR_MS = 10 * 60_000
+const MAX_TOKEN_LENGTH = 4096
+
+/** What to do with a key that a create call returned. */
+export type Verdict =
+  | { kind: 'accept'; warning: string | null }
+  /** This run made it, but it cannot be used. */
+  | { kind: 'revoke'; reason: string }
+  /** This run made it by a wrong clock; `skew` is the server's clock less ours, in milliseconds. */
+  | { kind: 'replace'; skew: number }
+  /** Nothing shows that this run made it: it is neither handed on nor revoked. */
+  | { kind: 'refuse'; reason: string }
+
+export interface AnswerContext {
+  intent: Intent
+  receivedAt: number
+  /** In milliseconds. */
+  expiresIn: number
+  /** Keys that exist already: `api-key`, and those that this run holds. */
+  tokens: readonly string[]
+  ids: ReadonlySet<string>
+  /** The server's clock less ours by the `Date` of the response, and as it was when the expiry was chosen. */
+  dateSkew: number | null
+  skew: number
+}
+
+/**
+ * Is the key that create returned ours, and is it what was asked for? An answer that came to our request is not
+ * necessarily about it: gateways replay and mix up responses, and some APIs return a key that was there before.
+ */
+export function judgeCreated(key: CreatedKey, context: AnswerContext): Verdict {
+  const stranger = whyNotOurs(key, context)
+  if (stranger !== null) return { kind: 'refuse', reason: stranger }
+  const unusable = whyUnusable(key, context.intent)
+  if (unusable !== null) return { kind: 'revoke', reason: unusable }
+  return judgeLifetime(key, context)
+}
+
+/** Whether the value of a key can be sent as a credential and saved. */
+export function isSendable(token: string): boolean {
+  return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
+}
+
+function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
+  const { token, id, prefix, createdAt, expiresAt } = key
+  const { intent, tokens, ids, receivedAt, dateSkew, skew } = context
+  if (token !== null && tokens.includes(token)) return 'it returned a key that existed before'
+  if (id !== null && ids.has(id)) return 'it returned the id of a key that existed before'
+  const describesAnother = prefix !== '' && token !== null && !token.startsWith(prefix)
+  if (describesAnother && tokens.some((known) => known.startsWith(prefix)))
+    return 'it returned the description of a key that existed before'
+  const fit = expiresAt === null ? 'none' : fitOf(intent, expiresAt, UNKNOWN_GRID_US)
+  if (fit === 'exact' || zoneShift(intent, expiresAt) !== 0) return null
+  const isFresh = createdAt !== null && isWithin(createdAt, [intent.sentAt, receivedAt], [dateSkew, skew])
+  if (createdAt !== null && !isFresh) return `it returned a key that was created ${formatInstant(createdAt)}`
+  if (fit === 'near' || (isFresh && (expiresAt === null || isCapped(key, intent)))) return null
+  if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
+  return `it returned a key that expires ${formatInstant(expiresAt)}, not ${formatInstant(intent.expiry)} as requested`
+}
+
+/**
+ * Whether an API that limits lifetimes shortened this one: such a limit is in whole minutes, while the expiry that
+ * another run asked for is not.
+ */
+function isCapped({ createdAt, expiresAt }: CreatedKey, intent: Intent): boolean {
+  if (createdAt === null || expiresAt === null || expiresAt >= intent.expiry) return false
+  const lifetime = expiresAt - createdAt
+  return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 1
+}
+
+function whyUnusable({ token, id, expiresAt, unreadable }: CreatedKey, intent: Intent): string | null {
+  if (token === null) return 'the response holds no key'
+  if (!isSendable(token))
+    return `the key is not one of ${MIN_CREDENTIAL_LENGTH} to ${MAX_TOKEN_LENGTH} visible ASCII characters`
+  if (id === null) return 'the response holds no usable id, so the key could not be revoked by it'
+  if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
+  if (expiresAt === null) return 'the key never expires, although an expiry was requested'
+  const shift = zoneShift(intent, expiresAt)
+  if (shift !== 0)
+    return `its times are off by ${shift / 3_600_000} h: the API writes local times without an offset`
+  return null
+}
+
+function judgeLifetime(key: CreatedKey, context: AnswerContext): Verdict {
+  const { intent, expiresIn, receivedAt, skew } = context
+  const expiresAt = key.expiresAt ?? 0
+  const serverSkew = skewOfServer(key, context)
+  const lifetime = expiresAt - (receivedAt + serverSkew)
+  const asked = intent.expiry - intent.sentAt - skew
+  const isMarked = gridBetween(intent.expiry, expiresAt) !== null
+  const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
+  const wasWrongClock = isMarked && (isShort || lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS)
+  if (wasWrongClock) return { kind: 'replace', skew: serverSkew }
+  if (lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS)
+    return { kind: 'revoke', reason: 'the key lives longer than asked' }
+  if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
+  if (isMarked) return { kind: 'accept', warning: null }
+  const minutes = (duration: number) => `${Math.round(duration / 60_000)} min`
+  const warning = `The API shortened the key's lifetime to ${minutes(lifetime)}; expires-in is ${minutes(expiresIn)}.`
+  return { kind: 'accept', warning }
+}
+
+/**
+ * The server's clock less ours, never more than it really is, so that a lifetime chosen by it is never longer than
+ * asked. `created` is the API's own clock and outranks `Date`, which a gateway may set; only against both other
+ * clocks, and by a time zone's worth, it is not believed.
+ */
+function skewOfServer({ createdAt }: CreatedKey, context: AnswerContext): number {
+  const { intent, receivedAt, dateSkew, skew } = context
+  const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
+  if (createdAt === null) return Math.abs(byDate - skew) > 60_000 ? byDate : skew
+  const byCreated = createdAt - receivedAt
+  const isInAnotherZone =
+    Math.abs(byCreated) > ZONE_ERROR_MS && dateSkew !== null && Math.abs(dateSkew) < 60_000
+  return isInAnotherZone ? byDate : byCreated
+}

@@ -1,0 +1,95 @@
+import type { ApiFailure } from '../api/key-api.ts'
+import { backoff } from '../retry/backoff.ts'
+import { formatSeconds } from '../runner/report.ts'
+import { PRECISIONS_US, type Precision } from './intent.ts'
+
+/** No create request is sent with less time than this for its response, in milliseconds: it would likely be lost. */
+export const MIN_ATTEMPT_MS = 500
+/** Over how many times the longest Retry-After rate-limited jobs spread, so as not to return together (docs/scale.md). */
+const THROTTLE_JITTER = 2
+
+/** How far main is with obtaining a key. */
+export interface Progress {
+  /** How many attempts were made, the current one included. */
+  attempt: number
+  /** How finely the expiry is asked for, in microseconds. */
+  precision: Precision
+  /** In milliseconds. */
+  longestRetryAfter: number
+  /** The last response was a 2xx that could not be used. */
+  wasUnusable: boolean
+}
+
+export const FIRST_ATTEMPT: Progress = {
+  attempt: 1,
+  precision: PRECISIONS_US[0],
+  longestRetryAfter: 0,
+  wasUnusable: false,
+}
+
+export interface AttemptContext {
+  /** Time left, and the input `timeout`, in milliseconds. */
+  left: number
+  timeout: number
+  /** In [0, 1). */
+  random: number
+  /** The failed response showed that this runner's clock was wrong, and it is corrected now. */
+  clockCorrected: boolean
+}
+
+export type NextAttempt =
+  /** `afterMs` is 0 where the same would not be asked again. */
+  { kind: 'retry'; afterMs: number; progress: Progress } | { kind: 'stop'; message: string }
+
+/** Decides what follows a failed create request: the same again later, a coarser expiry at once, or the end. */
+export function nextAttempt(failure: ApiFailure, progress: Progress, context: AttemptContext): NextAttempt {
+  const { status, retryAfter = 0, unusable = false } = failure
+  if (status === 400) {
+    // Nothing was made. The likely causes are an expiry in the past by the server's clock, or too many digits.
+    const coarser = PRECISIONS_US[PRECISIONS_US.indexOf(progress.precision) + 1]
+    if (context.clockCorrected) return { kind: 'retry', afterMs: 0, progress }
+    if (coarser) return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
+  }
+  const isFinal = !failure.retryable || isRefusal(status) || (unusable && progress.wasUnusable)
+  if (isFinal) return { kind: 'stop', message: refusalMessage(failure) }
+
+  const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
+  const afterMs = waitFor(progress.attempt, retryAfter, longestRetryAfter, context)
+  if (afterMs + MIN_ATTEMPT_MS > context.left)
+    return { kind: 'stop', message: stoppedMessage(failure, progress.attempt, afterMs, context.timeout) }
+  const next = { attempt: progress.attempt + 1, longestRetryAfter, wasUnusable: unusable }
+  return { kind: 'retry', afterMs, progress: { ...progress, ...next } }
+}
+
+/** A refusal of the credential or the path: even if something else than the API gave it, it will not pass soon. */
+function isRefusal(status: number | undefined): boolean {
+  return status !== undefined && [401, 403, 404].includes(status)
+}
+
+function waitFor(
+  attempt: number,
+  retryAfter: number,
+  longest: number,
+  { left, random }: AttemptContext,
+): number {
+  // Never spread so far that one more 429 would exceed the timeout, nor so far that this attempt would.
+  const room = left - MIN_ATTEMPT_MS - retryAfter
+  const spread = Math.min(THROTTLE_JITTER * longest, room - longest)
+  return backoff(attempt, retryAfter, random, spread, retryAfter > 0 ? Math.max(0, room) : Infinity)
+}
+
+function refusalMessage({ status, notFromApi, message }: ApiFailure): string {
+  if (status === 401 && !notFromApi)
+    return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
+  const hint = notFromApi
+    ? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.'
+    : ''
+  return `No key was created: ${message}.${hint}`
+}
+
+function stoppedMessage({ message }: ApiFailure, attempts: number, wait: number, timeout: number): string {
+  return (
+    `No key was created: ${message}. Stopped after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}: the next retry ` +
+    `(in ${formatSeconds(wait)}) would exceed timeout (${formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`
+  )
+}

@@ -1,0 +1,132 @@
+import type { Budget } from '../retry/budget.ts'
+import { formatUtc, keyLabel, type Runner } from '../runner/report.ts'
+import { formatExactly } from '../util/instant.ts'
+import { type Intent, LATE_WRITE_GRACE_MS } from './intent.ts'
+import { type LookupContext, type OrphanResult, revokeOrphans } from './revoke-orphans.ts'
+
+/** Where a person revokes a key by hand. */
+export const DASHBOARD = 'Dashboard > Plans > API Keys'
+/** The longest that an unanswered request can still be under way when post starts: one attempt, and a slow server. */
+const MAX_WATCH_MS = 10_000 + LATE_WRITE_GRACE_MS
+const WATCH_INTERVAL_MS = 2_000
+/** No look is begun with less time than this, in milliseconds: all that it would tell is that it had none. */
+const MIN_LOOKUP_MS = 1_000
+/** This long after its deadline, no server carries a request out any more. */
+const LATEST_WRITE_MS = 10 * 60_000
+
+/** One intent and what the last look for its key brought. */
+interface Open {
+  intent: Intent
+  result: OrphanResult
+}
+
+/** What could not be settled, as sentences for the person who has to: failures, and warnings that are not. */
+export interface Unresolved {
+  failures: string[]
+  warnings: string[]
+}
+
+/**
+ * Looks for the keys of unanswered create requests until a server that is slow to act has had its time, and revokes
+ * those that are certainly this run's. `ids` are those that were verified as revoked, which it adds to.
+ */
+export async function resolveIntents(
+  intents: readonly Intent[],
+  context: LookupContext & { runner: Runner; gone: Set<string>; budget: Budget },
+): Promise<Unresolved> {
+  const { runner, clock, budget } = context
+  const unanswered = intents.filter(({ answered }) => !answered).length
+  if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
+  const latest = Math.max(...intents.map(({ deadline }) => deadline + LATE_WRITE_GRACE_MS))
+  const watchUntil = Math.min(latest, clock.now() + MAX_WATCH_MS)
+  let open: Open[] = intents.map((intent) => ({
+    intent,
+    result: { kind: 'absent', doubt: 'it was not read' },
+  }))
+  for (;;) {
+    const lookedAt = clock.now()
+    open = await lookAgain(open, context)
+    const isWatched = lookedAt >= watchUntil
+    if (!shouldLookAgain(open, isWatched) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS)
+      return conclude(open, isWatched, clock.now())
+    const rest = isWatched ? WATCH_INTERVAL_MS : Math.max(0, watchUntil - clock.now())
+    await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
+  }
+}
+
+/** Looks once for every open intent, and returns those that stay open. */
+async function lookAgain(open: Open[], context: Parameters<typeof resolveIntents>[1]): Promise<Open[]> {
+  const intents = open.map(({ intent }) => intent)
+  const results = await revokeOrphans(intents, context)
+  const left: Open[] = []
+  for (const [index, result] of results.entries()) {
+    const intent = intents[index]
+    if (intent === undefined) continue
+    if (result.kind === 'revoked') {
+      context.gone.add(result.key.id)
+      context.runner.info(`Found and revoked the orphaned key ${keyLabel(result.key)}.`)
+      // A gateway that repeats requests may have made another one with the same expiry.
+      left.push({ intent: { ...intent, answered: true }, result: { kind: 'absent', doubt: null } })
+    } else left.push({ intent, result })
+  }
+  return left
+}
+
+/** Whether another look can change anything; once a slow server has had its time, only for what can still be settled. */
+export function shouldLookAgain(open: readonly Open[], isWatched: boolean): boolean {
+  return open.some(({ intent, result }) => {
+    if (result.kind === 'failed') return result.retryable
+    if (result.kind === 'absent' && result.doubt !== null) return !isWatched
+    return !isWatched && !intent.answered
+  })
+}
+
+/** What to say of the intents that are left. One sentence speaks for all with the same reason. */
+export function conclude(open: readonly Open[], isWatched: boolean, now: number): Unresolved {
+  const failures = new Map<string, Intent[]>()
+  const warnings = new Map<string, Intent[]>()
+  for (const { intent, result } of open) {
+    const reason = reasonOf(intent, result, isWatched)
+    if (reason !== null) failures.set(reason, [...(failures.get(reason) ?? []), intent])
+    else if (!intent.answered && now < intent.deadline + LATEST_WRITE_MS)
+      warnings.set(NOTHING_YET, [...(warnings.get(NOTHING_YET) ?? []), intent])
+  }
+  return { failures: sentences(failures), warnings: sentences(warnings) }
+}
+
+const NOTHING_YET =
+  'No key of an unanswered create request has appeared so far. If the API carries the request out even later, a key appears that this action cannot see'
+
+function reasonOf({ answered }: Intent, result: OrphanResult, isWatched: boolean): string | null {
+  const what = answered ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
+  switch (result.kind) {
+    case 'failed':
+      return result.key === null
+        ? `Could not determine whether ${what}: ${result.reason}`
+        : `Could not confirm that the orphaned API key ${keyLabel(result.key)} was revoked: ${result.reason}`
+    case 'ambiguous':
+      return (
+        `An unanswered create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(keyLabel).join(', ')}); ` +
+        'revoked none, because some may belong to other runs'
+      )
+    case 'absent':
+      if (result.doubt !== null)
+        return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
+      return isWatched || answered
+        ? null
+        : 'There was no time to wait for a create request that may still be carried out'
+    case 'revoked':
+      return null
+  }
+}
+
+function sentences(byReason: ReadonlyMap<string, readonly Intent[]>): string[] {
+  return [...byReason].map(([reason, intents]) => {
+    const expiries = intents.map(({ expiry }) => expiry).sort((a, b) => a - b)
+    const [first = 0, last = 0] = [expiries[0], expiries.at(-1)]
+    const range = first === last ? formatExactly(first) : `${formatExactly(first)} to ${formatExactly(last)}`
+    const sentAt = formatUtc(Math.min(...intents.map((intent) => intent.sentAt)))
+    const count = intents.length === 1 ? '' : ` (${intents.length} requests)`
+    return `${reason}${count}. Such a key was created about ${sentAt} and expires ${range}; to revoke it now: ${DASHBOARD}.`
+  })
+}
