@@ -1,5 +1,6 @@
 // Wires the real runner, network, clock and signals into the main step.
-import { createKeyApi } from './api/key-api.ts'
+import { createCaller } from './api/call.ts'
+import { createIssuingApi } from './api/issuing-api.ts'
 import { createHttpClient } from './http/http-client.ts'
 import { logRequests } from './http/log-requests.ts'
 import { networkSettings } from './http/network-settings.ts'
@@ -32,7 +33,7 @@ async function run(): Promise<void> {
     const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
     const send = logRequests(createHttpClient(proxy), debugLog(), systemClock.now)
     await issueKey(inputs, {
-      api: createKeyApi(send, inputs.apiUrl, agent, systemClock.now),
+      api: createIssuingApi(createCaller(send, agent, systemClock.now), inputs.apiUrl),
       clock: systemClock,
       random: Math.random,
       runner,

@@ -1,5 +1,11 @@
 'use strict'
-const { openSync, constants, appendFileSync, closeSync, readFileSync } = require('node:fs')
+
+const http = require('node:http')
+const https = require('node:https')
+const tls = require('node:tls')
+const node_fs = require('node:fs')
+const crypto = require('node:crypto')
+const timers = require('node:timers/promises')
 
 /** There is no tunnel, so nothing of the request itself was sent. `lasting` says that asking again will not help. */
 class ProxyError extends Error {
@@ -24,7 +30,7 @@ function tunnelThrough(proxy, secure) {
 		const { protocol, host, hostname, port, username, password } = new URL(proxy)
 		const target = `${bracketed(String(options.host))}:${options.port}`
 		const login = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')
-		const open = protocol === 'https:' ? require('node:https').request : require('node:http').request
+		const open = protocol === 'https:' ? https.request : http.request
 		open({
 			method: 'CONNECT',
 			host: hostname.replace(/^\[|\]$/g, ''),
@@ -40,7 +46,7 @@ function tunnelThrough(proxy, secure) {
 				const status = answer.statusCode ?? 0
 				if (status === 200) {
 					socket.ref()
-					connected?.(null, secure ? require('node:tls').connect({ ...options, socket }) : socket)
+					connected?.(null, secure ? tls.connect({ ...options, socket }) : socket)
 					return
 				}
 				socket.destroy()
@@ -95,9 +101,7 @@ function createHttpClient(proxy) {
 function createAgent(protocol, proxy) {
 	const secure = protocol === 'https:'
 	const options = { keepAlive: true, rejectUnauthorized: true }
-	const agent = secure
-		? new (require('node:https').Agent)(options)
-		: new (require('node:http').Agent)(options)
+	const agent = secure ? new https.Agent(options) : new http.Agent(options)
 	if (proxy) agent.createConnection = tunnelThrough(proxy, secure)
 	return agent
 }
@@ -106,9 +110,7 @@ function exchange(request, agent, proxy) {
 		const { url, method, headers, body, cancel } = request
 		const secure = url.protocol === 'https:'
 		const options = { method, headers, agent }
-		const started = secure
-			? require('node:https').request(url, options)
-			: require('node:http').request(url, options)
+		const started = secure ? https.request(url, options) : http.request(url, options)
 		let connected = false
 		started.once('socket', (socket) => {
 			connected = started.reusedSocket || (!secure && !socket.connecting)
@@ -292,6 +294,65 @@ function wordsIn(value, label = '', depth = 0) {
 	})
 }
 
+const KEYS_PATH = '/api/user/api-keys'
+/** A `Date` further from our own clock than this is a gateway's error rather than the server's time. */
+const MAX_DATE_SKEW_MS = 24 * 3_600_000
+/**
+ * Makes calls that never throw for what the network or the API does. `userAgent` tells the account's owner which run made
+ * a request; `now` is this machine's clock in milliseconds.
+ */
+function createCaller(client, userAgent, now) {
+	return async ({ method, url, credential, body }, limits, read) => {
+		const headers = {
+			Accept: 'application/json',
+			Authorization: `Bearer ${credential}`,
+			'User-Agent': userAgent,
+			...(body && { 'Content-Type': 'application/json' }),
+		}
+		const asked = { method, url, credential }
+		const sentAt = now()
+		try {
+			const response = await client({
+				method,
+				url,
+				headers,
+				...limits,
+				...(body && { body: JSON.stringify(body) }),
+			})
+			const skew = skewOf(response, sentAt, now())
+			if (response.status < 200 || response.status > 299)
+				return { ok: false, skew, failure: failureOf(asked, response, now() + (skew ?? 0)) }
+			try {
+				return { ok: true, skew, value: read(response) }
+			} catch {
+				return { ok: false, skew, failure: unusableResponse(asked, response) }
+			}
+		} catch (error) {
+			if (!(error instanceof HttpError)) throw error
+			const { mayHaveActed } = error
+			const retryable = error.fault !== 'certificate' && error.fault !== 'proxy'
+			return {
+				ok: false,
+				skew: null,
+				failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
+			}
+		}
+	}
+}
+/** Whether the API itself answered 401: not accepted here and now, which alone does not prove an end. */
+function isRejected(result) {
+	return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
+}
+/** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
+function isHeaderSafe(credential) {
+	return /^[\x21-\x7e]+$/.test(credential)
+}
+function skewOf({ headers }, sentAt, receivedAt) {
+	// The header has whole seconds; on average, the server was half a second further.
+	const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
+	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
+}
+
 const DATE = String.raw`(\d{4})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
 const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
 const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
@@ -363,32 +424,10 @@ function readCreated({ body }) {
 	if (created.token === null && created.id === null) throw new Error('no key')
 	return created
 }
-/** Reads one page of the list, a bare array or `{results, next}`; throws if it is neither. */
-function readPage({ headers, body }) {
-	const answer = parseJson(body)
-	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
-	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
-	const described = rows.map(readKey)
-	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
-	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
-	const next = textOf(field(answer, 'next'))
-	const count = field(answer, 'count') ?? headers['x-total-count']
-	const morePages = hasUnknownPaging(answer) || /rel="?next/i.test(String(headers.link ?? ''))
-	const cached = Number(headers.age) > 0 || /hit/i.test(String(headers['x-cache'] ?? ''))
-	const doubts = [
-		unread > 0 && `${unread} of its rows cannot be read`,
-		next === null && morePages && 'it has further pages that cannot be found',
-		cached && 'it comes from a cache',
-	]
-	const doubt = doubts.find((text) => text !== false) || null
-	return { keys, next, doubt, count: count === undefined || count === null ? null : Number(count) }
-}
-/** Whether a page announces more in a way that this action does not follow, such as `has_more` or `next_cursor`. */
-function hasUnknownPaging(answer) {
-	if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return false
-	const announces = ([name, value]) =>
-		/next|more|cursor/i.test(name) && Boolean(value) && !(name === 'next' && typeof value === 'string')
-	return Object.entries(answer).some(announces)
+/** Accepts a response that is JSON, as the API's list is; throws if it is not. */
+function readJson({ body }) {
+	if (typeof parseJson(body) !== 'object') throw new Error('not a list')
+	return null
 }
 /** Accepts the response to a revocation; throws if it is not the API's, or says that nothing was revoked. */
 function readRevoked({ body }) {
@@ -396,6 +435,7 @@ function readRevoked({ body }) {
 	if (field(answer, 'success') === false || field(answer, 'error')) throw new Error('not revoked')
 	return null
 }
+/** What the API says of a key, created or listed. */
 function readKey(value) {
 	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
 	const unreadable =
@@ -430,135 +470,27 @@ function parseJson(body) {
 			: value
 	return JSON.parse(body, keepDigits)
 }
+/** A field of a JSON value, undefined if there is none. */
 function field(value, name) {
 	return typeof value === 'object' && value !== null ? value[name] : undefined
 }
+/** A text that is not empty, or null. */
 function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
 
-const KEYS_PATH = '/api/user/api-keys'
-const MAX_PAGES = 100
-/** A `Date` further from our own clock than this is a gateway's error rather than the server's time. */
-const MAX_DATE_SKEW_MS = 24 * 3_600_000
-/**
- * The key API at `apiUrl` (no trailing slash). `userAgent` tells the account's owner which run made a request; `now`
- * is this machine's clock in milliseconds.
- */
-function createKeyApi(client, apiUrl, userAgent, now) {
-	const call = caller(client, userAgent, now)
-	const keysUrl = new URL(`${apiUrl}${KEYS_PATH}`)
+/** Those calls at `apiUrl` (no trailing slash). */
+function createIssuingApi(call, apiUrl) {
+	const url = new URL(`${apiUrl}${KEYS_PATH}`)
 	return {
 		create: (credential, expiry, limits) =>
-			call({ method: 'POST', url: keysUrl, credential, body: { expiry } }, limits, readCreated),
-		list(credential, limits) {
-			const deadline = now() + limits.timeout
-			return readList(keysUrl, (url) =>
-				call(
-					{ method: 'GET', url, credential },
-					{ ...limits, timeout: Math.max(1, deadline - now()) },
-					readPage,
-				),
-			)
+			call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
+		revoke(credential, id, limits) {
+			const keyUrl = new URL(`${url}/${encodeURIComponent(id)}`)
+			return call({ method: 'DELETE', url: keyUrl, credential }, limits, readRevoked)
 		},
-		revoke: (credential, id, limits) =>
-			call(
-				{ method: 'DELETE', url: new URL(`${keysUrl}/${encodeURIComponent(id)}`), credential },
-				limits,
-				readRevoked,
-			),
-		async probe(credential, limits) {
-			const result = await call({ method: 'GET', url: keysUrl, credential }, limits, readPage)
-			return result.ok ? { ...result, value: null } : result
-		},
+		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readJson),
 	}
-}
-/** Whether the API itself answered 401: not accepted here and now, which alone does not prove an end. */
-function isRejected(result) {
-	return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
-}
-/** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
-function isHeaderSafe(credential) {
-	return /^[\x21-\x7e]+$/.test(credential)
-}
-function caller(client, userAgent, now) {
-	return async ({ method, url, credential, body }, limits, read) => {
-		const headers = {
-			Accept: 'application/json',
-			Authorization: `Bearer ${credential}`,
-			'User-Agent': userAgent,
-			...(body && { 'Content-Type': 'application/json' }),
-		}
-		const asked = { method, url, credential }
-		const sentAt = now()
-		try {
-			const response = await client({
-				method,
-				url,
-				headers,
-				...limits,
-				...(body && { body: JSON.stringify(body) }),
-			})
-			const skew = skewOf(response, sentAt, now())
-			if (response.status < 200 || response.status > 299)
-				return { ok: false, skew, failure: failureOf(asked, response, now() + (skew ?? 0)) }
-			try {
-				return { ok: true, skew, value: read(response) }
-			} catch {
-				return { ok: false, skew, failure: unusableResponse(asked, response) }
-			}
-		} catch (error) {
-			if (!(error instanceof HttpError)) throw error
-			const { mayHaveActed } = error
-			const retryable = error.fault !== 'certificate' && error.fault !== 'proxy'
-			return {
-				ok: false,
-				skew: null,
-				failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
-			}
-		}
-	}
-}
-/** Reads the list page by page; `doubt` is the first reason why a key may be missing from it. */
-async function readList(start, readOne) {
-	const keys = []
-	const visited = new Set()
-	let doubt = null
-	let skew = null
-	for (let url = start; url !== null; ) {
-		visited.add(url.href)
-		const result = await readOne(url)
-		if (!result.ok) return result
-		const { value } = result
-		skew = result.skew ?? skew
-		keys.push(...value.keys)
-		doubt ??= value.doubt
-		url = value.next === null ? null : nextUrl(value.next, start)
-		if (url === null && value.count !== null && value.count !== keys.length)
-			doubt ??= `it shows ${keys.length} of ${value.count} keys`
-		if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
-			doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
-			url = null
-		}
-	}
-	return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
-}
-/** The next page, on our own host whatever host the response names: the credential goes nowhere else. */
-function nextUrl(next, start) {
-	const isBareQuery = /^[\w-]+=/.test(next)
-	const reference = isBareQuery ? `?${next}` : next
-	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
-	const tail = named.pathname.split(KEYS_PATH)[1]
-	const path = tail === undefined ? named.pathname : start.pathname + tail
-	const url = new URL(start)
-	url.pathname = path
-	url.search = named.search
-	return url
-}
-function skewOf({ headers }, sentAt, receivedAt) {
-	// The header has whole seconds; on average, the server was half a second further.
-	const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
-	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }
 
 /**
@@ -864,23 +796,10 @@ const STATE_NAME = 'record'
 function isVerifiedRevoked({ granted, rejected, missing, expired }) {
 	return rejected && (granted || missing || expired)
 }
-/**
- * Can this list show that a key is absent? Returns why not, or null. `credential` is what it was read with: "every key"
- * (the API's documentation) includes that one. `gone` are ids of keys that were verified as revoked.
- */
-function doubtAbout(list, credential, gone) {
-	if (list.doubt !== null) return list.doubt
-	if (!list.keys.some(({ prefix }) => prefix !== '' && credential.startsWith(prefix)))
-		return 'it does not show the key that it was read with'
-	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
-	return null
-}
 
 /** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
-/** A replica may not know a key that is younger than this, in milliseconds; that it lacks one proves nothing yet. */
-const MAX_REPLICA_LAG_MS = 15_000
 /** A key counts as expired this long after its expiry, in milliseconds. */
 const EXPIRY_MARGIN_MS = 1_000
 /**
@@ -903,7 +822,8 @@ async function revokeAndVerify(key, context) {
 				? null
 				: await probeUntilRejected(token, refusal, evidence, now)
 		if (token === null || (refusal !== null && evidence.rejected))
-			await checkList(key, startedAt, evidence, now)
+			evidence.missing =
+				(await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
 		wasGranted ||= evidence.granted
 		const verified = isVerifiedRevoked(evidence)
 		if (verified || (token === null && evidence.missing))
@@ -978,21 +898,6 @@ async function probeUntilRejected(token, refusal, evidence, { api, clock, random
 		if (isEnough || clock.now() >= end || budget.left() <= PROBE_INTERVAL_MS) return result
 		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
 	}
-}
-/** Notes in `evidence` whether a list that can be believed no longer shows the key. */
-async function checkList({ id, createdAt }, startedAt, evidence, context) {
-	const { api, clock, budget, random, gone, credentials, skew } = context
-	const [credential] = credentials.filter(isHeaderSafe)
-	if (credential === undefined) return
-	const age = Math.max(
-		clock.now() - startedAt,
-		createdAt === null ? 0 : clock.now() + (skew ?? 0) - createdAt,
-	)
-	if (age < MAX_REPLICA_LAG_MS && !evidence.granted) return
-	const result = await retry(budget, random, (limits) => api.list(credential, limits))
-	if (!result.ok) return
-	const isShown = result.value.keys.some((key) => key.id === id)
-	evidence.missing = !isShown && doubtAbout(result.value, credential, gone) === null
 }
 function whatIsMissing({ granted }, probed) {
 	const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
@@ -1072,11 +977,11 @@ function appendValue(path, name, value) {
 }
 /** Throws if there is no such file: one that this process creates is not the one that the runner reads. */
 function append(path, text) {
-	const file = openSync(path, constants.O_APPEND | constants.O_WRONLY)
+	const file = node_fs.openSync(path, node_fs.constants.O_APPEND | node_fs.constants.O_WRONLY)
 	try {
-		appendFileSync(file, text)
+		node_fs.appendFileSync(file, text)
 	} finally {
-		closeSync(file)
+		node_fs.closeSync(file)
 	}
 }
 /** Prints a debug line; null unless debug logging is on, so that no one prepares lines for nothing. */
@@ -1113,10 +1018,7 @@ const bootedAt = Date.now() - uptime()
 /** The machine's clock, which for this process is not set any more. */
 const systemClock = {
 	now: () => bootedAt + uptime(),
-	sleep: (duration, signal) =>
-		require('node:timers/promises')
-			.setTimeout(duration, undefined, { signal })
-			.catch(() => {}),
+	sleep: (duration, signal) => timers.setTimeout(duration, undefined, { signal }).catch(() => {}),
 }
 /**
  * The SHA-256 digest, in hex, of the certificates to which the variable `name` leads by its `value`: a file's, or the
@@ -1126,57 +1028,60 @@ function certificateDigest(name, value) {
 	try {
 		const certificates =
 			name === 'NODE_EXTRA_CA_CERTS' || name === 'SSL_CERT_FILE'
-				? readFileSync(value)
-				: require('node:tls').getCACertificates('system').join('')
-		return require('node:crypto').createHash('sha256').update(certificates).digest('hex')
+				? node_fs.readFileSync(value)
+				: tls.getCACertificates('system').join('')
+		return crypto.createHash('sha256').update(certificates).digest('hex')
 	} catch {
 		return null
 	}
 }
 
-module.exports = {
-	AUTHORITIES,
-	CANCEL,
-	LATE_WRITE_GRACE_MS,
-	NO_CREDENTIAL,
-	PRECISIONS_US,
-	PROXIES,
-	STATE_NAME,
-	STATE_VERSION,
-	UNKNOWN_GRID_US,
-	backoff,
-	bootedAt,
-	certificateDigest,
-	clockNote,
-	coarsestGrid,
-	createBudget,
-	createCancellation,
-	createHttpClient,
-	createIntent,
-	createKeyApi,
-	debugLog,
-	doubtAbout,
-	expiryAdvice,
-	failStep,
-	fitOf,
-	formatExactly,
-	formatInstant,
-	formatSeconds,
-	formatUtc,
-	getInput,
-	getState,
-	gridBetween,
-	isHeaderSafe,
-	isWithin,
-	issuedLine,
-	keyLabel,
-	logRequests,
-	networkSettings,
-	requireCommandFiles,
-	retry,
-	revokeAndVerify,
-	runner,
-	summarizeKeys,
-	systemClock,
-	zoneShift,
-}
+exports.AUTHORITIES = AUTHORITIES
+exports.CANCEL = CANCEL
+exports.KEYS_PATH = KEYS_PATH
+exports.LATE_WRITE_GRACE_MS = LATE_WRITE_GRACE_MS
+exports.NO_CREDENTIAL = NO_CREDENTIAL
+exports.PRECISIONS_US = PRECISIONS_US
+exports.PROXIES = PROXIES
+exports.STATE_NAME = STATE_NAME
+exports.STATE_VERSION = STATE_VERSION
+exports.UNKNOWN_GRID_US = UNKNOWN_GRID_US
+exports.backoff = backoff
+exports.bootedAt = bootedAt
+exports.certificateDigest = certificateDigest
+exports.clockNote = clockNote
+exports.coarsestGrid = coarsestGrid
+exports.createBudget = createBudget
+exports.createCaller = createCaller
+exports.createCancellation = createCancellation
+exports.createHttpClient = createHttpClient
+exports.createIntent = createIntent
+exports.createIssuingApi = createIssuingApi
+exports.debugLog = debugLog
+exports.expiryAdvice = expiryAdvice
+exports.failStep = failStep
+exports.field = field
+exports.fitOf = fitOf
+exports.formatExactly = formatExactly
+exports.formatInstant = formatInstant
+exports.formatSeconds = formatSeconds
+exports.formatUtc = formatUtc
+exports.getInput = getInput
+exports.getState = getState
+exports.gridBetween = gridBetween
+exports.isHeaderSafe = isHeaderSafe
+exports.isWithin = isWithin
+exports.issuedLine = issuedLine
+exports.keyLabel = keyLabel
+exports.logRequests = logRequests
+exports.networkSettings = networkSettings
+exports.parseJson = parseJson
+exports.readKey = readKey
+exports.requireCommandFiles = requireCommandFiles
+exports.retry = retry
+exports.revokeAndVerify = revokeAndVerify
+exports.runner = runner
+exports.summarizeKeys = summarizeKeys
+exports.systemClock = systemClock
+exports.textOf = textOf
+exports.zoneShift = zoneShift

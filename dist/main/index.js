@@ -1,42 +1,7 @@
 'use strict'
-const {
-	UNKNOWN_GRID_US,
-	STATE_VERSION,
-	STATE_NAME,
-	coarsestGrid,
-	zoneShift,
-	formatInstant,
-	fitOf,
-	isWithin,
-	gridBetween,
-	isHeaderSafe,
-	PRECISIONS_US,
-	formatSeconds,
-	backoff,
-	issuedLine,
-	summarizeKeys,
-	createBudget,
-	clockNote,
-	createIntent,
-	formatExactly,
-	revokeAndVerify,
-	keyLabel,
-	createCancellation,
-	CANCEL,
-	systemClock,
-	getInput,
-	runner,
-	requireCommandFiles,
-	logRequests,
-	createHttpClient,
-	debugLog,
-	bootedAt,
-	networkSettings,
-	certificateDigest,
-	createKeyApi,
-	failStep,
-} = require('../common/index.js')
-const { statSync, readFileSync } = require('node:fs')
+
+const common = require('../common/index.js')
+const node_fs = require('node:fs')
 
 /**
  * The proxy through which `url` is to be reached, a URL, or an empty text for none. Read from the environment as the
@@ -100,9 +65,9 @@ const RESERVED_LENGTH = 16 * 1024
 function openJournal({ apiUrl, apiKey, revoke, onRevokeFailure }, deps) {
 	const { runner, userAgent, proxy, settings, bootedAt } = deps
 	let state = {
-		version: STATE_VERSION,
+		version: common.STATE_VERSION,
 		...{ apiUrl, apiKey, userAgent, proxy, settings, bootedAt, revoke, onRevokeFailure },
-		grid: UNKNOWN_GRID_US,
+		grid: common.UNKNOWN_GRID_US,
 		skew: null,
 		keys: [],
 		intents: [],
@@ -114,7 +79,7 @@ function openJournal({ apiUrl, apiKey, revoke, onRevokeFailure }, deps) {
 				`The record for the post step would exceed ${maxLength / 1024} KiB; no key was requested.`,
 			)
 		state = { ...state, ...change }
-		runner.saveState(STATE_NAME, record)
+		runner.saveState(common.STATE_NAME, record)
 	}
 	const others = (intent) => state.intents.filter((item) => item !== intent)
 	return {
@@ -135,7 +100,8 @@ function openJournal({ apiUrl, apiKey, revoke, onRevokeFailure }, deps) {
 }
 /** What an answered request shows of the server: how finely it keeps an expiry, and what its clock says. */
 function learn({ grid, skew }, key, intent) {
-	const shown = key.expiresAt === null ? UNKNOWN_GRID_US : coarsestGrid(intent.expiry, key.expiresAt)
+	const shown =
+		key.expiresAt === null ? common.UNKNOWN_GRID_US : common.coarsestGrid(intent.expiry, key.expiresAt)
 	return { grid: Math.min(grid, shown), skew: key.createdAt === null ? skew : key.createdAt - intent.sentAt }
 }
 
@@ -159,7 +125,9 @@ function judgeCreated(key, context) {
 }
 /** Whether the value of a key can be sent as a credential and saved. */
 function isSendable(token) {
-	return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
+	return (
+		common.isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
+	)
 }
 function whyNotOurs(key, context) {
 	const { token, id, prefix, createdAt, expiresAt } = key
@@ -169,13 +137,15 @@ function whyNotOurs(key, context) {
 	const describesAnother = prefix !== '' && token !== null && !token.startsWith(prefix)
 	if (describesAnother && tokens.some((known) => known.startsWith(prefix)))
 		return 'it returned the description of a key that existed before'
-	const fit = expiresAt === null ? 'none' : fitOf(intent, expiresAt, UNKNOWN_GRID_US)
-	if (fit === 'exact' || zoneShift(intent, expiresAt) !== 0) return null
-	const isFresh = createdAt !== null && isWithin(createdAt, [intent.sentAt, receivedAt], [dateSkew, skew])
-	if (createdAt !== null && !isFresh) return `it returned a key that was created ${formatInstant(createdAt)}`
+	const fit = expiresAt === null ? 'none' : common.fitOf(intent, expiresAt, common.UNKNOWN_GRID_US)
+	if (fit === 'exact' || common.zoneShift(intent, expiresAt) !== 0) return null
+	const isFresh =
+		createdAt !== null && common.isWithin(createdAt, [intent.sentAt, receivedAt], [dateSkew, skew])
+	if (createdAt !== null && !isFresh)
+		return `it returned a key that was created ${common.formatInstant(createdAt)}`
 	if (fit === 'near' || (isFresh && (expiresAt === null || isCapped(key, intent)))) return null
 	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
-	return `it returned a key that expires ${formatInstant(expiresAt)}, not ${formatInstant(intent.expiry)} as requested`
+	return `it returned a key that expires ${common.formatInstant(expiresAt)}, not ${common.formatInstant(intent.expiry)} as requested`
 }
 /**
  * Whether an API that limits lifetimes shortened this one: such a limit is in whole minutes, while the expiry that
@@ -193,7 +163,7 @@ function whyUnusable({ token, id, expiresAt, unreadable }, intent) {
 	if (id === null) return 'the response holds no usable id, so the key could not be revoked by it'
 	if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
 	if (expiresAt === null) return 'the key never expires, although an expiry was requested'
-	const shift = zoneShift(intent, expiresAt)
+	const shift = common.zoneShift(intent, expiresAt)
 	if (shift !== 0)
 		return `its times are off by ${shift / 3_600_000} h: the API writes local times without an offset`
 	return null
@@ -204,7 +174,7 @@ function judgeLifetime(key, context) {
 	const serverSkew = skewOfServer(key, context)
 	const lifetime = expiresAt - (receivedAt + serverSkew)
 	const asked = intent.expiry - intent.sentAt - skew
-	const isMarked = gridBetween(intent.expiry, expiresAt) !== null
+	const isMarked = common.gridBetween(intent.expiry, expiresAt) !== null
 	const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS$1, asked / 2)
 	const wasWrongClock = isMarked && (isShort || lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS)
 	if (wasWrongClock) return { kind: 'replace', skew: serverSkew }
@@ -237,7 +207,7 @@ const MIN_ATTEMPT_MS = 500
 const THROTTLE_JITTER = 2
 const FIRST_ATTEMPT = {
 	attempt: 1,
-	precision: PRECISIONS_US[0],
+	precision: common.PRECISIONS_US[0],
 	longestRetryAfter: 0,
 	wasUnusable: false,
 }
@@ -246,7 +216,7 @@ function nextAttempt(failure, progress, context) {
 	const { status, retryAfter = 0, unusable = false } = failure
 	if (status === 400) {
 		// Nothing was made. The likely causes are an expiry in the past by the server's clock, or too many digits.
-		const coarser = PRECISIONS_US[PRECISIONS_US.indexOf(progress.precision) + 1]
+		const coarser = common.PRECISIONS_US[common.PRECISIONS_US.indexOf(progress.precision) + 1]
 		if (context.clockCorrected) return { kind: 'retry', afterMs: 0, progress }
 		if (coarser) return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
 	}
@@ -267,7 +237,7 @@ function waitFor(attempt, retryAfter, longest, { left, random }) {
 	// Never spread so far that one more 429 would exceed the timeout, nor so far that this attempt would.
 	const room = left - MIN_ATTEMPT_MS - retryAfter
 	const spread = Math.min(THROTTLE_JITTER * longest, room - longest)
-	return backoff(attempt, retryAfter, random, spread, retryAfter > 0 ? Math.max(0, room) : Infinity)
+	return common.backoff(attempt, retryAfter, random, spread, retryAfter > 0 ? Math.max(0, room) : Infinity)
 }
 function refusalMessage({ status, notFromApi, message }) {
 	if (status === 401 && !notFromApi)
@@ -280,7 +250,7 @@ function refusalMessage({ status, notFromApi, message }) {
 function stoppedMessage({ message }, attempts, wait, timeout) {
 	return (
 		`No key was created: ${message}. Stopped after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}: the next retry ` +
-		`(in ${formatSeconds(wait)}) would exceed timeout (${formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`
+		`(in ${common.formatSeconds(wait)}) would exceed timeout (${common.formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`
 	)
 }
 
@@ -304,11 +274,11 @@ async function issueKey(inputs, deps) {
 		const key = await obtainKey(context)
 		stopIfCancelled(cancellation)
 		setOutputs(key, inputs, runner)
-		runner.info(issuedLine(key, inputs))
+		runner.info(common.issuedLine(key, inputs))
 		const status = inputs.revoke
 			? 'Valid; the post step revokes it'
 			: 'Valid until it expires (`revoke: false`)'
-		summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
+		common.summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
 		stopIfCancelled(cancellation)
 		if (!inputs.revoke) context.journal.keep(key, true)
 	} catch (error) {
@@ -320,7 +290,7 @@ async function issueKey(inputs, deps) {
 async function obtainKey(context) {
 	const { runner, clock, random, cancellation, inputs } = context
 	const { timeout } = inputs
-	const budget = createBudget(clock.now() + timeout, clock, cancellation)
+	const budget = common.createBudget(clock.now() + timeout, clock, cancellation)
 	let progress = FIRST_ATTEMPT
 	let skew = 0
 	for (let replacements = 0; ; ) {
@@ -328,13 +298,13 @@ async function obtainKey(context) {
 		if (attempt.kind === 'key') return attempt.key
 		if (attempt.skew !== null) {
 			skew = attempt.skew
-			runner.info(clockNote(skew))
+			runner.info(common.clockNote(skew))
 		}
 		if (attempt.kind === 'replace') {
 			await revokeHeldKeys(context, budget.left())
 			replacements += 1
 			if (replacements > MAX_REPLACEMENTS || budget.left() < MIN_ATTEMPT_MS)
-				throw new Error(`No key was created: there was no time to replace it. ${clockNote(skew)}`)
+				throw new Error(`No key was created: there was no time to replace it. ${common.clockNote(skew)}`)
 			continue
 		}
 		stopIfCancelled(cancellation)
@@ -344,7 +314,7 @@ async function obtainKey(context) {
 		if (next.kind === 'stop') throw new Error(next.message)
 		progress = next.progress
 		if (next.afterMs === 0) continue
-		runner.info(`${attempt.failure.message}. Retrying in ${formatSeconds(next.afterMs)}.`)
+		runner.info(`${attempt.failure.message}. Retrying in ${common.formatSeconds(next.afterMs)}.`)
 		await budget.pause(next.afterMs)
 	}
 }
@@ -355,11 +325,11 @@ async function requestKey(context, budget, skew, precision) {
 	const limits = budget.limits()
 	const now = clock.now()
 	const { expiresIn, apiKey } = inputs
-	const intent = createIntent({
+	const intent = common.createIntent({
 		...{ now, skew, precision, lifetime: expiresIn, timeout: limits.timeout, random: random() },
 	})
 	journal.recordIntent(intent)
-	const result = await api.create(apiKey, formatExactly(intent.expiry), limits)
+	const result = await api.create(apiKey, common.formatExactly(intent.expiry), limits)
 	if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context)
 	// What may have acted stays in the journal: the post step looks for its key.
 	const { failure } = result
@@ -411,14 +381,14 @@ function toIssuedKey({ token, prefix, createdAt, expiresAt }, id) {
 function revocationContext(context, budget) {
 	const { api, clock, random, inputs, journal } = context
 	const { skew } = journal.learned()
-	return { api, clock, random, budget, credentials: [inputs.apiKey], gone: new Set(), skew }
+	return { api, clock, random, budget, credentials: [inputs.apiKey], skew }
 }
 function setOutputs(key, inputs, runner) {
 	const token = key.token ?? ''
 	runner.setOutput('key', token)
 	runner.setOutput('key-id', key.id)
 	runner.setOutput('key-prefix', key.prefix)
-	const instant = (known) => (known === null ? '' : formatInstant(known))
+	const instant = (known) => (known === null ? '' : common.formatInstant(known))
 	runner.setOutput('created-at', instant(key.createdAt))
 	runner.setOutput('expires-at', instant(key.expiresAt))
 	if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
@@ -426,14 +396,14 @@ function setOutputs(key, inputs, runner) {
 /** Revokes every key that main holds and will not hand over. What cannot be revoked now is left to post. */
 async function revokeHeldKeys(context, time) {
 	const { runner, clock, cancellation, journal } = context
-	const budget = createBudget(clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS), clock, cancellation)
+	const budget = common.createBudget(clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS), clock, cancellation)
 	const revoke = async (key) => {
-		const result = await revokeAndVerify(key, revocationContext(context, budget))
+		const result = await common.revokeAndVerify(key, revocationContext(context, budget))
 		if (result.revoked)
-			runner.info(`Revoked the key ${keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
+			runner.info(`Revoked the key ${common.keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
 		else
 			runner.warning(
-				`Could not confirm that the key ${keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`,
+				`Could not confirm that the key ${common.keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`,
 			)
 		try {
 			if (result.revoked) journal.removeKey(key)
@@ -516,7 +486,9 @@ function credentialFault(value) {
 	if (pasted) return pasted[1]
 	if (value.length < MIN_CREDENTIAL_LENGTH)
 		return `is shorter than ${MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`
-	return isHeaderSafe(value) ? null : 'contains white space, a control character or a non-ASCII character'
+	return common.isHeaderSafe(value)
+		? null
+		: 'contains white space, a control character or a non-ASCII character'
 }
 const EXPIRES_IN = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
 const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
@@ -574,9 +546,9 @@ function readRunContext(env) {
 	const { GITHUB_EVENT_NAME: eventName = '', GITHUB_ACTOR: actor = '', GITHUB_EVENT_PATH: path = '' } = env
 	let payload = null
 	try {
-		const file = statSync(path)
+		const file = node_fs.statSync(path)
 		if (file.isFile() && file.size <= MAX_EVENT_BYTES)
-			payload = JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+			payload = JSON.parse(node_fs.readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
 	} catch {
 		// The file only helps to explain an empty secret.
 	}
@@ -618,35 +590,38 @@ function userAgent(repository, runId) {
 }
 
 // Wires the real runner, network, clock and signals into the main step.
-const cancellation = createCancellation(systemClock.now)
+const cancellation = common.createCancellation(common.systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, cancellation.request)
 // Exit before the runner kills this process; what the post step needs is already saved.
-cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), CANCEL.EXIT_MS).unref())
+cancellation.signal.addEventListener('abort', () =>
+	setTimeout(() => process.exit(1), common.CANCEL.EXIT_MS).unref(),
+)
 async function run() {
 	try {
-		for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
-		const inputs = readInputs(getInput, () => explainMissingSecrets(readRunContext(process.env)))
-		requireCommandFiles(process.env, [
+		for (const form of maskedForms(common.getInput('api-key'), MIN_CREDENTIAL_LENGTH))
+			common.runner.setSecret(form)
+		const inputs = readInputs(common.getInput, () => explainMissingSecrets(readRunContext(process.env)))
+		common.requireCommandFiles(process.env, [
 			'GITHUB_STATE',
 			'GITHUB_OUTPUT',
 			...(inputs.exportEnv ? ['GITHUB_ENV'] : []),
 		])
 		const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
 		const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
-		const send = logRequests(createHttpClient(proxy), debugLog(), systemClock.now)
+		const send = common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now)
 		await issueKey(inputs, {
-			api: createKeyApi(send, inputs.apiUrl, agent, systemClock.now),
-			clock: systemClock,
+			api: common.createIssuingApi(common.createCaller(send, agent, common.systemClock.now), inputs.apiUrl),
+			clock: common.systemClock,
 			random: Math.random,
-			runner,
+			runner: common.runner,
 			cancellation,
 			userAgent: agent,
 			proxy,
-			settings: networkSettings(process.env, certificateDigest),
-			bootedAt,
+			settings: common.networkSettings(process.env, common.certificateDigest),
+			bootedAt: common.bootedAt,
 		})
 	} catch (error) {
-		failStep(error)
+		common.failStep(error)
 	}
 }
 void run()
