@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { createRng, type Rng } from '../simulation/rng.ts'
-import { type Emulator, type Fault, type RecordedRequest, startEmulator } from '../support/emulator.ts'
+import { type Emulator, type Fault, startEmulator } from '../support/emulator.ts'
+import { whilePostLooks } from '../support/late.ts'
 import { SKIP_SLEEPS } from '../support/preload.ts'
 import { createJob, type Job, type RunningStep, type StepResult } from '../support/runner.ts'
 import { SEED } from '../support/seed.ts'
@@ -127,7 +128,12 @@ function chooseFaults(rng: Rng, emulator: Emulator, targets: ('create' | 'list' 
         () => ({ on, kind: 'delay', ms, act: 'before' }),
         () =>
           on === 'create'
-            ? { on, kind: 'hold', until: soon(rng, emulator), act: 'after' }
+            ? {
+                on,
+                kind: 'hold',
+                until: whilePostLooks(emulator, Math.ceil(rng.between(0, 3))),
+                act: 'after',
+              }
             : { on, kind: 'delay', ms, act: 'after' },
         () => ({ on, kind: 'status', status: 503, acted: true }),
         () => ({ on, kind: 'status', status: 502 }),
@@ -135,11 +141,4 @@ function chooseFaults(rng: Rng, emulator: Emulator, targets: ('create' | 'list' 
       ])(),
     ]
   })
-}
-
-/** A moment at which post reads the list of keys, while it watches for late ones. */
-function soon(rng: Rng, { arrived }: Emulator): Promise<void> {
-  const looks = Math.ceil(rng.between(0, 3))
-  const isLook = ({ method }: RecordedRequest) => method === 'GET'
-  return arrived((requests) => requests.filter(isLook).length >= looks)
 }

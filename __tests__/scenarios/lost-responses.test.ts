@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Emulator, Fault } from '../support/emulator.ts'
+import { whilePostLooks } from '../support/late.ts'
 import { errorOf, requested, requestsOf, WITHOUT_SLEEPS, warningsOf, withJob } from './with-job.ts'
 
 const KEYS = '/api/user/api-keys'
@@ -67,7 +68,7 @@ describe('a create request without a response', () => {
     // The server acts only while post is already looking.
     [
       'that the server acts on late',
-      (emulator) => ({ kind: 'hold', until: requested(emulator, 'GET', 2), act: 'after' }),
+      (emulator) => ({ kind: 'hold', until: whilePostLooks(emulator, 2), act: 'after' }),
       FOUND_BY_POST,
     ],
     ['that a gateway gives up', () => ({ kind: 'status', status: 504 }), NONE_MADE],

@@ -62,42 +62,10 @@ const { steps } = globalThis as { steps?: 'source' }
  * last for the whole job, and what main saved reaches post.
  */
 export function createJob(options: JobOptions = {}): Job {
-  const { defaults, ...declared } = readActionFile(options.action ?? join(repository, 'action.yml'))
-  const entries = options.bundles ?? (steps === 'source' ? SOURCE : declared)
   const context = createContext(options)
   const running = createRegister()
   const run = (step: Step) => running.add(launch(context, step))
-  let main: { inputs: Record<string, string>; step: RunningStep } | undefined
-
-  function start(given: Record<string, string>, stepOptions: StepOptions = {}): RunningStep {
-    if (main)
-      throw new Error('a job of this stand-in uses the action once; create another job for another use')
-    const inputs = { ...defaults, ...given }
-    const shown = { ...given, ...inputs }
-    const step = run({
-      title: stepOptions.name ?? 'Run spherescout-ephemeral-key',
-      header: actionHeader(context, options.secretInputs ?? ['api-key'], shown, stepOptions.stepEnv),
-      env: inputEnv(inputs),
-      file: entries.main,
-      options: stepOptions,
-    })
-    main = { inputs, step }
-    return step
-  }
-
-  async function post(given?: Record<string, string>, stepOptions: StepOptions = {}): Promise<StepResult> {
-    if (!main) throw new Error('post is registered when main starts, and main was never started')
-    const { state } = await main.step.done
-    const inputs = given ? { ...defaults, ...given } : main.inputs
-    return run({
-      title: stepOptions.name ?? 'Post spherescout-ephemeral-key',
-      header: ['Post job cleanup.'],
-      env: { ...inputEnv(inputs), ...stateEnv(state) },
-      file: entries.post,
-      options: stepOptions,
-    }).done
-  }
-
+  const { entries, start, post } = createAction(options, context, run)
   return {
     main: (inputs, stepOptions) => start(inputs, stepOptions).done,
     start,
@@ -110,6 +78,47 @@ export function createJob(options: JobOptions = {}): Job {
       await running.end()
       // On Windows, a file stays in use for a moment after its process has ended.
       rmSync(context.home.root, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
+
+/** The job's one use of the action. */
+function createAction(
+  options: JobOptions,
+  context: JobContext,
+  run: (step: Step) => RunningStep,
+): Pick<Job, 'entries' | 'start' | 'post'> {
+  const { defaults, ...declared } = readActionFile(options.action ?? join(repository, 'action.yml'))
+  const entries = options.bundles ?? (steps === 'source' ? SOURCE : declared)
+  let main: { inputs: Record<string, string>; step: RunningStep } | undefined
+  return {
+    entries,
+    start(given, stepOptions = {}) {
+      if (main)
+        throw new Error('a job of this stand-in uses the action once; create another job for another use')
+      const inputs = { ...defaults, ...given }
+      const shown = { ...given, ...inputs }
+      const step = run({
+        title: stepOptions.name ?? 'Run spherescout-ephemeral-key',
+        header: actionHeader(context, options.secretInputs ?? ['api-key'], shown, stepOptions.stepEnv),
+        env: inputEnv(inputs),
+        file: entries.main,
+        options: stepOptions,
+      })
+      main = { inputs, step }
+      return step
+    },
+    async post(given, stepOptions = {}) {
+      if (!main) throw new Error('post is registered when main starts, and main was never started')
+      const { state } = await main.step.done
+      const inputs = given ? { ...defaults, ...given } : main.inputs
+      return run({
+        title: stepOptions.name ?? 'Post spherescout-ephemeral-key',
+        header: ['Post job cleanup.'],
+        env: { ...inputEnv(inputs), ...stateEnv(state) },
+        file: entries.post,
+        options: stepOptions,
+      }).done
     },
   }
 }

@@ -39,78 +39,102 @@ const LABELS = { error: 'Error', warning: 'Warning', notice: 'Notice' }
  * what a person turns on to see debug lines.
  */
 export function createStepLog(masker: Masker, debugLogging = false): StepLog {
+  const page = createPage(masker, debugLogging)
+  const values: CommandValues = { outputs: {}, state: {}, failed: false }
+  const handlers = { ...annotationHandlers(page, masker), ...valueHandlers(page, values) }
+  return {
+    print: createObeyer(handlers, page.note),
+    note: page.note,
+    debug: page.debug,
+    annotate: page.annotate,
+    shown: () => page.lines.map((line) => `${line}\n`).join(''),
+    annotations: () => [...page.annotations],
+    outputs: () => ({ ...values.outputs }),
+    state: () => ({ ...values.state }),
+    failed: () => values.failed,
+  }
+}
+
+/** What a person sees of a step. */
+function createPage(masker: Masker, debugLogging: boolean) {
   const lines: string[] = []
   const annotations: Annotation[] = []
-  const set = { outputs: {} as Record<string, string>, state: {} as Record<string, string>, failed: false }
-
   const note = (line: string) => void lines.push(masker.mask(line))
-  const debug = (text: string) => {
-    if (debugLogging) for (const line of text.split('\n')) note(`##[debug]${line}`)
+  return {
+    lines,
+    annotations,
+    note,
+    debug(text: string) {
+      if (debugLogging) for (const line of text.split('\n')) note(`##[debug]${line}`)
+    },
+    annotate({ level, title, message }: Annotation) {
+      const shown = masker.mask(message).slice(0, MAX_ANNOTATION_LENGTH)
+      annotations.push({ level, ...(title === undefined ? {} : { title }), message: shown })
+      note(`${LABELS[level]}: ${shown}`)
+    },
   }
+}
 
-  function annotate({ level, title, message }: Annotation) {
-    const shown = masker.mask(message).slice(0, MAX_ANNOTATION_LENGTH)
-    annotations.push({ level, ...(title === undefined ? {} : { title }), message: shown })
-    note(`${LABELS[level]}: ${shown}`)
-  }
+type Page = ReturnType<typeof createPage>
 
-  /** Commands that cannot be carried out fail the step. */
-  function refuse(line: string, reason: string) {
-    annotate({ level: 'error', message: `Unable to process command '${line}' successfully.` })
-    annotate({ level: 'error', message: reason })
-    set.failed = true
-  }
-
-  function store(what: 'outputs' | 'state', { name, properties, data }: Command, line: string) {
-    const key = properties.name
-    if (key === undefined) {
-      refuse(line, `Required field 'name' is missing in ##[${name}] command.`)
-      return
-    }
-    set[what][key] = data
-    debug(what === 'state' ? `Save intra-action state ${key} = ${data}` : `Set output ${key} = ${data}`)
-  }
-
+/** The commands that change what is shown. */
+function annotationHandlers(page: Page, masker: Masker): Record<string, Handler> {
   const annotateAs =
     (level: Annotation['level']): Handler =>
     ({ properties: { title }, data }) =>
-      annotate({ level, ...(title === undefined ? {} : { title }), message: data })
-  const disabled: Handler = ({ name }, line) => refuse(line, `The \`${name}\` command is disabled.`)
+      page.annotate({ level, ...(title === undefined ? {} : { title }), message: data })
   const ignored: Handler = () => {}
-  const handlers: Record<string, Handler> = {
-    'add-mask': ({ data }) => addMask(data, masker, annotate),
-    'set-output': (command, line) => store('outputs', command, line),
-    'save-state': (command, line) => store('state', command, line),
+  return {
+    'add-mask': ({ data }) => addMask(data, masker, page),
     error: annotateAs('error'),
     warning: annotateAs('warning'),
     notice: annotateAs('notice'),
-    debug: ({ data }) => debug(data),
-    group: ({ data }) => note(`▸ ${data}`),
+    debug: ({ data }) => page.debug(data),
+    group: ({ data }) => page.note(`▸ ${data}`),
     endgroup: ignored,
     echo: ignored,
     'add-matcher': ignored,
     'remove-matcher': ignored,
-    'set-env': disabled,
-    'add-path': disabled,
-  }
-
-  return {
-    print: createObeyer(handlers, note),
-    note,
-    debug,
-    annotate,
-    shown: () => lines.map((line) => `${line}\n`).join(''),
-    annotations: () => [...annotations],
-    outputs: () => ({ ...set.outputs }),
-    state: () => ({ ...set.state }),
-    failed: () => set.failed,
   }
 }
 
-function addMask(value: string, masker: Masker, annotate: (annotation: Annotation) => void) {
+function addMask(value: string, masker: Masker, page: Page) {
   const message = "Can't add secret mask for empty string in ##[add-mask] command."
-  if (value.trim() === '') annotate({ level: 'warning', message })
+  if (value.trim() === '') page.annotate({ level: 'warning', message })
   else masker.add(value)
+}
+
+interface CommandValues {
+  outputs: Record<string, string>
+  state: Record<string, string>
+  failed: boolean
+}
+
+/** The commands that set values, or used to. Those that cannot be carried out fail the step. */
+function valueHandlers(page: Page, values: CommandValues): Record<string, Handler> {
+  function refuse(line: string, reason: string) {
+    page.annotate({ level: 'error', message: `Unable to process command '${line}' successfully.` })
+    page.annotate({ level: 'error', message: reason })
+    values.failed = true
+  }
+  const storeIn =
+    (what: 'outputs' | 'state', debugText: string): Handler =>
+    ({ name, properties, data }, line) => {
+      const key = properties.name
+      if (key === undefined) {
+        refuse(line, `Required field 'name' is missing in ##[${name}] command.`)
+        return
+      }
+      values[what][key] = data
+      page.debug(`${debugText} ${key} = ${data}`)
+    }
+  const disabled: Handler = ({ name }, line) => refuse(line, `The \`${name}\` command is disabled.`)
+  return {
+    'set-output': storeIn('outputs', 'Set output'),
+    'save-state': storeIn('state', 'Save intra-action state'),
+    'set-env': disabled,
+    'add-path': disabled,
+  }
 }
 
 /**
