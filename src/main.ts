@@ -3,7 +3,7 @@ import { createCaller } from './api/call.ts'
 import { createIssuingApi } from './api/issuing-api.ts'
 import { createHttpClient } from './http/http-client.ts'
 import { logRequests } from './http/log-requests.ts'
-import { networkSettings } from './http/network-settings.ts'
+import { networkSettings, proxyLogins } from './http/network-settings.ts'
 import { proxyFor } from './http/proxy-for-url.ts'
 import { issueKey } from './protocol/issue-key.ts'
 import { CANCEL, createCancellation } from './retry/cancellation.ts'
@@ -12,7 +12,7 @@ import { readInputs } from './runner/inputs.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from './runner/masking.ts'
 import { explainMissingSecrets, readRunContext } from './runner/missing-secrets.ts'
 import { debugLog, failStep, getInput, runner } from './runner/runner.ts'
-import { bootedAt, certificateDigest, systemClock } from './util/system.ts'
+import { bootedAt, systemClock } from './util/system.ts'
 import { userAgent } from './util/user-agent.ts'
 
 const cancellation = createCancellation(systemClock.now)
@@ -23,6 +23,8 @@ cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exi
 async function run(): Promise<void> {
   try {
     for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
+    for (const login of proxyLogins(process.env))
+      for (const form of maskedForms(login)) runner.setSecret(form)
     const inputs = readInputs(getInput, () => explainMissingSecrets(readRunContext(process.env)))
     requireCommandFiles(process.env, [
       'GITHUB_STATE',
@@ -40,7 +42,7 @@ async function run(): Promise<void> {
       cancellation,
       userAgent: agent,
       proxy,
-      settings: networkSettings(process.env, certificateDigest),
+      settings: networkSettings(process.env),
       bootedAt,
     })
   } catch (error) {

@@ -569,7 +569,7 @@ async function run() {
 					userAgent,
 					common.systemClock.now,
 				),
-			settings: common.networkSettings(process.env, common.certificateDigest),
+			settings: common.networkSettings(process.env),
 			bootedAt: common.bootedAt,
 			verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
 			policyWithoutRecord: () => (/^fail$/i.test(common.getInput('on-revoke-failure')) ? 'fail' : 'warn'),

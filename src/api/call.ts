@@ -56,8 +56,7 @@ export function createCaller(client: HttpClient, userAgent: string, now: () => n
       }
     } catch (error) {
       if (!(error instanceof HttpError)) throw error
-      const { mayHaveActed } = error
-      const retryable = error.fault !== 'certificate' && error.fault !== 'proxy'
+      const { mayHaveActed, retryable } = error
       return {
         ok: false,
         skew: null,
