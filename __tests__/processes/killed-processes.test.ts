@@ -49,7 +49,6 @@ async function runJob(index: number): Promise<JobOutcome> {
   const rng = createRng(Math.imul(SEED, 1_000_003) + index)
   const emulator = await startEmulator({
     listForm: rng.pick(['array', 'paginated']),
-    fractions: rng.pick(['keep', 'microseconds']),
     selfRevocation: rng.pick(['allowed', 'allowed', 'forbidden']),
   })
   const job = createJob()

@@ -33,7 +33,7 @@ export interface AccountOptions {
   listForm?: 'array' | 'paginated'
   pageSize?: number
   /** What the server does with fractions of a second in an expiry; `drop` rounds down without a word. */
-  fractions?: 'keep' | 'microseconds' | 'drop' | 'refuse'
+  fractions?: 'exact' | 'keep' | 'microseconds' | 'drop' | 'refuse'
   timeForm?: 'Z' | 'offset'
   errorShape?: 'detail' | 'error' | 'html' | 'empty' | 'codes'
   /** How many keys may be alive at once, before creating one is answered with 403. */
@@ -99,6 +99,8 @@ export function createAccount(options: AccountOptions): Account {
   function instant(at: number): string {
     const shift = options.timeForm === 'offset' ? 3_600_000 : 0
     const [whole = '', milliseconds = ''] = new Date(at + shift).toISOString().slice(0, -1).split('.')
+    const micros = String(Math.round((at % 1) * 1000)).padStart(3, '0')
+    if (micros !== '000') return `${whole}.${milliseconds}${micros}${shift ? '+01:00' : 'Z'}`
     const fraction =
       milliseconds === '000'
         ? ''
@@ -157,6 +159,9 @@ export function createAccount(options: AccountOptions): Account {
       if (Number.isNaN(expiry)) return wrong('Datetime has wrong format.')
       if (options.fractions === 'refuse' && String(asked).includes('.'))
         return wrong('Fractions are not accepted.')
+      // Microseconds as fractions of a millisecond.
+      if (options.fractions === 'exact')
+        expiry += Number(`0.${/\.\d{3}(\d*)/.exec(String(asked))?.[1] ?? ''}`)
       if (options.fractions === 'drop') expiry = Math.floor(expiry / 1000) * 1000
       if (expiry <= now()) return wrong('Expiry must be in the future.')
     }

@@ -51,7 +51,7 @@ export interface Emulator {
 /** Starts the API on loopback, over TLS where a certificate is given, with a new account behind it. */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const { port = 0, host = '127.0.0.1', tls, control = false, ...accountOptions } = options
-  const account = createAccount({ now: Date.now, random: Math.random, ...accountOptions })
+  const account = createAccount({ now: Date.now, random: Math.random, fractions: 'exact', ...accountOptions })
   const requests: RecordedRequest[] = []
   const faults: { fault: Fault; left: number }[] = []
   const timers = new Set<NodeJS.Timeout>()
