@@ -9,7 +9,7 @@ export interface IssuingApi {
   probe(credential: string, limits: CallLimits): Promise<ApiResult<null>>
 }
 
-/** Those calls at `apiUrl` (no trailing slash). */
+/** `apiUrl` has no trailing slash. */
 export function createIssuingApi(call: Call, apiUrl: string): IssuingApi {
   const url = new URL(`${apiUrl}${KEYS_PATH}`)
   return {

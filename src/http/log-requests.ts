@@ -1,15 +1,10 @@
 import { type HttpClient, HttpError } from './http-client.ts'
 
 /**
- * `send`, with a line to `log` for each request: method, path, outcome, milliseconds by `now`, and which attempt it is
- * of those with the same method and URL. Neither headers nor bodies are shown, and no more of an ID than helps. Without
- * `log`, `send` itself.
+ * `send`, with a line to `log` (if given) for each request: method, path, outcome, milliseconds, attempt. No headers,
+ * bodies or whole IDs.
  */
-export function logRequests(
-  send: HttpClient,
-  log: ((line: string) => void) | null,
-  now: () => number,
-): HttpClient {
+export function logRequests(send: HttpClient, log: ((line: string) => void) | null, now: () => number): HttpClient {
   if (!log) return send
   const attempts = new Map<string, number>()
   return async (request) => {
@@ -19,9 +14,7 @@ export function logRequests(
     attempts.set(name, attempt)
     const startedAt = now()
     const note = (outcome: string) =>
-      log(
-        `${method} ${shortPath(url)} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`,
-      )
+      log(`${method} ${shortPath(url)} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
     try {
       const response = await send(request)
       note(`status ${response.status}`)
@@ -33,7 +26,7 @@ export function logRequests(
   }
 }
 
-/** The path, without the query, and with long segments cut as IDs are in the log. */
+/** Cuts long segments as the log cuts IDs. */
 function shortPath({ pathname }: URL): string {
   return pathname.replace(/[^/]{17,}/g, (segment) => `${segment.slice(0, 8)}...`)
 }

@@ -11,8 +11,8 @@ export interface Evidence {
 }
 
 /**
- * Is this key revoked, or expired, beyond doubt? A 401 alone proves nothing: a replica that lags or an authentication
- * service that is down gives it to a valid key as well. So does a grant alone, or a list that may be stale.
+ * Whether the key is certainly revoked or expired. A 401 alone is not proof: a lagging replica or an authentication
+ * service that is down gives it to valid keys. Nor is a grant, or a list that may be stale.
  */
 export function isVerifiedRevoked({ granted, rejected, missing, expired }: Evidence): boolean {
   return rejected && (granted || missing || expired)

@@ -18,23 +18,21 @@ export interface ListContext {
 }
 
 /**
- * Is one of the listed keys the one that the request of `intent` made? Found only if exactly one key, created in the
- * window of the request, has exactly the expiry asked for. A near miss, a match at another time, or a key without an
- * expiry that was created in the window is ambiguous.
+ * Looks for the key that the request of `intent` made: found only if exactly one key has exactly its expiry, and was
+ * created in its window. A near miss, another time, or a key without an expiry is ambiguous.
  */
 export function matchIntent(intent: Intent, list: readonly ListedKey[], context: ListContext): Match {
   const { known, skews, grid } = context
   const to = intent.deadline + LATE_WRITE_GRACE_MS
   const others = list.filter(({ id }) => !known.has(id))
-  const inWindow = ({ createdAt }: KeyInfo) =>
-    createdAt !== null && isWithin(createdAt, [intent.sentAt, to], skews)
+  const inWindow = ({ createdAt }: KeyInfo) => createdAt !== null && isWithin(createdAt, [intent.sentAt, to], skews)
   const fitness = ({ expiresAt }: KeyInfo) => (expiresAt === null ? 'none' : fitOf(intent, expiresAt, grid))
 
   const exact = others.filter((key) => fitness(key) === 'exact')
   const [only] = exact
   if (only && exact.length === 1 && inWindow(only)) return { kind: 'found', key: only }
   const isNear = (key: ListedKey) => fitness(key) === 'near' && (key.createdAt === null || inWindow(key))
-  // A server that ignores or garbles the expiry leaves nothing to identify its key by but the time.
+  // Without a usable expiry, only the time identifies a key.
   const isSuspect = (key: ListedKey) => key.expiresAt === null && inWindow(key)
   const near = others.filter((key) => isNear(key) || isSuspect(key) || zoneShift(intent, key.expiresAt) !== 0)
   const candidates = exact.length > 0 ? exact : near

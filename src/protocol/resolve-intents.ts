@@ -4,14 +4,13 @@ import { formatExactly } from '../util/instant.ts'
 import { type Intent, LATE_WRITE_GRACE_MS } from './intent.ts'
 import { type LookupContext, type OrphanResult, revokeOrphans } from './revoke-orphans.ts'
 
-/** Where a person revokes a key by hand. */
 export const DASHBOARD = 'Dashboard > Plans > API Keys'
-/** The longest that an unanswered request can still be under way when post starts: one attempt, and a slow server. */
+/** One attempt, and a slow server. */
 const MAX_WATCH_MS = 10_000 + LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
-/** No look is begun with less time than this, in milliseconds: all that it would tell is that it had none. */
+/** A lookup with less time would only time out. */
 const MIN_LOOKUP_MS = 1_000
-/** This long after its deadline, no server carries a request out any more. */
+/** No server carries a request out this long after its deadline. */
 const LATEST_WRITE_MS = 10 * 60_000
 
 /** One intent and what the last look for its key brought. */
@@ -27,8 +26,8 @@ export interface Unresolved {
 }
 
 /**
- * Looks for the keys of unanswered create requests until a server that is slow to act has had its time, and revokes
- * those that are certainly this run's. `ids` are those that were verified as revoked, which it adds to.
+ * Looks for the keys of unanswered requests until even a slow server has acted, and revokes those that are certainly
+ * this run's. Adds their IDs to `gone`.
  */
 export async function resolveIntents(
   intents: readonly Intent[],
@@ -54,7 +53,7 @@ export async function resolveIntents(
   }
 }
 
-/** Looks once for every open intent, and returns those that stay open. */
+/** Looks once, and returns what stays open. */
 async function lookAgain(open: Open[], context: Parameters<typeof resolveIntents>[1]): Promise<Open[]> {
   const intents = open.map(({ intent }) => intent)
   const results = await revokeOrphans(intents, context)
@@ -65,14 +64,14 @@ async function lookAgain(open: Open[], context: Parameters<typeof resolveIntents
     if (result.kind === 'revoked') {
       context.gone.add(result.key.id)
       context.runner.info(`Found and revoked the orphaned key ${keyLabel(result.key)}.`)
-      // A gateway that repeats requests may have made another one with the same expiry.
+      // A gateway may have repeated the request, with the same expiry.
       left.push({ intent: { ...intent, answered: true }, result: { kind: 'absent', doubt: null } })
     } else left.push({ intent, result })
   }
   return left
 }
 
-/** Whether another look can change anything; once a slow server has had its time, only for what can still be settled. */
+/** Whether another lookup can change anything. `isWatched`: a slow server has had its time. */
 export function shouldLookAgain(open: readonly Open[], isWatched: boolean): boolean {
   return open.some(({ intent, result }) => {
     if (result.kind === 'failed') return result.retryable
@@ -81,7 +80,7 @@ export function shouldLookAgain(open: readonly Open[], isWatched: boolean): bool
   })
 }
 
-/** What to say of the intents that are left. One sentence speaks for all with the same reason. */
+/** One sentence for all intents with the same reason. */
 export function conclude(open: readonly Open[], isWatched: boolean, now: number): Unresolved {
   const failures = new Map<string, Intent[]>()
   const warnings = new Map<string, Intent[]>()

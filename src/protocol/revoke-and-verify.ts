@@ -36,21 +36,17 @@ export interface RevocationProgress {
 
 export type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'createdAt' | 'expiresAt'>
 
-/** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
+/** How long answers other than 401 are asked again: caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
-/** A key counts as expired this long after its expiry, in milliseconds. */
 const EXPIRY_MARGIN_MS = 1_000
 
 /**
- * Revokes `key` by id and collects evidence until its end is verified, or there is no point in going on. The key revokes
- * itself, so that the long-lived credential need not travel again; if it may not (401, 403, 404), `credentials` do. In
- * the good case that is two requests: the revocation, and a 401 to the key.
+ * Revokes `key` by ID until that is verified, or nothing more can be done. The key revokes itself, so that the
+ * long-lived one need not travel again; if it may not (401, 403, 404), `credentials` do. Usually two requests: the
+ * revocation, and a 401 to the key.
  */
-export async function revokeAndVerify(
-  key: KeyToRevoke,
-  context: RevocationContext,
-): Promise<RevocationResult> {
+export async function revokeAndVerify(key: KeyToRevoke, context: RevocationContext): Promise<RevocationResult> {
   const evidence: Evidence = { granted: false, rejected: false, missing: false, expired: false }
   const token = key.token !== null && isHeaderSafe(key.token) ? key.token : null
   const startedAt = context.clock.now()
@@ -61,17 +57,14 @@ export async function revokeAndVerify(
     const now = { ...context, budget }
     const refusal = await requestRevocation(key, token, evidence, now)
     const probed =
-      token === null || isVerifiedRevoked(evidence)
-        ? null
-        : await probeUntilRejected(token, refusal, evidence, now)
+      token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
     if (token === null || (refusal !== null && evidence.rejected))
-      evidence.missing =
-        (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
+      evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
     wasGranted ||= evidence.granted
     const verified = isVerifiedRevoked(evidence)
     if (verified || (token === null && evidence.missing))
       return { revoked: true, verified, alreadyRevoked: !wasGranted }
-    // A grant after which the key is still accepted was none; a later 401 must not be taken for its effect.
+    // A grant that left the key valid was none; a later 401 must not be taken for its effect.
     if (probed?.ok) evidence.granted = false
 
     const failure = refusal ?? whatIsMissing(evidence, probed)
@@ -82,12 +75,12 @@ export async function revokeAndVerify(
   }
 }
 
-/** Whether another round can bring something new: a refusal for good cannot, unless the key is rejected already. */
+/** A permanent refusal ends it, unless the key is rejected already. */
 function canStillChange(refusal: ApiFailure | null, { rejected }: Evidence): boolean {
   return refusal === null || refusal.retryable || rejected || refusal.status === 401 || refusal.status === 404
 }
 
-/** Asks each credential in turn to revoke the id. Returns null if one of them was granted it, else the last failure. */
+/** Asks with each credential in turn; returns null once granted, else the last failure. */
 async function requestRevocation(
   key: KeyToRevoke,
   token: string | null,
@@ -98,19 +91,14 @@ async function requestRevocation(
   let failure: ApiFailure = NO_CREDENTIAL
   for (const credential of [token, ...credentials]) {
     if (credential === null || !isHeaderSafe(credential)) continue
-    const result = await retry(
-      budget,
-      random,
-      (limits) => api.revoke(credential, key.id, limits),
-      canPassSoon,
-    )
+    const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits), canPassSoon)
     if (result.ok) {
       Object.assign(evidence, { granted: true, rejected: false })
       return null
     }
     failure = result.failure
     if (credential === token && isRejected(result)) {
-      // Some APIs answer 401 to a key that may not revoke itself, so only a probe tells whether it is accepted.
+      // Some APIs answer 401 to a key that may not revoke itself; only a probe tells.
       const probed = await api.probe(token, budget.limits())
       evidence.rejected = isRejected(probed)
       evidence.expired = hasExpired(key, probed.skew, context)
@@ -121,7 +109,7 @@ async function requestRevocation(
   return failure
 }
 
-/** What answers instead of the API may do so for long: the next credential gets its turn before it is asked again. */
+/** What answers instead of the API may do so for long: try the next credential first. */
 function canPassSoon({ retryable, notFromApi }: ApiFailure): boolean {
   return retryable && !notFromApi
 }
@@ -132,20 +120,16 @@ export const NO_CREDENTIAL: ApiFailure = {
   retryable: false,
 }
 
-/** Whether the expiry has passed by every clock that may be right: ours, the API's own times, the `Date` of a response. */
-function hasExpired(
-  { expiresAt }: KeyToRevoke,
-  dateSkew: number | null,
-  { clock, skew }: RevocationContext,
-): boolean {
+/** Whether the expiry has passed by every clock that may be right: ours, the API's times, and `Date`. */
+function hasExpired({ expiresAt }: KeyToRevoke, dateSkew: number | null, { clock, skew }: RevocationContext): boolean {
   const serverSkews = [skew, dateSkew].filter((known) => known !== null)
   if (expiresAt === null || serverSkews.length === 0) return false
   return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 
 /**
- * Asks with the key until the API answers 401, or for 10 s; where its revocation was refused, only until there is an
- * answer. Notes in `evidence` whether it was rejected, and returns the last result.
+ * Probes until a 401, or for 10 s; after a refusal, only until there is an answer. Notes in `evidence` whether the
+ * key was rejected.
  */
 async function probeUntilRejected(
   token: string,

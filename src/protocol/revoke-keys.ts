@@ -32,21 +32,17 @@ export interface PostDeps extends Omit<Deps, 'api'> {
   policyWithoutRecord(): 'warn' | 'fail'
 }
 
-/** All of post. */
 const POST_STEP_TIMEOUT_MS = 60_000
-/**
- * How much longer post goes on while the API rate limits it: it will revoke the key, only later, as the jobs of a matrix
- * that end together have to take turns.
- */
+/** While the API rate limits post: the jobs of a matrix that end together take turns. */
 const MAX_THROTTLE_WAIT_MS = 30 * 60_000
-/** What is reserved for revoking known keys, if looking for orphans has to come first. */
+/** For revoking the known keys, if looking for orphans comes first. */
 const RESERVED_FOR_KEYS_MS = 25_000
-/** How long the look-ups wait for the revocation of the known keys, which comes first. */
+/** The revocation of the known keys gets a head start. */
 const LOOKUP_DELAY_MS = 3_000
 
 /**
- * The post step: revokes every key that main created, and looks for those whose response never came. Reads nothing but
- * what main saved. Throws an Error if it cannot confirm a revocation and the policy is `fail`; with `warn` it warns.
+ * The post step: revokes every key that main created, and looks for those of unanswered requests. Reads only what
+ * main saved. If it cannot confirm a revocation, it throws an Error or warns, by `onRevokeFailure`.
  */
 export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<void> {
   const { runner } = deps
@@ -75,7 +71,7 @@ export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<voi
   warnOrFail(failures, state.onRevokeFailure, runner)
 }
 
-/** Everything that is left to settle: the known keys first, and beside them the unanswered requests. */
+/** The known keys first, and beside them the unanswered requests. */
 async function settleAll(state: SavedState, context: Context): Promise<Unresolved> {
   const { clock, apiKey, newBudget } = context
   const intents = state.intents.map((intent) => shifted(intent, context.shift))
@@ -91,7 +87,7 @@ async function settleAll(state: SavedState, context: Context): Promise<Unresolve
   }
   const revoke = () => revokeHeldKeys(state.keys, context, () => newBudget(end))
   if (apiKey === null) {
-    // Only the known keys can look for others, so they have to be revoked last.
+    // Only the known keys can look for others, so revoke them last.
     const reserved = state.keys.some(({ keep }) => !keep) ? RESERVED_FOR_KEYS_MS : 0
     const unresolved = await resolve(end - reserved)
     return { ...unresolved, failures: [...(await revoke()), ...unresolved.failures] }
@@ -105,7 +101,7 @@ async function settleAll(state: SavedState, context: Context): Promise<Unresolve
   return { ...unresolved, failures: [...failures, ...unresolved.failures] }
 }
 
-/** The intent by the clock as it is now, if that was set by `shift` since main ran (in milliseconds). */
+/** For a clock that was set by `shift` (ms) since main ran. */
 function shifted(intent: Intent, shift: number): Intent {
   return { ...intent, sentAt: intent.sentAt + shift, deadline: intent.deadline + shift }
 }
@@ -132,8 +128,8 @@ interface Context extends Deps {
 }
 
 /**
- * If a later step changed which certificate authorities are trusted, someone may be able to read what post sends. The
- * short-lived key is worth the risk, as it ends with that; the long-lived one is not.
+ * If a step changed which authorities are trusted, an attacker may read what post sends: the short-lived key, which
+ * ends with that, but not the long-lived one.
  */
 function contextFor(state: SavedState, deps: PostDeps): Context {
   const { runner, clock, random, connect, settings, bootedAt } = deps
@@ -153,9 +149,7 @@ function contextFor(state: SavedState, deps: PostDeps): Context {
 
 function warnOfChanges(state: SavedState, { runner, settings, verificationOff }: PostDeps): void {
   if (verificationOff)
-    runner.warning(
-      'NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. The post step verifies certificates anyway.',
-    )
+    runner.warning('NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. The post step verifies certificates anyway.')
   const { authorities, proxies } = changedSettings(state.settings, settings)
   if (authorities.length > 0)
     runner.warning(
@@ -168,7 +162,7 @@ function warnOfChanges(state: SavedState, { runner, settings, verificationOff }:
     )
 }
 
-/** Revokes every key that is not to be kept, all at the same time. What could not be confirmed comes back as sentences. */
+/** Revokes them all at the same time. Returns sentences about what could not be confirmed. */
 async function revokeHeldKeys(
   keys: readonly IssuedKey[],
   context: Context,
@@ -178,9 +172,7 @@ async function revokeHeldKeys(
   const failures: string[] = []
   const revokeOne = async (key: IssuedKey): Promise<KeyStatus> => {
     if (key.keep) {
-      runner.info(
-        `The key ${keyLabel(key)} stays valid until it expires${expiryOf(key)} (\`revoke: false\`).`,
-      )
+      runner.info(`The key ${keyLabel(key)} stays valid until it expires${expiryOf(key)} (\`revoke: false\`).`)
       return { key, status: '**Kept** until it expires (`revoke: false`)' }
     }
     const credentials = apiKey === null ? [] : [apiKey]

@@ -26,13 +26,10 @@ export interface LookupContext extends RevocationContext {
 }
 
 /**
- * Looks once for the keys of unanswered create requests, and revokes those that this run certainly made. One result
- * per intent, in order.
+ * Looks once for the keys of unanswered requests, and revokes those that this run certainly made. One result per
+ * intent, in order.
  */
-export async function revokeOrphans(
-  intents: readonly Intent[],
-  context: LookupContext,
-): Promise<OrphanResult[]> {
+export async function revokeOrphans(intents: readonly Intent[], context: LookupContext): Promise<OrphanResult[]> {
   const read = await readList(context)
   if (!read.ok) {
     const { message, retryable } = read.failure
@@ -59,8 +56,8 @@ async function revokeOrphan(key: ListedKey, context: LookupContext): Promise<Orp
 }
 
 /**
- * Reads the list with the first credential that may. A list of several pages is read twice, because a key that ends
- * meanwhile moves the others up, past the page that is read next: what one reading missed, the other one shows.
+ * Reads the list with the first credential that may. Several pages are read twice: a key that disappears meanwhile
+ * moves others past the page that is read next.
  */
 async function readList(context: LookupContext): Promise<ApiResult<{ list: KeyList; credential: string }>> {
   const { api, budget, random, credentials } = context
@@ -71,7 +68,7 @@ async function readList(context: LookupContext): Promise<ApiResult<{ list: KeyLi
     const last = first.ok && first.value.pages > 1 ? await read() : first
     if (first.ok && last.ok) return { ...last, value: { list: merge(first.value, last.value), credential } }
     if (!last.ok) failure = last.failure
-    // An authentication service that is down answers 401 to everything, and may come back.
+    // An authentication service that is down answers 401 to everything.
     if (failure.status === 401) failure = { ...failure, retryable: true }
     if (failure.status !== 401 && failure.status !== 403) break
   }

@@ -9,9 +9,8 @@ export interface Clock {
   sleep(duration: number, wake?: AbortSignal): Promise<void>
 }
 
-/** The longest that one attempt may take. */
 export const MAX_ATTEMPT_MS = 10_000
-/** What is reserved for a last attempt. */
+/** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 
 /** How long a piece of work may still go on, in milliseconds. A cancelled job shortens it (see CANCEL). */
@@ -32,7 +31,7 @@ export function createBudget(deadline: number, clock: Clock, cancellation?: Canc
     const end = requestedAt === null ? deadline : Math.min(deadline, requestedAt + CANCEL.LAST_REQUEST_MS)
     return Math.max(0, end - clock.now())
   }
-  // A signal that has already come shortens `left`; it must not cut short every wait that follows.
+  // A signal that already came shortens `left`, but must not end every later wait.
   const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
   return {
     left,
@@ -46,9 +45,8 @@ export function createBudget(deadline: number, clock: Clock, cancellation?: Canc
 }
 
 /**
- * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails in a way that is not worth another
- * try, or the budget is spent. The last attempt is made even if the server asked for a longer wait: a key that stays
- * valid is worse than a 429.
+ * Repeats an idempotent call until it succeeds, fails for good, or the budget is spent. The last attempt is made even
+ * if Retry-After asks for a longer wait: a key that stays valid is worse than a 429.
  */
 export async function retry<T>(
   budget: Budget,

@@ -1,16 +1,11 @@
-// Used by the post step alone; a file of its own keeps it out of what the main step loads.
+// A file of its own, to keep this out of what the main step loads.
 import { type Budget, type Clock, createBudget } from './budget.ts'
 
 /**
- * A budget until `deadline` that does not count the waits that a rate limit asks for, as long as they lead no further
- * than `latest`. Both in milliseconds since 1970; `onWait` is told of each such wait, in milliseconds.
+ * A budget until `deadline` that waits for rate limits extend, up to `latest` (milliseconds since 1970). `onWait` is
+ * told of each such wait.
  */
-export function throttleBudget(
-  deadline: number,
-  latest: number,
-  clock: Clock,
-  onWait: (wait: number) => void,
-): Budget {
+export function throttleBudget(deadline: number, latest: number, clock: Clock, onWait: (wait: number) => void): Budget {
   let end = deadline
   const budget = () => createBudget(end, clock)
   return {

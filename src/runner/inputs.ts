@@ -18,9 +18,8 @@ export interface Inputs {
 type ReadInput = (name: string) => string
 
 /**
- * Reads and checks every input. An empty one takes its default, so that a composite action may pass on inputs
- * it was not given. `explainEmptyKey` is called if `api-key` is empty; null if the run does not tell why. Throws an
- * Error that names the input, what is wrong with it, and an example that works.
+ * Reads and checks every input; an empty one takes its default, as composite actions pass on inputs they were not
+ * given. Throws an Error that names the input, the fault and an example that works.
  */
 export function readInputs(input: ReadInput, explainEmptyKey: () => string | null = () => null): Inputs {
   const given = (name: string, otherwise = '') => input(name).trim() || otherwise
@@ -46,7 +45,7 @@ function emptyKeyMessage(isMisspelled: boolean, explain: () => string | null): s
   return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
 
-/** What people paste by mistake, in the order in which it is looked for. */
+/** What people paste by mistake. */
 const PASTED: [pattern: RegExp, fault: string][] = [
   [/^\*+$/, 'contains only asterisks: it was copied from a log that masks it'],
   [/^["'`]/, 'begins with a quote'],
@@ -56,7 +55,6 @@ const PASTED: [pattern: RegExp, fault: string][] = [
   [/^[A-Za-z_][\w-]*\s*=[^=]/, 'has the form NAME=VALUE'],
 ]
 
-/** `value`, if it can be an API key or token; otherwise throws an Error that says what is wrong, without the value. */
 function checkCredential(value: string): string {
   const fault = credentialFault(value)
   if (fault === null) return value
@@ -111,14 +109,13 @@ function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
-/** Names that the runner refuses, or that would change the runner, later steps or this action's post step. */
+/** The runner refuses these, or they would change the runner, later steps or the post step. */
 const RESERVED_NAMES = /^(NODE_OPTIONS|PATH|CI|(GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
 
 function readVariableName(value: string): string {
   const refuse = (fault: string) =>
     new Error(`Input export-env is ${quoted(value)}: ${fault}. For example: export-env: SPHERESCOUT_API_KEY`)
-  if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value))
-    throw refuse('not a name for an environment variable')
+  if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) throw refuse('not a name for an environment variable')
   if (RESERVED_NAMES.test(value)) throw refuse('it is reserved for the runner')
   return value
 }
@@ -131,7 +128,7 @@ function readChoice<T extends string>(name: string, value: string, choices: read
   )
 }
 
-/** A value for a message: one line, at most 60 characters. */
+/** One line, at most 60 characters. */
 function quoted(value: string): string {
   return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
 }

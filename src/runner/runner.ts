@@ -4,8 +4,8 @@ import type { Runner } from './report.ts'
 import { sanitizeLine, truncateAnnotation } from './sanitize.ts'
 
 /**
- * The real runner. Whatever it prints, and whoever wrote it, is one line that the runner does not obey. It does what the
- * toolkit (@actions/core) does in a tenth of the bytes and without loading node:crypto; a test compares the two.
+ * The real runner. Prints nothing that it obeys. Does what @actions/core does in a tenth of the bytes, without
+ * node:crypto; a test compares the two.
  */
 export const runner: Runner = {
   info: (text) => print(sanitizeLine(text)),
@@ -17,24 +17,24 @@ export const runner: Runner = {
   writeSummary: namingFile('GITHUB_STEP_SUMMARY', (path, markdown) => append(path, `${markdown}\n`)),
 }
 
-/** An input, trimmed; empty if it is not given. */
+/** Trimmed; empty if not given. */
 export function getInput(name: string): string {
   return (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim()
 }
 
-/** What the main step saved under `name`; empty if nothing. */
+/** What the main step saved; empty if nothing. */
 export function getState(name: string): string {
   return process.env[`STATE_${name}`] ?? ''
 }
 
-/** Adds `name` to one of the runner's files, with a delimiter that no line of `value` can be taken for. */
+/** No line of `value` may contain the delimiter. */
 function appendValue(path: string, name: string, value: string): void {
   let delimiter = 'ghadelimiter'
   while (value.includes(delimiter)) delimiter += delimiter
   append(path, `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
 }
 
-/** Throws if there is no such file: one that this process creates is not the one that the runner reads. */
+/** Throws if there is no such file: the runner would not read one created here. */
 function append(path: string, text: string): void {
   const file = openSync(path, constants.O_APPEND | constants.O_WRONLY)
   try {
@@ -44,21 +44,21 @@ function append(path: string, text: string): void {
   }
 }
 
-/** Prints a debug line; null unless debug logging is on, so that no one prepares lines for nothing. */
+/** Null unless debug logging is on. */
 export function debugLog(): ((text: string) => void) | null {
   return process.env.RUNNER_DEBUG === '1' ? (text) => command('debug', sanitizeLine(text)) : null
 }
 
-/** Fails the step with one error annotation. The stack trace goes to the debug log. */
+/** Fails the step with one annotation. The stack trace goes to the debug log. */
 export function failStep(error: unknown): void {
   process.exitCode = 1
   const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error))
-  // Every error that this action throws on purpose is a plain Error.
+  // Errors thrown on purpose are plain Errors.
   annotate('error', name === 'Error' ? message : `Unexpected ${name}, please report it: ${message}`)
   for (const line of stack.split('\n')) debugLog()?.(line)
 }
 
-/** Prints an annotation; a text that is too long for one also goes to the log in full. */
+/** A text too long for an annotation is also printed in full. */
 function annotate(level: 'warning' | 'error', text: string): void {
   const line = sanitizeLine(text)
   const shown = truncateAnnotation(line)
@@ -66,7 +66,6 @@ function annotate(level: 'warning' | 'error', text: string): void {
   command(level, shown)
 }
 
-/** Gives the runner a command; `data` is escaped to one line. */
 function command(name: string, data: string): void {
   print(`::${name}::${data.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}`)
 }

@@ -13,9 +13,8 @@ const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
 
 /**
- * Reads a time in any ISO 8601 or RFC 3339 spelling (basic or extended, week or ordinal date, decimal point or comma,
- * any offset), or as seconds or milliseconds since 1970. A time without an offset is UTC. The API returns one instant in
- * many spellings (`.123Z`, `.123000+01:00`), so instants are compared, never texts.
+ * Reads any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. The API
+ * writes one instant in many spellings, so compare instants, never texts.
  */
 export function parseTime(value: unknown): ApiTime {
   if (value === null || value === undefined || value === '') return { kind: 'absent' }
@@ -24,7 +23,7 @@ export function parseTime(value: unknown): ApiTime {
   return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
 }
 
-/** Seconds below 1e11 (the year 5138), milliseconds above. */
+/** Below 1e11 (the year 5138), seconds. */
 function fromEpoch(value: number): number {
   return value < 1e11 ? value * 1000 : value
 }
@@ -37,7 +36,7 @@ function fromIso(text: string): number | null {
   const midnight = week
     ? fromWeek(Number(year), Number(week), Number(weekday))
     : Date.UTC(Number(year), month ? Number(month) - 1 : 0, Number(day ?? ordinal))
-  // Date.UTC turns February 30 into March 2; such a text names no day.
+  // Date.UTC turns February 30 into March 2.
   const isRealDay = !month || new Date(midnight).toISOString().slice(5, 10) === `${month}-${day}`
   const parts = [Number(hour), Number(minute ?? 0), Number(second ?? 0)] as const
   if (!isRealDay || !isRealTime(...parts)) return null
@@ -52,7 +51,7 @@ function isRealTime(hour: number, minute: number, second: number): boolean {
   return (hour < 24 && minute < 60 && second <= 60) || (hour === 24 && minute + second === 0)
 }
 
-/** Monday of week 1 is the one in the week that holds January 4. */
+/** ISO week 1 contains January 4. */
 function fromWeek(year: number, week: number, weekday: number): number {
   const fourth = Date.UTC(year, 0, 4)
   const monday = fourth - ((new Date(fourth).getUTCDay() + 6) % 7) * DAY_MS
@@ -64,7 +63,7 @@ export function formatInstant(instant: number): string {
   return new Date(instant).toISOString()
 }
 
-/** ISO 8601 in UTC with six digits of a second, three, or none: whichever writes `instant` in full. */
+/** ISO 8601 in UTC, with 0, 3 or 6 decimals: as many as `instant` needs. */
 export function formatExactly(instant: number): string {
   const micros = Math.round(instant * 1000)
   const rest = micros % 1000
