@@ -30,7 +30,7 @@ export interface Asked {
 const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
 const MAX_REASON_LENGTH = 300
 
-/** What a response outside 2xx means. `now`: the server's time, in milliseconds since 1970. */
+/** `now`: the server's time, in milliseconds since 1970. */
 export function failureOf(asked: Asked, response: HttpResponse, now: number): ApiFailure {
   const { status, headers } = response
   if (status >= 300 && status < 400) return redirected(asked, response)
@@ -48,7 +48,7 @@ export function failureOf(asked: Asked, response: HttpResponse, now: number): Ap
   }
 }
 
-/** A 2xx response whose content cannot be used. */
+/** For a 2xx. */
 export function unusableResponse(asked: Asked, response: HttpResponse): ApiFailure {
   const { status } = response
   const reason = detail(response, asked.credential) || ': something that is not the JSON of this API'
@@ -57,7 +57,6 @@ export function unusableResponse(asked: Asked, response: HttpResponse): ApiFailu
 }
 
 function answered({ method, url: { host, pathname } }: Asked, status: number): string {
-  // The start of an ID is enough to find the key.
   const path = pathname.replace(/([^/]{8})[^/]{24,}$/, '$1...')
   return `${host} answered ${status} to ${method} ${path}`
 }
@@ -73,10 +72,7 @@ function redirected(asked: Asked, { status, headers }: HttpResponse): ApiFailure
   return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
 }
 
-/**
- * Whether something in front of the API gave a 4xx, which says nothing about a key: HTML, or a 401 for another scheme
- * than Bearer. The API's documentation knows only JSON and Bearer.
- */
+/** The API speaks only JSON and Bearer (its documentation). */
 function isForeign({ status, headers, body }: HttpResponse): boolean {
   if (status < 400 || status > 499) return false
   const schemes = headers['www-authenticate']
@@ -87,7 +83,6 @@ function isHtml(headers: HttpResponse['headers'], body: string): boolean {
   return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }
 
-/** Who answered instead of the API, or the API's own reason. */
 function detail(response: HttpResponse, credential: string): string {
   const { status, headers, body } = response
   if (headers['cf-mitigated']) return ' with a challenge; a firewall in front of the API stopped this runner'
@@ -98,10 +93,7 @@ function detail(response: HttpResponse, credential: string): string {
   return reason && `: ${reason}`
 }
 
-/**
- * The reason in any of the API's shapes (detail, error, messages by field): one line, without anything that could be
- * a key.
- */
+/** One line, without anything that could be a key. */
 function reasonGiven(body: string, credential: string): string {
   let answer: unknown
   try {

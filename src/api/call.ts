@@ -18,10 +18,10 @@ export type Call = <T>(
 ) => Promise<ApiResult<T>>
 
 export const KEYS_PATH = '/api/user/api-keys'
-/** A `Date` further off is a gateway's error rather than the server's time. */
+/** More is a gateway's error. */
 const MAX_DATE_SKEW_MS = 24 * 3_600_000
 
-/** Calls that never throw for what the network or the API does. `now`: our clock, in milliseconds. */
+/** Never throws for what the network or the API does. */
 export function createCaller(client: HttpClient, userAgent: string, now: () => number): Call {
   return async ({ method, url, credential, body }, limits, read) => {
     const headers = {
@@ -60,7 +60,7 @@ export function createCaller(client: HttpClient, userAgent: string, now: () => n
   }
 }
 
-/** Whether the API itself answered 401, which alone does not prove that a key is revoked. */
+/** Alone, this does not prove that a key is revoked. */
 export function isRejected(result: ApiResult<unknown>): boolean {
   return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
 }

@@ -24,7 +24,7 @@ export interface KeyApi extends IssuingApi {
 
 const MAX_PAGES = 100
 
-/** `apiUrl` has no trailing slash; see `createCaller`. */
+/** See `createCaller`. */
 export function createKeyApi(client: HttpClient, apiUrl: string, userAgent: string, now: () => number): KeyApi {
   const call = createCaller(client, userAgent, now)
   return {
@@ -38,7 +38,6 @@ export function createKeyApi(client: HttpClient, apiUrl: string, userAgent: stri
   }
 }
 
-/** `doubt` is the first reason why the list may lack a key. */
 async function readList(start: URL, readOne: (url: URL) => Promise<ApiResult<Page>>): Promise<ApiResult<KeyList>> {
   const keys: ListedKey[] = []
   const visited = new Set<string>()
@@ -63,7 +62,7 @@ async function readList(start: URL, readOne: (url: URL) => Promise<ApiResult<Pag
   return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
 }
 
-/** The next page, always on our own host: the credential goes nowhere else. */
+/** Always on our own host: the credential goes nowhere else. */
 function nextUrl(next: string, start: URL): URL {
   const isBareQuery = /^[\w-]+=/.test(next)
   const reference = isBareQuery ? `?${next}` : next

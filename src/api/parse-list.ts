@@ -17,7 +17,7 @@ export interface Page {
   count: number | null
 }
 
-/** Throws if the page is neither an array nor `{results, next}`. */
+/** Throws if this is neither an array nor `{results, next}`. */
 export function readPage({ headers, body }: HttpResponse): Page {
   const answer = parseJson(body)
   const rows = Array.isArray(answer) ? answer : field(answer, 'results')
@@ -38,7 +38,7 @@ export function readPage({ headers, body }: HttpResponse): Page {
   return { keys, next, doubt, count: count === undefined || count === null ? null : Number(count) }
 }
 
-/** Whether there are more pages, by a field that this action does not know, such as `has_more`. */
+/** By a field that this action does not know, such as `has_more`. */
 function hasUnknownPaging(answer: unknown): boolean {
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return false
   const announces = ([name, value]: [string, unknown]) =>

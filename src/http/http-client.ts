@@ -28,13 +28,12 @@ export interface HttpResponse {
 export type HttpClient = (request: HttpRequest) => Promise<HttpResponse>
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
-/** POSTs until an unknown name is final; a resolver may be wrong for a moment (3.5 s of backoff). */
+/** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 
 /**
- * Uses real sockets, through `proxy` (a URL; empty for none). Reuses connections, but not for a POST: one that the
- * server just closed looks like a lost response to a create. Always verifies certificates: the agent's option
- * outranks NODE_TLS_REJECT_UNAUTHORIZED.
+ * `proxy` is a URL, or empty. No POST reuses a connection: one that the server just closed looks like a lost
+ * response. `rejectUnauthorized` outranks NODE_TLS_REJECT_UNAUTHORIZED.
  */
 export function createHttpClient(proxy: string): HttpClient {
   const agents: Record<string, Agent> = {}
@@ -100,7 +99,6 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
 
 const upgradeError = () => new HttpError('protocol', true, 'answered 101 and switched to another protocol')
 
-/** Returns whether the connection is complete, TLS included. */
 function trackConnection(sent: ClientRequest, secure: boolean): () => boolean {
   let connected = false
   sent.once('socket', (socket: Socket) => {
@@ -113,7 +111,7 @@ function trackConnection(sent: ClientRequest, secure: boolean): () => boolean {
   return () => connected
 }
 
-/** Calls `expire` when time is up, unless the returned function is called first. */
+/** Returns a function that stops it. */
 function startDeadline({ timeout, cancel, grace }: HttpRequest, expire: () => void): () => void {
   const timers = [setTimeout(expire, timeout)]
   const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
@@ -125,7 +123,7 @@ function startDeadline({ timeout, cancel, grace }: HttpRequest, expire: () => vo
   }
 }
 
-/** Drops a byte order mark. A compressed body is an error with a 2xx, and empty with any other status. */
+/** A compressed body is an error with a 2xx, and empty with any other status. */
 function readBody(response: IncomingMessage, fail: Fail, done: (body: string) => void): void {
   const { statusCode = 0, headers } = response
   const coding = headers['content-encoding'] ?? ''
@@ -145,11 +143,6 @@ function readBody(response: IncomingMessage, fail: Fail, done: (body: string) =>
     if (statusCode === 101) fail(upgradeError())
     else if (encoded && statusCode < 300)
       fail(new HttpError('protocol', true, `answered ${statusCode} in ${name}, which was not asked for`))
-    else
-      done(
-        Buffer.concat(encoded ? [] : chunks)
-          .toString()
-          .replace(/^\uFEFF/, ''),
-      )
+    else done(encoded ? '' : String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
   })
 }

@@ -12,10 +12,7 @@ export type HttpErrorKind =
 
 const PERMANENT: HttpErrorKind[] = ['certificate', 'proxy', 'protocol']
 
-/**
- * A request without a usable response. `mayHaveActed` is false only if none of it can have reached the server (no
- * name, no connection, no completed TLS handshake).
- */
+/** `mayHaveActed` is false only if none of the request can have reached the server. */
 export class HttpError extends Error {
   readonly kind: HttpErrorKind
   readonly mayHaveActed: boolean
@@ -35,9 +32,8 @@ export interface NodeError extends NodeJS.ErrnoException {
   rawPacket?: Buffer
 }
 
-/** The first byte of a TLS alert, and of no HTTP response. */
+/** No HTTP response starts with it. */
 const TLS_ALERT = 0x15
-/** Node's codes for rejected certificates. */
 const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
 const CERTIFICATE_HINTS: [codes: RegExp, hint: string][] = [
   [/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
@@ -45,7 +41,7 @@ const CERTIFICATE_HINTS: [codes: RegExp, hint: string][] = [
   [/ALTNAME|HOSTNAME/, 'it is for another host'],
 ]
 
-/** Describes an error for the person who has to fix the network. `connected`: TLS included. `via` names the proxy. */
+/** `connected`: TLS included. `via` names the proxy. */
 export function describeError(error: NodeError, connected: boolean, via = ''): HttpError {
   const list = (error.errors ?? [error]).map(({ code }) => code ?? 'closed early')
   // EPROTO alone says nothing; OpenSSL's reason is in the message.

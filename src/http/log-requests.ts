@@ -1,9 +1,6 @@
 import { type HttpClient, HttpError } from './http-client.ts'
 
-/**
- * `send`, with a line to `log` (if given) for each request: method, path, outcome, milliseconds, attempt. No headers,
- * bodies or whole IDs.
- */
+/** Logs requests, without headers, bodies or whole IDs. Returns `send` itself without `log`. */
 export function logRequests(send: HttpClient, log: ((line: string) => void) | null, now: () => number): HttpClient {
   if (!log) return send
   const attempts = new Map<string, number>()
@@ -26,7 +23,6 @@ export function logRequests(send: HttpClient, log: ((line: string) => void) | nu
   }
 }
 
-/** Cuts long segments as the log cuts IDs. */
 function shortPath({ pathname }: URL): string {
   return pathname.replace(/[^/]{17,}/g, (segment) => `${segment.slice(0, 8)}...`)
 }

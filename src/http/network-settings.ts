@@ -1,17 +1,16 @@
 /** Decide which certificate authorities Node trusts. */
 export const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
-/** Each is read in both cases. */
 export const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [
   name,
   name.toLowerCase(),
 ])
 
-/** Those of these variables that are set. */
+/** Those that are set. */
 export function networkSettings(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
 }
 
-/** What to mask of proxy logins: passwords and `user:password`, as written and decoded, of malformed addresses too. */
+/** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
 export function proxyLogins(env: NodeJS.ProcessEnv): string[] {
   const logins = PROXIES.flatMap((name) => {
     const [, user = '', password] = /^\s*(?:[a-z][a-z\d+.-]*:\/\/)?([^:]*?)(?::(.*))?@/is.exec(env[name] ?? '') ?? []
@@ -22,7 +21,7 @@ export function proxyLogins(env: NodeJS.ProcessEnv): string[] {
   return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
 }
 
-/** decodeURIComponent, or the text itself if that throws. */
+/** `text` itself if it is malformed. */
 export function percentDecoded(text: string): string {
   try {
     return decodeURIComponent(text)

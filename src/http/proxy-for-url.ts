@@ -2,9 +2,8 @@
 const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
 
 /**
- * The proxy URL for `url`, empty for none. As curl and Go do: HTTPS_PROXY or HTTP_PROXY, else ALL_PROXY, unless
- * NO_PROXY exempts the host; lower case first. Never for loopback hosts: it could read a key sent in the clear.
- * Throws if the variable names no usable proxy.
+ * A proxy URL, or empty. As curl and Go do, lower case first, but not for loopback hosts: it could read a key sent in
+ * the clear. Throws if the variable names no usable proxy.
  */
 export function proxyFor(url: URL, env: NodeJS.ProcessEnv): string {
   const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
@@ -32,8 +31,8 @@ function readProxy(name: string, value: string, own: string, host: string): stri
 }
 
 /**
- * Whether a NO_PROXY entry covers `url`: `*`, an address, a CIDR range, or a name and its subdomains (after `.` or
- * `*.`, only these), each with or without `:port`.
+ * `entry` is `*`, an address, a CIDR range, or a name and its subdomains (after `.` or `*.`, only these), with or
+ * without `:port`.
  */
 function covers(entry: string, { protocol, hostname, port }: URL): boolean {
   const { isIP } = process.getBuiltinModule('node:net')

@@ -4,14 +4,14 @@ import type { ConnectionOptions } from 'node:tls'
 import { describeError, HttpError, type NodeError } from './http-error.ts'
 import { percentDecoded } from './network-settings.ts'
 
-/** For each address of a host. Node's 250 ms are too short for a slow line. */
+/** For each address of a host: Node's 250 ms are too short for a slow line. */
 export const ADDRESS_TIMEOUT_MS = 3_000
 
 type Connected = (error: Error | null, stream: Duplex) => void
 
 /**
- * A `createConnection` that goes through a CONNECT tunnel of `proxy`, with TLS inside if `secure`. Node's `proxyEnv`
- * came with 24.5; the oldest runner with node24 ships 24.4 (Node 20 on 32-bit ARM).
+ * A `createConnection` through a CONNECT tunnel, with TLS inside if `secure`. The oldest runner with node24 ships
+ * Node 24.4, without `proxyEnv`.
  */
 export function tunnelThrough(proxy: string, secure: boolean) {
   const { host } = new URL(proxy)
@@ -57,7 +57,7 @@ function requestTunnel(proxy: string, target: string): ClientRequest {
 
 /** Loaded only when needed. */
 export function nodeModule(protocol: string): Pick<typeof import('node:http'), 'Agent' | 'request'> {
-  return protocol === 'https:' ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http')
+  return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
 }
 
 function refusal(host: string, status: number): HttpError {

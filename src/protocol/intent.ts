@@ -13,18 +13,18 @@ export interface Intent {
   answered: boolean
 }
 
-/** How finely an expiry is requested, in microseconds: servers may refuse more digits than they keep. */
 export const PRECISIONS_US = [1, 1000, 1_000_000] as const
+/** How finely an expiry is requested, in microseconds: a server may refuse more digits than it keeps. */
 export type Precision = (typeof PRECISIONS_US)[number]
 
-/** How long after its deadline a slow server may still carry out a request. */
+/** After this, even a slow server has carried out a request. */
 export const LATE_WRITE_GRACE_MS = 15_000
 
 /** Time zones are multiples of 15 minutes, up to 14 hours. */
 const ZONE_STEP_MS = 15 * 60_000
 const MAX_ZONE_MS = 14 * 3_600_000
 
-/** The part of the lifetime given up for an expiry that no other run is likely to request. */
+/** For an expiry that no other run is likely to request. */
 const MAX_SHORTENING = 0.05
 
 export interface IntentOptions {
@@ -40,18 +40,14 @@ export interface IntentOptions {
   random: number
 }
 
-/** Requests `lifetime` from now by the server's clock, less a random part of up to 5%. */
+/** Up to 5% before the end of `lifetime`, by the server's clock. */
 export function createIntent({ now, skew, lifetime, timeout, precision, random }: IntentOptions): Intent {
   const latest = (now + skew + lifetime - random * lifetime * MAX_SHORTENING) * 1000
   const kept = Math.floor(latest / precision) * precision
-  // Never on the next coarser grid: a server that keeps less would give other runs' keys the same expiry.
+  // Never on the next coarser grid: where a server keeps less, that looks like other runs' keys.
   const isCoarse = precision < 1_000_000 && kept % (precision * 1000) === 0
-  return {
-    expiry: (isCoarse ? kept - precision : kept) / 1000,
-    sentAt: now,
-    deadline: now + timeout,
-    answered: false,
-  }
+  const expiry = (isCoarse ? kept - precision : kept) / 1000
+  return { expiry, sentAt: now, deadline: now + timeout, answered: false }
 }
 
 /** Servers keep an expiry on one of these. 10 ms stands for SQL Server's 1/300 s too. */
@@ -69,16 +65,13 @@ export function gridBetween(asked: number, stored: number): number | null {
   return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
 }
 
-/**
- * The coarsest grid that one response allows. An expiry can lie on it by chance, so a near miss up to this far may be
- * ours.
- */
+/** The coarsest grid possible: a near miss up to this far may be ours. */
 export function coarsestGrid(asked: number, stored: number): number {
   const lost = microsLost(asked, stored)
   return GRIDS_US.findLast((grid) => fits(stored, lost, grid)) ?? (lost === 0 ? 1 : UNKNOWN_GRID_US)
 }
 
-/** Whether a server that rounds down, or to the nearest, stores this on `grid`. */
+/** By rounding down, or to the nearest. */
 function fits(stored: number, lost: number, grid: number): boolean {
   if (lost >= grid || lost < -grid / 2) return false
   const micros = Math.round(stored * 1000)
@@ -86,10 +79,7 @@ function fits(stored: number, lost: number, grid: number): boolean {
   return grid === 10_000 ? [0, 3000, 7000].includes(micros % 10_000) : micros % grid === 0
 }
 
-/**
- * How well `stored` fits the intent if the server's grid is at most `grid`. `exact` proves that this request made the
- * key (odds: docs/design.md), `near` does not.
- */
+/** `exact` proves that this request made the key (odds: docs/design.md), `near` does not. */
 export function fitOf(intent: Intent, stored: number, grid: number): 'exact' | 'near' | 'none' {
   const needed = gridBetween(intent.expiry, stored)
   const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
@@ -97,7 +87,7 @@ export function fitOf(intent: Intent, stored: number, grid: number): 'exact' | '
   return needed <= 1000 && !isWholeSecond ? 'exact' : 'near'
 }
 
-/** By how much (ms) a server shifts times that it writes in its own zone without an offset. */
+/** The offset (ms) of a server that writes local times without one. */
 export function zoneShift(intent: Intent, stored: number | null): number {
   if (stored === null) return 0
   const shift = Math.round((stored - intent.expiry) / ZONE_STEP_MS) * ZONE_STEP_MS
@@ -110,10 +100,7 @@ const CLOCK_SLACK_MS = 5_000
 /** Our own clock is corrected only beyond a minute. */
 const LOCAL_CLOCK_SLACK_MS = 65_000
 
-/**
- * Whether `created` lies between `from` and `to` (our clock) by our clock, or by one that differs by one of `skews`
- * (the server's clock less ours, in milliseconds).
- */
+/** Whether `created` is in the window by our clock, or by one that differs by one of `skews`. */
 export function isWithin(
   created: number,
   [from, to]: [from: number, to: number],

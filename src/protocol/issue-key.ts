@@ -7,9 +7,9 @@ import { clockNote, formatSeconds, issuedLine, keyLabel, type Runner, summarizeK
 import { formatExactly, formatInstant } from '../util/instant.ts'
 import { createIntent, type Intent, type Precision } from './intent.ts'
 import { type Journal, openJournal } from './journal.ts'
-import { isSendable, judgeCreated } from './judge-created.ts'
+import { CLOCK_TOLERANCE_MS, isSendable, judgeCreated } from './judge-created.ts'
 import { FIRST_ATTEMPT, MIN_ATTEMPT_MS, nextAttempt } from './next-attempt.ts'
-import { type Deps, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
+import { type Deps, revokeAndVerify } from './revoke-and-verify.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
 /** What main runs in, and what post will need to know of this process. */
@@ -22,18 +22,13 @@ export interface MainDeps extends Deps {
   bootedAt: number
 }
 
-/** A `Date` this far off corrects our clock after a 400. */
-const CLOCK_TOLERANCE_MS = 60_000
 const MAX_REPLACEMENTS = 2
 /** On top of `timeout`. */
 const CLEANUP_TIMEOUT_MS = 20_000
-/** Gateways repeat requests that time out, so a slower response may be to the second one. */
+/** A gateway may have repeated a request that took longer. */
 const SLOW_RESPONSE_MS = 3_000
 
-/**
- * The main step: obtains a key, masks it, saves what post needs, sets the outputs. Throws an Error for the person
- * reading the log; keys created by then are revoked, or saved for post.
- */
+/** The main step. If it throws, keys created by then are revoked, or saved for post. */
 export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
   const { runner, cancellation } = deps
   const context = { ...deps, inputs, journal: openJournal(inputs, deps) }
@@ -72,8 +67,7 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
     }
     if (attempt.kind === 'replace') {
       await revokeHeldKeys(context, budget.left())
-      replacements += 1
-      if (replacements > MAX_REPLACEMENTS || budget.left() < MIN_ATTEMPT_MS)
+      if (++replacements > MAX_REPLACEMENTS || budget.left() < MIN_ATTEMPT_MS)
         throw new Error(`No key was created: there was no time to replace it. ${clockNote(skew)}`)
       continue
     }
@@ -96,28 +90,25 @@ type Attempt =
   /** `skew` is null unless the failure shows that our clock is wrong. */
   | { kind: 'failure'; failure: ApiFailure; skew: number | null }
 
-/** The journal knows of the request before it is sent. */
 async function requestKey(context: Context, budget: Budget, skew: number, precision: Precision): Promise<Attempt> {
   const { api, clock, random, cancellation, inputs, journal } = context
   stopIfCancelled(cancellation)
   const limits = budget.limits()
   const now = clock.now()
-  const { expiresIn, apiKey } = inputs
-  const intent = createIntent({
-    ...{ now, skew, precision, lifetime: expiresIn, timeout: limits.timeout, random: random() },
-  })
+  const { expiresIn: lifetime, apiKey } = inputs
+  const intent = createIntent({ now, skew, precision, lifetime, timeout: limits.timeout, random: random() })
   journal.recordIntent(intent)
   const result = await api.create(apiKey, formatExactly(intent.expiry), limits)
   if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context)
 
-  // If it may have acted, it stays in the journal: post looks for its key.
+  // Otherwise it stays in the journal: post looks for its key.
   const { failure } = result
   if (!failure.mayHaveActed) journal.resolve(intent)
   const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > CLOCK_TOLERANCE_MS
   return { kind: 'failure', failure, skew: isClockWrong ? result.skew : null }
 }
 
-/** Masks the key first, then saves it for post if it is ours. Throws if it is ours but unusable. */
+/** Masks the key first. Throws if it is ours but unusable. */
 function accept(
   answer: CreatedKey,
   request: { intent: Intent; skew: number; dateSkew: number | null },
@@ -151,20 +142,8 @@ function accept(
 
 function toIssuedKey({ token, prefix, createdAt, expiresAt }: CreatedKey, id: string): IssuedKey {
   // Without a value that can be sent, `api-key` revokes the key.
-  return {
-    token: token !== null && isSendable(token) ? token : null,
-    id,
-    prefix,
-    createdAt,
-    expiresAt,
-    keep: false,
-  }
-}
-
-function revocationContext(context: Context, budget: Budget): RevocationContext {
-  const { api, clock, random, inputs, journal } = context
-  const { skew } = journal.learned()
-  return { api, clock, random, budget, credentials: [inputs.apiKey], skew }
+  const sendable = token !== null && isSendable(token) ? token : null
+  return { token: sendable, id, prefix, createdAt, expiresAt, keep: false }
 }
 
 function setOutputs(key: IssuedKey, inputs: Inputs, runner: Runner): void {
@@ -180,10 +159,11 @@ function setOutputs(key: IssuedKey, inputs: Inputs, runner: Runner): void {
 
 /** Post revokes what cannot be revoked now. */
 async function revokeHeldKeys(context: Context, time: number): Promise<void> {
-  const { runner, clock, cancellation, journal } = context
+  const { runner, clock, cancellation, journal, inputs } = context
   const budget = createBudget(clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS), clock, cancellation)
   const revoke = async (key: IssuedKey) => {
-    const result = await revokeAndVerify(key, revocationContext(context, budget))
+    const { skew } = journal.learned()
+    const result = await revokeAndVerify(key, { ...context, budget, credentials: [inputs.apiKey], skew })
     if (result.revoked) runner.info(`Revoked the key ${keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
     else
       runner.warning(

@@ -4,15 +4,17 @@ import { MIN_CREDENTIAL_LENGTH } from '../runner/masking.ts'
 import { formatInstant } from '../util/instant.ts'
 import { fitOf, gridBetween, type Intent, isWithin, UNKNOWN_GRID_US, zoneShift } from './intent.ts'
 
-/** Servers round, and clocks differ a little. */
 const MAX_EXTRA_LIFETIME_MS = 5_000
-/** A clock that shortens a lifetime by this much is corrected. */
-const CLOCK_TOLERANCE_MS = 60_000
-/** A `created` this far from both other clocks is in another time zone. */
+/** A clock this far off is corrected. */
+export const CLOCK_TOLERANCE_MS = 60_000
+/** This far from both other clocks, `created` is in another time zone. */
 const ZONE_ERROR_MS = 10 * 60_000
 const MAX_TOKEN_LENGTH = 4096
 
-/** What to do with a key that a create call returned. */
+/**
+ * What to do with a key that a create call returned. Gateways replay and mix up responses, and some APIs return a key
+ * that was there before, so it may not be ours.
+ */
 export type Verdict =
   | { kind: 'accept'; warning: string | null }
   /** This run made it, but it cannot be used. */
@@ -35,7 +37,7 @@ export interface AnswerContext {
   skew: number
 }
 
-/** Is the key ours, and as requested? Gateways replay and mix up responses, and some APIs return a key that existed. */
+/** Judges whether the key is ours, and as requested. */
 export function judgeCreated(key: CreatedKey, context: AnswerContext): Verdict {
   const stranger = whyNotOurs(key, context)
   if (stranger !== null) return { kind: 'refuse', reason: stranger }
@@ -44,7 +46,6 @@ export function judgeCreated(key: CreatedKey, context: AnswerContext): Verdict {
   return judgeLifetime(key, context)
 }
 
-/** Whether a key can be sent as a credential and saved. */
 export function isSendable(token: string): boolean {
   return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
 }
@@ -66,7 +67,7 @@ function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   return `it returned a key that expires ${formatInstant(expiresAt)}, not ${formatInstant(intent.expiry)} as requested`
 }
 
-/** Whether the API's own limit shortened the lifetime: limits are whole minutes, expiries of other runs are not. */
+/** Limits of an API are whole minutes, expiries of other runs are not. */
 function isCapped({ createdAt, expiresAt }: CreatedKey, intent: Intent): boolean {
   if (createdAt === null || expiresAt === null || expiresAt >= intent.expiry) return false
   const lifetime = expiresAt - createdAt
@@ -93,9 +94,9 @@ function judgeLifetime(key: CreatedKey, context: AnswerContext): Verdict {
   const asked = intent.expiry - intent.sentAt - skew
   const isMarked = gridBetween(intent.expiry, expiresAt) !== null
   const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
-  const wasWrongClock = isMarked && (isShort || lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS)
-  if (wasWrongClock) return { kind: 'replace', skew: serverSkew }
-  if (lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS) return { kind: 'revoke', reason: 'the key lives longer than asked' }
+  const isLong = lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS
+  if (isMarked && (isShort || isLong)) return { kind: 'replace', skew: serverSkew }
+  if (isLong) return { kind: 'revoke', reason: 'the key lives longer than asked' }
   if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
   if (isMarked) return { kind: 'accept', warning: null }
   const minutes = (duration: number) => `${Math.round(duration / 60_000)} min`
@@ -104,8 +105,8 @@ function judgeLifetime(key: CreatedKey, context: AnswerContext): Verdict {
 }
 
 /**
- * The server's clock less ours, rounded down so that a lifetime is never longer than requested. `created` is the
- * API's own clock and outranks `Date`, which a gateway may set, except if it seems to be in another time zone.
+ * Rounded down, so that no lifetime is too long. `created` outranks `Date`, which a gateway may set, but not if it is
+ * in another time zone.
  */
 function skewOfServer({ createdAt }: CreatedKey, context: AnswerContext): number {
   const { intent, receivedAt, dateSkew, skew } = context

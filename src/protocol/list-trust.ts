@@ -3,8 +3,8 @@ import { retry } from '../retry/budget.ts'
 import type { KeyToRevoke, RevocationContext, RevocationProgress } from './revoke-and-verify.ts'
 
 /**
- * Why this list cannot show that a key is absent, or null. "Every key" (the API's documentation) includes
- * `credential`, which read it; `gone` are IDs of keys verified as revoked.
+ * Why this list cannot show that a key is absent, or null. It has "every key" (the API's documentation), so also
+ * `credential`; `gone` are IDs of revoked keys.
  */
 export function doubtAbout(list: KeyList, credential: string, gone: ReadonlySet<string>): string | null {
   if (list.doubt !== null) return list.doubt

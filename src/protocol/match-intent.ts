@@ -5,7 +5,7 @@ import { fitOf, type Intent, isWithin, LATE_WRITE_GRACE_MS, zoneShift } from './
 export type Match =
   | { kind: 'absent' }
   | { kind: 'found'; key: ListedKey }
-  /** Something is there that may be the orphan, but cannot be told from another run's key. */
+  /** A near miss, another time, or a key without an expiry: it may be the orphan, or another run's key. */
   | { kind: 'ambiguous'; candidates: ListedKey[] }
 
 export interface ListContext {
@@ -17,10 +17,7 @@ export interface ListContext {
   grid: number
 }
 
-/**
- * Looks for the key that the request of `intent` made: found only if exactly one key has exactly its expiry, and was
- * created in its window. A near miss, another time, or a key without an expiry is ambiguous.
- */
+/** Found only if exactly one key has exactly the expiry, and was created in the window of the request. */
 export function matchIntent(intent: Intent, list: readonly ListedKey[], context: ListContext): Match {
   const { known, skews, grid } = context
   const to = intent.deadline + LATE_WRITE_GRACE_MS

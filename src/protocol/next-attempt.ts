@@ -3,12 +3,9 @@ import { backoff } from '../retry/backoff.ts'
 import { formatSeconds } from '../runner/report.ts'
 import { PRECISIONS_US, type Precision } from './intent.ts'
 
-/** The response to a create request with less time than this would likely be lost. */
+/** With less time, the response would likely be lost. */
 export const MIN_ATTEMPT_MS = 500
-/**
- * Rate-limited jobs spread over this many times the longest Retry-After, so as not to return together
- * (docs/scale.md).
- */
+/** Rate-limited jobs spread over this many Retry-Afters (docs/scale.md). */
 const THROTTLE_JITTER = 2
 
 /** How far main is with obtaining a key. */
@@ -23,12 +20,7 @@ export interface Progress {
   wasUnusable: boolean
 }
 
-export const FIRST_ATTEMPT: Progress = {
-  attempt: 1,
-  precision: PRECISIONS_US[0],
-  longestRetryAfter: 0,
-  wasUnusable: false,
-}
+export const FIRST_ATTEMPT: Progress = { attempt: 1, precision: 1, longestRetryAfter: 0, wasUnusable: false }
 
 export interface AttemptContext {
   /** Time left, and the input `timeout`, in milliseconds. */
@@ -44,7 +36,6 @@ export type NextAttempt =
   /** `afterMs` is 0 where the same would not be asked again. */
   { kind: 'retry'; afterMs: number; progress: Progress } | { kind: 'stop'; message: string }
 
-/** Decides what follows a failed create request. */
 export function nextAttempt(failure: ApiFailure, progress: Progress, context: AttemptContext): NextAttempt {
   const { status, retryAfter = 0, unusable = false } = failure
   if (status === 400) {
@@ -53,7 +44,7 @@ export function nextAttempt(failure: ApiFailure, progress: Progress, context: At
     if (context.clockCorrected) return { kind: 'retry', afterMs: 0, progress }
     if (coarser) return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
   }
-  // The credential or the path was refused: that does not pass soon, even if something in front of the API did it.
+  // Refusals do not pass soon, even if something in front of the API gave them.
   const isRefusal = [401, 403, 404].includes(status ?? 0)
   const isFinal = !failure.retryable || isRefusal || (unusable && progress.wasUnusable)
   if (isFinal) return { kind: 'stop', message: refusalMessage(failure) }
@@ -67,7 +58,7 @@ export function nextAttempt(failure: ApiFailure, progress: Progress, context: At
 }
 
 function waitFor(attempt: number, retryAfter: number, longest: number, { left, random }: AttemptContext): number {
-  // Leave time for this attempt, and never spread so far that one more 429 would exceed the timeout.
+  // Leave time for this attempt, and for one more 429 after it.
   const room = left - MIN_ATTEMPT_MS - retryAfter
   const spread = Math.min(THROTTLE_JITTER * longest, room - longest)
   return backoff(attempt, retryAfter, random, spread, retryAfter > 0 ? Math.max(0, room) : Infinity)

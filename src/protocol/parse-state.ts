@@ -9,10 +9,7 @@ export type FoundState =
 
 type Fields = Record<string, unknown>
 
-/**
- * Reads what main saved; never throws. A damaged part is named in `damaged` and replaced; only without the API's URL
- * is nothing possible.
- */
+/** Never throws. A damaged part is named in `damaged` and replaced; only without the API's URL is nothing possible. */
 export function parseState(text: string): FoundState {
   if (text === '') return { kind: 'none' }
   let value: unknown

@@ -25,10 +25,7 @@ export interface Unresolved {
   warnings: string[]
 }
 
-/**
- * Looks for the keys of unanswered requests until even a slow server has acted, and revokes those that are certainly
- * this run's. Adds their IDs to `gone`.
- */
+/** Looks until even a slow server has acted, and revokes what is certainly this run's. Adds to `gone`. */
 export async function resolveIntents(
   intents: readonly Intent[],
   context: LookupContext & { runner: Runner; gone: Set<string>; budget: Budget },
@@ -38,10 +35,7 @@ export async function resolveIntents(
   if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
   const latest = Math.max(...intents.map(({ deadline }) => deadline + LATE_WRITE_GRACE_MS))
   const watchUntil = Math.min(latest, clock.now() + MAX_WATCH_MS)
-  let open: Open[] = intents.map((intent) => ({
-    intent,
-    result: { kind: 'absent', doubt: 'it was not read' },
-  }))
+  let open: Open[] = intents.map((intent) => ({ intent, result: { kind: 'absent', doubt: 'it was not read' } }))
   for (;;) {
     const lookedAt = clock.now()
     open = await lookAgain(open, context)
@@ -53,7 +47,6 @@ export async function resolveIntents(
   }
 }
 
-/** Looks once, and returns what stays open. */
 async function lookAgain(open: Open[], context: Parameters<typeof resolveIntents>[1]): Promise<Open[]> {
   const intents = open.map(({ intent }) => intent)
   const results = await revokeOrphans(intents, context)
@@ -71,7 +64,7 @@ async function lookAgain(open: Open[], context: Parameters<typeof resolveIntents
   return left
 }
 
-/** Whether another lookup can change anything. `isWatched`: a slow server has had its time. */
+/** `isWatched`: a slow server has had its time. */
 export function shouldLookAgain(open: readonly Open[], isWatched: boolean): boolean {
   return open.some(({ intent, result }) => {
     if (result.kind === 'failed') return result.retryable
@@ -80,15 +73,15 @@ export function shouldLookAgain(open: readonly Open[], isWatched: boolean): bool
   })
 }
 
-/** One sentence for all intents with the same reason. */
 export function conclude(open: readonly Open[], isWatched: boolean, now: number): Unresolved {
   const failures = new Map<string, Intent[]>()
   const warnings = new Map<string, Intent[]>()
+  const add = (intents: typeof failures, reason: string, intent: Intent) =>
+    intents.set(reason, [...(intents.get(reason) ?? []), intent])
   for (const { intent, result } of open) {
     const reason = reasonOf(intent, result, isWatched)
-    if (reason !== null) failures.set(reason, [...(failures.get(reason) ?? []), intent])
-    else if (!intent.answered && now < intent.deadline + LATEST_WRITE_MS)
-      warnings.set(NOTHING_YET, [...(warnings.get(NOTHING_YET) ?? []), intent])
+    if (reason !== null) add(failures, reason, intent)
+    else if (!intent.answered && now < intent.deadline + LATEST_WRITE_MS) add(warnings, NOTHING_YET, intent)
   }
   return { failures: sentences(failures), warnings: sentences(warnings) }
 }
@@ -121,9 +114,9 @@ function reasonOf({ answered }: Intent, result: OrphanResult, isWatched: boolean
 
 function sentences(byReason: ReadonlyMap<string, readonly Intent[]>): string[] {
   return [...byReason].map(([reason, intents]) => {
-    const expiries = intents.map(({ expiry }) => expiry).sort((a, b) => a - b)
-    const [first = 0, last = 0] = [expiries[0], expiries.at(-1)]
-    const range = first === last ? formatExactly(first) : `${formatExactly(first)} to ${formatExactly(last)}`
+    const expiries = intents.map(({ expiry }) => expiry)
+    const [first, last] = [Math.min(...expiries), Math.max(...expiries)].map(formatExactly)
+    const range = first === last ? first : `${first} to ${last}`
     const sentAt = formatUtc(Math.min(...intents.map((intent) => intent.sentAt)))
     const count = intents.length === 1 ? '' : ` (${intents.length} requests)`
     return `${reason}${count}. Such a key was created about ${sentAt} and expires ${range}; to revoke it now: ${DASHBOARD}.`

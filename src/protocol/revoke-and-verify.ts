@@ -19,7 +19,7 @@ export type RevocationResult =
 
 export interface RevocationContext extends Deps {
   budget: Budget
-  /** What to revoke with if the key may not revoke itself. */
+  /** What to revoke with if the key may not revoke itself: the long-lived key need not travel again otherwise. */
   credentials: readonly string[]
   /** The server's clock less ours, in milliseconds, if the API's own times showed it. */
   skew: number | null
@@ -36,15 +36,13 @@ export interface RevocationProgress {
 
 export type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'createdAt' | 'expiresAt'>
 
-/** How long answers other than 401 are asked again: caches and replicas may lag. */
+/** Caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
 const EXPIRY_MARGIN_MS = 1_000
 
 /**
- * Revokes `key` by ID until that is verified, or nothing more can be done. The key revokes itself, so that the
- * long-lived one need not travel again; if it may not (401, 403, 404), `credentials` do. Usually two requests: the
- * revocation, and a 401 to the key.
+ * Revokes `key` with itself, or with `credentials` if it may not (401, 403, 404), until that is verified or hopeless.
  */
 export async function revokeAndVerify(key: KeyToRevoke, context: RevocationContext): Promise<RevocationResult> {
   const evidence: Evidence = { granted: false, rejected: false, missing: false, expired: false }
@@ -64,7 +62,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     const verified = isVerifiedRevoked(evidence)
     if (verified || (token === null && evidence.missing))
       return { revoked: true, verified, alreadyRevoked: !wasGranted }
-    // A grant that left the key valid was none; a later 401 must not be taken for its effect.
+    // A later 401 must not be taken for the effect of this grant.
     if (probed?.ok) evidence.granted = false
 
     const failure = refusal ?? whatIsMissing(evidence, probed)
@@ -75,12 +73,11 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
   }
 }
 
-/** A permanent refusal ends it, unless the key is rejected already. */
 function canStillChange(refusal: ApiFailure | null, { rejected }: Evidence): boolean {
   return refusal === null || refusal.retryable || rejected || refusal.status === 401 || refusal.status === 404
 }
 
-/** Asks with each credential in turn; returns null once granted, else the last failure. */
+/** Returns null once granted, else the last failure. */
 async function requestRevocation(
   key: KeyToRevoke,
   token: string | null,
@@ -98,7 +95,7 @@ async function requestRevocation(
     }
     failure = result.failure
     if (credential === token && isRejected(result)) {
-      // Some APIs answer 401 to a key that may not revoke itself; only a probe tells.
+      // Some APIs answer 401 to a key that may not revoke itself.
       const probed = await api.probe(token, budget.limits())
       evidence.rejected = isRejected(probed)
       evidence.expired = hasExpired(key, probed.skew, context)
@@ -109,7 +106,7 @@ async function requestRevocation(
   return failure
 }
 
-/** What answers instead of the API may do so for long: try the next credential first. */
+/** What answers instead of the API may last: try the next credential first. */
 function canPassSoon({ retryable, notFromApi }: ApiFailure): boolean {
   return retryable && !notFromApi
 }
@@ -120,17 +117,14 @@ export const NO_CREDENTIAL: ApiFailure = {
   retryable: false,
 }
 
-/** Whether the expiry has passed by every clock that may be right: ours, the API's times, and `Date`. */
+/** By every clock that may be right. */
 function hasExpired({ expiresAt }: KeyToRevoke, dateSkew: number | null, { clock, skew }: RevocationContext): boolean {
   const serverSkews = [skew, dateSkew].filter((known) => known !== null)
   if (expiresAt === null || serverSkews.length === 0) return false
   return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 
-/**
- * Probes until a 401, or for 10 s; after a refusal, only until there is an answer. Notes in `evidence` whether the
- * key was rejected.
- */
+/** Probes until a 401, or for 10 s; after a refusal, only until there is an answer. */
 async function probeUntilRejected(
   token: string,
   refusal: ApiFailure | null,
@@ -150,8 +144,8 @@ async function probeUntilRejected(
 
 function whatIsMissing({ granted }: Evidence, probed: ApiResult<null> | null): ApiFailure {
   const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
-  const then = probed === null ? 'it is not gone from the list' : probed.ok ? 'the API still accepts it' : ''
-  const message = `${claim}, but ${then || `then: ${probed?.ok === false ? probed.failure.message : ''}`}`
+  const then = probed?.ok ? 'the API still accepts it' : `then: ${probed?.failure.message}`
+  const message = `${claim}, but ${probed === null ? 'it is not gone from the list' : then}`
   return { message, mayHaveActed: true, retryable: true }
 }
 

@@ -3,15 +3,8 @@ import type { KeyApi } from '../api/key-api.ts'
 import { changedSettings } from '../http/changed-settings.ts'
 import type { Budget } from '../retry/budget.ts'
 import { throttleBudget } from '../retry/throttle-budget.ts'
-import {
-  expiryAdvice,
-  formatSeconds,
-  formatUtc,
-  type KeyStatus,
-  keyLabel,
-  type Runner,
-  summarizeKeys,
-} from '../runner/report.ts'
+import { expiryAdvice } from '../runner/expiry-advice.ts'
+import { formatSeconds, formatUtc, type KeyStatus, keyLabel, type Runner, summarizeKeys } from '../runner/report.ts'
 import type { Intent } from './intent.ts'
 import { missingCheck } from './list-trust.ts'
 import type { FoundState } from './parse-state.ts'
@@ -33,16 +26,17 @@ export interface PostDeps extends Omit<Deps, 'api'> {
 }
 
 const POST_STEP_TIMEOUT_MS = 60_000
-/** While the API rate limits post: the jobs of a matrix that end together take turns. */
+/** Jobs of a matrix that end together take turns. */
 const MAX_THROTTLE_WAIT_MS = 30 * 60_000
-/** For revoking the known keys, if looking for orphans comes first. */
+/** For the known keys, if looking for orphans comes first. */
 const RESERVED_FOR_KEYS_MS = 25_000
-/** The revocation of the known keys gets a head start. */
+/** The known keys get a head start. */
 const LOOKUP_DELAY_MS = 3_000
+const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD}.`
 
 /**
- * The post step: revokes every key that main created, and looks for those of unanswered requests. Reads only what
- * main saved. If it cannot confirm a revocation, it throws an Error or warns, by `onRevokeFailure`.
+ * The post step. Reads only what main saved. If it cannot confirm a revocation, it throws an Error or warns, by
+ * `onRevokeFailure`.
  */
 export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<void> {
   const { runner } = deps
@@ -50,7 +44,7 @@ export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<voi
   if (found.kind === 'unreadable') {
     const message =
       `The record that the main step saved cannot be used (${found.reason}), so nothing was revoked. ` +
-      `If it created a key, that key stays valid until it expires; to revoke it now: ${DASHBOARD}.`
+      `If it created a key, that key ${STAYS_VALID}`
     return warnOrFail([message], deps.policyWithoutRecord(), runner)
   }
   const { state, damaged } = found
@@ -58,7 +52,7 @@ export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<voi
   if (damaged.length > 0)
     failures.push(
       `Parts of the record that the main step saved cannot be used (${damaged.join(', ')}). ` +
-        `A key that they described stays valid until it expires; to revoke it now: ${DASHBOARD}.`,
+        `A key that they described ${STAYS_VALID}`,
     )
   if (state.keys.length === 0 && state.intents.length === 0)
     runner.info('The main step left no key behind, so there is nothing to revoke.')
@@ -71,7 +65,7 @@ export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<voi
   warnOrFail(failures, state.onRevokeFailure, runner)
 }
 
-/** The known keys first, and beside them the unanswered requests. */
+/** The known keys first, then also the unanswered requests. */
 async function settleAll(state: SavedState, context: Context): Promise<Unresolved> {
   const { clock, apiKey, newBudget } = context
   const intents = state.intents.map((intent) => shifted(intent, context.shift))
@@ -101,7 +95,7 @@ async function settleAll(state: SavedState, context: Context): Promise<Unresolve
   return { ...unresolved, failures: [...failures, ...unresolved.failures] }
 }
 
-/** For a clock that was set by `shift` (ms) since main ran. */
+/** For a clock that was set since main ran. */
 function shifted(intent: Intent, shift: number): Intent {
   return { ...intent, sentAt: intent.sentAt + shift, deadline: intent.deadline + shift }
 }
@@ -128,8 +122,8 @@ interface Context extends Deps {
 }
 
 /**
- * If a step changed which authorities are trusted, an attacker may read what post sends: the short-lived key, which
- * ends with that, but not the long-lived one.
+ * If a step changed which authorities are trusted, an attacker may read what post sends: only a key that ends with
+ * that.
  */
 function contextFor(state: SavedState, deps: PostDeps): Context {
   const { runner, clock, random, connect, settings, bootedAt } = deps
@@ -162,7 +156,7 @@ function warnOfChanges(state: SavedState, { runner, settings, verificationOff }:
     )
 }
 
-/** Revokes them all at the same time. Returns sentences about what could not be confirmed. */
+/** Returns sentences about what could not be confirmed. */
 async function revokeHeldKeys(
   keys: readonly IssuedKey[],
   context: Context,

@@ -25,10 +25,7 @@ export interface LookupContext extends RevocationContext {
   grid: number
 }
 
-/**
- * Looks once for the keys of unanswered requests, and revokes those that this run certainly made. One result per
- * intent, in order.
- */
+/** Looks once, and revokes keys that this run certainly made. One result per intent, in order. */
 export async function revokeOrphans(intents: readonly Intent[], context: LookupContext): Promise<OrphanResult[]> {
   const read = await readList(context)
   if (!read.ok) {
@@ -55,10 +52,7 @@ async function revokeOrphan(key: ListedKey, context: LookupContext): Promise<Orp
   return { kind: 'failed', reason: message, retryable, key }
 }
 
-/**
- * Reads the list with the first credential that may. Several pages are read twice: a key that disappears meanwhile
- * moves others past the page that is read next.
- */
+/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
 async function readList(context: LookupContext): Promise<ApiResult<{ list: KeyList; credential: string }>> {
   const { api, budget, random, credentials } = context
   let failure = NO_CREDENTIAL
@@ -68,7 +62,7 @@ async function readList(context: LookupContext): Promise<ApiResult<{ list: KeyLi
     const last = first.ok && first.value.pages > 1 ? await read() : first
     if (first.ok && last.ok) return { ...last, value: { list: merge(first.value, last.value), credential } }
     if (!last.ok) failure = last.failure
-    // An authentication service that is down answers 401 to everything.
+    // An authentication service that is down gives 401, too.
     if (failure.status === 401) failure = { ...failure, retryable: true }
     if (failure.status !== 401 && failure.status !== 403) break
   }

@@ -2,8 +2,8 @@ const INITIAL_BACKOFF_MS = 500
 const MAX_BACKOFF_MS = 20_000
 
 /**
- * Milliseconds until the next attempt: `retryAfter` plus an exponential wait with full jitter. `failures` is 1 or
- * more, `random` in [0, 1). `spread` replaces a shorter exponential wait; neither exceeds `most`.
+ * Milliseconds, with full jitter. `failures` is 1 or more, `random` in [0, 1). `spread` replaces a shorter
+ * exponential wait; neither exceeds `most`.
  */
 export function backoff(
   failures: number,
@@ -16,16 +16,12 @@ export function backoff(
   return Math.ceil((retryAfter ?? 0) + random * Math.min(Math.max(exponential, spread), most))
 }
 
-/** RFC 9110, 5.6.7; the last form has no zone. Date.parse alone takes `4s` for a day in 2001. */
+/** RFC 9110, 5.6.7. Date.parse alone takes `4s` for a day in 2001. */
 const HTTP_DATE =
   /^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
-/** A year. */
 const MAX_RETRY_AFTER_MS = 365 * 86_400_000
 
-/**
- * Retry-After in milliseconds: seconds, rounded up, or an HTTP date less `now` (by the server's clock); undefined if
- * neither. The first of several values counts.
- */
+/** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
 export function parseRetryAfter(header = '', now: number): number | undefined {
   const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
   const date = HTTP_DATE.test(header) ? Date.parse(header.replace(/(\d{4})\s*$/, '$1 GMT')) : Number.NaN

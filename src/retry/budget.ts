@@ -24,14 +24,13 @@ export interface Budget {
   extend?(wait: number): void
 }
 
-/** A budget that ends at `deadline` by `clock`. */
 export function createBudget(deadline: number, clock: Clock, cancellation?: Cancellation): Budget {
   const left = () => {
     const requestedAt = cancellation?.requestedAt ?? null
     const end = requestedAt === null ? deadline : Math.min(deadline, requestedAt + CANCEL.LAST_REQUEST_MS)
     return Math.max(0, end - clock.now())
   }
-  // A signal that already came shortens `left`, but must not end every later wait.
+  // A signal that already came must not end every later wait.
   const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
   return {
     left,
@@ -45,8 +44,8 @@ export function createBudget(deadline: number, clock: Clock, cancellation?: Canc
 }
 
 /**
- * Repeats an idempotent call until it succeeds, fails for good, or the budget is spent. The last attempt is made even
- * if Retry-After asks for a longer wait: a key that stays valid is worse than a 429.
+ * Retries an idempotent call until the budget is spent. Makes the last attempt even before Retry-After: a key that
+ * stays valid is worse than a 429.
  */
 export async function retry<T>(
   budget: Budget,

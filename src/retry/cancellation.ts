@@ -3,9 +3,7 @@
  * (actions/runner, ProcessInvoker).
  */
 export const CANCEL = {
-  /** How long to wait for the response to a sent request. */
   RESPONSE_GRACE_MS: 5_000,
-  /** No request goes on after this. */
   LAST_REQUEST_MS: 6_500,
   EXIT_MS: 6_900,
 } as const

@@ -1,10 +1,7 @@
 // A file of its own, to keep this out of what the main step loads.
 import { type Budget, type Clock, createBudget } from './budget.ts'
 
-/**
- * A budget until `deadline` that waits for rate limits extend, up to `latest` (milliseconds since 1970). `onWait` is
- * told of each such wait.
- */
+/** Waits for rate limits extend the budget, up to `latest` (milliseconds since 1970); `onWait` is told of each. */
 export function throttleBudget(deadline: number, latest: number, clock: Clock, onWait: (wait: number) => void): Budget {
   let end = deadline
   const budget = () => createBudget(end, clock)

@@ -1,4 +1,3 @@
-/** What is lost if the file named by a variable cannot be written. */
 const LOSSES = {
   GITHUB_STATE: 'the post step could not revoke the key',
   GITHUB_OUTPUT: 'later steps could not receive the key',
@@ -6,7 +5,7 @@ const LOSSES = {
   GITHUB_STEP_SUMMARY: 'the job summary is missing',
 }
 
-/** Throws if one of these variables is not set: the only other way to pass a key on, the log, would show it. */
+/** Throws if one is not set: the only other way to pass a key on, the log, would show it. */
 export function requireCommandFiles(env: NodeJS.ProcessEnv, names: string[]): void {
   const missing = names.filter((name) => !env[name])
   if (missing.length > 0)
@@ -16,7 +15,7 @@ export function requireCommandFiles(env: NodeJS.ProcessEnv, names: string[]): vo
     )
 }
 
-/** Passes the path in `variable` to `write`, whose Error then names the file, the reason and the loss. */
+/** The Error names the file, the reason and the loss. */
 export function namingFile<T extends unknown[]>(
   variable: keyof typeof LOSSES,
   write: (path: string, ...values: T) => void,

@@ -2,9 +2,8 @@
 export const MIN_CREDENTIAL_LENGTH = 8
 
 /**
- * Every form of `secret` that a log must not show. The runner masks base64, URI and JSON forms itself, but not hex or
- * base64url; act masks exact values only. Leaves out forms shorter than `shortest`, and a value with such a line, as
- * the runner masks a value line by line.
+ * What a log must not show. The runner masks no hex or base64url, act only exact values. Leaves out forms shorter
+ * than `shortest`, and a value with such a line, as each line is masked.
  */
 export function maskedForms(secret: string, shortest = 1): string[] {
   const bytes = Buffer.from(secret, 'utf8')

@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs'
+import { field } from '../api/parse-response.ts'
 
 /** What a workflow run says about itself; `payload` is what the event file holds, whatever that is. */
 export interface RunContext {
@@ -36,11 +37,4 @@ export function explainMissingSecrets({ eventName, actor, payload }: RunContext)
   if (field(payload, 'repository', 'fork') === true)
     return 'This repository is a fork, and GitHub does not copy secrets to forks; define it here, or skip this job.'
   return null
-}
-
-function field(value: unknown, ...path: string[]): unknown {
-  return path.reduce<unknown>(
-    (part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined),
-    value,
-  )
 }

@@ -16,7 +16,7 @@ export interface Runner {
   writeSummary(markdown: string): void
 }
 
-/** The start of a key and its ID, as the dashboard shows them. */
+/** A key as the dashboard shows it. */
 export function keyLabel({ prefix, id }: Pick<IssuedKey, 'prefix' | 'id'>): string {
   return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
@@ -26,7 +26,7 @@ function shortId(id: string): string {
   return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
 }
 
-/** Describes the new key. Its lifetime is by the server's clock, whatever the runner's says. */
+/** The lifetime is by the server's clock. */
 export function issuedLine(key: IssuedKey, { revoke }: Pick<Inputs, 'revoke'>): string {
   const { createdAt, expiresAt } = key
   const end = revoke ? 'The post step revokes it after the job.' : 'It stays valid until it expires (`revoke: false`).'
@@ -46,13 +46,6 @@ function formatLifetime(lifetime: number): string {
 
 /** When a key expires: an instant in milliseconds since 1970, never, or null if that is unknown. */
 export type Expiry = number | 'never' | null
-
-/** One sentence about a key that may still be valid. */
-export function expiryAdvice(expiresAt: Expiry): string {
-  if (expiresAt === 'never') return 'It has no expiry; revoke it now.'
-  if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
-  return `It expires at ${formatUtc(expiresAt)}.`
-}
 
 /** Milliseconds as `2.5 s`. */
 export function formatSeconds(duration: number): string {
@@ -76,7 +69,7 @@ export interface KeyStatus {
   status: string
 }
 
-/** Adds a table of keys to the job summary. Never throws. */
+/** Never throws. */
 export function summarizeKeys(runner: Pick<Runner, 'info' | 'writeSummary'>, title: string, rows: KeyStatus[]): void {
   const lines = rows.map(({ key: { prefix, id, createdAt, expiresAt }, status }) => {
     const created = createdAt === null ? 'unknown' : formatUtc(createdAt)

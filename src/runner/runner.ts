@@ -3,10 +3,7 @@ import { namingFile } from './command-files.ts'
 import type { Runner } from './report.ts'
 import { sanitizeLine, truncateAnnotation } from './sanitize.ts'
 
-/**
- * The real runner. Prints nothing that it obeys. Does what @actions/core does in a tenth of the bytes, without
- * node:crypto; a test compares the two.
- */
+/** A tenth of the bytes of @actions/core; a test compares the two. */
 export const runner: Runner = {
   info: (text) => print(sanitizeLine(text)),
   warning: (text) => annotate('warning', text),
@@ -22,19 +19,19 @@ export function getInput(name: string): string {
   return (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim()
 }
 
-/** What the main step saved; empty if nothing. */
+/** Empty if nothing was saved. */
 export function getState(name: string): string {
   return process.env[`STATE_${name}`] ?? ''
 }
 
-/** No line of `value` may contain the delimiter. */
+/** `value` must not contain the delimiter. */
 function appendValue(path: string, name: string, value: string): void {
   let delimiter = 'ghadelimiter'
   while (value.includes(delimiter)) delimiter += delimiter
   append(path, `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
 }
 
-/** Throws if there is no such file: the runner would not read one created here. */
+/** Creates no file: the runner would not read it. */
 function append(path: string, text: string): void {
   const file = openSync(path, constants.O_APPEND | constants.O_WRONLY)
   try {
@@ -49,7 +46,7 @@ export function debugLog(): ((text: string) => void) | null {
   return process.env.RUNNER_DEBUG === '1' ? (text) => command('debug', sanitizeLine(text)) : null
 }
 
-/** Fails the step with one annotation. The stack trace goes to the debug log. */
+/** The stack trace goes to the debug log. */
 export function failStep(error: unknown): void {
   process.exitCode = 1
   const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error))
@@ -58,7 +55,7 @@ export function failStep(error: unknown): void {
   for (const line of stack.split('\n')) debugLog()?.(line)
 }
 
-/** A text too long for an annotation is also printed in full. */
+/** A text too long for one is also printed in full. */
 function annotate(level: 'warning' | 'error', text: string): void {
   const line = sanitizeLine(text)
   const shown = truncateAnnotation(line)

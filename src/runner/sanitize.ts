@@ -1,7 +1,6 @@
 /**
- * `text` as one line that the runner does not obey: it takes `::name::` at the start of a line and `##[name]`
- * anywhere as a command (actions/runner, ActionCommand.TryParse). Invisible characters, which can hide or reorder
- * text, become `?`.
+ * One line that the runner does not obey: no `::name::` at its start, no `##[name]` anywhere (actions/runner,
+ * ActionCommand.TryParse), no invisible characters.
  */
 export function sanitizeLine(text: string): string {
   return text
@@ -12,15 +11,12 @@ export function sanitizeLine(text: string): string {
     .replace(/^::/, ': :')
 }
 
-/**
- * A prefix or ID from the API: at most 200 characters, with `?` for all that could end a code span or table cell, or
- * start a command, tag or link.
- */
+/** At most 200 characters, none that could end a code span or cell, or start a command, tag or link. */
 export function sanitizeName(text: string): string {
   return text.replace(/[^\w.~+/=:-]/g, '?').slice(0, 200)
 }
 
-/** The runner silently cuts annotations at 4,096 characters. */
+/** The runner silently cuts at 4,096 characters. */
 const MAX_ANNOTATION_LENGTH = 4_000
 const CUT_NOTE = '... (truncated; the full text is in the log of this step)'
 

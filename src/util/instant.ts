@@ -1,4 +1,7 @@
-/** What a field of the API says about a time. Unreadable is not the same as absent: the message must say which. */
+/**
+ * What a field of the API says about a time. Unreadable is not the same as absent: the message must say which. The
+ * API writes one instant in many spellings (`.123Z`, `.123000+01:00`), so compare instants, never texts.
+ */
 export type ApiTime =
   /** Milliseconds since 1970; microseconds are kept as a fraction. */
   { kind: 'instant'; at: number } | { kind: 'absent' } | { kind: 'unreadable'; text: string }
@@ -12,10 +15,7 @@ const NUMBER = /^\d{9,13}(?:\.\d+)?$/
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
 
-/**
- * Reads any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. The API
- * writes one instant in many spellings, so compare instants, never texts.
- */
+/** Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. */
 export function parseTime(value: unknown): ApiTime {
   if (value === null || value === undefined || value === '') return { kind: 'absent' }
   const text = String(value).trim()
@@ -23,7 +23,6 @@ export function parseTime(value: unknown): ApiTime {
   return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
 }
 
-/** Below 1e11 (the year 5138), seconds. */
 function fromEpoch(value: number): number {
   return value < 1e11 ? value * 1000 : value
 }
@@ -58,12 +57,12 @@ function fromWeek(year: number, week: number, weekday: number): number {
   return monday + ((week - 1) * 7 + weekday - 1) * DAY_MS
 }
 
-/** ISO 8601 in UTC, to the millisecond. */
+/** To the millisecond. */
 export function formatInstant(instant: number): string {
   return new Date(instant).toISOString()
 }
 
-/** ISO 8601 in UTC, with 0, 3 or 6 decimals: as many as `instant` needs. */
+/** As many decimals (0, 3 or 6) as `instant` needs. */
 export function formatExactly(instant: number): string {
   const micros = Math.round(instant * 1000)
   const rest = micros % 1000

@@ -3,7 +3,7 @@ import type { Clock } from '../retry/budget.ts'
 /** Milliseconds since the machine started, which no one can set. */
 const uptime = () => Number(process.hrtime.bigint() / 1_000_000n)
 
-/** When the machine started, in milliseconds since 1970, by its clock as it is set now. */
+/** In milliseconds since 1970, by the clock as it is set now. */
 export const bootedAt = Date.now() - uptime()
 
 /** The machine's clock, monotonic within this process. */
