@@ -7,11 +7,12 @@ export function logRequests(send: HttpClient, log: ((line: string) => void) | nu
   return async (request) => {
     const { method, url } = request
     const name = `${method} ${url}`
+    const path = url.pathname.replace(/[^/]{17,}/g, (segment) => `${segment.slice(0, 8)}...`)
     const attempt = (attempts.get(name) ?? 0) + 1
     attempts.set(name, attempt)
     const startedAt = now()
     const note = (outcome: string) =>
-      log(`${method} ${shortPath(url)} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
+      log(`${method} ${path} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
     try {
       const response = await send(request)
       note(`status ${response.status}`)
@@ -21,8 +22,4 @@ export function logRequests(send: HttpClient, log: ((line: string) => void) | nu
       throw error
     }
   }
-}
-
-function shortPath({ pathname }: URL): string {
-  return pathname.replace(/[^/]{17,}/g, (segment) => `${segment.slice(0, 8)}...`)
 }

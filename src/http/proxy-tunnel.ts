@@ -23,8 +23,7 @@ export function tunnelThrough(proxy: string, secure: boolean) {
       .once('connect', ({ statusCode = 0 }, socket) => {
         if (statusCode < 200 || statusCode > 299) {
           socket.destroy()
-          refuse(refusal(host, statusCode))
-          return
+          return refuse(refusal(host, statusCode))
         }
         socket.ref()
         const { connect } = process.getBuiltinModule('node:tls')
@@ -35,7 +34,6 @@ export function tunnelThrough(proxy: string, secure: boolean) {
         refuse(new HttpError(kind, false, `the proxy ${host}: ${message}`, retryable))
       })
       .end()
-    return
   }
 }
 

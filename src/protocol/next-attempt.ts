@@ -36,6 +36,7 @@ export type NextAttempt =
   /** `afterMs` is 0 where the same would not be asked again. */
   { kind: 'retry'; afterMs: number; progress: Progress } | { kind: 'stop'; message: string }
 
+/** What follows a failed create request. */
 export function nextAttempt(failure: ApiFailure, progress: Progress, context: AttemptContext): NextAttempt {
   const { status, retryAfter = 0, unusable = false } = failure
   if (status === 400) {
@@ -61,7 +62,7 @@ function waitFor(attempt: number, retryAfter: number, longest: number, { left, r
   // Leave time for this attempt, and for one more 429 after it.
   const room = left - MIN_ATTEMPT_MS - retryAfter
   const spread = Math.min(THROTTLE_JITTER * longest, room - longest)
-  return backoff(attempt, retryAfter, random, spread, retryAfter > 0 ? Math.max(0, room) : Infinity)
+  return backoff(attempt, random, { retryAfter, spread, most: retryAfter > 0 ? Math.max(0, room) : Infinity })
 }
 
 function refusalMessage({ status, notFromApi, message }: ApiFailure): string {

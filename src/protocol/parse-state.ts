@@ -11,17 +11,18 @@ type Fields = Record<string, unknown>
 
 /** Never throws. A damaged part is named in `damaged` and replaced; only without the API's URL is nothing possible. */
 export function parseState(text: string): FoundState {
+  const unreadable = (reason: string): FoundState => ({ kind: 'unreadable', reason })
   if (text === '') return { kind: 'none' }
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    return { kind: 'unreadable', reason: 'it is not JSON' }
+    return unreadable('it is not JSON')
   }
-  if (!isFields(value)) return { kind: 'unreadable', reason: 'it is not a record' }
-  if (value.version !== STATE_VERSION) return { kind: 'unreadable', reason: `its version is not ${STATE_VERSION}` }
+  if (!isFields(value)) return unreadable('it is not a record')
+  if (value.version !== STATE_VERSION) return unreadable(`its version is not ${STATE_VERSION}`)
   const { apiUrl } = value
-  if (!isText(apiUrl) || !URL.canParse(apiUrl)) return { kind: 'unreadable', reason: 'it holds no API URL' }
+  if (!isText(apiUrl) || !URL.canParse(apiUrl)) return unreadable('it holds no API URL')
   return { kind: 'record', ...readParts(value, apiUrl) }
 }
 

@@ -66,7 +66,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     if (probed?.ok) evidence.granted = false
 
     const failure = refusal ?? whatIsMissing(evidence, probed)
-    const wait = backoff(round, undefined, context.random())
+    const wait = backoff(round, context.random())
     if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS)
       return { revoked: false, failure: explain(failure, evidence) }
     await budget.pause(wait)

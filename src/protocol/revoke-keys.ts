@@ -5,7 +5,6 @@ import type { Budget } from '../retry/budget.ts'
 import { throttleBudget } from '../retry/throttle-budget.ts'
 import { expiryAdvice } from '../runner/expiry-advice.ts'
 import { formatSeconds, formatUtc, type KeyStatus, keyLabel, type Runner, summarizeKeys } from '../runner/report.ts'
-import type { Intent } from './intent.ts'
 import { missingCheck } from './list-trust.ts'
 import type { FoundState } from './parse-state.ts'
 import { DASHBOARD, resolveIntents, type Unresolved } from './resolve-intents.ts'
@@ -67,8 +66,10 @@ export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<voi
 
 /** The known keys first, then also the unanswered requests. */
 async function settleAll(state: SavedState, context: Context): Promise<Unresolved> {
-  const { clock, apiKey, newBudget } = context
-  const intents = state.intents.map((intent) => shifted(intent, context.shift))
+  const { clock, apiKey, newBudget, shift } = context
+  const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
+    return { ...intent, sentAt: sentAt + shift, deadline: deadline + shift }
+  })
   const end = clock.now() + POST_STEP_TIMEOUT_MS
   const resolve = async (deadline: number): Promise<Unresolved> => {
     if (intents.length === 0) return { failures: [], warnings: [] }
@@ -93,11 +94,6 @@ async function settleAll(state: SavedState, context: Context): Promise<Unresolve
   if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
   const [failures, unresolved] = await Promise.all([revoking, resolve(end)])
   return { ...unresolved, failures: [...failures, ...unresolved.failures] }
-}
-
-/** For a clock that was set since main ran. */
-function shifted(intent: Intent, shift: number): Intent {
-  return { ...intent, sentAt: intent.sentAt + shift, deadline: intent.deadline + shift }
 }
 
 function warnOrFail(failures: string[], policy: 'warn' | 'fail', runner: Runner): void {
@@ -130,14 +126,12 @@ function contextFor(state: SavedState, deps: PostDeps): Context {
   const isTrusted = changedSettings(state.settings, settings).authorities.length === 0
   const apiKey = isTrusted && state.apiKey !== null && isHeaderSafe(state.apiKey) ? state.apiKey : null
   const shift = bootedAt - state.bootedAt
+  const onWait = (wait: number) => runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}.`)
   return {
     ...{ api: connect(state), clock, random, runner, apiKey, shift },
     skew: state.skew === null ? null : state.skew - shift,
     gone: new Set(),
-    newBudget: (deadline) =>
-      throttleBudget(deadline, deadline + MAX_THROTTLE_WAIT_MS, clock, (wait) =>
-        runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}.`),
-      ),
+    newBudget: (deadline) => throttleBudget({ deadline, latest: deadline + MAX_THROTTLE_WAIT_MS, clock, onWait }),
   }
 }
 
@@ -166,7 +160,8 @@ async function revokeHeldKeys(
   const failures: string[] = []
   const revokeOne = async (key: IssuedKey): Promise<KeyStatus> => {
     if (key.keep) {
-      runner.info(`The key ${keyLabel(key)} stays valid until it expires${expiryOf(key)} (\`revoke: false\`).`)
+      const end = key.expiresAt === null ? '' : ` at ${formatUtc(key.expiresAt)}`
+      runner.info(`The key ${keyLabel(key)} stays valid until it expires${end} (\`revoke: false\`).`)
       return { key, status: '**Kept** until it expires (`revoke: false`)' }
     }
     const credentials = apiKey === null ? [] : [apiKey]
@@ -190,8 +185,4 @@ function report(key: IssuedKey, result: RevocationResult, { runner, clock }: Con
   const proof = result.verified ? '; the API rejects it with 401' : ''
   runner.info(`${how}: API key ${keyLabel(key)}${proof}.`)
   return `**${how}**, ${formatUtc(clock.now())}`
-}
-
-function expiryOf({ expiresAt }: IssuedKey): string {
-  return expiresAt === null ? '' : ` at ${formatUtc(expiresAt)}`
 }

@@ -29,8 +29,8 @@ export interface LookupContext extends RevocationContext {
 export async function revokeOrphans(intents: readonly Intent[], context: LookupContext): Promise<OrphanResult[]> {
   const read = await readList(context)
   if (!read.ok) {
-    const { message, retryable } = read.failure
-    return intents.map(() => ({ kind: 'failed', reason: message, retryable, key: null }))
+    const { message: reason, retryable } = read.failure
+    return intents.map(() => ({ kind: 'failed', reason, retryable, key: null }))
   }
   const { list, credential } = read.value
   const doubt = doubtAbout(list, credential, context.gone)
@@ -48,8 +48,8 @@ export async function revokeOrphans(intents: readonly Intent[], context: LookupC
 async function revokeOrphan(key: ListedKey, context: LookupContext): Promise<OrphanResult> {
   const result = await revokeAndVerify({ ...key, token: null }, context)
   if (result.revoked) return { kind: 'revoked', key }
-  const { message, retryable } = result.failure
-  return { kind: 'failed', reason: message, retryable, key }
+  const { message: reason, retryable } = result.failure
+  return { kind: 'failed', reason, retryable, key }
 }
 
 /** Several pages are read twice: a key that disappears moves others past the page that is read next. */

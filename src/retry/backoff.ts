@@ -1,19 +1,22 @@
+interface BackoffOptions {
+  /** What the server asked for, in milliseconds; the rest comes on top. */
+  retryAfter?: number | undefined
+  /** Replaces a shorter exponential wait. Neither exceeds `most`. */
+  spread?: number
+  most?: number
+}
+
 const INITIAL_BACKOFF_MS = 500
 const MAX_BACKOFF_MS = 20_000
 
-/**
- * Milliseconds, with full jitter. `failures` is 1 or more, `random` in [0, 1). `spread` replaces a shorter
- * exponential wait; neither exceeds `most`.
- */
+/** In milliseconds, with full jitter. `failures` is 1 or more, `random` in [0, 1). */
 export function backoff(
   failures: number,
-  retryAfter: number | undefined,
   random: number,
-  spread = 0,
-  most = Infinity,
+  { retryAfter = 0, spread = 0, most = Infinity }: BackoffOptions = {},
 ): number {
   const exponential = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
-  return Math.ceil((retryAfter ?? 0) + random * Math.min(Math.max(exponential, spread), most))
+  return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
 }
 
 /** RFC 9110, 5.6.7. Date.parse alone takes `4s` for a day in 2001. */

@@ -24,6 +24,7 @@ export interface Budget {
   extend?(wait: number): void
 }
 
+/** Ends at `deadline`, or sooner if the job is cancelled. */
 export function createBudget(deadline: number, clock: Clock, cancellation?: Cancellation): Budget {
   const left = () => {
     const requestedAt = cancellation?.requestedAt ?? null
@@ -56,7 +57,7 @@ export async function retry<T>(
   for (let failures = 1; ; failures++) {
     const result = await attempt(budget.limits())
     if (result.ok || !shouldRetry(result.failure)) return result
-    const wait = backoff(failures, result.failure.retryAfter, random())
+    const wait = backoff(failures, random(), result.failure)
     if (result.failure.status === 429) budget.extend?.(wait)
     if (budget.left() <= LAST_ATTEMPT_MS) return result
     await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
