@@ -5,11 +5,9 @@ import { parseRetryAfter } from '../retry/backoff.ts'
 export interface ApiFailure {
   /** One line for a person: which host, what happened, what to do. Holds no secret. */
   message: string
-  /** The status, if there was a response. */
   status?: number
   /** Whether the request may have taken effect anyway. False is a proof, true is only a doubt. */
   mayHaveActed: boolean
-  /** Whether asking again can help. */
   retryable: boolean
   /** How long the server asked us to wait, in milliseconds. */
   retryAfter?: number

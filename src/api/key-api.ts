@@ -68,9 +68,8 @@ function nextUrl(next: string, start: URL): URL {
   const reference = isBareQuery ? `?${next}` : next
   const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
   const tail = named.pathname.split(KEYS_PATH)[1]
-  const path = tail === undefined ? named.pathname : start.pathname + tail
   const url = new URL(start)
-  url.pathname = path
+  url.pathname = tail === undefined ? named.pathname : start.pathname + tail
   url.search = named.search
   return url
 }

@@ -118,16 +118,15 @@ function accept(
   const { intent } = request
   for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
   const receivedAt = clock.now()
-  const held = journal.keys()
   const verdict = judgeCreated(answer, {
     ...request,
     receivedAt,
     expiresIn: inputs.expiresIn,
-    tokens: [inputs.apiKey, ...held.flatMap(({ token }) => token ?? [])],
+    tokens: [inputs.apiKey, ...journal.keys().flatMap(({ token }) => token ?? [])],
     ids: journal.ids(),
   })
   if (verdict.kind === 'refuse' || answer.id === null) {
-    const reason = verdict.kind === 'refuse' || verdict.kind === 'revoke' ? verdict.reason : ''
+    const reason = 'reason' in verdict ? verdict.reason : ''
     const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}`
     const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
     return { kind: 'failure', failure, skew: null }

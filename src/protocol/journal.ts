@@ -8,7 +8,6 @@ import { type IssuedKey, type SavedState, STATE_NAME, STATE_VERSION } from './sa
  * saved for post before the step that it describes can go wrong; each method throws what `saveState` throws.
  */
 export interface Journal {
-  /** A create request is about to be sent. */
   recordIntent(intent: Intent): void
   /** The request created no key, or the key that it created is revoked. */
   resolve(intent: Intent): void
@@ -16,7 +15,6 @@ export interface Journal {
   recordKey(key: IssuedKey, intent: Intent, isRepeated: boolean): void
   /** Whether the key is left to expire, as the workflow asked, or revoked by post. */
   keep(key: IssuedKey, keep: boolean): void
-  /** The key is revoked. */
   removeKey(key: IssuedKey): void
   keys(): readonly IssuedKey[]
   ids(): ReadonlySet<string>

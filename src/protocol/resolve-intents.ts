@@ -13,7 +13,6 @@ const MIN_LOOKUP_MS = 1_000
 /** No server carries a request out this long after its deadline. */
 const LATEST_WRITE_MS = 10 * 60_000
 
-/** One intent and what the last look for its key brought. */
 interface Open {
   intent: Intent
   result: OrphanResult

@@ -41,9 +41,7 @@ const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
 const EXPIRY_MARGIN_MS = 1_000
 
-/**
- * Revokes `key` with itself, or with `credentials` if it may not (401, 403, 404), until that is verified or hopeless.
- */
+/** Revokes `key` with itself, or with `credentials` if it may not (401, 403, 404), until verified or hopeless. */
 export async function revokeAndVerify(key: KeyToRevoke, context: RevocationContext): Promise<RevocationResult> {
   const evidence: Evidence = { granted: false, rejected: false, missing: false, expired: false }
   const token = key.token !== null && isHeaderSafe(key.token) ? key.token : null

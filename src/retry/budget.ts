@@ -27,9 +27,8 @@ export interface Budget {
 /** Ends at `deadline`, or sooner if the job is cancelled. */
 export function createBudget(deadline: number, clock: Clock, cancellation?: Cancellation): Budget {
   const left = () => {
-    const requestedAt = cancellation?.requestedAt ?? null
-    const end = requestedAt === null ? deadline : Math.min(deadline, requestedAt + CANCEL.LAST_REQUEST_MS)
-    return Math.max(0, end - clock.now())
+    const cancelledAt = cancellation?.requestedAt ?? Infinity
+    return Math.max(0, Math.min(deadline, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
   }
   // A signal that already came must not end every later wait.
   const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
