@@ -68,7 +68,7 @@ describe('retry', () => {
     const budget =
       latest === undefined
         ? createBudget(deadline, clock)
-        : throttleBudget(deadline, latest, clock, (wait) => told.push(wait))
+        : throttleBudget({ deadline, latest, clock, onWait: (wait) => told.push(wait) })
     const done = retry(
       budget,
       () => 0.5,
