@@ -1,22 +1,27 @@
 // What the action costs a job: bytes to read and to download, time and memory against those of Node itself.
 //   npm run bench -- --rounds 100
 //   npm run bench -- --write          also writes the table of docs/performance.md
+//   npm run bench -- --against /tmp/dist     also runs another dist in each round, to compare two builds
 // Sizes are the same everywhere, and fail the run where they pass their limit. Times are not, and are only printed.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { startEmulator } from '../__tests__/support/emulator.ts'
 import { createJob } from '../__tests__/support/runner.ts'
 import { table, withTables } from '../scripts/tables.ts'
-import { LIMITS, sizes } from './sizes.ts'
+import { type Size, sizes } from './sizes.ts'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '40' }, write: { type: 'boolean', default: false } },
+  options: {
+    rounds: { type: 'string', default: '40' },
+    write: { type: 'boolean', default: false },
+    against: { type: 'string' },
+  },
 })
 const folder = mkdtempSync(join(tmpdir(), 'bench-'))
 
@@ -78,17 +83,21 @@ async function run(args: string[], env: Env): Promise<{ took: number; peak: numb
   return { took, peak: Number(/peak (\d+)/.exec(printed)?.[1]) }
 }
 
-const step = (name: string) => join(repository, `dist/${name}/index.js`)
+interface StepOptions {
+  nodeArgs?: string[]
+  dist?: string
+}
+const step = (name: string, dist = 'dist') => resolve(repository, dist, name, 'index.js')
 
-function runMain(api: Api, nodeArgs: string[] = []) {
+function runMain(api: Api, { nodeArgs = [], dist }: StepOptions = {}) {
   const env = stepEnv(api, { 'INPUT_API-KEY': api.apiKey, 'INPUT_API-URL': api.url })
-  return run([...nodeArgs, step('main')], env)
+  return run([...nodeArgs, step('main', dist)], env)
 }
 
-function runPost(api: Api, nodeArgs: string[] = []) {
+function runPost(api: Api, { nodeArgs = [], dist }: StepOptions = {}) {
   const saved = readFileSync(join(folder, 'GITHUB_STATE'), 'utf8')
   const record = saved.split('\n').findLast((line) => line.startsWith('{')) ?? ''
-  return run([...nodeArgs, step('post')], stepEnv(api, { STATE_record: record }))
+  return run([...nodeArgs, step('post', dist)], stepEnv(api, { STATE_record: record }))
 }
 
 function runNothing(nodeArgs: string[] = []) {
@@ -107,15 +116,30 @@ async function measureRound(http: Api, https: Api) {
   const bareHttp = (await runBareRequest(http)).took
   const main = (await runMain(http)).took
   const post = (await runPost(http)).took
+  const other = values.against ? { dist: resolve(values.against) } : {}
+  const otherMain = values.against ? (await runMain(http, other)).took : Number.NaN
+  const otherPost = values.against ? (await runPost(http, other)).took : Number.NaN
   const bareHttps = (await runBareRequest(https)).took
   const mainTls = (await runMain(https)).took
   await runPost(https)
   const hook = join(folder, 'peak.cjs')
   writeFileSync(hook, "process.on('exit', () => console.log('peak', process.resourceUsage().maxRSS))")
   const nothingPeak = (await runNothing(['-r', hook])).peak
-  const mainPeak = (await runMain(http, ['-r', hook])).peak
-  const postPeak = (await runPost(http, ['-r', hook])).peak
-  return { nothing, bareHttp, main, post, bareHttps, mainTls, nothingPeak, mainPeak, postPeak }
+  const mainPeak = (await runMain(http, { nodeArgs: ['-r', hook] })).peak
+  const postPeak = (await runPost(http, { nodeArgs: ['-r', hook] })).peak
+  return {
+    nothing,
+    bareHttp,
+    main,
+    post,
+    otherMain,
+    otherPost,
+    bareHttps,
+    mainTls,
+    nothingPeak,
+    mainPeak,
+    postPeak,
+  }
 }
 type Round = Awaited<ReturnType<typeof measureRound>>
 
@@ -176,14 +200,9 @@ const time = (of: keyof Round) =>
   )
 const whole = (bytes: number) => bytes.toLocaleString('en')
 
-const { main, post, together } = sizes()
-const archive = downloadSize()
-const DOWNLOAD = 100_000
-const gated: [what: string, bytes: number, limit: number][] = [
-  ['bytes that main loads', main, LIMITS.main],
-  ['bytes that post loads', post, LIMITS.post],
-  ['bytes of dist, to read', together, LIMITS.together],
-  ['bytes that a job downloads (git archive, gzip)', archive, DOWNLOAD],
+const gated: Size[] = [
+  ...sizes(),
+  { what: 'bytes that a job downloads (git archive, gzip)', bytes: downloadSize(), limit: 100_000 },
 ]
 type Row = [what: string, measured: string, limit: string, spread: string]
 /** A row of what differs from round to round. */
@@ -194,7 +213,7 @@ const timed = (what: string, [median, range]: [string, string], limit: string): 
   range,
 ]
 const rows: Row[] = [
-  ...gated.map(([what, bytes, limit]): Row => [what, whole(bytes), whole(limit), '']),
+  ...gated.map(({ what, bytes, limit }): Row => [what, whole(bytes), whole(limit), '']),
   ['requests of main, of post', `${mainRequests}, ${postRequests}`, '1, 2', ''],
   timed('main, to `node -e 0`', ratio('main', 'nothing'), '1.9, aim 1.7'),
   timed('post, to `node -e 0`', ratio('post', 'nothing'), '1.8, aim 1.6'),
@@ -209,6 +228,12 @@ const rows: Row[] = [
   timed('post, ms', time('post'), ''),
   timed('one bare https.request, ms', time('bareHttps'), ''),
   timed('main over TLS, ms', time('mainTls'), ''),
+  ...(values.against
+    ? [
+        timed(`main, to that of ${values.against}`, ratio('main', 'otherMain'), ''),
+        timed(`post, to that of ${values.against}`, ratio('post', 'otherPost'), ''),
+      ]
+    : []),
 ]
 
 const today = new Date().toISOString().slice(0, 10)
@@ -220,7 +245,7 @@ if (values.write) {
   writeFileSync(page, withTables(readFileSync(page, 'utf8'), { bench: report }))
 }
 
-for (const [what, bytes, limit] of gated) {
+for (const { what, bytes, limit } of gated) {
   if (bytes <= limit) continue
   console.error(`\nToo large: ${what}: ${whole(bytes)}, at most ${whole(limit)}.`)
   process.exitCode = 1

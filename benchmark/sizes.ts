@@ -1,17 +1,29 @@
 import { statSync } from 'node:fs'
+import { BUNDLES, type Bundle, foldersOf } from '../scripts/bundles.ts'
 
-/** The files of dist: what both steps use is in a third, once. */
-export const FILES = ['main', 'post', 'common'] as const
-
-const KIB = 1024
-
-/** The most bytes that each step may load, and that all of dist may hold. */
-export const LIMITS = { main: 72 * KIB, post: 72 * KIB, together: 96 * KIB }
-
-/** The bytes that each step loads, and those of all that a reader has to read, the common part once. */
-export function sizes(): Record<keyof typeof LIMITS, number> {
-  const [main, post, common] = FILES.map(
-    (part) => statSync(new URL(`../dist/${part}/index.js`, import.meta.url)).size,
-  ) as [number, number, number]
-  return { main: main + common, post: post + common, together: main + post + common }
+/** A size of a bundle, in bytes, beside its limit. */
+export interface Size {
+  what: string
+  bytes: number
+  limit: number
 }
+
+const bytesOf = (folder: string) => statSync(new URL(`../dist/${folder}/index.js`, import.meta.url)).size
+const total = (folders: string[]) => folders.map(bytesOf).reduce((sum, bytes) => sum + bytes, 0)
+
+/** What each entry of `bundle` loads, shared code included, and what all its files hold. */
+export function sizesOf(bundle: Bundle): Size[] {
+  const folders = foldersOf(bundle)
+  const shared = folders.filter((folder) => folder === bundle.shared)
+  return [
+    ...Object.keys(bundle.entries).map((entry) => ({
+      what: `bytes that ${entry} loads`,
+      bytes: total([entry, ...shared]),
+      limit: bundle.maxLoaded,
+    })),
+    { what: `bytes in ${folders.join(', ')}`, bytes: total(folders), limit: bundle.maxTotal },
+  ]
+}
+
+/** The sizes of everything in `dist`. */
+export const sizes = (): Size[] => Object.values(BUNDLES).flatMap(sizesOf)

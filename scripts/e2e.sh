@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs .github/workflows/e2e.yml under nektos/act, on this machine, without Docker and without the network.
-# Exits with 0 if every job ended as the workflow's last job demands and no key shows in the log; with 77 if act is missing.
+# Exits with 0 if every job ended as documented and the log shows no key, and with 77 if act is not installed.
 set -euo pipefail
 
 repository=$(cd "$(dirname "$0")/.." && pwd)
@@ -20,7 +20,7 @@ trap 'rm -rf "$scratch"' EXIT
 copy=$scratch/repository
 mkdir -p "$copy" "$scratch/home"
 
-# act runs in a copy: it wants a commit to name in its log, and must not touch this work tree.
+# act runs in a copy: it needs a commit for its log, and must not change this work tree.
 (
   cd "$repository"
   git ls-files --cached --others --exclude-standard -z | while IFS= read -r -d '' file; do
@@ -33,8 +33,8 @@ git -C "$copy" remote add origin https://github.com/OWNER/spherescout-ephemeral-
 git -C "$copy" add --all
 git -C "$copy" -c user.name=e2e -c user.email=e2e@localhost commit --quiet --message=e2e
 
-# act takes `node` from PATH, where a runner brings its own. It skips actions/checkout, so it fetches no action at all.
-# A home of its own keeps it from this user's settings and cache, and from asking which image to use.
+# act takes `node` from PATH, while a runner brings its own. It skips actions/checkout, so it downloads no action.
+# With a separate home, it ignores this user's settings and cache, and does not ask which image to use.
 log=$scratch/log
 cd "$copy"
 status=0
@@ -44,11 +44,11 @@ env -u GITHUB_TOKEN \
   "$act" push --workflows .github/workflows/e2e.yml --platform ubuntu-latest=-self-hosted \
   --no-cache-server --action-offline-mode --detect-event=false 2>&1 | tee "$log" || status=$?
 
-# act knows no continue-on-error for a job, so it ends with 1 because of the job that fails on purpose. What counts is
-# what the last job found; it compares every other job with what is documented.
+# act ignores continue-on-error of a job, so it ends with 1 because of the job that fails on purpose. What counts is the
+# last job, which compares every other job with what is documented.
 failed=0
-if ! grep -q '\[End to end/No live key is left *\].*Job succeeded' "$log"; then
-  echo "FAILED: the last job did not find every job as documented (act ended with $status)." >&2
+if ! grep -q '\[End to end/No valid key is left *\].*Job succeeded' "$log"; then
+  echo "FAILED: the last job found a job that did not end as documented (act ended with $status)." >&2
   failed=1
 fi
 if grep -E '\b[0-9a-f]{64}\b' "$log" | cut -c 1-60 >&2; then
@@ -59,5 +59,5 @@ if [ "$(grep -c 'The key reads: \*\*\*' "$log")" -ne 6 ]; then
   echo "FAILED: the key is not masked in each of the six places where it is printed." >&2
   failed=1
 fi
-if [ "$failed" -eq 0 ]; then echo "End to end: every job ended as documented, and no key shows in the log."; fi
+if [ "$failed" -eq 0 ]; then echo "End to end: every job ended as documented, and the log shows no key."; fi
 exit "$failed"

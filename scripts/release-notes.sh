@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the part of CHANGELOG.md that is about one version: release-notes.sh 1.2.3. Fails where there is none.
+# Prints the entry of one version in CHANGELOG.md: release-notes.sh 1.2.3. Fails if there is none.
 set -euo pipefail
 notes=$(awk -v version="$1" '
   /^## / || /^\[[^]]+\]: / { inside = index($0, "## [" version "]") == 1; next }

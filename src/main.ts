@@ -1,28 +1,31 @@
 // Wires the real runner, network, clock and signals into the main step.
-import { getInput, setFailed, setSecret } from '@actions/core'
-import { context } from '@actions/github'
-import { createKeyApi } from './api/key-api.ts'
+import { createCaller } from './api/call.ts'
+import { createIssuingApi } from './api/issuing-api.ts'
 import { createHttpClient } from './http/http-client.ts'
-import { networkSettings } from './http/network-settings.ts'
+import { logRequests } from './http/log-requests.ts'
+import { networkSettings, proxyLogins } from './http/network-settings.ts'
 import { proxyFor } from './http/proxy-for-url.ts'
 import { issueKey } from './protocol/issue-key.ts'
 import { CANCEL, createCancellation } from './retry/cancellation.ts'
 import { requireCommandFiles } from './runner/command-files.ts'
-import { explainMissingSecrets, readInputs } from './runner/inputs.ts'
-import { maskedForms } from './runner/masking.ts'
-import { runner } from './runner/runner.ts'
-import { bootedAt, certificateDigest, systemClock } from './util/system.ts'
+import { readInputs } from './runner/inputs.ts'
+import { MIN_CREDENTIAL_LENGTH, maskedForms } from './runner/masking.ts'
+import { explainMissingSecrets, readRunContext } from './runner/missing-secrets.ts'
+import { debugLog, failStep, getInput, runner } from './runner/runner.ts'
+import { bootedAt, systemClock } from './util/system.ts'
 import { userAgent } from './util/user-agent.ts'
 
 const cancellation = createCancellation(systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, cancellation.request)
-// Whatever still waits then, the runner is about to kill it; the record for post is already saved.
-cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), CANCEL.end).unref())
+// Exit before the runner kills this process; what the post step needs is already saved.
+cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), CANCEL.EXIT_MS).unref())
 
 async function run(): Promise<void> {
   try {
-    for (const form of maskedForms(getInput('api-key'))) setSecret(form)
-    const inputs = readInputs(getInput, explainMissingSecrets(context))
+    for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
+    for (const login of proxyLogins(process.env))
+      for (const form of maskedForms(login)) runner.setSecret(form)
+    const inputs = readInputs(getInput, () => explainMissingSecrets(readRunContext(process.env)))
     requireCommandFiles(process.env, [
       'GITHUB_STATE',
       'GITHUB_OUTPUT',
@@ -30,19 +33,20 @@ async function run(): Promise<void> {
     ])
     const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
     const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
+    const send = logRequests(createHttpClient(proxy), debugLog(), systemClock.now)
     await issueKey(inputs, {
-      api: createKeyApi(createHttpClient(proxy), inputs.apiUrl, agent, systemClock.now),
+      api: createIssuingApi(createCaller(send, agent, systemClock.now), inputs.apiUrl),
       clock: systemClock,
       random: Math.random,
       runner,
       cancellation,
       userAgent: agent,
       proxy,
-      settings: networkSettings(process.env, certificateDigest),
+      settings: networkSettings(process.env),
       bootedAt,
     })
   } catch (error) {
-    setFailed(error instanceof Error ? error.message : String(error))
+    failStep(error)
   }
 }
 

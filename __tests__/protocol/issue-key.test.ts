@@ -34,7 +34,7 @@ describe('a key on the good path', () => {
     expect(seen[0]).toMatchObject({ path: '/api/user/api-keys', credential: INPUTS.apiKey, timeout: 10_000 })
     expect(expiryOf(seen[0]?.body ?? '')).toBe(START + HOUR - 0.5 * 0.05 * HOUR)
     expect(traces.printed[0]).toMatch(
-      /^Created the API key .*valid until 2027-03-01 12:58:30 UTC \(58 min from now\)\. The post step revokes it/,
+      /^Created the API key .*valid until 2027-03-01 12:58:30 UTC \(for 58 min\)\. The post step revokes it/,
     )
     expect(traces.unmasked).toEqual([])
   })
@@ -78,7 +78,7 @@ describe('a key on the good path', () => {
     const run = await runMain({ inputs: { revoke: false } })
     expect(savedBy(run).keys).toEqual([expect.objectContaining({ keep: true })])
     expect(run.effects.at(-1)).toBe('saveState')
-    expect(run.traces.printed.join()).toContain('left to its expiry, as revoke is false')
+    expect(run.traces.printed.join()).toContain('It stays valid until it expires (`revoke: false`).')
   })
 })
 
@@ -107,7 +107,7 @@ describe('what fails after the key is there', () => {
   test('the summary: nothing else', async () => {
     const { error, traces, account } = await runMain({ failing: 'writeSummary' })
     expect(error).toBeNull()
-    expect(traces.printed).toContain('The job summary could not be written.')
+    expect(traces.printed).toContain('ENOSPC: no space left on device, writeSummary')
     expect(account.live()).toHaveLength(1)
   })
 
@@ -190,7 +190,7 @@ describe('what is handed over', () => {
     const [key] = account.keys()
     expect(traces.printed.at(-1)).toMatch(
       new RegExp(
-        '^### SphereScout key for this job\n\n\\| Key \\| Id \\| Created \\| Expires \\| Afterwards \\|\n' +
+        '^### SphereScout key for this job\n\n\\| API key \\| ID \\| Created \\| Expires \\| Status \\|\n' +
           `.*\n\\| \`${key?.token_key}\\.\\.\\.\` .*\\| ${fate} \\|\n$`,
       ),
     )

@@ -121,7 +121,7 @@ describe('a key', () => {
       /is left to its expiry at 2027-03-01 13:00:00 UTC, as revoke is false\.$/,
     )
     expect(traces.printed[1]).toContain('**Left to its expiry**, as revoke is false |')
-    expect(traces.printed[1]).toMatch(/^### SphereScout key after this job\n\n.* \| Ended \|\n/)
+    expect(traces.printed[1]).toMatch(/^### SphereScout key after this job\n\n.* \| Status \|\n/)
   })
 
   test('without a text is revoked with api-key, and the 204 has to do', async () => {

@@ -1,74 +1,135 @@
-import { readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
-import { FILES, LIMITS, sizes } from '../../benchmark/sizes.ts'
+import { parseAst } from 'rollup/parseAst'
+import { sizesOf } from '../../benchmark/sizes.ts'
+import { BUNDLED_PACKAGES, BUNDLES, type Bundle, foldersOf } from '../../scripts/bundles.ts'
 
-const read = (path: string) => readFileSync(new URL(`../../dist/${path}`, import.meta.url), 'utf8')
-const modules = (part: string) => read(`${part}/modules.txt`).trim().split('\n')
+const root = new URL('../../', import.meta.url)
+const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
+const modulesOf = (folder: string) => read(`dist/${folder}/modules.txt`).trim().split('\n')
 
-/** What a reader of dist has to trust besides src. A new one goes on this list only after somebody has read it. */
-const ACCEPTED = [
-  'node_modules/@actions/core/lib/command.js',
-  'node_modules/@actions/core/lib/core.js',
-  'node_modules/@actions/core/lib/file-command.js',
-  'node_modules/@actions/core/lib/utils.js',
-  'node_modules/@actions/github/lib/context.js',
-  'node_modules/@actions/github/lib/github.js',
-]
+/** What a user of each bundle has to trust besides src. Add a file only after reading it. */
+const ACCEPTED: Record<keyof typeof BUNDLES, string[]> = {
+  root: [],
+}
 
-test.each(Object.entries(LIMITS))('%s is no larger than %i bytes', (what, limit) => {
-  expect(sizes()[what as keyof typeof LIMITS]).toBeLessThanOrEqual(limit)
-})
+/** Node's modules that are loaded when a bundle starts. All others take long to load, so code asks for them when it uses them. */
+const LOADED_AT_START = ['fs', 'node:fs', 'os']
 
-test('nothing but src and accepted modules is in dist', () => {
-  const foreign = FILES.flatMap(modules).filter((name) => !name.startsWith('src/'))
-  expect(foreign.sort()).toEqual(ACCEPTED)
-})
+interface Node {
+  type: string
+  name?: string
+  value?: unknown
+  callee?: Node
+  property?: Node
+  arguments?: Node[]
+}
 
-test('dist holds the licences of the packages in it', () => {
-  const licences = read('licenses.txt')
-  const packages = ACCEPTED.map((name) => name.split('/').slice(1, 3).join('/'))
-  for (const name of new Set(packages)) expect(licences).toMatch(new RegExp(`^${name} \\d.*\\(MIT\\)$`, 'm'))
-})
+/** Every node of the syntax tree below `value`. */
+function nodesIn(value: unknown): Node[] {
+  if (value === null || typeof value !== 'object') return []
+  const own = 'type' in value && typeof value.type === 'string' ? [{ ...value, type: value.type }] : []
+  return [...own, ...Object.values(value).flatMap(nodesIn)]
+}
 
-test('each module is in one file of dist', () => {
-  const all = FILES.flatMap(modules)
-  expect(all).toHaveLength(new Set(all).size)
-})
+/** The first argument of every call of `name`, or of a method of that name: a text, or null where it is computed. */
+function argumentsTo(name: string, nodes: Node[]): unknown[] {
+  return nodes
+    .filter(
+      ({ type, callee }) =>
+        type === 'CallExpression' && [callee?.name, callee?.property?.name].includes(name),
+    )
+    .map(({ arguments: [first] = [] }) => first?.value ?? null)
+}
 
-describe.each(FILES)('dist/%s/index.js', (part) => {
-  const code = read(`${part}/index.js`)
+/** A documentation comment and the name of the function that follows it. */
+const DOCUMENTED_FUNCTION = /^(\/\*\*(?:(?!\*\/)[\s\S])*\*\/)\n(?:export )?(?:async )?function (\w+)/gm
 
-  test('takes in nothing at run time but Node’s own modules and the common part', () => {
-    const taken = [...code.matchAll(/\b(?:require|getBuiltinModule|import)\(([^)]*)\)|^import .*$/gm)]
-    const names = taken.map(([whole, name = whole]) => name.replace(/^'(?:node:)?|'$/g, ''))
-    const common = part === 'common' ? [] : ['../common/index.js']
-    const allowed = [...common, 'crypto', 'fs', 'os', 'http', 'https', 'timers/promises', 'tls']
-    expect(names.filter((name) => !allowed.includes(name))).toEqual([])
-    expect(names).toEqual(expect.arrayContaining(common))
+const bundles = Object.entries(BUNDLES) as [keyof typeof BUNDLES, Bundle][]
+
+describe.each(bundles)('the bundle %s', (name, bundle) => {
+  const folders = foldersOf(bundle)
+  const modules = folders.flatMap(modulesOf)
+
+  test.each(sizesOf(bundle))('has at most $limit $what', ({ bytes, limit }) => {
+    expect(bytes).toBeLessThanOrEqual(limit)
   })
 
-  test('is ASCII, so that Node keeps it in one byte a character (docs/performance.md)', () => {
-    expect(code.match(/[^\n\t\x20-\x7e]/g)).toBeNull()
+  test('contains nothing but src and accepted files of packages', () => {
+    expect(modules.filter((module) => !module.startsWith('src/')).sort()).toEqual(ACCEPTED[name])
   })
 
-  test('can be read: in lines, under the names of the source, with its comments', () => {
-    expect(Math.max(...code.split('\n').map((line) => line.length))).toBeLessThan(250)
-    expect(code.split('/**').length - 1).toBeGreaterThanOrEqual(8)
+  test('contains each module once', () => {
+    expect(modules).toHaveLength(new Set(modules).size)
+  })
+
+  describe.each(folders)('dist/%s/index.js', (folder) => {
+    const code = read(`dist/${folder}/index.js`)
+    const nodes = nodesIn(parseAst(code))
+
+    test('loads at its start only quick modules of Node, and the shared code', () => {
+      const others = argumentsTo('require', nodes).filter((path) => !LOADED_AT_START.includes(String(path)))
+      const own = new URL(`dist/${folder}/index.js`, root)
+      const expected =
+        bundle.shared === undefined || folder === bundle.shared ? [] : [`dist/${bundle.shared}/index.js`]
+      expect(others.map((path) => new URL(String(path), own).href)).toEqual(
+        expected.map((path) => new URL(path, root).href),
+      )
+    })
+
+    test('imports nothing else at run time', () => {
+      expect(nodes.filter(({ type }) => type.startsWith('Import'))).toEqual([])
+    })
+
+    test('is ASCII, so that Node keeps it in one byte per character (docs/performance.md)', () => {
+      expect(code.match(/[^\n\t\x20-\x7e]/g)).toBeNull()
+    })
+
+    test('has no line that is too long to read', () => {
+      expect(Math.max(...code.split('\n').map((line) => line.length))).toBeLessThan(250)
+    })
+  })
+
+  test('keeps the documentation of every function that it contains', () => {
+    const code = folders.map((folder) => read(`dist/${folder}/index.js`)).join('\n')
+    const sources = modules.filter((module) => module.startsWith('src/')).map(read)
+    const documented = sources.flatMap((source) => [...source.matchAll(DOCUMENTED_FUNCTION)])
+    const contained = documented.filter(([, , name]) => code.includes(`function ${name}(`))
+    expect(contained.length).toBeGreaterThan(10)
+    expect(contained.map(([, comment = '']) => comment).filter((comment) => !code.includes(comment))).toEqual(
+      [],
+    )
   })
 })
 
-test('what main and post say is what the comments of src say: none was lost on the way', () => {
-  const both = FILES.map((part) => read(`${part}/index.js`)).join('\n')
-  for (const name of [
-    'protocol/issue-key',
-    'protocol/revoke-keys',
-    'protocol/revoke-orphans',
-    'protocol/revoke-and-verify',
-    'protocol/intent',
-    'retry/backoff',
-  ]) {
-    const source = readFileSync(new URL(`../../src/${name}.ts`, import.meta.url), 'utf8')
-    for (const [comment] of source.matchAll(/\/\*\*[^/]*\*\/(?=\n(?:export )?(?:async )?function)/g))
-      expect(both).toContain(comment)
-  }
+test('dist contains no folder that is not part of a bundle', () => {
+  const expected = bundles.flatMap(([, bundle]) => foldersOf(bundle))
+  const found = readdirSync(new URL('dist', root), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('index.js'))
+    .map((path) => path.replaceAll('\\', '/').replace(/\/index\.js$/, ''))
+  expect(found.sort()).toEqual(expected.sort())
+})
+
+test('dist contains the licenses of the packages that it uses', () => {
+  const licenses = read('dist/licenses.txt')
+  const used = Object.values(ACCEPTED).flat()
+  for (const name of BUNDLED_PACKAGES.filter((name) => used.some((path) => path.includes(`/${name}/`))))
+    expect(licenses).toMatch(new RegExp(`^${name} \\d.*\\(MIT\\)$`, 'm'))
+})
+
+test('the archive of a release contains the actions, their source and the documents at the top, and nothing else', () => {
+  const git = (...args: string[]) => execFileSync('git', args, { cwd: fileURLToPath(root), encoding: 'utf8' })
+  const paths = git('ls-files', '--cached', '--others', '--exclude-standard').trim().split('\n')
+  const topLevel = [...new Set(paths.map((path) => path.split('/')[0] ?? ''))]
+  const attributes = git('check-attr', 'export-ignore', '--', ...topLevel)
+    .trim()
+    .split('\n')
+  const exported = topLevel.filter((name) => attributes.includes(`${name}: export-ignore: unspecified`))
+  expect(exported).toEqual(
+    expect.arrayContaining(['LICENSE', 'README.md', 'action.yml', 'dist', 'package.json']),
+  )
+  const expected = ['LICENSE', 'action.yml', 'audit', 'dist', 'package.json', 'rotate', 'src']
+  expect(exported.filter((name) => !expected.includes(name) && !name.endsWith('.md'))).toEqual([])
 })

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import fc from 'fast-check'
 import { parse } from 'yaml'
-import { explainMissingSecrets, readInputs } from '../../src/runner/inputs.ts'
+import { readInputs } from '../../src/runner/inputs.ts'
 
 const given =
   (inputs: Record<string, string>) =>
   (name: string): string =>
     inputs[name] ?? ''
-const read = (inputs: Record<string, string>) => readInputs(given({ 'api-key': 'key', ...inputs }))
+const read = (inputs: Record<string, string>) => readInputs(given({ 'api-key': 'long-lived-key', ...inputs }))
 
 /** The message with which an input is refused. */
 function refusal(inputs: Record<string, string>): string {
@@ -21,7 +21,7 @@ function refusal(inputs: Record<string, string>): string {
 }
 
 const DEFAULTS = {
-  apiKey: 'key',
+  apiKey: 'long-lived-key',
   expiresIn: 3_600_000,
   apiUrl: 'https://www.spherescout.io',
   exportEnv: '',
@@ -30,7 +30,7 @@ const DEFAULTS = {
   timeout: 120_000,
 }
 
-test('an input that is empty takes its default, which is the one of action.yml', () => {
+test('gives an empty input its default, which is the one of action.yml', () => {
   expect(read({})).toEqual(DEFAULTS)
   const { inputs } = parse(readFileSync(new URL('../../action.yml', import.meta.url), 'utf8'))
   const declared = Object.entries<{ default?: string }>(inputs).flatMap(([name, { default: value }]) =>
@@ -42,24 +42,71 @@ test('an input that is empty takes its default, which is the one of action.yml',
 
 describe('api-key', () => {
   test('is trimmed', () => {
-    expect(read({ 'api-key': ' \n key-1 \t' }).apiKey).toBe('key-1')
+    expect(read({ 'api-key': ' \n long-lived-key \t' }).apiKey).toBe('long-lived-key')
   })
 
-  test.each(['', ' ', '\n'])('is not empty (%j)', (value) => {
+  test.each(['', ' ', '\n'])('is refused with an example if it is %j', (value) => {
     expect(refusal({ 'api-key': value })).toMatch(
-      /^Input api-key is empty\. Is the secret defined.*secrets\.SPHERESCOUT_API_KEY/,
+      /^Input api-key is empty\. Check that the secret.*secrets: inherit.*secrets\.SPHERESCOUT_API_KEY/,
     )
-    expect(() => readInputs(given({}), 'Because.')).toThrow('Input api-key is empty. Because. For example')
   })
 
-  test('holds nothing but visible ASCII, and is never echoed', () => {
+  test('is explained by the run if it is empty, and only then', () => {
+    const explain = jest.fn(() => 'Because.')
+    expect(() => readInputs(given({}), explain)).toThrow('Input api-key is empty. Because. For example')
+    readInputs(given({ 'api-key': 'long-lived-key' }), explain)
+    expect(explain).toHaveBeenCalledTimes(1)
+  })
+
+  test('is said to have a hyphen if the workflow sets api_key', () => {
+    expect(refusal({ 'api-key': '', api_key: 'long-lived-key' })).toMatch(
+      /^Input api-key is empty\. The workflow sets api_key; the name has a hyphen\./,
+    )
+  })
+
+  test.each([
+    ['***', 'contains only asterisks'],
+    ['"0123456789abcdef"', 'begins with a quote'],
+    ["'0123456789abcdef'", 'begins with a quote'],
+    ['`0123456789abcdef`', 'begins with a quote'],
+    ['{"key":"0123456789abcdef"}', 'begins with {'],
+    ['{\n"key":"0123456789abcdef"\n}', 'begins with {'],
+    ['$SPHERESCOUT_API_KEY', 'begins with $'],
+    ['$' + '{{ secrets.SPHERESCOUT_API_KEY }}', 'begins with $'],
+    ['Bearer 0123456789abcdef', 'begins with the name of an HTTP header'],
+    ['Authorization: Bearer 0123456789abcdef', 'begins with the name of an HTTP header'],
+    ['SPHERESCOUT_API_KEY=0123456789abcdef', 'has the form NAME=VALUE'],
+    ['api-key = 0123456789abcdef', 'has the form NAME=VALUE'],
+    ['true', 'is shorter than 8 characters'],
+    ['1234567', 'is shorter than 8 characters'],
+    ['01234567 89abcdef', 'contains white space'],
+    ['01234567\n89abcdef', 'contains white space'],
+    ['0123456789abcdef\u200b', 'contains white space, a control character or a non-ASCII character'],
+  ])('is refused without being shown if it is %j', (value, fault) => {
+    const message = refusal({ 'api-key': value })
+    expect(message).toContain(`Input api-key ${fault}`)
+    expect(message).toContain('(its value is not shown). Save the secret again')
+    for (const part of ['0123456', '89abcdef', 'true', '***']) expect(message).not.toContain(part)
+  })
+
+  test.each(['12345678', 'abcdefghijkl==', 'eyJhbGciOi.eyJzdWIi.c2ln', 'bearer-of-news', 'sk_live-1:2/3+4'])(
+    'is accepted if it is %j',
+    (value) => {
+      expect(read({ 'api-key': value }).apiKey).toBe(value)
+    },
+  )
+
+  test('is either sent as it is, in visible ASCII, or refused without being shown', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', minLength: 1 }), (value) => {
-        if (/^[\x21-\x7e]+$/.test(value.trim())) expect(read({ 'api-key': value }).apiKey).toBe(value.trim())
-        else {
-          const message = refusal({ 'api-key': value })
-          expect(message).toContain('Input api-key')
-          if (value.trim().length > 3) expect(message).not.toContain(value.trim())
+        const trimmed = value.trim()
+        try {
+          expect(read({ 'api-key': value }).apiKey).toBe(trimmed)
+          expect(trimmed).toMatch(/^[\x21-\x7e]{8,}$/)
+        } catch (error) {
+          const { message } = error as Error
+          expect(message).toMatch(/^Input api-key /)
+          if (trimmed.length > 7) expect(message).not.toContain(trimmed)
         }
       }),
     )
@@ -82,7 +129,7 @@ describe('durations', () => {
     ['1h30m', null],
     ['', 3_600_000],
     [`${'1'.repeat(101)}h`, null],
-  ])('expires-in: %j', (value, expected) => {
+  ])('reads expires-in: %j as %j ms (null: refuses it)', (value, expected) => {
     if (expected === null)
       expect(refusal({ 'expires-in': value })).toMatch(/^Input expires-in is .*For example: expires-in: 30m$/)
     else expect(read({ 'expires-in': value }).expiresIn).toBe(expected)
@@ -94,13 +141,13 @@ describe('durations', () => {
     ['999ms', null],
     ['31m', null],
     ['1000', null],
-  ])('timeout: %j', (value, expected) => {
+  ])('reads timeout: %j as %j ms (null: refuses it)', (value, expected) => {
     if (expected === null)
       expect(refusal({ timeout: value })).toMatch(/^Input timeout is .*For example: timeout: 2m$/)
     else expect(read({ timeout: value }).timeout).toBe(expected)
   })
 
-  test('whatever is accepted lies within the bounds', () => {
+  test('never accepts a duration out of bounds', () => {
     const text = fc.oneof(
       fc.string(),
       fc
@@ -137,7 +184,7 @@ describe('api-url', () => {
     ['http://localhost:8080', 'http://localhost:8080'],
     ['http://127.1.2.3', 'http://127.1.2.3'],
     ['http://[::1]:99/', 'http://[::1]:99'],
-  ])('%s', (value, url) => {
+  ])('reads %s as %s', (value, url) => {
     expect(read({ 'api-url': value }).apiUrl).toBe(url)
   })
 
@@ -151,7 +198,7 @@ describe('api-url', () => {
     ['https://:password@example.org', /a user name, password,/],
     ['https://example.org?', /query or fragment/],
     ['https://example.org/#', /query or fragment/],
-  ])('not %s', (value, says) => {
+  ])('refuses %s without showing a password', (value, says) => {
     const message = refusal({ 'api-url': value })
     expect(message).toMatch(says)
     expect(message).toMatch(/^Input api-url .*For example: api-url: https:\/\/www\.spherescout\.io$/)
@@ -160,7 +207,7 @@ describe('api-url', () => {
 })
 
 describe('export-env', () => {
-  test.each(['SPHERESCOUT_API_KEY', '_x1', 'CI_KEY', 'MY_PATH', 'GITHUBKEY'])('%s', (name) => {
+  test.each(['SPHERESCOUT_API_KEY', '_x1', 'CI_KEY', 'MY_PATH', 'GITHUBKEY'])('accepts %s', (name) => {
     expect(read({ 'export-env': name }).exportEnv).toBe(name)
   })
 
@@ -175,13 +222,13 @@ describe('export-env', () => {
     'ACTIONS_X',
     'STATE_record',
     'INPUT_X',
-  ])('not %s, which is reserved', (name) => {
+  ])('refuses %s, which is reserved', (name) => {
     expect(refusal({ 'export-env': name })).toMatch(
       /^Input export-env is .*reserved for the runner.*SPHERESCOUT_API_KEY$/,
     )
   })
 
-  test.each(['1A', 'A-B', 'A B', 'A=B', 'A\nB', 'Ä'])('not %j, which is no name', (name) => {
+  test.each(['1A', 'A-B', 'A B', 'A=B', 'A\nB', 'Ä'])('refuses %j, which is not a name', (name) => {
     expect(refusal({ 'export-env': name })).toContain('not a name for an environment variable')
   })
 })
@@ -194,54 +241,21 @@ describe('choices', () => {
     ['false', false],
     ['False', false],
     ['FALSE', false],
-  ])('revoke: %s', (value, revoke) => {
+  ])('reads revoke: %s as %j', (value, revoke) => {
     expect(read({ revoke: value }).revoke).toBe(revoke)
   })
 
-  test.each(['yes', '0', 'truely', 'not false'])('not revoke: %s', (value) => {
+  test.each(['yes', '0', 'truely', 'not false'])('refuses revoke: %s', (value) => {
     expect(refusal({ revoke: value })).toContain('it must be true or false')
   })
 
-  test('on-revoke-failure', () => {
+  test('reads on-revoke-failure in any case, and nothing but its choices', () => {
     expect(read({ 'on-revoke-failure': 'fail' }).onRevokeFailure).toBe('fail')
     expect(read({ 'on-revoke-failure': 'Warn' }).onRevokeFailure).toBe('warn')
     expect(refusal({ 'on-revoke-failure': 'warning' })).toContain('it must be warn or fail')
   })
 
-  test('a long value is not repeated whole', () => {
+  test('shows only the start of a long value', () => {
     expect(refusal({ revoke: 'x'.repeat(500) }).length).toBeLessThan(200)
-  })
-})
-
-describe('why a run was given no secrets', () => {
-  const repo = (full_name: string) => ({ repo: { full_name } })
-  const pull = (head: string, base: string) => ({ pull_request: { head: repo(head), base: repo(base) } })
-
-  test.each([
-    [
-      'a fork',
-      { eventName: 'pull_request', actor: 'a', payload: pull('b/r', 'a/r') },
-      /pull request from a fork/,
-    ],
-    [
-      'a deleted fork',
-      {
-        eventName: 'pull_request',
-        actor: 'a',
-        payload: { pull_request: { head: { repo: null }, base: repo('a/r') } },
-      },
-      /fork/,
-    ],
-    ['Dependabot', { eventName: 'push', actor: 'dependabot[bot]', payload: {} }, /Dependabot/],
-  ])('%s', (_, run, says) => {
-    expect(explainMissingSecrets(run)).toMatch(says)
-  })
-
-  test.each([
-    ['the same repository', { eventName: 'pull_request', actor: 'a', payload: pull('a/r', 'a/r') }],
-    ['pull_request_target', { eventName: 'pull_request_target', actor: 'a', payload: pull('b/r', 'a/r') }],
-    ['a push', { eventName: 'push', actor: 'a', payload: {} }],
-  ])('not %s', (_, run) => {
-    expect(explainMissingSecrets(run)).toBeNull()
   })
 })

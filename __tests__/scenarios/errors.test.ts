@@ -159,14 +159,14 @@ describe('an answer that cannot be used', () => {
 describe('an input that cannot be used', () => {
   const cases: [Record<string, string>, RegExp][] = [
     [{ 'api-key': ' \n' }, /Input api-key is empty.*secrets\.SPHERESCOUT_API_KEY/],
-    [{ 'api-key': 'two words' }, /Input api-key holds white space/],
+    [{ 'api-key': 'two words' }, /Input api-key contains white space/],
     [{ 'expires-in': '60' }, /Input expires-in is "60": a number needs a unit.*expires-in: 30m/],
     [{ 'expires-in': '59s' }, /at least 1 minute/],
     [{ 'expires-in': '6d' }, /at most 5 days/],
     [{ 'expires-in': 'soon' }, /not a duration/],
     [{ timeout: '31m' }, /Input timeout.*at most 30 minutes/],
     [{ 'api-url': 'http://www.spherescout.io' }, /Input api-url must start with https/],
-    [{ 'api-url': 'https://me:secret@www.spherescout.io' }, /Input api-url holds a user name, password,/],
+    [{ 'api-url': 'https://me:secret@www.spherescout.io' }, /Input api-url contains a user name, password,/],
     [{ 'api-url': 'https://www.spherescout.io/?a=b' }, /query or fragment/],
     [{ 'api-url': 'spherescout' }, /not a URL/],
     [{ 'export-env': 'NODE_OPTIONS' }, /reserved for the runner/],
@@ -193,6 +193,6 @@ describe('an input that cannot be used', () => {
 
   test('an empty api-key in a run by Dependabot', async () => {
     const message = await failure({ job: { actor: 'dependabot[bot]' }, inputs: SECRETS_AS_EMPTY })
-    expect(message).toContain('started by Dependabot')
+    expect(message).toContain('Dependabot started this run')
   })
 })

@@ -304,7 +304,7 @@ async function runMain(
     count('signal')
     signalledAt = time.now()
     cancellation.request()
-    time.after(subject.CANCEL.end, () => {
+    time.after(subject.CANCEL.EXIT_MS, () => {
       if (!settled && process.alive) violation('main had not ended 7 s after the signal')
       process.kill()
     })

@@ -1,478 +1,284 @@
 'use strict'
-const { appendFileSync, readFileSync } = require('node:fs')
-/**
- * Sanitizes an input into a string so it can be passed into issueCommand safely
- * @param input input to sanitize into a string
- */
-function toCommandValue(input) {
-	if (input === null || input === undefined) {
-		return ''
-	} else if (typeof input === 'string' || input instanceof String) {
-		return input
-	}
-	return JSON.stringify(input)
-}
-/**
- *
- * @param annotationProperties
- * @returns The command properties to send with the actual annotation command
- * See IssueCommandProperties: https://github.com/actions/runner/blob/main/src/Runner.Worker/ActionCommandManager.cs#L646
- */
-function toCommandProperties(annotationProperties) {
-	if (!Object.keys(annotationProperties).length) {
-		return {}
-	}
-	return {
-		title: annotationProperties.title,
-		file: annotationProperties.file,
-		line: annotationProperties.startLine,
-		endLine: annotationProperties.endLine,
-		col: annotationProperties.startColumn,
-		endColumn: annotationProperties.endColumn,
-	}
-}
 
-/**
- * Issues a command to the GitHub Actions runner
- *
- * @param command - The command name to issue
- * @param properties - Additional properties for the command (key-value pairs)
- * @param message - The message to include with the command
- * @remarks
- * This function outputs a specially formatted string to stdout that the Actions
- * runner interprets as a command. These commands can control workflow behavior,
- * set outputs, create annotations, mask values, and more.
- *
- * Command Format:
- *   ::name key=value,key=value::message
- *
- * @example
- * ```typescript
- * // Issue a warning annotation
- * issueCommand('warning', {}, 'This is a warning message');
- * // Output: ::warning::This is a warning message
- *
- * // Set an environment variable
- * issueCommand('set-env', { name: 'MY_VAR' }, 'some value');
- * // Output: ::set-env name=MY_VAR::some value
- *
- * // Add a secret mask
- * issueCommand('add-mask', {}, 'secretValue123');
- * // Output: ::add-mask::secretValue123
- * ```
- *
- * @internal
- * This is an internal utility function that powers the public API functions
- * such as setSecret, warning, error, and exportVariable.
- */
-function issueCommand(command, properties, message) {
-	const cmd = new Command(command, properties, message)
-	process.stdout.write(cmd.toString() + require('os').EOL)
-}
-const CMD_STRING = '::'
-class Command {
-	constructor(command, properties, message) {
-		if (!command) {
-			command = 'missing.command'
-		}
-		this.command = command
-		this.properties = properties
-		this.message = message
-	}
-	toString() {
-		let cmdStr = CMD_STRING + this.command
-		if (this.properties && Object.keys(this.properties).length > 0) {
-			cmdStr += ' '
-			let first = true
-			for (const key in this.properties) {
-				if (this.properties.hasOwnProperty(key)) {
-					const val = this.properties[key]
-					if (val) {
-						if (first) {
-							first = false
-						} else {
-							cmdStr += ','
-						}
-						cmdStr += `${key}=${escapeProperty(val)}`
-					}
-				}
-			}
-		}
-		cmdStr += `${CMD_STRING}${escapeData(this.message)}`
-		return cmdStr
-	}
-}
-function escapeData(s) {
-	return toCommandValue(s).replace(/%/g, '%25').replace(/\r/g, '%0D').replace(/\n/g, '%0A')
-}
-function escapeProperty(s) {
-	return toCommandValue(s)
-		.replace(/%/g, '%25')
-		.replace(/\r/g, '%0D')
-		.replace(/\n/g, '%0A')
-		.replace(/:/g, '%3A')
-		.replace(/,/g, '%2C')
-}
+const node_fs = require('node:fs')
 
-// For internal use, subject to change.
-function issueFileCommand(command, message) {
-	const filePath = process.env[`GITHUB_${command}`]
-	if (!filePath) {
-		throw new Error(`Unable to find environment variable for file command ${command}`)
-	}
-	if (!require('fs').existsSync(filePath)) {
-		throw new Error(`Missing file at path: ${filePath}`)
-	}
-	require('fs').appendFileSync(filePath, `${toCommandValue(message)}${require('os').EOL}`, {
-		encoding: 'utf8',
-	})
-}
-function prepareKeyValueMessage(key, value) {
-	const delimiter = `ghadelimiter_${(require('crypto')).randomUUID()}`
-	const convertedValue = toCommandValue(value)
-	// These should realistically never happen, but just in case someone finds a
-	// way to exploit uuid generation let's not allow keys or values that contain
-	// the delimiter.
-	if (key.includes(delimiter)) {
-		throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter}"`)
-	}
-	if (convertedValue.includes(delimiter)) {
-		throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`)
-	}
-	return `${key}<<${delimiter}${require('os').EOL}${convertedValue}${require('os').EOL}${delimiter}`
-}
-
+/** Kinds that no retry changes. */
+const PERMANENT = ['certificate', 'proxy', 'protocol']
 /**
- * The code to exit an action
+ * A request without a usable response. `mayHaveActed` is false only if nothing of the request can have reached the
+ * server (no name, no connection, no completed TLS handshake). `retryable`: sending it again can help.
  */
-var ExitCode
-;(function (ExitCode) {
-	/**
-	 * A code indicating that the action was successful
-	 */
-	ExitCode[(ExitCode['Success'] = 0)] = 'Success'
-	/**
-	 * A code indicating that the action was a failure
-	 */
-	ExitCode[(ExitCode['Failure'] = 1)] = 'Failure'
-})(ExitCode || (ExitCode = {}))
-// Variables
-/**
- * Sets env variable for this action and future actions in the job
- * @param name the name of the variable to set
- * @param val the value of the variable. Non-string values will be converted to a string via JSON.stringify
- */
-function exportVariable(name, val) {
-	const convertedVal = toCommandValue(val)
-	process.env[name] = convertedVal
-	const filePath = process.env['GITHUB_ENV'] || ''
-	if (filePath) {
-		return issueFileCommand('ENV', prepareKeyValueMessage(name, val))
-	}
-	issueCommand('set-env', { name }, convertedVal)
-}
-/**
- * Registers a secret which will get masked from logs
- *
- * @param secret - Value of the secret to be masked
- * @remarks
- * This function instructs the Actions runner to mask the specified value in any
- * logs produced during the workflow run. Once registered, the secret value will
- * be replaced with asterisks (***) whenever it appears in console output, logs,
- * or error messages.
- *
- * This is useful for protecting sensitive information such as:
- * - API keys
- * - Access tokens
- * - Authentication credentials
- * - URL parameters containing signatures (SAS tokens)
- *
- * Note that masking only affects future logs; any previous appearances of the
- * secret in logs before calling this function will remain unmasked.
- *
- * @example
- * ```typescript
- * // Register an API token as a secret
- * const apiToken = "abc123xyz456";
- * setSecret(apiToken);
- *
- * // Now any logs containing this value will show *** instead
- * console.log(`Using token: ${apiToken}`); // Outputs: "Using token: ***"
- * ```
- */
-function setSecret(secret) {
-	issueCommand('add-mask', {}, secret)
-}
-/**
- * Gets the value of an input.
- * Unless trimWhitespace is set to false in InputOptions, the value is also trimmed.
- * Returns an empty string if the value is not defined.
- *
- * @param     name     name of the input to get
- * @param     options  optional. See InputOptions.
- * @returns   string
- */
-function getInput(name, options) {
-	const val = process.env[`INPUT_${name.replace(/ /g, '_').toUpperCase()}`] || ''
-	if (options && options.required && !val) {
-		throw new Error(`Input required and not supplied: ${name}`)
-	}
-	if (options && options.trimWhitespace === false) {
-		return val
-	}
-	return val.trim()
-}
-/**
- * Sets the value of an output.
- *
- * @param     name     name of the output to set
- * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
- */
-function setOutput(name, value) {
-	const filePath = process.env['GITHUB_OUTPUT'] || ''
-	if (filePath) {
-		return issueFileCommand('OUTPUT', prepareKeyValueMessage(name, value))
-	}
-	process.stdout.write(require('os').EOL)
-	issueCommand('set-output', { name }, toCommandValue(value))
-}
-// Results
-/**
- * Sets the action status to failed.
- * When the action exits it will be with an exit code of 1
- * @param message add error issue message
- */
-function setFailed(message) {
-	process.exitCode = ExitCode.Failure
-	error(message)
-}
-/**
- * Adds an error issue
- * @param message error issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function error(message, properties = {}) {
-	issueCommand(
-		'error',
-		toCommandProperties(properties),
-		message instanceof Error ? message.toString() : message,
-	)
-}
-/**
- * Adds a warning issue
- * @param message warning issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function warning(message, properties = {}) {
-	issueCommand(
-		'warning',
-		toCommandProperties(properties),
-		message instanceof Error ? message.toString() : message,
-	)
-}
-/**
- * Writes info to log with console.log.
- * @param message info message
- */
-function info(message) {
-	process.stdout.write(message + require('os').EOL)
-}
-// Wrapper action state
-/**
- * Saves state for current action, the state can only be retrieved by this action's post job execution.
- *
- * @param     name     name of the state to store
- * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
- */
-function saveState(name, value) {
-	const filePath = process.env['GITHUB_STATE'] || ''
-	if (filePath) {
-		return issueFileCommand('STATE', prepareKeyValueMessage(name, value))
-	}
-	issueCommand('save-state', { name }, toCommandValue(value))
-}
-/**
- * Gets the value of an state set by this action's main execution.
- *
- * @param     name     name of the state to get
- * @returns   string
- */
-function getState(name) {
-	return process.env[`STATE_${name}`] || ''
-}
-
-/** There is no tunnel, so nothing of the request itself was sent. `lasting` says that asking again will not help. */
-class ProxyError extends Error {
-	permanent
-	constructor(message, permanent) {
+class HttpError extends Error {
+	kind
+	mayHaveActed
+	retryable
+	constructor(kind, mayHaveActed, message, retryable = !PERMANENT.includes(kind)) {
 		super(message)
-		this.permanent = permanent
+		this.kind = kind
+		this.mayHaveActed = mayHaveActed
+		this.retryable = retryable
 	}
 }
+/** The first byte of a TLS alert; no HTTP response starts with it. */
+const TLS_ALERT = 0x15
+/** Node's codes for a certificate that was not accepted. */
+const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
+const CERTIFICATE_HINTS = [
+	[
+		/GET_ISSUER|SELF_SIGNED|LEAF/,
+		'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA',
+	],
+	[/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
+	[/ALTNAME|HOSTNAME/, 'it is for another host'],
+]
+/**
+ * Describes an error of Node's for the person who has to fix the network. `connected`: the connection was complete, TLS
+ * included. `via` names the proxy, if there is one.
+ */
+function describeError(error, connected, via = '') {
+	const list = (error.errors ?? [error]).map(({ code }) => code ?? 'closed early')
+	// EPROTO says nothing by itself; OpenSSL's reason is in the message.
+	if (list[0] === 'EPROTO') list.push(/SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1] ?? 'TLS')
+	const codes = [...new Set(list)].join(', ')
+	const failure = (kind, what, hint = '', acted = connected, retryable) =>
+		new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`, retryable)
+	// It ends the server's handshake, so no request was read, even if our handshake was complete (TLS 1.3).
+	if (/alert.(certificate.required|bad.certificate)/i.test(codes))
+		return failure('certificate', 'requires a client certificate', '', false)
+	if (error.rawPacket?.[0] === TLS_ALERT)
+		return failure('protocol', 'requires TLS on this port', 'use https://', false)
+	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
+	if (connected) return failure('cut', 'closed the connection before it answered')
+	if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', 'check its spelling')
+	if (codes === 'EAI_AGAIN') return failure('dns', 'its name could not be resolved')
+	if (CERTIFICATE.test(codes)) {
+		const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1]
+		return failure('certificate', 'its certificate was not accepted', hint)
+	}
+	if (/wrong.version.number|packet.length/i.test(codes))
+		return failure('protocol', 'does not speak TLS on this port')
+	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
+	// A load balancer that restarts ends handshakes too, but not with these two.
+	const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
+	const hint = refused ? 'it may require a client certificate' : ''
+	return failure('refused', 'the TLS handshake failed', hint, false, !refused)
+}
+
+/** The variables by which Node decides which certificate authorities it trusts. */
+const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
+/** The variables that name a proxy, or the hosts that need none; each is read in both cases. */
+const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [
+	name,
+	name.toLowerCase(),
+])
+/** The variables above that are set, with their values. */
+function networkSettings(env) {
+	return Object.fromEntries(
+		[...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
+	)
+}
+/**
+ * What to mask of the logins in the proxy variables: each password and `user:password`, as written and decoded.
+ * Malformed addresses are read too, as they are saved too.
+ */
+function proxyLogins(env) {
+	const logins = PROXIES.flatMap((name) => {
+		const [, user = '', password] =
+			/^\s*(?:[a-z][a-z\d+.-]*:\/\/)?([^:]*?)(?::(.*))?@/is.exec(env[name] ?? '') ?? []
+		if (password) return [password, `${user}:${password}`]
+		// Without a password, it may be a token; but to mask a name such as `ci` would ruin the log.
+		return user.length < 8 ? [] : [user]
+	})
+	return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
+}
+/** decodeURIComponent; the text itself if it is not encoded. */
+function percentDecoded(text) {
+	try {
+		return decodeURIComponent(text)
+	} catch {
+		return text
+	}
+}
+
+/** How long one address of a host gets before the next one is tried. Node's 250 ms are too short for a slow line. */
+const ADDRESS_TIMEOUT_MS = 3_000
 /**
  * A `createConnection` for Node's agents that reaches every host through a CONNECT tunnel of `proxy`, with TLS inside
- * it where `secure`. Node's own `proxyEnv` would do, but came with 24.5, and the oldest runner with node24 ships
+ * it if `secure`. Node's own `proxyEnv` would do, but came with 24.5, and the oldest runner with node24 ships
  * 24.4 (on 32-bit ARM, Node 20).
  */
 function tunnelThrough(proxy, secure) {
+	const { host } = new URL(proxy)
 	return (options, connected) => {
-		const refuse = (message, permanent) => connected?.(new ProxyError(message, permanent), undefined)
-		if (!URL.canParse(proxy) || !/^https?:$/.test(new URL(proxy).protocol)) {
-			refuse('the proxy in HTTPS_PROXY or HTTP_PROXY is not an http or https address', true)
-			return
-		}
-		const { protocol, host, hostname, port, username, password } = new URL(proxy)
-		const target = `${bracketed(String(options.host))}:${options.port}`
-		const login = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')
-		const open = protocol === 'https:' ? require('node:https').request : require('node:http').request
-		open({
-			method: 'CONNECT',
-			host: hostname.replace(/^\[|\]$/g, ''),
-			port: port || (protocol === 'https:' ? 443 : 80),
-			path: target,
-			headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
-			agent: false,
-			rejectUnauthorized: true,
-		})
-			// The request that wants the tunnel has a deadline; a proxy that never answers must not outlive it.
+		const refuse = (error) => connected?.(error, undefined)
+		requestTunnel(proxy, `${bracketed(String(options.host))}:${options.port}`)
+			// The request that needs the tunnel has a deadline; a proxy that never answers must not outlive it.
 			.once('socket', (socket) => socket.unref())
-			.once('connect', (answer, socket) => {
-				const status = answer.statusCode ?? 0
-				if (status === 200) {
-					socket.ref()
-					connected?.(null, secure ? require('node:tls').connect({ ...options, socket }) : socket)
+			.once('connect', ({ statusCode = 0 }, socket) => {
+				if (statusCode < 200 || statusCode > 299) {
+					socket.destroy()
+					refuse(refusal(host, statusCode))
 					return
 				}
-				socket.destroy()
-				const hint = status === 407 ? '; it wants a login, as in http://USER:PASSWORD@HOST:PORT' : ''
-				const permanent = status < 500 && status !== 408 && status !== 429
-				refuse(`the proxy ${host} refused the tunnel with status ${status}${hint}`, permanent)
+				socket.ref()
+				const { connect } = process.getBuiltinModule('node:tls')
+				connected?.(null, secure ? connect({ ...options, socket }) : socket)
 			})
-			.on('error', (error) =>
-				refuse(`the proxy ${host} could not be reached (${error.code ?? 'closed early'})`, false),
-			)
+			.on('error', (error) => {
+				const { kind, message, retryable } = describeError(error, false)
+				refuse(new HttpError(kind, false, `the proxy ${host}: ${message}`, retryable))
+			})
 			.end()
 		return
 	}
 }
-function decoded(part) {
-	try {
-		return decodeURIComponent(part)
-	} catch {
-		return part
+function requestTunnel(proxy, target) {
+	const { protocol, hostname, port, username, password } = new URL(proxy)
+	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
+	const options = {
+		method: 'CONNECT',
+		host: hostname.replace(/^\[|\]$/g, ''),
+		port: port || (protocol === 'https:' ? 443 : 80),
+		path: target,
+		headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
+		agent: false,
+		rejectUnauthorized: true,
+		autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
 	}
+	return nodeModule(protocol).request(options)
+}
+/** Node's module for `http:` or `https:`, loaded when it is needed. */
+function nodeModule(protocol) {
+	return protocol === 'https:'
+		? process.getBuiltinModule('node:https')
+		: process.getBuiltinModule('node:http')
+}
+function refusal(host, status) {
+	const hint = status === 407 ? '; it requires a login, as in http://USER:PASSWORD@HOST:PORT' : ''
+	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
+	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
+	return new HttpError(permanent ? 'proxy' : 'refused', false, message)
 }
 function bracketed(host) {
 	return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }
 
-/**
- * A request that got no usable answer. `mayHaveActed` is the fact that matters for a key: false only where nothing
- * of the request can have reached the server (no name, no connection, no completed TLS handshake).
- */
-class HttpError extends Error {
-	fault
-	mayHaveActed
-	constructor(fault, mayHaveActed, message) {
-		super(message)
-		this.fault = fault
-		this.mayHaveActed = mayHaveActed
-	}
-}
 const MAX_RESPONSE_BYTES = 1024 * 1024
+/** With the usual backoff, 3.5 s at most: a resolver may be wrong for a moment. */
+const MAX_UNKNOWN_HOST = 4
 /**
- * A Send over real sockets, kept open between requests, through `proxy` (a URL; empty for none). Certificates are
- * always verified: an agent's option to do so outranks NODE_TLS_REJECT_UNAUTHORIZED.
+ * An HttpClient over real sockets, through `proxy` (a URL; empty for none). Connections are reused, but not for a POST:
+ * one that the server has just closed looks like a lost response to a create. Certificates are always verified: the
+ * agent's option outranks NODE_TLS_REJECT_UNAUTHORIZED. The fourth POST to a name that does not exist is not retryable.
  */
 function createHttpClient(proxy) {
 	const agents = {}
-	return (request) => {
+	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
+	let unknownHost = 0
+	return async (request) => {
 		const { protocol } = request.url
-		agents[protocol] ??= createAgent(protocol, proxy)
-		return exchange(request, agents[protocol], proxy)
+		const creates = request.method === 'POST'
+		const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
+		agents[protocol] = agent
+		return exchange(request, agent, via).catch((error) => {
+			// Any other request is about a key, so the name did exist, and may come back.
+			if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+			throw error
+		})
 	}
 }
 function createAgent(protocol, proxy) {
-	const secure = protocol === 'https:'
+	const { Agent } = nodeModule(protocol)
 	const options = { keepAlive: true, rejectUnauthorized: true }
-	const agent = secure
-		? new (require('node:https').Agent)(options)
-		: new (require('node:http').Agent)(options)
-	if (proxy) agent.createConnection = tunnelThrough(proxy, secure)
+	const agent = new Agent(options)
+	if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
 	return agent
 }
-function exchange(request, agent, proxy) {
+function exchange(request, agent, via) {
 	return new Promise((resolve, reject) => {
-		const { url, method, headers, body, cancel } = request
-		const secure = url.protocol === 'https:'
-		const options = { method, headers, agent }
-		const started = secure
-			? require('node:https').request(url, options)
-			: require('node:http').request(url, options)
-		let connected = false
-		started.once('socket', (socket) => {
-			connected = started.reusedSocket || (!secure && !socket.connecting)
-			const whenConnected = () => {
-				connected = true
-			}
-			if (!connected) socket.once(secure ? 'secureConnect' : 'connect', whenConnected)
+		const { url, method, headers, body } = request
+		const options = {
+			method,
+			agent,
+			headers: { 'Accept-Encoding': 'identity', ...headers },
+			autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
+		}
+		const sent = nodeModule(url.protocol).request(url, options)
+		const isConnected = trackConnection(sent, url.protocol === 'https:')
+		const fail = (error) => {
+			stopDeadline()
+			reject(error)
+			sent.destroy()
+		}
+		const stopDeadline = startDeadline(request, () => {
+			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
+			fail(new HttpError('timeout', isConnected(), message))
 		})
-		const fail = (fault, message) => {
-			settle()
-			reject(new HttpError(fault, connected, message))
-			started.destroy()
-		}
-		const onTimeout = () =>
-			fail('timeout', connected ? 'did not answer in time' : 'could not be reached in time')
-		const ends = [setTimeout(onTimeout, request.timeout)]
-		const onCancel = () => void ends.push(setTimeout(onTimeout, request.grace ?? 0))
-		const settle = () => {
-			ends.forEach(clearTimeout)
-			cancel?.removeEventListener('abort', onCancel)
-		}
-		if (cancel?.aborted) onCancel()
-		else cancel?.addEventListener('abort', onCancel)
-		// Every time, not once: an error without a listener would end the process, and with it the key's only keeper.
-		started.on('error', (error) => fail(...describe(error, connected, proxy)))
-		started.once('response', (response) => {
-			const chunks = []
-			let size = 0
-			response.on('data', (chunk) => {
-				size += chunk.length
-				if (size > MAX_RESPONSE_BYTES) fail('too-large', 'answered with more than 1 MiB')
-				else chunks.push(chunk)
-			})
-			response.on('error', () => fail('cut', 'closed the connection in the middle of its answer'))
-			response.once('end', () => {
-				settle()
-				resolve({
-					status: response.statusCode ?? 0,
-					headers: response.headers,
-					body: Buffer.concat(chunks).toString('utf8'),
-				})
+		// On, not once: an error without a listener would end the process, and no one would revoke the key.
+		sent.on('error', (error) =>
+			fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)),
+		)
+		sent.once('upgrade', () => fail(upgradeError()))
+		sent.once('response', (response) => {
+			readBody(response, fail, (text) => {
+				stopDeadline()
+				resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
 			})
 		})
-		started.end(body)
+		sent.end(body)
 	})
 }
-/** Node's error codes, in the words of somebody who has to mend the network. */
-function describe(error, connected, proxy) {
-	const code = error.code ?? ''
-	if (error instanceof ProxyError) return [error.permanent ? 'proxy' : 'refused', error.message]
-	// Never the login that its URL may hold.
-	const via = proxy ? ` (through the proxy ${new URL(proxy).host})` : ''
-	if (connected) return ['cut', `closed the connection before it answered${via}`]
-	if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
-		return ['dns', `its name could not be resolved (${code}); check api-url`]
-	if (/CERT|^UNABLE_TO|SIGNATURE/.test(code))
-		return [
-			'certificate',
-			`its certificate was not accepted (${code})${via}; ` +
-				'where a private CA signs it, give its file in NODE_EXTRA_CA_CERTS',
-		]
-	// A load balancer that restarts says so too.
-	if (/^EPROTO|^ERR_(TLS|SSL)/.test(code)) return ['refused', `the TLS handshake failed (${code})${via}`]
-	return ['refused', `the connection failed (${code || 'closed early'})${via}`]
+const upgradeError = () => new HttpError('protocol', true, 'answered 101 and switched to another protocol')
+/** Returns a function that says whether the connection is complete, TLS included. */
+function trackConnection(sent, secure) {
+	let connected = false
+	sent.once('socket', (socket) => {
+		connected = sent.reusedSocket || (!secure && !socket.connecting)
+		if (connected) return
+		socket.once(secure ? 'secureConnect' : 'connect', () => {
+			connected = true
+		})
+	})
+	return () => connected
+}
+/** Calls `expire` when the time of a request is over, unless the function that it returns is called before. */
+function startDeadline({ timeout, cancel, grace }, expire) {
+	const timers = [setTimeout(expire, timeout)]
+	const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
+	if (cancel?.aborted) onCancel()
+	else cancel?.addEventListener('abort', onCancel)
+	return () => {
+		timers.forEach(clearTimeout)
+		cancel?.removeEventListener('abort', onCancel)
+	}
+}
+/** Reads the body, less a byte order mark. A compressed one is an error with a 2xx, and empty with any other status. */
+function readBody(response, fail, done) {
+	const { statusCode = 0, headers } = response
+	const coding = headers['content-encoding'] ?? ''
+	const chunks = []
+	let size = 0
+	response.on('data', (chunk) => {
+		size += chunk.length
+		if (size > MAX_RESPONSE_BYTES) fail(new HttpError('too-large', true, 'answered with more than 1 MiB'))
+		else chunks.push(chunk)
+	})
+	response.on('error', ({ code }) =>
+		fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)),
+	)
+	response.once('end', () => {
+		const encoded = size > 0 && !/^\s*(identity\s*)?$/i.test(coding)
+		const name = coding.replace(/[^\w, -]/g, '').slice(0, 40)
+		if (statusCode === 101) fail(upgradeError())
+		else if (encoded && statusCode < 300)
+			fail(new HttpError('protocol', true, `answered ${statusCode} in ${name}, which was not asked for`))
+		else
+			done(
+				Buffer.concat(encoded ? [] : chunks)
+					.toString()
+					.replace(/^\uFEFF/, ''),
+			)
+	})
 }
 
 const INITIAL_BACKOFF_MS = 500
@@ -486,12 +292,20 @@ function backoff(failures, retryAfter, random, spread = 0, most = Infinity) {
 	const exponential = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
 	return Math.ceil((retryAfter ?? 0) + random * Math.min(Math.max(exponential, spread), most))
 }
-/** The wait that a Retry-After header asks for, in milliseconds: whole seconds, or a date seen from `now`. */
-function parseRetryAfter(header, now) {
-	if (header === undefined) return undefined
-	if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000
-	const date = Date.parse(header)
-	return Number.isNaN(date) ? undefined : Math.max(0, date - now)
+/** The three forms of RFC 9110, section 5.6.7; the last one has no zone. Date.parse alone takes `4s` for a day in 2001. */
+const HTTP_DATE =
+	/^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
+/** A year: no server means more. */
+const MAX_RETRY_AFTER_MS = 365 * 86_400_000
+/**
+ * The wait that a Retry-After header asks for, in milliseconds: seconds, or an HTTP date seen from `now` (by the
+ * server's clock); undefined if it is neither. Fractions are rounded up, and of a list (two headers), the first counts.
+ */
+function parseRetryAfter(header = '', now) {
+	const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
+	const date = HTTP_DATE.test(header) ? Date.parse(header.replace(/(\d{4})\s*$/, '$1 GMT')) : Number.NaN
+	const wait = seconds === undefined ? date - now : Math.ceil(Number(seconds)) * 1000
+	return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS)
 }
 
 /** Statuses of gateways and locks that may pass, and behind which the request may have been carried out. */
@@ -521,8 +335,10 @@ function unusableResponse(asked, response) {
 	const message = `${answered(asked, status)}${reason}`
 	return { status, message, mayHaveActed: true, retryable: true, unusable: true }
 }
-function answered({ method, url }, status) {
-	return `${url.host} answered ${status} to ${method} ${url.pathname}`
+function answered({ method, url: { host, pathname } }, status) {
+	// An id can be long, and its first characters are enough to find the key.
+	const path = pathname.replace(/([^/]{8})[^/]{24,}$/, '$1...')
+	return `${host} answered ${status} to ${method} ${path}`
 }
 function redirected(asked, { status, headers }) {
 	const { url } = asked
@@ -588,6 +404,64 @@ function wordsIn(value, label = '', depth = 0) {
 		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
 		return name === 'code' ? [] : wordsIn(part, isPlain ? label : `${label}${name}: `, depth + 1)
 	})
+}
+
+const KEYS_PATH = '/api/user/api-keys'
+/** A `Date` further from our own clock than this is a gateway's error rather than the server's time. */
+const MAX_DATE_SKEW_MS = 24 * 3_600_000
+/**
+ * Makes calls that never throw for what the network or the API does. `userAgent` tells the account's owner which run made
+ * a request; `now` is this machine's clock in milliseconds.
+ */
+function createCaller(client, userAgent, now) {
+	return async ({ method, url, credential, body }, limits, read) => {
+		const headers = {
+			Accept: 'application/json',
+			Authorization: `Bearer ${credential}`,
+			'User-Agent': userAgent,
+			...(body && { 'Content-Type': 'application/json' }),
+		}
+		const asked = { method, url, credential }
+		const sentAt = now()
+		try {
+			const response = await client({
+				method,
+				url,
+				headers,
+				...limits,
+				...(body && { body: JSON.stringify(body) }),
+			})
+			const skew = skewOf(response, sentAt, now())
+			if (response.status < 200 || response.status > 299)
+				return { ok: false, skew, failure: failureOf(asked, response, now() + (skew ?? 0)) }
+			try {
+				return { ok: true, skew, value: read(response) }
+			} catch {
+				return { ok: false, skew, failure: unusableResponse(asked, response) }
+			}
+		} catch (error) {
+			if (!(error instanceof HttpError)) throw error
+			const { mayHaveActed, retryable } = error
+			return {
+				ok: false,
+				skew: null,
+				failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
+			}
+		}
+	}
+}
+/** Whether the API itself answered 401: not accepted here and now, which alone does not prove an end. */
+function isRejected(result) {
+	return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
+}
+/** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
+function isHeaderSafe(credential) {
+	return /^[\x21-\x7e]+$/.test(credential)
+}
+function skewOf({ headers }, sentAt, receivedAt) {
+	// The header has whole seconds; on average, the server was half a second further.
+	const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
+	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }
 
 const DATE = String.raw`(\d{4})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
@@ -661,32 +535,10 @@ function readCreated({ body }) {
 	if (created.token === null && created.id === null) throw new Error('no key')
 	return created
 }
-/** Reads one page of the list, a bare array or `{results, next}`; throws if it is neither. */
-function readPage({ headers, body }) {
-	const answer = parseJson(body)
-	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
-	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
-	const described = rows.map(readKey)
-	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
-	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
-	const next = textOf(field(answer, 'next'))
-	const count = field(answer, 'count') ?? headers['x-total-count']
-	const morePages = hasUnknownPaging(answer) || /rel="?next/i.test(String(headers.link ?? ''))
-	const cached = Number(headers.age) > 0 || /hit/i.test(String(headers['x-cache'] ?? ''))
-	const doubts = [
-		unread > 0 && `${unread} of its rows cannot be read`,
-		next === null && morePages && 'it has further pages that cannot be found',
-		cached && 'it comes from a cache',
-	]
-	const doubt = doubts.find((text) => text !== false) || null
-	return { keys, next, doubt, count: count === undefined || count === null ? null : Number(count) }
-}
-/** Whether a page announces more in a way that this action does not follow, such as `has_more` or `next_cursor`. */
-function hasUnknownPaging(answer) {
-	if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return false
-	const announces = ([name, value]) =>
-		/next|more|cursor/i.test(name) && Boolean(value) && !(name === 'next' && typeof value === 'string')
-	return Object.entries(answer).some(announces)
+/** Accepts a response that is JSON, as the API's list is; throws if it is not. */
+function readJson({ body }) {
+	if (typeof parseJson(body) !== 'object') throw new Error('not a list')
+	return null
 }
 /** Accepts the response to a revocation; throws if it is not the API's, or says that nothing was revoked. */
 function readRevoked({ body }) {
@@ -694,6 +546,7 @@ function readRevoked({ body }) {
 	if (field(answer, 'success') === false || field(answer, 'error')) throw new Error('not revoked')
 	return null
 }
+/** What the API says of a key, created or listed. */
 function readKey(value) {
 	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
 	const unreadable =
@@ -728,170 +581,73 @@ function parseJson(body) {
 			: value
 	return JSON.parse(body, keepDigits)
 }
+/** A field of a JSON value, undefined if there is none. */
 function field(value, name) {
 	return typeof value === 'object' && value !== null ? value[name] : undefined
 }
+/** A text that is not empty, or null. */
 function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
 
-const KEYS_PATH = '/api/user/api-keys'
-const MAX_PAGES = 100
-/** A `Date` further from our own clock than this is a gateway's error rather than the server's time. */
-const MAX_DATE_SKEW_MS = 24 * 3_600_000
-/**
- * The key API at `apiUrl` (no trailing slash). `userAgent` tells the account's owner which run made a request; `now`
- * is this machine's clock in milliseconds.
- */
-function createKeyApi(client, apiUrl, userAgent, now) {
-	const call = caller(client, userAgent, now)
-	const keysUrl = new URL(`${apiUrl}${KEYS_PATH}`)
+/** Those calls at `apiUrl` (no trailing slash). */
+function createIssuingApi(call, apiUrl) {
+	const url = new URL(`${apiUrl}${KEYS_PATH}`)
 	return {
 		create: (credential, expiry, limits) =>
-			call({ method: 'POST', url: keysUrl, credential, body: { expiry } }, limits, readCreated),
-		list(credential, limits) {
-			const deadline = now() + limits.timeout
-			return readList$1(keysUrl, (url) =>
-				call(
-					{ method: 'GET', url, credential },
-					{ ...limits, timeout: Math.max(1, deadline - now()) },
-					readPage,
-				),
-			)
+			call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
+		revoke(credential, id, limits) {
+			const keyUrl = new URL(`${url}/${encodeURIComponent(id)}`)
+			return call({ method: 'DELETE', url: keyUrl, credential }, limits, readRevoked)
 		},
-		revoke: (credential, id, limits) =>
-			call(
-				{ method: 'DELETE', url: new URL(`${keysUrl}/${encodeURIComponent(id)}`), credential },
-				limits,
-				readRevoked,
-			),
-		async probe(credential, limits) {
-			const result = await call({ method: 'GET', url: keysUrl, credential }, limits, readPage)
-			return result.ok ? { ...result, value: null } : result
-		},
+		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readJson),
 	}
-}
-/** Whether the API itself answered 401: not accepted here and now, which alone does not prove an end. */
-function isRejected(result) {
-	return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
-}
-/** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
-function isHeaderSafe(credential) {
-	return /^[\x21-\x7e]+$/.test(credential)
-}
-function caller(client, userAgent, now) {
-	return async ({ method, url, credential, body }, limits, read) => {
-		const headers = {
-			Accept: 'application/json',
-			Authorization: `Bearer ${credential}`,
-			'User-Agent': userAgent,
-			...(body && { 'Content-Type': 'application/json' }),
-		}
-		const asked = { method, url, credential }
-		const sentAt = now()
-		try {
-			const response = await client({
-				method,
-				url,
-				headers,
-				...limits,
-				...(body && { body: JSON.stringify(body) }),
-			})
-			const skew = skewOf(response, sentAt, now())
-			if (response.status < 200 || response.status > 299)
-				return { ok: false, skew, failure: failureOf(asked, response, now() + (skew ?? 0)) }
-			try {
-				return { ok: true, skew, value: read(response) }
-			} catch {
-				return { ok: false, skew, failure: unusableResponse(asked, response) }
-			}
-		} catch (error) {
-			if (!(error instanceof HttpError)) throw error
-			const { mayHaveActed } = error
-			const retryable = error.fault !== 'certificate' && error.fault !== 'proxy'
-			return {
-				ok: false,
-				skew: null,
-				failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
-			}
-		}
-	}
-}
-/** Reads the list page by page; `doubt` is the first reason why a key may be missing from it. */
-async function readList$1(start, readOne) {
-	const keys = []
-	const visited = new Set()
-	let doubt = null
-	let skew = null
-	for (let url = start; url !== null; ) {
-		visited.add(url.href)
-		const result = await readOne(url)
-		if (!result.ok) return result
-		const { value } = result
-		skew = result.skew ?? skew
-		keys.push(...value.keys)
-		doubt ??= value.doubt
-		url = value.next === null ? null : nextUrl(value.next, start)
-		if (url === null && value.count !== null && value.count !== keys.length)
-			doubt ??= `it shows ${keys.length} of ${value.count} keys`
-		if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
-			doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
-			url = null
-		}
-	}
-	return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
-}
-/** The next page, on our own host whatever host the response names: the credential goes nowhere else. */
-function nextUrl(next, start) {
-	const isBareQuery = /^[\w-]+=/.test(next)
-	const reference = isBareQuery ? `?${next}` : next
-	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
-	const tail = named.pathname.split(KEYS_PATH)[1]
-	const path = tail === undefined ? named.pathname : start.pathname + tail
-	const url = new URL(start)
-	url.pathname = path
-	url.search = named.search
-	return url
-}
-function skewOf({ headers }, sentAt, receivedAt) {
-	// The header has whole seconds; on average, the server was half a second further.
-	const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
-	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }
 
-/** The variables by which Node decides which certificate authorities it trusts. */
-const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
-/** The variables that name a proxy, or the hosts that need none; each is read in both cases. */
-const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [
-	name,
-	name.toLowerCase(),
-])
 /**
- * The variables that decide whom this process trusts and which way its requests go, with their values; and with a
- * digest of the certificates to which they lead, as a later step may swap these. `digest` gives null for what cannot be
- * read.
+ * `send`, with a line to `log` for each request: method, path, outcome, milliseconds by `now`, and which attempt it is
+ * of those with the same method and URL. Neither headers nor bodies are shown, and no more of an ID than helps. Without
+ * `log`, `send` itself.
  */
-function networkSettings(env, digest) {
-	const settings = {}
-	for (const name of [...AUTHORITIES, ...PROXIES]) {
-		const value = env[name]
-		if (!value) continue
-		settings[name] = AUTHORITIES.includes(name) ? `${value} ${digest(name, value) ?? 'unreadable'}` : value
+function logRequests(send, log, now) {
+	if (!log) return send
+	const attempts = new Map()
+	return async (request) => {
+		const { method, url } = request
+		const name = `${method} ${url}`
+		const attempt = (attempts.get(name) ?? 0) + 1
+		attempts.set(name, attempt)
+		const startedAt = now()
+		const note = (outcome) =>
+			log(
+				`${method} ${shortPath(url)} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`,
+			)
+		try {
+			const response = await send(request)
+			note(`status ${response.status}`)
+			return response
+		} catch (error) {
+			note(error instanceof HttpError ? `${error.kind}, ${error.message},` : String(error))
+			throw error
+		}
 	}
-	return settings
+}
+/** The path, without the query, and with long segments cut as IDs are in the log. */
+function shortPath({ pathname }) {
+	return pathname.replace(/[^/]{17,}/g, (segment) => `${segment.slice(0, 8)}...`)
 }
 
 /**
- * What a cancelled job leaves main, in milliseconds since the first signal. The runner sends SIGTERM 7.5 s
- * after SIGINT and kills 2.5 s later, so main has ended by 7 s.
+ * What a cancelled job leaves main, in milliseconds since the first signal. The runner sends SIGTERM 7.5 s after SIGINT
+ * and kills 2.5 s later (actions/runner, ProcessInvoker), so main has ended by 7 s.
  */
 const CANCEL = {
-	/** The longest that a reply already on its way is waited for. */
-	lastReply: 5_000,
+	/** The longest that a response is waited for whose request was already sent. */
+	RESPONSE_GRACE_MS: 5_000,
 	/** No request goes on after this. */
-	lastRequest: 6_500,
-	/** By now main ends, whatever it waits for. */
-	end: 6_900,
+	LAST_REQUEST_MS: 6_500,
+	/** Main ends, whatever it waits for. */
+	EXIT_MS: 6_900,
 }
 /** A cancellation that is requested by calling `request`; only the first call counts. */
 function createCancellation(now) {
@@ -909,15 +665,15 @@ function createCancellation(now) {
 	}
 }
 
-/** The longest that one attempt may take, in milliseconds. */
+/** The longest that one attempt may take. */
 const MAX_ATTEMPT_MS = 10_000
-/** What is kept back for a last attempt, in milliseconds. */
+/** What is reserved for a last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 /** A budget that ends at `deadline` by `clock`. */
 function createBudget(deadline, clock, cancellation) {
 	const left = () => {
 		const requestedAt = cancellation?.requestedAt ?? null
-		const end = requestedAt === null ? deadline : Math.min(deadline, requestedAt + CANCEL.lastRequest)
+		const end = requestedAt === null ? deadline : Math.min(deadline, requestedAt + CANCEL.LAST_REQUEST_MS)
 		return Math.max(0, end - clock.now())
 	}
 	// A signal that has already come shortens `left`; it must not cut short every wait that follows.
@@ -927,85 +683,115 @@ function createBudget(deadline, clock, cancellation) {
 		limits() {
 			const cancel = signalToCome()
 			const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
-			return cancel ? { timeout, cancel, grace: CANCEL.lastReply } : { timeout }
+			return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
 		},
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
 	}
 }
 /**
- * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good (or in a way that is not
- * `worthwhile` to try again), or the budget is spent. The last attempt is made even if the server asked for a longer
- * wait: a key that lives on is worse than a 429.
+ * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails in a way that is not worth another
+ * try, or the budget is spent. The last attempt is made even if the server asked for a longer wait: a key that stays
+ * valid is worse than a 429.
  */
 async function retry(budget, random, attempt, shouldRetry = (failure) => failure.retryable) {
 	for (let failures = 1; ; failures++) {
-		const reply = await attempt(budget.limits())
-		if (reply.ok || !shouldRetry(reply.failure)) return reply
-		const wait = backoff(failures, reply.failure.retryAfter, random())
-		if (reply.failure.status === 429) budget.extend?.(wait)
-		if (budget.left() <= LAST_ATTEMPT_MS) return reply
+		const result = await attempt(budget.limits())
+		if (result.ok || !shouldRetry(result.failure)) return result
+		const wait = backoff(failures, result.failure.retryAfter, random())
+		if (result.failure.status === 429) budget.extend?.(wait)
+		if (budget.left() <= LAST_ATTEMPT_MS) return result
 		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
 	}
 }
 
-/** A key as a person finds it in the dashboard: its first characters, and as much of its id as helps. */
+/**
+ * `text` as one line that the runner prints but never obeys. The runner takes `::name::` at the start of a line, after
+ * blanks, and `##[name]` anywhere in a line as a command (actions/runner, ActionCommand.TryParse). Control, format and
+ * other invisible characters become `?`: they can hide a command or reorder what a person reads.
+ */
+function sanitizeLine(text) {
+	return text
+		.replace(/\s+/g, ' ')
+		.trim()
+		.replace(/[\p{C}\p{DI}]/gu, '?')
+		.replace(/##(?=\[)/g, '# #')
+		.replace(/^::/, ': :')
+}
+/**
+ * A key's prefix or ID, which come from the API, for a log line, a code span or a table cell: at most 200 characters,
+ * `?` for all that could end one of these or start a command, a tag or a link.
+ */
+function sanitizeName(text) {
+	return text.replace(/[^\w.~+/=:-]/g, '?').slice(0, 200)
+}
+/** The runner cuts annotations at 4,096 characters without saying so. */
+const MAX_ANNOTATION_LENGTH = 4_000
+const CUT_NOTE = '... (truncated; the full text is in the log of this step)'
+/** `line`, or as much of it as fits into an annotation, with a note on where the rest is. */
+function truncateAnnotation(line) {
+	if (line.length <= MAX_ANNOTATION_LENGTH) return line
+	return `${line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length)}${CUT_NOTE}`
+}
+
+/** A key as a person finds it in the dashboard: its first characters, and as much of its ID as helps. */
 function keyLabel({ prefix, id }) {
-	return `${sanitize(prefix)}... (id ${shortId(id)})`
+	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
 function shortId(id) {
-	const whole = cell(id)
+	const whole = sanitizeName(id)
 	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
 }
-function cell(text) {
-	return sanitize(text).replace(/[|`<>\\]/g, '?')
-}
-/** Text of the server's for a line of log: what could start a line or a command of its own is left out. */
-function sanitize(text) {
-	return text.replace(/[^\x21-\x7e]/g, '?').slice(0, 200)
-}
-/** One line on the key that was handed over.  */
+/** One line about the key that the job receives. Its lifetime is by the server's clock, whatever the runner's says. */
 function issuedLine(key, { revoke }) {
+	const { createdAt, expiresAt } = key
 	const end = revoke
 		? 'The post step revokes it after the job.'
-		: 'It is left to its expiry, as revoke is false.'
-	return `Created the API key ${keyLabel(key)}, valid until ${expiryOf(key)}${lifetime(key)}. ${end}`
+		: 'It stays valid until it expires (`revoke: false`).'
+	const validity =
+		expiresAt === null
+			? 'whose expiry is unknown'
+			: `valid until ${formatUtc(expiresAt)}${createdAt === null ? '' : formatLifetime(expiresAt - createdAt)}`
+	return `Created the API key ${keyLabel(key)}, ${validity}. ${end}`
 }
-/** A duration in milliseconds, for a person. */
+function formatLifetime(lifetime) {
+	const minutes = Math.round(lifetime / 60_000)
+	if (minutes < 1) return ''
+	if (minutes < 120) return ` (for ${minutes} min)`
+	return minutes < 48 * 60
+		? ` (for ${Math.round(minutes / 60)} h)`
+		: ` (for ${Math.round(minutes / 1440)} days)`
+}
+/** What a person needs to know about a key that may still be valid: one sentence. */
+function expiryAdvice(expiresAt) {
+	if (expiresAt === 'never') return 'It has no expiry; revoke it now.'
+	if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
+	return `It expires at ${formatUtc(expiresAt)}.`
+}
+/** A duration in milliseconds, for a person: 2.5 s. */
 function formatSeconds(duration) {
 	return `${(duration / 1000).toFixed(1)} s`
-}
-function lifetime({ createdAt, expiresAt }) {
-	if (createdAt === null || expiresAt === null) return ''
-	const minutes = Math.round((expiresAt - createdAt) / 60_000)
-	const text = minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`
-	return ` (for ${text})`
-}
-function expiryOf({ expiresAt }) {
-	return expiresAt === null ? 'no set time' : formatUtc(expiresAt)
 }
 /** An instant for a person, to the second: 2027-01-01 00:00:00 UTC. */
 function formatUtc(instant) {
 	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
 }
-/** What to say of a runner whose clock is wrong; `skew` is the server's clock less ours, in milliseconds. */
+/** A line about a runner whose clock is wrong; `skew` is the server's clock less ours, in milliseconds. */
 function clockNote(skew) {
 	const minutes = Math.abs(skew / 60_000).toFixed(1)
-	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the expiry is reckoned by the API's.`
+	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the expiry is calculated by the API's clock.`
 }
-/**
- * Adds a table of keys to the job summary. A summary that cannot be written is no reason to fail a job or to lose
- * sight of a key.
- */
-function writeSummary(runner, title, heading, rows) {
-	const lines = rows.map(({ key, status }) => {
-		const created = key.createdAt === null ? '' : formatUtc(key.createdAt)
-		return `| \`${cell(key.prefix)}...\` | \`${shortId(key.id)}\` | ${created} | ${expiryOf(key)} | ${status} |\n`
+/** Adds a table of keys to the job summary. A summary that cannot be written does not fail the job. */
+function summarizeKeys(runner, title, rows) {
+	const lines = rows.map(({ key: { prefix, id, createdAt, expiresAt }, status }) => {
+		const created = createdAt === null ? 'unknown' : formatUtc(createdAt)
+		const expires = typeof expiresAt === 'number' ? formatUtc(expiresAt) : (expiresAt ?? 'unknown')
+		return `| \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${created} | ${expires} | ${status} |\n`
 	})
-	const head = `| Key | Id | Created | Expires | ${heading} |\n| --- | --- | --- | --- | --- |\n`
+	const head = '| API key | ID | Created | Expires | Status |\n| --- | --- | --- | --- | --- |\n'
 	try {
 		runner.writeSummary(`### ${title}\n\n${head}${lines.join('')}`)
-	} catch {
-		runner.info('The job summary could not be written.')
+	} catch (error) {
+		runner.info(error instanceof Error ? error.message : 'Could not write the job summary.')
 	}
 }
 
@@ -1013,6 +799,9 @@ function writeSummary(runner, title, heading, rows) {
 const PRECISIONS_US = [1, 1000, 1_000_000]
 /** How long after the deadline of an unanswered request a slow server may still carry it out. */
 const LATE_WRITE_GRACE_MS = 15_000
+/** Offsets of time zones are multiples of a quarter of an hour, up to 14 hours. */
+const ZONE_STEP_MS = 15 * 60_000
+const MAX_ZONE_MS = 14 * 3_600_000
 /** At most this part of the lifetime is given up to make the expiry one that no other run is likely to ask for. */
 const MAX_SHORTENING = 0.05
 /** Chooses the expiry of one create request: `lifetime` from now by the server's clock, less a random part of up to 5%. */
@@ -1066,98 +855,6 @@ function fitOf(intent, stored, grid) {
 	if (needed === null || needed > Math.max(grid, 1)) return 'none'
 	return needed <= 1000 && !isWholeSecond ? 'exact' : 'near'
 }
-
-const STATE_VERSION = 2
-const STATE_NAME = 'record'
-
-/** How far `created` may lie outside the window of a request: a `Date` header has whole seconds, and takes a while. */
-const CLOCK_SLACK_MS = 5_000
-/** The same by this machine's clock, which is corrected only beyond a minute. */
-const LOCAL_CLOCK_SLACK_MS = 65_000
-/** A key may outlive what was asked for by this much: servers round, and clocks differ by a little. */
-const MAX_EXTRA_LIFETIME_MS = 5_000
-/** A `created` further off than this, against both other clocks, is in another time zone rather than right. */
-const ZONE_ERROR_MS = 10 * 60_000
-/** Offsets of time zones are multiples of a quarter of an hour, up to 14 hours. */
-const ZONE_STEP_MS = 15 * 60_000
-const MAX_ZONE_MS = 14 * 3_600_000
-/** A clock that makes a lifetime this much shorter is corrected, in milliseconds. */
-const CLOCK_TOLERANCE_MS = 60_000
-const MAX_TOKEN_LENGTH = 4096
-/** Whether `created` lies between `from` and `to` (this machine's clock) by one of the clocks that may be right. */
-function isWithin(created, from, to, skews) {
-	const fits = (skew, slack) => from + skew - slack <= created && created <= to + skew + slack
-	return fits(0, LOCAL_CLOCK_SLACK_MS) || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
-}
-/**
- * Is one of the listed keys the one that the request of `intent` made? Found only if exactly one key, created in the
- * window of the request, has exactly the expiry asked for. A near miss, a match at another time, or a key without an
- * expiry that was created in the window is ambiguous.
- */
-function matchIntent(intent, list, context) {
-	const { known, skews, grid } = context
-	const to = intent.deadline + LATE_WRITE_GRACE_MS
-	const others = list.filter(({ id }) => !known.has(id))
-	const inWindow = ({ createdAt }) => createdAt !== null && isWithin(createdAt, intent.sentAt, to, skews)
-	const fitness = ({ expiresAt }) => (expiresAt === null ? 'none' : fitOf(intent, expiresAt, grid))
-	const exact = others.filter((key) => fitness(key) === 'exact')
-	const [only] = exact
-	if (only && exact.length === 1 && inWindow(only)) return { kind: 'found', key: only }
-	const isNear = (key) => fitness(key) === 'near' && (key.createdAt === null || inWindow(key))
-	// A server that ignores or garbles the expiry leaves nothing to identify its key by but the time.
-	const isSuspect = (key) => key.expiresAt === null && inWindow(key)
-	const near = others.filter((key) => isNear(key) || isSuspect(key) || zoneShift(intent, key.expiresAt) !== 0)
-	const candidates = exact.length > 0 ? exact : near
-	return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
-}
-/**
- * Is the key that create returned ours, and is it what was asked for? An answer that came to our request is not
- * necessarily about it: gateways replay and mix up responses, and some APIs return a key that was there before.
- */
-function judgeCreated(key, context) {
-	const stranger = whyNotOurs(key, context)
-	if (stranger !== null) return { kind: 'refuse', reason: stranger }
-	const unusable = whyUnusable(key, context.intent)
-	if (unusable !== null) return { kind: 'revoke', reason: unusable }
-	return judgeLifetime(key, context)
-}
-function whyNotOurs(key, context) {
-	const { token, id, prefix, createdAt, expiresAt } = key
-	const { intent, tokens, ids, receivedAt, dateSkew, skew } = context
-	if (token !== null && tokens.includes(token)) return 'it returned a key that existed before'
-	if (id !== null && ids.has(id)) return 'it returned the id of a key that existed before'
-	const describesAnother = prefix !== '' && token !== null && !token.startsWith(prefix)
-	if (describesAnother && tokens.some((known) => known.startsWith(prefix)))
-		return 'it returned the description of a key that existed before'
-	const fit = expiresAt === null ? 'none' : fitOf(intent, expiresAt, UNKNOWN_GRID_US)
-	if (fit === 'exact' || zoneShift(intent, expiresAt) !== 0) return null
-	const isFresh = createdAt !== null && isWithin(createdAt, intent.sentAt, receivedAt, [dateSkew, skew])
-	if (createdAt !== null && !isFresh) return `it returned a key that was created ${formatInstant(createdAt)}`
-	if (fit === 'near' || (isFresh && (expiresAt === null || isCapped(key, intent)))) return null
-	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
-	return `it returned a key that expires ${formatInstant(expiresAt)}, not ${formatInstant(intent.expiry)} as requested`
-}
-/**
- * Whether an API that limits lifetimes shortened this one: such a limit is in whole minutes, while the expiry that
- * another run asked for is not.
- */
-function isCapped({ createdAt, expiresAt }, intent) {
-	if (createdAt === null || expiresAt === null || expiresAt >= intent.expiry) return false
-	const lifetime = expiresAt - createdAt
-	return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 1
-}
-function whyUnusable({ token, id, expiresAt, unreadable }, intent) {
-	if (token === null) return 'the response holds no key'
-	if (!isHeaderSafe(token)) return 'the key holds white space, control or non-ASCII characters'
-	if (token.length > MAX_TOKEN_LENGTH) return `the key is longer than ${MAX_TOKEN_LENGTH} characters`
-	if (id === null) return 'the response holds no usable id, so the key could not be revoked by it'
-	if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
-	if (expiresAt === null) return 'the key never expires, although an expiry was requested'
-	const shift = zoneShift(intent, expiresAt)
-	if (shift !== 0)
-		return `its times are off by ${shift / 3_600_000} h: the API writes local times without an offset`
-	return null
-}
 /** By how many milliseconds a server shifts times that it writes in a zone of its own without an offset; 0 if it does not. */
 function zoneShift(intent, stored) {
 	if (stored === null) return 0
@@ -1165,36 +862,21 @@ function zoneShift(intent, stored) {
 	const isZone = shift !== 0 && Math.abs(shift) <= MAX_ZONE_MS
 	return isZone && fitOf(intent, stored - shift, UNKNOWN_GRID_US) === 'exact' ? shift : 0
 }
-function judgeLifetime(key, context) {
-	const { intent, expiresIn, receivedAt, skew } = context
-	const expiresAt = key.expiresAt ?? 0
-	const serverSkew = skewOfServer(key, context)
-	const lifetime = expiresAt - (receivedAt + serverSkew)
-	const asked = intent.expiry - intent.sentAt - skew
-	const isMarked = gridBetween(intent.expiry, expiresAt) !== null
-	const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
-	const wasWrongClock = isMarked && (isShort || lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS)
-	if (wasWrongClock) return { kind: 'replace', skew: serverSkew }
-	if (lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS)
-		return { kind: 'revoke', reason: 'the key lives longer than asked' }
-	if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
-	const warning = isMarked ? null : 'The API shortened the lifetime'
-	return { kind: 'accept', warning }
-}
+/** How far `created` may lie outside the window of a request: a `Date` header has whole seconds, and takes a while. */
+const CLOCK_SLACK_MS = 5_000
+/** The same by this machine's clock, which is corrected only beyond a minute. */
+const LOCAL_CLOCK_SLACK_MS = 65_000
 /**
- * The server's clock less ours, never more than it really is, so that a lifetime chosen by it is never longer than
- * asked. `created` is the API's own clock and outranks `Date`, which a gateway may set; only against both other
- * clocks, and by a time zone's worth, it is not believed.
+ * Whether `created` lies between `from` and `to` (this machine's clock) by one of the clocks that may be right: ours, or
+ * one that differs by one of `skews` (the server's clock less ours in milliseconds; null for one that is not known).
  */
-function skewOfServer({ createdAt }, context) {
-	const { intent, receivedAt, dateSkew, skew } = context
-	const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
-	if (createdAt === null) return Math.abs(byDate - skew) > 60_000 ? byDate : skew
-	const byCreated = createdAt - receivedAt
-	const isInAnotherZone =
-		Math.abs(byCreated) > ZONE_ERROR_MS && dateSkew !== null && Math.abs(dateSkew) < 60_000
-	return isInAnotherZone ? byDate : byCreated
+function isWithin(created, [from, to], skews) {
+	const fits = (skew, slack) => from + skew - slack <= created && created <= to + skew + slack
+	return fits(0, LOCAL_CLOCK_SLACK_MS) || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
 }
+
+const STATE_VERSION = 2
+const STATE_NAME = 'record'
 
 /**
  * Is this key revoked, or expired, beyond doubt? A 401 alone proves nothing: a replica that lags or an authentication
@@ -1202,17 +884,6 @@ function skewOfServer({ createdAt }, context) {
  */
 function isVerifiedRevoked({ granted, rejected, missing, expired }) {
 	return rejected && (granted || missing || expired)
-}
-/**
- * Can this list show that a key is absent? Returns why not, or null. `credential` is what it was read with: "every key"
- * (the API's documentation) includes that one. `gone` are ids of keys that were verified as revoked.
- */
-function doubtAbout(list, credential, gone) {
-	if (list.doubt !== null) return list.doubt
-	if (!list.keys.some(({ prefix }) => prefix !== '' && credential.startsWith(prefix)))
-		return 'it does not show the key that it was read with'
-	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
-	return null
 }
 
 /** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
@@ -1228,6 +899,7 @@ const EXPIRY_MARGIN_MS = 1_000
 async function revokeAndVerify(key, context) {
 	const evidence = { granted: false, rejected: false, missing: false, expired: false }
 	const token = key.token !== null && isHeaderSafe(key.token) ? key.token : null
+	const startedAt = context.clock.now()
 	let wasGranted = false
 	for (let round = 1; ; round++) {
 		// Extend the deadline for 429s only in the first round.
@@ -1238,7 +910,9 @@ async function revokeAndVerify(key, context) {
 			token === null || isVerifiedRevoked(evidence)
 				? null
 				: await probeUntilRejected(token, refusal, evidence, now)
-		if (token === null || (refusal !== null && evidence.rejected)) await checkList(key.id, evidence, now)
+		if (token === null || (refusal !== null && evidence.rejected))
+			evidence.missing =
+				(await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
 		wasGranted ||= evidence.granted
 		const verified = isVerifiedRevoked(evidence)
 		if (verified || (token === null && evidence.missing))
@@ -1262,7 +936,12 @@ async function requestRevocation(key, token, evidence, context) {
 	let failure = NO_CREDENTIAL
 	for (const credential of [token, ...credentials]) {
 		if (credential === null || !isHeaderSafe(credential)) continue
-		const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits))
+		const result = await retry(
+			budget,
+			random,
+			(limits) => api.revoke(credential, key.id, limits),
+			canPassSoon,
+		)
 		if (result.ok) {
 			Object.assign(evidence, { granted: true, rejected: false })
 			return null
@@ -1279,15 +958,20 @@ async function requestRevocation(key, token, evidence, context) {
 	}
 	return failure
 }
+/** What answers instead of the API may do so for long: the next credential gets its turn before it is asked again. */
+function canPassSoon({ retryable, notFromApi }) {
+	return retryable && !notFromApi
+}
 const NO_CREDENTIAL = {
 	message: 'there was no credential left that may be sent',
 	mayHaveActed: false,
 	retryable: false,
 }
-/** Whether the expiry has passed by every clock that may be right: ours, the `Date` of a response, the API's own times. */
+/** Whether the expiry has passed by every clock that may be right: ours, the API's own times, the `Date` of a response. */
 function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
-	const earliest = clock.now() + Math.min(0, dateSkew ?? 0, skew ?? 0)
-	return expiresAt !== null && expiresAt + EXPIRY_MARGIN_MS < earliest
+	const serverSkews = [skew, dateSkew].filter((known) => known !== null)
+	if (expiresAt === null || serverSkews.length === 0) return false
+	return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 /**
  * Asks with the key until the API answers 401, or for 10 s; where its revocation was refused, only until there is an
@@ -1304,16 +988,6 @@ async function probeUntilRejected(token, refusal, evidence, { api, clock, random
 		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
 	}
 }
-/** Notes in `evidence` whether a list that can be believed no longer shows the key. */
-async function checkList(id, evidence, context) {
-	const { api, budget, random, gone, credentials } = context
-	const [credential] = credentials.filter(isHeaderSafe)
-	if (credential === undefined) return
-	const result = await retry(budget, random, (limits) => api.list(credential, limits))
-	if (!result.ok) return
-	const isShown = result.value.keys.some((key) => key.id === id)
-	evidence.missing = !isShown && doubtAbout(result.value, credential, gone) === null
-}
 function whatIsMissing({ granted }, probed) {
 	const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
 	const then = probed === null ? 'it is not gone from the list' : probed.ok ? 'the API still accepts it' : ''
@@ -1326,137 +1000,166 @@ function explain(failure, { granted, rejected }) {
 	return { ...failure, message }
 }
 
-/**
- * Looks once for the keys of unanswered create requests, and revokes those that this run certainly made. One result
- * per intent, in order.
- */
-async function revokeOrphans(intents, context) {
-	const read = await readList(context)
-	if (!read.ok) {
-		const { message, retryable } = read.failure
-		return intents.map(() => ({ kind: 'failed', reason: message, retryable, key: null }))
-	}
-	const { list, credential } = read.value
-	const doubt = doubtAbout(list, credential, context.gone)
-	const { known, grid, skew } = context
-	const results = []
-	for (const intent of intents) {
-		const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })
-		if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
-		else if (match.kind === 'ambiguous') results.push(match)
-		else results.push(await revokeOrphan(match.key, context))
-	}
-	return results
-}
-async function revokeOrphan(key, context) {
-	const result = await revokeAndVerify({ ...key, token: null }, context)
-	if (result.revoked) return { kind: 'revoked', key }
-	const { message, retryable } = result.failure
-	return { kind: 'failed', reason: message, retryable, key }
+/** What a step loses if it cannot write the file that a variable of the runner names. */
+const LOSSES = {
+	GITHUB_STATE: 'the post step could not revoke the key',
+	GITHUB_OUTPUT: 'later steps could not receive the key',
+	GITHUB_ENV: 'export-env could not be set',
+	GITHUB_STEP_SUMMARY: 'the job summary is missing',
 }
 /**
- * Reads the list with the first credential that may. A list of several pages is read twice, because a key that ends
- * meanwhile moves the others up, past the page that is read next: what one reading missed, the other one shows.
+ * Throws an Error if the runner does not set the variables `names`, which name the files that pass values on.
+ * Commands in the log would do the same, but they would show the key.
  */
-async function readList(context) {
-	const { api, budget, random, credentials } = context
-	let failure = NO_CREDENTIAL
-	for (const credential of credentials.filter(isHeaderSafe)) {
-		const read = () => retry(budget, random, (limits) => api.list(credential, limits))
-		const first = await read()
-		const last = first.ok && first.value.pages > 1 ? await read() : first
-		if (first.ok && last.ok) return { ...last, value: { list: merge(first.value, last.value), credential } }
-		if (!last.ok) failure = last.failure
-		// An authentication service that is down answers 401 to everything, and may come back.
-		if (failure.status === 401) failure = { ...failure, retryable: true }
-		if (failure.status !== 401 && failure.status !== 403) break
-	}
-	return { ok: false, skew: null, failure }
+function requireCommandFiles(env, names) {
+	const missing = names.filter((name) => !env[name])
+	if (missing.length > 0)
+		throw new Error(
+			`This runner does not set ${missing.join(' and ')}, so the key could only be passed on through the log. ` +
+				'No key was requested. Use a current GitHub Actions runner.',
+		)
 }
-function merge(first, second) {
-	const byId = new Map([...first.keys, ...second.keys].map((key) => [key.id, key]))
-	return { ...second, keys: [...byId.values()], doubt: first.doubt ?? second.doubt }
+/**
+ * `write`, given the path that `variable` holds. The Error that it throws says which file could not be written, why, and
+ * what that means.
+ */
+function namingFile(variable, write) {
+	return (...values) => {
+		try {
+			write(process.env[variable] ?? '', ...values)
+		} catch (error) {
+			const reason = String(error).replace(/^Error: /, '')
+			throw new Error(
+				`Could not write the file ${variable} (${reason}), so ${LOSSES[variable]}. ` +
+					"Check the disk space and the permissions of the runner's temporary folder.",
+			)
+		}
+	}
 }
 
 /**
- * The real runner. Of the toolkit's builder of summaries, which is five times the size of all this, no more is needed
- * than an append.
+ * The real runner. Whatever it prints, and whoever wrote it, is one line that the runner does not obey. It does what the
+ * toolkit (@actions/core) does in a tenth of the bytes and without loading node:crypto; a test compares the two.
  */
 const runner = {
-	info,
-	warning,
-	setSecret,
-	setOutput,
-	exportVariable,
-	saveState,
-	writeSummary(markdown) {
-		appendFileSync(process.env.GITHUB_STEP_SUMMARY ?? '', `${markdown}\n`)
-	},
+	info: (text) => print(sanitizeLine(text)),
+	warning: (text) => annotate('warning', text),
+	setSecret: (secret) => command('add-mask', secret),
+	setOutput: namingFile('GITHUB_OUTPUT', appendValue),
+	exportVariable: namingFile('GITHUB_ENV', appendValue),
+	saveState: namingFile('GITHUB_STATE', appendValue),
+	writeSummary: namingFile('GITHUB_STEP_SUMMARY', (path, markdown) => append(path, `${markdown}\n`)),
+}
+/** An input, trimmed; empty if it is not given. */
+function getInput(name) {
+	return (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim()
+}
+/** What the main step saved under `name`; empty if nothing. */
+function getState(name) {
+	return process.env[`STATE_${name}`] ?? ''
+}
+/** Adds `name` to one of the runner's files, with a delimiter that no line of `value` can be taken for. */
+function appendValue(path, name, value) {
+	let delimiter = 'ghadelimiter'
+	while (value.includes(delimiter)) delimiter += delimiter
+	append(path, `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
+}
+/** Throws if there is no such file: one that this process creates is not the one that the runner reads. */
+function append(path, text) {
+	const file = node_fs.openSync(path, node_fs.constants.O_APPEND | node_fs.constants.O_WRONLY)
+	try {
+		node_fs.appendFileSync(file, text)
+	} finally {
+		node_fs.closeSync(file)
+	}
+}
+/** Prints a debug line; null unless debug logging is on, so that no one prepares lines for nothing. */
+function debugLog() {
+	return process.env.RUNNER_DEBUG === '1' ? (text) => command('debug', sanitizeLine(text)) : null
+}
+/** Fails the step with one error annotation. The stack trace goes to the debug log. */
+function failStep(error) {
+	process.exitCode = 1
+	const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error))
+	// Every error that this action throws on purpose is a plain Error.
+	annotate('error', name === 'Error' ? message : `Unexpected ${name}, please report it: ${message}`)
+	for (const line of stack.split('\n')) debugLog()?.(line)
+}
+/** Prints an annotation; a text that is too long for one also goes to the log in full. */
+function annotate(level, text) {
+	const line = sanitizeLine(text)
+	const shown = truncateAnnotation(line)
+	if (shown !== line) print(line)
+	command(level, shown)
+}
+/** Gives the runner a command; `data` is escaped to one line. */
+function command(name, data) {
+	print(`::${name}::${data.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}`)
+}
+function print(line) {
+	process.stdout.write(`${line}\n`)
 }
 
 /** Milliseconds since the machine started: the same for all its processes, and nobody can set it. */
 const uptime = () => Number(process.hrtime.bigint() / 1000000n)
 /** When the machine started, in milliseconds since 1970, by its clock as it is set while this process starts. */
 const bootedAt = Date.now() - uptime()
-/** The machine's clock, which for this process is not set any more. */
+/** The machine's clock, monotonic within this process. */
 const systemClock = {
 	now: () => bootedAt + uptime(),
 	sleep: (duration, signal) =>
-		require('node:timers/promises')
+		process
+			.getBuiltinModule('node:timers/promises')
 			.setTimeout(duration, undefined, { signal })
 			.catch(() => {}),
 }
-/**
- * The SHA-256 digest, in hex, of the certificates to which the variable `name` leads by its `value`: a file's, or the
- * system's. Null where they cannot be read.
- */
-function certificateDigest(name, value) {
-	try {
-		const certificates =
-			name === 'NODE_EXTRA_CA_CERTS' || name === 'SSL_CERT_FILE'
-				? readFileSync(value)
-				: require('node:tls').getCACertificates('system').join('')
-		return require('node:crypto').createHash('sha256').update(certificates).digest('hex')
-	} catch {
-		return null
-	}
-}
 
-module.exports = {
-	AUTHORITIES,
-	CANCEL,
-	LATE_WRITE_GRACE_MS,
-	PRECISIONS_US,
-	PROXIES,
-	STATE_NAME,
-	STATE_VERSION,
-	UNKNOWN_GRID_US,
-	backoff,
-	bootedAt,
-	certificateDigest,
-	clockNote,
-	coarsestGrid,
-	createBudget,
-	createCancellation,
-	createHttpClient,
-	createIntent,
-	createKeyApi,
-	formatExactly,
-	formatInstant,
-	formatSeconds,
-	formatUtc,
-	getInput,
-	getState,
-	isHeaderSafe,
-	issuedLine,
-	judgeCreated,
-	keyLabel,
-	networkSettings,
-	revokeAndVerify,
-	revokeOrphans,
-	runner,
-	setFailed,
-	setSecret,
-	systemClock,
-	writeSummary,
-}
+exports.AUTHORITIES = AUTHORITIES
+exports.CANCEL = CANCEL
+exports.KEYS_PATH = KEYS_PATH
+exports.LATE_WRITE_GRACE_MS = LATE_WRITE_GRACE_MS
+exports.NO_CREDENTIAL = NO_CREDENTIAL
+exports.PRECISIONS_US = PRECISIONS_US
+exports.PROXIES = PROXIES
+exports.STATE_NAME = STATE_NAME
+exports.STATE_VERSION = STATE_VERSION
+exports.UNKNOWN_GRID_US = UNKNOWN_GRID_US
+exports.backoff = backoff
+exports.bootedAt = bootedAt
+exports.clockNote = clockNote
+exports.coarsestGrid = coarsestGrid
+exports.createBudget = createBudget
+exports.createCaller = createCaller
+exports.createCancellation = createCancellation
+exports.createHttpClient = createHttpClient
+exports.createIntent = createIntent
+exports.createIssuingApi = createIssuingApi
+exports.debugLog = debugLog
+exports.expiryAdvice = expiryAdvice
+exports.failStep = failStep
+exports.field = field
+exports.fitOf = fitOf
+exports.formatExactly = formatExactly
+exports.formatInstant = formatInstant
+exports.formatSeconds = formatSeconds
+exports.formatUtc = formatUtc
+exports.getInput = getInput
+exports.getState = getState
+exports.gridBetween = gridBetween
+exports.isHeaderSafe = isHeaderSafe
+exports.isWithin = isWithin
+exports.issuedLine = issuedLine
+exports.keyLabel = keyLabel
+exports.logRequests = logRequests
+exports.networkSettings = networkSettings
+exports.parseJson = parseJson
+exports.proxyLogins = proxyLogins
+exports.readKey = readKey
+exports.requireCommandFiles = requireCommandFiles
+exports.retry = retry
+exports.revokeAndVerify = revokeAndVerify
+exports.runner = runner
+exports.summarizeKeys = summarizeKeys
+exports.systemClock = systemClock
+exports.textOf = textOf
+exports.zoneShift = zoneShift

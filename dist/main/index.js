@@ -1,136 +1,93 @@
 'use strict'
-const {
-	UNKNOWN_GRID_US,
-	STATE_VERSION,
-	STATE_NAME,
-	coarsestGrid,
-	PRECISIONS_US,
-	formatSeconds,
-	backoff,
-	issuedLine,
-	writeSummary,
-	createBudget,
-	clockNote,
-	createIntent,
-	formatExactly,
-	formatInstant,
-	revokeAndVerify,
-	keyLabel,
-	judgeCreated,
-	revokeOrphans,
-	isHeaderSafe,
-	createCancellation,
-	CANCEL,
-	systemClock,
-	getInput,
-	setSecret,
-	bootedAt,
-	networkSettings,
-	certificateDigest,
-	runner,
-	createKeyApi,
-	createHttpClient,
-	setFailed,
-} = require('../common/index.js')
-const { existsSync, readFileSync } = require('fs')
-const { EOL } = require('os')
 
-class Context {
-	/**
-	 * Hydrate the context from the environment
-	 */
-	constructor() {
-		var _a, _b, _c
-		this.payload = {}
-		if (process.env.GITHUB_EVENT_PATH) {
-			if (existsSync(process.env.GITHUB_EVENT_PATH)) {
-				this.payload = JSON.parse(readFileSync(process.env.GITHUB_EVENT_PATH, { encoding: 'utf8' }))
-			} else {
-				const path = process.env.GITHUB_EVENT_PATH
-				process.stdout.write(`GITHUB_EVENT_PATH ${path} does not exist${EOL}`)
-			}
-		}
-		this.eventName = process.env.GITHUB_EVENT_NAME
-		this.sha = process.env.GITHUB_SHA
-		this.ref = process.env.GITHUB_REF
-		this.workflow = process.env.GITHUB_WORKFLOW
-		this.action = process.env.GITHUB_ACTION
-		this.actor = process.env.GITHUB_ACTOR
-		this.job = process.env.GITHUB_JOB
-		this.runAttempt = parseInt(process.env.GITHUB_RUN_ATTEMPT, 10)
-		this.runNumber = parseInt(process.env.GITHUB_RUN_NUMBER, 10)
-		this.runId = parseInt(process.env.GITHUB_RUN_ID, 10)
-		this.apiUrl = (_a = process.env.GITHUB_API_URL) !== null && _a !== void 0 ? _a : `https://api.github.com`
-		this.serverUrl =
-			(_b = process.env.GITHUB_SERVER_URL) !== null && _b !== void 0 ? _b : `https://github.com`
-		this.graphqlUrl =
-			(_c = process.env.GITHUB_GRAPHQL_URL) !== null && _c !== void 0 ? _c : `https://api.github.com/graphql`
-	}
-	get issue() {
-		const payload = this.payload
-		return Object.assign(Object.assign({}, this.repo), {
-			number: (payload.issue || payload.pull_request || payload).number,
-		})
-	}
-	get repo() {
-		if (process.env.GITHUB_REPOSITORY) {
-			const [owner, repo] = process.env.GITHUB_REPOSITORY.split('/')
-			return { owner, repo }
-		}
-		if (this.payload.repository) {
-			return {
-				owner: this.payload.repository.owner.login,
-				repo: this.payload.repository.name,
-			}
-		}
-		throw new Error("context.repo requires a GITHUB_REPOSITORY environment variable like 'owner/repo'")
-	}
-}
+const common = require('../common/index.js')
+const node_fs = require('node:fs')
 
-const context = new Context()
-
+/** As the URL parser writes these hosts. */
+const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
 /**
- * The proxy through which `url` is to be reached, a URL, or an empty text for none. Read from the environment as the
- * package `proxy-from-env` does (a test holds the two side by side): HTTPS_PROXY or HTTP_PROXY by the scheme, else
- * ALL_PROXY, unless NO_PROXY exempts the host; lower case first.
+ * The proxy for requests to `url`, as an http or https URL; empty for none. Chosen as curl and Go do: HTTPS_PROXY or
+ * HTTP_PROXY by the scheme, else ALL_PROXY, unless NO_PROXY exempts the host; lower case first. Never one
+ * for loopback hosts, as it could read a key sent to them in the clear. Throws if the variable names no usable proxy.
  */
 function proxyFor(url, env) {
-	const setting = (name) => env[name] || env[name.toUpperCase()] || ''
-	const scheme = url.protocol.slice(0, -1)
-	const exempt = setting('no_proxy').toLowerCase().split(/[,\s]/)
-	if (exempt.some((pattern) => covers(pattern, url))) return ''
-	const proxy = setting(`${scheme}_proxy`) || setting('all_proxy')
-	return !proxy || proxy.includes('://') ? proxy : `${scheme}://${proxy}`
+	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
+	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
+	const own = `${url.protocol.slice(0, -1)}_proxy`
+	const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
+	return name === undefined ? '' : readProxy(name, env[name]?.trim() ?? '', own.toUpperCase(), url.hostname)
 }
-/** Whether one entry of NO_PROXY, `host`, `.suffix`, `*.suffix` or `*`, each with `:port` or without, covers `url`. */
-function covers(pattern, { protocol, host, port }) {
-	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(pattern) ?? []
-	if (Number(onlyPort) && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80)))
+/** The value of the variable `name` as a URL. Messages show only its scheme, as the rest may be a login. */
+function readProxy(name, value, own, host) {
+	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
+	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
+		throw new Error(
+			`${name} is a ${scheme}:// proxy. Set ${own} to an http:// or https:// proxy, or add ${host} to NO_PROXY.`,
+		)
+	const proxy = scheme === undefined ? `http://${value}` : value
+	// An @ after the first delimiter belongs to a login that was cut there.
+	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
+		throw new Error(
+			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
+				'and percent-encode special characters of the login (# as %23, / as %2F, ? as %3F).',
+		)
+	return proxy
+}
+/**
+ * Whether one entry of NO_PROXY covers `url`: `*`, an IP address or CIDR range, or a name, which covers its subdomains
+ * too (after `.` or `*.`, only these); each with `:port` or without.
+ */
+function covers(entry, { protocol, hostname, port }) {
+	const { isIP } = process.getBuiltinModule('node:net')
+	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
+	if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
+	if (name === '*') return true
+	const host = hostname.replace(/^\[|[\].]$/g, '')
+	if (isIP(host)) return within(host, name)
+	const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
+	return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
+}
+/** Whether an IP address is in `range`, an address or CIDR range, with brackets or without. */
+function within(host, range) {
+	const { BlockList, isIP } = process.getBuiltinModule('node:net')
+	const [address = '', prefix] = range.replace(/[[\]]/g, '').split('/')
+	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
+	const list = new BlockList()
+	try {
+		list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
+		return list.check(host, family(host))
+	} catch {
 		return false
-	// Unlike `hostname`, this keeps the brackets of an IPv6 address, with which NO_PROXY holds it.
-	const asked = host.replace(/:\d+$/, '')
-	return /^[.*]/.test(name) ? asked.endsWith(name.replace('*', '')) : asked === name
+	}
 }
 
+/** No API key or token is shorter. Masking a shorter value, such as `true`, would hide it wherever the log has it. */
+const MIN_CREDENTIAL_LENGTH = 8
 /**
- * Every form of `secret` that a log should not show: itself, its lines, and what common tools make of it. The runner
- * masks base64, URI and JSON forms of its own accord, but neither hex nor base64url; act masks exact texts only.
- * Never an empty one, which would mask everything.
+ * Every form of `secret` that a log must not show: the value, its lines, and what common tools make of it. The runner
+ * masks base64, URI and JSON forms itself, but not hex or base64url; act masks exact values only. Leaves out lines and
+ * forms shorter than `shortest`, and a value with such lines, as the runner masks a value line by line.
  */
-function maskedForms(secret) {
+function maskedForms(secret, shortest = 1) {
 	const bytes = Buffer.from(secret, 'utf8')
+	const lines = secret.split(/[\r\n]+/)
 	const forms = [
-		secret,
-		...secret.split(/[\r\n]+/),
+		...(lines.some((line) => isTooShort(line, shortest)) ? [] : [secret]),
+		...lines,
 		bytes.toString('base64'),
 		bytes.toString('base64url'),
 		bytes.toString('hex'),
 		urlEncoded(secret),
 		JSON.stringify(secret).slice(1, -1),
 	]
-	return [...new Set(forms)].filter((form) => form.trim() !== '')
+	if (secret.trim().length < shortest) return []
+	return [...new Set(forms)].filter((form) => form.trim().length >= shortest)
 }
-/** encodeURIComponent, which throws on half a surrogate pair; such a text has no URL form to mask. */
+/** Whether the runner would mask this line of a secret, though it is too short; it skips empty lines. */
+function isTooShort(line, shortest) {
+	return line !== '' && line.length < shortest
+}
+/** encodeURIComponent, which throws on half a surrogate pair; such a value has no URL form to mask. */
 function urlEncoded(secret) {
 	return secret.isWellFormed() ? encodeURIComponent(secret) : ''
 }
@@ -143,9 +100,9 @@ const RESERVED_LENGTH = 16 * 1024
 function openJournal({ apiUrl, apiKey, revoke, onRevokeFailure }, deps) {
 	const { runner, userAgent, proxy, settings, bootedAt } = deps
 	let state = {
-		version: STATE_VERSION,
+		version: common.STATE_VERSION,
 		...{ apiUrl, apiKey, userAgent, proxy, settings, bootedAt, revoke, onRevokeFailure },
-		grid: UNKNOWN_GRID_US,
+		grid: common.UNKNOWN_GRID_US,
 		skew: null,
 		keys: [],
 		intents: [],
@@ -157,7 +114,7 @@ function openJournal({ apiUrl, apiKey, revoke, onRevokeFailure }, deps) {
 				`The record for the post step would exceed ${maxLength / 1024} KiB; no key was requested.`,
 			)
 		state = { ...state, ...change }
-		runner.saveState(STATE_NAME, record)
+		runner.saveState(common.STATE_NAME, record)
 	}
 	const others = (intent) => state.intents.filter((item) => item !== intent)
 	return {
@@ -178,8 +135,105 @@ function openJournal({ apiUrl, apiKey, revoke, onRevokeFailure }, deps) {
 }
 /** What an answered request shows of the server: how finely it keeps an expiry, and what its clock says. */
 function learn({ grid, skew }, key, intent) {
-	const shown = key.expiresAt === null ? UNKNOWN_GRID_US : coarsestGrid(intent.expiry, key.expiresAt)
+	const shown =
+		key.expiresAt === null ? common.UNKNOWN_GRID_US : common.coarsestGrid(intent.expiry, key.expiresAt)
 	return { grid: Math.min(grid, shown), skew: key.createdAt === null ? skew : key.createdAt - intent.sentAt }
+}
+
+/** A key may outlive what was asked for by this much: servers round, and clocks differ by a little. */
+const MAX_EXTRA_LIFETIME_MS = 5_000
+/** A clock that makes a lifetime this much shorter is corrected. */
+const CLOCK_TOLERANCE_MS$1 = 60_000
+/** A `created` further off than this, against both other clocks, is in another time zone rather than right. */
+const ZONE_ERROR_MS = 10 * 60_000
+const MAX_TOKEN_LENGTH = 4096
+/**
+ * Is the key that create returned ours, and is it what was asked for? An answer that came to our request is not
+ * necessarily about it: gateways replay and mix up responses, and some APIs return a key that was there before.
+ */
+function judgeCreated(key, context) {
+	const stranger = whyNotOurs(key, context)
+	if (stranger !== null) return { kind: 'refuse', reason: stranger }
+	const unusable = whyUnusable(key, context.intent)
+	if (unusable !== null) return { kind: 'revoke', reason: unusable }
+	return judgeLifetime(key, context)
+}
+/** Whether the value of a key can be sent as a credential and saved. */
+function isSendable(token) {
+	return (
+		common.isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
+	)
+}
+function whyNotOurs(key, context) {
+	const { token, id, prefix, createdAt, expiresAt } = key
+	const { intent, tokens, ids, receivedAt, dateSkew, skew } = context
+	if (token !== null && tokens.includes(token)) return 'it returned a key that existed before'
+	if (id !== null && ids.has(id)) return 'it returned the id of a key that existed before'
+	const describesAnother = prefix !== '' && token !== null && !token.startsWith(prefix)
+	if (describesAnother && tokens.some((known) => known.startsWith(prefix)))
+		return 'it returned the description of a key that existed before'
+	const fit = expiresAt === null ? 'none' : common.fitOf(intent, expiresAt, common.UNKNOWN_GRID_US)
+	if (fit === 'exact' || common.zoneShift(intent, expiresAt) !== 0) return null
+	const isFresh =
+		createdAt !== null && common.isWithin(createdAt, [intent.sentAt, receivedAt], [dateSkew, skew])
+	if (createdAt !== null && !isFresh)
+		return `it returned a key that was created ${common.formatInstant(createdAt)}`
+	if (fit === 'near' || (isFresh && (expiresAt === null || isCapped(key, intent)))) return null
+	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
+	return `it returned a key that expires ${common.formatInstant(expiresAt)}, not ${common.formatInstant(intent.expiry)} as requested`
+}
+/**
+ * Whether an API that limits lifetimes shortened this one: such a limit is in whole minutes, while the expiry that
+ * another run asked for is not.
+ */
+function isCapped({ createdAt, expiresAt }, intent) {
+	if (createdAt === null || expiresAt === null || expiresAt >= intent.expiry) return false
+	const lifetime = expiresAt - createdAt
+	return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 1
+}
+function whyUnusable({ token, id, expiresAt, unreadable }, intent) {
+	if (token === null) return 'the response holds no key'
+	if (!isSendable(token))
+		return `the key is not one of ${MIN_CREDENTIAL_LENGTH} to ${MAX_TOKEN_LENGTH} visible ASCII characters`
+	if (id === null) return 'the response holds no usable id, so the key could not be revoked by it'
+	if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
+	if (expiresAt === null) return 'the key never expires, although an expiry was requested'
+	const shift = common.zoneShift(intent, expiresAt)
+	if (shift !== 0)
+		return `its times are off by ${shift / 3_600_000} h: the API writes local times without an offset`
+	return null
+}
+function judgeLifetime(key, context) {
+	const { intent, expiresIn, receivedAt, skew } = context
+	const expiresAt = key.expiresAt ?? 0
+	const serverSkew = skewOfServer(key, context)
+	const lifetime = expiresAt - (receivedAt + serverSkew)
+	const asked = intent.expiry - intent.sentAt - skew
+	const isMarked = common.gridBetween(intent.expiry, expiresAt) !== null
+	const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS$1, asked / 2)
+	const wasWrongClock = isMarked && (isShort || lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS)
+	if (wasWrongClock) return { kind: 'replace', skew: serverSkew }
+	if (lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS)
+		return { kind: 'revoke', reason: 'the key lives longer than asked' }
+	if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
+	if (isMarked) return { kind: 'accept', warning: null }
+	const minutes = (duration) => `${Math.round(duration / 60_000)} min`
+	const warning = `The API shortened the key's lifetime to ${minutes(lifetime)}; expires-in is ${minutes(expiresIn)}.`
+	return { kind: 'accept', warning }
+}
+/**
+ * The server's clock less ours, never more than it really is, so that a lifetime chosen by it is never longer than
+ * asked. `created` is the API's own clock and outranks `Date`, which a gateway may set; only against both other
+ * clocks, and by a time zone's worth, it is not believed.
+ */
+function skewOfServer({ createdAt }, context) {
+	const { intent, receivedAt, dateSkew, skew } = context
+	const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
+	if (createdAt === null) return Math.abs(byDate - skew) > 60_000 ? byDate : skew
+	const byCreated = createdAt - receivedAt
+	const isInAnotherZone =
+		Math.abs(byCreated) > ZONE_ERROR_MS && dateSkew !== null && Math.abs(dateSkew) < 60_000
+	return isInAnotherZone ? byDate : byCreated
 }
 
 /** No create request is sent with less time than this for its response, in milliseconds: it would likely be lost. */
@@ -188,7 +242,7 @@ const MIN_ATTEMPT_MS = 500
 const THROTTLE_JITTER = 2
 const FIRST_ATTEMPT = {
 	attempt: 1,
-	precision: PRECISIONS_US[0],
+	precision: common.PRECISIONS_US[0],
 	longestRetryAfter: 0,
 	wasUnusable: false,
 }
@@ -197,7 +251,7 @@ function nextAttempt(failure, progress, context) {
 	const { status, retryAfter = 0, unusable = false } = failure
 	if (status === 400) {
 		// Nothing was made. The likely causes are an expiry in the past by the server's clock, or too many digits.
-		const coarser = PRECISIONS_US[PRECISIONS_US.indexOf(progress.precision) + 1]
+		const coarser = common.PRECISIONS_US[common.PRECISIONS_US.indexOf(progress.precision) + 1]
 		if (context.clockCorrected) return { kind: 'retry', afterMs: 0, progress }
 		if (coarser) return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
 	}
@@ -218,7 +272,7 @@ function waitFor(attempt, retryAfter, longest, { left, random }) {
 	// Never spread so far that one more 429 would exceed the timeout, nor so far that this attempt would.
 	const room = left - MIN_ATTEMPT_MS - retryAfter
 	const spread = Math.min(THROTTLE_JITTER * longest, room - longest)
-	return backoff(attempt, retryAfter, random, spread, retryAfter > 0 ? Math.max(0, room) : Infinity)
+	return common.backoff(attempt, retryAfter, random, spread, retryAfter > 0 ? Math.max(0, room) : Infinity)
 }
 function refusalMessage({ status, notFromApi, message }) {
 	if (status === 401 && !notFromApi)
@@ -231,7 +285,7 @@ function refusalMessage({ status, notFromApi, message }) {
 function stoppedMessage({ message }, attempts, wait, timeout) {
 	return (
 		`No key was created: ${message}. Stopped after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}: the next retry ` +
-		`(in ${formatSeconds(wait)}) would exceed timeout (${formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`
+		`(in ${common.formatSeconds(wait)}) would exceed timeout (${common.formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`
 	)
 }
 
@@ -241,8 +295,6 @@ const CLOCK_TOLERANCE_MS = 60_000
 const MAX_REPLACEMENTS = 2
 /** How long main may take to revoke keys that it cannot hand over, on top of its `timeout`. */
 const CLEANUP_TIMEOUT_MS = 20_000
-/** How long main looks for the key of an unanswered request; post looks again. */
-const LOOKUP_TIMEOUT_MS = 10_000
 /** A response that took this long may be to the second of two requests: gateways repeat what times out. */
 const SLOW_RESPONSE_MS = 3_000
 /**
@@ -257,9 +309,11 @@ async function issueKey(inputs, deps) {
 		const key = await obtainKey(context)
 		stopIfCancelled(cancellation)
 		setOutputs(key, inputs, runner)
-		runner.info(issuedLine(key, inputs))
-		const status = inputs.revoke ? 'Revoked by the post step' : 'Expires by itself (`revoke: false`)'
-		writeSummary(runner, 'SphereScout key for this job', 'After the job', [{ key, status }])
+		runner.info(common.issuedLine(key, inputs))
+		const status = inputs.revoke
+			? 'Valid; the post step revokes it'
+			: 'Valid until it expires (`revoke: false`)'
+		common.summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
 		stopIfCancelled(cancellation)
 		if (!inputs.revoke) context.journal.keep(key, true)
 	} catch (error) {
@@ -270,68 +324,62 @@ async function issueKey(inputs, deps) {
 /** Sends create requests until one brings a key that passes every check, or asking again is pointless. */
 async function obtainKey(context) {
 	const { runner, clock, random, cancellation, inputs } = context
-	const budget = createBudget(clock.now() + inputs.timeout, clock, cancellation)
+	const { timeout } = inputs
+	const budget = common.createBudget(clock.now() + timeout, clock, cancellation)
 	let progress = FIRST_ATTEMPT
 	let skew = 0
 	for (let replacements = 0; ; ) {
-		stopIfCancelled(cancellation)
 		const attempt = await requestKey(context, budget, skew, progress.precision)
 		if (attempt.kind === 'key') return attempt.key
-		stopIfCancelled(cancellation)
-		if (attempt.kind === 'replace') {
+		if (attempt.skew !== null) {
 			skew = attempt.skew
-			runner.info(clockNote(skew))
-			replacements += 1
+			runner.info(common.clockNote(skew))
+		}
+		if (attempt.kind === 'replace') {
 			await revokeHeldKeys(context, budget.left())
+			replacements += 1
 			if (replacements > MAX_REPLACEMENTS || budget.left() < MIN_ATTEMPT_MS)
-				throw new Error(`No key was created: ${clockNote(skew)} There was no time to replace the key.`)
+				throw new Error(`No key was created: there was no time to replace it. ${common.clockNote(skew)}`)
 			continue
 		}
-		const { failure, dateSkew } = attempt
-		const clockCorrected = failure.status === 400 && Math.abs((dateSkew ?? skew) - skew) > CLOCK_TOLERANCE_MS
-		if (clockCorrected && dateSkew !== null) {
-			skew = dateSkew
-			runner.info(clockNote(skew))
-		}
-		const { timeout } = inputs
-		const next = nextAttempt(failure, progress, {
-			left: budget.left(),
-			timeout,
-			random: random(),
-			clockCorrected,
-		})
+		stopIfCancelled(cancellation)
+		const clockCorrected = attempt.skew !== null
+		const left = budget.left()
+		const next = nextAttempt(attempt.failure, progress, { left, timeout, random: random(), clockCorrected })
 		if (next.kind === 'stop') throw new Error(next.message)
 		progress = next.progress
 		if (next.afterMs === 0) continue
-		runner.info(`${failure.message}. Retrying in ${formatSeconds(next.afterMs)}.`)
+		runner.info(`${attempt.failure.message}. Retrying in ${common.formatSeconds(next.afterMs)}.`)
 		await budget.pause(next.afterMs)
 	}
 }
 /** Sends one create request; the journal knows of it before it leaves, and of the key before anything is done with it. */
 async function requestKey(context, budget, skew, precision) {
-	const { api, clock, random, inputs, journal } = context
+	const { api, clock, random, cancellation, inputs, journal } = context
+	stopIfCancelled(cancellation)
 	const limits = budget.limits()
 	const now = clock.now()
 	const { expiresIn, apiKey } = inputs
-	const intent = createIntent({
+	const intent = common.createIntent({
 		...{ now, skew, precision, lifetime: expiresIn, timeout: limits.timeout, random: random() },
 	})
 	journal.recordIntent(intent)
-	const result = await api.create(apiKey, formatExactly(intent.expiry), limits)
-	if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context, budget)
+	const result = await api.create(apiKey, common.formatExactly(intent.expiry), limits)
+	if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context)
+	// What may have acted stays in the journal: the post step looks for its key.
 	const { failure } = result
-	if (failure.mayHaveActed) await recover(intent, failure.message, context, budget)
-	else journal.resolve(intent)
-	return { kind: 'failure', failure, dateSkew: result.skew }
+	if (!failure.mayHaveActed) journal.resolve(intent)
+	const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > CLOCK_TOLERANCE_MS
+	return { kind: 'failure', failure, skew: isClockWrong ? result.skew : null }
 }
 /**
  * Masks the key before anything else is done with it, judges whether it is ours, and saves it for post if so. Throws if
  * it is ours but cannot be used; it is then in the journal, to be revoked.
  */
-async function accept(answer, request, context, budget) {
+function accept(answer, request, context) {
 	const { runner, clock, inputs, journal } = context
-	const { intent, dateSkew } = request
-	if (answer.token !== null) for (const form of maskedForms(answer.token)) runner.setSecret(form)
+	const { intent } = request
+	for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
 	const receivedAt = clock.now()
 	const held = journal.keys()
 	const verdict = judgeCreated(answer, {
@@ -344,61 +392,38 @@ async function accept(answer, request, context, budget) {
 	if (verdict.kind === 'refuse' || answer.id === null) {
 		const reason = verdict.kind === 'refuse' || verdict.kind === 'revoke' ? verdict.reason : ''
 		const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}`
-		await recover(intent, message, context, budget)
 		const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
-		return { kind: 'failure', failure, dateSkew }
+		return { kind: 'failure', failure, skew: null }
 	}
-	const key = toIssuedKey(answer, answer.id, verdict)
+	const key = toIssuedKey(answer, answer.id)
 	journal.recordKey(key, intent, receivedAt - intent.sentAt >= SLOW_RESPONSE_MS)
 	if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
 	if (verdict.kind === 'replace') return verdict
-	if (verdict.warning !== null) runner.warning(`${verdict.warning}.`)
+	if (verdict.warning !== null) runner.warning(verdict.warning)
 	return { kind: 'key', key }
 }
-function toIssuedKey({ token, prefix, createdAt, expiresAt }, id, verdict) {
-	// An unusable value cannot be sent, so it is not saved either.
-	return { token: verdict.kind === 'revoke' ? null : token, id, prefix, createdAt, expiresAt, keep: false }
-}
-/** Looks for the key that an unanswered request may have created. What stays unknown stays in the journal for post. */
-async function recover(intent, why, context, budget) {
-	const { runner, clock, cancellation, journal } = context
-	runner.info(`${why}. The request may still have created a key; checking.`)
-	const deadline = clock.now() + Math.min(budget.left(), LOOKUP_TIMEOUT_MS)
-	const lookup = createBudget(deadline, clock, cancellation)
-	const { grid } = journal.learned()
-	const [orphan] = await revokeOrphans([intent], {
-		...revocationContext(context, lookup),
-		grid,
-		known: journal.ids(),
-	})
-	switch (orphan?.kind) {
-		case 'revoked':
-			journal.resolve(intent)
-			return runner.info(`Found and revoked the orphaned key ${keyLabel(orphan.key)}.`)
-		case 'absent':
-			return runner.info('No orphaned key found yet. The post step will check again.')
-		case 'ambiguous':
-			return runner.info(
-				`An unanswered create request matches ${orphan.candidates.length} key(s) that may belong to other runs; ` +
-					'revoked none. The post step will check again.',
-			)
-		case 'failed':
-			return runner.info(
-				`Could not look for an orphaned key (${orphan.reason}). The post step will try again.`,
-			)
+function toIssuedKey({ token, prefix, createdAt, expiresAt }, id) {
+	// A value that cannot be sent is not saved either; the key is then revoked with `api-key`.
+	return {
+		token: token !== null && isSendable(token) ? token : null,
+		id,
+		prefix,
+		createdAt,
+		expiresAt,
+		keep: false,
 	}
 }
 function revocationContext(context, budget) {
 	const { api, clock, random, inputs, journal } = context
 	const { skew } = journal.learned()
-	return { api, clock, random, budget, credentials: [inputs.apiKey], gone: new Set(), skew }
+	return { api, clock, random, budget, credentials: [inputs.apiKey], skew }
 }
 function setOutputs(key, inputs, runner) {
 	const token = key.token ?? ''
 	runner.setOutput('key', token)
 	runner.setOutput('key-id', key.id)
 	runner.setOutput('key-prefix', key.prefix)
-	const instant = (known) => (known === null ? '' : formatInstant(known))
+	const instant = (known) => (known === null ? '' : common.formatInstant(known))
 	runner.setOutput('created-at', instant(key.createdAt))
 	runner.setOutput('expires-at', instant(key.expiresAt))
 	if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
@@ -406,14 +431,14 @@ function setOutputs(key, inputs, runner) {
 /** Revokes every key that main holds and will not hand over. What cannot be revoked now is left to post. */
 async function revokeHeldKeys(context, time) {
 	const { runner, clock, cancellation, journal } = context
-	const budget = createBudget(clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS), clock, cancellation)
+	const budget = common.createBudget(clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS), clock, cancellation)
 	const revoke = async (key) => {
-		const result = await revokeAndVerify(key, revocationContext(context, budget))
+		const result = await common.revokeAndVerify(key, revocationContext(context, budget))
 		if (result.revoked)
-			runner.info(`Revoked the key ${keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
+			runner.info(`Revoked the key ${common.keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
 		else
 			runner.warning(
-				`Could not confirm that the key ${keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`,
+				`Could not confirm that the key ${common.keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`,
 			)
 		try {
 			if (result.revoked) journal.removeKey(key)
@@ -427,19 +452,6 @@ async function revokeHeldKeys(context, time) {
 function stopIfCancelled(cancellation) {
 	if (cancellation.requestedAt !== null)
 		throw new Error('The job was cancelled before a key could be handed over.')
-}
-
-/**
- * Throws an Error where the runner does not set the files through which `names` are handed on: @actions/core would
- * print commands to the log instead, the key among them.
- */
-function requireCommandFiles(env, names) {
-	const missing = names.filter((name) => !env[name])
-	if (missing.length > 0)
-		throw new Error(
-			`This runner does not set ${missing.join(' and ')}, so a key could only be handed on through the log. ` +
-				'No key was asked for. Run the action on a current GitHub Actions runner.',
-		)
 }
 
 const SECOND = 1000
@@ -462,43 +474,67 @@ function parseDuration(text) {
 
 /**
  * Reads and checks every input. An empty one takes its default, so that a composite action may pass on inputs
- * it was not given. `whyNoKey` explains an empty `api-key`, where the run tells. Throws an Error that names the
- * input, what is wrong with it, and an example that works.
+ * it was not given. `explainEmptyKey` is called if `api-key` is empty; null if the run does not tell why. Throws an
+ * Error that names the input, what is wrong with it, and an example that works.
  */
-function readInputs(input, whyNoKey = null) {
+function readInputs(input, explainEmptyKey = () => null) {
 	const given = (name, otherwise = '') => input(name).trim() || otherwise
+	const apiKey = given('api-key')
+	if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key') !== '', explainEmptyKey))
 	return {
-		apiKey: readApiKey(given('api-key'), whyNoKey),
-		expiresIn: readDuration('expires-in', given('expires-in', '1h'), '1 minute', '5 days', '30m'),
+		apiKey: checkCredential(apiKey),
+		expiresIn: readDuration(given('expires-in', '1h'), EXPIRES_IN),
 		apiUrl: readApiUrl(given('api-url', 'https://www.spherescout.io')),
 		exportEnv: readVariableName(given('export-env')),
 		revoke: readChoice('revoke', given('revoke', 'true'), ['true', 'false']) === 'true',
 		onRevokeFailure: readChoice('on-revoke-failure', given('on-revoke-failure', 'warn'), ['warn', 'fail']),
-		timeout: readDuration('timeout', given('timeout', '2m'), '1 second', '30 minutes', '2m'),
+		timeout: readDuration(given('timeout', '2m'), TIMEOUT),
 	}
 }
-function readApiKey(value, whyNoKey) {
-	if (value === '')
-		throw new Error(
-			`Input api-key is empty. ${whyNoKey ?? 'Is the secret defined, and for this repository or environment?'} ` +
-				'For example: api-key: $' +
-				'{{ secrets.SPHERESCOUT_API_KEY }}',
-		)
-	if (!isHeaderSafe(value))
-		throw new Error(
-			'Input api-key holds white space, a control character or a non-ASCII character inside (it is not shown here). ' +
-				'Save the secret again, with nothing but the key, on one line',
-		)
-	return value
+function emptyKeyMessage(isMisspelled, explain) {
+	const why = isMisspelled
+		? 'The workflow sets api_key; the name has a hyphen.'
+		: (explain() ??
+			'Check that the secret is defined for this repository, organization or environment, that the job names that ' +
+				'environment, and that a reusable workflow receives it (secrets: inherit).')
+	return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
-function readDuration(name, value, shortest, longest, example) {
+/** What people paste by mistake, in the order in which it is looked for. */
+const PASTED = [
+	[/^\*+$/, 'contains only asterisks: it was copied from a log that masks it'],
+	[/^["'`]/, 'begins with a quote'],
+	[/^\{/, 'begins with {, as a JSON document does'],
+	[/^\$/, 'begins with $: it is the name of a variable, not its value'],
+	[/^(authorization|bearer)[\s:]/i, 'begins with the name of an HTTP header or scheme'],
+	[/^[A-Za-z_][\w-]*\s*=[^=]/, 'has the form NAME=VALUE'],
+]
+/** `value`, if it can be an API key or token; otherwise throws an Error that says what is wrong, without the value. */
+function checkCredential(value) {
+	const fault = credentialFault(value)
+	if (fault === null) return value
+	throw new Error(
+		`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`,
+	)
+}
+function credentialFault(value) {
+	const pasted = PASTED.find(([pattern]) => pattern.test(value))
+	if (pasted) return pasted[1]
+	if (value.length < MIN_CREDENTIAL_LENGTH)
+		return `is shorter than ${MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`
+	return common.isHeaderSafe(value)
+		? null
+		: 'contains white space, a control character or a non-ASCII character'
+}
+const EXPIRES_IN = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
+const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
+function readDuration(value, { name, shortest, longest, example }) {
 	const refuse = (fault) =>
 		new Error(`Input ${name} is ${quoted(value)}: ${fault}. For example: ${name}: ${example}`)
 	if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
 	const duration = parseDuration(value)
-	if (duration === null) throw refuse('it is not a duration, a number with a unit')
-	if (duration < Number(parseDuration(shortest))) throw refuse(`at least ${shortest}`)
-	if (duration > Number(parseDuration(longest))) throw refuse(`at most ${longest}`)
+	if (duration === null) throw refuse('it is not a duration such as 90s, 15m or 1.5h')
+	if (duration < Number(parseDuration(shortest))) throw refuse(`it must be at least ${shortest}`)
+	if (duration > Number(parseDuration(longest))) throw refuse(`it must be at most ${longest}`)
 	return duration
 }
 function readApiUrl(value) {
@@ -506,24 +542,24 @@ function readApiUrl(value) {
 	if (!URL.canParse(value)) throw new Error(`Input api-url is not a URL. ${example}`)
 	const url = new URL(value)
 	if (url.username || url.password || /[?#]/.test(value))
-		throw new Error(`Input api-url holds a user name, password, query or fragment. ${example}`)
+		throw new Error(`Input api-url contains a user name, password, query or fragment. ${example}`)
 	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
 		throw new Error(
-			`Input api-url must start with https:// (http:// is for loopback hosts alone), as a key would be sent in the clear. ${example}`,
+			`Input api-url must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts). ${example}`,
 		)
 	return url.href.replace(/\/+$/, '')
 }
 function isLoopback(hostname) {
 	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
-/** Names that the runner refuses or that would change the runner, later steps or this action's post step. */
+/** Names that the runner refuses, or that would change the runner, later steps or this action's post step. */
 const RESERVED_NAMES = /^(NODE_OPTIONS|PATH|CI|(GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
 function readVariableName(value) {
 	const refuse = (fault) =>
 		new Error(`Input export-env is ${quoted(value)}: ${fault}. For example: export-env: SPHERESCOUT_API_KEY`)
 	if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value))
 		throw refuse('not a name for an environment variable')
-	if (RESERVED_NAMES.test(value)) throw refuse('a name that is reserved for the runner')
+	if (RESERVED_NAMES.test(value)) throw refuse('it is reserved for the runner')
 	return value
 }
 function readChoice(name, value, choices) {
@@ -533,22 +569,47 @@ function readChoice(name, value, choices) {
 		`Input ${name} is ${quoted(value)}: it must be ${choices.join(' or ')}. For example: ${name}: ${choices[0]}`,
 	)
 }
-/** A value for a message: one line, and not too much of it. */
+/** A value for a message: one line, at most 60 characters. */
 function quoted(value) {
 	return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
 }
+
+/** GitHub's own payloads are at most 25 MB. */
+const MAX_EVENT_BYTES = 32 * 1024 * 1024
+/** Reads the run's context from the environment and the event file. Never throws: an unusable file counts as empty. */
+function readRunContext(env) {
+	const { GITHUB_EVENT_NAME: eventName = '', GITHUB_ACTOR: actor = '', GITHUB_EVENT_PATH: path = '' } = env
+	let payload = null
+	try {
+		const file = node_fs.statSync(path)
+		if (file.isFile() && file.size <= MAX_EVENT_BYTES)
+			payload = JSON.parse(node_fs.readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+	} catch {
+		// The file only helps to explain an empty secret.
+	}
+	return { eventName, actor, payload }
+}
 /**
- * Why this run was given no secrets, or null where it should have been: GitHub gives none to pull requests from
- * forks, and only Dependabot's own to runs that Dependabot starts.
+ * Why this run received no secrets, or null if it should have: GitHub withholds them from pull requests from forks,
+ * gives runs started by Dependabot only Dependabot's own, and copies none to a fork.
  */
 function explainMissingSecrets({ eventName, actor, payload }) {
 	if (actor === 'dependabot[bot]')
-		return "This run was started by Dependabot, and GitHub gives such runs none of the repository's Actions secrets; define it as a Dependabot secret, or skip this job."
-	const { head, base } = payload.pull_request ?? {}
-	const fromFork = head !== undefined && head.repo?.full_name !== base?.repo?.full_name
-	if (eventName === 'pull_request' && fromFork)
+		return 'Dependabot started this run, and GitHub gives such runs only Dependabot secrets; define it as a Dependabot secret, or skip this job.'
+	const head = field(payload, 'pull_request', 'head')
+	const source = field(head, 'repo', 'full_name')
+	const target = field(payload, 'pull_request', 'base', 'repo', 'full_name')
+	if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
 		return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
+	if (field(payload, 'repository', 'fork') === true)
+		return 'This repository is a fork, and GitHub does not copy secrets to forks; define it here, or skip this job.'
 	return null
+}
+function field(value, ...path) {
+	return path.reduce(
+		(part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined),
+		value,
+	)
 }
 
 /** The action's name and version, as the API sees them in User-Agent; a test keeps them those of package.json. */
@@ -564,34 +625,40 @@ function userAgent(repository, runId) {
 }
 
 // Wires the real runner, network, clock and signals into the main step.
-const cancellation = createCancellation(systemClock.now)
+const cancellation = common.createCancellation(common.systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, cancellation.request)
-// Whatever still waits then, the runner is about to kill it; the record for post is already saved.
-cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), CANCEL.end).unref())
+// Exit before the runner kills this process; what the post step needs is already saved.
+cancellation.signal.addEventListener('abort', () =>
+	setTimeout(() => process.exit(1), common.CANCEL.EXIT_MS).unref(),
+)
 async function run() {
 	try {
-		for (const form of maskedForms(getInput('api-key'))) setSecret(form)
-		const inputs = readInputs(getInput, explainMissingSecrets(context))
-		requireCommandFiles(process.env, [
+		for (const form of maskedForms(common.getInput('api-key'), MIN_CREDENTIAL_LENGTH))
+			common.runner.setSecret(form)
+		for (const login of common.proxyLogins(process.env))
+			for (const form of maskedForms(login)) common.runner.setSecret(form)
+		const inputs = readInputs(common.getInput, () => explainMissingSecrets(readRunContext(process.env)))
+		common.requireCommandFiles(process.env, [
 			'GITHUB_STATE',
 			'GITHUB_OUTPUT',
 			...(inputs.exportEnv ? ['GITHUB_ENV'] : []),
 		])
 		const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
 		const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
+		const send = common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now)
 		await issueKey(inputs, {
-			api: createKeyApi(createHttpClient(proxy), inputs.apiUrl, agent, systemClock.now),
-			clock: systemClock,
+			api: common.createIssuingApi(common.createCaller(send, agent, common.systemClock.now), inputs.apiUrl),
+			clock: common.systemClock,
 			random: Math.random,
-			runner,
+			runner: common.runner,
 			cancellation,
 			userAgent: agent,
 			proxy,
-			settings: networkSettings(process.env, certificateDigest),
-			bootedAt,
+			settings: common.networkSettings(process.env),
+			bootedAt: common.bootedAt,
 		})
 	} catch (error) {
-		setFailed(error instanceof Error ? error.message : String(error))
+		common.failStep(error)
 	}
 }
 void run()

@@ -1,31 +1,89 @@
 'use strict'
-const {
-	STATE_VERSION,
-	UNKNOWN_GRID_US,
-	PROXIES,
-	AUTHORITIES,
-	createBudget,
-	LATE_WRITE_GRACE_MS,
-	revokeOrphans,
-	keyLabel,
-	formatExactly,
-	formatUtc,
-	isHeaderSafe,
-	writeSummary,
-	revokeAndVerify,
-	formatSeconds,
-	getState,
-	STATE_NAME,
-	getInput,
-	bootedAt,
-	networkSettings,
-	certificateDigest,
-	createKeyApi,
-	createHttpClient,
-	systemClock,
-	runner,
-	setFailed,
-} = require('../common/index.js')
+
+const common = require('../common/index.js')
+
+/** Reads one page of the list, a bare array or `{results, next}`; throws if it is neither. */
+function readPage({ headers, body }) {
+	const answer = common.parseJson(body)
+	const rows = Array.isArray(answer) ? answer : common.field(answer, 'results')
+	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
+	const described = rows.map(common.readKey)
+	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
+	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
+	const next = common.textOf(common.field(answer, 'next'))
+	const count = common.field(answer, 'count') ?? headers['x-total-count']
+	const morePages = hasUnknownPaging(answer) || /rel="?next/i.test(String(headers.link ?? ''))
+	const cached = Number(headers.age) > 0 || /hit/i.test(String(headers['x-cache'] ?? ''))
+	const doubts = [
+		unread > 0 && `${unread} of its rows cannot be read`,
+		next === null && morePages && 'it has further pages that cannot be found',
+		cached && 'it comes from a cache',
+	]
+	const doubt = doubts.find((text) => text !== false) || null
+	return { keys, next, doubt, count: count === undefined || count === null ? null : Number(count) }
+}
+/** Whether a page announces more in a way that this action does not follow, such as `has_more` or `next_cursor`. */
+function hasUnknownPaging(answer) {
+	if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return false
+	const announces = ([name, value]) =>
+		/next|more|cursor/i.test(name) && Boolean(value) && !(name === 'next' && typeof value === 'string')
+	return Object.entries(answer).some(announces)
+}
+
+const MAX_PAGES = 100
+/** The key API at `apiUrl` (no trailing slash); see `createCaller`. */
+function createKeyApi(client, apiUrl, userAgent, now) {
+	const call = common.createCaller(client, userAgent, now)
+	return {
+		...common.createIssuingApi(call, apiUrl),
+		list(credential, limits) {
+			const deadline = now() + limits.timeout
+			return readList$1(new URL(`${apiUrl}${common.KEYS_PATH}`), (url) =>
+				call(
+					{ method: 'GET', url, credential },
+					{ ...limits, timeout: Math.max(1, deadline - now()) },
+					readPage,
+				),
+			)
+		},
+	}
+}
+/** Reads the list page by page; `doubt` is the first reason why a key may be missing from it. */
+async function readList$1(start, readOne) {
+	const keys = []
+	const visited = new Set()
+	let doubt = null
+	let skew = null
+	for (let url = start; url !== null; ) {
+		visited.add(url.href)
+		const result = await readOne(url)
+		if (!result.ok) return result
+		const { value } = result
+		skew = result.skew ?? skew
+		keys.push(...value.keys)
+		doubt ??= value.doubt
+		url = value.next === null ? null : nextUrl(value.next, start)
+		if (url === null && value.count !== null && value.count !== keys.length)
+			doubt ??= `it shows ${keys.length} of ${value.count} keys`
+		if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+			doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+			url = null
+		}
+	}
+	return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
+}
+/** The next page, on our own host whatever host the response names: the credential goes nowhere else. */
+function nextUrl(next, start) {
+	const isBareQuery = /^[\w-]+=/.test(next)
+	const reference = isBareQuery ? `?${next}` : next
+	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
+	const tail = named.pathname.split(common.KEYS_PATH)[1]
+	const path = tail === undefined ? named.pathname : start.pathname + tail
+	const url = new URL(start)
+	url.pathname = path
+	url.search = named.search
+	return url
+}
 
 /**
  * Reads what main saved; never throws. Each part is read by itself, so that a damaged one costs none of the others;
@@ -40,8 +98,8 @@ function parseState(text) {
 		return { kind: 'unreadable', reason: 'it is not JSON' }
 	}
 	if (!isFields(value)) return { kind: 'unreadable', reason: 'it is not a record' }
-	if (value.version !== STATE_VERSION)
-		return { kind: 'unreadable', reason: `its version is not ${STATE_VERSION}` }
+	if (value.version !== common.STATE_VERSION)
+		return { kind: 'unreadable', reason: `its version is not ${common.STATE_VERSION}` }
 	const { apiUrl } = value
 	if (!isText(apiUrl) || !URL.canParse(apiUrl)) return { kind: 'unreadable', reason: 'it holds no API URL' }
 	return { kind: 'record', ...readParts(value, apiUrl) }
@@ -61,7 +119,7 @@ function readParts(value, apiUrl) {
 		return sound
 	}
 	const state = {
-		version: STATE_VERSION,
+		version: common.STATE_VERSION,
 		apiUrl,
 		apiKey: part('apiKey', isFilled, null),
 		userAgent: part('userAgent', isHeaderText, 'spherescout-ephemeral-key'),
@@ -70,7 +128,7 @@ function readParts(value, apiUrl) {
 		bootedAt: part('bootedAt', isNumber, 0),
 		revoke: part('revoke', isFlag, true),
 		onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
-		grid: part('grid', isNumber, UNKNOWN_GRID_US),
+		grid: part('grid', isNumber, common.UNKNOWN_GRID_US),
 		skew: part('skew', isNumberOrNull, null),
 		keys: entries('keys', isKey),
 		intents: entries('intents', isIntent),
@@ -105,16 +163,17 @@ const isIntent = (value) =>
 /** The variables in which two sets of network settings differ, those about certificates and those about proxies. */
 function changedSettings(before, after) {
 	const changed = (name) => before[name] !== after[name]
-	return { authorities: AUTHORITIES.filter(changed), proxies: PROXIES.filter(changed) }
+	return { authorities: common.AUTHORITIES.filter(changed), proxies: common.PROXIES.filter(changed) }
 }
 
+// Used by the post step alone; a file of its own keeps it out of what the main step loads.
 /**
- * A budget until `deadline` that does not count the time for which a throttled server sends us away, as long as that
- * leads no further than `latest`. Both in milliseconds since 1970; `onWait` is told of each such wait, in milliseconds.
+ * A budget until `deadline` that does not count the waits that a rate limit asks for, as long as they lead no further
+ * than `latest`. Both in milliseconds since 1970; `onWait` is told of each such wait, in milliseconds.
  */
 function throttleBudget(deadline, latest, clock, onWait) {
 	let end = deadline
-	const budget = () => createBudget(end, clock)
+	const budget = () => common.createBudget(end, clock)
 	return {
 		left: () => budget().left(),
 		limits: () => budget().limits(),
@@ -127,10 +186,113 @@ function throttleBudget(deadline, latest, clock, onWait) {
 	}
 }
 
+/**
+ * Can this list show that a key is absent? Returns why not, or null. `credential` is what it was read with: "every key"
+ * (the API's documentation) includes that one. `gone` are ids of keys that were verified as revoked.
+ */
+function doubtAbout(list, credential, gone) {
+	if (list.doubt !== null) return list.doubt
+	if (!list.keys.some(({ prefix }) => prefix !== '' && credential.startsWith(prefix)))
+		return 'it does not show the key that it was read with'
+	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
+	return null
+}
+/** A replica may not know a key that is younger than this; that it lacks one proves nothing yet. */
+const MAX_REPLICA_LAG_MS = 15_000
+/** A check, with the list, whether a key is gone (see `RevocationContext.isMissing`). */
+function missingCheck(context) {
+	const { api, clock, random, skew, credential, gone } = context
+	return async ({ id, createdAt }, { startedAt, granted, budget }) => {
+		const now = clock.now()
+		const age = Math.max(now - startedAt, createdAt === null ? 0 : now + (skew ?? 0) - createdAt)
+		if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
+		const result = await common.retry(budget, random, (limits) => api.list(credential, limits))
+		if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
+		return doubtAbout(result.value, credential, gone) === null
+	}
+}
+
+/**
+ * Is one of the listed keys the one that the request of `intent` made? Found only if exactly one key, created in the
+ * window of the request, has exactly the expiry asked for. A near miss, a match at another time, or a key without an
+ * expiry that was created in the window is ambiguous.
+ */
+function matchIntent(intent, list, context) {
+	const { known, skews, grid } = context
+	const to = intent.deadline + common.LATE_WRITE_GRACE_MS
+	const others = list.filter(({ id }) => !known.has(id))
+	const inWindow = ({ createdAt }) =>
+		createdAt !== null && common.isWithin(createdAt, [intent.sentAt, to], skews)
+	const fitness = ({ expiresAt }) => (expiresAt === null ? 'none' : common.fitOf(intent, expiresAt, grid))
+	const exact = others.filter((key) => fitness(key) === 'exact')
+	const [only] = exact
+	if (only && exact.length === 1 && inWindow(only)) return { kind: 'found', key: only }
+	const isNear = (key) => fitness(key) === 'near' && (key.createdAt === null || inWindow(key))
+	// A server that ignores or garbles the expiry leaves nothing to identify its key by but the time.
+	const isSuspect = (key) => key.expiresAt === null && inWindow(key)
+	const near = others.filter(
+		(key) => isNear(key) || isSuspect(key) || common.zoneShift(intent, key.expiresAt) !== 0,
+	)
+	const candidates = exact.length > 0 ? exact : near
+	return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
+}
+
+/**
+ * Looks once for the keys of unanswered create requests, and revokes those that this run certainly made. One result
+ * per intent, in order.
+ */
+async function revokeOrphans(intents, context) {
+	const read = await readList(context)
+	if (!read.ok) {
+		const { message, retryable } = read.failure
+		return intents.map(() => ({ kind: 'failed', reason: message, retryable, key: null }))
+	}
+	const { list, credential } = read.value
+	const doubt = doubtAbout(list, credential, context.gone)
+	const { known, grid, skew } = context
+	const results = []
+	for (const intent of intents) {
+		const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })
+		if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
+		else if (match.kind === 'ambiguous') results.push(match)
+		else results.push(await revokeOrphan(match.key, context))
+	}
+	return results
+}
+async function revokeOrphan(key, context) {
+	const result = await common.revokeAndVerify({ ...key, token: null }, context)
+	if (result.revoked) return { kind: 'revoked', key }
+	const { message, retryable } = result.failure
+	return { kind: 'failed', reason: message, retryable, key }
+}
+/**
+ * Reads the list with the first credential that may. A list of several pages is read twice, because a key that ends
+ * meanwhile moves the others up, past the page that is read next: what one reading missed, the other one shows.
+ */
+async function readList(context) {
+	const { api, budget, random, credentials } = context
+	let failure = common.NO_CREDENTIAL
+	for (const credential of credentials.filter(common.isHeaderSafe)) {
+		const read = () => common.retry(budget, random, (limits) => api.list(credential, limits))
+		const first = await read()
+		const last = first.ok && first.value.pages > 1 ? await read() : first
+		if (first.ok && last.ok) return { ...last, value: { list: merge(first.value, last.value), credential } }
+		if (!last.ok) failure = last.failure
+		// An authentication service that is down answers 401 to everything, and may come back.
+		if (failure.status === 401) failure = { ...failure, retryable: true }
+		if (failure.status !== 401 && failure.status !== 403) break
+	}
+	return { ok: false, skew: null, failure }
+}
+function merge(first, second) {
+	const byId = new Map([...first.keys, ...second.keys].map((key) => [key.id, key]))
+	return { ...second, keys: [...byId.values()], doubt: first.doubt ?? second.doubt }
+}
+
 /** Where a person revokes a key by hand. */
 const DASHBOARD = 'Dashboard > Plans > API Keys'
 /** The longest that an unanswered request can still be under way when post starts: one attempt, and a slow server. */
-const MAX_WATCH_MS = 10_000 + LATE_WRITE_GRACE_MS
+const MAX_WATCH_MS = 10_000 + common.LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
 /** No look is begun with less time than this, in milliseconds: all that it would tell is that it had none. */
 const MIN_LOOKUP_MS = 1_000
@@ -144,7 +306,7 @@ async function resolveIntents(intents, context) {
 	const { runner, clock, budget } = context
 	const unanswered = intents.filter(({ answered }) => !answered).length
 	if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
-	const latest = Math.max(...intents.map(({ deadline }) => deadline + LATE_WRITE_GRACE_MS))
+	const latest = Math.max(...intents.map(({ deadline }) => deadline + common.LATE_WRITE_GRACE_MS))
 	const watchUntil = Math.min(latest, clock.now() + MAX_WATCH_MS)
 	let open = intents.map((intent) => ({
 		intent,
@@ -170,7 +332,7 @@ async function lookAgain(open, context) {
 		if (intent === undefined) continue
 		if (result.kind === 'revoked') {
 			context.gone.add(result.key.id)
-			context.runner.info(`Found and revoked the orphaned key ${keyLabel(result.key)}.`)
+			context.runner.info(`Found and revoked the orphaned key ${common.keyLabel(result.key)}.`)
 			// A gateway that repeats requests may have made another one with the same expiry.
 			left.push({ intent: { ...intent, answered: true }, result: { kind: 'absent', doubt: null } })
 		} else left.push({ intent, result })
@@ -205,10 +367,10 @@ function reasonOf({ answered }, result, isWatched) {
 		case 'failed':
 			return result.key === null
 				? `Could not determine whether ${what}: ${result.reason}`
-				: `Could not confirm that the orphaned API key ${keyLabel(result.key)} was revoked: ${result.reason}`
+				: `Could not confirm that the orphaned API key ${common.keyLabel(result.key)} was revoked: ${result.reason}`
 		case 'ambiguous':
 			return (
-				`An unanswered create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(keyLabel).join(', ')}); ` +
+				`An unanswered create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(common.keyLabel).join(', ')}); ` +
 				'revoked none, because some may belong to other runs'
 			)
 		case 'absent':
@@ -225,8 +387,11 @@ function sentences(byReason) {
 	return [...byReason].map(([reason, intents]) => {
 		const expiries = intents.map(({ expiry }) => expiry).sort((a, b) => a - b)
 		const [first = 0, last = 0] = [expiries[0], expiries.at(-1)]
-		const range = first === last ? formatExactly(first) : `${formatExactly(first)} to ${formatExactly(last)}`
-		const sentAt = formatUtc(Math.min(...intents.map((intent) => intent.sentAt)))
+		const range =
+			first === last
+				? common.formatExactly(first)
+				: `${common.formatExactly(first)} to ${common.formatExactly(last)}`
+		const sentAt = common.formatUtc(Math.min(...intents.map((intent) => intent.sentAt)))
 		const count = intents.length === 1 ? '' : ` (${intents.length} requests)`
 		return `${reason}${count}. Such a key was created about ${sentAt} and expires ${range}; to revoke it now: ${DASHBOARD}.`
 	})
@@ -283,7 +448,9 @@ async function settleAll(state, context) {
 		const credentials = apiKey === null ? state.keys.flatMap(({ token }) => token ?? []) : [apiKey]
 		const known = new Set(state.keys.map(({ id }) => id))
 		const { grid } = state
-		return resolveIntents(intents, { ...context, budget: newBudget(deadline), credentials, known, grid })
+		const isMissing = missingCheck({ ...context, credential: credentials[0] ?? null })
+		const budget = newBudget(deadline)
+		return resolveIntents(intents, { ...context, budget, credentials, known, grid, isMissing })
 	}
 	const revoke = () => revokeHeldKeys(state.keys, context, () => newBudget(end))
 	if (apiKey === null) {
@@ -293,7 +460,10 @@ async function settleAll(state, context) {
 		return { ...unresolved, failures: [...(await revoke()), ...unresolved.failures] }
 	}
 	const revoking = revoke()
-	await Promise.race([revoking, clock.sleep(LOOKUP_DELAY_MS)])
+	const wake = new AbortController()
+	const stopWaiting = () => wake.abort()
+	revoking.then(stopWaiting, stopWaiting)
+	if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
 	const [failures, unresolved] = await Promise.all([revoking, resolve(end)])
 	return { ...unresolved, failures: [...failures, ...unresolved.failures] }
 }
@@ -314,7 +484,7 @@ function warnOrFail(failures, policy, runner) {
 function contextFor(state, deps) {
 	const { runner, clock, random, connect, settings, bootedAt } = deps
 	const isTrusted = changedSettings(state.settings, settings).authorities.length === 0
-	const apiKey = isTrusted && state.apiKey !== null && isHeaderSafe(state.apiKey) ? state.apiKey : null
+	const apiKey = isTrusted && state.apiKey !== null && common.isHeaderSafe(state.apiKey) ? state.apiKey : null
 	const shift = bootedAt - state.bootedAt
 	return {
 		...{ api: connect(state), clock, random, runner, apiKey, shift },
@@ -322,7 +492,7 @@ function contextFor(state, deps) {
 		gone: new Set(),
 		newBudget: (deadline) =>
 			throttleBudget(deadline, deadline + MAX_THROTTLE_WAIT_MS, clock, (wait) =>
-				runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}.`),
+				runner.info(`Rate limited by the API (429). Retrying in ${common.formatSeconds(wait)}.`),
 			),
 	}
 }
@@ -349,56 +519,63 @@ async function revokeHeldKeys(keys, context, newBudget) {
 	const revokeOne = async (key) => {
 		if (key.keep) {
 			runner.info(
-				`The key ${keyLabel(key)} stays valid until it expires${expiryOf(key)} (\`revoke: false\`).`,
+				`The key ${common.keyLabel(key)} stays valid until it expires${expiryOf(key)} (\`revoke: false\`).`,
 			)
 			return { key, status: '**Kept** until it expires (`revoke: false`)' }
 		}
 		const credentials = apiKey === null ? [] : [apiKey]
-		const result = await revokeAndVerify(key, { ...context, budget: newBudget(), credentials })
+		const isMissing = missingCheck({ ...context, credential: apiKey })
+		const result = await common.revokeAndVerify(key, {
+			...context,
+			budget: newBudget(),
+			credentials,
+			isMissing,
+		})
 		if (result.revoked) gone.add(key.id)
 		else
 			failures.push(
-				`Could not confirm that API key ${keyLabel(key)} was revoked: ${result.failure.message}. ${whatNow(key)}`,
+				`Could not confirm that API key ${common.keyLabel(key)} was revoked: ${result.failure.message}. ${common.expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
 			)
 		return { key, status: report(key, result, context) }
 	}
 	const rows = await Promise.all(keys.map(revokeOne))
-	if (rows.length > 0) writeSummary(runner, 'SphereScout key after this job', 'Status', rows)
+	if (rows.length > 0) common.summarizeKeys(runner, 'SphereScout key after this job', rows)
 	return failures
 }
 function report(key, result, { runner, clock }) {
 	if (!result.revoked) return '**Revocation not confirmed**'
 	const how = `${result.alreadyRevoked ? 'Already revoked or expired' : 'Revoked'}${result.verified ? ' (verified)' : ''}`
 	const proof = result.verified ? '; the API rejects it with 401' : ''
-	runner.info(`${how}: API key ${keyLabel(key)}${proof}.`)
-	return `**${how}**, ${formatUtc(clock.now())}`
-}
-function whatNow({ expiresAt }) {
-	if (expiresAt === null) return `Its expiry is not known; revoke it now: ${DASHBOARD}.`
-	return `It expires at ${formatUtc(expiresAt)}; to revoke it now: ${DASHBOARD}.`
+	runner.info(`${how}: API key ${common.keyLabel(key)}${proof}.`)
+	return `**${how}**, ${common.formatUtc(clock.now())}`
 }
 function expiryOf({ expiresAt }) {
-	return expiresAt === null ? '' : ` at ${formatUtc(expiresAt)}`
+	return expiresAt === null ? '' : ` at ${common.formatUtc(expiresAt)}`
 }
 
 // Wires the real runner, network and clock into the post step.
-// Nothing is more urgent than the revocation: a signal does not stop it, only the runner's kill does.
+// Nothing is more urgent than the revocation: only the runner's kill stops it, a signal does not.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
 async function run() {
 	try {
-		await revokeKeys(parseState(getState(STATE_NAME)), {
-			clock: systemClock,
+		await revokeKeys(parseState(common.getState(common.STATE_NAME)), {
+			clock: common.systemClock,
 			random: Math.random,
-			runner,
+			runner: common.runner,
 			connect: ({ apiUrl, proxy, userAgent }) =>
-				createKeyApi(createHttpClient(proxy), apiUrl, userAgent, systemClock.now),
-			settings: networkSettings(process.env, certificateDigest),
-			bootedAt,
+				createKeyApi(
+					common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now),
+					apiUrl,
+					userAgent,
+					common.systemClock.now,
+				),
+			settings: common.networkSettings(process.env),
+			bootedAt: common.bootedAt,
 			verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
-			policyWithoutRecord: () => (/^fail$/i.test(getInput('on-revoke-failure')) ? 'fail' : 'warn'),
+			policyWithoutRecord: () => (/^fail$/i.test(common.getInput('on-revoke-failure')) ? 'fail' : 'warn'),
 		})
 	} catch (error) {
-		setFailed(error instanceof Error ? error.message : String(error))
+		common.failStep(error)
 	}
 }
 void run()

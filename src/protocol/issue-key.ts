@@ -2,14 +2,14 @@ import type { ApiFailure, CreatedKey } from '../api/key-api.ts'
 import { type Budget, createBudget } from '../retry/budget.ts'
 import type { Cancellation } from '../retry/cancellation.ts'
 import type { Inputs } from '../runner/inputs.ts'
-import { maskedForms } from '../runner/masking.ts'
+import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
 import {
   clockNote,
   formatSeconds,
   issuedLine,
   keyLabel,
   type Runner,
-  writeSummary,
+  summarizeKeys,
 } from '../runner/report.ts'
 import { formatExactly, formatInstant } from '../util/instant.ts'
 import { createIntent, type Intent, type Precision } from './intent.ts'
@@ -51,8 +51,10 @@ export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
     stopIfCancelled(cancellation)
     setOutputs(key, inputs, runner)
     runner.info(issuedLine(key, inputs))
-    const status = inputs.revoke ? 'Revoked by the post step' : 'Expires by itself (`revoke: false`)'
-    writeSummary(runner, 'SphereScout key for this job', 'After the job', [{ key, status }])
+    const status = inputs.revoke
+      ? 'Valid; the post step revokes it'
+      : 'Valid until it expires (`revoke: false`)'
+    summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
     stopIfCancelled(cancellation)
     if (!inputs.revoke) context.journal.keep(key, true)
   } catch (error) {
@@ -143,7 +145,7 @@ function accept(
 ): Attempt {
   const { runner, clock, inputs, journal } = context
   const { intent } = request
-  if (answer.token !== null) for (const form of maskedForms(answer.token)) runner.setSecret(form)
+  for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
   const receivedAt = clock.now()
   const held = journal.keys()
   const verdict = judgeCreated(answer, {
@@ -182,7 +184,7 @@ function toIssuedKey({ token, prefix, createdAt, expiresAt }: CreatedKey, id: st
 function revocationContext(context: Context, budget: Budget): RevocationContext {
   const { api, clock, random, inputs, journal } = context
   const { skew } = journal.learned()
-  return { api, clock, random, budget, credentials: [inputs.apiKey], gone: new Set(), skew }
+  return { api, clock, random, budget, credentials: [inputs.apiKey], skew }
 }
 
 function setOutputs(key: IssuedKey, inputs: Inputs, runner: Runner): void {

@@ -1,5 +1,6 @@
-import { isHeaderSafe } from '../api/key-api.ts'
+import { isHeaderSafe } from '../api/call.ts'
 import type { CreatedKey } from '../api/parse-response.ts'
+import { MIN_CREDENTIAL_LENGTH } from '../runner/masking.ts'
 import { formatInstant } from '../util/instant.ts'
 import { fitOf, gridBetween, type Intent, isWithin, UNKNOWN_GRID_US, zoneShift } from './intent.ts'
 
@@ -48,7 +49,7 @@ export function judgeCreated(key: CreatedKey, context: AnswerContext): Verdict {
 
 /** Whether the value of a key can be sent as a credential and saved. */
 export function isSendable(token: string): boolean {
-  return isHeaderSafe(token) && token.length <= MAX_TOKEN_LENGTH
+  return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
 }
 
 function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
@@ -81,7 +82,7 @@ function isCapped({ createdAt, expiresAt }: CreatedKey, intent: Intent): boolean
 function whyUnusable({ token, id, expiresAt, unreadable }: CreatedKey, intent: Intent): string | null {
   if (token === null) return 'the response holds no key'
   if (!isSendable(token))
-    return `the key holds white space, control or non-ASCII characters, or more than ${MAX_TOKEN_LENGTH} of them`
+    return `the key is not one of ${MIN_CREDENTIAL_LENGTH} to ${MAX_TOKEN_LENGTH} visible ASCII characters`
   if (id === null) return 'the response holds no usable id, so the key could not be revoked by it'
   if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
   if (expiresAt === null) return 'the key never expires, although an expiry was requested'

@@ -1,4 +1,5 @@
-import type { KeyInfo, ListedKey } from '../api/parse-response.ts'
+import type { ListedKey } from '../api/parse-list.ts'
+import type { KeyInfo } from '../api/parse-response.ts'
 import { fitOf, type Intent, isWithin, LATE_WRITE_GRACE_MS, zoneShift } from './intent.ts'
 
 export type Match =

@@ -1,12 +1,14 @@
-import { type ApiFailure, type ApiResult, isHeaderSafe, isRejected, type KeyApi } from '../api/key-api.ts'
+import type { ApiFailure } from '../api/api-failure.ts'
+import { type ApiResult, isHeaderSafe, isRejected } from '../api/call.ts'
+import type { IssuingApi } from '../api/issuing-api.ts'
 import { backoff } from '../retry/backoff.ts'
 import { type Budget, type Clock, retry } from '../retry/budget.ts'
-import { doubtAbout, type Evidence, isVerifiedRevoked } from './evidence.ts'
+import { type Evidence, isVerifiedRevoked } from './evidence.ts'
 import type { IssuedKey } from './saved-state.ts'
 
 /** What both steps need of the world. `random` is in [0, 1). */
 export interface Deps {
-  api: KeyApi
+  api: IssuingApi
   clock: Clock
   random: () => number
 }
@@ -17,15 +19,22 @@ export type RevocationResult =
 
 export interface RevocationContext extends Deps {
   budget: Budget
-  /** What to revoke with where the key may not revoke itself, and what to read the list with. */
+  /** What to revoke with if the key may not revoke itself. */
   credentials: readonly string[]
-  /** Ids of keys that were verified as revoked. */
-  gone: ReadonlySet<string>
   /** The server's clock less ours, in milliseconds, if the API's own times showed it. */
   skew: number | null
+  /** Whether a list that can be believed no longer shows the key. The post step alone reads the list. */
+  isMissing?(key: KeyToRevoke, since: RevocationProgress): Promise<boolean>
 }
 
-type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'expiresAt'>
+export interface RevocationProgress {
+  /** When this revocation was begun, by this machine's clock. */
+  startedAt: number
+  granted: boolean
+  budget: Budget
+}
+
+export type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'createdAt' | 'expiresAt'>
 
 /** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
@@ -44,6 +53,7 @@ export async function revokeAndVerify(
 ): Promise<RevocationResult> {
   const evidence: Evidence = { granted: false, rejected: false, missing: false, expired: false }
   const token = key.token !== null && isHeaderSafe(key.token) ? key.token : null
+  const startedAt = context.clock.now()
   let wasGranted = false
   for (let round = 1; ; round++) {
     // Extend the deadline for 429s only in the first round.
@@ -54,7 +64,9 @@ export async function revokeAndVerify(
       token === null || isVerifiedRevoked(evidence)
         ? null
         : await probeUntilRejected(token, refusal, evidence, now)
-    if (token === null || (refusal !== null && evidence.rejected)) await checkList(key.id, evidence, now)
+    if (token === null || (refusal !== null && evidence.rejected))
+      evidence.missing =
+        (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
     wasGranted ||= evidence.granted
     const verified = isVerifiedRevoked(evidence)
     if (verified || (token === null && evidence.missing))
@@ -120,14 +132,15 @@ export const NO_CREDENTIAL: ApiFailure = {
   retryable: false,
 }
 
-/** Whether the expiry has passed by every clock that may be right: ours, the `Date` of a response, the API's own times. */
+/** Whether the expiry has passed by every clock that may be right: ours, the API's own times, the `Date` of a response. */
 function hasExpired(
   { expiresAt }: KeyToRevoke,
   dateSkew: number | null,
   { clock, skew }: RevocationContext,
 ): boolean {
-  const earliest = clock.now() + Math.min(0, dateSkew ?? 0, skew ?? 0)
-  return expiresAt !== null && expiresAt + EXPIRY_MARGIN_MS < earliest
+  const serverSkews = [skew, dateSkew].filter((known) => known !== null)
+  if (expiresAt === null || serverSkews.length === 0) return false
+  return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 
 /**
@@ -149,17 +162,6 @@ async function probeUntilRejected(
     if (isEnough || clock.now() >= end || budget.left() <= PROBE_INTERVAL_MS) return result
     await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
   }
-}
-
-/** Notes in `evidence` whether a list that can be believed no longer shows the key. */
-async function checkList(id: string, evidence: Evidence, context: RevocationContext): Promise<void> {
-  const { api, budget, random, gone, credentials } = context
-  const [credential] = credentials.filter(isHeaderSafe)
-  if (credential === undefined) return
-  const result = await retry(budget, random, (limits) => api.list(credential, limits))
-  if (!result.ok) return
-  const isShown = result.value.keys.some((key) => key.id === id)
-  evidence.missing = !isShown && doubtAbout(result.value, credential, gone) === null
 }
 
 function whatIsMissing({ granted }: Evidence, probed: ApiResult<null> | null): ApiFailure {

@@ -1,16 +1,19 @@
-import { isHeaderSafe, type KeyApi } from '../api/key-api.ts'
+import { isHeaderSafe } from '../api/call.ts'
+import type { KeyApi } from '../api/key-api.ts'
 import { changedSettings } from '../http/changed-settings.ts'
 import type { Budget } from '../retry/budget.ts'
 import { throttleBudget } from '../retry/throttle-budget.ts'
 import {
+  expiryAdvice,
   formatSeconds,
   formatUtc,
-  type KeyRow,
+  type KeyStatus,
   keyLabel,
   type Runner,
-  writeSummary,
+  summarizeKeys,
 } from '../runner/report.ts'
 import type { Intent } from './intent.ts'
+import { missingCheck } from './list-trust.ts'
 import type { FoundState } from './parse-state.ts'
 import { DASHBOARD, resolveIntents, type Unresolved } from './resolve-intents.ts'
 import { type Deps, type RevocationResult, revokeAndVerify } from './revoke-and-verify.ts'
@@ -82,7 +85,9 @@ async function settleAll(state: SavedState, context: Context): Promise<Unresolve
     const credentials = apiKey === null ? state.keys.flatMap(({ token }) => token ?? []) : [apiKey]
     const known = new Set(state.keys.map(({ id }) => id))
     const { grid } = state
-    return resolveIntents(intents, { ...context, budget: newBudget(deadline), credentials, known, grid })
+    const isMissing = missingCheck({ ...context, credential: credentials[0] ?? null })
+    const budget = newBudget(deadline)
+    return resolveIntents(intents, { ...context, budget, credentials, known, grid, isMissing })
   }
   const revoke = () => revokeHeldKeys(state.keys, context, () => newBudget(end))
   if (apiKey === null) {
@@ -92,7 +97,10 @@ async function settleAll(state: SavedState, context: Context): Promise<Unresolve
     return { ...unresolved, failures: [...(await revoke()), ...unresolved.failures] }
   }
   const revoking = revoke()
-  await Promise.race([revoking, clock.sleep(LOOKUP_DELAY_MS)])
+  const wake = new AbortController()
+  const stopWaiting = () => wake.abort()
+  revoking.then(stopWaiting, stopWaiting)
+  if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
   const [failures, unresolved] = await Promise.all([revoking, resolve(end)])
   return { ...unresolved, failures: [...failures, ...unresolved.failures] }
 }
@@ -111,6 +119,7 @@ function warnOrFail(failures: string[], policy: 'warn' | 'fail', runner: Runner)
 
 /** What the rest of post works with. */
 interface Context extends Deps {
+  api: KeyApi
   runner: Runner
   /** The long-lived key, or null if it must not be sent. */
   apiKey: string | null
@@ -167,7 +176,7 @@ async function revokeHeldKeys(
 ): Promise<string[]> {
   const { runner, apiKey, gone } = context
   const failures: string[] = []
-  const revokeOne = async (key: IssuedKey): Promise<KeyRow> => {
+  const revokeOne = async (key: IssuedKey): Promise<KeyStatus> => {
     if (key.keep) {
       runner.info(
         `The key ${keyLabel(key)} stays valid until it expires${expiryOf(key)} (\`revoke: false\`).`,
@@ -175,16 +184,17 @@ async function revokeHeldKeys(
       return { key, status: '**Kept** until it expires (`revoke: false`)' }
     }
     const credentials = apiKey === null ? [] : [apiKey]
-    const result = await revokeAndVerify(key, { ...context, budget: newBudget(), credentials })
+    const isMissing = missingCheck({ ...context, credential: apiKey })
+    const result = await revokeAndVerify(key, { ...context, budget: newBudget(), credentials, isMissing })
     if (result.revoked) gone.add(key.id)
     else
       failures.push(
-        `Could not confirm that API key ${keyLabel(key)} was revoked: ${result.failure.message}. ${whatNow(key)}`,
+        `Could not confirm that API key ${keyLabel(key)} was revoked: ${result.failure.message}. ${expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
       )
     return { key, status: report(key, result, context) }
   }
   const rows = await Promise.all(keys.map(revokeOne))
-  if (rows.length > 0) writeSummary(runner, 'SphereScout key after this job', 'Status', rows)
+  if (rows.length > 0) summarizeKeys(runner, 'SphereScout key after this job', rows)
   return failures
 }
 
@@ -194,11 +204,6 @@ function report(key: IssuedKey, result: RevocationResult, { runner, clock }: Con
   const proof = result.verified ? '; the API rejects it with 401' : ''
   runner.info(`${how}: API key ${keyLabel(key)}${proof}.`)
   return `**${how}**, ${formatUtc(clock.now())}`
-}
-
-function whatNow({ expiresAt }: IssuedKey): string {
-  if (expiresAt === null) return `Its expiry is not known; revoke it now: ${DASHBOARD}.`
-  return `It expires at ${formatUtc(expiresAt)}; to revoke it now: ${DASHBOARD}.`
 }
 
 function expiryOf({ expiresAt }: IssuedKey): string {

@@ -9,9 +9,9 @@ export interface Clock {
   sleep(duration: number, wake?: AbortSignal): Promise<void>
 }
 
-/** The longest that one attempt may take, in milliseconds. */
+/** The longest that one attempt may take. */
 export const MAX_ATTEMPT_MS = 10_000
-/** What is kept back for a last attempt, in milliseconds. */
+/** What is reserved for a last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 
 /** How long a piece of work may still go on, in milliseconds. A cancelled job shortens it (see CANCEL). */
@@ -21,7 +21,7 @@ export interface Budget {
   limits(): CallLimits
   /** Waits, but no longer than is left; a cancellation ends the wait. */
   pause(duration: number): Promise<void>
-  /** The server is throttled, and is asked again after `wait`: where this is there, it may make the budget longer. */
+  /** The API rate limits us and is asked again after `wait`: a budget that has this may become longer. */
   extend?(wait: number): void
 }
 
@@ -29,7 +29,7 @@ export interface Budget {
 export function createBudget(deadline: number, clock: Clock, cancellation?: Cancellation): Budget {
   const left = () => {
     const requestedAt = cancellation?.requestedAt ?? null
-    const end = requestedAt === null ? deadline : Math.min(deadline, requestedAt + CANCEL.lastRequest)
+    const end = requestedAt === null ? deadline : Math.min(deadline, requestedAt + CANCEL.LAST_REQUEST_MS)
     return Math.max(0, end - clock.now())
   }
   // A signal that has already come shortens `left`; it must not cut short every wait that follows.
@@ -39,16 +39,16 @@ export function createBudget(deadline: number, clock: Clock, cancellation?: Canc
     limits() {
       const cancel = signalToCome()
       const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
-      return cancel ? { timeout, cancel, grace: CANCEL.lastReply } : { timeout }
+      return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
     },
     pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
   }
 }
 
 /**
- * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails for good (or in a way that is not
- * `worthwhile` to try again), or the budget is spent. The last attempt is made even if the server asked for a longer
- * wait: a key that lives on is worse than a 429.
+ * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails in a way that is not worth another
+ * try, or the budget is spent. The last attempt is made even if the server asked for a longer wait: a key that stays
+ * valid is worse than a 429.
  */
 export async function retry<T>(
   budget: Budget,
@@ -57,11 +57,11 @@ export async function retry<T>(
   shouldRetry = (failure: ApiFailure) => failure.retryable,
 ): Promise<ApiResult<T>> {
   for (let failures = 1; ; failures++) {
-    const reply = await attempt(budget.limits())
-    if (reply.ok || !shouldRetry(reply.failure)) return reply
-    const wait = backoff(failures, reply.failure.retryAfter, random())
-    if (reply.failure.status === 429) budget.extend?.(wait)
-    if (budget.left() <= LAST_ATTEMPT_MS) return reply
+    const result = await attempt(budget.limits())
+    if (result.ok || !shouldRetry(result.failure)) return result
+    const wait = backoff(failures, result.failure.retryAfter, random())
+    if (result.failure.status === 429) budget.extend?.(wait)
+    if (budget.left() <= LAST_ATTEMPT_MS) return result
     await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
   }
 }

@@ -1,8 +1,9 @@
+// Used by the post step alone; a file of its own keeps it out of what the main step loads.
 import { type Budget, type Clock, createBudget } from './budget.ts'
 
 /**
- * A budget until `deadline` that does not count the time for which a throttled server sends us away, as long as that
- * leads no further than `latest`. Both in milliseconds since 1970; `onWait` is told of each such wait, in milliseconds.
+ * A budget until `deadline` that does not count the waits that a rate limit asks for, as long as they lead no further
+ * than `latest`. Both in milliseconds since 1970; `onWait` is told of each such wait, in milliseconds.
  */
 export function throttleBudget(
   deadline: number,

@@ -1,60 +1,66 @@
-import type * as core from '@actions/core'
 import type { IssuedKey } from '../protocol/saved-state.ts'
 import { formatInstant } from '../util/instant.ts'
 import type { Inputs } from './inputs.ts'
+import { sanitizeName } from './sanitize.ts'
 
-/** What the steps use of the runner: the real `@actions/core`, or a recorder in tests. */
-export type Runner = Pick<
-  typeof core,
-  'info' | 'warning' | 'setSecret' | 'setOutput' | 'exportVariable' | 'saveState'
-> & {
-  /** Adds Markdown to the job summary; throws where it cannot be written. */
+/** What the steps use of the runner: the real one (runner.ts), or a recorder in tests. */
+export interface Runner {
+  info(text: string): void
+  warning(text: string): void
+  setSecret(secret: string): void
+  /** This and the next three throw an Error if the runner's file cannot be written. */
+  setOutput(name: string, value: string): void
+  exportVariable(name: string, value: string): void
+  saveState(name: string, value: string): void
+  /** Adds Markdown to the job summary. */
   writeSummary(markdown: string): void
 }
 
-type Named = Pick<IssuedKey, 'prefix' | 'id'>
-
-/** A key as a person finds it in the dashboard: its first characters, and as much of its id as helps. */
-export function keyLabel({ prefix, id }: Named): string {
-  return `${sanitize(prefix)}... (id ${shortId(id)})`
+/** A key as a person finds it in the dashboard: its first characters, and as much of its ID as helps. */
+export function keyLabel({ prefix, id }: Pick<IssuedKey, 'prefix' | 'id'>): string {
+  return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
 
 function shortId(id: string): string {
-  const whole = cell(id)
+  const whole = sanitizeName(id)
   return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
 }
 
-function cell(text: string): string {
-  return sanitize(text).replace(/[|`<>\\]/g, '?')
-}
-
-/** Text of the server's for a line of log: what could start a line or a command of its own is left out. */
-export function sanitize(text: string): string {
-  return text.replace(/[^\x21-\x7e]/g, '?').slice(0, 200)
-}
-
-/** One line on the key that was handed over.  */
-export function issuedLine(key: IssuedKey, { revoke }: Inputs): string {
+/** One line about the key that the job receives. Its lifetime is by the server's clock, whatever the runner's says. */
+export function issuedLine(key: IssuedKey, { revoke }: Pick<Inputs, 'revoke'>): string {
+  const { createdAt, expiresAt } = key
   const end = revoke
     ? 'The post step revokes it after the job.'
-    : 'It is left to its expiry, as revoke is false.'
-  return `Created the API key ${keyLabel(key)}, valid until ${expiryOf(key)}${lifetime(key)}. ${end}`
+    : 'It stays valid until it expires (`revoke: false`).'
+  const validity =
+    expiresAt === null
+      ? 'whose expiry is unknown'
+      : `valid until ${formatUtc(expiresAt)}${createdAt === null ? '' : formatLifetime(expiresAt - createdAt)}`
+  return `Created the API key ${keyLabel(key)}, ${validity}. ${end}`
 }
 
-/** A duration in milliseconds, for a person. */
+function formatLifetime(lifetime: number): string {
+  const minutes = Math.round(lifetime / 60_000)
+  if (minutes < 1) return ''
+  if (minutes < 120) return ` (for ${minutes} min)`
+  return minutes < 48 * 60
+    ? ` (for ${Math.round(minutes / 60)} h)`
+    : ` (for ${Math.round(minutes / 1440)} days)`
+}
+
+/** When a key expires: an instant in milliseconds since 1970, never, or null if that is unknown. */
+export type Expiry = number | 'never' | null
+
+/** What a person needs to know about a key that may still be valid: one sentence. */
+export function expiryAdvice(expiresAt: Expiry): string {
+  if (expiresAt === 'never') return 'It has no expiry; revoke it now.'
+  if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
+  return `It expires at ${formatUtc(expiresAt)}.`
+}
+
+/** A duration in milliseconds, for a person: 2.5 s. */
 export function formatSeconds(duration: number): string {
   return `${(duration / 1000).toFixed(1)} s`
-}
-
-function lifetime({ createdAt, expiresAt }: IssuedKey): string {
-  if (createdAt === null || expiresAt === null) return ''
-  const minutes = Math.round((expiresAt - createdAt) / 60_000)
-  const text = minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`
-  return ` (for ${text})`
-}
-
-function expiryOf({ expiresAt }: Pick<IssuedKey, 'expiresAt'>): string {
-  return expiresAt === null ? 'no set time' : formatUtc(expiresAt)
 }
 
 /** An instant for a person, to the second: 2027-01-01 00:00:00 UTC. */
@@ -62,31 +68,33 @@ export function formatUtc(instant: number): string {
   return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
 }
 
-/** What to say of a runner whose clock is wrong; `skew` is the server's clock less ours, in milliseconds. */
+/** A line about a runner whose clock is wrong; `skew` is the server's clock less ours, in milliseconds. */
 export function clockNote(skew: number): string {
   const minutes = Math.abs(skew / 60_000).toFixed(1)
-  return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the expiry is reckoned by the API's.`
+  return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the expiry is calculated by the API's clock.`
 }
 
-/** One row of a job summary: a key, and what is or was done with it. */
-export interface KeyRow {
-  key: IssuedKey
+/** One row of the job summary: a key, and what happened or will happen to it. */
+export interface KeyStatus {
+  key: Omit<IssuedKey, 'expiresAt'> & { expiresAt: Expiry }
   status: string
 }
 
-/**
- * Adds a table of keys to the job summary. A summary that cannot be written is no reason to fail a job or to lose
- * sight of a key.
- */
-export function writeSummary(runner: Runner, title: string, heading: string, rows: KeyRow[]): void {
-  const lines = rows.map(({ key, status }) => {
-    const created = key.createdAt === null ? '' : formatUtc(key.createdAt)
-    return `| \`${cell(key.prefix)}...\` | \`${shortId(key.id)}\` | ${created} | ${expiryOf(key)} | ${status} |\n`
+/** Adds a table of keys to the job summary. A summary that cannot be written does not fail the job. */
+export function summarizeKeys(
+  runner: Pick<Runner, 'info' | 'writeSummary'>,
+  title: string,
+  rows: KeyStatus[],
+): void {
+  const lines = rows.map(({ key: { prefix, id, createdAt, expiresAt }, status }) => {
+    const created = createdAt === null ? 'unknown' : formatUtc(createdAt)
+    const expires = typeof expiresAt === 'number' ? formatUtc(expiresAt) : (expiresAt ?? 'unknown')
+    return `| \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${created} | ${expires} | ${status} |\n`
   })
-  const head = `| Key | Id | Created | Expires | ${heading} |\n| --- | --- | --- | --- | --- |\n`
+  const head = '| API key | ID | Created | Expires | Status |\n| --- | --- | --- | --- | --- |\n'
   try {
     runner.writeSummary(`### ${title}\n\n${head}${lines.join('')}`)
-  } catch {
-    runner.info('The job summary could not be written.')
+  } catch (error) {
+    runner.info(error instanceof Error ? error.message : 'Could not write the job summary.')
   }
 }

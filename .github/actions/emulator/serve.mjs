@@ -1,4 +1,4 @@
-// The emulator as a process of its own. Needs no installed package, so that a job need not install any.
+// The emulator as a separate process. It needs no package, so a job does not have to install any.
 import { startEmulator } from '../../../__tests__/support/emulator.ts'
 
 const { url, account } = await startEmulator({ control: true })

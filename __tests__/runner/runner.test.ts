@@ -1,0 +1,218 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as core from '@actions/core'
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import fc from 'fast-check'
+import { debugLog, failStep, getInput, getState, runner } from '../../src/runner/runner.ts'
+import { commandIn, hostileText, linesOf } from './obeyed-commands.ts'
+
+let printed = ''
+let folder = ''
+const env = { ...process.env }
+
+beforeEach(() => {
+  printed = ''
+  folder = mkdtempSync(join(tmpdir(), 'runner-'))
+  delete process.env.RUNNER_DEBUG
+  jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += String(text)
+    return true
+  })
+})
+
+afterEach(() => {
+  jest.restoreAllMocks()
+  process.exitCode = 0
+  process.env = { ...env }
+  rmSync(folder, { recursive: true })
+})
+
+/** Names the variable's file, which is there and empty. */
+function setFile(variable: string): string {
+  const path = join(folder, variable)
+  writeFileSync(path, '')
+  process.env[variable] = path
+  return path
+}
+
+describe('whatever is printed', () => {
+  test('holds no command but the one that was meant', () => {
+    process.env.RUNNER_DEBUG = '1'
+    const commandsOf = (print: () => void) => {
+      printed = ''
+      print()
+      return linesOf(printed).flatMap((line) => commandIn(line) ?? [])
+    }
+    fc.assert(
+      fc.property(hostileText, (text) => {
+        expect(commandsOf(() => runner.info(text))).toEqual([])
+        expect(commandsOf(() => runner.warning(text))).toEqual(['warning'])
+        expect(commandsOf(() => debugLog()?.(text))).toEqual(['debug'])
+        const failed = commandsOf(() => failStep(new Error(text)))
+        expect(failed[0]).toBe('error')
+        expect(failed.slice(1).filter((name) => name !== 'debug')).toEqual([])
+        expect(linesOf(printed).every((line) => /^::(error|debug)::/.test(line))).toBe(true)
+      }),
+    )
+  })
+
+  test('is escaped, so that a percent sign stays what it is', () => {
+    runner.warning('100%0A')
+    expect(printed).toBe('::warning::100%250A\n')
+  })
+})
+
+describe('an annotation', () => {
+  const long = `first ${'x'.repeat(5_000)} last`
+
+  test.each([
+    ['warning', () => runner.warning(long)],
+    ['error', () => failStep(new Error(long))],
+  ])('that is too long for one is cut, and in the log in full (%s)', (level, print) => {
+    print()
+    const [full, annotation = '', ...rest] = linesOf(printed)
+    expect(full).toBe(long)
+    expect(annotation).toMatch(
+      new RegExp(`^::${level}::first x+\\.\\.\\. \\(truncated; the full text is in the log`),
+    )
+    expect(annotation.length).toBeLessThanOrEqual(4_000 + `::${level}::`.length)
+    expect(rest).toEqual([])
+  })
+
+  test('that fits is printed once', () => {
+    runner.warning('short')
+    expect(printed).toBe('::warning::short\n')
+  })
+})
+
+describe('failStep', () => {
+  test('fails the step with the message alone', () => {
+    failStep(new Error('No key.'))
+    expect(process.exitCode).toBe(1)
+    expect(printed).toBe('::error::No key.\n')
+  })
+
+  test('calls an error that nobody throws on purpose unexpected, and keeps its stack to the debug log', () => {
+    const error = new TypeError("Cannot read properties of null (reading 'id')")
+    failStep(error)
+    expect(printed).toBe(
+      "::error::Unexpected TypeError, please report it: Cannot read properties of null (reading 'id')\n",
+    )
+    printed = ''
+    process.env.RUNNER_DEBUG = '1'
+    failStep(error)
+    expect(printed).toContain('::debug::at ')
+    expect(
+      linesOf(printed)
+        .slice(1)
+        .every((line) => line.startsWith('::debug::')),
+    ).toBe(true)
+  })
+
+  test('takes what is no error', () => {
+    failStep('odd')
+    expect(printed).toBe('::error::odd\n')
+  })
+})
+
+describe('debugLog', () => {
+  test('is null unless debug logging is on', () => {
+    expect(debugLog()).toBeNull()
+    process.env.RUNNER_DEBUG = '1'
+    debugLog()?.('GET /')
+    expect(printed).toBe('::debug::GET /\n')
+  })
+})
+
+describe('beside @actions/core', () => {
+  const anyText = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    hostileText,
+    fc.constantFrom('ghadelimiter', 'ghadelimiterghadelimiter'),
+  )
+  /** The pairs in a file, as the runner reads them. */
+  const pairsIn = (path: string) => {
+    const lines = readFileSync(path, 'utf8').split('\n')
+    const [, name, delimiter = ''] = /^(.*?)<<(.*)$/s.exec(lines[0] ?? '') ?? []
+    const end = lines.indexOf(delimiter, 1)
+    return { name, value: lines.slice(1, end).join('\n'), rest: lines.slice(end + 1) }
+  }
+
+  test.each([
+    ['GITHUB_OUTPUT', 'setOutput'],
+    ['GITHUB_STATE', 'saveState'],
+    ['GITHUB_ENV', 'exportVariable'],
+  ] as const)('hands the runner the same value through %s, whatever it is', (variable, call) => {
+    // As a variable of this process, it may hold no NUL; the files may.
+    const value = anyText.map((text) => text.replaceAll('\0', ''))
+    fc.assert(
+      fc.property(value, (text) => {
+        const [ours, theirs] = [runner, core].map((writer) => {
+          const path = setFile(variable)
+          writer[call]('TEST_ONLY', text)
+          return pairsIn(path)
+        })
+        expect(ours).toEqual(theirs)
+        expect(ours).toEqual({ name: 'TEST_ONLY', value: Buffer.from(text).toString(), rest: [''] })
+      }),
+      { numRuns: 50 },
+    )
+    expect(printed).toBe('')
+  })
+
+  test('prints the same mask, whatever the secret', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        const [ours, theirs] = [runner, core].map(({ setSecret }) => {
+          printed = ''
+          setSecret(text)
+          return printed.replace(/\r?\n$/, '')
+        })
+        expect(ours).toBe(theirs)
+      }),
+    )
+  })
+
+  test('reads the same inputs and state', () => {
+    for (const [name, value] of Object.entries({
+      'INPUT_API-KEY': ' a\n',
+      INPUT_API_KEY: 'b',
+      STATE_record: ' {} ',
+    }))
+      process.env[name] = value
+    for (const name of ['api-key', 'api_key', 'none']) expect(getInput(name)).toBe(core.getInput(name))
+    for (const name of ['record', 'none']) expect(getState(name)).toBe(core.getState(name))
+  })
+})
+
+describe('the runner’s files', () => {
+  test.each([
+    ['GITHUB_OUTPUT', () => runner.setOutput('key', 'value'), 'later steps could not receive the key'],
+    ['GITHUB_STATE', () => runner.saveState('record', 'value'), 'the post step could not revoke the key'],
+    ['GITHUB_ENV', () => runner.exportVariable('TEST_ONLY_KEY', 'value'), 'export-env could not be set'],
+    ['GITHUB_STEP_SUMMARY', () => runner.writeSummary('text'), 'the job summary is missing'],
+  ])(
+    'are named if they cannot be written, with the cause and the consequence (%s)',
+    (variable, write, loss) => {
+      process.env[variable] = folder
+      expect(write).toThrow(
+        new RegExp(`^Could not write the file ${variable} \\(EISDIR: .*\\), so ${loss}\\. Check`),
+      )
+    },
+  )
+
+  test('are not created if they are not there, as the runner would not read them', () => {
+    process.env.GITHUB_STATE = join(folder, 'none')
+    expect(() => runner.saveState('record', 'value')).toThrow(
+      /^Could not write the file GITHUB_STATE \(ENOENT: /,
+    )
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  test('receive the summary', () => {
+    const path = setFile('GITHUB_STEP_SUMMARY')
+    runner.writeSummary('### Keys')
+    expect(readFileSync(path, 'utf8')).toBe('### Keys\n')
+  })
+})

@@ -1,0 +1,49 @@
+import { readFileSync, statSync } from 'node:fs'
+
+/** What a workflow run says about itself; `payload` is what the event file holds, whatever that is. */
+export interface RunContext {
+  eventName: string
+  actor: string
+  payload: unknown
+}
+
+/** GitHub's own payloads are at most 25 MB. */
+const MAX_EVENT_BYTES = 32 * 1024 * 1024
+
+/** Reads the run's context from the environment and the event file. Never throws: an unusable file counts as empty. */
+export function readRunContext(env: NodeJS.ProcessEnv): RunContext {
+  const { GITHUB_EVENT_NAME: eventName = '', GITHUB_ACTOR: actor = '', GITHUB_EVENT_PATH: path = '' } = env
+  let payload: unknown = null
+  try {
+    const file = statSync(path)
+    if (file.isFile() && file.size <= MAX_EVENT_BYTES)
+      payload = JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+  } catch {
+    // The file only helps to explain an empty secret.
+  }
+  return { eventName, actor, payload }
+}
+
+/**
+ * Why this run received no secrets, or null if it should have: GitHub withholds them from pull requests from forks,
+ * gives runs started by Dependabot only Dependabot's own, and copies none to a fork.
+ */
+export function explainMissingSecrets({ eventName, actor, payload }: RunContext): string | null {
+  if (actor === 'dependabot[bot]')
+    return 'Dependabot started this run, and GitHub gives such runs only Dependabot secrets; define it as a Dependabot secret, or skip this job.'
+  const head = field(payload, 'pull_request', 'head')
+  const source = field(head, 'repo', 'full_name')
+  const target = field(payload, 'pull_request', 'base', 'repo', 'full_name')
+  if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
+    return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
+  if (field(payload, 'repository', 'fork') === true)
+    return 'This repository is a fork, and GitHub does not copy secrets to forks; define it here, or skip this job.'
+  return null
+}
+
+function field(value: unknown, ...path: string[]): unknown {
+  return path.reduce<unknown>(
+    (part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined),
+    value,
+  )
+}
