@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { doubtAbout, isVerifiedRevoked } from '../../src/protocol/evidence.ts'
-import { listOf, rowOf } from '../support/scripted-api.ts'
+import { isVerifiedRevoked } from '../../src/protocol/evidence.ts'
 
 const [Y, n] = [true, false]
 
@@ -29,33 +28,4 @@ describe('a key is verified as revoked', () => {
       expect(isVerifiedRevoked({ granted, rejected, missing, expired })).toBe(verified)
     },
   )
-})
-
-describe('a list can show that a key is absent', () => {
-  const own = rowOf('own', { prefix: 'long-lived-ke' })
-  const other = rowOf('other')
-  const NOT_SHOWN = 'it does not show the key that it was read with'
-
-  test.each([
-    ['if it shows the key that it was read with', listOf([own, other]), [], null],
-    ['if it shows that key alone', listOf([own]), ['gone'], null],
-    [
-      'unless it has a doubt of its own',
-      listOf([own], { doubt: 'it comes from a cache' }),
-      [],
-      'it comes from a cache',
-    ],
-    ['unless it is empty', listOf([]), [], NOT_SHOWN],
-    ['unless it lacks the key that it was read with', listOf([other]), [], NOT_SHOWN],
-    ['unless that key has no prefix in it', listOf([{ ...own, prefix: '' }]), [], NOT_SHOWN],
-    ['unless that prefix continues otherwise', listOf([{ ...own, prefix: 'long-lived-kex' }]), [], NOT_SHOWN],
-    [
-      'unless it still shows a key that was revoked',
-      listOf([own, other]),
-      ['other'],
-      'it still shows a key that was revoked',
-    ],
-  ])('%s', (_, list, gone, doubt) => {
-    expect(doubtAbout(list, 'long-lived-key', new Set(gone))).toBe(doubt)
-  })
 })

@@ -16,6 +16,8 @@ const DAY_MS = 24 * HOUR_MS
 const API_KEY = 'long-lived-key'
 const HELD = 'held-short-lived-key'
 
+type Change = Partial<CreatedKey> | ((key: CreatedKey, intent: Intent) => Partial<CreatedKey>)
+
 interface Case {
   /** The server's clock less this machine's, in milliseconds. */
   serverAhead?: number
@@ -30,7 +32,7 @@ interface Case {
   /** How the server stores an expiry, in microseconds. */
   store?: (micros: number) => number
   /** What else the answer says than a good one would. */
-  key?: Partial<CreatedKey> | ((key: CreatedKey, intent: Intent) => Partial<CreatedKey>)
+  key?: Change
 }
 
 /** The verdict on the answer that a server gives to one request, where it does not give the one described by `key`. */
@@ -115,7 +117,7 @@ describe('a key that was made as asked is accepted', () => {
 })
 
 describe('a key that the request did not make is refused, neither handed on nor revoked', () => {
-  test.each<[string, Case['key'], string]>([
+  test.each<[string, Change, string]>([
     [
       'api-key itself, without an expiry',
       { token: API_KEY, expiresAt: null, createdAt: NOW - 30 * DAY_MS },
@@ -190,7 +192,7 @@ describe('a key that the request did not make is refused, neither handed on nor 
       'expires 2020-01-01',
     ],
   ])('%s', (_, key, says) => {
-    const verdict = judge({ key: key ?? {} })
+    const verdict = judge({ key })
     expect(verdict).toMatchObject({ kind: 'refuse', reason: expect.stringContaining(says) })
   })
 
@@ -231,12 +233,16 @@ describe('a key that the request did not make is refused, neither handed on nor 
 })
 
 describe('a key of ours that cannot be used is revoked', () => {
-  test.each<[string, Case['key'], string]>([
+  test.each<[string, Change, string]>([
     ['without a value', { token: null }, 'the response holds no key'],
-    ['with white space in it', { token: 'a b' }, 'white space, control or non-ASCII'],
-    ['with a line break in it', { token: 'fresh-key\n' }, 'white space, control or non-ASCII'],
-    ['beyond ASCII', { token: 'sch\u00fcssel' }, 'white space, control or non-ASCII'],
-    ['of more than 4096 characters', { token: 'x'.repeat(4_097), prefix: 'x' }, 'more than 4096'],
+    ['with white space in it', { token: 'fresh key' }, 'not one of 8 to 4096 visible ASCII characters'],
+    ['with a line break in it', { token: 'fresh-key\n' }, 'not one of 8 to 4096 visible ASCII characters'],
+    ['beyond ASCII', { token: 'sch\u00fcssel' }, 'not one of 8 to 4096 visible ASCII characters'],
+    [
+      'of more than 4096 characters',
+      { token: 'x'.repeat(4_097), prefix: 'x' },
+      'not one of 8 to 4096 visible ASCII characters',
+    ],
     ['without a usable id', { id: null }, 'no usable id'],
     ['that never expires', { expiresAt: null }, 'the key never expires, although an expiry was requested'],
     [
@@ -255,12 +261,19 @@ describe('a key of ours that cannot be used is revoked', () => {
       'off by 5.5 h',
     ],
   ])('%s', (_, key, says) => {
-    expect(judge({ key: key ?? {} })).toMatchObject({ kind: 'revoke', reason: expect.stringContaining(says) })
+    expect(judge({ key })).toMatchObject({ kind: 'revoke', reason: expect.stringContaining(says) })
   })
 
-  test('a value of 4096 characters can be sent, an empty one or one beyond ASCII cannot', () => {
-    expect(isSendable('x'.repeat(4_096))).toBe(true)
-    for (const token of ['', 'x'.repeat(4_097), 'a b', '\u00e4', 'a\u0000'])
+  test('a value of 8 to 4096 characters can be sent, one of fewer, more or other characters cannot', () => {
+    for (const length of [8, 4_096]) expect(isSendable('x'.repeat(length))).toBe(true)
+    for (const token of [
+      '',
+      '1234567',
+      'x'.repeat(4_097),
+      'a b'.repeat(3),
+      '\u00e4'.repeat(9),
+      'a\u0000'.repeat(9),
+    ])
       expect(isSendable(token)).toBe(false)
   })
 })
@@ -372,7 +385,7 @@ describe('created outranks Date', () => {
 
 describe('an API that limits lifetimes', () => {
   const cappedAt =
-    (minutes: number, more: Partial<CreatedKey> = {}): Case['key'] =>
+    (minutes: number, more: Partial<CreatedKey> = {}): Change =>
     ({ createdAt }) => ({
       expiresAt: (createdAt ?? 0) + minutes * MINUTE_MS,
       ...more,
@@ -395,7 +408,7 @@ describe('an API that limits lifetimes', () => {
       ).toBe('accept')
   })
 
-  test.each<[string, Case['key']]>([
+  test.each<[string, Change]>([
     ['created long ago', cappedAt(10, { createdAt: NOW - 20 * MINUTE_MS })],
     ['of unknown age', (_, intent) => ({ createdAt: null, expiresAt: intent.expiry - 31 * MINUTE_MS })],
     [
@@ -405,7 +418,7 @@ describe('an API that limits lifetimes', () => {
     ['of a lifetime above the one asked for', cappedAt(120)],
     ['of less than a minute', cappedAt(0)],
   ])('is not taken for the reason of a shorter life of a key %s', (_, key) => {
-    expect(judge({ key: key ?? {} }).kind).toBe('refuse')
+    expect(judge({ key }).kind).toBe('refuse')
   })
 })
 

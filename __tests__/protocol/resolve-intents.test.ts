@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ApiResult, KeyList, ListedKey } from '../../src/api/key-api.ts'
 import { type Intent, UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
+import { missingCheck } from '../../src/protocol/list-trust.ts'
 import { conclude, resolveIntents, shouldLookAgain } from '../../src/protocol/resolve-intents.ts'
 import type { OrphanResult } from '../../src/protocol/revoke-orphans.ts'
 import { recordRunner, startProcess } from '../simulation/process.ts'
@@ -193,6 +194,7 @@ describe('watching for the keys of unanswered requests', () => {
     const { value, took } = await run(
       resolveIntents(intents, {
         ...context,
+        isMissing: missingCheck({ ...context, credential: 'api-key' }),
         credentials: ['api-key'],
         known: new Set(known),
         budget: budgetOf(budgetMs),

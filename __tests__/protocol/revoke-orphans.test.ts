@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ApiResult, KeyList } from '../../src/api/key-api.ts'
 import { type Intent, UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
+import { missingCheck } from '../../src/protocol/list-trust.ts'
 import { revokeOrphans } from '../../src/protocol/revoke-orphans.ts'
 import { failed, listOf, ok, rowOf, type Script, scriptApi, status } from '../support/scripted-api.ts'
 
@@ -12,10 +13,10 @@ const other = rowOf('other', { createdAt: 100, expiresAt: 987_654 })
 
 /** Looks once for `intents` at an API whose lists are `lists`, in turn. */
 async function look(
-  lists: ApiResult<KeyList>[] | Script['list'],
+  lists: NonNullable<Script['list']>,
   more: {
     intents?: Intent[]
-    revoke?: Script['revoke']
+    revoke?: NonNullable<Script['revoke']>
     credentials?: string[]
     gone?: string[]
     budgetMs?: number
@@ -29,9 +30,16 @@ async function look(
     budgetMs = 60_000,
   } = more
   const { api, clock, calls, budgetOf, run } = scriptApi({ list: lists, revoke })
+  const world = { api, clock, random: () => 0.5, gone: new Set(gone), skew: null }
+  const isMissing = missingCheck({ ...world, credential: credentials[0] ?? null })
+  const known = new Set<string>()
   const context = {
-    ...{ api, clock, random: () => 0.5, credentials, gone: new Set(gone), skew: null },
-    ...{ known: new Set<string>(), grid: UNKNOWN_GRID_US, budget: budgetOf(budgetMs) },
+    ...world,
+    credentials,
+    known,
+    isMissing,
+    grid: UNKNOWN_GRID_US,
+    budget: budgetOf(budgetMs),
   }
   const { value } = await run(revokeOrphans(intents, context))
   return { results: value, calls }
