@@ -209,6 +209,8 @@ export interface PostOptions extends StageOptions {
   /** What is changed of the state, once the account's keys are there. */
   state?: (account: Account) => Partial<SavedState>
   found?: FoundState
+  /** The parts of the record that could not be read. */
+  damaged?: string[]
   settings?: Record<string, string>
   verificationOff?: boolean
   policyWithoutRecord?: 'warn' | 'fail'
@@ -243,7 +245,7 @@ export async function runPost(options: PostOptions = {}): Promise<StepRun> {
   const state: SavedState = { ...RECORD, ...options.state?.(account) }
   let error: Error | null = null
   let endedAt = 0
-  const run = revokeKeys(options.found ?? { kind: 'record', state, damaged: [] }, {
+  const run = revokeKeys(options.found ?? { kind: 'record', state, damaged: options.damaged ?? [] }, {
     clock,
     random: () => 0.5,
     runner: noting(runner, effects),
