@@ -153,13 +153,14 @@ describe.each(GRIDS)('a server that keeps $name', ({ grid, store }) => {
 
 describe('fitOf', () => {
   const intent: Intent = {
-    expiry: NOW + HOUR_MS + 0.123,
+    expiry: NOW + HOUR_MS + 1.123,
     sentAt: NOW,
     deadline: NOW + 10_000,
     answered: false,
   }
   const at = (text: string) => Date.parse(text)
-  const EXPIRY = NOW + HOUR_MS
+  /** Down to the millisecond; no coarse grid has a last digit of 1. */
+  const EXPIRY = NOW + HOUR_MS + 1
 
   test.each<[string, number, number, 'exact' | 'near' | 'none']>([
     ['the same microsecond', EXPIRY + 0.123, 1, 'exact'],
@@ -193,17 +194,36 @@ describe('fitOf', () => {
     for (const grid of [1, 1000, UNKNOWN_GRID_US]) expect(fitOf(coarse, coarse.expiry, grid)).toBe('near')
   })
 
-  test('is exact for what a server on a grid of up to 1 ms stores, and only for that', () => {
+  test('does not call a millisecond exact that a coarser server would store as well, unless the grid is known', () => {
+    const coarse = { ...intent, expiry: at('2027-03-01T13:00:00.253Z') + 0.4 }
+    for (const [grid, fit] of [
+      [UNKNOWN_GRID_US, 'near'],
+      [10_000, 'near'],
+      [1_000, 'exact'],
+      [1, 'none'],
+    ] as const)
+      expect(fitOf(coarse, at('2027-03-01T13:00:00.253Z'), grid)).toBe(fit)
+  })
+
+  test('is exact for what a server that keeps up to 1 ms stores, unless a coarser one might, and for nothing else', () => {
+    const nearby = anyAsked.chain((asked) =>
+      fc.tuple(
+        fc.constant(asked),
+        fc.oneof(
+          fc.constantFrom(asked, Math.floor(asked / 1_000) * 1_000, Math.round(asked / 1_000) * 1_000),
+          fc.integer({ min: asked - 2_000, max: asked + 2_000 }),
+        ),
+      ),
+    )
     fc.assert(
-      fc.property(anyAsked, fc.integer({ min: -2_000_000, max: 2_000_000 }), (asked, offset) => {
-        const intended = { ...intent, expiry: asked / 1000 }
-        const stored = asked + offset
-        const isStoredByFineServer =
-          stored === asked ||
-          stored === Math.floor(asked / 1000) * 1000 ||
-          stored === Math.round(asked / 1000) * 1000
-        expect(fitOf(intended, stored / 1000, UNKNOWN_GRID_US) === 'exact').toBe(isStoredByFineServer)
+      fc.property(nearby, ([asked, stored]) => {
+        const lost = asked - stored
+        const isMillisecond = stored % 1_000 === 0 && lost < 1_000 && lost >= -500
+        const isCoarse = [0, 3_000, 7_000].includes(stored % 10_000)
+        const fit = fitOf({ ...intent, expiry: asked / 1_000 }, stored / 1_000, UNKNOWN_GRID_US)
+        expect(fit === 'exact').toBe(stored === asked || (isMillisecond && !isCoarse))
       }),
+      { numRuns: 500 },
     )
   })
 })

@@ -78,7 +78,7 @@ describe('a good key', () => {
       bootedAt: START - 600_000,
       revoke: true,
       onRevokeFailure: 'warn',
-      grid: 1_000,
+      grid: 1,
       skew: 100,
       keys: [
         {

@@ -103,6 +103,16 @@ describe('one listed key', () => {
     expect(kindOf([ours(local)], { grid: 1_000_000 })).toBe('ambiguous')
   })
 
+  test('with a millisecond that 1/300 s has as well is found only where the list shows a finer grid', () => {
+    const asked = { expiry: NOW + HOUR_MS + 3.4 }
+    const key = ours({ expiresAt: NOW + HOUR_MS + 3 })
+    const fine = rowOf('fine', { createdAt: 0, expiresAt: NOW + 1 })
+    expect(kindOf([key], {}, asked)).toBe('ambiguous')
+    expect(kindOf([key, { ...fine, createdAt: 1, expiresAt: NOW + 3 }], {}, asked)).toBe('ambiguous')
+    expect(kindOf([key, fine], {}, asked)).toBe('found')
+    expect(kindOf([key], { grid: 1_000 }, asked)).toBe('found')
+  })
+
   test('asked for in whole seconds is never found, only ambiguous', () => {
     expect(kindOf([ours({ expiresAt: down(1_000) })], { grid: 1 }, { expiry: down(1_000) })).toBe('ambiguous')
   })
