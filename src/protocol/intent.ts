@@ -103,12 +103,18 @@ export function fitOf(intent: Intent, stored: number, grid: number): 'exact' | '
   return needed > 1000 || isWholeSecond || mayBeCoarse ? 'near' : 'exact'
 }
 
+/** The offset of a time zone (ms) by which `local` is nearest to `instant`; 0 if there is none. */
+export function nearestZone(local: number, instant: number): number {
+  const shift = Math.round((local - instant) / ZONE_STEP_MS) * ZONE_STEP_MS
+  return Math.abs(shift) <= MAX_ZONE_MS ? shift : 0
+}
+
 /** By how many milliseconds a server shifts times that it writes in a zone of its own without an offset; 0 if it does not. */
 export function zoneShift(intent: Intent, stored: number | null): number {
-  if (stored === null) return 0
-  const shift = Math.round((stored - intent.expiry) / ZONE_STEP_MS) * ZONE_STEP_MS
-  const isZone = shift !== 0 && Math.abs(shift) <= MAX_ZONE_MS
-  return isZone && fitOf(intent, stored - shift, UNKNOWN_GRID_US) === 'exact' ? shift : 0
+  const shift = stored === null ? 0 : nearestZone(stored, intent.expiry)
+  return stored !== null && shift !== 0 && fitOf(intent, stored - shift, UNKNOWN_GRID_US) === 'exact'
+    ? shift
+    : 0
 }
 
 /** How far `created` may lie outside the window of a request: a `Date` header has whole seconds, and takes a while. */

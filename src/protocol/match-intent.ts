@@ -1,6 +1,14 @@
 import type { ListedKey } from '../api/parse-list.ts'
 import type { KeyInfo } from '../api/parse-response.ts'
-import { fitOf, type Intent, isOnCoarseGrid, isWithin, LATE_WRITE_GRACE_MS, zoneShift } from './intent.ts'
+import {
+  fitOf,
+  type Intent,
+  isOnCoarseGrid,
+  isWithin,
+  LATE_WRITE_GRACE_MS,
+  nearestZone,
+  zoneShift,
+} from './intent.ts'
 
 export type Match =
   | { kind: 'absent' }
@@ -28,6 +36,9 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   const others = list.filter(({ id }) => !known.has(id))
   const inWindow = ({ createdAt }: KeyInfo) =>
     createdAt !== null && isWithin(createdAt, [intent.sentAt, to], skews)
+  const inWindowElsewhere = ({ createdAt }: KeyInfo) =>
+    createdAt !== null &&
+    isWithin(createdAt - nearestZone(createdAt, intent.sentAt), [intent.sentAt, to], skews)
   // Any expiry in the list that is on no coarse grid shows that the server keeps milliseconds.
   const isFine = list.some(({ expiresAt }) => expiresAt !== null && !isOnCoarseGrid(expiresAt))
   const fitness = ({ expiresAt }: KeyInfo) => {
@@ -37,11 +48,11 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   }
 
   const exact = others.filter((key) => fitness(key) === 'exact')
-  const [only] = exact
-  if (only && exact.length === 1 && inWindow(only)) return { kind: 'found', key: only }
+  const [only, another] = exact.filter(inWindow)
+  if (only && !another) return { kind: 'found', key: only }
   const isNear = (key: ListedKey) => fitness(key) === 'near' && (key.createdAt === null || inWindow(key))
   // A server that ignores or garbles the expiry leaves nothing to identify its key by but the time.
-  const isSuspect = (key: ListedKey) => key.expiresAt === null && inWindow(key)
+  const isSuspect = (key: ListedKey) => key.expiresAt === null && (inWindow(key) || inWindowElsewhere(key))
   const near = others.filter((key) => isNear(key) || isSuspect(key) || zoneShift(intent, key.expiresAt) !== 0)
   const candidates = exact.length > 0 ? exact : near
   return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }

@@ -18,6 +18,8 @@ const LATEST_WRITE_MS = 10 * 60_000
 interface Open {
   intent: Intent
   result: OrphanResult
+  /** A key of this intent was found and revoked; a gateway that repeats requests may have made another one. */
+  isFound: boolean
 }
 
 /** What could not be settled, as sentences for the person who has to: failures, and warnings that are not. */
@@ -40,7 +42,7 @@ export async function resolveIntents(
   const latest = Math.max(...intents.map(({ deadline }) => deadline + LATE_WRITE_GRACE_MS))
   const watchUntil = Math.min(latest, clock.now() + MAX_WATCH_MS)
   let open: Open[] = intents.map((intent) => ({
-    intent,
+    ...{ intent, isFound: intent.answered },
     result: { kind: 'absent', doubt: 'it was not read' },
   }))
   for (;;) {
@@ -65,9 +67,8 @@ async function lookAgain(open: Open[], context: Parameters<typeof resolveIntents
     if (result.kind === 'revoked') {
       context.gone.add(result.key.id)
       context.runner.info(`Found and revoked the orphaned key ${keyLabel(result.key)}.`)
-      // A gateway that repeats requests may have made another one with the same expiry.
-      left.push({ intent: { ...intent, answered: true }, result: { kind: 'absent', doubt: null } })
-    } else left.push({ intent, result })
+      left.push({ intent, result: { kind: 'absent', doubt: null }, isFound: true })
+    } else left.push({ intent, result, isFound: open[index]?.isFound ?? false })
   }
   return left
 }
@@ -85,11 +86,13 @@ export function shouldLookAgain(open: readonly Open[], isWatched: boolean): bool
 export function conclude(open: readonly Open[], isWatched: boolean, now: number): Unresolved {
   const failures = new Map<string, Intent[]>()
   const warnings = new Map<string, Intent[]>()
-  for (const { intent, result } of open) {
-    const reason = reasonOf(intent, result, isWatched)
-    if (reason !== null) failures.set(reason, [...(failures.get(reason) ?? []), intent])
-    else if (!intent.answered && now < intent.deadline + LATEST_WRITE_MS)
-      warnings.set(NOTHING_YET, [...(warnings.get(NOTHING_YET) ?? []), intent])
+  for (const { intent, result, isFound } of open) {
+    const isDoubtful = result.kind === 'absent' && result.doubt !== null
+    const mayStillAct = !isFound && now < intent.deadline + LATEST_WRITE_MS
+    const reason = reasonOf(isFound, result, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
+    if (reason === null) continue
+    const sort = reason === NOTHING_YET || (isFound && isDoubtful) ? warnings : failures
+    sort.set(reason, [...(sort.get(reason) ?? []), intent])
   }
   return { failures: sentences(failures), warnings: sentences(warnings) }
 }
@@ -97,8 +100,8 @@ export function conclude(open: readonly Open[], isWatched: boolean, now: number)
 const NOTHING_YET =
   'No key of an unanswered create request has appeared so far. If the API carries the request out even later, a key appears that this action cannot see'
 
-function reasonOf({ answered }: Intent, result: OrphanResult, isWatched: boolean): string | null {
-  const what = answered ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
+function reasonOf(isFound: boolean, result: OrphanResult, isWatched: boolean): string | null {
+  const what = isFound ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
   switch (result.kind) {
     case 'failed':
       return result.key === null
@@ -112,7 +115,7 @@ function reasonOf({ answered }: Intent, result: OrphanResult, isWatched: boolean
     case 'absent':
       if (result.doubt !== null)
         return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
-      return isWatched || answered
+      return isWatched || isFound
         ? null
         : 'There was no time to wait for a create request that may still be carried out'
     case 'revoked':

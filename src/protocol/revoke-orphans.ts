@@ -40,7 +40,8 @@ export async function revokeOrphans(
   }
   const { list, credential } = read.value
   const doubt = doubtAbout(list, credential, context.gone)
-  const { known, grid, skew } = context
+  const { grid, skew } = context
+  const known = new Set([...context.known, ...context.gone])
   const results: OrphanResult[] = []
   for (const intent of intents) {
     const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })
