@@ -441,14 +441,25 @@ describe('the order of post', () => {
     expect(account.live()).toEqual([])
   })
 
-  test('and then 25 s are kept for the known key, even if the list is not answered', async () => {
-    const { account, took } = await runPost({
+  test('and then 25 s are kept for the known key, even if the list is never answered', async () => {
+    const { account, seen, took } = await runPost({
       state: (account) => ({ ...oneKey()(account), ...oneIntent() }),
       settings: { SSL_CERT_FILE: 'new' },
-      responses: Array(4).fill(silence),
+      intercept: ({ method }, account) =>
+        method === 'GET' && account.live().length > 0 ? silence : undefined,
     })
     expect(account.live()).toEqual([])
+    expect(seen.find(({ method }) => method === 'DELETE')?.at).toBeLessThanOrEqual(35_000)
     expect(took).toBeLessThanOrEqual(60_500)
+  })
+
+  test('look-ups wait for the revocation of the known key where that is answered within 3 s', async () => {
+    const { seen } = await runPost({
+      state: (account) => ({ ...oneKey()(account), ...oneIntent() }),
+      intercept: ({ method }) => (method === 'DELETE' ? { kind: 'serve', takes: 2_000 } : undefined),
+    })
+    expect(seen[1]).toMatchObject({ method: 'GET', credential: expect.not.stringMatching(INPUTS.apiKey) })
+    expect(seen[2]).toMatchObject({ method: 'GET', credential: INPUTS.apiKey, at: 2_100 })
   })
 })
 
