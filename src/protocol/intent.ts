@@ -11,6 +11,8 @@ export interface Intent {
   deadline: number
   /** The response came and its key is known, but so late that a gateway may have sent the request twice. */
   answered: boolean
+  /** The key that the response described (for a person), if nothing showed that this run made it; else empty. */
+  refused: string
 }
 
 /** How finely the expiry is asked for, in microseconds: the server may refuse more digits than it keeps. */

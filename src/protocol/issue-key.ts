@@ -129,7 +129,8 @@ async function requestKey(
 
   // What may have acted stays in the journal: the post step looks for its key.
   const { failure } = result
-  if (!failure.mayHaveActed) journal.resolve(intent)
+  const isRepeated = clock.now() - now >= SLOW_RESPONSE_MS
+  if (!failure.mayHaveActed && !isRepeated) journal.resolve(intent)
   const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > CLOCK_TOLERANCE_MS
   return { kind: 'failure', failure, skew: isClockWrong ? result.skew : null }
 }
@@ -158,6 +159,7 @@ function accept(
   if (verdict.kind === 'refuse' || answer.id === null) {
     const reason = verdict.kind === 'refuse' || verdict.kind === 'revoke' ? verdict.reason : ''
     const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}`
+    journal.refuse(intent, keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' }))
     const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
     return { kind: 'failure', failure, skew: null }
   }

@@ -12,6 +12,8 @@ export interface Journal {
   recordIntent(intent: Intent): void
   /** The request created no key, or the key that it created is revoked. */
   resolve(intent: Intent): void
+  /** The response described a key that nothing shows to be this run's. */
+  refuse(intent: Intent, described: string): void
   /** The request created this key. `isRepeated` if a gateway may have sent the request twice: post looks for a twin. */
   recordKey(key: IssuedKey, intent: Intent, isRepeated: boolean): void
   /** Whether the key is left to expire, as the workflow asked, or revoked by post. */
@@ -60,6 +62,7 @@ export function openJournal(
     recordIntent: (intent) =>
       save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
     resolve: (intent) => save({ intents: others(intent) }),
+    refuse: (intent, described) => save({ intents: [...others(intent), { ...intent, refused: described }] }),
     recordKey(key, intent, isRepeated) {
       const intents = [...others(intent), ...(isRepeated ? [{ ...intent, answered: true }] : [])]
       save({ keys: [...state.keys, key], intents, ...learn(state, key, intent) })

@@ -60,9 +60,12 @@ function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   const describesAnother = prefix !== '' && token !== null && !token.startsWith(prefix)
   if (describesAnother && tokens.some((known) => known.startsWith(prefix)))
     return 'it returned the description of a key that existed before'
-  const fit = expiresAt === null ? 'none' : fitOf(intent, expiresAt, UNKNOWN_GRID_US)
-  if (fit === 'exact' || zoneShift(intent, expiresAt) !== 0) return null
-  const isFresh = createdAt !== null && isWithin(createdAt, [intent.sentAt, receivedAt], [dateSkew, skew])
+  // A server that writes local times without an offset shifts both of them.
+  const shift = zoneShift(intent, expiresAt)
+  const fit = expiresAt === null ? 'none' : fitOf(intent, expiresAt - shift, UNKNOWN_GRID_US)
+  if (fit === 'exact') return null
+  const window: [number, number] = [intent.sentAt, receivedAt]
+  const isFresh = createdAt !== null && isWithin(createdAt - shift, window, [dateSkew, skew])
   if (createdAt !== null && !isFresh) return `it returned a key that was created ${formatInstant(createdAt)}`
   if (fit === 'near' || (isFresh && (expiresAt === null || isCapped(key, intent)))) return null
   if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`

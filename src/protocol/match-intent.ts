@@ -50,10 +50,11 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   const exact = others.filter((key) => fitness(key) === 'exact')
   const [only, another] = exact.filter(inWindow)
   if (only && !another) return { kind: 'found', key: only }
-  const isNear = (key: ListedKey) => fitness(key) === 'near' && (key.createdAt === null || inWindow(key))
   // A server that ignores or garbles the expiry leaves nothing to identify its key by but the time.
   const isSuspect = (key: ListedKey) => key.expiresAt === null && (inWindow(key) || inWindowElsewhere(key))
-  const near = others.filter((key) => isNear(key) || isSuspect(key) || zoneShift(intent, key.expiresAt) !== 0)
+  const near = others.filter(
+    (key) => fitness(key) === 'near' || isSuspect(key) || zoneShift(intent, key.expiresAt) !== 0,
+  )
   const candidates = exact.length > 0 ? exact : near
   return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
 }

@@ -88,4 +88,5 @@ const isIntent = (value: unknown): value is Intent =>
   isNumber(value.expiry) &&
   isNumber(value.sentAt) &&
   isNumber(value.deadline) &&
-  isFlag(value.answered)
+  isFlag(value.answered) &&
+  isText(value.refused)

@@ -89,7 +89,7 @@ export function conclude(open: readonly Open[], isWatched: boolean, now: number)
   for (const { intent, result, isFound } of open) {
     const isDoubtful = result.kind === 'absent' && result.doubt !== null
     const mayStillAct = !isFound && now < intent.deadline + LATEST_WRITE_MS
-    const reason = reasonOf(isFound, result, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
+    const reason = reasonOf(intent, isFound, result, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
     if (reason === null) continue
     const sort = reason === NOTHING_YET || (isFound && isDoubtful) ? warnings : failures
     sort.set(reason, [...(sort.get(reason) ?? []), intent])
@@ -100,7 +100,12 @@ export function conclude(open: readonly Open[], isWatched: boolean, now: number)
 const NOTHING_YET =
   'No key of an unanswered create request has appeared so far. If the API carries the request out even later, a key appears that this action cannot see'
 
-function reasonOf(isFound: boolean, result: OrphanResult, isWatched: boolean): string | null {
+function reasonOf(
+  { refused }: Intent,
+  isFound: boolean,
+  result: OrphanResult,
+  isWatched: boolean,
+): string | null {
   const what = isFound ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
   switch (result.kind) {
     case 'failed':
@@ -115,6 +120,8 @@ function reasonOf(isFound: boolean, result: OrphanResult, isWatched: boolean): s
     case 'absent':
       if (result.doubt !== null)
         return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
+      if (refused !== '' && !isFound)
+        return `A create request was answered with the key ${refused}, which may not be this run's, so it was not revoked`
       return isWatched || isFound
         ? null
         : 'There was no time to wait for a create request that may still be carried out'
