@@ -46,6 +46,7 @@ describe('createIntent', () => {
       sentAt: NOW,
       deadline: NOW + 10_000,
       answered: false,
+      refused: '',
     })
   })
 
@@ -157,6 +158,7 @@ describe('fitOf', () => {
     sentAt: NOW,
     deadline: NOW + 10_000,
     answered: false,
+    refused: '',
   }
   const at = (text: string) => Date.parse(text)
   /** Down to the millisecond; no coarse grid has a last digit of 1. */

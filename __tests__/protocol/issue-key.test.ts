@@ -99,7 +99,13 @@ describe('a good key', () => {
     const { intents } = JSON.parse(traces.state.record ?? '')
     const expiry = Date.parse('2027-03-01T12:58:30.249Z') + 0.999
     expect(intents).toEqual([
-      { expiry: expect.closeTo(expiry, 3), sentAt: START, deadline: START + 10_000, answered: false },
+      {
+        expiry: expect.closeTo(expiry, 3),
+        sentAt: START,
+        deadline: START + 10_000,
+        answered: false,
+        refused: '',
+      },
     ])
   })
 
@@ -388,7 +394,7 @@ describe('an unanswered request', () => {
     expect(run.seen[0]?.body).not.toBe(run.seen[1]?.body)
     expect(savedBy(run)).toMatchObject({
       keys: [{ keep: false }],
-      intents: [{ sentAt: START, answered: false }],
+      intents: [{ sentAt: START, answered: false, refused: '' }],
     })
     expect(run.traces.printed.join('\n')).toMatch(/Retrying in \d\.\d s\./)
   })

@@ -13,7 +13,13 @@ const keyOf = (id: string, more: Partial<IssuedKey> = {}): IssuedKey => ({
   ...{ id, token: id, prefix: id, createdAt: null, expiresAt: null, keep: false },
   ...more,
 })
-const intentOf = (expiry: number) => ({ expiry, sentAt: START, deadline: START + 10_000, answered: false })
+const intentOf = (expiry: number) => ({
+  expiry,
+  sentAt: START,
+  deadline: START + 10_000,
+  answered: false,
+  refused: '',
+})
 
 /** A journal, and the records that it saved; saving fails from the `failsFrom`-th time on. */
 function open({ failsFrom = Infinity } = {}) {

@@ -6,7 +6,7 @@ import type { SavedState } from '../../src/protocol/saved-state.ts'
 import { RECORD } from '../support/harness.ts'
 
 const keyOf = (id: string) => ({ token: `t-${id}`, id, prefix: 'p', createdAt: 1, expiresAt: 2, keep: false })
-const intentOf = (expiry: number) => ({ expiry, sentAt: 2, deadline: 3, answered: false })
+const intentOf = (expiry: number) => ({ expiry, sentAt: 2, deadline: 3, answered: false, refused: '' })
 const FULL: SavedState = {
   ...RECORD,
   settings: { HTTPS_PROXY: 'x' },

@@ -14,6 +14,7 @@ const intentOf = (more: Partial<Intent> = {}): Intent => ({
   sentAt: START - 60_000,
   deadline: START - 50_000,
   answered: false,
+  refused: '',
   ...more,
 })
 const [unanswered, answered] = [intentOf(), intentOf({ answered: true })]

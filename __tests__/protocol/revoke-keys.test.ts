@@ -59,7 +59,7 @@ const oneKey =
 
 const EXPIRY = START + HOUR_MS + 123
 const intentOf = (more: Partial<Intent> = {}): Intent => ({
-  ...{ expiry: EXPIRY, sentAt: START - 60_000, deadline: START - 50_000, answered: false },
+  ...{ expiry: EXPIRY, sentAt: START - 60_000, deadline: START - 50_000, answered: false, refused: '' },
   ...more,
 })
 /** An intent whose key can no longer appear, and which was sent when the step began. */

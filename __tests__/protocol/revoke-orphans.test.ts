@@ -5,7 +5,13 @@ import { missingCheck } from '../../src/protocol/list-trust.ts'
 import { revokeOrphans } from '../../src/protocol/revoke-orphans.ts'
 import { failed, listOf, ok, rowOf, type Script, scriptApi, status } from '../support/scripted-api.ts'
 
-const intentOf = (expiry: number): Intent => ({ expiry, sentAt: 0, deadline: 1_000, answered: false })
+const intentOf = (expiry: number): Intent => ({
+  expiry,
+  sentAt: 0,
+  deadline: 1_000,
+  answered: false,
+  refused: '',
+})
 const intent = intentOf(5_123.456)
 const own = rowOf('own', { prefix: 'api-key' })
 const orphan = rowOf('orphan', { createdAt: 100, expiresAt: intent.expiry })
