@@ -53,6 +53,7 @@ export function createIntent({ now, skew, lifetime, timeout, precision, random }
     sentAt: now,
     deadline: now + timeout,
     answered: false,
+    refused: '',
   }
 }
 
@@ -114,7 +115,7 @@ export function nearestZone(local: number, instant: number): number {
 /** By how many milliseconds a server shifts times that it writes in a zone of its own without an offset; 0 if it does not. */
 export function zoneShift(intent: Intent, stored: number | null): number {
   const shift = stored === null ? 0 : nearestZone(stored, intent.expiry)
-  return stored !== null && shift !== 0 && fitOf(intent, stored - shift, UNKNOWN_GRID_US) === 'exact'
+  return stored !== null && shift !== 0 && fitOf(intent, stored - shift, UNKNOWN_GRID_US) !== 'none'
     ? shift
     : 0
 }
