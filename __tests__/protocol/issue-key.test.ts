@@ -264,7 +264,10 @@ describe('an answer with a key that this request did not make', () => {
     )
     expect(methods(run.seen)).toBe('POST POST')
     expect(run.traces.outputs).toEqual({})
-    expect(savedBy(run)).toMatchObject({ keys: [], intents: [{ sentAt: START }, {}] })
+    expect(savedBy(run)).toMatchObject({
+      keys: [],
+      intents: [{ sentAt: START, refused: expect.stringMatching(/ \(id (own|other)\)$/) }, {}],
+    })
   })
 
   test('is masked all the same', async () => {
@@ -422,6 +425,12 @@ describe('an unanswered request', () => {
     expect(run.error).toBeNull()
     expect(methods(run.seen)).toBe('POST POST')
     expect(savedBy(run).intents).toEqual([])
+  })
+
+  test('may be behind a refusal that took 3 s: a gateway may have sent the request before', async () => {
+    const slow: MockResponse = { kind: 'answer', status: 403, body: {}, takes: 3_000 }
+    expect(savedBy(await runMain({ responses: [slow] })).intents).toHaveLength(1)
+    expect(savedBy(await runMain({ responses: [{ ...slow, takes: 2_999 }] })).intents).toEqual([])
   })
 
   test('costs no more than 400 entries in the record, however long the timeout', async () => {

@@ -264,6 +264,14 @@ describe('a key of ours that cannot be used is revoked', () => {
     expect(judge({ key })).toMatchObject({ kind: 'revoke', reason: expect.stringContaining(says) })
   })
 
+  test('in local time on a grid of 1 s', () => {
+    const verdict = judge({
+      store: floorTo(1e6),
+      key: ({ expiresAt, createdAt }) => shifted(expiresAt, createdAt, -5 * HOUR_MS),
+    })
+    expect(verdict).toMatchObject({ kind: 'revoke', reason: expect.stringContaining('off by -5 h') })
+  })
+
   test('a value of 8 to 4096 characters can be sent, one of fewer, more or other characters cannot', () => {
     for (const length of [8, 4_096]) expect(isSendable('x'.repeat(length))).toBe(true)
     for (const token of [

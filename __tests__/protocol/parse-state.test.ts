@@ -116,6 +116,7 @@ describe('a damaged part', () => {
     ['sent at a text', { ...intentOf(2), sentAt: '1' }],
     ['a deadline before the beginning of time', { ...intentOf(2), deadline: -8.65e15 }],
     ['neither answered nor not', { ...intentOf(2), answered: 1 }],
+    ['refused as a number', { ...intentOf(2), refused: 7 }],
   ])('of the intents costs none of the others: %s', (_, entry) => {
     const { state, damaged } = recordIn(parse({ ...FULL, intents: [entry, intentOf(2), entry] }))
     expect(state).toEqual({ ...FULL, intents: [intentOf(2)] })

@@ -122,6 +122,14 @@ describe('conclude', () => {
     expect(sentences(unanswered, { kind: 'revoked', key: orphan })).toEqual(nothing)
   })
 
+  test('names the key that an answer described and that was refused, however good the list', () => {
+    const refused = intentOf({ refused: 'abc... (id 7)' })
+    expect(sentences(refused, absent).failures).toEqual([
+      "A create request was answered with the key abc... (id 7), which may not be this run's, so it was not revoked. " +
+        ABOUT,
+    ])
+  })
+
   test('only warns where a list proves nothing of a twin, as the key itself is known', () => {
     expect(sentences(answered, doubtful)).toEqual({
       failures: [],
