@@ -98,7 +98,7 @@ describe('a page of the list', () => {
     expect(doubt).toBe('2 of its rows cannot be read')
   })
 
-  test.failing('keeps the rows that can be read beside one whose time is an object', () => {
+  test('keeps the rows that can be read beside one whose time is an object', () => {
     const { keys } = readPage(response(JSON.stringify([KEY, { ...KEY, id: '2', created: { toString: 1 } }])))
     expect(keys.map(({ id }) => id)).toContain('1')
   })

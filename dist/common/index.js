@@ -296,8 +296,8 @@ function answered({ method, url: { host, pathname } }, status) {
 }
 function redirected(asked, { status, headers }) {
 	const { url } = asked
-	const location = headers.location ?? ''
-	const target = URL.canParse(location, url.href) ? new URL(location, url) : null
+	const { location } = headers
+	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
 	const place =
 		target === null ? 'an unreadable address' : target.host === url.host ? target.origin + target.pathname : target.host
 	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
@@ -308,7 +308,11 @@ function redirected(asked, { status, headers }) {
 function isForeign({ status, headers, body }) {
 	if (status < 400 || status > 499) return false
 	const schemes = headers['www-authenticate']
-	return isHtml(headers, body) || (status === 401 && schemes !== undefined && !/\bbearer\b/i.test(schemes))
+	return (
+		isHtml(headers, body) ||
+		headers['cf-mitigated'] !== undefined ||
+		(status === 401 && schemes !== undefined && !/\bbearer\b/i.test(schemes))
+	)
 }
 function isHtml(headers, body) {
 	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
@@ -319,18 +323,18 @@ function detail(response, credential) {
 	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
 	const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
-	const reason = status === 204 ? '' : reasonGiven(body, credential)
+	const reason = reasonGiven(body, credential, status < 300)
 	return reason && `: ${reason}`
 }
-/** One line, without anything that could be a key. */
-function reasonGiven(body, credential) {
+/** One line, without anything that could be a key: of a success, only what is named as a reason. */
+function reasonGiven(body, credential, isSuccess) {
 	let answer
 	try {
 		answer = JSON.parse(body)
 	} catch {
 		return ''
 	}
-	return wordsIn(answer)
+	return wordsIn(answer, isSuccess)
 		.join('; ')
 		.replaceAll(credential, '***')
 		.replace(/[\w-]{24,}/g, '***')
@@ -339,12 +343,13 @@ function reasonGiven(body, credential) {
 		.slice(0, MAX_REASON_LENGTH)
 		.replace(/\.$/, '')
 }
-function wordsIn(value, label = '', depth = 0) {
+function wordsIn(value, onlyNamed, label = '', depth = 0) {
 	if (typeof value === 'string') return [label + value]
 	if (typeof value !== 'object' || value === null || depth > 3) return []
 	return Object.entries(value).flatMap(([name, part]) => {
 		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
-		return name === 'code' ? [] : wordsIn(part, isPlain ? label : `${label}${name}: `, depth + 1)
+		if (name === 'code' || (onlyNamed && !isPlain)) return []
+		return wordsIn(part, onlyNamed, isPlain ? label : `${label}${name}: `, depth + 1)
 	})
 }
 
@@ -413,7 +418,7 @@ const DAY_MS = 24 * 60 * MINUTE_MS
 /** Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. */
 function parseTime(value) {
 	if (value === null || value === undefined || value === '') return { kind: 'absent' }
-	const text = String(value).trim()
+	const text = typeof value === 'object' ? 'an object' : String(value).trim()
 	const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
 	return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
 }
@@ -589,6 +594,7 @@ function createCancellation(now) {
 const MAX_ATTEMPT_MS = 10_000
 /** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
+const MIN_LEFT_MS = 250
 /** Ends at `deadline`, or sooner if the job is cancelled. */
 function createBudget(deadline, clock, cancellation) {
 	const left = () => {
@@ -619,6 +625,8 @@ async function retry(budget, random, attempt, shouldRetry = (failure) => failure
 		if (result.failure.status === 429) budget.extend?.(wait)
 		if (budget.left() <= LAST_ATTEMPT_MS) return result
 		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
+		// After a stall, a request without time would only hide what the API answered before.
+		if (budget.left() < MIN_LEFT_MS) return result
 	}
 }
 
@@ -687,7 +695,7 @@ function clockNote(skew) {
 function summarizeKeys(runner, title, rows) {
 	const lines = rows.map(({ key: { prefix, id, createdAt, expiresAt }, status }) => {
 		const created = createdAt === null ? 'unknown' : formatUtc(createdAt)
-		const expires = typeof expiresAt === 'number' ? formatUtc(expiresAt) : (expiresAt ?? 'unknown')
+		const expires = expiresAt === null ? 'unknown' : formatUtc(expiresAt)
 		return `| \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${created} | ${expires} | ${status} |\n`
 	})
 	const head = '| API key | ID | Created | Expires | Status |\n| --- | --- | --- | --- | --- |\n'
@@ -769,6 +777,12 @@ function isWithin(created, [from, to], skews) {
 	const fits = (skew, slack) => from + skew - slack <= created && created <= to + skew + slack
 	return fits(0, LOCAL_CLOCK_SLACK_MS) || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
 }
+/** Limits of an API are whole minutes, expiries of other runs are not. */
+function isCapped({ createdAt, expiresAt }, intent) {
+	if (createdAt === null || expiresAt === null || expiresAt >= intent.expiry) return false
+	const lifetime = expiresAt - createdAt
+	return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 1
+}
 
 const STATE_VERSION = 2
 const STATE_NAME = 'record'
@@ -795,7 +809,7 @@ async function revokeAndVerify(key, context) {
 		const refusal = await requestRevocation(key, token, evidence, now)
 		const probed =
 			token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
-		if (token === null || (refusal !== null && evidence.rejected))
+		if (!isVerifiedRevoked(evidence) && (token === null || (refusal !== null && evidence.rejected)))
 			evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
 		wasGranted ||= evidence.granted
 		const verified = isVerifiedRevoked(evidence)
@@ -803,7 +817,7 @@ async function revokeAndVerify(key, context) {
 			return { revoked: true, verified, alreadyRevoked: !wasGranted }
 		// A later 401 must not be taken for the effect of this grant.
 		if (probed?.ok) evidence.granted = false
-		const failure = refusal ?? whatIsMissing(evidence, probed)
+		const failure = refusal ?? whatIsMissing(wasGranted, probed)
 		const wait = backoff(round, context.random())
 		if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS)
 			return { revoked: false, failure: explain(failure, evidence) }
@@ -863,10 +877,10 @@ async function probeUntilRejected(token, refusal, evidence, { api, clock, random
 		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
 	}
 }
-function whatIsMissing({ granted }, probed) {
+function whatIsMissing(granted, probed) {
 	const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
-	const then = probed?.ok ? 'the API still accepts it' : `then: ${probed?.failure.message}`
-	const message = `${claim}, but ${probed === null ? 'it is not gone from the list' : then}`
+	const then = probed?.ok ? 'the API still accepts it' : (probed?.failure.message ?? 'no list shows that it is gone')
+	const message = `${claim}, but ${then}`
 	return { message, mayHaveActed: true, retryable: true }
 }
 function explain(failure, { granted, rejected }) {
@@ -1009,6 +1023,7 @@ exports.formatUtc = formatUtc
 exports.getInput = getInput
 exports.getState = getState
 exports.gridBetween = gridBetween
+exports.isCapped = isCapped
 exports.isHeaderSafe = isHeaderSafe
 exports.isOnCoarseGrid = isOnCoarseGrid
 exports.isWithin = isWithin

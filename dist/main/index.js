@@ -99,8 +99,7 @@ function openJournal({ apiUrl, apiKey, revoke, onRevokeFailure }, deps) {
 	}
 	const save = (change, maxLength = MAX_RECORD_LENGTH) => {
 		const record = JSON.stringify({ ...state, ...change })
-		if (record.length > maxLength)
-			throw new Error(`The record for the post step would exceed ${maxLength / 1024} KiB; no key was requested.`)
+		if (record.length > maxLength) throw new Error(`The record for the post step would exceed ${maxLength / 1024} KiB.`)
 		state = { ...state, ...change }
 		runner.saveState(common.STATE_NAME, record)
 	}
@@ -128,8 +127,6 @@ function learn({ grid, skew }, key, intent) {
 const MAX_EXTRA_LIFETIME_MS = 5_000
 /** A clock this far off is corrected. */
 const CLOCK_TOLERANCE_MS = 60_000
-/** This far from both other clocks, `created` is in another time zone. */
-const ZONE_ERROR_MS = 10 * 60_000
 const MAX_TOKEN_LENGTH = 4096
 /** Judges whether the key is ours, and as requested. */
 function judgeCreated(key, context) {
@@ -157,15 +154,9 @@ function whyNotOurs(key, context) {
 	const window = [intent.sentAt, receivedAt]
 	const isFresh = createdAt !== null && common.isWithin(createdAt - shift, window, [dateSkew, skew])
 	if (createdAt !== null && !isFresh) return `it returned a key that was created ${common.formatInstant(createdAt)}`
-	if (fit === 'near' || (isFresh && (expiresAt === null || isCapped(key, intent)))) return null
+	if (fit === 'near' || (isFresh && (expiresAt === null || common.isCapped(key, intent)))) return null
 	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
 	return `it returned a key that expires ${common.formatInstant(expiresAt)}, not ${common.formatInstant(intent.expiry)} as requested`
-}
-/** Limits of an API are whole minutes, expiries of other runs are not. */
-function isCapped({ createdAt, expiresAt }, intent) {
-	if (createdAt === null || expiresAt === null || expiresAt >= intent.expiry) return false
-	const lifetime = expiresAt - createdAt
-	return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 1
 }
 function whyUnusable({ token, id, expiresAt, unreadable }, intent) {
 	if (token === null) return 'the response holds no key'
@@ -202,9 +193,11 @@ function judgeLifetime(key, context) {
 function skewOfServer({ createdAt }, context) {
 	const { intent, receivedAt, dateSkew, skew } = context
 	const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
-	if (createdAt === null) return Math.abs(byDate - skew) > 60_000 ? byDate : skew
+	if (createdAt === null) return Math.abs(byDate - skew) > CLOCK_TOLERANCE_MS ? byDate : skew
 	const byCreated = createdAt - receivedAt
-	const isInAnotherZone = Math.abs(byCreated) > ZONE_ERROR_MS && dateSkew !== null && Math.abs(dateSkew) < 60_000
+	const zone = common.nearestZone(createdAt, receivedAt)
+	const isInAnotherZone =
+		zone !== 0 && Math.abs(byCreated - zone) < CLOCK_TOLERANCE_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
 	return isInAnotherZone ? byDate : byCreated
 }
 
@@ -212,14 +205,23 @@ function skewOfServer({ createdAt }, context) {
 const MIN_ATTEMPT_MS = 500
 /** Rate-limited jobs spread over this many Retry-Afters (docs/scale.md). */
 const THROTTLE_JITTER = 2
-const FIRST_ATTEMPT = { attempt: 1, precision: 1, longestRetryAfter: 0, wasUnusable: false }
+const FIRST_ATTEMPT = {
+	attempt: 1,
+	precision: 1,
+	corrections: 0,
+	longestRetryAfter: 0,
+	wasUnusable: false,
+}
+const MAX_CORRECTIONS = 2
 /** What follows a failed create request. */
 function nextAttempt(failure, progress, context) {
 	const { status, retryAfter = 0, unusable = false } = failure
-	if (status === 400) {
+	if (status === 400 && context.left >= MIN_ATTEMPT_MS) {
 		// Likely an expiry in the past by the server's clock, or too many digits.
 		const coarser = common.PRECISIONS_US[common.PRECISIONS_US.indexOf(progress.precision) + 1]
-		if (context.clockCorrected) return { kind: 'retry', afterMs: 0, progress }
+		const corrections = progress.corrections + 1
+		if (context.clockCorrected && corrections <= MAX_CORRECTIONS)
+			return { kind: 'retry', afterMs: 0, progress: { ...progress, corrections } }
 		if (coarser) return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
 	}
 	// Refusals do not pass soon, even if something in front of the API gave them.
@@ -229,7 +231,7 @@ function nextAttempt(failure, progress, context) {
 	const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
 	const afterMs = waitFor(progress.attempt, retryAfter, longestRetryAfter, context)
 	if (afterMs + MIN_ATTEMPT_MS > context.left)
-		return { kind: 'stop', message: stoppedMessage(failure, progress.attempt, afterMs, context.timeout) }
+		return { kind: 'stop', message: stoppedMessage(failure, progress.attempt, context.timeout, afterMs) }
 	const next = { attempt: progress.attempt + 1, longestRetryAfter, wasUnusable: unusable }
 	return { kind: 'retry', afterMs, progress: { ...progress, ...next } }
 }
@@ -247,9 +249,10 @@ function refusalMessage({ status, notFromApi, message }) {
 		: ''
 	return `No key was created: ${message}.${hint}`
 }
-function stoppedMessage({ message }, attempts, wait, timeout) {
+/** The error of a step that ran out of time; it names the last failure. `wait`, `timeout` in milliseconds. */
+function stoppedMessage({ message }, attempts, timeout, wait = 0) {
 	return (
-		`No key was created: ${message}. Stopped after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}: the next retry ` +
+		`No key was created: ${message}. Stopped after attempt ${attempts}: the next retry ` +
 		`(in ${common.formatSeconds(wait)}) would exceed timeout (${common.formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`
 	)
 }
@@ -305,6 +308,8 @@ async function obtainKey(context) {
 		if (next.afterMs === 0) continue
 		runner.info(`${attempt.failure.message}. Retrying in ${common.formatSeconds(next.afterMs)}.`)
 		await budget.pause(next.afterMs)
+		stopIfCancelled(cancellation)
+		if (budget.left() < MIN_ATTEMPT_MS) throw new Error(stoppedMessage(attempt.failure, progress.attempt - 1, timeout))
 	}
 }
 async function requestKey(context, budget, skew, precision) {
@@ -321,7 +326,8 @@ async function requestKey(context, budget, skew, precision) {
 	const { failure } = result
 	const isRepeated = clock.now() - now >= SLOW_RESPONSE_MS
 	if (!failure.mayHaveActed && !isRepeated) journal.resolve(intent)
-	const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > CLOCK_TOLERANCE_MS
+	const tolerance = Math.min(CLOCK_TOLERANCE_MS, lifetime / 4)
+	const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > tolerance
 	return { kind: 'failure', failure, skew: isClockWrong ? result.skew : null }
 }
 /** Masks the key first. Throws if it is ours but unusable. */

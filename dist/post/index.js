@@ -11,9 +11,15 @@ function readPage({ headers, body }) {
 	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
 	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
 	const next = common.textOf(common.field(answer, 'next'))
-	const count = common.field(answer, 'count') ?? headers['x-total-count'] ?? null
-	const morePages = hasUnknownPaging(answer) || /rel="?next/i.test(String(headers.link ?? ''))
-	const cached = Number(headers.age) > 0 || /hit/i.test(String(headers['x-cache'] ?? ''))
+	const range = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1]
+	const count =
+		common.field(answer, 'count') ?? common.field(answer, 'total') ?? headers['x-total-count'] ?? range ?? null
+	const morePages =
+		announcesMore(answer) || Boolean(headers['x-next-page']) || /rel="?next/i.test(String(headers.link ?? ''))
+	const cached = Object.entries(headers).some(
+		([name, value]) =>
+			(name === 'age' && /[1-9]/.test(String(value))) || (/cache/.test(name) && /\bhit\b/i.test(String(value))),
+	)
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
 		next === null && morePages && 'it has further pages that cannot be found',
@@ -22,12 +28,14 @@ function readPage({ headers, body }) {
 	const doubt = doubts.find(Boolean) || null
 	return { keys, next, doubt, count: count === null ? null : Number(count) }
 }
-/** By a field that this action does not know, such as `has_more`. */
-function hasUnknownPaging(answer) {
-	if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return false
-	const announces = ([name, value]) =>
-		/next|more|cursor/i.test(name) && Boolean(value) && !(name === 'next' && typeof value === 'string')
-	return Object.entries(answer).some(announces)
+/** By a field that this action does not follow, such as `has_more` or `links.next`. */
+function announcesMore(value, depth = 0) {
+	if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+	return Object.entries(value).some(([name, part]) => {
+		if (name === 'next' && depth === 0 && typeof part === 'string') return false
+		if (/pages/i.test(name)) return Number(part) > 1
+		return (/next|more|cursor/i.test(name) && Boolean(part)) || (depth === 0 && announcesMore(part, 1))
+	})
 }
 
 const MAX_PAGES = 100
@@ -116,7 +124,7 @@ function readParts(value, apiUrl) {
 		userAgent: part('userAgent', isHeaderText, 'spherescout-ephemeral-key'),
 		proxy: part('proxy', isText, ''),
 		settings: part('settings', isTexts, {}),
-		bootedAt: part('bootedAt', isNumber, 0),
+		bootedAt: part('bootedAt', isNumberOrNull, null),
 		revoke: part('revoke', isFlag, true),
 		onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
 		grid: part('grid', isNumber, common.UNKNOWN_GRID_US),
@@ -178,7 +186,6 @@ function throttleBudget({ deadline, latest, clock, onWait }) {
 // A file of its own, to keep this out of what the main step loads.
 /** One sentence about a key that may still be valid. */
 function expiryAdvice(expiresAt) {
-	if (expiresAt === 'never') return 'It has no expiry; revoke it now.'
 	if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
 	return `It expires at ${common.formatUtc(expiresAt)}.`
 }
@@ -189,7 +196,9 @@ function expiryAdvice(expiresAt) {
  */
 function doubtAbout(list, credential, gone) {
 	if (list.doubt !== null) return list.doubt
-	if (!list.keys.some(({ prefix }) => prefix !== '' && credential.startsWith(prefix)))
+	// A JWT is no key, so no list shows it.
+	const isJwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(credential)
+	if (!isJwt && !list.keys.some(({ prefix }) => prefix !== '' && credential.startsWith(prefix)))
 		return 'it does not show the key that it was read with'
 	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
 	return null
@@ -227,10 +236,11 @@ function matchIntent(intent, list, context) {
 	const [only, another] = exact.filter(inWindow)
 	if (only && !another) return { kind: 'found', key: only }
 	// Without a usable expiry, only the time identifies a key, perhaps in another zone.
-	const isSuspect = ({ createdAt, expiresAt }) =>
-		expiresAt === null &&
-		createdAt !== null &&
-		(wasThen(createdAt) || wasThen(createdAt - common.nearestZone(createdAt, intent.sentAt)))
+	const isSuspect = (key) => {
+		const { createdAt, expiresAt } = key
+		if (createdAt === null || (expiresAt !== null && !common.isCapped(key, intent))) return false
+		return wasThen(createdAt) || wasThen(createdAt - common.nearestZone(createdAt, intent.sentAt))
+	}
 	const near = others.filter(
 		(key) => fitness(key) === 'near' || isSuspect(key) || common.zoneShift(intent, key.expiresAt) !== 0,
 	)
@@ -315,19 +325,17 @@ async function resolveIntents(intents, context) {
 	}
 }
 async function lookAgain(open, context) {
-	const intents = open.map(({ intent }) => intent)
-	const results = await revokeOrphans(intents, context)
-	const left = []
-	for (const [index, result] of results.entries()) {
-		const intent = intents[index]
-		if (intent === undefined) continue
-		if (result.kind === 'revoked') {
-			context.gone.add(result.key.id)
-			context.runner.info(`Found and revoked the orphaned key ${common.keyLabel(result.key)}.`)
-			left.push({ intent, result: { kind: 'absent', doubt: null }, isFound: true })
-		} else left.push({ intent, result, isFound: open[index]?.isFound ?? false })
-	}
-	return left
+	const results = await revokeOrphans(
+		open.map(({ intent }) => intent),
+		context,
+	)
+	return open.map((item, index) => {
+		const result = results[index] ?? item.result
+		if (result.kind !== 'revoked') return { ...item, result }
+		context.gone.add(result.key.id)
+		context.runner.info(`Found and revoked the orphaned key ${common.keyLabel(result.key)}.`)
+		return { ...item, result: { kind: 'absent', doubt: null }, isFound: true }
+	})
 }
 /** `isWatched`: a slow server has had its time. */
 function shouldLookAgain(open, isWatched) {
@@ -378,12 +386,10 @@ function reasonOf({ refused }, isFound, result, isWatched) {
 }
 function sentences(byReason) {
 	return [...byReason].map(([reason, intents]) => {
-		const expiries = intents.map(({ expiry }) => expiry)
-		const [first, last] = [Math.min(...expiries), Math.max(...expiries)].map(common.formatExactly)
-		const range = first === last ? first : `${first} to ${last}`
-		const sentAt = common.formatUtc(Math.min(...intents.map((intent) => intent.sentAt)))
-		const count = intents.length === 1 ? '' : ` (${intents.length} requests)`
-		return `${reason}${count}. Such a key was created about ${sentAt} and expires ${range}; to revoke it now: ${DASHBOARD}.`
+		const least = (of) => Math.min(...intents.map((intent) => intent[of]))
+		const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
+		const times = `created about ${common.formatUtc(least('sentAt'))} and expires ${common.formatExactly(least('expiry'))}${later}`
+		return `${reason}${count}. Such a key was ${times}; to revoke it now: ${DASHBOARD}.`
 	})
 }
 
@@ -470,7 +476,7 @@ function contextFor(state, deps) {
 	const { runner, clock, random, connect, settings, bootedAt } = deps
 	const isTrusted = changedSettings(state.settings, settings).authorities.length === 0
 	const apiKey = isTrusted && state.apiKey !== null && common.isHeaderSafe(state.apiKey) ? state.apiKey : null
-	const shift = bootedAt - state.bootedAt
+	const shift = bootedAt - (state.bootedAt ?? bootedAt)
 	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${common.formatSeconds(wait)}.`)
 	return {
 		...{ api: connect(state), clock, random, runner, apiKey, shift },

@@ -61,8 +61,8 @@ function answered({ method, url: { host, pathname } }: Asked, status: number): s
 
 function redirected(asked: Asked, { status, headers }: HttpResponse): ApiFailure {
   const { url } = asked
-  const location = headers.location ?? ''
-  const target = URL.canParse(location, url.href) ? new URL(location, url) : null
+  const { location } = headers
+  const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
   const place =
     target === null ? 'an unreadable address' : target.host === url.host ? target.origin + target.pathname : target.host
   const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
@@ -74,7 +74,11 @@ function redirected(asked: Asked, { status, headers }: HttpResponse): ApiFailure
 function isForeign({ status, headers, body }: HttpResponse): boolean {
   if (status < 400 || status > 499) return false
   const schemes = headers['www-authenticate']
-  return isHtml(headers, body) || (status === 401 && schemes !== undefined && !/\bbearer\b/i.test(schemes))
+  return (
+    isHtml(headers, body) ||
+    headers['cf-mitigated'] !== undefined ||
+    (status === 401 && schemes !== undefined && !/\bbearer\b/i.test(schemes))
+  )
 }
 
 function isHtml(headers: HttpResponse['headers'], body: string): boolean {
@@ -87,19 +91,19 @@ function detail(response: HttpResponse, credential: string): string {
   if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
   const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
   if (isForeign(response)) return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
-  const reason = status === 204 ? '' : reasonGiven(body, credential)
+  const reason = reasonGiven(body, credential, status < 300)
   return reason && `: ${reason}`
 }
 
-/** One line, without anything that could be a key. */
-function reasonGiven(body: string, credential: string): string {
+/** One line, without anything that could be a key: of a success, only what is named as a reason. */
+function reasonGiven(body: string, credential: string, isSuccess: boolean): string {
   let answer: unknown
   try {
     answer = JSON.parse(body)
   } catch {
     return ''
   }
-  return wordsIn(answer)
+  return wordsIn(answer, isSuccess)
     .join('; ')
     .replaceAll(credential, '***')
     .replace(/[\w-]{24,}/g, '***')
@@ -109,11 +113,12 @@ function reasonGiven(body: string, credential: string): string {
     .replace(/\.$/, '')
 }
 
-function wordsIn(value: unknown, label = '', depth = 0): string[] {
+function wordsIn(value: unknown, onlyNamed: boolean, label = '', depth = 0): string[] {
   if (typeof value === 'string') return [label + value]
   if (typeof value !== 'object' || value === null || depth > 3) return []
   return Object.entries(value).flatMap(([name, part]) => {
     const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
-    return name === 'code' ? [] : wordsIn(part, isPlain ? label : `${label}${name}: `, depth + 1)
+    if (name === 'code' || (onlyNamed && !isPlain)) return []
+    return wordsIn(part, onlyNamed, isPlain ? label : `${label}${name}: `, depth + 1)
   })
 }

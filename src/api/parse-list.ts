@@ -26,9 +26,14 @@ export function readPage({ headers, body }: HttpResponse): Page {
   const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
   const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
   const next = textOf(field(answer, 'next'))
-  const count = field(answer, 'count') ?? headers['x-total-count'] ?? null
-  const morePages = hasUnknownPaging(answer) || /rel="?next/i.test(String(headers.link ?? ''))
-  const cached = Number(headers.age) > 0 || /hit/i.test(String(headers['x-cache'] ?? ''))
+  const range = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1]
+  const count = field(answer, 'count') ?? field(answer, 'total') ?? headers['x-total-count'] ?? range ?? null
+  const morePages =
+    announcesMore(answer) || Boolean(headers['x-next-page']) || /rel="?next/i.test(String(headers.link ?? ''))
+  const cached = Object.entries(headers).some(
+    ([name, value]) =>
+      (name === 'age' && /[1-9]/.test(String(value))) || (/cache/.test(name) && /\bhit\b/i.test(String(value))),
+  )
   const doubts = [
     unread > 0 && `${unread} of its rows cannot be read`,
     next === null && morePages && 'it has further pages that cannot be found',
@@ -38,10 +43,12 @@ export function readPage({ headers, body }: HttpResponse): Page {
   return { keys, next, doubt, count: count === null ? null : Number(count) }
 }
 
-/** By a field that this action does not know, such as `has_more`. */
-function hasUnknownPaging(answer: unknown): boolean {
-  if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return false
-  const announces = ([name, value]: [string, unknown]) =>
-    /next|more|cursor/i.test(name) && Boolean(value) && !(name === 'next' && typeof value === 'string')
-  return Object.entries(answer).some(announces)
+/** By a field that this action does not follow, such as `has_more` or `links.next`. */
+function announcesMore(value: unknown, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return Object.entries(value).some(([name, part]) => {
+    if (name === 'next' && depth === 0 && typeof part === 'string') return false
+    if (/pages/i.test(name)) return Number(part) > 1
+    return (/next|more|cursor/i.test(name) && Boolean(part)) || (depth === 0 && announcesMore(part, 1))
+  })
 }

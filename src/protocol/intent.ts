@@ -15,6 +15,11 @@ export interface Intent {
   refused: string
 }
 
+interface KeyTimes {
+  createdAt: number | null
+  expiresAt: number | null
+}
+
 export const PRECISIONS_US = [1, 1000, 1_000_000] as const
 /** How finely an expiry is requested, in microseconds: a server may refuse more digits than it keeps. */
 export type Precision = (typeof PRECISIONS_US)[number]
@@ -119,4 +124,11 @@ export function isWithin(
 ): boolean {
   const fits = (skew: number, slack: number) => from + skew - slack <= created && created <= to + skew + slack
   return fits(0, LOCAL_CLOCK_SLACK_MS) || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
+}
+
+/** Limits of an API are whole minutes, expiries of other runs are not. */
+export function isCapped({ createdAt, expiresAt }: KeyTimes, intent: Intent): boolean {
+  if (createdAt === null || expiresAt === null || expiresAt >= intent.expiry) return false
+  const lifetime = expiresAt - createdAt
+  return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 1
 }

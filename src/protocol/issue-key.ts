@@ -8,7 +8,7 @@ import { formatExactly, formatInstant } from '../util/instant.ts'
 import { createIntent, type Intent, type Precision } from './intent.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { CLOCK_TOLERANCE_MS, isSendable, judgeCreated } from './judge-created.ts'
-import { FIRST_ATTEMPT, MIN_ATTEMPT_MS, nextAttempt } from './next-attempt.ts'
+import { FIRST_ATTEMPT, MIN_ATTEMPT_MS, nextAttempt, stoppedMessage } from './next-attempt.ts'
 import { type Deps, revokeAndVerify } from './revoke-and-verify.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
@@ -80,6 +80,8 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
     if (next.afterMs === 0) continue
     runner.info(`${attempt.failure.message}. Retrying in ${formatSeconds(next.afterMs)}.`)
     await budget.pause(next.afterMs)
+    stopIfCancelled(cancellation)
+    if (budget.left() < MIN_ATTEMPT_MS) throw new Error(stoppedMessage(attempt.failure, progress.attempt - 1, timeout))
   }
 }
 
@@ -105,7 +107,8 @@ async function requestKey(context: Context, budget: Budget, skew: number, precis
   const { failure } = result
   const isRepeated = clock.now() - now >= SLOW_RESPONSE_MS
   if (!failure.mayHaveActed && !isRepeated) journal.resolve(intent)
-  const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > CLOCK_TOLERANCE_MS
+  const tolerance = Math.min(CLOCK_TOLERANCE_MS, lifetime / 4)
+  const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > tolerance
   return { kind: 'failure', failure, skew: isClockWrong ? result.skew : null }
 }
 

@@ -45,8 +45,7 @@ export function openJournal(
   }
   const save = (change: Partial<SavedState>, maxLength = MAX_RECORD_LENGTH) => {
     const record = JSON.stringify({ ...state, ...change })
-    if (record.length > maxLength)
-      throw new Error(`The record for the post step would exceed ${maxLength / 1024} KiB; no key was requested.`)
+    if (record.length > maxLength) throw new Error(`The record for the post step would exceed ${maxLength / 1024} KiB.`)
     state = { ...state, ...change }
     runner.saveState(STATE_NAME, record)
   }

@@ -2,13 +2,20 @@ import { isHeaderSafe } from '../api/call.ts'
 import type { CreatedKey } from '../api/parse-response.ts'
 import { MIN_CREDENTIAL_LENGTH } from '../runner/masking.ts'
 import { formatInstant } from '../util/instant.ts'
-import { fitOf, gridBetween, type Intent, isWithin, UNKNOWN_GRID_US, zoneShift } from './intent.ts'
+import {
+  fitOf,
+  gridBetween,
+  type Intent,
+  isCapped,
+  isWithin,
+  nearestZone,
+  UNKNOWN_GRID_US,
+  zoneShift,
+} from './intent.ts'
 
 const MAX_EXTRA_LIFETIME_MS = 5_000
 /** A clock this far off is corrected. */
 export const CLOCK_TOLERANCE_MS = 60_000
-/** This far from both other clocks, `created` is in another time zone. */
-const ZONE_ERROR_MS = 10 * 60_000
 const MAX_TOKEN_LENGTH = 4096
 
 /**
@@ -70,13 +77,6 @@ function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   return `it returned a key that expires ${formatInstant(expiresAt)}, not ${formatInstant(intent.expiry)} as requested`
 }
 
-/** Limits of an API are whole minutes, expiries of other runs are not. */
-function isCapped({ createdAt, expiresAt }: CreatedKey, intent: Intent): boolean {
-  if (createdAt === null || expiresAt === null || expiresAt >= intent.expiry) return false
-  const lifetime = expiresAt - createdAt
-  return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 1
-}
-
 function whyUnusable({ token, id, expiresAt, unreadable }: CreatedKey, intent: Intent): string | null {
   if (token === null) return 'the response holds no key'
   if (!isSendable(token))
@@ -114,8 +114,10 @@ function judgeLifetime(key: CreatedKey, context: AnswerContext): Verdict {
 function skewOfServer({ createdAt }: CreatedKey, context: AnswerContext): number {
   const { intent, receivedAt, dateSkew, skew } = context
   const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
-  if (createdAt === null) return Math.abs(byDate - skew) > 60_000 ? byDate : skew
+  if (createdAt === null) return Math.abs(byDate - skew) > CLOCK_TOLERANCE_MS ? byDate : skew
   const byCreated = createdAt - receivedAt
-  const isInAnotherZone = Math.abs(byCreated) > ZONE_ERROR_MS && dateSkew !== null && Math.abs(dateSkew) < 60_000
+  const zone = nearestZone(createdAt, receivedAt)
+  const isInAnotherZone =
+    zone !== 0 && Math.abs(byCreated - zone) < CLOCK_TOLERANCE_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
   return isInAnotherZone ? byDate : byCreated
 }

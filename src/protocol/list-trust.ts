@@ -8,7 +8,9 @@ import type { KeyToRevoke, RevocationContext, RevocationProgress } from './revok
  */
 export function doubtAbout(list: KeyList, credential: string, gone: ReadonlySet<string>): string | null {
   if (list.doubt !== null) return list.doubt
-  if (!list.keys.some(({ prefix }) => prefix !== '' && credential.startsWith(prefix)))
+  // A JWT is no key, so no list shows it.
+  const isJwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(credential)
+  if (!isJwt && !list.keys.some(({ prefix }) => prefix !== '' && credential.startsWith(prefix)))
     return 'it does not show the key that it was read with'
   if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
   return null

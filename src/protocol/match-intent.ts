@@ -1,6 +1,15 @@
 import type { ListedKey } from '../api/parse-list.ts'
 import type { KeyInfo } from '../api/parse-response.ts'
-import { fitOf, type Intent, isOnCoarseGrid, isWithin, LATE_WRITE_GRACE_MS, nearestZone, zoneShift } from './intent.ts'
+import {
+  fitOf,
+  type Intent,
+  isCapped,
+  isOnCoarseGrid,
+  isWithin,
+  LATE_WRITE_GRACE_MS,
+  nearestZone,
+  zoneShift,
+} from './intent.ts'
 
 export type Match =
   | { kind: 'absent' }
@@ -36,10 +45,11 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   const [only, another] = exact.filter(inWindow)
   if (only && !another) return { kind: 'found', key: only }
   // Without a usable expiry, only the time identifies a key, perhaps in another zone.
-  const isSuspect = ({ createdAt, expiresAt }: KeyInfo) =>
-    expiresAt === null &&
-    createdAt !== null &&
-    (wasThen(createdAt) || wasThen(createdAt - nearestZone(createdAt, intent.sentAt)))
+  const isSuspect = (key: KeyInfo) => {
+    const { createdAt, expiresAt } = key
+    if (createdAt === null || (expiresAt !== null && !isCapped(key, intent))) return false
+    return wasThen(createdAt) || wasThen(createdAt - nearestZone(createdAt, intent.sentAt))
+  }
   const near = others.filter(
     (key) => fitness(key) === 'near' || isSuspect(key) || zoneShift(intent, key.expiresAt) !== 0,
   )

@@ -14,13 +14,22 @@ export interface Progress {
   attempt: number
   /** How finely the expiry is asked for, in microseconds. */
   precision: Precision
+  /** How often the clock was corrected. */
+  corrections: number
   /** In milliseconds. */
   longestRetryAfter: number
   /** The last response was a 2xx that could not be used. */
   wasUnusable: boolean
 }
 
-export const FIRST_ATTEMPT: Progress = { attempt: 1, precision: 1, longestRetryAfter: 0, wasUnusable: false }
+export const FIRST_ATTEMPT: Progress = {
+  attempt: 1,
+  precision: 1,
+  corrections: 0,
+  longestRetryAfter: 0,
+  wasUnusable: false,
+}
+const MAX_CORRECTIONS = 2
 
 export interface AttemptContext {
   /** Time left, and the input `timeout`, in milliseconds. */
@@ -39,10 +48,12 @@ export type NextAttempt =
 /** What follows a failed create request. */
 export function nextAttempt(failure: ApiFailure, progress: Progress, context: AttemptContext): NextAttempt {
   const { status, retryAfter = 0, unusable = false } = failure
-  if (status === 400) {
+  if (status === 400 && context.left >= MIN_ATTEMPT_MS) {
     // Likely an expiry in the past by the server's clock, or too many digits.
     const coarser = PRECISIONS_US[PRECISIONS_US.indexOf(progress.precision) + 1]
-    if (context.clockCorrected) return { kind: 'retry', afterMs: 0, progress }
+    const corrections = progress.corrections + 1
+    if (context.clockCorrected && corrections <= MAX_CORRECTIONS)
+      return { kind: 'retry', afterMs: 0, progress: { ...progress, corrections } }
     if (coarser) return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
   }
   // Refusals do not pass soon, even if something in front of the API gave them.
@@ -53,7 +64,7 @@ export function nextAttempt(failure: ApiFailure, progress: Progress, context: At
   const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
   const afterMs = waitFor(progress.attempt, retryAfter, longestRetryAfter, context)
   if (afterMs + MIN_ATTEMPT_MS > context.left)
-    return { kind: 'stop', message: stoppedMessage(failure, progress.attempt, afterMs, context.timeout) }
+    return { kind: 'stop', message: stoppedMessage(failure, progress.attempt, context.timeout, afterMs) }
   const next = { attempt: progress.attempt + 1, longestRetryAfter, wasUnusable: unusable }
   return { kind: 'retry', afterMs, progress: { ...progress, ...next } }
 }
@@ -74,9 +85,10 @@ function refusalMessage({ status, notFromApi, message }: ApiFailure): string {
   return `No key was created: ${message}.${hint}`
 }
 
-function stoppedMessage({ message }: ApiFailure, attempts: number, wait: number, timeout: number): string {
+/** The error of a step that ran out of time; it names the last failure. `wait`, `timeout` in milliseconds. */
+export function stoppedMessage({ message }: ApiFailure, attempts: number, timeout: number, wait = 0): string {
   return (
-    `No key was created: ${message}. Stopped after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}: the next retry ` +
+    `No key was created: ${message}. Stopped after attempt ${attempts}: the next retry ` +
     `(in ${formatSeconds(wait)}) would exceed timeout (${formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`
   )
 }

@@ -47,7 +47,7 @@ function readParts(value: Fields, apiUrl: string): { state: SavedState; damaged:
     userAgent: part('userAgent', isHeaderText, 'spherescout-ephemeral-key'),
     proxy: part('proxy', isText, ''),
     settings: part('settings', isTexts, {}),
-    bootedAt: part('bootedAt', isNumber, 0),
+    bootedAt: part('bootedAt', isNumberOrNull, null),
     revoke: part('revoke', isFlag, true),
     onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
     grid: part('grid', isNumber, UNKNOWN_GRID_US),

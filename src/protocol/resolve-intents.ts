@@ -52,19 +52,17 @@ export async function resolveIntents(
 }
 
 async function lookAgain(open: Open[], context: Parameters<typeof resolveIntents>[1]): Promise<Open[]> {
-  const intents = open.map(({ intent }) => intent)
-  const results = await revokeOrphans(intents, context)
-  const left: Open[] = []
-  for (const [index, result] of results.entries()) {
-    const intent = intents[index]
-    if (intent === undefined) continue
-    if (result.kind === 'revoked') {
-      context.gone.add(result.key.id)
-      context.runner.info(`Found and revoked the orphaned key ${keyLabel(result.key)}.`)
-      left.push({ intent, result: { kind: 'absent', doubt: null }, isFound: true })
-    } else left.push({ intent, result, isFound: open[index]?.isFound ?? false })
-  }
-  return left
+  const results = await revokeOrphans(
+    open.map(({ intent }) => intent),
+    context,
+  )
+  return open.map((item, index) => {
+    const result = results[index] ?? item.result
+    if (result.kind !== 'revoked') return { ...item, result }
+    context.gone.add(result.key.id)
+    context.runner.info(`Found and revoked the orphaned key ${keyLabel(result.key)}.`)
+    return { ...item, result: { kind: 'absent', doubt: null }, isFound: true }
+  })
 }
 
 /** `isWatched`: a slow server has had its time. */
@@ -91,7 +89,7 @@ export function conclude(open: readonly Open[], isWatched: boolean, now: number)
 }
 
 const NOTHING_YET =
-  'No key of an unanswered create request has appeared so far. If the API carries the request out even later, a key appears that this action cannot see'
+  'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it'
 
 function reasonOf({ refused }: Intent, isFound: boolean, result: OrphanResult, isWatched: boolean): string | null {
   const what = isFound ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
@@ -109,10 +107,8 @@ function reasonOf({ refused }: Intent, isFound: boolean, result: OrphanResult, i
       if (result.doubt !== null)
         return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
       if (refused !== '' && !isFound)
-        return `A create request was answered with the key ${refused}, which may not be this run's, so it was not revoked`
-      return isWatched || isFound
-        ? null
-        : 'There was no time to wait for a create request that may still be carried out'
+        return `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`
+      return isWatched || isFound ? null : 'There was no time to wait for an unanswered create request'
     case 'revoked':
       return null
   }
@@ -120,11 +116,9 @@ function reasonOf({ refused }: Intent, isFound: boolean, result: OrphanResult, i
 
 function sentences(byReason: ReadonlyMap<string, readonly Intent[]>): string[] {
   return [...byReason].map(([reason, intents]) => {
-    const expiries = intents.map(({ expiry }) => expiry)
-    const [first, last] = [Math.min(...expiries), Math.max(...expiries)].map(formatExactly)
-    const range = first === last ? first : `${first} to ${last}`
-    const sentAt = formatUtc(Math.min(...intents.map((intent) => intent.sentAt)))
-    const count = intents.length === 1 ? '' : ` (${intents.length} requests)`
-    return `${reason}${count}. Such a key was created about ${sentAt} and expires ${range}; to revoke it now: ${DASHBOARD}.`
+    const least = (of: 'sentAt' | 'expiry') => Math.min(...intents.map((intent) => intent[of]))
+    const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
+    const times = `created about ${formatUtc(least('sentAt'))} and expires ${formatExactly(least('expiry'))}${later}`
+    return `${reason}${count}. Such a key was ${times}; to revoke it now: ${DASHBOARD}.`
   })
 }

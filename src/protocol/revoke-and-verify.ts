@@ -54,7 +54,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     const refusal = await requestRevocation(key, token, evidence, now)
     const probed =
       token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
-    if (token === null || (refusal !== null && evidence.rejected))
+    if (!isVerifiedRevoked(evidence) && (token === null || (refusal !== null && evidence.rejected)))
       evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
     wasGranted ||= evidence.granted
     const verified = isVerifiedRevoked(evidence)
@@ -63,7 +63,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     // A later 401 must not be taken for the effect of this grant.
     if (probed?.ok) evidence.granted = false
 
-    const failure = refusal ?? whatIsMissing(evidence, probed)
+    const failure = refusal ?? whatIsMissing(wasGranted, probed)
     const wait = backoff(round, context.random())
     if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS)
       return { revoked: false, failure: explain(failure, evidence) }
@@ -140,10 +140,10 @@ async function probeUntilRejected(
   }
 }
 
-function whatIsMissing({ granted }: Evidence, probed: ApiResult<null> | null): ApiFailure {
+function whatIsMissing(granted: boolean, probed: ApiResult<null> | null): ApiFailure {
   const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
-  const then = probed?.ok ? 'the API still accepts it' : `then: ${probed?.failure.message}`
-  const message = `${claim}, but ${probed === null ? 'it is not gone from the list' : then}`
+  const then = probed?.ok ? 'the API still accepts it' : (probed?.failure.message ?? 'no list shows that it is gone')
+  const message = `${claim}, but ${then}`
   return { message, mayHaveActed: true, retryable: true }
 }
 

@@ -125,7 +125,7 @@ function contextFor(state: SavedState, deps: PostDeps): Context {
   const { runner, clock, random, connect, settings, bootedAt } = deps
   const isTrusted = changedSettings(state.settings, settings).authorities.length === 0
   const apiKey = isTrusted && state.apiKey !== null && isHeaderSafe(state.apiKey) ? state.apiKey : null
-  const shift = bootedAt - state.bootedAt
+  const shift = bootedAt - (state.bootedAt ?? bootedAt)
   const onWait = (wait: number) => runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}.`)
   return {
     ...{ api: connect(state), clock, random, runner, apiKey, shift },

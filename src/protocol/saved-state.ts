@@ -28,7 +28,7 @@ export interface SavedState {
   /** The environment's settings for the network when main ran (see network-settings.ts). */
   settings: Record<string, string>
   /** When the machine started, by its clock as it was set then (see system.ts): milliseconds since 1970. */
-  bootedAt: number
+  bootedAt: number | null
   revoke: boolean
   onRevokeFailure: 'warn' | 'fail'
   /** The coarsest grid on which the server may keep an expiry, in microseconds, as its responses showed. */

@@ -12,6 +12,7 @@ export interface Clock {
 export const MAX_ATTEMPT_MS = 10_000
 /** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
+const MIN_LEFT_MS = 250
 
 /** How long a piece of work may still go on, in milliseconds. A cancelled job shortens it (see CANCEL). */
 export interface Budget {
@@ -60,5 +61,7 @@ export async function retry<T>(
     if (result.failure.status === 429) budget.extend?.(wait)
     if (budget.left() <= LAST_ATTEMPT_MS) return result
     await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
+    // After a stall, a request without time would only hide what the API answered before.
+    if (budget.left() < MIN_LEFT_MS) return result
   }
 }

@@ -1,4 +1,4 @@
-// A file of its own, to keep this out of what the main step loads.
+// Apart, so that main does not load it.
 import { type Budget, type Clock, createBudget } from './budget.ts'
 
 interface ThrottleOptions {

@@ -44,9 +44,6 @@ function formatLifetime(lifetime: number): string {
   return minutes < 48 * 60 ? ` (for ${Math.round(minutes / 60)} h)` : ` (for ${Math.round(minutes / 1440)} days)`
 }
 
-/** When a key expires: an instant in milliseconds since 1970, never, or null if that is unknown. */
-export type Expiry = number | 'never' | null
-
 /** Milliseconds as `2.5 s`. */
 export function formatSeconds(duration: number): string {
   return `${(duration / 1000).toFixed(1)} s`
@@ -65,7 +62,7 @@ export function clockNote(skew: number): string {
 
 /** One row of the job summary: a key, and what happened or will happen to it. */
 export interface KeyStatus {
-  key: Omit<IssuedKey, 'expiresAt'> & { expiresAt: Expiry }
+  key: IssuedKey
   status: string
 }
 
@@ -73,7 +70,7 @@ export interface KeyStatus {
 export function summarizeKeys(runner: Pick<Runner, 'info' | 'writeSummary'>, title: string, rows: KeyStatus[]): void {
   const lines = rows.map(({ key: { prefix, id, createdAt, expiresAt }, status }) => {
     const created = createdAt === null ? 'unknown' : formatUtc(createdAt)
-    const expires = typeof expiresAt === 'number' ? formatUtc(expiresAt) : (expiresAt ?? 'unknown')
+    const expires = expiresAt === null ? 'unknown' : formatUtc(expiresAt)
     return `| \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${created} | ${expires} | ${status} |\n`
   })
   const head = '| API key | ID | Created | Expires | Status |\n| --- | --- | --- | --- | --- |\n'

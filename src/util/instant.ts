@@ -18,7 +18,7 @@ const DAY_MS = 24 * 60 * MINUTE_MS
 /** Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. */
 export function parseTime(value: unknown): ApiTime {
   if (value === null || value === undefined || value === '') return { kind: 'absent' }
-  const text = String(value).trim()
+  const text = typeof value === 'object' ? 'an object' : String(value).trim()
   const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
   return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
 }
