@@ -15,7 +15,8 @@ export interface Inputs {
   timeout: number
 }
 
-type ReadInput = (name: string) => string
+/** Reads one input by its name, as the workflow gave it. */
+export type ReadInput = (name: string) => string
 
 /**
  * Reads and checks every input. An empty one takes its default, so that a composite action may pass on inputs
@@ -24,10 +25,8 @@ type ReadInput = (name: string) => string
  */
 export function readInputs(input: ReadInput, explainEmptyKey: () => string | null = () => null): Inputs {
   const given = (name: string, otherwise = '') => input(name).trim() || otherwise
-  const apiKey = given('api-key')
-  if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key') !== '', explainEmptyKey))
   return {
-    apiKey: checkCredential(apiKey),
+    apiKey: readApiKey(input, explainEmptyKey),
     expiresIn: readDuration(given('expires-in', '1h'), EXPIRES_IN),
     apiUrl: readApiUrl(given('api-url', 'https://www.spherescout.io')),
     exportEnv: readVariableName(given('export-env')),
@@ -35,6 +34,13 @@ export function readInputs(input: ReadInput, explainEmptyKey: () => string | nul
     onRevokeFailure: readChoice('on-revoke-failure', given('on-revoke-failure', 'warn'), ['warn', 'fail']),
     timeout: readDuration(given('timeout', '2m'), TIMEOUT),
   }
+}
+
+/** Reads and checks `api-key`; throws an Error that does not show it. For `explainEmptyKey`, see readInputs. */
+export function readApiKey(input: ReadInput, explainEmptyKey: () => string | null): string {
+  const apiKey = input('api-key').trim()
+  if (apiKey !== '') return checkCredential(apiKey)
+  throw new Error(emptyKeyMessage(input('api_key').trim() !== '', explainEmptyKey))
 }
 
 function emptyKeyMessage(isMisspelled: boolean, explain: () => string | null): string {
@@ -73,17 +79,19 @@ function credentialFault(value: string): string | null {
   return isHeaderSafe(value) ? null : 'contains white space, a control character or a non-ASCII character'
 }
 
-interface DurationInput {
+/** A duration that an input takes: its limits, and an example, as a person writes them. */
+export interface DurationInput {
   name: string
   shortest: string
   longest: string
   example: string
 }
 
-const EXPIRES_IN = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
-const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
+const EXPIRES_IN: DurationInput = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
+export const TIMEOUT: DurationInput = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
 
-function readDuration(value: string, { name, shortest, longest, example }: DurationInput): number {
+/** The duration that `value` names, in milliseconds; throws an Error with an example. */
+export function readDuration(value: string, { name, shortest, longest, example }: DurationInput): number {
   const refuse = (fault: string) =>
     new Error(`Input ${name} is ${quoted(value)}: ${fault}. For example: ${name}: ${example}`)
   if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
@@ -94,7 +102,8 @@ function readDuration(value: string, { name, shortest, longest, example }: Durat
   return duration
 }
 
-function readApiUrl(value: string): string {
+/** The API's base URL without a trailing slash; throws an Error if a key must not be sent there. */
+export function readApiUrl(value: string): string {
   const example = 'For example: api-url: https://www.spherescout.io'
   if (!URL.canParse(value)) throw new Error(`Input api-url is not a URL. ${example}`)
   const url = new URL(value)
@@ -132,6 +141,6 @@ function readChoice<T extends string>(name: string, value: string, choices: read
 }
 
 /** A value for a message: one line, at most 60 characters. */
-function quoted(value: string): string {
+export function quoted(value: string): string {
   return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
 }
