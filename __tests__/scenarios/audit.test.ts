@@ -50,7 +50,7 @@ describe('an account with a key of every class', () => {
       expect(warningsOf(step)).toMatch(
         /^unexpected \(1 key\): .*Find out who uses it; then revoke it .*, or accept it in input known\.$/,
       )
-      expect(step.summary).toContain('### SphereScout keys: 1 finding\n')
+      expect(step.summary).toContain('### SphereScout keys: 1 to look at\n')
       expect(step.summary).toContain(`${unexpected.id} # ${unexpected.token_key}...`)
       expect(step.summary).toMatch(
         new RegExp(`^\\| - \\| \`${rotated.token_key}\\.\\.\\.\`.*made by rotate`, 'm'),
@@ -218,7 +218,7 @@ describe('an account without findings', () => {
       expect(step).toMatchObject({ outcome: 'success', annotations: [] })
       expect(step.outputs).toEqual({ ...counts(), ok: 'true', findings: '[]' })
       expect(step.shown).toContain('No findings.')
-      expect(step.shown).toContain('An audit cannot see when a key was last used')
+      expect(step.shown).toContain('Not visible to an audit: when a key was last used')
       expect(step.summary).toContain('### SphereScout keys: no findings')
     }))
 

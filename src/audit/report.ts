@@ -52,7 +52,7 @@ export function incompleteLine(reason: string): string {
 
 /** What no audit can see. */
 export const BLIND_SPOTS =
-  'An audit cannot see when a key was last used, as the API does not say, nor a key that was made to look short-lived or rotated.'
+  'Not visible to an audit: when a key was last used (the API does not say), and that a key was made to look short-lived or rotated.'
 
 /** The findings as JSON, without a secret; cut after as many as fit into 100,000 characters. */
 export function findingsJson(findings: readonly Finding[]): string {
@@ -94,14 +94,14 @@ export function summaryOf(
     (group) => `- ${titleOf(group, limits)}. ${whatToDo(group.kind, group.findings)}`,
   )
   return [
-    `### SphereScout keys: ${findings.length === 0 ? 'no findings' : plural(findings.length, 'finding')}`,
+    `### SphereScout keys: ${kindsOf.size === 0 ? 'no findings' : `${kindsOf.size} to look at`}`,
     '',
     `${overview(keys)}.`,
     '',
     ...(rows.length > 0 ? [TABLE_HEAD, ...table, ''] : []),
     ...hidden,
     ...(actions.length > 0 ? ['**What to do**', '', ...actions, ''] : []),
-    ...unexpectedIds(findings, limits.now),
+    ...linesForKnown(findings),
     ...notes.flatMap((note) => [note, '']),
     BLIND_SPOTS,
   ].join('\n')
@@ -157,20 +157,28 @@ function urgency([first]: FindingKind[] = []): number {
   return first === undefined ? FINDING_KINDS.length : FINDING_KINDS.indexOf(first)
 }
 
-/** The whole ids of unexpected keys, as lines to paste into input `known`. */
-function unexpectedIds(findings: readonly Finding[], now: number): string[] {
-  const unexpected = findings.filter(({ kind }) => kind === 'unexpected').slice(0, MAX_ROWS)
-  if (unexpected.length === 0) return []
-  const lines = unexpected.map((finding) => `${sanitize(finding.id ?? '')} # ${describeKey(finding, now)}`)
+/** The whole ids of keys that a person may accept, as lines to paste into input `known`. */
+function linesForKnown(findings: readonly Finding[]): string[] {
+  const acceptable = findings.filter(({ kind }) => ACCEPTABLE.includes(kind))
+  const byId = new Map(acceptable.map((finding) => [finding.id, finding]))
+  if (byId.size === 0) return []
+  const lines = [...byId.values()].slice(0, MAX_ROWS).map(({ id, prefix, createdAt }) => {
+    const created = createdAt === null ? '' : `, created ${day(createdAt)}`
+    return `${sanitize(id ?? '')} # ${sanitize(prefix ?? '')}...${created}`.replaceAll('`', '?')
+  })
   const head = '<details><summary>Lines for input known, for keys that are meant to exist</summary>'
-  return [head, '', '```', ...lines.map((line) => line.replaceAll('`', '?')), '```', '', '</details>', '']
+  return [head, '', '```', ...lines, '```', '', '</details>', '']
 }
 
-/** One key in a line: its first characters, id, creation and expiry. */
-function describeKey({ id, prefix, createdAt, expiresAt }: Finding, now: number): string {
+/** One key in a line, with the times that its finding is about. */
+function describeKey({ kind, id, prefix, createdAt, expiresAt }: Finding, now: number): string {
   if (prefix === null || createdAt === null) return `id ${shortId(id ?? '')}`
-  const expiry = expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`
-  return `${cell(prefix)}... (id ${shortId(id ?? '')}), created ${day(createdAt)}, ${ago(now - createdAt)}, ${expiry}`
+  const parts = [`${cell(prefix)}... (id ${shortId(id ?? '')})`]
+  if (kind === 'unexpected' || kind === 'too-old')
+    parts.push(`created ${day(createdAt)}, ${ago(now - createdAt)}`)
+  if (kind !== 'never-expires' && kind !== 'too-old')
+    parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
+  return parts.join(', ')
 }
 
 /** What is true of every key with a finding of this kind. */
@@ -194,6 +202,8 @@ function meaningOf(kind: FindingKind, { maxAge, warnBefore }: Limits): string {
 }
 
 const DASHBOARD = 'in Dashboard > Plans > API Keys'
+/** What a person may accept by a line in `known`. */
+const ACCEPTABLE: FindingKind[] = ['unexpected', 'never-expires', 'too-old']
 const ACCEPT = 'or accept it in input known'
 
 function whatToDo(kind: FindingKind, findings: readonly Finding[]): string {
