@@ -4,8 +4,7 @@ import { getInput, info, setFailed, setOutput, setSecret, warning } from '@actio
 import { createKeyApi } from './api/key-api.ts'
 import { auditAccount } from './audit/audit-account.ts'
 import { readAuditInputs } from './audit/inputs.ts'
-import { limitRequests } from './audit/limit-requests.ts'
-import { createHttpClient } from './http/http-client.ts'
+import { createHttpClient, type HttpClient } from './http/http-client.ts'
 import { proxyFor } from './http/proxy-for-url.ts'
 import { MAX_ATTEMPT_MS } from './retry/budget.ts'
 import { explainMissingSecrets, type RunContext } from './runner/inputs.ts'
@@ -29,7 +28,9 @@ async function run(): Promise<void> {
     const { env } = process
     const whyNoKey = explainMissingSecrets(runContext(env))
     const inputs = readAuditInputs(getInput, { whyNoKey, repositoryId: env.GITHUB_REPOSITORY_ID })
-    const send = limitRequests(createHttpClient(proxyFor(new URL(inputs.apiUrl), env)), MAX_ATTEMPT_MS)
+    const client = createHttpClient(proxyFor(new URL(inputs.apiUrl), env))
+    const send: HttpClient = (request) =>
+      client({ ...request, timeout: Math.min(request.timeout, MAX_ATTEMPT_MS) })
     const agent = userAgent(env.GITHUB_REPOSITORY, env.GITHUB_RUN_ID)
     await auditAccount(inputs, {
       api: createKeyApi(send, inputs.apiUrl, agent, systemClock.now),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import type { ListedKey } from '../../src/api/key-api.ts'
 import { classify, type ReadKey, readList } from '../../src/audit/classify.ts'
-import type { ListedKey } from '../../src/protocol/intent.ts'
 import { TAG_RANGE } from '../../src/util/rotation-tag.ts'
 
 const NOW = Date.parse('2027-03-01T12:00:00Z')
@@ -43,7 +43,7 @@ describe('a list can be judged', () => {
     [
       'a field is unreadable',
       () => read([own, key('a', { unreadable: 'expiry' })]),
-      /"expiry" of the key prefix-of-a/,
+      /cannot read expiry of the key prefix-of-a/,
     ],
     [
       'a creation time is missing',

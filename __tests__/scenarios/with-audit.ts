@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { AUDITED, REPOSITORY_ID } from '../support/audited-account.ts'
+import { REPOSITORY_ID } from '../support/audited-account.ts'
 import { type Emulator, type EmulatorOptions, startEmulator } from '../support/emulator.ts'
 import { createJob, type Job, type JobOptions, type StepResult } from '../support/runner.ts'
 
@@ -28,7 +28,7 @@ export async function withAudit<T>(
   options: { api?: EmulatorOptions; job?: JobOptions },
   play: (stage: AuditStage) => Promise<T>,
 ): Promise<T> {
-  const emulator = await startEmulator({ ...AUDITED, ...options.api })
+  const emulator = await startEmulator(options.api)
   const job = createJob({ ...AUDIT, ...options.job })
   const own = { 'api-key': emulator.account.longLivedKey, 'api-url': emulator.url }
   try {

@@ -1,13 +1,10 @@
 import { createHash } from 'node:crypto'
 import { rotationTag, TAG_RANGE } from '../../src/util/rotation-tag.ts'
-import type { Account, AccountOptions, StoredKey } from './account.ts'
+import type { Account, StoredKey } from './account.ts'
 
 export const DAY_MS = 24 * 3_600_000
 /** The repository whose rotation the tests recognize. */
 export const REPOSITORY_ID = '42'
-
-/** What an account needs to be audited: a list that shows the key it was read with. */
-export const AUDITED: Partial<AccountOptions> = { listOwnKey: true }
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest()
 

@@ -1,5 +1,4 @@
-import type { KeyList } from '../api/key-api.ts'
-import type { ListedKey } from '../protocol/intent.ts'
+import type { KeyList, ListedKey } from '../api/key-api.ts'
 import { keyLabel } from '../runner/report.ts'
 import { hasRotationTag, MAX_EPHEMERAL_LIFETIME_MS } from '../util/rotation-tag.ts'
 import type { KnownKey } from './inputs.ts'
@@ -40,18 +39,18 @@ const JWT = /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/
  */
 export function readList({ keys, doubt }: KeyList, apiKey: string): ReadableList {
   const incomplete = (reason: string): ReadableList => ({ kind: 'incomplete', reason })
-  if (doubt !== null) return incomplete(doubt)
   const read: ReadKey[] = []
   const ids = new Set<string>()
   for (const key of keys) {
     const { id, createdAt, unreadable } = key
-    if (unreadable !== null) return incomplete(`could not read "${unreadable}" of the key ${keyLabel(key)}`)
+    if (unreadable !== null) return incomplete(`cannot read ${unreadable} of the key ${keyLabel(key)}`)
     if (createdAt === null)
       return incomplete(`the list does not say when the key ${keyLabel(key)} was created`)
     if (ids.has(id)) return incomplete(`the key ${keyLabel(key)} is listed twice`)
     ids.add(id)
     read.push({ ...key, createdAt })
   }
+  if (doubt !== null) return incomplete(doubt)
   const inUse = read.filter(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix))
   if (inUse.length === 0 && !JWT.test(apiKey)) return incomplete('the key in api-key is not in it')
   return { kind: 'complete', keys: read, inUse }

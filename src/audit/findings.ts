@@ -52,21 +52,6 @@ export function findFindings(
   return all.sort((a, b) => FINDING_KINDS.indexOf(a.kind) - FINDING_KINDS.indexOf(b.kind))
 }
 
-/** How many findings there are of each kind. */
-export function countByKind(findings: readonly Finding[]): Record<FindingKind, number> {
-  const counts = {
-    'list-incomplete': 0,
-    'expires-soon': 0,
-    unexpected: 0,
-    'known-overdue': 0,
-    'known-missing': 0,
-    'never-expires': 0,
-    'too-old': 0,
-  }
-  for (const { kind } of findings) counts[kind] += 1
-  return counts
-}
-
 /** The finding that takes the place of all others where the list cannot be judged. */
 export function listIncomplete(): Finding {
   return {

@@ -4,12 +4,26 @@ import type { AccountKey, KeyClass } from './classify.ts'
 import { FINDING_KINDS, type Finding, type FindingKind, type Limits } from './findings.ts'
 
 const DAY_MS = 24 * 3_600_000
-/** How many keys a line of the log names; all are in the outputs, as far as these go. */
+/** How many keys one line names. */
 const MAX_NAMED = 10
 /** How many rows the summary shows. */
 const MAX_ROWS = 100
-/** The most that output `findings` holds: a value that a step gets in its environment may not pass 128 KiB. */
+/** The longest output `findings`: a step cannot get more than 128 KiB in an environment variable. */
 const MAX_OUTPUT_LENGTH = 100_000
+/** The classes in the order of the overview, and their names. */
+const CLASS_NAMES: Record<KeyClass, string> = {
+  'in-use': 'in use',
+  rotated: 'made by rotate',
+  'short-lived': 'short-lived',
+  known: 'known',
+  unexpected: 'unexpected',
+}
+/** What a person can accept by a line in input `known`. */
+const ACCEPTABLE: FindingKind[] = ['unexpected', 'never-expires', 'too-old']
+
+/** What no audit can see. */
+export const BLIND_SPOTS =
+  'Not visible to an audit: when a key was last used (the API does not say), and that a key was made to look short-lived or rotated.'
 
 /** All findings of one kind. */
 export interface FindingGroup {
@@ -19,56 +33,77 @@ export interface FindingGroup {
 
 /** The findings by kind, the most urgent first; only kinds that there are. */
 export function groupByKind(findings: readonly Finding[]): FindingGroup[] {
-  return FINDING_KINDS.map((kind) => ({ kind, findings: findings.filter((f) => f.kind === kind) })).filter(
-    ({ findings: found }) => found.length > 0,
-  )
+  return FINDING_KINDS.map((kind) => ({
+    kind,
+    findings: findings.filter((finding) => finding.kind === kind),
+  })).filter((group) => group.findings.length > 0)
 }
 
-/** One line on what was read: how many keys of each class. */
+/** How many keys there are of each class. */
 export function overview(keys: readonly AccountKey[]): string {
-  const counts = CLASSES.map((name) => [keys.filter((key) => key.class === name).length, CLASS_NAMES[name]])
-  const named = counts.filter(([count]) => count !== 0).map(([count, name]) => `${count} ${name}`)
-  return `${plural(keys.length, 'key')}${named.length > 0 ? `: ${named.join(', ')}` : ''}`
+  const counts = Object.entries(CLASS_NAMES).flatMap(([name, label]) => {
+    const { length } = keys.filter((key) => key.class === name)
+    return length > 0 ? `${length} ${label}` : []
+  })
+  return [plural(keys.length, 'key'), counts.join(', ')].filter(Boolean).join(': ')
 }
 
-/** The line of the log for one kind of finding: what was found, in which keys, and what to do. */
-export function groupLine({ kind, findings }: FindingGroup, limits: Limits): string {
-  const named = findings.slice(0, MAX_NAMED).map((finding) => describeKey(finding, limits.now))
-  const more = findings.length > MAX_NAMED ? `; and ${findings.length - MAX_NAMED} more` : ''
-  return `${titleOf({ kind, findings }, limits)}: ${named.join('; ')}${more}. ${whatToDo(kind, findings)}`
+/** One kind of finding in a line: what was found, in which keys, and what to do. */
+export function groupLine({ kind, findings }: FindingGroup, { now, maxAge, warnBefore }: Limits): string {
+  const named = findings.slice(0, MAX_NAMED).map((finding) => describeKey(finding, now))
+  if (findings.length > MAX_NAMED) named.push(`and ${findings.length - MAX_NAMED} more`)
+  const rotation = findings.find((finding) => finding.rotation !== null)?.rotation
+  const dashboard = 'in Dashboard > Plans > API Keys'
+  const [meaning, advice] = {
+    'list-incomplete': ['', ''],
+    'expires-soon': [
+      `meant to stay valid, but expires within ${days(warnBefore)}`,
+      rotation
+        ? `The rotation of secret ${rotation.secret} has stopped: look at the last runs of its workflow`
+        : `Create a new key ${dashboard}, save it as the secret, then revoke this one`,
+    ],
+    unexpected: [
+      'made by no action of this project, and not in input known',
+      `Find out who uses it; then revoke it ${dashboard}, or accept it in input known`,
+    ],
+    'known-overdue': [
+      'still there after its until date in input known',
+      `Revoke it ${dashboard}, or move its date`,
+    ],
+    'known-missing': [
+      'in input known, but not in the account',
+      'Find out who revoked it, then remove its line',
+    ],
+    'never-expires': [
+      'valid until someone revokes it',
+      'Replace it with a key that expires, or accept it in input known',
+    ],
+    'too-old': [
+      `created more than ${days(maxAge)} ago`,
+      'Replace it with a new key and revoke it, or accept it in input known',
+    ],
+  }[kind]
+  return `${kind} (${plural(findings.length, 'key')}): ${meaning}: ${named.join('; ')}. ${advice}.`
 }
 
-function titleOf({ kind, findings }: FindingGroup, limits: Limits): string {
-  return `${kind} (${plural(findings.length, 'key')}): ${meaningOf(kind, limits)}`
+/** One key in a line, with the times that its finding is about. */
+function describeKey({ kind, id, prefix, createdAt, expiresAt }: Finding, now: number): string {
+  if (prefix === null || createdAt === null) return `id ${shortId(id ?? '')}`
+  const parts = [`${cell(prefix)}... (id ${shortId(id ?? '')})`]
+  if (kind === 'unexpected' || kind === 'too-old') parts.push(`created ${created(createdAt, now)}`)
+  if (kind !== 'never-expires' && kind !== 'too-old')
+    parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
+  return parts.join(', ')
 }
-
-/** What a list that could not be judged means. */
-export function incompleteLine(reason: string): string {
-  return (
-    `list-incomplete: The API's list of keys may not show every key (${reason}), so no key was judged. ` +
-    'Run the audit again; if it says the same, run `npm run conformance` and see docs/audit.md.'
-  )
-}
-
-/** What no audit can see. */
-export const BLIND_SPOTS =
-  'Not visible to an audit: when a key was last used (the API does not say), and that a key was made to look short-lived or rotated.'
 
 /** The findings as JSON, without a secret; cut after as many as fit into 100,000 characters. */
 export function findingsJson(findings: readonly Finding[]): string {
   const instant = (at: number | null) => (at === null ? null : formatInstant(at))
   const rows: string[] = []
   let length = 0
-  for (const { kind, class: keyClass, id, prefix, createdAt, expiresAt } of findings) {
-    const created = instant(createdAt)
-    const row = JSON.stringify({
-      class: keyClass,
-      finding: kind,
-      id,
-      prefix,
-      created,
-      expiry: instant(expiresAt),
-    })
+  for (const { kind: finding, class: name, id, prefix, createdAt, expiresAt } of findings) {
+    const times = { created: instant(createdAt), expiry: instant(expiresAt) }
+    const row = JSON.stringify({ class: name, finding, id, prefix, ...times })
     length += row.length + 1
     if (length > MAX_OUTPUT_LENGTH) break
     rows.push(row)
@@ -76,156 +111,48 @@ export function findingsJson(findings: readonly Finding[]): string {
   return `[${rows.join(',')}]`
 }
 
-/** The job summary of a complete list, in Markdown. */
+/** The job summary of a list that was judged, in Markdown: keys with findings first, short-lived ones left out. */
 export function summaryOf(
   keys: readonly AccountKey[],
   findings: readonly Finding[],
   notes: readonly string[],
   limits: Limits,
 ): string {
-  const kindsOf = kindsById(findings)
-  const rows = [...keys.map(({ key, class: name }) => ({ ...key, class: name })), ...missingRows(findings)]
-    .filter((row) => row.class !== 'short-lived' || kindsOf.has(row.id))
-    .sort((a, b) => urgency(kindsOf.get(a.id)) - urgency(kindsOf.get(b.id)))
-  const table = rows.slice(0, MAX_ROWS).map((row) => tableRow(row, kindsOf.get(row.id) ?? [], limits.now))
-  const hidden =
-    rows.length > MAX_ROWS ? [`${rows.length - MAX_ROWS} more are in the output \`findings\`.`, ''] : []
-  const actions = groupByKind(findings).map(
-    (group) => `- ${titleOf(group, limits)}. ${whatToDo(group.kind, group.findings)}`,
-  )
-  return [
-    `### SphereScout keys: ${kindsOf.size === 0 ? 'no findings' : `${kindsOf.size} to look at`}`,
-    '',
-    `${overview(keys)}.`,
-    '',
-    ...(rows.length > 0 ? [TABLE_HEAD, ...table, ''] : []),
-    ...hidden,
-    ...(actions.length > 0 ? ['**What to do**', '', ...actions, ''] : []),
-    ...linesForKnown(findings),
-    ...notes.flatMap((note) => [note, '']),
-    BLIND_SPOTS,
-  ].join('\n')
-}
-
-/** The job summary of a list that could not be judged. */
-export function incompleteSummary(reason: string): string {
-  return `### SphereScout keys: not judged\n\n${incompleteLine(reason).replace(/[|`<>\\\s]+/g, ' ')}\n`
-}
-
-const CLASS_NAMES: Record<KeyClass, string> = {
-  'in-use': 'in use',
-  rotated: 'made by rotate',
-  'short-lived': 'short-lived',
-  known: 'known',
-  unexpected: 'unexpected',
-}
-const CLASSES: KeyClass[] = ['in-use', 'rotated', 'short-lived', 'known', 'unexpected']
-
-const TABLE_HEAD = '| Finding | Key | Id | Class | Created | Expires |\n| --- | --- | --- | --- | --- | --- |'
-
-interface Row {
-  id: string
-  prefix: string
-  class: KeyClass
-  createdAt: number | null
-  expiresAt: number | null
-}
-
-function tableRow({ id, prefix, class: name, createdAt, expiresAt }: Row, kinds: string[], now: number) {
-  const created = createdAt === null ? '-' : `${day(createdAt)} (${ago(now - createdAt)})`
-  const expires = createdAt === null ? '-' : expiresAt === null ? '**never**' : day(expiresAt)
-  const found = kinds.length === 0 ? '-' : `**${kinds.join(', ')}**`
-  const key = prefix === '' ? '-' : `\`${cell(prefix)}...\``
-  return `| ${found} | ${key} | \`${shortId(id)}\` | ${CLASS_NAMES[name]} | ${created} | ${expires} |`
-}
-
-/** Ids in `known` that no key has, as rows: they have no key to stand in. */
-function missingRows(findings: readonly Finding[]): Row[] {
-  return findings
-    .filter(({ kind }) => kind === 'known-missing')
-    .map(({ id }) => ({ id: id ?? '', prefix: '', class: 'known', createdAt: null, expiresAt: null }))
-}
-
-function kindsById(findings: readonly Finding[]): Map<string, FindingKind[]> {
-  const kinds = new Map<string, FindingKind[]>()
-  for (const { id, kind } of findings) if (id !== null) kinds.set(id, [...(kinds.get(id) ?? []), kind])
-  return kinds
-}
-
-/** The place of a row in the table: the most urgent finding first, no finding last. */
-function urgency([first]: FindingKind[] = []): number {
-  return first === undefined ? FINDING_KINDS.length : FINDING_KINDS.indexOf(first)
-}
-
-/** The whole ids of keys that a person may accept, as lines to paste into input `known`. */
-function linesForKnown(findings: readonly Finding[]): string[] {
-  const acceptable = findings.filter(({ kind }) => ACCEPTABLE.includes(kind))
-  const byId = new Map(acceptable.map((finding) => [finding.id, finding]))
-  if (byId.size === 0) return []
-  const lines = [...byId.values()].slice(0, MAX_ROWS).map(({ id, prefix, createdAt }) => {
-    const created = createdAt === null ? '' : `, created ${day(createdAt)}`
-    return `${sanitize(id ?? '')} # ${sanitize(prefix ?? '')}...${created}`.replaceAll('`', '?')
+  const kindsOf = Map.groupBy(findings, ({ id }) => id)
+  const urgency = ({ key }: AccountKey) =>
+    FINDING_KINDS.indexOf(kindsOf.get(key.id)?.[0]?.kind ?? 'list-incomplete') || FINDING_KINDS.length
+  const shown = keys.filter((entry) => entry.class !== 'short-lived').sort((a, b) => urgency(a) - urgency(b))
+  const rows = shown.slice(0, MAX_ROWS).map(({ key: { id, prefix, createdAt, expiresAt }, class: name }) => {
+    const kinds = (kindsOf.get(id) ?? []).map(({ kind }) => kind).join(', ')
+    const expires = expiresAt === null ? '**never**' : day(expiresAt)
+    return `| ${kinds && `**${kinds}**`} | \`${cell(prefix)}...\` | \`${shortId(id)}\` | ${CLASS_NAMES[name]} | ${created(createdAt, limits.now)} | ${expires} |`
   })
-  const head = '<details><summary>Lines for input known, for keys that are meant to exist</summary>'
-  return [head, '', '```', ...lines, '```', '', '</details>', '']
+  const head = '| Finding | Key | Id | Class | Created | Expires |\n| --- | --- | --- | --- | --- | --- |'
+  const paragraphs = [
+    `### SphereScout keys: ${kindsOf.size === 0 ? 'no findings' : `${kindsOf.size} to look at`}`,
+    `${overview(keys)}.`,
+    rows.length > 0 ? [head, ...rows].join('\n') : '',
+    shown.length > MAX_ROWS ? `${shown.length - MAX_ROWS} more keys are not shown here.` : '',
+    groupByKind(findings)
+      .map((group) => `- ${groupLine(group, limits)}`)
+      .join('\n'),
+    linesForKnown(findings),
+    ...notes,
+    BLIND_SPOTS,
+  ]
+  return paragraphs.filter(Boolean).join('\n\n')
 }
 
-/** One key in a line, with the times that its finding is about. */
-function describeKey({ kind, id, prefix, createdAt, expiresAt }: Finding, now: number): string {
-  if (prefix === null || createdAt === null) return `id ${shortId(id ?? '')}`
-  const parts = [`${cell(prefix)}... (id ${shortId(id ?? '')})`]
-  if (kind === 'unexpected' || kind === 'too-old')
-    parts.push(`created ${day(createdAt)}, ${ago(now - createdAt)}`)
-  if (kind !== 'never-expires' && kind !== 'too-old')
-    parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
-  return parts.join(', ')
-}
-
-/** What is true of every key with a finding of this kind. */
-function meaningOf(kind: FindingKind, { maxAge, warnBefore }: Limits): string {
-  switch (kind) {
-    case 'list-incomplete':
-      return "the API's list of keys may not show every key"
-    case 'expires-soon':
-      return `meant to stay valid, but expires within ${days(warnBefore)}`
-    case 'unexpected':
-      return 'made by no action of this project, and not in input known'
-    case 'known-overdue':
-      return 'still there after its until date in input known'
-    case 'known-missing':
-      return 'in input known, but not in the account'
-    case 'never-expires':
-      return 'valid until someone revokes it'
-    case 'too-old':
-      return `created more than ${days(maxAge)} ago`
-  }
-}
-
-const DASHBOARD = 'in Dashboard > Plans > API Keys'
-/** What a person may accept by a line in `known`. */
-const ACCEPTABLE: FindingKind[] = ['unexpected', 'never-expires', 'too-old']
-const ACCEPT = 'or accept it in input known'
-
-function whatToDo(kind: FindingKind, findings: readonly Finding[]): string {
-  const rotation = findings.find((finding) => finding.rotation !== null)?.rotation
-  switch (kind) {
-    case 'list-incomplete':
-      return 'Run the audit again.'
-    case 'expires-soon':
-      return rotation
-        ? `The rotation of secret ${rotation.secret} has stopped: look at the last runs of its workflow.`
-        : `Create a new key ${DASHBOARD}, save it as the secret, then revoke this one.`
-    case 'unexpected':
-      return `Find out who uses it; then revoke it ${DASHBOARD}, ${ACCEPT}.`
-    case 'known-overdue':
-      return `Revoke it ${DASHBOARD}, or move its date.`
-    case 'known-missing':
-      return 'Find out who revoked it, then remove its line.'
-    case 'never-expires':
-      return `Replace it with a key that expires, ${ACCEPT}.`
-    case 'too-old':
-      return `Replace it with a new key and revoke it, ${ACCEPT}.`
-  }
+/** Whole ids of the keys that a person can accept, as lines to paste into input `known`. */
+function linesForKnown(findings: readonly Finding[]): string {
+  const acceptable = findings.filter(({ kind }) => ACCEPTABLE.includes(kind))
+  const lines = acceptable.map(
+    ({ id, prefix, createdAt }) =>
+      `${sanitize(id ?? '')} # ${sanitize(prefix ?? '')}..., created ${day(createdAt ?? 0)}`,
+  )
+  if (lines.length === 0) return ''
+  const code = [...new Set(lines)].slice(0, MAX_ROWS).join('\n').replaceAll('`', '?')
+  return `<details><summary>Lines for input known, for keys that are meant to exist</summary>\n\n\`\`\`\n${code}\n\`\`\`\n\n</details>`
 }
 
 function plural(count: number, noun: string): string {
@@ -238,8 +165,8 @@ function days(duration: number): string {
   return plural(Math.round(duration / DAY_MS), 'day')
 }
 
-function ago(age: number): string {
-  return age < 0 ? 'in the future' : `${days(age)} ago`
+function created(instant: number, now: number): string {
+  return `${day(instant)} (${days(Math.max(0, now - instant))} ago)`
 }
 
 function day(instant: number): string {
