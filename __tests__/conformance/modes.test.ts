@@ -1,0 +1,187 @@
+import { describe, expect, test } from '@jest/globals'
+import { checkConformance, type RunResult } from '../../conformance/run.ts'
+import { type Emulator, type EmulatorOptions, type Fault, startEmulator } from '../support/emulator.ts'
+
+interface Run extends RunResult {
+  emulator: Emulator
+  printed: string
+}
+
+/** One run against an emulator, in a time that passes only while the run waits. */
+async function run(options: EmulatorOptions = {}, faults: Fault[] = []): Promise<Run> {
+  const clock = { now: Date.parse('2027-03-01T12:00:00.250Z') }
+  const emulator = await startEmulator({ now: () => clock.now, ...options })
+  for (const fault of faults) emulator.fault(fault)
+  const lines: string[] = []
+  try {
+    const result = await checkConformance({
+      apiUrl: emulator.url,
+      apiKey: emulator.account.longLivedKey,
+      fetch: globalThis.fetch,
+      now: () => clock.now,
+      sleep: async (ms) => {
+        clock.now += ms
+      },
+      stop: new AbortController().signal,
+      print: (text) => lines.push(text),
+    })
+    return { ...result, emulator, printed: lines.join('\n') }
+  } finally {
+    await emulator.close()
+  }
+}
+
+/** What the table says of the fact that begins so: whether it holds, and what was observed. */
+function row({ results }: RunResult, beginning: string): [holds: boolean | null, observed: string] {
+  const found = results.filter(({ fact }) => fact.fact.startsWith(beginning))
+  if (found.length !== 1) throw new Error(`${found.length} facts begin with ${beginning}`)
+  return [found[0]?.holds ?? null, found[0]?.observed ?? '']
+}
+
+const differing = ({ results }: RunResult) =>
+  results.filter(({ holds }) => holds === false).map(({ fact }) => fact.fact)
+
+describe('against the emulator as it is', () => {
+  test('every fact holds that can be observed, and every key is revoked', async () => {
+    const result = await run()
+    expect(differing(result)).toEqual([])
+    expect(result.results.filter(({ holds }) => holds === null).map(({ fact }) => fact.fact)).toEqual([
+      'A rate limit is answered with 429 and Retry-After in seconds.',
+      'Without `expiry`, a key never expires.',
+      'A limit on keys is answered with 403.',
+    ])
+    expect(result.exitCode).toBe(0)
+    expect(result.printed).toContain('All 4 keys that were made are revoked (verified).')
+    expect(result.emulator.account.live()).toEqual([])
+  })
+
+  test('every key that is made expires within ten minutes', async () => {
+    const { emulator } = await run()
+    for (const { created, expiry } of emulator.account.keys()) {
+      expect(expiry).not.toBeNull()
+      expect((expiry ?? 0) - created).toBeLessThanOrEqual(601_000)
+    }
+  })
+
+  test('neither key nor token is printed', async () => {
+    const { emulator, printed } = await run()
+    for (const { token } of emulator.account.keys()) expect(printed).not.toContain(token)
+    expect(printed).not.toContain(emulator.account.longLivedKey)
+  })
+
+  test('the table fits into 132 columns', async () => {
+    const { printed } = await run()
+    expect(Math.max(...printed.split('\n').map((line) => line.length))).toBeLessThanOrEqual(132)
+  })
+})
+
+describe('the table says what each mode does:', () => {
+  const cases: [EmulatorOptions, string, boolean | null, RegExp][] = [
+    [{ createStatus: 200 }, 'Create answers', true, /^200$/],
+    [{ idForm: 'integer' }, 'Create answers', true, /^201$/],
+    [{ listForm: 'paginated', pageSize: 1 }, 'The list is complete', true, /^1 page\(s\), 1 key\(s\)$/],
+    [{ fractions: 'microseconds' }, 'Expiries keep', true, /^kept to 1 ms$/],
+    [{ fractions: 'drop' }, 'Expiries keep', false, /^kept to 1 s$/],
+    [{ fractions: 'refuse' }, 'Expiries keep', false, /^fractions are refused with 400$/],
+    [{ timeForm: 'offset' }, 'The list gives the expiry', true, /^the same instant$/],
+    [{ errorShape: 'html' }, 'A wrong key', false, /^401, not JSON$/],
+    [{ errorShape: 'empty' }, 'A wrong key', false, /^401, empty$/],
+    [{ errorShape: 'codes' }, 'A wrong key', true, /^401, JSON$/],
+    [{ errorShape: 'error' }, 'A wrong key', true, /^401, JSON$/],
+    [{ keyLimit: 0 }, 'A limit on keys', true, /^403 to create$/],
+    [{ ignoreExpiry: true }, 'A key expires', false, /^the key never expires$/],
+    [{ selfRevocation: 'forbidden' }, 'A key can revoke itself', false, /^403$/],
+    [{ selfRevocation: 'unauthorized' }, 'A key can revoke itself', false, /^401$/],
+    [
+      { throttle: { requests: 5, windowMs: 10_000 } },
+      'A rate limit',
+      true,
+      /^429, Retry-After \d+; headers: retry/,
+    ],
+    [{ dateHeader: false }, 'Each response has a Date', false, /^no Date header$/],
+  ]
+  test.each(cases)('%j', async (mode, fact, holds, observed) => {
+    const result = await run(mode)
+    expect(row(result, fact)).toEqual([holds, expect.stringMatching(observed)])
+    expect(result.emulator.account.live()).toEqual([])
+    expect(result.printed).toMatch(/^All \d keys that were made are revoked \(verified\)\.$/m)
+  })
+
+  test('revocations that are granted and not done are told apart, and the keys that are left are named', async () => {
+    const result = await run({ idleRevocation: true })
+    expect(row(result, 'A revoked key gets 401')).toEqual([false, '401 to 0 of 10 probes'])
+    expect(result.exitCode).toBe(1)
+    expect(result.printed).toContain('0 of the keys that were made are revoked (verified).')
+    for (const { id } of result.emulator.account.live()) expect(result.printed).toContain(`id ${id}`)
+  })
+
+  test('a clock that is an hour off', async () => {
+    const result = await run({ now: () => Date.parse('2027-03-01T13:00:00.250Z') })
+    expect(row(result, "The server's clock")).toEqual([false, expect.stringMatching(/^3600\.\d s ahead$/)])
+    expect(row(result, 'A key expires')[0]).toBe(true)
+  })
+})
+
+describe('a run that cannot go on', () => {
+  test('ends before it creates anything if api-key is refused', async () => {
+    const refused = run({}, [{ kind: 'status', status: 401, times: 9 }])
+    await expect(refused).rejects.toThrow(
+      /^Could not read the list of keys \(GET .*: 401\)\..*Nothing was created\.$/,
+    )
+  })
+
+  test('makes no second key where the first never expires, and exits with 1', async () => {
+    const result = await run({ ignoreExpiry: true })
+    expect(result.emulator.account.keys()).toHaveLength(1)
+    expect(result.printed).toContain('Not everything was observed: the API created a key that never expires')
+    expect(result.exitCode).toBe(1)
+  })
+
+  test('finds and revokes a key whose create response was lost', async () => {
+    const result = await run({}, [{ on: 'create', kind: 'cut-after' }])
+    expect(result.emulator.account.keys()).toHaveLength(1)
+    expect(result.emulator.account.live()).toEqual([])
+    expect(result.printed).toContain('All 1 keys that were made are revoked (verified).')
+  })
+
+  test('says which key to look for where a lost one cannot be told', async () => {
+    const result = await run({ fractions: 'drop' }, [{ on: 'create', kind: 'cut-after' }])
+    expect(result.printed).toMatch(
+      /^A create request got no usable answer; look for a key that expires at 2027-/m,
+    )
+    expect(result.exitCode).toBe(1)
+  })
+
+  test('never revokes a key that was there before, though create answers with it', async () => {
+    const clock = { now: Date.now() }
+    const emulator = await startEmulator({ now: () => clock.now })
+    const other = emulator.account.addKey({ expiry: null })
+    const described = {
+      id: other.id,
+      token_key: other.token_key,
+      created: '',
+      expiry: '2099-01-01T00:00:00Z',
+    }
+    emulator.fault({
+      on: 'create',
+      kind: 'replace',
+      body: { token: other.token, api_key: described },
+      times: 9,
+      acted: false,
+    })
+    const result = await checkConformance({
+      apiUrl: emulator.url,
+      apiKey: emulator.account.longLivedKey,
+      fetch: globalThis.fetch,
+      now: () => clock.now,
+      sleep: async (ms) => {
+        clock.now += ms
+      },
+      stop: new AbortController().signal,
+      print: () => {},
+    }).finally(() => emulator.close())
+    expect(emulator.account.touchedForeign()).toEqual([])
+    expect(emulator.requests.some(({ method }) => method === 'DELETE')).toBe(false)
+    expect(result.exitCode).toBe(1)
+  })
+})
