@@ -49,7 +49,7 @@ describe('a line of the log', () => {
   test('names the secret whose rotation has stopped', () => {
     const stopped = { ...finding('expires-soon', '1'), rotation: { secret: 'MY_KEY', tag: 1 } }
     expect(groupLine({ kind: 'expires-soon', findings: [stopped] }, LIMITS)).toContain(
-      'The rotation of secret MY_KEY has stopped',
+      ', as the rotation of secret MY_KEY has stopped',
     )
   })
 })

@@ -117,7 +117,7 @@ describe('finding', () => {
       const created = Date.now() - 50 * DAY_MS
       const key = account.addKey({ created, expiry: rotatedExpiry(Date.now() + 10 * DAY_MS, url) })
       const step = await audit({ 'api-key': key.token })
-      expect(warningsOf(step)).toContain('The rotation of secret SPHERESCOUT_API_KEY has stopped')
+      expect(warningsOf(step)).toContain('the rotation of secret SPHERESCOUT_API_KEY has stopped')
     }))
 
   test('expires-soon: the newest rotated key, although another key is in use', () =>

@@ -48,19 +48,20 @@ export function overview(keys: readonly AccountKey[]): string {
   return [plural(keys.length, 'key'), counts.join(', ')].filter(Boolean).join(': ')
 }
 
-/** One kind of finding in a line: what was found, in which keys, and what to do. */
-export function groupLine({ kind, findings }: FindingGroup, { now, maxAge, warnBefore }: Limits): string {
+/** One kind of finding in a line: what was found, in which keys (unless a table shows them), and what to do. */
+export function groupLine(
+  { kind, findings }: FindingGroup,
+  { now, maxAge, warnBefore }: Limits,
+  isInTable = false,
+): string {
   const named = findings.slice(0, MAX_NAMED).map((finding) => describeKey(finding, now))
   if (findings.length > MAX_NAMED) named.push(`and ${findings.length - MAX_NAMED} more`)
-  const rotation = findings.find((finding) => finding.rotation !== null)?.rotation
   const dashboard = 'in Dashboard > Plans > API Keys'
   const [meaning, advice] = {
     'list-incomplete': ['', ''],
     'expires-soon': [
       `meant to stay valid, but expires within ${days(warnBefore)}`,
-      rotation
-        ? `The rotation of secret ${rotation.secret} has stopped: look at the last runs of its workflow`
-        : `Create a new key ${dashboard}, save it as the secret, then revoke this one`,
+      `Look at the last runs of the workflow that rotates it; if there is none, create a new key ${dashboard}, save it as the secret, then revoke this one`,
     ],
     unexpected: [
       'made by no action of this project, and not in input known',
@@ -83,16 +84,19 @@ export function groupLine({ kind, findings }: FindingGroup, { now, maxAge, warnB
       'Replace it with a new key and revoke it, or accept it in input known',
     ],
   }[kind]
-  return `${kind} (${plural(findings.length, 'key')}): ${meaning}: ${named.join('; ')}. ${advice}.`
+  const keys = isInTable && kind !== 'known-missing' ? '' : `: ${named.join('; ')}`
+  return `${kind} (${plural(findings.length, 'key')}): ${meaning}${keys}. ${advice}.`
 }
 
 /** One key in a line, with the times that its finding is about. */
-function describeKey({ kind, id, prefix, createdAt, expiresAt }: Finding, now: number): string {
+function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }: Finding, now: number): string {
   if (prefix === null || createdAt === null) return `id ${shortId(id ?? '')}`
   const parts = [`${cell(prefix)}... (id ${shortId(id ?? '')})`]
   if (kind === 'unexpected' || kind === 'too-old') parts.push(`created ${created(createdAt, now)}`)
   if (kind !== 'never-expires' && kind !== 'too-old')
     parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
+  if (kind === 'expires-soon' && rotation !== null)
+    parts.push(`as the rotation of secret ${rotation.secret} has stopped`)
   return parts.join(', ')
 }
 
@@ -134,7 +138,7 @@ export function summaryOf(
     rows.length > 0 ? [head, ...rows].join('\n') : '',
     shown.length > MAX_ROWS ? `${shown.length - MAX_ROWS} more keys are not shown here.` : '',
     groupByKind(findings)
-      .map((group) => `- ${groupLine(group, limits)}`)
+      .map((group) => `- ${groupLine(group, limits, true)}`)
       .join('\n'),
     linesForKnown(findings),
     ...notes,
