@@ -5,7 +5,7 @@ import { parse } from 'yaml'
 import { FINDING_KINDS } from '../../src/audit/findings.ts'
 import { readAuditInputs } from '../../src/audit/inputs.ts'
 
-const FACTS = { whyNoKey: null, repositoryId: '42' }
+const FACTS = { explainEmptyKey: () => null, repositoryId: '42' }
 const read = (inputs: Record<string, string> = {}, facts = FACTS) =>
   readAuditInputs((name) => ({ 'api-key': 'the-api-key', ...inputs })[name] ?? '', facts)
 const refusal = (inputs: Record<string, string>): string => {

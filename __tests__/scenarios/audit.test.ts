@@ -277,7 +277,7 @@ describe('an API that does not answer the question', () => {
 
   test('401 fails the step after one request, and names the secret', async () => {
     const { message, requests } = await fault({ kind: 'status', status: 401 })
-    expect(message).toMatch(/^The API did not accept api-key: it is wrong, revoked or expired/)
+    expect(message).toMatch(/^The API rejected api-key: .* 401 .*The key may be wrong, revoked or expired/)
     expect(requests).toBe(1)
   })
 
@@ -340,7 +340,7 @@ describe('an input that cannot be used fails the step before any request:', () =
     [{ 'api-key': '' }, /^Input api-key is empty\./],
     [{ known: '1\n2 until tomorrow' }, /^Input known, line 2: "2 until tomorrow" has no date/],
     [{ 'max-age': '90' }, /^Input max-age is "90": a number needs a unit/],
-    [{ 'warn-before': '1s' }, /^Input warn-before is "1s": at least 1 hour/],
+    [{ 'warn-before': '1s' }, /^Input warn-before is "1s": it must be at least 1 hour/],
     [{ 'fail-on': 'old' }, /^Input fail-on names "old", which is not a finding\. The findings are: list-inc/],
     [{ 'rotated-secrets': 'A B' }, /^Input rotated-secrets, line 1: "A B" is not the name of a secret/],
     [{ 'api-url': 'http://www.spherescout.io' }, /^Input api-url must start with https/],
@@ -355,6 +355,6 @@ describe('an input that cannot be used fails the step before any request:', () =
 
   test('an empty api-key in a run of Dependabot, with the reason', () =>
     withAudit({ job: { actor: 'dependabot[bot]' } }, async ({ audit }) => {
-      expect(errorOf(await audit({ 'api-key': '' }))).toContain('started by Dependabot')
+      expect(errorOf(await audit({ 'api-key': '' }))).toContain('Dependabot started this run')
     }))
 })

@@ -51,7 +51,7 @@ async function listKeys(inputs: AuditInputs, { api, clock, random }: AuditDeps) 
   const { status, message, retryable, notFromApi } = reply.failure
   if (status === 401 && !notFromApi)
     throw new Error(
-      `The API did not accept api-key: it is wrong, revoked or expired (${message}). Check the secret that api-key is given.`,
+      `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`,
     )
   const advice = retryable ? ' Run the audit again later, or raise input timeout.' : ''
   throw new Error(`Could not list the keys of the account: ${message}. No key was judged.${advice}`)
@@ -101,19 +101,19 @@ function reporter(apiKey: string, runner: AuditDeps['runner']) {
     /** Where nothing was judged, the other counts stay empty: zero would say that there is nothing. */
     outputs(findings: readonly Finding[]): void {
       const judged = !findings.some(({ kind }) => kind === 'list-incomplete')
-      runner.setOutput('ok', findings.length === 0)
+      runner.setOutput('ok', String(findings.length === 0))
       runner.setOutput('findings', clean(findingsJson(findings)))
       for (const kind of FINDING_KINDS) {
         const { length } = findings.filter((finding) => finding.kind === kind)
-        runner.setOutput(kind, judged || length > 0 ? length : '')
+        runner.setOutput(kind, judged || length > 0 ? String(length) : '')
       }
     },
     /** A summary that cannot be written is no reason to fail: the log says the same. */
     summary(markdown: string): void {
       try {
         runner.writeSummary(clean(markdown))
-      } catch {
-        runner.info('The job summary could not be written.')
+      } catch (error) {
+        runner.info(error instanceof Error ? error.message : String(error))
       }
     },
   }

@@ -1,4 +1,12 @@
-import { quoted, type ReadInput, readApiKey, readApiUrl, readDuration } from '../runner/inputs.ts'
+import {
+  checkCredential,
+  emptyKeyMessage,
+  quoted,
+  type ReadInput,
+  readApiUrl,
+  readDuration,
+  TIMEOUT,
+} from '../runner/inputs.ts'
 import type { Rotation } from '../util/rotation-tag.ts'
 import { FINDING_KINDS, type FindingKind } from './findings.ts'
 
@@ -23,9 +31,13 @@ export interface AuditInputs {
   timeout: number
 }
 
-/** What the run itself says: why it has no key, and the repository's id, where it says so. */
+const MAX_AGE = { name: 'max-age', shortest: '1 day', longest: '10 years', example: '90d' }
+const WARN_BEFORE = { name: 'warn-before', shortest: '1 hour', longest: '1 year', example: '14d' }
+
+/** What the run itself says. */
 export interface RunFacts {
-  whyNoKey: string | null
+  /** Why `api-key` is empty, or null. */
+  explainEmptyKey: () => string | null
   repositoryId: string | undefined
 }
 
@@ -33,20 +45,21 @@ export interface RunFacts {
  * Reads and checks every input of the audit; an empty one takes its default. Throws an Error that names the input, the
  * line where there are several, what is wrong, and an example that works.
  */
-export function readAuditInputs(input: ReadInput, { whyNoKey, repositoryId }: RunFacts): AuditInputs {
+export function readAuditInputs(input: ReadInput, { explainEmptyKey, repositoryId }: RunFacts): AuditInputs {
   const given = (name: string, otherwise: string) => input(name).trim() || otherwise
-  const apiKey = readApiKey(given('api-key', ''), whyNoKey)
+  const apiKey = given('api-key', '')
+  if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key', '') !== '', explainEmptyKey))
   const apiUrl = readApiUrl(given('api-url', 'https://www.spherescout.io'))
   const rotated = given('rotated-secrets', 'SPHERESCOUT_API_KEY')
   return {
-    apiKey,
+    apiKey: checkCredential(apiKey),
     apiUrl,
     known: readKnown(input('known'), apiKey),
     rotations: readRotations(rotated, apiUrl, repositoryId),
-    maxAge: readDuration('max-age', given('max-age', '90d'), '1 day', '10 years', '90d'),
-    warnBefore: readDuration('warn-before', given('warn-before', '14d'), '1 hour', '1 year', '14d'),
+    maxAge: readDuration(given('max-age', '90d'), MAX_AGE),
+    warnBefore: readDuration(given('warn-before', '14d'), WARN_BEFORE),
     failOn: readFailOn(input('fail-on')),
-    timeout: readDuration('timeout', given('timeout', '2m'), '1 second', '30 minutes', '2m'),
+    timeout: readDuration(given('timeout', '2m'), TIMEOUT),
   }
 }
 

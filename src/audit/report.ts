@@ -1,4 +1,5 @@
-import { cell, formatUtc, sanitize, shortId } from '../runner/report.ts'
+import { formatUtc, shortId } from '../runner/report.ts'
+import { sanitizeName } from '../runner/sanitize.ts'
 import { formatInstant } from '../util/instant.ts'
 import type { AccountKey, KeyClass } from './classify.ts'
 import { FINDING_KINDS, type Finding, type FindingKind, type Limits } from './findings.ts'
@@ -91,7 +92,7 @@ export function groupLine(
 /** One key in a line, with the times that its finding is about. */
 function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }: Finding, now: number): string {
   if (prefix === null || createdAt === null) return `id ${shortId(id ?? '')}`
-  const parts = [`${cell(prefix)}... (id ${shortId(id ?? '')})`]
+  const parts = [`${sanitizeName(prefix)}... (id ${shortId(id ?? '')})`]
   if (kind === 'unexpected' || kind === 'too-old') parts.push(`created ${created(createdAt, now)}`)
   if (kind !== 'never-expires' && kind !== 'too-old')
     parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
@@ -129,7 +130,7 @@ export function summaryOf(
   const rows = shown.slice(0, MAX_ROWS).map(({ key: { id, prefix, createdAt, expiresAt }, class: name }) => {
     const kinds = (kindsOf.get(id) ?? []).map(({ kind }) => kind).join(', ')
     const expires = expiresAt === null ? '**never**' : day(expiresAt)
-    return `| ${kinds && `**${kinds}**`} | \`${cell(prefix)}...\` | \`${shortId(id)}\` | ${CLASS_NAMES[name]} | ${created(createdAt, limits.now)} | ${expires} |`
+    return `| ${kinds && `**${kinds}**`} | \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${CLASS_NAMES[name]} | ${created(createdAt, limits.now)} | ${expires} |`
   })
   const head = '| Finding | Key | Id | Class | Created | Expires |\n| --- | --- | --- | --- | --- | --- |'
   const paragraphs = [
@@ -152,10 +153,10 @@ function linesForKnown(findings: readonly Finding[]): string {
   const acceptable = findings.filter(({ kind }) => ACCEPTABLE.includes(kind))
   const lines = acceptable.map(
     ({ id, prefix, createdAt }) =>
-      `${sanitize(id ?? '')} # ${sanitize(prefix ?? '')}..., created ${day(createdAt ?? 0)}`,
+      `${sanitizeName(id ?? '')} # ${sanitizeName(prefix ?? '')}..., created ${day(createdAt ?? 0)}`,
   )
   if (lines.length === 0) return ''
-  const code = [...new Set(lines)].slice(0, MAX_ROWS).join('\n').replaceAll('`', '?')
+  const code = [...new Set(lines)].slice(0, MAX_ROWS).join('\n')
   return `<details><summary>Lines for input known, for keys that are meant to exist</summary>\n\n\`\`\`\n${code}\n\`\`\`\n\n</details>`
 }
 

@@ -25,8 +25,10 @@ export type ReadInput = (name: string) => string
  */
 export function readInputs(input: ReadInput, explainEmptyKey: () => string | null = () => null): Inputs {
   const given = (name: string, otherwise = '') => input(name).trim() || otherwise
+  const apiKey = given('api-key')
+  if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key') !== '', explainEmptyKey))
   return {
-    apiKey: readApiKey(input, explainEmptyKey),
+    apiKey: checkCredential(apiKey),
     expiresIn: readDuration(given('expires-in', '1h'), EXPIRES_IN),
     apiUrl: readApiUrl(given('api-url', 'https://www.spherescout.io')),
     exportEnv: readVariableName(given('export-env')),
@@ -36,14 +38,8 @@ export function readInputs(input: ReadInput, explainEmptyKey: () => string | nul
   }
 }
 
-/** Reads and checks `api-key`; throws an Error that does not show it. For `explainEmptyKey`, see readInputs. */
-export function readApiKey(input: ReadInput, explainEmptyKey: () => string | null): string {
-  const apiKey = input('api-key').trim()
-  if (apiKey !== '') return checkCredential(apiKey)
-  throw new Error(emptyKeyMessage(input('api_key').trim() !== '', explainEmptyKey))
-}
-
-function emptyKeyMessage(isMisspelled: boolean, explain: () => string | null): string {
+/** What to say of an empty `api-key`. */
+export function emptyKeyMessage(isMisspelled: boolean, explain: () => string | null): string {
   const why = isMisspelled
     ? 'The workflow sets api_key; the name has a hyphen.'
     : (explain() ??
@@ -63,7 +59,7 @@ const PASTED: [pattern: RegExp, fault: string][] = [
 ]
 
 /** `value`, if it can be an API key or token; otherwise throws an Error that says what is wrong, without the value. */
-function checkCredential(value: string): string {
+export function checkCredential(value: string): string {
   const fault = credentialFault(value)
   if (fault === null) return value
   throw new Error(
@@ -87,8 +83,18 @@ export interface DurationInput {
   example: string
 }
 
-const EXPIRES_IN: DurationInput = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
-export const TIMEOUT: DurationInput = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
+const EXPIRES_IN: DurationInput = {
+  name: 'expires-in',
+  shortest: '1 minute',
+  longest: '5 days',
+  example: '30m',
+}
+export const TIMEOUT: DurationInput = {
+  name: 'timeout',
+  shortest: '1 second',
+  longest: '30 minutes',
+  example: '2m',
+}
 
 /** The duration that `value` names, in milliseconds; throws an Error with an example. */
 export function readDuration(value: string, { name, shortest, longest, example }: DurationInput): number {
