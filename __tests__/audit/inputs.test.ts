@@ -67,7 +67,7 @@ describe('known', () => {
     ['1 until 30.6.2027', 'has no date of the form YYYY-MM-DD after until'],
     ['1 until 2027-02-30', 'has no date of the form YYYY-MM-DD after until'],
     ['1 until 2027-13-01', 'has no date of the form YYYY-MM-DD after until'],
-    ['first', 'repeats the id of line 1'],
+    ['first', 'repeats an id'],
   ])('refuses %j with its line and an example', (line, fault) => {
     const message = refusal({ known: `first\n\n${line}` })
     expect(message).toContain(`Input known, line 3: "${line}" ${fault}. For example: `)
@@ -75,7 +75,7 @@ describe('known', () => {
 
   test('refuses the key itself in place of its id, without showing it', () => {
     const message = refusal({ known: '1\nthe-api-key' })
-    expect(message).toMatch(/^Input known, line 2, is the key in api-key itself/)
+    expect(message).toMatch(/^Input known, line 2: "\*\*\*" has the key in api-key in place of an id/)
     expect(message).not.toContain('the-api-key')
   })
 
@@ -83,7 +83,7 @@ describe('known', () => {
     const id = fc.stringMatching(/^[\w-]{1,128}$/)
     fc.assert(
       fc.property(fc.uniqueArray(id), (ids) => {
-        fc.pre(!ids.includes('the-api-key'))
+        fc.pre(!ids.some((id) => id.includes('the-api-key')))
         expect(read({ known: ids.join('\n') }).known.map((known) => known.id)).toEqual(ids)
       }),
     )
@@ -121,7 +121,7 @@ describe('rotated-secrets', () => {
     'refuses %j with its line',
     (line) => {
       expect(refusal({ 'rotated-secrets': `OK\n${line}` })).toMatch(
-        /^Input rotated-secrets, line 2: ".*" is not the name of a secret .* For example: /,
+        /^Input rotated-secrets, line 2: ".*" is not a secret .* For example: /,
       )
     },
   )
@@ -135,6 +135,6 @@ describe('fail-on', () => {
   })
 
   test.each(['all', 'too old', 'known'])('refuses %j with the names that there are', (value) => {
-    expect(refusal({ 'fail-on': value })).toMatch(/which is not a finding\. The findings are: .*unexpected/)
+    expect(refusal({ 'fail-on': value })).toMatch(/; the findings are list-incomplete, .*unexpected/)
   })
 })

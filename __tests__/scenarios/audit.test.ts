@@ -341,8 +341,8 @@ describe('an input that cannot be used fails the step before any request:', () =
     [{ known: '1\n2 until tomorrow' }, /^Input known, line 2: "2 until tomorrow" has no date/],
     [{ 'max-age': '90' }, /^Input max-age is "90": a number needs a unit/],
     [{ 'warn-before': '1s' }, /^Input warn-before is "1s": it must be at least 1 hour/],
-    [{ 'fail-on': 'old' }, /^Input fail-on names "old", which is not a finding\. The findings are: list-inc/],
-    [{ 'rotated-secrets': 'A B' }, /^Input rotated-secrets, line 1: "A B" is not the name of a secret/],
+    [{ 'fail-on': 'old' }, /^Input fail-on names "old"; the findings are list-incomplete, /],
+    [{ 'rotated-secrets': 'A B' }, /^Input rotated-secrets, line 1: "A B" is not a secret with/],
     [{ 'api-url': 'http://www.spherescout.io' }, /^Input api-url must start with https/],
   ]
   test.each(cases)('%j', (inputs, message) =>

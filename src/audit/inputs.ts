@@ -64,83 +64,67 @@ export function readAuditInputs(input: ReadInput, { explainEmptyKey, repositoryI
 }
 
 interface Line {
-  number: number
   text: string
+  /** An Error about this line. */
+  error(fault: string, example: string): Error
 }
 
-/** The lines of an input that hold something besides blanks and a comment, with their numbers from 1. */
-function linesOf(value: string): Line[] {
-  return value
-    .split(/\r\n|\r|\n/)
-    .map((line, index) => ({ number: index + 1, text: line.replace(/(^|\s)#.*$/, '').trim() }))
-    .filter(({ text }) => text !== '')
-}
-
-function lineError(name: string, { number, text }: Line, fault: string, example: string): Error {
-  return new Error(`Input ${name}, line ${number}: ${quoted(text)} ${fault}. For example: ${example}`)
+/** The lines of input `name` that hold more than blanks and a comment. */
+function linesOf(name: string, value: string): Line[] {
+  return value.split(/\r\n|\r|\n/).flatMap((line, index) => {
+    const text = line.replace(/(^|\s)#.*$/, '').trim()
+    const error = (fault: string, example: string) =>
+      new Error(`Input ${name}, line ${index + 1}: ${quoted(text)} ${fault}. For example: ${example}`)
+    return text === '' ? [] : { text, error }
+  })
 }
 
 /** The lines of `known`: an id each, with an optional `until` date. */
 function readKnown(value: string, apiKey: string): KnownKey[] {
-  const lineOfId = new Map<string, number>()
-  return linesOf(value).map((line) => {
-    const example = '48213 until 2027-06-30 # reporting'
-    const [id = '', word, date, ...rest] = line.text.split(/\s+/)
-    if (id === apiKey)
-      throw new Error(
-        `Input known, line ${line.number}, is the key in api-key itself (not shown here). List the id of a key, never the key`,
-      )
-    if (rest.length > 0 || (word !== undefined && (word !== 'until' || date === undefined)))
-      throw lineError('known', line, 'is not an id with an optional until date', example)
+  const ids = new Set<string>()
+  return linesOf('known', value.replaceAll(apiKey, '***')).map(({ text, error }) => {
+    const refuse = (fault: string) => error(fault, '48213 until 2027-06-30 # reporting')
+    const [, id, date] = /^(\S+)(?:\s+until\s+(\S+))?$/.exec(text) ?? []
+    if (id === undefined) throw refuse('is not an id with an optional until date')
+    if (id.includes('***')) throw refuse('has the key in api-key in place of an id')
+    if (ids.has(id)) throw refuse('repeats an id')
+    ids.add(id)
     const until = date === undefined ? null : endOfDay(date)
-    if (until !== null && Number.isNaN(until))
-      throw lineError('known', line, 'has no date of the form YYYY-MM-DD after until', example)
-    const earlier = lineOfId.get(id)
-    if (earlier !== undefined)
-      throw lineError('known', line, `repeats the id of line ${earlier}`, `remove one of them`)
-    lineOfId.set(id, line.number)
+    if (Number.isNaN(until)) throw refuse('has no date of the form YYYY-MM-DD after until')
     return { id, until }
   })
 }
 
-/** The end of a day in UTC, in milliseconds since 1970, or NaN for what is no date. */
+/** The end of a day in UTC, in milliseconds since 1970, or NaN if `date` is none. */
 function endOfDay(date: string): number {
-  const start = /^\d{4}-\d\d-\d\d$/.test(date) ? Date.parse(`${date}T00:00:00Z`) : Number.NaN
-  // Date.parse would take February 30 for March 2.
-  const isDate = !Number.isNaN(start) && new Date(start).toISOString().startsWith(date)
+  const start = Date.parse(`${date}T00:00:00Z`)
+  // Date.parse takes February 30 for March 2.
+  const isDate = !Number.isNaN(start) && new Date(start).toISOString().startsWith(`${date}T`)
   return isDate ? start + 24 * 3_600_000 : Number.NaN
 }
 
-const ROTATED =
-  /^(?<secret>[A-Za-z_]\w*)(?:\s+(?:repository=(?<repository>\d+)|organization=(?<organization>[\w.-]+)))?(?:\s+environment=(?<environment>.+))?$/
+const ROTATED = /^([A-Za-z_]\w*)(?:\s+(?:repository=(\d+)|organization=([\w.-]+)))?(?:\s+environment=(.+))?$/
 
 /** The lines of `rotated-secrets`. One without a repository or organization belongs to the repository of this run. */
 function readRotations(value: string, apiUrl: string, repositoryId: string | undefined): Rotation[] {
-  return linesOf(value).flatMap((line) => {
-    const groups = ROTATED.exec(line.text)?.groups
-    if (groups === undefined)
-      throw lineError(
-        'rotated-secrets',
-        line,
-        'is not the name of a secret with an optional repository=ID or organization=NAME and environment=NAME',
+  return linesOf('rotated-secrets', value).flatMap(({ text, error }) => {
+    const [, secret, repository = repositoryId, organization, environment = ''] = ROTATED.exec(text) ?? []
+    if (secret === undefined)
+      throw error(
+        'is not a secret with an optional repository=ID or organization=NAME and environment=NAME',
         'SPHERESCOUT_API_KEY environment=production',
       )
-    const { secret = '', organization, environment = '', repository = repositoryId } = groups
-    if (organization === undefined && !repository) return []
-    const scope = organization === undefined ? `repo:${repository}` : `org:${organization}`
-    return [{ apiUrl, scope, environment, secret }]
+    const scope = organization ? `org:${organization}` : repository && `repo:${repository}`
+    return scope ? { apiUrl, scope, environment, secret } : []
   })
 }
 
 function readFailOn(value: string): Set<FindingKind> {
-  const names = value.split(/[\s,]+/).filter((name) => name !== '')
-  return new Set(
-    names.map((name) => {
-      const kind = FINDING_KINDS.find((known) => known === name.toLowerCase())
-      if (kind !== undefined) return kind
-      throw new Error(
-        `Input fail-on names ${quoted(name)}, which is not a finding. The findings are: ${FINDING_KINDS.join(', ')}`,
-      )
-    }),
-  )
+  const names = value.toLowerCase().split(/[\s,]+/)
+  const kinds = names.filter(Boolean).map((name) => {
+    const kind = FINDING_KINDS.find((known) => known === name)
+    if (kind) return kind
+    throw new Error(`Input fail-on names ${quoted(name)}; the findings are ${FINDING_KINDS.join(', ')}`)
+  })
+  return new Set(kinds)
 }

@@ -32,12 +32,9 @@ export interface FindingGroup {
   findings: Finding[]
 }
 
-/** The findings by kind, the most urgent first; only kinds that there are. */
+/** The findings by kind, in the order in which the kinds come first. */
 export function groupByKind(findings: readonly Finding[]): FindingGroup[] {
-  return FINDING_KINDS.map((kind) => ({
-    kind,
-    findings: findings.filter((finding) => finding.kind === kind),
-  })).filter((group) => group.findings.length > 0)
+  return [...Map.groupBy(findings, ({ kind }) => kind)].map(([kind, found]) => ({ kind, findings: found }))
 }
 
 /** How many keys there are of each class. */
