@@ -34,8 +34,11 @@ export interface KeyLedger {
   cleanUp(client: Client): Promise<CleanUp>
 }
 
-/** `before` are the ids that the account had before this run. */
-export function createKeyLedger(apiKey: string, before: ReadonlySet<string>): KeyLedger {
+/** The clocks of a server and its database may be this far apart, in milliseconds. */
+const CREATED_SLACK_MS = 60_000
+
+/** `before` are the ids that the account had before this run, which began at `since` (ms) by the server's clock. */
+export function createKeyLedger(apiKey: string, before: ReadonlySet<string>, since: number): KeyLedger {
   const attempts: Attempt[] = []
   const made = () =>
     attempts.flatMap(({ outcome }) => (outcome === null || outcome === 'none' ? [] : outcome))
@@ -53,7 +56,8 @@ export function createKeyLedger(apiKey: string, before: ReadonlySet<string>): Ke
       })
       const key = keyIn(answer, body.expiry)
       // A key that was there before is not ours, whatever the answer says.
-      if (key !== null && !before.has(key.id) && key.token !== apiKey) attempt.outcome = key
+      const isOld = key !== null && (before.has(key.id) || createdIn(answer) < since - CREATED_SLACK_MS)
+      if (key !== null && !isOld && key.token !== apiKey) attempt.outcome = key
       else if (answer.status >= 400 && answer.status < 500) attempt.outcome = 'none'
       return answer
     },
@@ -81,6 +85,11 @@ function keyIn({ status, json }: Answer, expiry: string): MadeKey | null {
     prefix: String(field(described, 'token_key') ?? '').slice(0, 15),
     expiry,
   }
+}
+
+/** When the key in an answer was created, in milliseconds since 1970; long ago if it does not say. */
+function createdIn({ json }: Answer): number {
+  return millisecondsOf(String(field(field(json, 'api_key'), 'created'))) ?? 0
 }
 
 /** Looks for the keys of unanswered create requests: each has an expiry that no other key has. */

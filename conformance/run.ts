@@ -19,7 +19,7 @@ export interface RunResult {
 /** What a run does to the account, said before it asks. */
 export const PLAN = [
   'This creates about five API keys in the account of SPHERESCOUT_API_KEY, each with an expiry in',
-  '10 minutes, revokes all of them, and sends about 60 requests in all. It reads the list of keys.',
+  '10 minutes, and revokes all of them, in about 40 requests (more if the list has many pages).',
   'No other key is changed. Ctrl-C stops it, and still revokes what it made.',
 ].join('\n')
 
@@ -41,9 +41,9 @@ export async function checkConformance(options: RunOptions): Promise<RunResult> 
     )
 
   const evidence = { ...noEvidence(client.answers), list }
-  const keys = createKeyLedger(apiKey, new Set(list.rows.map(({ id }) => id)))
   const serverTime = Date.parse(list.first.headers.date ?? '')
   const skew = Number.isNaN(serverTime) ? 0 : serverTime - list.first.receivedAt
+  const keys = createKeyLedger(apiKey, new Set(list.rows.map(({ id }) => id)), options.now() + skew)
   const expiry = (micros: string) =>
     `${new Date(options.now() + skew + LIFETIME_MS).toISOString().slice(0, 19)}.${micros}Z`
   const failure: unknown = await observe({ client, apiKey, keys, evidence, expiry }).then(
@@ -74,7 +74,7 @@ function exitCodeOf({ left, unknown }: CleanUp, ended: string | null): number {
 
 function describe({ verified, left, unknown }: CleanUp): string[] {
   if (left.length === 0 && unknown.length === 0)
-    return [`All ${verified.length} keys that were made are revoked (verified).`]
+    return [`All keys that were made (${verified.length}) are revoked (verified).`]
   const label = ({ id, prefix, expiry }: MadeKey) =>
     `  ${prefix.replace(/[^\w-]/g, '?')}... expires ${expiry}, id ${id.replace(/[^\x21-\x7e]/g, '?')}`
   return [

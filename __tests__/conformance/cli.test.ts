@@ -61,7 +61,7 @@ describe('npm run conformance', () => {
       const env = { ...key(emulator), GITHUB_STEP_SUMMARY }
       const { code, output } = await start(['--api-url', `${emulator.url}/`, '--yes'], env).done
       expect({ code, output }).toMatchObject({ code: 0 })
-      expect(output).toContain('All 4 keys that were made are revoked (verified).')
+      expect(output).toContain('All keys that were made (4) are revoked (verified).')
       expect(emulator.account.live()).toEqual([])
       expect(readFileSync(GITHUB_STEP_SUMMARY, 'utf8')).toMatch(/^### API conformance\n\n\| fact \| basis/)
       rmSync(folder, { recursive: true })
@@ -106,7 +106,7 @@ whereSignals('Ctrl-C', () => {
         const { code, output } = await done
         expect({ code, output }).toMatchObject({ code: 130 })
         expect(output).toContain('Stopped. Revoking the keys that were made.')
-        expect(output).toContain('All 2 keys that were made are revoked (verified).')
+        expect(output).toContain('All keys that were made (2) are revoked (verified).')
         expect(emulator.account.keys()).toHaveLength(2)
         expect(emulator.account.live()).toEqual([])
       }),

@@ -51,7 +51,7 @@ describe('against the emulator as it is', () => {
       'A limit on keys is answered with 403.',
     ])
     expect(result.exitCode).toBe(0)
-    expect(result.printed).toContain('All 4 keys that were made are revoked (verified).')
+    expect(result.printed).toContain('All keys that were made (4) are revoked (verified).')
     expect(result.emulator.account.live()).toEqual([])
   })
 
@@ -104,7 +104,7 @@ describe('the table says what each mode does:', () => {
     const result = await run(mode)
     expect(row(result, fact)).toEqual([holds, expect.stringMatching(observed)])
     expect(result.emulator.account.live()).toEqual([])
-    expect(result.printed).toMatch(/^All \d keys that were made are revoked \(verified\)\.$/m)
+    expect(result.printed).toMatch(/^All keys that were made \(\d\) are revoked \(verified\)\.$/m)
   })
 
   test('revocations that are granted and not done are told apart, and the keys that are left are named', async () => {
@@ -141,7 +141,13 @@ describe('a run that cannot go on', () => {
     const result = await run({}, [{ on: 'create', kind: 'cut-after' }])
     expect(result.emulator.account.keys()).toHaveLength(1)
     expect(result.emulator.account.live()).toEqual([])
-    expect(result.printed).toContain('All 1 keys that were made are revoked (verified).')
+    expect(result.printed).toContain('All keys that were made (1) are revoked (verified).')
+  })
+
+  test('finds and revokes a key whose creation time is missing', async () => {
+    const result = await run({}, [{ on: 'create', kind: 'replace', body: { api_key: { created: null } } }])
+    expect(result.emulator.account.keys()).toHaveLength(1)
+    expect(result.printed).toContain('All keys that were made (1) are revoked (verified).')
   })
 
   test('says which key to look for where a lost one cannot be told', async () => {
@@ -152,36 +158,40 @@ describe('a run that cannot go on', () => {
     expect(result.exitCode).toBe(1)
   })
 
-  test('never revokes a key that was there before, though create answers with it', async () => {
-    const clock = { now: Date.now() }
-    const emulator = await startEmulator({ now: () => clock.now })
-    const other = emulator.account.addKey({ expiry: null })
-    const described = {
-      id: other.id,
-      token_key: other.token_key,
-      created: '',
-      expiry: '2099-01-01T00:00:00Z',
-    }
-    emulator.fault({
-      on: 'create',
-      kind: 'replace',
-      body: { token: other.token, api_key: described },
-      times: 9,
-      acted: false,
-    })
-    const result = await checkConformance({
-      apiUrl: emulator.url,
-      apiKey: emulator.account.longLivedKey,
-      fetch: globalThis.fetch,
-      now: () => clock.now,
-      sleep: async (ms) => {
-        clock.now += ms
-      },
-      stop: new AbortController().signal,
-      print: () => {},
-    }).finally(() => emulator.close())
-    expect(emulator.account.touchedForeign()).toEqual([])
-    expect(emulator.requests.some(({ method }) => method === 'DELETE')).toBe(false)
-    expect(result.exitCode).toBe(1)
-  })
+  test.each(['listed', 'not listed'])(
+    'never revokes an older key that create answers with, %s at the start',
+    async (where) => {
+      const clock = { now: Date.now() }
+      const emulator = await startEmulator({ now: () => clock.now })
+      const other = emulator.account.addKey({ expiry: null })
+      const described = {
+        id: other.id,
+        token_key: other.token_key,
+        created: '2020-01-01T00:00:00Z',
+        expiry: '2099-01-01T00:00:00Z',
+      }
+      emulator.fault({
+        on: 'create',
+        kind: 'replace',
+        body: { token: other.token, api_key: described },
+        times: 9,
+        acted: false,
+      })
+      if (where === 'not listed') emulator.fault({ on: 'list', kind: 'replace', body: [] })
+      const result = await checkConformance({
+        apiUrl: emulator.url,
+        apiKey: emulator.account.longLivedKey,
+        fetch: globalThis.fetch,
+        now: () => clock.now,
+        sleep: async (ms) => {
+          clock.now += ms
+        },
+        stop: new AbortController().signal,
+        print: () => {},
+      }).finally(() => emulator.close())
+      expect(emulator.account.touchedForeign()).toEqual([])
+      expect(emulator.requests.some(({ method }) => method === 'DELETE')).toBe(false)
+      expect(result.exitCode).toBe(1)
+    },
+  )
 })
