@@ -100,6 +100,7 @@ describe('the summary', () => {
     const entries = Array.from({ length: 120 }, (_, i) => entry(String(i)))
     const summary = summaryOf(entries, findFindings(entries, [], LIMITS), [], LIMITS)
     expect(summary).toContain('20 more keys are not shown here.')
+    expect(summary.match(/^\| \*\*unexpected/gm)).toHaveLength(100)
     expect(summary).toContain('### SphereScout keys: 120 to look at')
   })
 })
