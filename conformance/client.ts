@@ -1,3 +1,5 @@
+import { parseJson } from '../src/api/parse-response.ts'
+
 /** One request to the API; `path` begins below its base URL. */
 export interface Question {
   method?: 'GET' | 'POST' | 'DELETE'
@@ -120,7 +122,7 @@ async function exchange(question: Question, { apiUrl, fetch, now }: ClientOption
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseJson(text)
   } catch {
     return undefined
   }

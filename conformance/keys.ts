@@ -1,5 +1,5 @@
 import { type Answer, type Client, field, KEYS_PATH, Stopped } from './client.ts'
-import { millisecondsOf, readRows } from './read.ts'
+import { gridOf, millisecondsOf, type Row, readRows } from './read.ts'
 
 /** A key that this run created. */
 export interface MadeKey {
@@ -15,6 +15,8 @@ interface Attempt {
   expiry: string
   /** Null until there is an answer that names the key, or says that none was made. */
   outcome: MadeKey | 'none' | null
+  /** A key that the answer named, and that may be someone else's. */
+  doubtful: MadeKey | null
 }
 
 /** What became of the keys that were made. */
@@ -23,6 +25,8 @@ export interface CleanUp {
   left: MadeKey[]
   /** Expiries of create requests of which it is not known whether they made a key. */
   unknown: string[]
+  /** Keys that responses named, but that may be someone else's. */
+  doubtful: MadeKey[]
 }
 
 /** The keys that were made, and those that were there before, which are never touched. */
@@ -30,6 +34,8 @@ export interface KeyLedger {
   /** Creates a key, and notes it before and after. */
   create(client: Client, body: { expiry: string; [field: string]: string }): Promise<Answer>
   made(): MadeKey[]
+  /** The API granted the revocation of this key. */
+  granted(id: string): void
   /** Revokes every key that was made, and checks each. */
   cleanUp(client: Client): Promise<CleanUp>
 }
@@ -40,13 +46,19 @@ const CREATED_SLACK_MS = 60_000
 /** `before` are the ids that the account had before this run, which began at `since` (ms) by the server's clock. */
 export function createKeyLedger(apiKey: string, before: ReadonlySet<string>, since: number): KeyLedger {
   const attempts: Attempt[] = []
-  const made = () =>
-    attempts.flatMap(({ outcome }) => (outcome === null || outcome === 'none' ? [] : outcome))
+  /** Keys that no response named. */
+  const found: MadeKey[] = []
+  const made = () => [
+    ...attempts.flatMap(({ outcome }) => (outcome === null || outcome === 'none' ? [] : outcome)),
+    ...found,
+  ]
 
+  const granted = new Set<string>()
   return {
     made,
+    granted: (id) => void granted.add(id),
     async create(client, body) {
-      const attempt: Attempt = { expiry: body.expiry, outcome: null }
+      const attempt: Attempt = { expiry: body.expiry, outcome: null, doubtful: null }
       attempts.push(attempt)
       const question = { method: 'POST', path: KEYS_PATH, credential: apiKey, body } as const
       const answer = await client.ask(question).catch((error: unknown) => {
@@ -55,20 +67,37 @@ export function createKeyLedger(apiKey: string, before: ReadonlySet<string>, sin
         throw error
       })
       const key = keyIn(answer, body.expiry)
-      // A key that was there before is not ours, whatever the answer says.
-      const isOld = key !== null && (before.has(key.id) || createdIn(answer) < since - CREATED_SLACK_MS)
-      if (key !== null && !isOld && key.token !== apiKey) attempt.outcome = key
+      // A key that was there before, or that someone else asked for, is not ours, whatever the answer says.
+      const isOurs =
+        key !== null &&
+        !before.has(key.id) &&
+        key.token !== apiKey &&
+        isFreshSince(since, answer, body.expiry)
+      if (key !== null && isOurs) attempt.outcome = key
+      else if (key !== null) attempt.doubtful = key
       else if (answer.status >= 400 && answer.status < 500) attempt.outcome = 'none'
       return answer
     },
     async cleanUp(client) {
-      await findLost(attempts, before, made(), (path) => client.ask({ path, credential: apiKey }))
+      const { rows } = await readRows((path) => client.ask({ path, credential: apiKey }))
+      const ids = new Set([...before, ...made().map(({ id }) => id)])
+      found.push(
+        ...findLost(
+          attempts,
+          rows.filter(({ id }) => !ids.has(id)),
+        ),
+      )
       const results: { key: MadeKey; isRevoked: boolean }[] = []
-      for (const key of made()) results.push({ key, isRevoked: await revoke(key, apiKey, client) })
+      for (const key of made())
+        results.push({
+          key,
+          isRevoked: await revoke(key, { apiKey, client, isGranted: granted.has(key.id) }),
+        })
       return {
         verified: results.filter(({ isRevoked }) => isRevoked).map(({ key }) => key),
         left: results.filter(({ isRevoked }) => !isRevoked).map(({ key }) => key),
         unknown: attempts.filter(({ outcome }) => outcome === null).map(({ expiry }) => expiry),
+        doubtful: attempts.flatMap(({ outcome, doubtful }) => (outcome === null && doubtful ? doubtful : [])),
       }
     },
   }
@@ -87,38 +116,50 @@ function keyIn({ status, json }: Answer, expiry: string): MadeKey | null {
   }
 }
 
-/** When the key in an answer was created, in milliseconds since 1970; long ago if it does not say. */
-function createdIn({ json }: Answer): number {
-  return millisecondsOf(String(field(field(json, 'api_key'), 'created'))) ?? 0
-}
-
-/** Looks for the keys of unanswered create requests: each has an expiry that no other key has. */
-async function findLost(
-  attempts: Attempt[],
-  before: ReadonlySet<string>,
-  known: MadeKey[],
-  read: (path: string) => Promise<Answer>,
-): Promise<void> {
-  if (attempts.every(({ outcome }) => outcome !== null)) return
-  const { rows } = await readRows(read)
-  const ids = new Set(known.map(({ id }) => id))
-  const others = rows.filter(({ id }) => !before.has(id) && !ids.has(id))
-  for (const attempt of attempts.filter(({ outcome }) => outcome === null)) {
-    const fits = others.filter(({ expiry }) => millisecondsOf(expiry) === millisecondsOf(attempt.expiry))
-    const [only] = fits
-    if (only && fits.length === 1)
-      attempt.outcome = { id: only.id, token: null, prefix: only.prefix, expiry: attempt.expiry }
+/** Whether the key in an answer was created since this run began, with the expiry asked for, rounded or left out. */
+function isFreshSince(since: number, { json }: Answer, asked: string): boolean {
+  const textOf = (name: string) => {
+    const value = field(field(json, 'api_key'), name)
+    return value === null || value === undefined ? null : String(value)
   }
+  const expiry = textOf('expiry')
+  const isAsked = expiry === null || gridOf([[asked, expiry]]) !== null
+  return isAsked && (millisecondsOf(textOf('created')) ?? 0) >= since - CREATED_SLACK_MS
 }
 
-/** Revokes one key; true if the list no longer has it, and the API refuses it. */
-async function revoke({ id, token }: MadeKey, apiKey: string, client: Client): Promise<boolean> {
+/**
+ * Keys among `others` that no response named: those of unanswered requests, and of requests that something carried out
+ * twice. Each has the exact expiry of an attempt, with a fraction that no other run asks for in the same second.
+ */
+function findLost(attempts: Attempt[], others: Row[]): MadeKey[] {
+  return others.flatMap(({ id, prefix, expiry }) => {
+    const at = millisecondsOf(expiry)
+    const attempt = attempts.find(
+      (one) => at !== null && at % 1000 !== 0 && millisecondsOf(one.expiry) === at,
+    )
+    if (!attempt) return []
+    attempt.outcome ??= 'none'
+    return { id, token: null, prefix, expiry: attempt.expiry }
+  })
+}
+
+interface Revocation {
+  apiKey: string
+  client: Client
+  /** Whether the API has already granted it. */
+  isGranted: boolean
+}
+
+/** Revokes one key; true if the API granted it or no longer lists the key, and refuses the key. */
+async function revoke({ id, token }: MadeKey, { apiKey, client, isGranted }: Revocation): Promise<boolean> {
   const path = `${KEYS_PATH}/${encodeURIComponent(id)}`
-  const answer = await client.ask({ method: 'DELETE', path, credential: apiKey })
-  if (answer.status !== 204 && token !== null) await client.ask({ method: 'DELETE', path, credential: token })
+  let granted = isGranted
+  for (const credential of granted ? [] : [apiKey, token])
+    if (credential !== null && !granted)
+      granted = (await client.ask({ method: 'DELETE', path, credential })).status === 204
   const list = await readRows((page) => client.ask({ path: page, credential: apiKey }))
-  if (!list.isComplete || list.rows.some((row) => row.id === id)) return false
-  if (token === null) return true
+  const isGone = list.isComplete && !list.rows.some((row) => row.id === id)
+  if (token === null) return isGone
   const probe = await client.poll({ path: KEYS_PATH, credential: token }, ({ status }) => status === 401)
-  return probe.status === 401
+  return probe.status === 401 && (isGone || granted)
 }

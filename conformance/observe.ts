@@ -58,8 +58,8 @@ export function noEvidence(answers: Answer[]): Evidence {
   }
 }
 
-/** How long the keys of a run live, in milliseconds. */
-export const LIFETIME_MS = 10 * 60_000
+/** How long the keys of a run live at least, in milliseconds; none lives for 10 minutes. */
+export const LIFETIME_MS = 9 * 60_000
 const PROBES = 10
 
 interface Run {
@@ -67,8 +67,8 @@ interface Run {
   apiKey: string
   keys: KeyLedger
   evidence: Evidence
-  /** An expiry in ten minutes by the server's clock, with these microseconds. */
-  expiry(micros: string): string
+  /** An expiry in nine minutes by the server's clock, and so many seconds, with these microseconds. */
+  expiry(micros: string, plusSeconds?: number): string
 }
 
 /**
@@ -95,8 +95,13 @@ async function observeReading({ client, apiKey, evidence }: Run): Promise<void> 
 /** Three keys with fractions that tell the grids apart. Null if there is no point in going on. */
 async function observeCreating(run: Run): Promise<MadeKey | null> {
   const { evidence } = run
-  for (const micros of ['125457', '501803', '987651']) {
-    let created = await create(run, run.expiry(micros))
+  // Not all in the same second or minute, so that a server that rounds to these shows it.
+  for (const [micros, plus] of [
+    ['125457', 0],
+    ['501803', 17],
+    ['987651', 37],
+  ] as const) {
+    let created = await create(run, run.expiry(micros, plus))
     if (created.answer.status === 400 && !evidence.fractionsRefused) {
       evidence.fractionsRefused = true
       created = await create(run, run.expiry('000000').replace('.000000', ''))
@@ -117,7 +122,12 @@ async function create({ client, keys }: Run, asked: string, more = {}): Promise<
   const answer = await keys.create(client, { expiry: asked, ...more })
   const key = keys.made()[count] ?? null
   const answered = field(field(answer.json, 'api_key'), 'expiry')
-  return { asked, answered: typeof answered === 'string' ? answered : null, answer, key }
+  return {
+    asked,
+    answered: answered === null || answered === undefined ? null : String(answered),
+    answer,
+    key,
+  }
 }
 
 /** Why no further key should be made, or null. */
@@ -137,6 +147,7 @@ async function observeNewKey(first: MadeKey, { client, apiKey, evidence }: Run):
   if (accepted.status === 200) evidence.acceptedAfterMs = accepted.receivedAt - madeAt
   for (let attempt = 1; attempt <= 10 && evidence.listed === null; attempt++) {
     const list = await readRows((page) => client.ask({ path: page, credential: apiKey }))
+    if (!list.isComplete) evidence.list = list
     const row = list.rows.find(({ id }) => id === first.id)
     if (row) evidence.listed = { row, afterMs: list.first.receivedAt - madeAt }
   }
@@ -150,7 +161,7 @@ async function observeOddRequests(run: Run): Promise<void> {
   evidence.pastExpiry = await keys.create(client, { expiry: past.toISOString().replace('.000Z', 'Z') })
 }
 
-async function observeRevoking(first: MadeKey, { client, apiKey, evidence }: Run): Promise<void> {
+async function observeRevoking(first: MadeKey, { client, apiKey, keys, evidence }: Run): Promise<void> {
   const path = `${KEYS_PATH}/${encodeURIComponent(first.id)}`
   const credential = first.token ?? ''
   evidence.selfRevocation = await client.ask({ method: 'DELETE', path, credential })
@@ -158,6 +169,7 @@ async function observeRevoking(first: MadeKey, { client, apiKey, evidence }: Run
   const revocation = granted
     ? evidence.selfRevocation
     : await client.ask({ method: 'DELETE', path, credential: apiKey })
+  if (revocation.status === 204) keys.granted(first.id)
   const statuses: number[] = []
   let firstAfterMs: number | null = null
   for (let probe = 0; probe < PROBES; probe++) {

@@ -1,3 +1,4 @@
+import { parseTime } from '../src/util/instant.ts'
 import { type Answer, field, KEYS_PATH } from './client.ts'
 
 /** A row of the list, as text. */
@@ -20,13 +21,14 @@ export interface RowReading {
 
 const MAX_PAGES = 200
 
-/** Reads the whole list; only the query of the next page is followed, so that the key goes nowhere else. */
+/** Reads the whole list; of the next page only what follows the path is used, so that the key goes nowhere else. */
 export async function readRows(read: (path: string) => Promise<Answer>): Promise<RowReading> {
   const rows: Row[] = []
   let first: Answer | null = null
-  let query = ''
+  const visited = new Set<string>()
+  let tail = ''
   for (let pages = 1; ; pages++) {
-    const answer = await read(`${KEYS_PATH}${query}`)
+    const answer = await read(`${KEYS_PATH}${tail}`)
     first ??= answer
     const isArray = Array.isArray(answer.json)
     const page = isArray ? answer.json : field(answer.json, 'results')
@@ -34,14 +36,20 @@ export async function readRows(read: (path: string) => Promise<Answer>): Promise
       return { rows, form: 'other', pages, isComplete: false, first }
     rows.push(...page.map(readRow))
     const next = field(answer.json, 'next')
-    if (typeof next !== 'string' || next === '' || pages === MAX_PAGES) {
+    visited.add(tail)
+    tail = typeof next === 'string' && next !== '' ? tailOf(next) : ''
+    if (visited.has(tail) || pages === MAX_PAGES) {
       const count = field(answer.json, 'count') ?? rows.length
-      const isComplete =
-        pages < MAX_PAGES && count === rows.length && !/rel="?next/.test(answer.headers.link ?? '')
+      const isComplete = tail === '' && count === rows.length && !/rel="?next/.test(answer.headers.link ?? '')
       return { rows, form: isArray ? 'array' : 'pages', pages, isComplete, first }
     }
-    query = new URL(next, 'https://any.example').search
   }
+}
+
+/** What follows the path of the list in the address of a page. */
+function tailOf(next: string): string {
+  const { pathname, search } = new URL(next, `https://any.example${KEYS_PATH}`)
+  return (pathname.split(KEYS_PATH)[1] ?? '') + search
 }
 
 function readRow(value: unknown): Row {
@@ -54,11 +62,10 @@ function readRow(value: unknown): Row {
   }
 }
 
-/** The instant that an ISO 8601 text names, in microseconds since 1970, or null. */
+/** The instant that a text names as the actions read it, in microseconds since 1970, or null. */
 export function microsecondsOf(text: string | null): number | null {
-  const [, fraction = ''] = /[.,](\d+)/.exec(text ?? '') ?? []
-  const second = Date.parse((text ?? '').replace(/[.,]\d+/, ''))
-  return Number.isNaN(second) ? null : second * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6))
+  const time = parseTime(text)
+  return time.kind === 'instant' ? Math.round(time.at * 1000) : null
 }
 
 /** The same in whole milliseconds. */

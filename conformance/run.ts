@@ -18,7 +18,7 @@ export interface RunResult {
 
 /** What a run does to the account, said before it asks. */
 export const PLAN = [
-  'This creates about five API keys in the account of SPHERESCOUT_API_KEY, each with an expiry in',
+  'This creates about five API keys in the account of SPHERESCOUT_API_KEY, each expiring within',
   '10 minutes, and revokes all of them, in about 40 requests (more if the list has many pages).',
   'No other key is changed. Ctrl-C stops it, and still revokes what it made.',
 ].join('\n')
@@ -44,8 +44,8 @@ export async function checkConformance(options: RunOptions): Promise<RunResult> 
   const serverTime = Date.parse(list.first.headers.date ?? '')
   const skew = Number.isNaN(serverTime) ? 0 : serverTime - list.first.receivedAt
   const keys = createKeyLedger(apiKey, new Set(list.rows.map(({ id }) => id)), options.now() + skew)
-  const expiry = (micros: string) =>
-    `${new Date(options.now() + skew + LIFETIME_MS).toISOString().slice(0, 19)}.${micros}Z`
+  const expiry = (micros: string, plusSeconds = 0) =>
+    `${new Date(options.now() + skew + LIFETIME_MS + plusSeconds * 1000).toISOString().slice(0, 19)}.${micros}Z`
   const failure: unknown = await observe({ client, apiKey, keys, evidence, expiry }).then(
     () => null,
     (error: unknown) => error,
@@ -72,7 +72,7 @@ function exitCodeOf({ left, unknown }: CleanUp, ended: string | null): number {
   return left.length + unknown.length > 0 || ended !== null ? 1 : 0
 }
 
-function describe({ verified, left, unknown }: CleanUp): string[] {
+function describe({ verified, left, unknown, doubtful }: CleanUp): string[] {
   if (left.length === 0 && unknown.length === 0)
     return [`All keys that were made (${verified.length}) are revoked (verified).`]
   const label = ({ id, prefix, expiry }: MadeKey) =>
@@ -81,6 +81,9 @@ function describe({ verified, left, unknown }: CleanUp): string[] {
     `${verified.length} of the keys that were made are revoked (verified).`,
     ...(left.length > 0
       ? ['Could not confirm that these are revoked; check Dashboard > Plans > API Keys:', ...left.map(label)]
+      : []),
+    ...(doubtful.length > 0
+      ? ['Not revoked, because they may be keys of others:', ...doubtful.map(label)]
       : []),
     ...unknown.map(
       (expiry) => `A create request got no usable answer; look for a key that expires at ${expiry}.`,

@@ -1,21 +1,30 @@
 // The SphereScout key API on this machine, to try the action against: npm run emulator -- [--port N] [--tls]
-// [--throttle N]
+// [--throttle N] [--mode NAME]... [--modes]
 import { parseArgs } from 'node:util'
 import { makeCertificates } from '../__tests__/support/certificates.ts'
 import { startEmulator } from '../__tests__/support/emulator.ts'
+import { EMULATOR_MODES, optionsOfModes } from '../__tests__/support/emulator-modes.ts'
 
 const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '0' },
     tls: { type: 'boolean', default: false },
     throttle: { type: 'string' },
+    mode: { type: 'string', multiple: true, default: [] },
+    modes: { type: 'boolean', default: false },
   },
 })
+if (values.modes) {
+  for (const [name, { behavior }] of Object.entries(EMULATOR_MODES))
+    console.log(`${name.padEnd(20)} ${behavior}`)
+  process.exit()
+}
 
 const certificates = values.tls ? await makeCertificates(['127.0.0.1', 'localhost']) : null
 const emulator = await startEmulator({
   port: Number(values.port),
   control: true,
+  ...optionsOfModes(values.mode),
   ...(certificates ? { tls: certificates } : {}),
   ...(values.throttle ? { throttle: { requests: Number(values.throttle), windowMs: 60_000 } } : {}),
 })

@@ -7,20 +7,11 @@ import { isBuiltin } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { nodeResolve } from '@rollup/plugin-node-resolve'
-import { type ModuleInfo, type OutputChunk, type Plugin, rollup } from 'rollup'
+import { type ModuleInfo, type OutputChunk, rollup } from 'rollup'
 import { BUNDLED_PACKAGES, BUNDLES, type Bundle } from './bundles.ts'
 
 const outDir = resolve(process.argv[2] ?? fileURLToPath(new URL('../dist', import.meta.url)))
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
-
-/** What Rollup says of the packages as they are published: compiled for `this`, with modules that import each other. */
-const EXPECTED_WARNINGS = ['THIS_IS_UNDEFINED', 'CIRCULAR_DEPENDENCY']
-
-/** Loads Node's `crypto` when it is used, even if a package imports it. */
-const lazyCrypto: Plugin = {
-  name: 'lazy-crypto',
-  resolveId: (id) => (id === 'crypto' ? resolve('build/util/lazy-crypto.js') : null),
-}
 
 rmSync('build', { recursive: true, force: true })
 rmSync(outDir, { recursive: true, force: true })
@@ -42,13 +33,13 @@ async function bundleCode({ entries, shared }: Bundle): Promise<OutputChunk[]> {
   const entryFiles = Object.values(input)
   const bundle = await rollup({
     input,
-    plugins: [lazyCrypto, nodeResolve({ resolveOnly: BUNDLED_PACKAGES })],
+    plugins: [nodeResolve({ resolveOnly: BUNDLED_PACKAGES })],
     // Other packages are imported only by code that is not used. They are not read; `writeChunk` checks that none is left.
-    external: (id) => id !== 'crypto' && !/^[./]/.test(id) && !BUNDLED_PACKAGES.includes(id),
-    // Importing a module of the toolkit does nothing in itself, though its packages do not declare this.
+    external: (id) => !/^[./]/.test(id) && !BUNDLED_PACKAGES.includes(id),
+    // Importing a module does nothing in itself; only the entries have side effects.
     treeshake: { moduleSideEffects: (id) => entryFiles.includes(id), propertyReadSideEffects: false },
-    onLog: (level, { code = '', message }) => {
-      if (level === 'warn' && !EXPECTED_WARNINGS.includes(code)) throw new Error(message)
+    onLog: (level, { message }) => {
+      if (level === 'warn') throw new Error(message)
     },
   })
   const { output } = await bundle.generate({

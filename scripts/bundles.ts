@@ -41,7 +41,7 @@ export const BUNDLES = {
 } satisfies Record<string, Bundle>
 
 /** The packages whose used parts go into the bundles. Of the others, nothing does: the build fails if one is needed. */
-export const BUNDLED_PACKAGES = ['@actions/core', '@actions/github']
+export const BUNDLED_PACKAGES: string[] = []
 
 /** The folders of `dist` that hold the files of `bundle`. */
 export function foldersOf({ entries, shared }: Bundle): string[] {

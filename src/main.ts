@@ -1,8 +1,9 @@
 // Wires the real runner, network, clock and signals into the main step.
-import { createKeyApi } from './api/key-api.ts'
+import { createCaller } from './api/call.ts'
+import { createIssuingApi } from './api/issuing-api.ts'
 import { createHttpClient } from './http/http-client.ts'
 import { logRequests } from './http/log-requests.ts'
-import { networkSettings } from './http/network-settings.ts'
+import { networkSettings, proxyLogins } from './http/network-settings.ts'
 import { proxyFor } from './http/proxy-for-url.ts'
 import { issueKey } from './protocol/issue-key.ts'
 import { CANCEL, createCancellation } from './retry/cancellation.ts'
@@ -11,7 +12,7 @@ import { readInputs } from './runner/inputs.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from './runner/masking.ts'
 import { explainMissingSecrets, readRunContext } from './runner/missing-secrets.ts'
 import { debugLog, failStep, getInput, runner } from './runner/runner.ts'
-import { bootedAt, certificateDigest, systemClock } from './util/system.ts'
+import { bootedAt, systemClock } from './util/system.ts'
 import { userAgent } from './util/user-agent.ts'
 
 const cancellation = createCancellation(systemClock.now)
@@ -22,6 +23,8 @@ cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exi
 async function run(): Promise<void> {
   try {
     for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
+    for (const login of proxyLogins(process.env))
+      for (const form of maskedForms(login)) runner.setSecret(form)
     const inputs = readInputs(getInput, () => explainMissingSecrets(readRunContext(process.env)))
     requireCommandFiles(process.env, [
       'GITHUB_STATE',
@@ -32,14 +35,14 @@ async function run(): Promise<void> {
     const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
     const send = logRequests(createHttpClient(proxy), debugLog(), systemClock.now)
     await issueKey(inputs, {
-      api: createKeyApi(send, inputs.apiUrl, agent, systemClock.now),
+      api: createIssuingApi(createCaller(send, agent, systemClock.now), inputs.apiUrl),
       clock: systemClock,
       random: Math.random,
       runner,
       cancellation,
       userAgent: agent,
       proxy,
-      settings: networkSettings(process.env, certificateDigest),
+      settings: networkSettings(process.env),
       bootedAt,
     })
   } catch (error) {

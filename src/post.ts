@@ -7,7 +7,7 @@ import { parseState } from './protocol/parse-state.ts'
 import { revokeKeys } from './protocol/revoke-keys.ts'
 import { STATE_NAME } from './protocol/saved-state.ts'
 import { debugLog, failStep, getInput, getState, runner } from './runner/runner.ts'
-import { bootedAt, certificateDigest, systemClock } from './util/system.ts'
+import { bootedAt, systemClock } from './util/system.ts'
 
 // Nothing is more urgent than the revocation: only the runner's kill stops it, a signal does not.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
@@ -25,7 +25,7 @@ async function run(): Promise<void> {
           userAgent,
           systemClock.now,
         ),
-      settings: networkSettings(process.env, certificateDigest),
+      settings: networkSettings(process.env),
       bootedAt,
       verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
       policyWithoutRecord: () => (/^fail$/i.test(getInput('on-revoke-failure')) ? 'fail' : 'warn'),

@@ -5,9 +5,8 @@ import { parse } from 'yaml'
 import { FINDING_KINDS } from '../../src/audit/findings.ts'
 import { readAuditInputs } from '../../src/audit/inputs.ts'
 
-const FACTS = { explainEmptyKey: () => null, repositoryId: '42' }
-const read = (inputs: Record<string, string> = {}, facts = FACTS) =>
-  readAuditInputs((name) => ({ 'api-key': 'the-api-key', ...inputs })[name] ?? '', facts)
+const read = (inputs: Record<string, string> = {}, repositoryId = '42') =>
+  readAuditInputs((name) => ({ 'api-key': 'the-api-key', ...inputs })[name] ?? '', repositoryId)
 const refusal = (inputs: Record<string, string>): string => {
   try {
     read(inputs)
@@ -92,7 +91,7 @@ describe('known', () => {
 
 describe('rotated-secrets', () => {
   const rotations = (value: string, repositoryId = '42') =>
-    read({ 'rotated-secrets': value }, { ...FACTS, repositoryId }).rotations
+    read({ 'rotated-secrets': value }, repositoryId).rotations
 
   test('takes a secret a line, with repository or organization, and environment', () => {
     const lines = [

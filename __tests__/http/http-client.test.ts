@@ -1,163 +1,444 @@
-import { createServer, type RequestListener } from 'node:http'
-import { type AddressInfo, createServer as createRawServer } from 'node:net'
-import { describe, expect, test } from '@jest/globals'
-import { createHttpClient, HttpError, type HttpRequest } from '../../src/http/http-client.ts'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import { type AddressInfo, createServer as createRawServer, Socket, type Server as TcpServer } from 'node:net'
+import { afterEach, describe, expect, jest, test } from '@jest/globals'
+import {
+  createHttpClient,
+  HttpError,
+  type HttpErrorKind,
+  type HttpRequest,
+} from '../../src/http/http-client.ts'
+import { makeCertificates } from '../support/certificates.ts'
 
-/** What one request to a server that behaves like `listener` comes to. */
-async function ask(listener: RequestListener, more: Partial<HttpRequest> = {}, times = 1) {
-  const server = createServer(listener)
-  let connections = 0
-  server.on('connection', () => {
-    connections += 1
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  const send = createHttpClient('')
-  const url = new URL(`http://127.0.0.1:${port}/path?a=b`)
-  const startedAt = Date.now()
-  try {
-    let outcome: unknown
-    for (let time = 0; time < times; time++) {
-      outcome = await send({ method: 'GET', url, headers: { 'X-Test': '1' }, timeout: 5_000, ...more }).catch(
-        (error) => error,
-      )
-    }
-    return { outcome, connections, took: Date.now() - startedAt }
-  } finally {
-    server.closeAllConnections()
-    await new Promise((resolve) => server.close(resolve))
-  }
-}
+const closing: (() => void)[] = []
 
-const failure = (fault: string, mayHaveActed: boolean) => expect.objectContaining({ fault, mayHaveActed })
-
-test('a TLS handshake that is broken off, as by a server that restarts, may do better next time', async () => {
-  const INTERNAL_ERROR = Buffer.from([0x15, 3, 3, 0, 2, 2, 80])
-  const server = createRawServer((socket) => socket.once('data', () => socket.end(INTERNAL_ERROR)))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  const request = {
-    method: 'GET',
-    url: new URL(`https://127.0.0.1:${port}`),
-    headers: {},
-    timeout: 5_000,
-  } as const
-  const failed = createHttpClient('')(request)
-  await expect(failed).rejects.toMatchObject({
-    fault: 'refused',
-    mayHaveActed: false,
-    message: 'the TLS handshake failed (EPROTO)',
-  })
-  await new Promise((resolve) => server.close(resolve))
+afterEach(() => {
+  jest.useRealTimers()
+  jest.restoreAllMocks()
+  for (const close of closing.splice(0)) close()
 })
 
+/** Listens on loopback until the test is over; returns the port. */
+async function listen(server: TcpServer | Server): Promise<number> {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.on('error', () => socket.destroy())
+  })
+  closing.push(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return (server.address() as AddressInfo).port
+}
+
+/** A server that sends `bytes` whatever it is asked. */
+const startRawServer = (bytes: string | Buffer) =>
+  listen(createRawServer((socket) => void socket.once('data', () => socket.write(bytes))))
+
+type Outcome = Awaited<ReturnType<ReturnType<typeof createHttpClient>>> | HttpError
+
+const send = (
+  url: string,
+  more: Partial<HttpRequest> = {},
+  client = createHttpClient(''),
+): Promise<Outcome> =>
+  client({ method: 'GET', url: new URL(url), headers: { 'X-Test': '1' }, timeout: 5_000, ...more }).catch(
+    (error) => error,
+  )
+
+/** What one request to a server that behaves like `listener` results in. */
+async function ask(listener: RequestListener, more: Partial<HttpRequest> = {}): Promise<Outcome> {
+  const port = await listen(createServer(listener))
+  return send(`http://127.0.0.1:${port}/path?a=b`, more)
+}
+
+const failure = (kind: HttpErrorKind, mayHaveActed: boolean, message: string | RegExp, retryable = true) =>
+  expect.objectContaining({
+    kind,
+    mayHaveActed,
+    retryable,
+    message: typeof message === 'string' ? message : expect.stringMatching(message),
+  })
+
+/** Has every host name resolve as `found` says: to addresses, or to an error with a code. */
+function resolveAs(found: string[] | string): void {
+  const dns = process.getBuiltinModule('node:dns')
+  const lookup = (_: string, options: { all?: boolean }, done: (...results: unknown[]) => void) => {
+    if (typeof found === 'string') return done(Object.assign(new Error(found), { code: found }))
+    const addresses = found.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }))
+    return options.all ? done(null, addresses) : done(null, addresses[0]?.address, addresses[0]?.family)
+  }
+  jest.spyOn(dns, 'lookup').mockImplementation(lookup as never)
+}
+
 describe('one request', () => {
-  test('brings the whole answer, with header names in lower case', async () => {
-    const { outcome } = await ask(
+  test('returns status, headers with names in lower case, and body', async () => {
+    const outcome = await ask(
       (request, response) => {
         let body = ''
         request.on('data', (chunk) => (body += chunk))
-        request.on('end', () =>
-          response
-            .writeHead(201, {
-              'X-Seen': [
-                request.method,
-                request.url,
-                ...['x-test', 'content-length'].map((name) => request.headers[name]),
-              ].join(' '),
-            })
-            .end(`«${body}»`),
-        )
+        request.on('end', () => {
+          const { method, url, headers } = request
+          response.writeHead(201, {
+            'X-Seen': [method, url, headers['x-test'], headers['content-length']].join(' '),
+          })
+          response.end(`[${body}]`)
+        })
       },
       { method: 'POST', body: 'é' },
     )
     expect(outcome).toEqual({
       status: 201,
       headers: expect.objectContaining({ 'x-seen': 'POST /path?a=b 1 2' }),
-      body: '«é»',
+      body: '[é]',
+    })
+  })
+
+  test('asks for a body without any content coding', async () => {
+    const outcome = await ask((request, response) => response.end(request.headers['accept-encoding']))
+    expect(outcome).toMatchObject({ body: 'identity' })
+  })
+
+  test('returns the body without its byte order mark', async () => {
+    expect(await ask((_, response) => response.end('\ufeff{"a":"\ufeff"}'))).toMatchObject({
+      body: '{"a":"\ufeff"}',
     })
   })
 
   test('does not follow a redirect', async () => {
     let asked = 0
-    const { outcome } = await ask((_, response) => {
+    const outcome = await ask((_, response) => {
       asked += 1
       response.writeHead(301, { Location: '/elsewhere' }).end()
     })
     expect(outcome).toMatchObject({ status: 301 })
     expect(asked).toBe(1)
   })
-
-  test('shares one connection with the next', async () => {
-    expect((await ask((_, response) => response.end('x'), {}, 3)).connections).toBe(1)
-  })
 })
 
-describe('a request that comes to nothing', () => {
-  test('cut before the answer', async () => {
-    const { outcome } = await ask((_, response) => response.destroy())
-    expect(outcome).toBeInstanceOf(HttpError)
-    expect(outcome).toEqual(failure('cut', true))
-  })
+describe('a body in a content coding that was not asked for', () => {
+  const coded =
+    (status: number, coding: string, body = 'compressed'): RequestListener =>
+    (_, response) =>
+      response.writeHead(status, { 'Content-Encoding': coding }).end(body)
 
-  test('cut in the middle of the answer', async () => {
-    const { outcome } = await ask((_, response) => {
-      response.writeHead(200, { 'Content-Length': '100' })
-      response.write('half', () => response.destroy())
-    })
-    expect(outcome).toEqual(failure('cut', true))
-  })
+  test.each(['gzip', 'br', 'gzip, identity'])(
+    'fails a 2xx response for good, and is named: %s',
+    async (coding) => {
+      expect(await ask(coded(201, coding))).toEqual(
+        failure('protocol', true, `answered 201 in ${coding}, which was not asked for`, false),
+      )
+    },
+  )
 
-  test('answered with more than 1 MiB', async () => {
-    const mebibyte = 'x'.repeat(1024 * 1024)
-    expect((await ask((_, response) => response.end(mebibyte))).outcome).toMatchObject({ status: 200 })
-    expect((await ask((_, response) => response.end(`${mebibyte}x`))).outcome).toEqual(
-      failure('too-large', true),
+  test('is named without what could be a workflow command, and cut to length', async () => {
+    expect(await ask(coded(200, `##[x]::gzip${'z'.repeat(99)}`))).toEqual(
+      failure('protocol', true, `answered 200 in xgzip${'z'.repeat(35)}, which was not asked for`, false),
     )
   })
 
-  test('not answered in time', async () => {
-    const { outcome, took } = await ask(() => {}, { timeout: 100 })
-    expect(outcome).toEqual(failure('timeout', true))
-    expect(took).toBeGreaterThanOrEqual(95)
-    expect(took).toBeLessThan(2_000)
+  test.each([401, 429, 503])('does not hide a status of %i', async (status) => {
+    expect(await ask(coded(status, 'gzip'))).toMatchObject({ status, body: '' })
   })
 
-  test('not answered in full in time', async () => {
-    const { outcome } = await ask((_, response) => void response.writeHead(200).write('half'), {
-      timeout: 100,
+  test('does not matter where there is no body', async () => {
+    expect(await ask(coded(204, 'gzip', ''))).toMatchObject({ status: 204, body: '' })
+    expect(await ask(coded(200, 'gzip', ''))).toMatchObject({ status: 200, body: '' })
+  })
+
+  test('is none if it is called identity', async () => {
+    expect(await ask(coded(200, 'Identity'))).toMatchObject({ body: 'compressed' })
+  })
+})
+
+describe('connections', () => {
+  /** How many connections a client opens for requests with these methods, one after the other. */
+  async function connectionsFor(...methods: HttpRequest['method'][]): Promise<number> {
+    let connections = 0
+    const server = createServer((_, response) => response.end('x'))
+    server.on('connection', () => {
+      connections += 1
     })
-    expect(outcome).toEqual(failure('timeout', true))
+    const port = await listen(server)
+    const client = createHttpClient('')
+    for (const method of methods) await send(`http://127.0.0.1:${port}/`, { method }, client)
+    return connections
+  }
+
+  test('are reused by every request but a POST', async () => {
+    expect(await connectionsFor('GET', 'DELETE', 'GET')).toBe(1)
+    expect(await connectionsFor('POST', 'GET', 'DELETE')).toBe(1)
+    expect(await connectionsFor('GET', 'POST')).toBe(2)
+    expect(await connectionsFor('POST', 'POST')).toBe(2)
   })
 
-  test('not answered within the grace that a cancellation leaves', async () => {
-    const late = { cancel: AbortSignal.timeout(50), grace: 50, timeout: 5_000 }
-    const { outcome, took } = await ask(() => {}, late)
-    expect(outcome).toEqual(failure('timeout', true))
-    expect(took).toBeLessThan(2_000)
-    const inTime = { cancel: AbortSignal.abort(), grace: 2_000 }
-    expect(
-      (await ask((_, response) => setTimeout(() => response.end('x'), 50), inTime)).outcome,
-    ).toMatchObject({ status: 200 })
+  test('that the server resets once idle do not cost a POST its response', async () => {
+    let requests = 0
+    const server = createServer((request, response) => {
+      requests += 1
+      request.socket.removeAllListeners('data').on('data', () => request.socket.resetAndDestroy())
+      response.end('x')
+    })
+    const port = await listen(server)
+    const client = createHttpClient('')
+    await send(`http://127.0.0.1:${port}/`, {}, client)
+    expect(await send(`http://127.0.0.1:${port}/`, { method: 'POST', body: '{}' }, client)).toMatchObject({
+      status: 200,
+    })
+    expect(requests).toBe(2)
+  })
+})
+
+describe('a request without a usable response', () => {
+  test('fails with ECONNRESET if it is cut before the answer', async () => {
+    const outcome = await ask((_, response) => response.destroy())
+    expect(outcome).toBeInstanceOf(HttpError)
+    expect(outcome).toEqual(failure('cut', true, 'closed the connection before it answered (ECONNRESET)'))
   })
 
-  test('sent to a host or port that is not there: nothing can have happened', async () => {
-    const send = createHttpClient('')
-    const request = { method: 'GET', headers: {}, timeout: 5_000 } as const
-    const refused = send({ ...request, url: new URL('http://127.0.0.1:9/') })
-    await expect(refused).rejects.toEqual(failure('refused', false))
-    const unknown = send({ ...request, url: new URL('https://no-such-host.invalid/') })
-    await expect(unknown).rejects.toEqual(failure('dns', false))
+  test('fails if it is cut in the middle of the answer', async () => {
+    const outcome = await ask((_, response) => {
+      response.writeHead(200, { 'Content-Length': '100' })
+      response.write('half', () => response.destroy())
+    })
+    expect(outcome).toEqual(
+      failure('cut', true, 'closed the connection in the middle of its answer (ECONNRESET)'),
+    )
   })
 
-  test('sent through what is no proxy', async () => {
-    const send = createHttpClient('socks5://127.0.0.1:1080')
-    const request = {
-      method: 'GET',
-      url: new URL('http://127.0.0.1:9/'),
-      headers: {},
-      timeout: 5_000,
-    } as const
-    await expect(send(request)).rejects.toEqual(failure('proxy', false))
+  test('fails if the answer has more than 1 MiB, and not if it has just that', async () => {
+    const mebibyte = 'x'.repeat(1024 * 1024)
+    expect(await ask((_, response) => response.end(mebibyte))).toMatchObject({ status: 200 })
+    expect(await ask((_, response) => response.end(`${mebibyte}x`))).toEqual(
+      failure('too-large', true, 'answered with more than 1 MiB'),
+    )
+  })
+
+  test.each([
+    ['a header name with a blank', 'HTTP/1.1 201 OK\r\nX Bad: 1\r\n\r\n', 'HPE_INVALID_HEADER_TOKEN'],
+    ['20 KiB of headers', `HTTP/1.1 201 OK\r\nX: ${'a'.repeat(20_480)}\r\n\r\n`, 'HPE_HEADER_OVERFLOW'],
+    [
+      'two lengths',
+      'HTTP/1.1 201 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
+      'HPE_\\w+',
+    ],
+    [
+      'a broken chunk',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
+      'HPE_INVALID_CHUNK_SIZE',
+    ],
+    ['another protocol', 'SSH-2.0-server\r\n', 'HPE_INVALID_CONSTANT'],
+  ])('fails for good if the answer is not HTTP: %s', async (_, bytes, code) => {
+    const port = await startRawServer(bytes)
+    expect(await send(`http://127.0.0.1:${port}`, { method: 'POST' })).toEqual(
+      failure(
+        'protocol',
+        true,
+        new RegExp(`^answered with something that is not HTTP \\(${code}\\)$`),
+        false,
+      ),
+    )
+  })
+
+  test.each(['Connection: Upgrade\r\nUpgrade: websocket\r\n', 'X: y\r\n', ''])(
+    'fails at once and for good if the server answers 101 (%j)',
+    async (headers) => {
+      // The time stands still, so the deadline cannot be what ends it.
+      jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] })
+      const port = await startRawServer(`HTTP/1.1 101 Switching Protocols\r\n${headers}\r\n`)
+      expect(await send(`http://127.0.0.1:${port}`)).toEqual(
+        failure('protocol', true, 'answered 101 and switched to another protocol', false),
+      )
+    },
+  )
+
+  test.each(['ECONNREFUSED', 'two dead addresses'])('proves that nothing was done: %s', async (what) => {
+    const server = createRawServer()
+    const port = await listen(server)
+    await new Promise((resolve) => server.close(resolve))
+    resolveAs(['127.0.0.1', '127.0.0.2'])
+    const host = what === 'ECONNREFUSED' ? '127.0.0.1' : 'api.invalid'
+    expect(await send(`http://${host}:${port}`)).toEqual(
+      failure('refused', false, 'the connection failed (ECONNREFUSED)'),
+    )
+  })
+})
+
+describe('the name of the host', () => {
+  test('that does not exist fails the fourth POST for good, and no other request', async () => {
+    const client = createHttpClient('')
+    resolveAs('ENOTFOUND')
+    const outcomes = []
+    for (const method of ['POST', 'POST', 'GET', 'POST', 'POST', 'DELETE'] as const)
+      outcomes.push(await send('https://api.invalid', { method }, client))
+    const message = 'its name does not exist (ENOTFOUND); check its spelling'
+    const expected = [true, true, true, true, false, true]
+    expect(outcomes).toEqual(expected.map((retryable) => failure('unknown-host', false, message, retryable)))
+  })
+
+  test('that cannot be resolved at the moment can be tried again, however often', async () => {
+    const client = createHttpClient('')
+    resolveAs('EAI_AGAIN')
+    for (let time = 0; time < 6; time++)
+      expect(await send('https://api.invalid', { method: 'POST' }, client)).toEqual(
+        failure('dns', false, 'its name could not be resolved (EAI_AGAIN)'),
+      )
+  })
+
+  test.each([
+    [['127.0.0.1', '127.0.0.2']],
+    [['127.0.0.2', '127.0.0.1']],
+    [['127.0.0.1', '::1']],
+    [['::1', '127.0.0.1']],
+  ])('leads to the address that answers, of %j, of which one is dead', async (addresses) => {
+    const port = await listen(createServer((_, response) => response.end('here')))
+    resolveAs(addresses)
+    expect(await send(`http://api.invalid:${port}`)).toMatchObject({ body: 'here' })
+  })
+
+  test.each(['http://api.invalid', 'https://api.invalid'])(
+    'gets 2 to 5 s for each of its addresses (%s), and so does that of a proxy',
+    async (url) => {
+      const connect = jest.spyOn(Socket.prototype, 'connect')
+      resolveAs(['127.0.0.1', '127.0.0.2'])
+      const port = await startRawServer('')
+      const proxy = createHttpClient(`http://proxy.invalid:${port}`)
+      const [direct, tunnel] = [createHttpClient(''), proxy].map((client) =>
+        send(`${url}:${port}`, { timeout: 60_000, cancel: AbortSignal.abort(), grace: 50 }, client),
+      )
+      await Promise.all([direct, tunnel])
+      const timeouts = connect.mock.calls.flat(2).flatMap((argument) => {
+        const options = argument as { autoSelectFamilyAttemptTimeout?: number; host?: string } | null
+        return options?.host?.endsWith('.invalid') ? [options.autoSelectFamilyAttemptTimeout] : []
+      })
+      expect(timeouts).toHaveLength(2)
+      for (const timeout of timeouts) {
+        expect(timeout).toBeGreaterThanOrEqual(2_000)
+        expect(timeout).toBeLessThanOrEqual(5_000)
+      }
+    },
+  )
+})
+
+describe('the deadline', () => {
+  const useFakeTime = () => jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] })
+  const CONNECTED = failure('timeout', true, 'did not answer in time')
+
+  test('ends a request that is not answered', async () => {
+    useFakeTime()
+    expect(await ask(() => jest.advanceTimersByTime(100), { timeout: 100 })).toEqual(CONNECTED)
+  })
+
+  test('does not end a request that is answered just before', async () => {
+    useFakeTime()
+    const outcome = ask(
+      (_, response) => {
+        jest.advanceTimersByTime(99)
+        response.end('x')
+      },
+      { timeout: 100 },
+    )
+    expect(await outcome).toMatchObject({ status: 200 })
+  })
+
+  test('ends a request that is answered only in part', async () => {
+    useFakeTime()
+    const outcome = ask(
+      (_, response) => {
+        response.writeHead(200).write('half', () => jest.advanceTimersByTime(100))
+      },
+      { timeout: 100 },
+    )
+    expect(await outcome).toEqual(CONNECTED)
+  })
+
+  test('ends a connection that is never complete, of which the server has nothing', async () => {
+    useFakeTime()
+    jest.spyOn(process.getBuiltinModule('node:dns'), 'lookup').mockImplementation((() => {}) as never)
+    const outcome = send('http://api.invalid', { timeout: 100 })
+    jest.advanceTimersByTime(100)
+    expect(await outcome).toEqual(failure('timeout', false, 'could not be reached in time'))
+  })
+
+  test('comes as soon as the grace is over that a cancellation leaves', async () => {
+    useFakeTime()
+    const cancel = new AbortController()
+    const outcome = ask(
+      () => {
+        cancel.abort()
+        jest.advanceTimersByTime(50)
+      },
+      { cancel: cancel.signal, grace: 50 },
+    )
+    expect(await outcome).toEqual(CONNECTED)
+  })
+
+  test('is not before that, even if the job was cancelled before the request', async () => {
+    useFakeTime()
+    const outcome = ask(
+      (_, response) => {
+        jest.advanceTimersByTime(49)
+        response.end('x')
+      },
+      { cancel: AbortSignal.abort(), grace: 50 },
+    )
+    expect(await outcome).toMatchObject({ status: 200 })
+  })
+})
+
+describe('TLS', () => {
+  const TLS_ALERT = (description: number) => Buffer.from([0x15, 3, 3, 0, 2, 2, description])
+
+  test('that a server ends in the handshake, as one that restarts does, can be tried again', async () => {
+    const port = await startRawServer(TLS_ALERT(80))
+    expect(await send(`https://127.0.0.1:${port}`)).toEqual(
+      failure('refused', false, 'the TLS handshake failed (EPROTO, tlsv1 alert internal error)'),
+    )
+  })
+
+  test('with a port that speaks plain HTTP is named as such, and permanent', async () => {
+    const port = await listen(createServer((_, response) => response.end()))
+    expect(await send(`https://127.0.0.1:${port}`)).toEqual(
+      failure('protocol', false, 'does not speak TLS on this port (EPROTO, wrong version number)', false),
+    )
+  })
+
+  test('that plain HTTP is sent to is named as such, and permanent', async () => {
+    const port = await startRawServer(TLS_ALERT(70))
+    expect(await send(`http://127.0.0.1:${port}`)).toEqual(
+      failure('protocol', false, 'requires TLS on this port (HPE_INVALID_CONSTANT); use https://', false),
+    )
+  })
+
+  test.each([
+    [
+      'TLSv1.3',
+      'certificate',
+      /^requires a client certificate \(ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED\)$/,
+    ],
+    ['TLSv1.2', 'refused', /handshake failure\); it may require a client certificate$/],
+  ] as const)('that requires a client certificate is permanent (%s)', async (maxVersion, kind, message) => {
+    const { ca, key, cert } = await makeCertificates(['127.0.0.1'])
+    const options = { key, cert, ca, maxVersion, requestCert: true, rejectUnauthorized: true }
+    const seen: string[] = []
+    const port = await listen(
+      createSecureServer(options, (request, response) => {
+        seen.push(request.url ?? '')
+        response.end()
+      }) as unknown as Server,
+    )
+    const tls = process.getBuiltinModule('node:tls')
+    const before = tls.getCACertificates('default')
+    tls.setDefaultCACertificates([ca])
+    try {
+      expect(await send(`https://127.0.0.1:${port}`, { method: 'POST', body: '{}' })).toEqual(
+        failure(kind, false, message, false),
+      )
+    } finally {
+      tls.setDefaultCACertificates(before)
+    }
+    expect(seen).toEqual([])
   })
 })

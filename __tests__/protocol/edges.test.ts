@@ -1,14 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, describe, expect, jest, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import type { IssuedKey } from '../../src/protocol/saved-state.ts'
 import { CANCEL, createCancellation } from '../../src/retry/cancellation.ts'
 import { requireCommandFiles } from '../../src/runner/command-files.ts'
 import { clockNote, issuedLine, keyLabel, type Runner, writeSummary } from '../../src/runner/report.ts'
-import { bootedAt, certificateDigest, systemClock } from '../../src/util/system.ts'
-import { makeCertificates } from '../support/certificates.ts'
+import { bootedAt, systemClock } from '../../src/util/system.ts'
 import { INPUTS } from '../support/harness.ts'
 
 describe('a cancellation', () => {
@@ -39,9 +35,6 @@ test('the runner’s files have to be there', () => {
 })
 
 describe('the machine', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'machine-'))
-  afterAll(() => rmSync(folder, { recursive: true }))
-
   test('sleeps, and is woken', async () => {
     const startedAt = Date.now()
     await systemClock.sleep(20)
@@ -50,13 +43,6 @@ describe('the machine', () => {
     await systemClock.sleep(60_000, AbortSignal.abort())
     expect(Date.now() - startedAt).toBeLessThan(5_000)
   })
-
-  /** What another process, with these variables, finds of the system's certificates. */
-  function digestElsewhere(env: Record<string, string>): string {
-    const source = `import { certificateDigest } from '${new URL('../../src/util/system.ts', import.meta.url)}'; console.log(certificateDigest('NODE_USE_SYSTEM_CA', '1'))`
-    const args = ['--input-type=module', '--eval', source]
-    return execFileSync(process.execPath, args, { env, encoding: 'utf8' }).trim()
-  }
 
   test('has one time for all its processes, which nobody sets', async () => {
     const source = `import { bootedAt } from '${new URL('../../src/util/system.ts', import.meta.url)}'; console.log(bootedAt)`
@@ -69,28 +55,6 @@ describe('the machine', () => {
     expect(systemClock.now() - before).toBeLessThan(1_000)
     setBack.mockRestore()
     expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(1_000)
-  })
-
-  test('tells the certificates of a file from others', () => {
-    const path = join(folder, 'file')
-    writeFileSync(path, 'abc')
-    expect(certificateDigest('NODE_EXTRA_CA_CERTS', path)).toBe(
-      'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
-    )
-    expect(certificateDigest('NODE_EXTRA_CA_CERTS', join(folder, 'none'))).toBeNull()
-  })
-
-  // Elsewhere, the system's certificates are in no folder.
-  const onLinux = process.platform === 'linux' ? test : test.skip
-  onLinux('notices a certificate that is added to the system’s', async () => {
-    const digest = () => digestElsewhere({ SSL_CERT_DIR: folder, SSL_CERT_FILE: join(folder, 'none') })
-    const digests = [digest()]
-    for (const name of ['one', 'two']) {
-      writeFileSync(join(folder, `${name}.pem`), (await makeCertificates([`${name}.example`])).ca)
-      digests.push(digest())
-    }
-    expect(new Set(digests).size).toBe(3)
-    for (const one of digests) expect(one).toMatch(/^[0-9a-f]{64}$/)
   })
 })
 

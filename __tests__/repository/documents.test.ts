@@ -29,7 +29,7 @@ const PAGES = [
 function sayings(): string[] {
   const text = sources.join('\n').replace(/^\s*(\*|\/\/|\/\*\*).*$/gm, '')
   const given =
-    /(?:Error|warning|info|refuse|fail|warnOrFail|ProxyError)\(\s*(?:'[a-z-]+',\s*)?(['"`])((?:(?!\1)[^$]){12,})/g
+    /(?:Error|warning|info|refuse|fail|failure|warnOrFail)\(\s*(?:'[a-z-]+',\s*)?(?:true,\s*)?(['"`])((?:(?!\1)[^$]){12,})/g
   const named =
     /(?:message|reason|byHand|return \[?|[?:])\s*[=:]?\s*\(?\s*(['"`])([A-Za-z](?:(?!\1)[^$\n]){20,})/g
   const found = [...text.matchAll(given), ...text.matchAll(named)].map(([, , start]) => start ?? '')
@@ -85,7 +85,7 @@ describe('README.md', () => {
 
   test('shows an example that is YAML and uses inputs and outputs that there are', () => {
     const [, example] = /```yaml\n([^`]+)```/.exec(read('README.md')) ?? []
-    const [use, run] = parse(example ?? '')
+    const [use, run] = parse(example ?? '').jobs.companies.steps
     const { inputs, outputs } = parse(read('action.yml'))
     for (const name of Object.keys(use.with)) expect(Object.keys(inputs)).toContain(name)
     const [, output] = /steps\.spherescout\.outputs\.([\w-]+)/.exec(run.env.KEY) ?? []
@@ -137,8 +137,8 @@ test('docs/comparison.md says how large dist may be', () => {
 
 test('the promise is the same wherever it is made', () => {
   const promise = (page: string) =>
-    /^> After post,(?:.*\n>)* .*$/m.exec(read(page))?.[0].replace(/\s+>?\s*/g, ' ')
-  expect(promise('docs/design.md')).toMatch(/No key of anybody else is ever touched\.$/)
+    /^> After the post step,(?:.*\n>)* .*$/m.exec(read(page))?.[0].replace(/\s+>?\s*/g, ' ')
+  expect(promise('docs/design.md')).toMatch(/No one else's key is ever touched\.$/)
   for (const page of ['README.md', 'SECURITY.md']) expect(promise(page)).toBe(promise('docs/design.md'))
 })
 

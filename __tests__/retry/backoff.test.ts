@@ -3,18 +3,18 @@ import fc from 'fast-check'
 import { backoff, parseRetryAfter } from '../../src/retry/backoff.ts'
 
 describe('the wait before the next attempt', () => {
-  test('doubles its spread from half a second to 20 s', () => {
+  test('doubles its longest value from half a second to 20 s', () => {
     const longest = [1, 2, 3, 4, 5, 6, 7, 100].map((failures) => backoff(failures, undefined, 1))
     expect(longest).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 20_000, 20_000])
   })
 
-  test('is anywhere in that spread', () => {
+  test('is a random part of that value, rounded up', () => {
     expect(backoff(1, undefined, 0)).toBe(0)
     expect(backoff(3, undefined, 0.25)).toBe(500)
     expect(backoff(1, undefined, 0.0001)).toBe(1)
   })
 
-  test('comes on top of what the server asked for, and never before it', () => {
+  test('is added to what the server asked for, so it is never shorter', () => {
     expect(backoff(1, 30_000, 0.5)).toBe(30_250)
     fc.assert(
       fc.property(
@@ -31,7 +31,7 @@ describe('the wait before the next attempt', () => {
   })
 })
 
-test('a longer spread takes the place of the exponential one, a shorter one does not', () => {
+test('a spread replaces the exponential wait only if it is longer', () => {
   expect(backoff(1, 60_000, 0.5, 120_000)).toBe(120_000)
   expect(backoff(3, 60_000, 0.5, 1_000)).toBe(61_000)
   expect(backoff(3, 60_000, 0.5, -1_000)).toBe(61_000)
@@ -39,16 +39,58 @@ test('a longer spread takes the place of the exponential one, a shorter one does
 
 describe('Retry-After', () => {
   const now = Date.parse('2027-03-01T12:00:00Z')
+  const YEAR_MS = 365 * 86_400_000
 
   test.each([
     ['30', 30_000],
     [' 0 ', 0],
+    ['3.5', 4_000],
+    ['3.', 3_000],
+    ['0.001', 1_000],
+    ['4, 2', 4_000],
+    ['4,soon', 4_000],
+    ['9'.repeat(320), YEAR_MS],
+    ['9'.repeat(20), YEAR_MS],
     ['Mon, 01 Mar 2027 12:01:30 GMT', 90_000],
+    ['Monday, 01-Mar-27 12:01:30 GMT', 90_000],
+    ['Mon Mar  1 12:01:30 2027', 90_000],
     ['Mon, 01 Mar 2027 11:00:00 GMT', 0],
-    ['soon', undefined],
-    ['', undefined],
-    [undefined, undefined],
-  ])('%j', (header, wait) => {
+    ['Mon, 01 Mar 9999 12:00:00 GMT', YEAR_MS],
+  ])('%j is a wait of %i ms', (header, wait) => {
     expect(parseRetryAfter(header, now)).toBe(wait)
+  })
+
+  test.each([
+    'soon',
+    '',
+    '4s',
+    '-4',
+    '+4',
+    '1e3',
+    '0x10',
+    '.5',
+    '4 2',
+    'soon, 4',
+    'Infinity',
+    'March 7',
+    '2027-03-01T12:01:30Z',
+    'Mon, 99 Mar 2027 12:01:30 GMT',
+    'Mon, 01 Mar 2027 12:01:30 +0200',
+    'Mon, 01 Mar 2027 99:99:99 GMT',
+  ])('%j asks for no wait that can be read', (header) => {
+    expect(parseRetryAfter(header, now)).toBeUndefined()
+  })
+
+  test('that is missing asks for no wait', () => {
+    expect(parseRetryAfter(undefined, now)).toBeUndefined()
+  })
+
+  test('never makes a wait that is not a finite number', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(...'0123456789.,e -+sGMT:') }), (header) => {
+        const wait = parseRetryAfter(header, now) ?? 0
+        expect(Number.isFinite(wait) && wait >= 0).toBe(true)
+      }),
+    )
   })
 })

@@ -23,8 +23,14 @@ async function ownId({ emulator }: AuditStage): Promise<string> {
   const path = '/api/user/api-keys'
   const headers = { authorization: `Bearer ${emulator.account.longLivedKey}` }
   const { body } = emulator.account.handle({ method: 'GET', path, headers, body: '' })
-  return JSON.parse(body)[0].id
+  return JSON.parse(body).find(isOwn(emulator)).id
 }
+
+/** Whether a row of the list is that of the long-lived key. */
+const isOwn =
+  ({ account }: AuditStage['emulator']) =>
+  (row: { token_key?: unknown }) =>
+    account.longLivedKey.startsWith(String(row.token_key))
 
 describe('an account with a key of every class', () => {
   test('has one finding, for the unexpected key, once the key in use is accepted', () =>
@@ -33,9 +39,7 @@ describe('an account with a key of every class', () => {
       const { known, unexpected, rotated } = addEveryClass(emulator.account, emulator.url, Date.now())
       const step = await audit({ known: `${known.id} # partner\n${await ownId(stage)}` })
       expect(step.exitCode).toBe(0)
-      expect(step.shown).toContain(
-        'Read 7 keys: 1 in use, 1 made by rotate, 3 short-lived, 1 known, 1 unexpected.',
-      )
+      expect(step.shown).toContain('Read 7 keys: 1 in-use, 1 rotated, 3 short-lived, 1 known, 1 unexpected.')
       expect(step.outputs).toEqual({ ...counts({ unexpected: 1 }), ok: 'false', findings: expect.anything() })
       expect(JSON.parse(step.outputs.findings ?? '')).toEqual([
         {
@@ -52,9 +56,7 @@ describe('an account with a key of every class', () => {
       )
       expect(step.summary).toContain('### SphereScout keys: 1 to look at\n')
       expect(step.summary).toContain(`${unexpected.id} # ${unexpected.token_key}...`)
-      expect(step.summary).toMatch(
-        new RegExp(`^\\|  \\| \`${rotated.token_key}\\.\\.\\.\`.*made by rotate`, 'm'),
-      )
+      expect(step.summary).toMatch(new RegExp(`^\\|  \\| \`${rotated.token_key}\\.\\.\\.\`.*rotated`, 'm'))
       expect(emulator.requests.map(({ method }) => method)).toEqual(['GET'])
     }))
 
@@ -197,8 +199,10 @@ describe('a list that may be incomplete is not judged, and fails the step,', () 
     expect(step.summary).toContain('### SphereScout keys: not judged')
   }
   type Row = Record<string, unknown>
+  const ownFirst = (rows: Row[], emulator: AuditStage['emulator']) =>
+    rows.toSorted((a, b) => Number(isOwn(emulator)(b)) - Number(isOwn(emulator)(a)))
   const cases: [string, (rows: Row[]) => unknown, RegExp][] = [
-    ['as the key in use is not in it', (rows) => rows.slice(1), /the key in api-key is not in it/],
+    ['as the key in use is not in it', ([, ...others]) => others, /the key in api-key is not in it/],
     ['as it is empty', () => [], /the key in api-key is not in it/],
     ['as a row cannot be read', (rows) => [...rows, {}], /row/],
     ['as a time cannot be read', ([own]) => [{ ...own, expiry: 'soon' }], /expiry/],
@@ -207,7 +211,9 @@ describe('a list that may be incomplete is not judged, and fails the step,', () 
     ['as the API counts more', ([own]) => ({ count: 2, next: null, results: [own] }), /2 keys/],
   ]
   test.each(cases)('%s', (_, change, reason) =>
-    withAudit({}, (stage) => incomplete((body) => change(JSON.parse(body)), reason, stage)),
+    withAudit({}, (stage) =>
+      incomplete((body) => change(ownFirst(JSON.parse(body), stage.emulator)), reason, stage),
+    ),
   )
 })
 
@@ -323,7 +329,7 @@ test('5,000 keys on 100 pages take one request a page and under a second of CPU 
       })
     const hook = `data:text/javascript,process.on('exit',()=>console.log('cpu',JSON.stringify(process.cpuUsage())))`
     const step = await audit({}, { NODE_OPTIONS: `--import="${hook}"` })
-    expect(step.shown).toContain('Read 5000 keys: 1 in use, 2500 short-lived, 2499 unexpected.')
+    expect(step.shown).toContain('Read 5000 keys: 1 in-use, 2500 short-lived, 2499 unexpected.')
     expect(emulator.requests).toHaveLength(100)
     const { user, system } = JSON.parse(/cpu (\{.*\})/.exec(step.stdout)?.[1] ?? '{}')
     expect(user + system).toBeLessThan(1_000_000)
@@ -352,9 +358,4 @@ describe('an input that cannot be used fails the step before any request:', () =
       expect(emulator.requests).toEqual([])
     }),
   )
-
-  test('an empty api-key in a run of Dependabot, with the reason', () =>
-    withAudit({ job: { actor: 'dependabot[bot]' } }, async ({ audit }) => {
-      expect(errorOf(await audit({ 'api-key': '' }))).toContain('Dependabot started this run')
-    }))
 })

@@ -70,6 +70,8 @@ export async function runMatrix(matrix: Matrix, subject: CodeUnderTest): Promise
       account,
       time,
       rng,
+      control: { createAnswer: 'own', listAgeMs: 0 },
+      listLagMs: 0,
       chooseFault: () => 'none',
       down: () => false,
       aroundCreate: (act) => act(),

@@ -1,185 +1,166 @@
-import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/http-client.ts'
+import type { HttpClient, HttpErrorKind, HttpRequest, HttpResponse } from '../../src/http/http-client.ts'
 import type { Account } from '../support/account.ts'
+import type { CreateAnswer } from '../support/create-answers.ts'
 import type { CodeUnderTest } from './code-under-test.ts'
+import { EFFECTS, type Fault, lowerCased, type Purpose } from './faults.ts'
 import type { Process } from './process.ts'
 import type { Rng } from './rng.ts'
 import type { VirtualTime } from './time.ts'
 
-/** What can happen to one request. 'none' is the ordinary case. */
-export const FAULTS = [
-  'none',
-  'refused',
-  'dns',
-  'cut before the server acted',
-  'cut after the server acted',
-  'no answer, server did not act',
-  'no answer, server acts late',
-  'no answer, server acted',
-  'answer delayed',
-  '500 and acted',
-  '502 and did not act',
-  '503 and acted',
-  '504 and acts late',
-  '429',
-  'truncated',
-  'garbage',
-  'revocation claimed, not done',
-] as const
-export type Fault = (typeof FAULTS)[number]
+/** What the network tells the account about the request that it carries out at this moment. */
+export interface AccountControl {
+  createAnswer: CreateAnswer
+  listAgeMs: number
+}
 
 export interface NetworkOptions {
   apiUrl: string
   account: Account
+  control: AccountControl
   time: VirtualTime
   rng: Rng
-  /** The fault for the next request, which `what` describes. */
-  chooseFault(what: 'create' | 'list' | 'revoke'): Fault
+  /** By how much, in ms, a key that was made can be missing from the list. Late requests are that much less late. */
+  listLagMs: number
+  /** The fault for the next request. */
+  chooseFault(what: Purpose, request: HttpRequest): Fault
   /** Whether the API is down just now. */
   down(): boolean
-  /** The server is about to carry out a create request, or has done so. */
-  aroundCreate(act: () => HttpResponse, body: string): HttpResponse
+  /** The server is about to carry out a create request, or has done so, `late` ms after its deadline. */
+  aroundCreate(act: () => HttpResponse, created: { body: string; fault: Fault; late: number }): HttpResponse
+  /** A request is sent. */
+  onRequest?(what: Purpose): void
+  /** A request of this purpose came to this end, which the process lived to see. */
+  onResult?(what: Purpose, result: HttpResponse | Error): void
   /** Something that must never be seen on the wire. */
   violation(text: string): void
   count(fault: string): void
 }
 
-/** How long after its deadline a lost request may still be carried out; main and post reckon with 15 s. */
-const LATEST_ACT = 14_500
+/** How long after its deadline a lost request is still carried out, in ms; main and post reckon with 15 s. */
+const LATEST_ACT_MS = 14_500
+/** Some are carried out after more than that, and up to this time. */
+const VERY_LATE_SHARE = 0.05
+const VERY_LATE_MS = [15_500, 5 * 60_000] as const
 
-/** The network as one process sees it: a Send that loses, delays, cuts and refuses as the dice say. */
+/** The network as one process sees it: a client whose requests are lost, delayed, cut and refused as the rng says. */
 export function networkFor(process: Process, subject: CodeUnderTest, options: NetworkOptions): HttpClient {
-  const { time, rng } = options
   return (request) =>
     new Promise((resolve, reject) => {
       process.effect()
-      const origin = new URL(options.apiUrl).origin
-      if (request.url.origin !== origin) options.violation(`a credential was sent to ${request.url.origin}`)
-      if (request.timeout > 10_000) options.violation(`a request was given ${request.timeout} ms`)
-      const what = request.method === 'POST' ? 'create' : request.method === 'GET' ? 'list' : 'revoke'
-
-      let settled = false
-      const settle = (deliver: () => void) => {
-        if (settled) return
-        settled = true
-        takeBackDeadline()
-        request.cancel?.removeEventListener('abort', onCancel)
-        if (!process.alive) return
-        try {
-          process.effect()
-        } catch {
-          return
-        }
-        deliver()
-      }
-      const answer = (response: HttpResponse) => settle(() => resolve(response))
-      const fail = (fault: 'refused' | 'dns' | 'timeout' | 'cut', mayHaveActed: boolean) =>
-        settle(() => reject(new subject.HttpError(fault, mayHaveActed, `failed on purpose (${fault})`)))
-
-      const startedAt = time.now()
-      const timesOut = () => fail('timeout', true)
-      let takeBackDeadline = time.after(request.timeout, timesOut)
-      const onCancel = () => {
-        takeBackDeadline()
-        const left = request.timeout - (time.now() - startedAt)
-        takeBackDeadline = time.after(Math.min(left, request.grace ?? 0), timesOut)
-      }
-      if (request.cancel?.aborted) onCancel()
-      else request.cancel?.addEventListener('abort', onCancel, { once: true })
-
-      const act = () => carryOut(request, options)
+      checkRequest(request, options)
+      const { time, rng } = options
+      const what = purposeOf(request)
+      const deliver = delivery(request, process, time)
+      const sentAt = time.now()
+      options.onRequest?.(what)
+      const fault = faultFor(what, request, options)
       const latency = rng.between(5, 400)
-      const soon = (then: () => void) => time.after(latency, then)
-      const late = () => time.after(request.timeout + rng.between(1, LATEST_ACT), act)
-
-      const fault: Fault = options.down()
-        ? rng.pick(['refused', '502 and did not act', 'no answer, server did not act'])
-        : options.chooseFault(what)
-      if (fault !== 'none') options.count(options.down() ? 'API down' : fault)
-      switch (fault) {
-        case 'none':
-          soon(() => answer(act()))
-          break
-        case 'refused':
-        case 'dns':
-          soon(() => fail(fault, false))
-          break
-        case 'cut before the server acted':
-          soon(() => fail('cut', true))
-          break
-        case 'cut after the server acted':
-        case 'truncated':
-          soon(() => {
-            act()
-            fail('cut', true)
-          })
-          break
-        case 'no answer, server did not act':
-          break
-        case 'no answer, server acts late':
-          late()
-          break
-        case 'no answer, server acted':
-          soon(act)
-          break
-        case 'answer delayed':
-          soon(() => {
-            const response = act()
-            time.after(rng.between(0, request.timeout), () => answer(response))
-          })
-          break
-        case '500 and acted':
-        case '503 and acted':
-          soon(() => {
-            const { headers } = act()
-            answer({
-              status: Number(fault.slice(0, 3)),
-              headers: dated(headers),
-              body: '<h1>Server Error</h1>',
-            })
-          })
-          break
-        case '502 and did not act':
-          soon(() => answer({ status: 502, headers: {}, body: '' }))
-          break
-        case '504 and acts late':
-          late()
-          soon(() => answer({ status: 504, headers: {}, body: '<html>' }))
-          break
-        case '429':
-          soon(() =>
-            answer({
-              status: 429,
-              headers: { 'retry-after': String(Math.ceil(rng.between(0, 5))) },
-              body: '{"detail":"Request was throttled."}',
-            }),
-          )
-          break
-        case 'garbage':
-          soon(() => {
-            const { status, headers, body } = act()
-            answer({ status, headers, body: body.slice(0, body.length / 2) })
-          })
-          break
-        case 'revocation claimed, not done':
-          soon(() => answer({ status: 204, headers: {}, body: '' }))
-          break
+      const fail = (kind: HttpErrorKind, mayHaveActed: boolean) =>
+        deliver(() => {
+          const error = new subject.HttpError(kind, mayHaveActed, `failed on purpose (${kind})`)
+          options.onResult?.(what, error)
+          reject(error)
+        })
+      deliver.onTimeout(() => fail('timeout', true))
+      const act = (which: CreateAnswer = 'own', listAgeMs = 0, late = 0) => {
+        Object.assign(options.control, { createAnswer: which, listAgeMs })
+        const response = carryOut(request, options, fault, late)
+        Object.assign(options.control, { createAnswer: 'own', listAgeMs: 0 })
+        return response
       }
+      EFFECTS[fault]({
+        rng,
+        timeout: request.timeout,
+        act,
+        readAged: (ageMs) => act('own', ageMs),
+        arrive: (then) => void time.after(latency, then),
+        after: (delay, then) => void time.after(delay, then),
+        actLate: () => actLate(request, options, (late) => void act('own', 0, late)),
+        answer: (response) =>
+          deliver(() => {
+            options.onResult?.(what, response)
+            resolve(response)
+          }),
+        fail,
+        dateWrongBy: (ms) => dateText(sentAt + ms),
+      })
     })
 }
 
-function dated({ date }: HttpResponse['headers']): HttpResponse['headers'] {
-  return date === undefined ? {} : { date }
+function faultFor(what: Purpose, request: HttpRequest, options: NetworkOptions): Fault {
+  const down = options.down()
+  const fault: Fault = down
+    ? options.rng.pick(['refused', '502 and did not act', 'no answer, server did not act'])
+    : options.chooseFault(what, request)
+  if (fault !== 'none') options.count(down ? 'API down' : fault)
+  return fault
 }
 
-function carryOut(request: HttpRequest, { account, aroundCreate }: NetworkOptions): HttpResponse {
-  const headers = Object.fromEntries(
-    Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value]),
-  )
+function purposeOf({ method }: HttpRequest): Purpose {
+  return method === 'POST' ? 'create' : method === 'GET' ? 'list' : 'revoke'
+}
+
+function checkRequest({ url, timeout }: HttpRequest, { apiUrl, violation }: NetworkOptions): void {
+  if (url.origin !== new URL(apiUrl).origin) violation(`a credential was sent to ${url.origin}`)
+  if (timeout > 10_000) violation(`a request was given ${timeout} ms`)
+}
+
+function dateText(instant: number): string {
+  return new Date(Math.max(-8.64e15, Math.min(8.64e15, instant))).toUTCString()
+}
+
+function actLate(
+  { timeout }: HttpRequest,
+  { time, rng, listLagMs, count }: NetworkOptions,
+  act: (late: number) => void,
+): void {
+  const veryLate = rng.chance(VERY_LATE_SHARE)
+  if (veryLate) count('acts after the grace')
+  const late = veryLate ? rng.between(...VERY_LATE_MS) : rng.between(1, LATEST_ACT_MS - listLagMs)
+  time.after(timeout + late, () => act(late))
+}
+
+/** Delivers the first end of a request, unless its process is dead; the client's own deadline is one of them. */
+function delivery(request: HttpRequest, process: Process, time: VirtualTime) {
+  let settled = false
+  let timesOut = () => {}
+  let takeBackDeadline = () => {}
+  const startedAt = time.now()
+  const onCancel = () => {
+    takeBackDeadline()
+    const left = request.timeout - (time.now() - startedAt)
+    takeBackDeadline = time.after(Math.min(left, request.grace ?? 0), () => timesOut())
+  }
+  const deliver = (hand: () => void) => {
+    if (settled) return
+    settled = true
+    takeBackDeadline()
+    request.cancel?.removeEventListener('abort', onCancel)
+    if (!process.alive) return
+    try {
+      process.effect()
+    } catch {
+      return
+    }
+    hand()
+  }
+  return Object.assign(deliver, {
+    onTimeout(then: () => void) {
+      timesOut = then
+      takeBackDeadline = time.after(request.timeout, () => timesOut())
+      if (request.cancel?.aborted) onCancel()
+      else request.cancel?.addEventListener('abort', onCancel, { once: true })
+    },
+  })
+}
+
+function carryOut(request: HttpRequest, options: NetworkOptions, fault: Fault, late: number): HttpResponse {
+  const { account, aroundCreate } = options
   const { method, url, body = '' } = request
+  const headers = lowerCased(request.headers)
   const handle = () => {
     const response = account.handle({ method, path: url.pathname + url.search, headers, body })
-    const lower = Object.entries(response.headers).map(([name, value]) => [name.toLowerCase(), value])
-    return { ...response, headers: Object.fromEntries(lower) as Record<string, string> }
+    return { ...response, headers: lowerCased(response.headers) }
   }
-  return method === 'POST' ? aroundCreate(handle, body) : handle()
+  return method === 'POST' ? aroundCreate(handle, { body, fault, late }) : handle()
 }

@@ -13,6 +13,28 @@ export interface RuleRemoval {
   to: string
 }
 
+/*
+ * Each rule that weighs an answer needs a removal here as soon as its code is merged. In brackets: what in the world
+ * shows that it is gone.
+ *
+ * - Proof needs a granted revocation, or an expiry that has passed: a 401 alone is none. ['replicas that lag']
+ * - A 401 that asks for another scheme, or is HTML, is not the API's. ['a gate asks for a password']
+ * - A created key is ours by its token, its `created` and its expiry. ["another job's answer", 'an old key answered',
+ *   'an earlier answer replayed', 'api-key answered']
+ * - A key that was answered slowly may have a twin, which is looked for. ['POST repeated by a gateway']
+ * - Absence is believed of complete, current lists alone. ['list in pages of an unknown kind', 'stale list',
+ *   'ids beyond 2^53', 'rows without times']
+ * - The grid is learned; a near miss on an unknown or coarser one is unclear. ['expiries on a coarser grid']
+ * - `created` outranks `Date`. ['wrong Date']
+ * - `Date` is bounded. ['503 with a wrong date']
+ * - The lifetime counts by the server's clock, for seconds too. ['clock some seconds wrong']
+ * - The revocation of a known key is post's first request. ['the first request of post was not ...']
+ * - Post goes on while it has time. ['API down', with an unanswered create request]
+ * - A damaged entry of the record costs no other. ['a damaged entry in the record']
+ * - A time that cannot be read is not one that is absent. ['times in another spelling', 'times that cannot be read']
+ * - Post warns of a request that a server may still carry out after the grace. ['acts after the grace']
+ * - Two unreadable successes in a row are the last. ['every success is unreadable']
+ */
 export const RULE_REMOVALS: RuleRemoval[] = [
   {
     rule: 'the intent: main saves what it is about to ask for',

@@ -2,11 +2,12 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
-import { FAULTS } from './network.ts'
+import { ALL_FAULTS } from './faults.ts'
 import { RULE_REMOVALS, withoutRule } from './rule-removals.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const MINUTE = 60_000
+/** The limit for a process that runs thousands of schedules, in ms: ten times what it needs alone. */
+const SIMULATION_MS = 300_000
 
 /** Runs the simulation in a process of its own, as `npm run simulate` does. */
 function simulate(...options: string[]): Promise<{ exitCode: number; output: string }> {
@@ -25,19 +26,43 @@ describe('the life of a key, simulated', () => {
       expect(output).toContain('schedules with violations: 0')
       expect(exitCode).toBe(0)
       expect(output).toContain('schedules run: 20000')
-      const kinds = FAULTS.filter((fault) => fault !== 'none')
+      const kinds = ALL_FAULTS.filter((fault) => fault !== 'none')
       const others = [
         'signal',
         'main killed',
         'wrong clock',
+        'clock some seconds wrong',
         'twin key of another job',
         'saveState fails',
         'API down',
+        'a gate in front of the API',
+        'replicas that lag',
+        'expiries on a coarser grid',
+        'digits refused',
+        'times in another spelling',
+        'times that cannot be read',
+        'local time without a zone',
+        'wrong Date',
+        'acts after the grace',
+        'list in pages of an unknown kind',
+        'list that moves',
+        'rows without times',
+        'ids beyond 2\\^53',
+        'ids under another name',
+        'api-key is a JWT',
+        'every success is unreadable',
+        'a damaged entry in the record',
       ]
       for (const kind of [...kinds, ...others]) expect(output).toMatch(new RegExp(`\\d+ {2}${kind}`))
     },
-    MINUTE,
+    SIMULATION_MS,
   )
+
+  test('holds its promise in other schedules, run by two threads', async () => {
+    const { output } = await simulate('--schedules', '400', '--start', '700001', '--workers', '2')
+    expect(output).toContain('schedules run: 400')
+    expect(output).toContain('schedules with violations: 0')
+  })
 
   test('replays a schedule to the letter', async () => {
     const [once, again] = await Promise.all([simulate('--seed', '277'), simulate('--seed', '277')])
@@ -54,6 +79,6 @@ describe('the life of a key, simulated', () => {
       expect(output).toMatch(/violation, seed \d+: (?!main took|main never)/)
       expect(exitCode).toBe(1)
     },
-    MINUTE,
+    SIMULATION_MS,
   )
 })

@@ -1,6 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import { createRng } from '../simulation/rng.ts'
 import { type AccountOptions, createAccount } from './account.ts'
+import { CREATE_ANSWERS, CREATE_ERROR } from './create-answers.ts'
+import { EMULATOR_MODES, optionsOfModes } from './emulator-modes.ts'
+import { GATES } from './gate.ts'
+import { READABLE_SPELLINGS } from './instants.ts'
+import { NEXT_FORMS } from './list-forms.ts'
 
 const KEYS = '/api/user/api-keys'
 const START = Date.parse('2027-03-01T12:00:00Z')
@@ -12,16 +17,22 @@ function setUp(options: Partial<AccountOptions> = {}) {
   const account = createAccount({ now: () => clock.now, random: createRng(1).roll, ...options })
   const ask = (method: string, path: string, credential = account.longLivedKey, body = '') => {
     const answer = account.handle({ method, path, headers: { authorization: `Bearer ${credential}` }, body })
-    return { ...answer, json: answer.body.startsWith('<') || !answer.body ? null : JSON.parse(answer.body) }
+    const isJson = /^[[{]/.test(answer.body)
+    return { ...answer, json: isJson ? JSON.parse(answer.body) : null }
   }
   const create = (body: object) => ask('POST', KEYS, undefined, JSON.stringify(body))
   const in1h = { expiry: new Date(START + HOUR + 123).toISOString() }
-  return { clock, account, ask, create, in1h }
+  /** The rows of the list, but for the long-lived key's own. */
+  const listed = (credential?: string) =>
+    (ask('GET', KEYS, credential).json as { token_key: string }[]).filter(
+      ({ token_key }) => token_key !== account.longLivedKey.slice(0, 15),
+    )
+  return { clock, account, ask, create, listed, in1h }
 }
 
 describe('the emulated account', () => {
   test('makes a key that is accepted and listed, and gives its text once', () => {
-    const { ask, create, in1h } = setUp()
+    const { ask, create, listed, in1h } = setUp()
     const { status, json } = create(in1h)
     expect(status).toBe(201)
     expect(json.token).toMatch(/^[0-9a-f]{64}$/)
@@ -32,7 +43,7 @@ describe('the emulated account', () => {
       expiry: '2027-03-01T13:00:00.123Z',
     })
     expect(ask('GET', '/api/companies', json.token).status).toBe(200)
-    expect(ask('GET', KEYS).json).toEqual([json.api_key])
+    expect(listed()).toEqual([json.api_key])
   })
 
   test('makes a key that never expires where no expiry is asked for, or none is read', () => {
@@ -51,13 +62,13 @@ describe('the emulated account', () => {
   })
 
   test('refuses a key after its expiry, and lists it no longer', () => {
-    const { clock, ask, create, in1h } = setUp()
+    const { clock, ask, create, listed, in1h } = setUp()
     const { token } = create(in1h).json
     clock.now = START + HOUR + 122
     expect(ask('GET', KEYS, token).status).toBe(200)
     clock.now += 1
     expect(ask('GET', KEYS, token).status).toBe(401)
-    expect(ask('GET', KEYS).json).toEqual([])
+    expect(listed()).toEqual([])
   })
 
   test('revokes by id, at once and for good', () => {
@@ -104,9 +115,9 @@ describe('the emulated account', () => {
     const { ask, create, in1h } = setUp({ listForm: 'paginated', pageSize: 2 })
     for (let made = 0; made < 3; made++) create(in1h)
     const first = ask('GET', KEYS).json
-    expect(first).toMatchObject({ count: 3, next: `http://internal.example${KEYS}?page=2` })
+    expect(first).toMatchObject({ count: 4, next: `http://internal.example${KEYS}?page=2` })
     expect(first.results).toHaveLength(2)
-    expect(ask('GET', `${KEYS}?page=2`).json).toMatchObject({ next: null, results: [{}] })
+    expect(ask('GET', `${KEYS}?page=2`).json).toMatchObject({ next: null, results: [{}, {}] })
   })
 
   test.each<[Partial<AccountOptions>, string]>([
@@ -128,10 +139,10 @@ describe('the emulated account', () => {
   })
 
   test('keeps keys of others apart, and knows when one was revoked', () => {
-    const { account, ask } = setUp()
+    const { account, ask, listed } = setUp()
     const { id } = account.addKey({ expiry: null })
     expect(account.keys()).toEqual([])
-    expect(ask('GET', KEYS).json).toHaveLength(1)
+    expect(listed()).toHaveLength(1)
     ask('DELETE', `${KEYS}/${id}`)
     expect(account.touchedForeign()).toEqual([id])
   })
@@ -140,5 +151,239 @@ describe('the emulated account', () => {
     const { ask } = setUp()
     for (const path of [`${KEYS}/`, '/api/user/api-key', '/'])
       expect(ask('GET', path)).toMatchObject({ status: 404, body: '<h1>Not Found</h1>' })
+  })
+})
+
+describe('the list of the emulated account', () => {
+  test('has a row for the long-lived key, which never expires, and none for a JWT', () => {
+    const { account, ask } = setUp()
+    expect(ask('GET', KEYS, account.jwt).json).toEqual([
+      {
+        id: expect.any(String),
+        token_key: account.longLivedKey.slice(0, 15),
+        created: '2026-12-01T12:00:00Z',
+        expiry: null,
+      },
+    ])
+  })
+
+  test('ends the long-lived key when it is revoked by its id, and says so', () => {
+    const { account, ask } = setUp()
+    const [{ id }] = ask('GET', KEYS).json
+    expect(ask('DELETE', `${KEYS}/${id}`).status).toBe(204)
+    expect(ask('GET', KEYS).status).toBe(401)
+    expect(account.touchedForeign()).toEqual([id])
+  })
+
+  test.each(NEXT_FORMS)('shows every key once over pages whose next is given as: %s', (nextForm) => {
+    const { ask, create, in1h } = setUp({ listForm: 'paginated', pageSize: 1, nextForm })
+    create(in1h)
+    const first = ask('GET', KEYS).json
+    const { pathname, search } = new URL(first.next, `http://server.example${KEYS}`)
+    expect(ask('GET', pathname + search).json).toMatchObject({
+      next: null,
+      results: [{ expiry: expect.any(String) }],
+    })
+  })
+
+  test.each([
+    ['link header', { Link: expect.stringContaining('rel="next"') }, undefined],
+    ['has_more', {}, { count: 2, has_more: true }],
+    ['count', {}, { count: 2 }],
+  ] as const)('leaves rows out of its first page as %s does', (listForm, headers, body) => {
+    const { ask, create, in1h } = setUp({ listForm, pageSize: 1 })
+    create(in1h)
+    const answer = ask('GET', KEYS)
+    expect(answer.headers).toMatchObject(headers)
+    if (body) expect(answer.json).toMatchObject(body)
+    expect(Array.isArray(answer.json) ? answer.json : answer.json.results).toHaveLength(1)
+  })
+
+  test('misses a key in a list from a cache that is older, which says its age', () => {
+    const { clock, ask, create, listed, in1h } = setUp({ listAge: () => 5_500 })
+    create(in1h)
+    clock.now += 5_000
+    expect(listed()).toEqual([])
+    expect(ask('GET', KEYS).headers).toMatchObject({ Age: '5' })
+    clock.now += 500
+    expect(listed()).toHaveLength(1)
+  })
+
+  test('loses a key of page 1 while page 2 is read, once', () => {
+    const { account, ask } = setUp({ listForm: 'paginated', pageSize: 2, listMoves: 1 })
+    for (let key = 0; key < 3; key++) account.addKey({ expiry: null })
+    expect(ask('GET', KEYS).json.count).toBe(4)
+    expect(ask('GET', `${KEYS}?page=2`).json.results).toHaveLength(1)
+    expect(ask('GET', `${KEYS}?page=2`).json.count).toBe(3)
+  })
+
+  test('keeps every digit of an id beyond 2^53, which JSON.parse loses', () => {
+    const { account, ask } = setUp({ idForm: 'big' })
+    const { id } = account.addKey({ expiry: null })
+    expect(Number.isSafeInteger(Number(id))).toBe(false)
+    expect(ask('GET', KEYS).body).toContain(`"id":${id},`)
+    expect(ask('DELETE', `${KEYS}/${id}`).status).toBe(204)
+  })
+
+  test('gives rows without an id or without times where told to', () => {
+    const { ask } = setUp({ idForm: 'renamed', rowsWithout: 'times' })
+    expect(Object.keys(ask('GET', KEYS).json[0])).toEqual(['uuid', 'token_key'])
+  })
+})
+
+describe('the replicas of the emulated account', () => {
+  /** How often of 200 times `ask` has this status. */
+  const times = (status: number, ask: () => { status: number }) =>
+    Array.from({ length: 200 }, ask).filter((answer) => answer.status === status).length
+
+  test('refuse a fresh key now and then, until they have caught up', () => {
+    const { clock, ask, create, in1h } = setUp({ replicas: { freshMs: 2_000 } })
+    const { token } = create(in1h).json
+    clock.now += 500
+    const refused = times(401, () => ask('GET', KEYS, token))
+    expect(refused).toBeGreaterThan(50)
+    expect(refused).toBeLessThan(150)
+    clock.now += 1_500
+    expect(times(401, () => ask('GET', KEYS, token))).toBe(0)
+  })
+
+  test('accept and list a revoked key now and then, until they have caught up', () => {
+    const { clock, ask, create, listed, in1h } = setUp({ replicas: { revokedMs: 2_000, listMs: 2_000 } })
+    const { token, api_key } = create(in1h).json
+    clock.now += 10_000
+    ask('DELETE', `${KEYS}/${api_key.id}`)
+    clock.now += 500
+    expect(times(200, () => ask('GET', KEYS, token))).toBeGreaterThan(50)
+    expect(Array.from({ length: 200 }, () => listed().length).filter(Boolean).length).toBeGreaterThan(50)
+    clock.now += 1_501
+    expect(times(200, () => ask('GET', KEYS, token))).toBe(0)
+    expect(listed()).toEqual([])
+  })
+})
+
+describe('what answers for the emulated account', () => {
+  test.each(GATES)('answers everything instead of it, and nothing is done: %s', (gate) => {
+    const { account, create, in1h } = setUp({ gate: () => gate })
+    expect(create(in1h).status).not.toBe(201)
+    expect(account.keys()).toEqual([])
+  })
+
+  test('makes every success unreadable, though it was done', () => {
+    const { account } = setUp({ unreadable: () => true })
+    const { body } = account.handle({
+      method: 'POST',
+      path: KEYS,
+      headers: { authorization: `Bearer ${account.longLivedKey}` },
+      body: '{}',
+    })
+    expect(() => JSON.parse(body)).toThrow()
+    expect(account.keys()).toHaveLength(1)
+  })
+
+  test.each(CREATE_ANSWERS)('answers a create request with the key it was told to: %s', (which) => {
+    const { account, create, in1h } = setUp({ createAnswer: () => which })
+    const { token, error } = create(in1h).json
+    const made = account.keys().map((key) => key.token)
+    expect(made).toHaveLength({ own: 1, 'own twin': 2, "another job's, own made": 1 }[which as string] ?? 0)
+    if (which === 'error') expect(error).toBe(CREATE_ERROR)
+    else if (which.startsWith('api-key')) expect(token).toBe(account.longLivedKey)
+    else if (which.startsWith('own')) expect(made.at(-1)).toBe(token)
+    else expect(account.foreign().map((key) => key.token)).toContain(token)
+  })
+
+  test('replays the answer before', () => {
+    const answers = ['own', 'replayed'] as const
+    let asked = 0
+    const { create, in1h } = setUp({ createAnswer: () => answers[asked++] ?? 'own' })
+    expect(create(in1h).json.token).toBe(create(in1h).json.token)
+  })
+})
+
+describe('the times of the emulated account', () => {
+  const expiry = new Date(START + HOUR).toISOString().replace('000Z', '123456Z')
+
+  test.each<[Partial<AccountOptions>, string]>([
+    [{}, '2027-03-01T13:00:00.123456Z'],
+    [{ grid: '1 ms' }, '2027-03-01T13:00:00.123Z'],
+    [{ grid: '10 ms', rounding: 'round' }, '2027-03-01T13:00:00.120Z'],
+    [{ grid: '1/300 s' }, '2027-03-01T13:00:00.123Z'],
+    [{ grid: '1 s' }, '2027-03-01T13:00:00Z'],
+    [{ grid: '1 min' }, '2027-03-01T13:00:00Z'],
+  ])('are stored on the grid of %j', (options, stored) => {
+    expect(setUp(options).create({ expiry }).json.api_key.expiry).toBe(stored)
+  })
+
+  test.each([
+    [0, 'Fractions are not accepted.'],
+    [3, 'No more than 3 digits of a second are accepted.'],
+  ] as const)('are refused with more than %i digits of a second', (maxDigits, reason) => {
+    const { create } = setUp({ maxDigits })
+    expect(create({ expiry }).json).toEqual({ expiry: [reason] })
+  })
+
+  const SPELLINGS: Record<(typeof READABLE_SPELLINGS)[number], string | number> = {
+    Z: '2027-03-01T13:00:00.123456Z',
+    offset: '2027-03-01T14:00:00.123456+01:00',
+    '+00:00': '2027-03-01T13:00:00.123456+00:00',
+    '+0000': '2027-03-01T13:00:00.123456+0000',
+    '+00': '2027-03-01 13:00:00.123456+00',
+    '+05:30': '2027-03-01T18:30:00.123456+05:30',
+    'lower case': '2027-03-01t13:00:00.123456z',
+    space: '2027-03-01 13:00:00.123456Z',
+    short: '2027-03-01T13:00:00.123456Z',
+    comma: '2027-03-01T13:00:00,123456Z',
+    UTC: '2027-03-01 13:00:00.123456 UTC',
+    basic: '20270301T130000.123456Z',
+    'epoch seconds': 1803906000.123456,
+    'epoch seconds text': '1803906000.123456',
+    'epoch milliseconds': 1803906000123.456,
+    'epoch milliseconds text': '1803906000123.456',
+  }
+
+  test.each(READABLE_SPELLINGS)('name the same instant when they are spelled: %s', (timeForm) => {
+    const { api_key } = setUp({ timeForm }).create({ expiry }).json
+    expect(api_key.expiry).toBe(SPELLINGS[timeForm])
+  })
+
+  test('leave out seconds that are zero where told to', () => {
+    expect(setUp({ timeForm: 'short' }).create({ expiry }).json.api_key.created).toBe('2027-03-01T12:00Z')
+  })
+
+  test('can be local, without a zone, beside a Date header that is right', () => {
+    const { create } = setUp({ localShiftMs: -5 * HOUR })
+    const { json, headers } = create({ expiry })
+    expect(json.api_key).toMatchObject({
+      created: '2027-03-01T07:00:00',
+      expiry: '2027-03-01T08:00:00.123456',
+    })
+    expect(headers.Date).toBe('Mon, 01 Mar 2027 12:00:00 GMT')
+  })
+
+  test('can be right beside a Date header that is wrong', () => {
+    const { create } = setUp({ dateErrorMs: 2 * HOUR })
+    expect(create({ expiry })).toMatchObject({
+      json: { api_key: { created: '2027-03-01T12:00:00Z' } },
+      headers: { Date: 'Mon, 01 Mar 2027 14:00:00 GMT' },
+    })
+  })
+})
+
+describe('the modes of the emulator', () => {
+  test('are combined, and an unknown one is refused with the names of all', () => {
+    expect(optionsOfModes(['pages', 'seconds'])).toEqual({ listForm: 'paginated', pageSize: 2, grid: '1 s' })
+    expect(() => optionsOfModes(['nonsense'])).toThrow(/no mode nonsense.*replicas.*seconds/)
+  })
+
+  test.each(Object.keys(EMULATOR_MODES))('change an answer or what is stored: %s', (name) => {
+    const seen = (options: Partial<AccountOptions>) => {
+      const { clock, account, ask, create } = setUp(options)
+      for (let key = 0; key < 2; key++) account.addKey({ expiry: null })
+      const created = create({ expiry: '2027-03-01T13:00:33.123456Z' })
+      const { id = '', token = '' } = { ...account.keys()[0] }
+      clock.now += 1000
+      const answers = [ask('GET', KEYS), ask('GET', KEYS, token), ask('DELETE', `${KEYS}/${id}`, token)]
+      return JSON.stringify([created, ...answers, ask('GET', KEYS), account.keys()])
+    }
+    expect(seen(optionsOfModes([name]))).not.toBe(seen({}))
   })
 })

@@ -1,52 +1,25 @@
-/** One request to the API, as a server sees it; header names in lower case, `path` with its query. */
-export interface ApiRequest {
-  method: string
-  path: string
-  headers: Record<string, string>
-  body: string
-}
+import { accepts, behind, createThrottle } from './access.ts'
+import {
+  type AccountOptions,
+  type AccountState,
+  hex,
+  isAlive,
+  openState,
+  rowOptions,
+  type StoredKey,
+  storedInstant,
+  storeKey,
+  wasRevoked,
+} from './account-state.ts'
+import { type ApiRequest, type ApiResponse, answer, refuse } from './api-answers.ts'
+import { createAnswers } from './create-answers.ts'
+import { gateAnswer } from './gate.ts'
+import { readAsked } from './instants.ts'
+import { pageOf } from './list-forms.ts'
+import { rowOf } from './rows.ts'
 
-export interface ApiResponse {
-  status: number
-  headers: Record<string, string>
-  body: string
-}
-
-/** A key of the account. Instants in milliseconds since 1970. */
-export interface StoredKey {
-  id: string
-  token: string
-  token_key: string
-  created: number
-  expiry: number | null
-  revoked: boolean
-}
-
-export interface AccountOptions {
-  /** The server's clock, in milliseconds since 1970. */
-  now: () => number
-  /** In [0, 1). */
-  random: () => number
-  longLivedKey?: string
-  createStatus?: 200 | 201
-  idForm?: 'hex' | 'integer'
-  listForm?: 'array' | 'paginated'
-  pageSize?: number
-  /** What the server does with fractions of a second in an expiry; `drop` rounds down without a word. */
-  fractions?: 'keep' | 'microseconds' | 'drop' | 'refuse'
-  timeForm?: 'Z' | 'offset'
-  errorShape?: 'detail' | 'error' | 'html' | 'empty' | 'codes'
-  /** How many keys may be alive at once, before creating one is answered with 403. */
-  keyLimit?: number
-  /** The server takes no notice of `expiry`, and makes keys that never expire. */
-  ignoreExpiry?: boolean
-  selfRevocation?: 'allowed' | 'forbidden' | 'unauthorized'
-  /** Every revocation is answered with 204 and not done. */
-  idleRevocation?: boolean
-  /** Requests in any `windowMs`, over all credentials of the account; refused ones do not count. */
-  throttle?: { requests: number; windowMs: number }
-  dateHeader?: boolean
-}
+export type { AccountOptions, StoredKey } from './account-state.ts'
+export type { ApiRequest, ApiResponse } from './api-answers.ts'
 
 /** The account of one user, behind the API: state and rules without a network. */
 export interface Account {
@@ -56,12 +29,16 @@ export interface Account {
   /** Those of them that are neither revoked nor expired. */
   live(): StoredKey[]
   longLivedKey: string
-  /** A JWT access token that is accepted like a key. */
+  /** A JWT access token that is accepted like a key, and has no row in the list. */
   jwt: string
   /** Adds a key of somebody else's. */
   addKey(key: { expiry: number | null; created?: number }): StoredKey
-  /** The ids of somebody else's keys that were revoked. */
+  /** Keys of others: those that were added, and those that other jobs made. */
+  foreign(): StoredKey[]
+  /** The ids of somebody else's keys that were revoked, the long-lived one among them. */
   touchedForeign(): string[]
+  /** `instant` (ms since 1970) as this server stores it. */
+  stored(instant: number): number
 }
 
 const KEYS = '/api/user/api-keys'
@@ -69,179 +46,140 @@ const KEYS = '/api/user/api-keys'
 /** A new account with one long-lived key. */
 export function createAccount(options: AccountOptions): Account {
   const { now, random } = options
-  const hex = (length: number) =>
-    Array.from({ length }, () => Math.floor(random() * 16).toString(16)).join('')
-  const longLivedKey = options.longLivedKey ?? hex(64)
-  const jwt = `eyJhbGciOiJIUzI1NiJ9.${hex(40)}.${hex(43)}`
-  const made: StoredKey[] = []
-  const foreign: StoredKey[] = []
-  const byToken = new Map<string, StoredKey>()
-  const byId = new Map<string, StoredKey>()
-  /** When requests were served, in order; those before `windowFrom` are out of the throttle's window. */
-  const served: number[] = []
-  let windowFrom = 0
-  let lastId = 1000
-
-  const isAlive = ({ revoked, expiry }: StoredKey) => !revoked && (expiry === null || expiry > now())
-  const all = () => [...foreign, ...made].sort((a, b) => a.created - b.created)
-
-  function store(list: StoredKey[], created: number, expiry: number | null): StoredKey {
-    const token = hex(64)
-    lastId += 1 + Math.floor(random() * 50)
-    const id = options.idForm === 'integer' ? String(lastId) : hex(128)
-    const key = { id, token, token_key: token.slice(0, 15), created, expiry, revoked: false }
-    list.push(key)
-    byToken.set(token, key)
-    byId.set(id, key)
-    return key
-  }
-
-  function instant(at: number): string {
-    const shift = options.timeForm === 'offset' ? 3_600_000 : 0
-    const [whole = '', milliseconds = ''] = new Date(at + shift).toISOString().slice(0, -1).split('.')
-    const fraction =
-      milliseconds === '000'
-        ? ''
-        : options.fractions === 'microseconds'
-          ? `.${milliseconds}000`
-          : `.${milliseconds}`
-    return `${whole}${fraction}${shift ? '+01:00' : 'Z'}`
-  }
-
-  const shown = ({ id, token_key, created, expiry }: StoredKey) => ({
-    id: options.idForm === 'integer' ? Number(id) : id,
-    token_key,
-    created: instant(created),
-    expiry: expiry === null ? null : instant(expiry),
-  })
-
-  function answer(status: number, body?: unknown, headers: Record<string, string> = {}): ApiResponse {
-    const date = options.dateHeader === false ? {} : { Date: new Date(now()).toUTCString() }
-    const type = body === undefined ? {} : { 'Content-Type': 'application/json' }
-    return {
-      status,
-      headers: { ...date, ...type, ...headers },
-      body: body === undefined ? '' : JSON.stringify(body),
-    }
-  }
-
-  function refuse(status: number, reason: string, headers: Record<string, string> = {}): ApiResponse {
-    switch (options.errorShape) {
-      case 'error':
-        return answer(status, { error: reason }, headers)
-      case 'html':
-        return {
-          ...answer(status, undefined, { ...headers, 'Content-Type': 'text/html' }),
-          body: `<html><h1>${reason}</h1></html>`,
-        }
-      case 'empty':
-        return answer(status, undefined, headers)
-      case 'codes':
-        return answer(status, { detail: reason, code: 'refused', messages: [{ message: reason }] }, headers)
-      default:
-        return answer(status, { detail: reason }, headers)
-    }
-  }
-
-  function create(body: string): ApiResponse {
-    let asked: unknown
-    try {
-      asked = (JSON.parse(body || '{}') as { expiry?: unknown }).expiry
-    } catch {
-      return refuse(400, 'JSON parse error')
-    }
-    const wrong = (reason: string) => answer(400, { expiry: [reason] })
-    let expiry: number | null = null
-    if (asked !== undefined && asked !== null && !options.ignoreExpiry) {
-      expiry = typeof asked === 'string' ? Date.parse(asked) : Number.NaN
-      if (Number.isNaN(expiry)) return wrong('Datetime has wrong format.')
-      if (options.fractions === 'refuse' && String(asked).includes('.'))
-        return wrong('Fractions are not accepted.')
-      if (options.fractions === 'drop') expiry = Math.floor(expiry / 1000) * 1000
-      if (expiry <= now()) return wrong('Expiry must be in the future.')
-    }
-    if (options.keyLimit !== undefined && all().filter(isAlive).length >= options.keyLimit)
-      return refuse(403, 'Maximum amount of tokens allowed per user exceeded.')
-    const key = store(made, now(), expiry)
-    return answer(options.createStatus ?? 201, { token: key.token, api_key: shown(key) })
-  }
-
-  function list(query: URLSearchParams): ApiResponse {
-    const own = {
-      id: 'long-lived',
-      token_key: longLivedKey.slice(0, 15),
-      created: '2020-01-01T00:00:00Z',
-      expiry: null,
-    }
-    const rows = [own, ...all().filter(isAlive).map(shown)]
-    if (options.listForm !== 'paginated') return answer(200, rows)
-    const size = options.pageSize ?? 50
-    const page = Number(query.get('page') ?? 1)
-    const more = page * size < rows.length
-    return answer(200, {
-      count: rows.length,
-      next: more ? `http://internal.example${KEYS}?page=${page + 1}` : null,
-      previous: null,
-      results: rows.slice((page - 1) * size, page * size),
-    })
-  }
-
-  function revoke(id: string, credential: string): ApiResponse {
-    const key = byId.get(id)
-    if (!key || !isAlive(key)) return refuse(404, 'Not found.')
-    if (key.token === credential && options.selfRevocation === 'forbidden')
-      return refuse(403, 'You do not have permission to perform this action.')
-    if (key.token === credential && options.selfRevocation === 'unauthorized')
-      return refuse(401, 'Invalid token.')
-    key.revoked = !options.idleRevocation
-    return answer(204)
-  }
-
-  function throttled(): ApiResponse | null {
-    if (!options.throttle) return null
-    const { requests, windowMs } = options.throttle
-    const oldest = () => served[windowFrom] ?? Infinity
-    while (oldest() <= now() - windowMs) windowFrom += 1
-    if (served.length - windowFrom >= requests) {
-      const wait = Math.max(1, Math.ceil((oldest() + windowMs - now()) / 1000))
-      return refuse(429, `Request was throttled. Expected available in ${wait} seconds.`, {
-        'Retry-After': String(wait),
-      })
-    }
-    served.push(now())
-    return null
-  }
-
+  const longLivedKey = options.longLivedKey ?? hex(64, random)
+  const jwt = `eyJhbGciOiJIUzI1NiJ9.${hex(40, random)}.${hex(43, random)}`
+  const state = openState(options, longLivedKey)
+  const handle = createHandler(state, jwt)
   return {
     longLivedKey,
     jwt,
-    keys: () => [...made],
-    live: () => made.filter(isAlive),
-    addKey: ({ expiry, created }) => store(foreign, created ?? now(), expiry),
-    touchedForeign: () => foreign.filter(({ revoked }) => revoked).map(({ id }) => id),
-    handle({ method, path, headers, body }) {
-      const url = new URL(path, 'http://server.example')
-      const credential = /^Bearer (\S+)$/.exec(headers.authorization ?? '')?.[1] ?? ''
-      const own = byToken.get(credential)
-      const accepted = credential === longLivedKey || credential === jwt || (own && isAlive(own))
-      const [, id] = /^\/api\/user\/api-keys\/([^/]+)$/.exec(url.pathname) ?? []
-      const known =
-        url.pathname === KEYS || id !== undefined || /^\/api\/(companies|user\/profile)$/.test(url.pathname)
-      if (!known)
-        return { ...answer(404, undefined, { 'Content-Type': 'text/html' }), body: '<h1>Not Found</h1>' }
-      if (!accepted) return refuse(401, 'Invalid token.')
-      const wait = throttled()
-      if (wait) return wait
-      if (url.pathname === KEYS && method === 'GET') return list(url.searchParams)
-      if (url.pathname === KEYS && method === 'POST') return create(body)
-      if (id !== undefined && method === 'DELETE') return revoke(decodeURIComponent(id), credential)
-      if (method !== 'GET') return refuse(405, `Method "${method}" not allowed.`)
-      return url.pathname === '/api/companies'
-        ? answer(200, {
-            count: 1,
-            results: [{ name: 'Example Company', country: 'US', email: 'info@company.example' }],
-          })
-        : answer(200, { username: 'account-owner' })
-    },
+    handle,
+    keys: () => [...state.made],
+    live: () => state.made.filter((key) => isAlive(key, now())),
+    foreign: () => [...state.foreign],
+    addKey: ({ expiry, created }) => storeKey(state, state.foreign, created ?? now(), expiry),
+    touchedForeign: () =>
+      [state.longLived, ...state.foreign].filter(({ revoked }) => revoked).map(({ id }) => id),
+    stored: (instant) => storedInstant(options, instant),
   }
 }
+
+/** The expiry that is stored for the one asked for, or why it is refused. */
+function readExpiry(options: AccountOptions, body: string): { expiry: number | null } | { wrong: string } {
+  const { now, fractions, maxDigits = fractions === 'refuse' ? 0 : 6 } = options
+  const asked = (JSON.parse(body || '{}') as { expiry?: unknown }).expiry
+  if (asked === undefined || asked === null || options.ignoreExpiry) return { expiry: null }
+  const read = readAsked(asked)
+  if (read === null) return { wrong: 'Datetime has wrong format.' }
+  if (read.digits > maxDigits)
+    return {
+      wrong:
+        maxDigits === 0
+          ? 'Fractions are not accepted.'
+          : `No more than ${maxDigits} digits of a second are accepted.`,
+    }
+  const expiry = storedInstant(options, read.instant)
+  return expiry <= now() ? { wrong: 'Expiry must be in the future.' } : { expiry }
+}
+
+function create(state: AccountState, body: string): ApiResponse {
+  const { options, made, foreign } = state
+  let read: ReturnType<typeof readExpiry>
+  try {
+    read = readExpiry(options, body)
+  } catch {
+    return refuse(options, 400, 'JSON parse error')
+  }
+  if ('wrong' in read) return answer(options, 400, { expiry: [read.wrong] })
+  const alive = [...foreign, ...made].filter((key) => isAlive(key, options.now()))
+  if (options.keyLimit !== undefined && alive.length >= options.keyLimit)
+    return refuse(options, 403, 'Maximum amount of tokens allowed per user exceeded.')
+  return createAnswers(state, read.expiry, options.createAnswer?.() ?? 'own')
+}
+
+function list(state: AccountState, path: string, query: URLSearchParams): ApiResponse {
+  const { options, longLived, foreign, made } = state
+  const { listForm = 'array', nextForm = 'absolute', pageSize = 50 } = options
+  const age = options.listAge?.() ?? 0
+  const at = options.now() - age - behind(options, options.replicas?.listMs)
+  const page = Number(/\/page\/(\d+)$/.exec(path)?.[1] ?? query.get('page') ?? 1)
+  if (page === 2) moveOn(state)
+  const rows = [longLived, ...foreign, ...made]
+    .filter((key) => key.created <= at && !wasRevoked(key, at) && (key.expiry === null || key.expiry > at))
+    .sort((a, b) => a.created - b.created)
+    .map((key) => listedRow(state, key))
+  const { body, headers } = pageOf(rows, KEYS, { form: listForm, next: nextForm, page, size: pageSize })
+  const aged = age >= 1000 ? { Age: String(Math.floor(age / 1000)), 'X-Cache': 'HIT' } : {}
+  return answer(options, 200, body, { ...headers, ...aged })
+}
+
+function listedRow({ options, rows }: AccountState, key: StoredKey): unknown {
+  const known = rows.get(key)
+  if (known && known.expiry === key.expiry) return known.row
+  const row = rowOf(key, { ...rowOptions(options), without: options.rowsWithout })
+  rows.set(key, { expiry: key.expiry, row })
+  return row
+}
+
+/** A key of others on page 1 expires, so that the first row of page 2 moves there, where it is no longer seen. */
+function moveOn({ options, foreign }: AccountState): void {
+  const now = options.now()
+  const gone = foreign.find((key) => isAlive(key, now))
+  if ((options.listMoves ?? 0) < 1 || !gone) return
+  options.listMoves = (options.listMoves ?? 0) - 1
+  gone.expiry = now
+}
+
+function revoke({ options, byId }: AccountState, id: string, credential: string): ApiResponse {
+  const key = byId.get(id)
+  if (!key || !isAlive(key, options.now())) return refuse(options, 404, 'Not found.')
+  if (key.token === credential && options.selfRevocation === 'forbidden')
+    return refuse(options, 403, 'You do not have permission to perform this action.')
+  if (key.token === credential && options.selfRevocation === 'unauthorized')
+    return refuse(options, 401, 'Invalid token.')
+  if (!options.idleRevocation) {
+    key.revoked = true
+    key.revokedAt = options.now()
+  }
+  return answer(options, 204)
+}
+
+function createHandler(state: AccountState, jwt: string): Account['handle'] {
+  const { options } = state
+  const throttled = createThrottle(options)
+  const respond = ({ method, path, headers, body }: ApiRequest): ApiResponse => {
+    const url = new URL(path, 'http://server.example')
+    const credential = /^Bearer (\S+)$/.exec(headers.authorization ?? '')?.[1] ?? ''
+    const isList = url.pathname === KEYS || /^\/api\/user\/api-keys\/page\/\d+$/.test(url.pathname)
+    const [, id] = /^\/api\/user\/api-keys\/([^/]+)$/.exec(url.pathname) ?? []
+    const known = isList || id !== undefined || /^\/api\/(companies|user\/profile)$/.test(url.pathname)
+    if (!known)
+      return {
+        ...answer(options, 404, undefined, { 'Content-Type': 'text/html' }),
+        body: '<h1>Not Found</h1>',
+      }
+    if (credential !== jwt && !accepts(state, credential)) return refuse(options, 401, 'Invalid token.')
+    const wait = throttled()
+    if (wait) return wait
+    if (isList && method === 'GET') return list(state, url.pathname, url.searchParams)
+    if (url.pathname === KEYS && method === 'POST') return create(state, body)
+    if (id !== undefined && method === 'DELETE') return revoke(state, decodeURIComponent(id), credential)
+    if (method !== 'GET') return refuse(options, 405, `Method "${method}" not allowed.`)
+    return answer(options, 200, url.pathname === '/api/companies' ? COMPANIES : OWNER)
+  }
+  return (request) => {
+    const gate = options.gate?.() ?? null
+    if (gate !== null) return gateAnswer(gate)
+    const response = respond(request)
+    if (!options.unreadable?.() || response.status > 299) return response
+    return { ...response, headers: { ...response.headers, 'Content-Encoding': 'gzip' }, body: GZIP }
+  }
+}
+
+/** What the start of a compressed answer looks like when it is read as text. */
+const GZIP = '\u001f\ufffd\b\u0000\u0000\u0000\u0000\u0000\u0000\u0003\ufffdVJ-*\ufffd/'
+const COMPANIES = {
+  count: 1,
+  results: [{ name: 'Example Company', country: 'US', email: 'info@company.example' }],
+}
+const OWNER = { username: 'account-owner' }

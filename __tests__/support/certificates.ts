@@ -1,18 +1,23 @@
 import { isIP } from 'node:net'
 import { generate } from 'selfsigned'
 
-/** PEM texts: a private CA, and the key and certificate of a server that it signed. */
+/** PEM texts: a private CA, and the key and certificate of a server that it certified. */
 export interface Certificates {
   ca: string
   key: string
   cert: string
 }
 
-/** Makes a CA of its own and has it sign a server certificate for `hosts` (names or IP addresses), valid for a day. */
-export async function makeCertificates(hosts: string[]): Promise<Certificates> {
+const HOUR_MS = 3_600_000
+
+/**
+ * Makes a new CA and has it sign a server certificate for `hosts` (names or IP addresses). The certificate is valid for
+ * a day, or as many milliseconds from now as `expiresIn` says, which may be negative.
+ */
+export async function makeCertificates(hosts: string[], expiresIn = 24 * HOUR_MS): Promise<Certificates> {
   const validity = {
-    notBeforeDate: new Date(Date.now() - 3_600_000),
-    notAfterDate: new Date(Date.now() + 24 * 3_600_000),
+    notBeforeDate: new Date(Date.now() - 48 * HOUR_MS),
+    notAfterDate: new Date(Date.now() + 24 * HOUR_MS),
     keyType: 'ec' as const,
     curve: 'P-256' as const,
     algorithm: 'sha256',
@@ -26,6 +31,7 @@ export async function makeCertificates(hosts: string[]): Promise<Certificates> {
   })
   const server = await generate([{ name: 'commonName', value: hosts[0] ?? 'localhost' }], {
     ...validity,
+    notAfterDate: new Date(Date.now() + expiresIn),
     ca: { key: ca.private, cert: ca.cert },
     extensions: [
       { name: 'basicConstraints', cA: false },

@@ -1,9 +1,9 @@
 import type { LookupFunction } from 'node:net'
 import { Server } from 'proxy-chain'
 
-/** A proxy on loopback that tunnels for whoever logs in, and knows a host name that nobody else does. */
+/** A proxy on loopback that requires a login and resolves a host name that no other resolver knows. */
 export interface ConnectProxy {
-  /** With the login; and the same without. */
+  /** With the login, and without. */
   url: string
   urlWithoutLogin: string
   password: string
@@ -12,7 +12,7 @@ export interface ConnectProxy {
   close(): Promise<void>
 }
 
-/** Starts it; `hostname` leads to 127.0.0.1 through it, and nowhere otherwise. */
+/** Starts the proxy, which resolves `hostname` to 127.0.0.1. */
 export async function startConnectProxy(hostname: string): Promise<ConnectProxy> {
   const password = 'let me/in'
   const tunnels: string[] = []

@@ -9,6 +9,10 @@ type Target = 'create' | 'list' | 'revoke' | 'any'
 export type Fault = { on?: Target; times?: number } & (
   | { kind: 'cut-before' | 'cut-after' | 'truncate' | 'garbage' | 'huge' | 'hang' }
   | { kind: 'delay'; ms: number; act: 'before' | 'after' }
+  /** Carried out once and, as a gateway's timeout has passed, a second time `ms` later; the second one is answered. */
+  | { kind: 'twice'; ms: number }
+  /** Never answered, and carried out `ms` later. */
+  | { kind: 'late'; ms: number }
   | { kind: 'status'; status: number; headers?: Record<string, string>; body?: string; acted?: boolean }
   | { kind: 'replace'; status?: number; body: unknown; acted?: boolean }
   | { kind: 'redirect'; location: string; status: number }
@@ -174,6 +178,13 @@ function misbehave(
       later(fault.ms, () => send(response, early ?? act()))
       break
     }
+    case 'twice':
+      act()
+      later(fault.ms, () => send(response, act()))
+      break
+    case 'late':
+      later(fault.ms, () => void act())
+      break
     case 'status':
       if (fault.acted) act()
       send(response, { status: fault.status, headers: fault.headers ?? {}, body: fault.body ?? '' })

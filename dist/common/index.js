@@ -1,180 +1,284 @@
 'use strict'
 
-const http = require('node:http')
-const https = require('node:https')
-const tls = require('node:tls')
 const node_fs = require('node:fs')
-const crypto = require('node:crypto')
-const timers = require('node:timers/promises')
 
-/** There is no tunnel, so nothing of the request itself was sent. `lasting` says that asking again will not help. */
-class ProxyError extends Error {
-	permanent
-	constructor(message, permanent) {
+/** Kinds that no retry changes. */
+const PERMANENT = ['certificate', 'proxy', 'protocol']
+/**
+ * A request without a usable response. `mayHaveActed` is false only if nothing of the request can have reached the
+ * server (no name, no connection, no completed TLS handshake). `retryable`: sending it again can help.
+ */
+class HttpError extends Error {
+	kind
+	mayHaveActed
+	retryable
+	constructor(kind, mayHaveActed, message, retryable = !PERMANENT.includes(kind)) {
 		super(message)
-		this.permanent = permanent
+		this.kind = kind
+		this.mayHaveActed = mayHaveActed
+		this.retryable = retryable
 	}
 }
+/** The first byte of a TLS alert; no HTTP response starts with it. */
+const TLS_ALERT = 0x15
+/** Node's codes for a certificate that was not accepted. */
+const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
+const CERTIFICATE_HINTS = [
+	[
+		/GET_ISSUER|SELF_SIGNED|LEAF/,
+		'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA',
+	],
+	[/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
+	[/ALTNAME|HOSTNAME/, 'it is for another host'],
+]
+/**
+ * Describes an error of Node's for the person who has to fix the network. `connected`: the connection was complete, TLS
+ * included. `via` names the proxy, if there is one.
+ */
+function describeError(error, connected, via = '') {
+	const list = (error.errors ?? [error]).map(({ code }) => code ?? 'closed early')
+	// EPROTO says nothing by itself; OpenSSL's reason is in the message.
+	if (list[0] === 'EPROTO') list.push(/SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1] ?? 'TLS')
+	const codes = [...new Set(list)].join(', ')
+	const failure = (kind, what, hint = '', acted = connected, retryable) =>
+		new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`, retryable)
+	// It ends the server's handshake, so no request was read, even if our handshake was complete (TLS 1.3).
+	if (/alert.(certificate.required|bad.certificate)/i.test(codes))
+		return failure('certificate', 'requires a client certificate', '', false)
+	if (error.rawPacket?.[0] === TLS_ALERT)
+		return failure('protocol', 'requires TLS on this port', 'use https://', false)
+	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
+	if (connected) return failure('cut', 'closed the connection before it answered')
+	if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', 'check its spelling')
+	if (codes === 'EAI_AGAIN') return failure('dns', 'its name could not be resolved')
+	if (CERTIFICATE.test(codes)) {
+		const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1]
+		return failure('certificate', 'its certificate was not accepted', hint)
+	}
+	if (/wrong.version.number|packet.length/i.test(codes))
+		return failure('protocol', 'does not speak TLS on this port')
+	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
+	// A load balancer that restarts ends handshakes too, but not with these two.
+	const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
+	const hint = refused ? 'it may require a client certificate' : ''
+	return failure('refused', 'the TLS handshake failed', hint, false, !refused)
+}
+
+/** The variables by which Node decides which certificate authorities it trusts. */
+const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
+/** The variables that name a proxy, or the hosts that need none; each is read in both cases. */
+const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [
+	name,
+	name.toLowerCase(),
+])
+/** The variables above that are set, with their values. */
+function networkSettings(env) {
+	return Object.fromEntries(
+		[...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
+	)
+}
+/**
+ * What to mask of the logins in the proxy variables: each password and `user:password`, as written and decoded.
+ * Malformed addresses are read too, as they are saved too.
+ */
+function proxyLogins(env) {
+	const logins = PROXIES.flatMap((name) => {
+		const [, user = '', password] =
+			/^\s*(?:[a-z][a-z\d+.-]*:\/\/)?([^:]*?)(?::(.*))?@/is.exec(env[name] ?? '') ?? []
+		if (password) return [password, `${user}:${password}`]
+		// Without a password, it may be a token; but to mask a name such as `ci` would ruin the log.
+		return user.length < 8 ? [] : [user]
+	})
+	return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
+}
+/** decodeURIComponent; the text itself if it is not encoded. */
+function percentDecoded(text) {
+	try {
+		return decodeURIComponent(text)
+	} catch {
+		return text
+	}
+}
+
+/** How long one address of a host gets before the next one is tried. Node's 250 ms are too short for a slow line. */
+const ADDRESS_TIMEOUT_MS = 3_000
 /**
  * A `createConnection` for Node's agents that reaches every host through a CONNECT tunnel of `proxy`, with TLS inside
- * it where `secure`. Node's own `proxyEnv` would do, but came with 24.5, and the oldest runner with node24 ships
+ * it if `secure`. Node's own `proxyEnv` would do, but came with 24.5, and the oldest runner with node24 ships
  * 24.4 (on 32-bit ARM, Node 20).
  */
 function tunnelThrough(proxy, secure) {
+	const { host } = new URL(proxy)
 	return (options, connected) => {
-		const refuse = (message, permanent) => connected?.(new ProxyError(message, permanent), undefined)
-		if (!URL.canParse(proxy) || !/^https?:$/.test(new URL(proxy).protocol)) {
-			refuse('the proxy in HTTPS_PROXY or HTTP_PROXY is not an http or https address', true)
-			return
-		}
-		const { protocol, host, hostname, port, username, password } = new URL(proxy)
-		const target = `${bracketed(String(options.host))}:${options.port}`
-		const login = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')
-		const open = protocol === 'https:' ? https.request : http.request
-		open({
-			method: 'CONNECT',
-			host: hostname.replace(/^\[|\]$/g, ''),
-			port: port || (protocol === 'https:' ? 443 : 80),
-			path: target,
-			headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
-			agent: false,
-			rejectUnauthorized: true,
-		})
-			// The request that wants the tunnel has a deadline; a proxy that never answers must not outlive it.
+		const refuse = (error) => connected?.(error, undefined)
+		requestTunnel(proxy, `${bracketed(String(options.host))}:${options.port}`)
+			// The request that needs the tunnel has a deadline; a proxy that never answers must not outlive it.
 			.once('socket', (socket) => socket.unref())
-			.once('connect', (answer, socket) => {
-				const status = answer.statusCode ?? 0
-				if (status === 200) {
-					socket.ref()
-					connected?.(null, secure ? tls.connect({ ...options, socket }) : socket)
+			.once('connect', ({ statusCode = 0 }, socket) => {
+				if (statusCode < 200 || statusCode > 299) {
+					socket.destroy()
+					refuse(refusal(host, statusCode))
 					return
 				}
-				socket.destroy()
-				const hint = status === 407 ? '; it wants a login, as in http://USER:PASSWORD@HOST:PORT' : ''
-				const permanent = status < 500 && status !== 408 && status !== 429
-				refuse(`the proxy ${host} refused the tunnel with status ${status}${hint}`, permanent)
+				socket.ref()
+				const { connect } = process.getBuiltinModule('node:tls')
+				connected?.(null, secure ? connect({ ...options, socket }) : socket)
 			})
-			.on('error', (error) =>
-				refuse(`the proxy ${host} could not be reached (${error.code ?? 'closed early'})`, false),
-			)
+			.on('error', (error) => {
+				const { kind, message, retryable } = describeError(error, false)
+				refuse(new HttpError(kind, false, `the proxy ${host}: ${message}`, retryable))
+			})
 			.end()
 		return
 	}
 }
-function decoded(part) {
-	try {
-		return decodeURIComponent(part)
-	} catch {
-		return part
+function requestTunnel(proxy, target) {
+	const { protocol, hostname, port, username, password } = new URL(proxy)
+	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
+	const options = {
+		method: 'CONNECT',
+		host: hostname.replace(/^\[|\]$/g, ''),
+		port: port || (protocol === 'https:' ? 443 : 80),
+		path: target,
+		headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
+		agent: false,
+		rejectUnauthorized: true,
+		autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
 	}
+	return nodeModule(protocol).request(options)
+}
+/** Node's module for `http:` or `https:`, loaded when it is needed. */
+function nodeModule(protocol) {
+	return protocol === 'https:'
+		? process.getBuiltinModule('node:https')
+		: process.getBuiltinModule('node:http')
+}
+function refusal(host, status) {
+	const hint = status === 407 ? '; it requires a login, as in http://USER:PASSWORD@HOST:PORT' : ''
+	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
+	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
+	return new HttpError(permanent ? 'proxy' : 'refused', false, message)
 }
 function bracketed(host) {
 	return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }
 
-/**
- * A request that got no usable answer. `mayHaveActed` is the fact that matters for a key: false only where nothing
- * of the request can have reached the server (no name, no connection, no completed TLS handshake).
- */
-class HttpError extends Error {
-	fault
-	mayHaveActed
-	constructor(fault, mayHaveActed, message) {
-		super(message)
-		this.fault = fault
-		this.mayHaveActed = mayHaveActed
-	}
-}
 const MAX_RESPONSE_BYTES = 1024 * 1024
+/** With the usual backoff, 3.5 s at most: a resolver may be wrong for a moment. */
+const MAX_UNKNOWN_HOST = 4
 /**
- * A Send over real sockets, kept open between requests, through `proxy` (a URL; empty for none). Certificates are
- * always verified: an agent's option to do so outranks NODE_TLS_REJECT_UNAUTHORIZED.
+ * An HttpClient over real sockets, through `proxy` (a URL; empty for none). Connections are reused, but not for a POST:
+ * one that the server has just closed looks like a lost response to a create. Certificates are always verified: the
+ * agent's option outranks NODE_TLS_REJECT_UNAUTHORIZED. The fourth POST to a name that does not exist is not retryable.
  */
 function createHttpClient(proxy) {
 	const agents = {}
-	return (request) => {
+	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
+	let unknownHost = 0
+	return async (request) => {
 		const { protocol } = request.url
-		agents[protocol] ??= createAgent(protocol, proxy)
-		return exchange(request, agents[protocol], proxy)
+		const creates = request.method === 'POST'
+		const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
+		agents[protocol] = agent
+		return exchange(request, agent, via).catch((error) => {
+			// Any other request is about a key, so the name did exist, and may come back.
+			if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+			throw error
+		})
 	}
 }
 function createAgent(protocol, proxy) {
-	const secure = protocol === 'https:'
+	const { Agent } = nodeModule(protocol)
 	const options = { keepAlive: true, rejectUnauthorized: true }
-	const agent = secure ? new https.Agent(options) : new http.Agent(options)
-	if (proxy) agent.createConnection = tunnelThrough(proxy, secure)
+	const agent = new Agent(options)
+	if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
 	return agent
 }
-function exchange(request, agent, proxy) {
+function exchange(request, agent, via) {
 	return new Promise((resolve, reject) => {
-		const { url, method, headers, body, cancel } = request
-		const secure = url.protocol === 'https:'
-		const options = { method, headers, agent }
-		const started = secure ? https.request(url, options) : http.request(url, options)
-		let connected = false
-		started.once('socket', (socket) => {
-			connected = started.reusedSocket || (!secure && !socket.connecting)
-			const whenConnected = () => {
-				connected = true
-			}
-			if (!connected) socket.once(secure ? 'secureConnect' : 'connect', whenConnected)
+		const { url, method, headers, body } = request
+		const options = {
+			method,
+			agent,
+			headers: { 'Accept-Encoding': 'identity', ...headers },
+			autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
+		}
+		const sent = nodeModule(url.protocol).request(url, options)
+		const isConnected = trackConnection(sent, url.protocol === 'https:')
+		const fail = (error) => {
+			stopDeadline()
+			reject(error)
+			sent.destroy()
+		}
+		const stopDeadline = startDeadline(request, () => {
+			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
+			fail(new HttpError('timeout', isConnected(), message))
 		})
-		const fail = (fault, message) => {
-			settle()
-			reject(new HttpError(fault, connected, message))
-			started.destroy()
-		}
-		const onTimeout = () =>
-			fail('timeout', connected ? 'did not answer in time' : 'could not be reached in time')
-		const ends = [setTimeout(onTimeout, request.timeout)]
-		const onCancel = () => void ends.push(setTimeout(onTimeout, request.grace ?? 0))
-		const settle = () => {
-			ends.forEach(clearTimeout)
-			cancel?.removeEventListener('abort', onCancel)
-		}
-		if (cancel?.aborted) onCancel()
-		else cancel?.addEventListener('abort', onCancel)
-		// Every time, not once: an error without a listener would end the process, and with it the key's only keeper.
-		started.on('error', (error) => fail(...describe(error, connected, proxy)))
-		started.once('response', (response) => {
-			const chunks = []
-			let size = 0
-			response.on('data', (chunk) => {
-				size += chunk.length
-				if (size > MAX_RESPONSE_BYTES) fail('too-large', 'answered with more than 1 MiB')
-				else chunks.push(chunk)
-			})
-			response.on('error', () => fail('cut', 'closed the connection in the middle of its answer'))
-			response.once('end', () => {
-				settle()
-				resolve({
-					status: response.statusCode ?? 0,
-					headers: response.headers,
-					body: Buffer.concat(chunks).toString('utf8'),
-				})
+		// On, not once: an error without a listener would end the process, and no one would revoke the key.
+		sent.on('error', (error) =>
+			fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)),
+		)
+		sent.once('upgrade', () => fail(upgradeError()))
+		sent.once('response', (response) => {
+			readBody(response, fail, (text) => {
+				stopDeadline()
+				resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
 			})
 		})
-		started.end(body)
+		sent.end(body)
 	})
 }
-/** Node's error codes, in the words of somebody who has to mend the network. */
-function describe(error, connected, proxy) {
-	const code = error.code ?? ''
-	if (error instanceof ProxyError) return [error.permanent ? 'proxy' : 'refused', error.message]
-	// Never the login that its URL may hold.
-	const via = proxy ? ` (through the proxy ${new URL(proxy).host})` : ''
-	if (connected) return ['cut', `closed the connection before it answered${via}`]
-	if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
-		return ['dns', `its name could not be resolved (${code}); check api-url`]
-	if (/CERT|^UNABLE_TO|SIGNATURE/.test(code))
-		return [
-			'certificate',
-			`its certificate was not accepted (${code})${via}; ` +
-				'where a private CA signs it, give its file in NODE_EXTRA_CA_CERTS',
-		]
-	// A load balancer that restarts says so too.
-	if (/^EPROTO|^ERR_(TLS|SSL)/.test(code)) return ['refused', `the TLS handshake failed (${code})${via}`]
-	return ['refused', `the connection failed (${code || 'closed early'})${via}`]
+const upgradeError = () => new HttpError('protocol', true, 'answered 101 and switched to another protocol')
+/** Returns a function that says whether the connection is complete, TLS included. */
+function trackConnection(sent, secure) {
+	let connected = false
+	sent.once('socket', (socket) => {
+		connected = sent.reusedSocket || (!secure && !socket.connecting)
+		if (connected) return
+		socket.once(secure ? 'secureConnect' : 'connect', () => {
+			connected = true
+		})
+	})
+	return () => connected
+}
+/** Calls `expire` when the time of a request is over, unless the function that it returns is called before. */
+function startDeadline({ timeout, cancel, grace }, expire) {
+	const timers = [setTimeout(expire, timeout)]
+	const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
+	if (cancel?.aborted) onCancel()
+	else cancel?.addEventListener('abort', onCancel)
+	return () => {
+		timers.forEach(clearTimeout)
+		cancel?.removeEventListener('abort', onCancel)
+	}
+}
+/** Reads the body, less a byte order mark. A compressed one is an error with a 2xx, and empty with any other status. */
+function readBody(response, fail, done) {
+	const { statusCode = 0, headers } = response
+	const coding = headers['content-encoding'] ?? ''
+	const chunks = []
+	let size = 0
+	response.on('data', (chunk) => {
+		size += chunk.length
+		if (size > MAX_RESPONSE_BYTES) fail(new HttpError('too-large', true, 'answered with more than 1 MiB'))
+		else chunks.push(chunk)
+	})
+	response.on('error', ({ code }) =>
+		fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)),
+	)
+	response.once('end', () => {
+		const encoded = size > 0 && !/^\s*(identity\s*)?$/i.test(coding)
+		const name = coding.replace(/[^\w, -]/g, '').slice(0, 40)
+		if (statusCode === 101) fail(upgradeError())
+		else if (encoded && statusCode < 300)
+			fail(new HttpError('protocol', true, `answered ${statusCode} in ${name}, which was not asked for`))
+		else
+			done(
+				Buffer.concat(encoded ? [] : chunks)
+					.toString()
+					.replace(/^\uFEFF/, ''),
+			)
+	})
 }
 
 const INITIAL_BACKOFF_MS = 500
@@ -188,12 +292,20 @@ function backoff(failures, retryAfter, random, spread = 0, most = Infinity) {
 	const exponential = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
 	return Math.ceil((retryAfter ?? 0) + random * Math.min(Math.max(exponential, spread), most))
 }
-/** The wait that a Retry-After header asks for, in milliseconds: whole seconds, or a date seen from `now`. */
-function parseRetryAfter(header, now) {
-	if (header === undefined) return undefined
-	if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000
-	const date = Date.parse(header)
-	return Number.isNaN(date) ? undefined : Math.max(0, date - now)
+/** The three forms of RFC 9110, section 5.6.7; the last one has no zone. Date.parse alone takes `4s` for a day in 2001. */
+const HTTP_DATE =
+	/^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
+/** A year: no server means more. */
+const MAX_RETRY_AFTER_MS = 365 * 86_400_000
+/**
+ * The wait that a Retry-After header asks for, in milliseconds: seconds, or an HTTP date seen from `now` (by the
+ * server's clock); undefined if it is neither. Fractions are rounded up, and of a list (two headers), the first counts.
+ */
+function parseRetryAfter(header = '', now) {
+	const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
+	const date = HTTP_DATE.test(header) ? Date.parse(header.replace(/(\d{4})\s*$/, '$1 GMT')) : Number.NaN
+	const wait = seconds === undefined ? date - now : Math.ceil(Number(seconds)) * 1000
+	return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS)
 }
 
 /** Statuses of gateways and locks that may pass, and behind which the request may have been carried out. */
@@ -294,6 +406,64 @@ function wordsIn(value, label = '', depth = 0) {
 	})
 }
 
+const KEYS_PATH = '/api/user/api-keys'
+/** A `Date` further from our own clock than this is a gateway's error rather than the server's time. */
+const MAX_DATE_SKEW_MS = 24 * 3_600_000
+/**
+ * Makes calls that never throw for what the network or the API does. `userAgent` tells the account's owner which run made
+ * a request; `now` is this machine's clock in milliseconds.
+ */
+function createCaller(client, userAgent, now) {
+	return async ({ method, url, credential, body }, limits, read) => {
+		const headers = {
+			Accept: 'application/json',
+			Authorization: `Bearer ${credential}`,
+			'User-Agent': userAgent,
+			...(body && { 'Content-Type': 'application/json' }),
+		}
+		const asked = { method, url, credential }
+		const sentAt = now()
+		try {
+			const response = await client({
+				method,
+				url,
+				headers,
+				...limits,
+				...(body && { body: JSON.stringify(body) }),
+			})
+			const skew = skewOf(response, sentAt, now())
+			if (response.status < 200 || response.status > 299)
+				return { ok: false, skew, failure: failureOf(asked, response, now() + (skew ?? 0)) }
+			try {
+				return { ok: true, skew, value: read(response) }
+			} catch {
+				return { ok: false, skew, failure: unusableResponse(asked, response) }
+			}
+		} catch (error) {
+			if (!(error instanceof HttpError)) throw error
+			const { mayHaveActed, retryable } = error
+			return {
+				ok: false,
+				skew: null,
+				failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
+			}
+		}
+	}
+}
+/** Whether the API itself answered 401: not accepted here and now, which alone does not prove an end. */
+function isRejected(result) {
+	return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
+}
+/** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
+function isHeaderSafe(credential) {
+	return /^[\x21-\x7e]+$/.test(credential)
+}
+function skewOf({ headers }, sentAt, receivedAt) {
+	// The header has whole seconds; on average, the server was half a second further.
+	const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
+	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
+}
+
 const DATE = String.raw`(\d{4})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
 const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
 const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
@@ -365,32 +535,10 @@ function readCreated({ body }) {
 	if (created.token === null && created.id === null) throw new Error('no key')
 	return created
 }
-/** Reads one page of the list, a bare array or `{results, next}`; throws if it is neither. */
-function readPage({ headers, body }) {
-	const answer = parseJson(body)
-	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
-	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
-	const described = rows.map(readKey)
-	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
-	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
-	const next = textOf(field(answer, 'next'))
-	const count = field(answer, 'count') ?? headers['x-total-count']
-	const morePages = hasUnknownPaging(answer) || /rel="?next/i.test(String(headers.link ?? ''))
-	const cached = Number(headers.age) > 0 || /hit/i.test(String(headers['x-cache'] ?? ''))
-	const doubts = [
-		unread > 0 && `${unread} of its rows cannot be read`,
-		next === null && morePages && 'it has further pages that cannot be found',
-		cached && 'it comes from a cache',
-	]
-	const doubt = doubts.find((text) => text !== false) || null
-	return { keys, next, doubt, count: count === undefined || count === null ? null : Number(count) }
-}
-/** Whether a page announces more in a way that this action does not follow, such as `has_more` or `next_cursor`. */
-function hasUnknownPaging(answer) {
-	if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return false
-	const announces = ([name, value]) =>
-		/next|more|cursor/i.test(name) && Boolean(value) && !(name === 'next' && typeof value === 'string')
-	return Object.entries(answer).some(announces)
+/** Accepts a response that is JSON, as the API's list is; throws if it is not. */
+function readJson({ body }) {
+	if (typeof parseJson(body) !== 'object') throw new Error('not a list')
+	return null
 }
 /** Accepts the response to a revocation; throws if it is not the API's, or says that nothing was revoked. */
 function readRevoked({ body }) {
@@ -398,6 +546,7 @@ function readRevoked({ body }) {
 	if (field(answer, 'success') === false || field(answer, 'error')) throw new Error('not revoked')
 	return null
 }
+/** What the API says of a key, created or listed. */
 function readKey(value) {
 	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
 	const unreadable =
@@ -432,135 +581,27 @@ function parseJson(body) {
 			: value
 	return JSON.parse(body, keepDigits)
 }
+/** A field of a JSON value, undefined if there is none. */
 function field(value, name) {
 	return typeof value === 'object' && value !== null ? value[name] : undefined
 }
+/** A text that is not empty, or null. */
 function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
 
-const KEYS_PATH = '/api/user/api-keys'
-const MAX_PAGES = 100
-/** A `Date` further from our own clock than this is a gateway's error rather than the server's time. */
-const MAX_DATE_SKEW_MS = 24 * 3_600_000
-/**
- * The key API at `apiUrl` (no trailing slash). `userAgent` tells the account's owner which run made a request; `now`
- * is this machine's clock in milliseconds.
- */
-function createKeyApi(client, apiUrl, userAgent, now) {
-	const call = caller(client, userAgent, now)
-	const keysUrl = new URL(`${apiUrl}${KEYS_PATH}`)
+/** Those calls at `apiUrl` (no trailing slash). */
+function createIssuingApi(call, apiUrl) {
+	const url = new URL(`${apiUrl}${KEYS_PATH}`)
 	return {
 		create: (credential, expiry, limits) =>
-			call({ method: 'POST', url: keysUrl, credential, body: { expiry } }, limits, readCreated),
-		list(credential, limits) {
-			const deadline = now() + limits.timeout
-			return readList(keysUrl, (url) =>
-				call(
-					{ method: 'GET', url, credential },
-					{ ...limits, timeout: Math.max(1, deadline - now()) },
-					readPage,
-				),
-			)
+			call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
+		revoke(credential, id, limits) {
+			const keyUrl = new URL(`${url}/${encodeURIComponent(id)}`)
+			return call({ method: 'DELETE', url: keyUrl, credential }, limits, readRevoked)
 		},
-		revoke: (credential, id, limits) =>
-			call(
-				{ method: 'DELETE', url: new URL(`${keysUrl}/${encodeURIComponent(id)}`), credential },
-				limits,
-				readRevoked,
-			),
-		async probe(credential, limits) {
-			const result = await call({ method: 'GET', url: keysUrl, credential }, limits, readPage)
-			return result.ok ? { ...result, value: null } : result
-		},
+		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readJson),
 	}
-}
-/** Whether the API itself answered 401: not accepted here and now, which alone does not prove an end. */
-function isRejected(result) {
-	return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
-}
-/** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
-function isHeaderSafe(credential) {
-	return /^[\x21-\x7e]+$/.test(credential)
-}
-function caller(client, userAgent, now) {
-	return async ({ method, url, credential, body }, limits, read) => {
-		const headers = {
-			Accept: 'application/json',
-			Authorization: `Bearer ${credential}`,
-			'User-Agent': userAgent,
-			...(body && { 'Content-Type': 'application/json' }),
-		}
-		const asked = { method, url, credential }
-		const sentAt = now()
-		try {
-			const response = await client({
-				method,
-				url,
-				headers,
-				...limits,
-				...(body && { body: JSON.stringify(body) }),
-			})
-			const skew = skewOf(response, sentAt, now())
-			if (response.status < 200 || response.status > 299)
-				return { ok: false, skew, failure: failureOf(asked, response, now() + (skew ?? 0)) }
-			try {
-				return { ok: true, skew, value: read(response) }
-			} catch {
-				return { ok: false, skew, failure: unusableResponse(asked, response) }
-			}
-		} catch (error) {
-			if (!(error instanceof HttpError)) throw error
-			const { mayHaveActed } = error
-			const retryable = error.fault !== 'certificate' && error.fault !== 'proxy'
-			return {
-				ok: false,
-				skew: null,
-				failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
-			}
-		}
-	}
-}
-/** Reads the list page by page; `doubt` is the first reason why a key may be missing from it. */
-async function readList(start, readOne) {
-	const keys = []
-	const visited = new Set()
-	let doubt = null
-	let skew = null
-	for (let url = start; url !== null; ) {
-		visited.add(url.href)
-		const result = await readOne(url)
-		if (!result.ok) return result
-		const { value } = result
-		skew = result.skew ?? skew
-		keys.push(...value.keys)
-		doubt ??= value.doubt
-		url = value.next === null ? null : nextUrl(value.next, start)
-		if (url === null && value.count !== null && value.count !== keys.length)
-			doubt ??= `it shows ${keys.length} of ${value.count} keys`
-		if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
-			doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
-			url = null
-		}
-	}
-	return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
-}
-/** The next page, on our own host whatever host the response names: the credential goes nowhere else. */
-function nextUrl(next, start) {
-	const isBareQuery = /^[\w-]+=/.test(next)
-	const reference = isBareQuery ? `?${next}` : next
-	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
-	const tail = named.pathname.split(KEYS_PATH)[1]
-	const path = tail === undefined ? named.pathname : start.pathname + tail
-	const url = new URL(start)
-	url.pathname = path
-	url.search = named.search
-	return url
-}
-function skewOf({ headers }, sentAt, receivedAt) {
-	// The header has whole seconds; on average, the server was half a second further.
-	const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
-	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }
 
 /**
@@ -586,7 +627,7 @@ function logRequests(send, log, now) {
 			note(`status ${response.status}`)
 			return response
 		} catch (error) {
-			note(error instanceof HttpError ? `${error.fault}, ${error.message},` : String(error))
+			note(error instanceof HttpError ? `${error.kind}, ${error.message},` : String(error))
 			throw error
 		}
 	}
@@ -594,28 +635,6 @@ function logRequests(send, log, now) {
 /** The path, without the query, and with long segments cut as IDs are in the log. */
 function shortPath({ pathname }) {
 	return pathname.replace(/[^/]{17,}/g, (segment) => `${segment.slice(0, 8)}...`)
-}
-
-/** The variables by which Node decides which certificate authorities it trusts. */
-const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
-/** The variables that name a proxy, or the hosts that need none; each is read in both cases. */
-const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [
-	name,
-	name.toLowerCase(),
-])
-/**
- * The variables that decide whom this process trusts and which way its requests go, with their values; and with a
- * digest of the certificates to which they lead, as a later step may swap these. `digest` gives null for what cannot be
- * read.
- */
-function networkSettings(env, digest) {
-	const settings = {}
-	for (const name of [...AUTHORITIES, ...PROXIES]) {
-		const value = env[name]
-		if (!value) continue
-		settings[name] = AUTHORITIES.includes(name) ? `${value} ${digest(name, value) ?? 'unreadable'}` : value
-	}
-	return settings
 }
 
 /**
@@ -866,23 +885,10 @@ const STATE_NAME = 'record'
 function isVerifiedRevoked({ granted, rejected, missing, expired }) {
 	return rejected && (granted || missing || expired)
 }
-/**
- * Can this list show that a key is absent? Returns why not, or null. `credential` is what it was read with: "every key"
- * (the API's documentation) includes that one. `gone` are ids of keys that were verified as revoked.
- */
-function doubtAbout(list, credential, gone) {
-	if (list.doubt !== null) return list.doubt
-	if (!list.keys.some(({ prefix }) => prefix !== '' && credential.startsWith(prefix)))
-		return 'it does not show the key that it was read with'
-	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
-	return null
-}
 
 /** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
-/** A replica may not know a key that is younger than this, in milliseconds; that it lacks one proves nothing yet. */
-const MAX_REPLICA_LAG_MS = 15_000
 /** A key counts as expired this long after its expiry, in milliseconds. */
 const EXPIRY_MARGIN_MS = 1_000
 /**
@@ -905,7 +911,8 @@ async function revokeAndVerify(key, context) {
 				? null
 				: await probeUntilRejected(token, refusal, evidence, now)
 		if (token === null || (refusal !== null && evidence.rejected))
-			await checkList(key, startedAt, evidence, now)
+			evidence.missing =
+				(await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
 		wasGranted ||= evidence.granted
 		const verified = isVerifiedRevoked(evidence)
 		if (verified || (token === null && evidence.missing))
@@ -980,21 +987,6 @@ async function probeUntilRejected(token, refusal, evidence, { api, clock, random
 		if (isEnough || clock.now() >= end || budget.left() <= PROBE_INTERVAL_MS) return result
 		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
 	}
-}
-/** Notes in `evidence` whether a list that can be believed no longer shows the key. */
-async function checkList({ id, createdAt }, startedAt, evidence, context) {
-	const { api, clock, budget, random, gone, credentials, skew } = context
-	const [credential] = credentials.filter(isHeaderSafe)
-	if (credential === undefined) return
-	const age = Math.max(
-		clock.now() - startedAt,
-		createdAt === null ? 0 : clock.now() + (skew ?? 0) - createdAt,
-	)
-	if (age < MAX_REPLICA_LAG_MS && !evidence.granted) return
-	const result = await retry(budget, random, (limits) => api.list(credential, limits))
-	if (!result.ok) return
-	const isShown = result.value.keys.some((key) => key.id === id)
-	evidence.missing = !isShown && doubtAbout(result.value, credential, gone) === null
 }
 function whatIsMissing({ granted }, probed) {
 	const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
@@ -1112,29 +1104,19 @@ function print(line) {
 const uptime = () => Number(process.hrtime.bigint() / 1000000n)
 /** When the machine started, in milliseconds since 1970, by its clock as it is set while this process starts. */
 const bootedAt = Date.now() - uptime()
-/** The machine's clock, which for this process is not set any more. */
+/** The machine's clock, monotonic within this process. */
 const systemClock = {
 	now: () => bootedAt + uptime(),
-	sleep: (duration, signal) => timers.setTimeout(duration, undefined, { signal }).catch(() => {}),
-}
-/**
- * The SHA-256 digest, in hex, of the certificates to which the variable `name` leads by its `value`: a file's, or the
- * system's. Null where they cannot be read.
- */
-function certificateDigest(name, value) {
-	try {
-		const certificates =
-			name === 'NODE_EXTRA_CA_CERTS' || name === 'SSL_CERT_FILE'
-				? node_fs.readFileSync(value)
-				: tls.getCACertificates('system').join('')
-		return crypto.createHash('sha256').update(certificates).digest('hex')
-	} catch {
-		return null
-	}
+	sleep: (duration, signal) =>
+		process
+			.getBuiltinModule('node:timers/promises')
+			.setTimeout(duration, undefined, { signal })
+			.catch(() => {}),
 }
 
 exports.AUTHORITIES = AUTHORITIES
 exports.CANCEL = CANCEL
+exports.KEYS_PATH = KEYS_PATH
 exports.LATE_WRITE_GRACE_MS = LATE_WRITE_GRACE_MS
 exports.NO_CREDENTIAL = NO_CREDENTIAL
 exports.PRECISIONS_US = PRECISIONS_US
@@ -1144,18 +1126,18 @@ exports.STATE_VERSION = STATE_VERSION
 exports.UNKNOWN_GRID_US = UNKNOWN_GRID_US
 exports.backoff = backoff
 exports.bootedAt = bootedAt
-exports.certificateDigest = certificateDigest
 exports.clockNote = clockNote
 exports.coarsestGrid = coarsestGrid
 exports.createBudget = createBudget
+exports.createCaller = createCaller
 exports.createCancellation = createCancellation
 exports.createHttpClient = createHttpClient
 exports.createIntent = createIntent
-exports.createKeyApi = createKeyApi
+exports.createIssuingApi = createIssuingApi
 exports.debugLog = debugLog
-exports.doubtAbout = doubtAbout
 exports.expiryAdvice = expiryAdvice
 exports.failStep = failStep
+exports.field = field
 exports.fitOf = fitOf
 exports.formatExactly = formatExactly
 exports.formatInstant = formatInstant
@@ -1170,10 +1152,14 @@ exports.issuedLine = issuedLine
 exports.keyLabel = keyLabel
 exports.logRequests = logRequests
 exports.networkSettings = networkSettings
+exports.parseJson = parseJson
+exports.proxyLogins = proxyLogins
+exports.readKey = readKey
 exports.requireCommandFiles = requireCommandFiles
 exports.retry = retry
 exports.revokeAndVerify = revokeAndVerify
 exports.runner = runner
 exports.summarizeKeys = summarizeKeys
 exports.systemClock = systemClock
+exports.textOf = textOf
 exports.zoneShift = zoneShift

@@ -3,27 +3,62 @@
 const common = require('../common/index.js')
 const node_fs = require('node:fs')
 
+/** As the URL parser writes these hosts. */
+const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
 /**
- * The proxy through which `url` is to be reached, a URL, or an empty text for none. Read from the environment as the
- * package `proxy-from-env` does (a test holds the two side by side): HTTPS_PROXY or HTTP_PROXY by the scheme, else
- * ALL_PROXY, unless NO_PROXY exempts the host; lower case first.
+ * The proxy for requests to `url`, as an http or https URL; empty for none. Chosen as curl and Go do: HTTPS_PROXY or
+ * HTTP_PROXY by the scheme, else ALL_PROXY, unless NO_PROXY exempts the host; lower case first. Never one
+ * for loopback hosts, as it could read a key sent to them in the clear. Throws if the variable names no usable proxy.
  */
 function proxyFor(url, env) {
-	const setting = (name) => env[name] || env[name.toUpperCase()] || ''
-	const scheme = url.protocol.slice(0, -1)
-	const exempt = setting('no_proxy').toLowerCase().split(/[,\s]/)
-	if (exempt.some((pattern) => covers(pattern, url))) return ''
-	const proxy = setting(`${scheme}_proxy`) || setting('all_proxy')
-	return !proxy || proxy.includes('://') ? proxy : `${scheme}://${proxy}`
+	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
+	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
+	const own = `${url.protocol.slice(0, -1)}_proxy`
+	const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
+	return name === undefined ? '' : readProxy(name, env[name]?.trim() ?? '', own.toUpperCase(), url.hostname)
 }
-/** Whether one entry of NO_PROXY, `host`, `.suffix`, `*.suffix` or `*`, each with `:port` or without, covers `url`. */
-function covers(pattern, { protocol, host, port }) {
-	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(pattern) ?? []
-	if (Number(onlyPort) && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80)))
+/** The value of the variable `name` as a URL. Messages show only its scheme, as the rest may be a login. */
+function readProxy(name, value, own, host) {
+	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
+	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
+		throw new Error(
+			`${name} is a ${scheme}:// proxy. Set ${own} to an http:// or https:// proxy, or add ${host} to NO_PROXY.`,
+		)
+	const proxy = scheme === undefined ? `http://${value}` : value
+	// An @ after the first delimiter belongs to a login that was cut there.
+	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
+		throw new Error(
+			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
+				'and percent-encode special characters of the login (# as %23, / as %2F, ? as %3F).',
+		)
+	return proxy
+}
+/**
+ * Whether one entry of NO_PROXY covers `url`: `*`, an IP address or CIDR range, or a name, which covers its subdomains
+ * too (after `.` or `*.`, only these); each with `:port` or without.
+ */
+function covers(entry, { protocol, hostname, port }) {
+	const { isIP } = process.getBuiltinModule('node:net')
+	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
+	if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
+	if (name === '*') return true
+	const host = hostname.replace(/^\[|[\].]$/g, '')
+	if (isIP(host)) return within(host, name)
+	const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
+	return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
+}
+/** Whether an IP address is in `range`, an address or CIDR range, with brackets or without. */
+function within(host, range) {
+	const { BlockList, isIP } = process.getBuiltinModule('node:net')
+	const [address = '', prefix] = range.replace(/[[\]]/g, '').split('/')
+	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
+	const list = new BlockList()
+	try {
+		list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
+		return list.check(host, family(host))
+	} catch {
 		return false
-	// Unlike `hostname`, this keeps the brackets of an IPv6 address, with which NO_PROXY holds it.
-	const asked = host.replace(/:\d+$/, '')
-	return /^[.*]/.test(name) ? asked.endsWith(name.replace('*', '')) : asked === name
+	}
 }
 
 /** No API key or token is shorter. Masking a shorter value, such as `true`, would hide it wherever the log has it. */
@@ -381,7 +416,7 @@ function toIssuedKey({ token, prefix, createdAt, expiresAt }, id) {
 function revocationContext(context, budget) {
 	const { api, clock, random, inputs, journal } = context
 	const { skew } = journal.learned()
-	return { api, clock, random, budget, credentials: [inputs.apiKey], gone: new Set(), skew }
+	return { api, clock, random, budget, credentials: [inputs.apiKey], skew }
 }
 function setOutputs(key, inputs, runner) {
 	const token = key.token ?? ''
@@ -600,6 +635,8 @@ async function run() {
 	try {
 		for (const form of maskedForms(common.getInput('api-key'), MIN_CREDENTIAL_LENGTH))
 			common.runner.setSecret(form)
+		for (const login of common.proxyLogins(process.env))
+			for (const form of maskedForms(login)) common.runner.setSecret(form)
 		const inputs = readInputs(common.getInput, () => explainMissingSecrets(readRunContext(process.env)))
 		common.requireCommandFiles(process.env, [
 			'GITHUB_STATE',
@@ -610,14 +647,14 @@ async function run() {
 		const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
 		const send = common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now)
 		await issueKey(inputs, {
-			api: common.createKeyApi(send, inputs.apiUrl, agent, common.systemClock.now),
+			api: common.createIssuingApi(common.createCaller(send, agent, common.systemClock.now), inputs.apiUrl),
 			clock: common.systemClock,
 			random: Math.random,
 			runner: common.runner,
 			cancellation,
 			userAgent: agent,
 			proxy,
-			settings: common.networkSettings(process.env, common.certificateDigest),
+			settings: common.networkSettings(process.env),
 			bootedAt: common.bootedAt,
 		})
 	} catch (error) {

@@ -2,6 +2,89 @@
 
 const common = require('../common/index.js')
 
+/** Reads one page of the list, a bare array or `{results, next}`; throws if it is neither. */
+function readPage({ headers, body }) {
+	const answer = common.parseJson(body)
+	const rows = Array.isArray(answer) ? answer : common.field(answer, 'results')
+	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
+	const described = rows.map(common.readKey)
+	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
+	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
+	const next = common.textOf(common.field(answer, 'next'))
+	const count = common.field(answer, 'count') ?? headers['x-total-count']
+	const morePages = hasUnknownPaging(answer) || /rel="?next/i.test(String(headers.link ?? ''))
+	const cached = Number(headers.age) > 0 || /hit/i.test(String(headers['x-cache'] ?? ''))
+	const doubts = [
+		unread > 0 && `${unread} of its rows cannot be read`,
+		next === null && morePages && 'it has further pages that cannot be found',
+		cached && 'it comes from a cache',
+	]
+	const doubt = doubts.find((text) => text !== false) || null
+	return { keys, next, doubt, count: count === undefined || count === null ? null : Number(count) }
+}
+/** Whether a page announces more in a way that this action does not follow, such as `has_more` or `next_cursor`. */
+function hasUnknownPaging(answer) {
+	if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return false
+	const announces = ([name, value]) =>
+		/next|more|cursor/i.test(name) && Boolean(value) && !(name === 'next' && typeof value === 'string')
+	return Object.entries(answer).some(announces)
+}
+
+const MAX_PAGES = 100
+/** The key API at `apiUrl` (no trailing slash); see `createCaller`. */
+function createKeyApi(client, apiUrl, userAgent, now) {
+	const call = common.createCaller(client, userAgent, now)
+	return {
+		...common.createIssuingApi(call, apiUrl),
+		list(credential, limits) {
+			const deadline = now() + limits.timeout
+			return readList$1(new URL(`${apiUrl}${common.KEYS_PATH}`), (url) =>
+				call(
+					{ method: 'GET', url, credential },
+					{ ...limits, timeout: Math.max(1, deadline - now()) },
+					readPage,
+				),
+			)
+		},
+	}
+}
+/** Reads the list page by page; `doubt` is the first reason why a key may be missing from it. */
+async function readList$1(start, readOne) {
+	const keys = []
+	const visited = new Set()
+	let doubt = null
+	let skew = null
+	for (let url = start; url !== null; ) {
+		visited.add(url.href)
+		const result = await readOne(url)
+		if (!result.ok) return result
+		const { value } = result
+		skew = result.skew ?? skew
+		keys.push(...value.keys)
+		doubt ??= value.doubt
+		url = value.next === null ? null : nextUrl(value.next, start)
+		if (url === null && value.count !== null && value.count !== keys.length)
+			doubt ??= `it shows ${keys.length} of ${value.count} keys`
+		if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+			doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+			url = null
+		}
+	}
+	return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
+}
+/** The next page, on our own host whatever host the response names: the credential goes nowhere else. */
+function nextUrl(next, start) {
+	const isBareQuery = /^[\w-]+=/.test(next)
+	const reference = isBareQuery ? `?${next}` : next
+	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
+	const tail = named.pathname.split(common.KEYS_PATH)[1]
+	const path = tail === undefined ? named.pathname : start.pathname + tail
+	const url = new URL(start)
+	url.pathname = path
+	url.search = named.search
+	return url
+}
+
 /**
  * Reads what main saved; never throws. Each part is read by itself, so that a damaged one costs none of the others;
  * `damaged` names those that were left out or replaced. Only without the API's URL is nothing possible.
@@ -104,6 +187,32 @@ function throttleBudget(deadline, latest, clock, onWait) {
 }
 
 /**
+ * Can this list show that a key is absent? Returns why not, or null. `credential` is what it was read with: "every key"
+ * (the API's documentation) includes that one. `gone` are ids of keys that were verified as revoked.
+ */
+function doubtAbout(list, credential, gone) {
+	if (list.doubt !== null) return list.doubt
+	if (!list.keys.some(({ prefix }) => prefix !== '' && credential.startsWith(prefix)))
+		return 'it does not show the key that it was read with'
+	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
+	return null
+}
+/** A replica may not know a key that is younger than this; that it lacks one proves nothing yet. */
+const MAX_REPLICA_LAG_MS = 15_000
+/** A check, with the list, whether a key is gone (see `RevocationContext.isMissing`). */
+function missingCheck(context) {
+	const { api, clock, random, skew, credential, gone } = context
+	return async ({ id, createdAt }, { startedAt, granted, budget }) => {
+		const now = clock.now()
+		const age = Math.max(now - startedAt, createdAt === null ? 0 : now + (skew ?? 0) - createdAt)
+		if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
+		const result = await common.retry(budget, random, (limits) => api.list(credential, limits))
+		if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
+		return doubtAbout(result.value, credential, gone) === null
+	}
+}
+
+/**
  * Is one of the listed keys the one that the request of `intent` made? Found only if exactly one key, created in the
  * window of the request, has exactly the expiry asked for. A near miss, a match at another time, or a key without an
  * expiry that was created in the window is ambiguous.
@@ -139,7 +248,7 @@ async function revokeOrphans(intents, context) {
 		return intents.map(() => ({ kind: 'failed', reason: message, retryable, key: null }))
 	}
 	const { list, credential } = read.value
-	const doubt = common.doubtAbout(list, credential, context.gone)
+	const doubt = doubtAbout(list, credential, context.gone)
 	const { known, grid, skew } = context
 	const results = []
 	for (const intent of intents) {
@@ -339,7 +448,9 @@ async function settleAll(state, context) {
 		const credentials = apiKey === null ? state.keys.flatMap(({ token }) => token ?? []) : [apiKey]
 		const known = new Set(state.keys.map(({ id }) => id))
 		const { grid } = state
-		return resolveIntents(intents, { ...context, budget: newBudget(deadline), credentials, known, grid })
+		const isMissing = missingCheck({ ...context, credential: credentials[0] ?? null })
+		const budget = newBudget(deadline)
+		return resolveIntents(intents, { ...context, budget, credentials, known, grid, isMissing })
 	}
 	const revoke = () => revokeHeldKeys(state.keys, context, () => newBudget(end))
 	if (apiKey === null) {
@@ -413,7 +524,13 @@ async function revokeHeldKeys(keys, context, newBudget) {
 			return { key, status: '**Kept** until it expires (`revoke: false`)' }
 		}
 		const credentials = apiKey === null ? [] : [apiKey]
-		const result = await common.revokeAndVerify(key, { ...context, budget: newBudget(), credentials })
+		const isMissing = missingCheck({ ...context, credential: apiKey })
+		const result = await common.revokeAndVerify(key, {
+			...context,
+			budget: newBudget(),
+			credentials,
+			isMissing,
+		})
 		if (result.revoked) gone.add(key.id)
 		else
 			failures.push(
@@ -446,13 +563,13 @@ async function run() {
 			random: Math.random,
 			runner: common.runner,
 			connect: ({ apiUrl, proxy, userAgent }) =>
-				common.createKeyApi(
+				createKeyApi(
 					common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now),
 					apiUrl,
 					userAgent,
 					common.systemClock.now,
 				),
-			settings: common.networkSettings(process.env, common.certificateDigest),
+			settings: common.networkSettings(process.env),
 			bootedAt: common.bootedAt,
 			verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
 			policyWithoutRecord: () => (/^fail$/i.test(common.getInput('on-revoke-failure')) ? 'fail' : 'warn'),

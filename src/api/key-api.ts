@@ -1,21 +1,13 @@
-import { type HttpClient, HttpError, type HttpResponse } from '../http/http-client.ts'
-import { type ApiFailure, failureOf, unusableResponse } from './api-failure.ts'
-import {
-  type CreatedKey,
-  type ListedKey,
-  type Page,
-  readCreated,
-  readPage,
-  readRevoked,
-} from './parse-response.ts'
+import type { HttpClient } from '../http/http-client.ts'
+import { MAX_ATTEMPT_MS } from '../retry/budget.ts'
+import type { ApiFailure } from './api-failure.ts'
+import { type ApiResult, type Call, type CallLimits, createCaller, KEYS_PATH } from './call.ts'
+import { createIssuingApi, type IssuingApi } from './issuing-api.ts'
+import { type ListedKey, type Page, readPage } from './parse-list.ts'
+import type { CreatedKey } from './parse-response.ts'
 
-export type { ApiFailure, CreatedKey, ListedKey }
-
-/** What a call brought, and the server's `Date` less our clock (ms) if the response told a believable one. */
-export type ApiResult<T> = { skew: number | null } & (
-  | { ok: true; value: T }
-  | { ok: false; failure: ApiFailure }
-)
+export { isHeaderSafe, isRejected, KEYS_PATH } from './call.ts'
+export type { ApiFailure, ApiResult, CallLimits, CreatedKey, ListedKey }
 
 /** One reading of the account's list. */
 export interface KeyList {
@@ -25,117 +17,38 @@ export interface KeyList {
   pages: number
 }
 
-/** Limits for one call, in milliseconds, and how a cancelled job cuts it short (see HttpRequest). */
-export interface CallLimits {
-  timeout: number
-  cancel?: AbortSignal
-  grace?: number
-}
-
-/** The calls of the key API. They never throw for what the network or the API does; every failure is an ApiFailure. */
-export interface KeyApi {
-  create(credential: string, expiry: string, limits: CallLimits): Promise<ApiResult<CreatedKey>>
+/** All calls of the key API. The main step does without the list, and without the bytes that reading it takes. */
+export interface KeyApi extends IssuingApi {
+  /** Reads the list once, page by page. */
   list(credential: string, limits: CallLimits): Promise<ApiResult<KeyList>>
-  revoke(credential: string, id: string, limits: CallLimits): Promise<ApiResult<null>>
-  /** Asks whether a key is still accepted. */
-  probe(credential: string, limits: CallLimits): Promise<ApiResult<null>>
 }
 
-export const KEYS_PATH = '/api/user/api-keys'
 const MAX_PAGES = 100
-/** A `Date` further from our own clock than this is a gateway's error rather than the server's time. */
-const MAX_DATE_SKEW_MS = 24 * 3_600_000
 
-type Call = <T>(
-  request: { method: 'GET' | 'POST' | 'DELETE'; url: URL; credential: string; body?: object },
-  limits: CallLimits,
-  read: (response: HttpResponse) => T,
-) => Promise<ApiResult<T>>
-
-/**
- * The key API at `apiUrl` (no trailing slash). `userAgent` tells the account's owner which run made a request; `now`
- * is this machine's clock in milliseconds.
- */
+/** The key API at `apiUrl` (no trailing slash); see `createCaller`. */
 export function createKeyApi(
   client: HttpClient,
   apiUrl: string,
   userAgent: string,
   now: () => number,
 ): KeyApi {
-  const call = caller(client, userAgent, now)
-  const keysUrl = new URL(`${apiUrl}${KEYS_PATH}`)
+  const call = createCaller(client, userAgent, now)
+  return { ...createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, now) }
+}
+
+/** The list alone, for an action that changes nothing. */
+export function createListApi(call: Call, apiUrl: string, now: () => number): Pick<KeyApi, 'list'> {
   return {
-    create: (credential, expiry, limits) =>
-      call({ method: 'POST', url: keysUrl, credential, body: { expiry } }, limits, readCreated),
     list(credential, limits) {
       const deadline = now() + limits.timeout
-      return readList(keysUrl, (url) =>
+      return readList(new URL(`${apiUrl}${KEYS_PATH}`), (url) =>
         call(
           { method: 'GET', url, credential },
-          { ...limits, timeout: Math.max(1, deadline - now()) },
+          { ...limits, timeout: Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now())) },
           readPage,
         ),
       )
     },
-    revoke: (credential, id, limits) =>
-      call(
-        { method: 'DELETE', url: new URL(`${keysUrl}/${encodeURIComponent(id)}`), credential },
-        limits,
-        readRevoked,
-      ),
-    async probe(credential, limits) {
-      const result = await call({ method: 'GET', url: keysUrl, credential }, limits, readPage)
-      return result.ok ? { ...result, value: null } : result
-    },
-  }
-}
-
-/** Whether the API itself answered 401: not accepted here and now, which alone does not prove an end. */
-export function isRejected(result: ApiResult<unknown>): boolean {
-  return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
-}
-
-/** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
-export function isHeaderSafe(credential: string): boolean {
-  return /^[\x21-\x7e]+$/.test(credential)
-}
-
-function caller(client: HttpClient, userAgent: string, now: () => number): Call {
-  return async ({ method, url, credential, body }, limits, read) => {
-    const headers = {
-      Accept: 'application/json',
-      Authorization: `Bearer ${credential}`,
-      'User-Agent': userAgent,
-      ...(body && { 'Content-Type': 'application/json' }),
-    }
-    const asked = { method, url, credential }
-    const sentAt = now()
-    try {
-      const response = await client({
-        method,
-        url,
-        headers,
-        ...limits,
-        ...(body && { body: JSON.stringify(body) }),
-      })
-      const skew = skewOf(response, sentAt, now())
-      if (response.status < 200 || response.status > 299)
-        return { ok: false, skew, failure: failureOf(asked, response, now() + (skew ?? 0)) }
-      try {
-        return { ok: true, skew, value: read(response) }
-      } catch {
-        return { ok: false, skew, failure: unusableResponse(asked, response) }
-      }
-    } catch (error) {
-      if (!(error instanceof HttpError)) throw error
-      const { mayHaveActed } = error
-      const retryable = error.fault !== 'certificate' && error.fault !== 'proxy'
-      return {
-        ok: false,
-        skew: null,
-        failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
-      }
-    }
   }
 }
 
@@ -178,10 +91,4 @@ function nextUrl(next: string, start: URL): URL {
   url.pathname = path
   url.search = named.search
   return url
-}
-
-function skewOf({ headers }: HttpResponse, sentAt: number, receivedAt: number): number | null {
-  // The header has whole seconds; on average, the server was half a second further.
-  const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
-  return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }

@@ -19,22 +19,6 @@ export interface CreatedKey extends KeyInfo {
   token: string | null
 }
 
-/** A key in the account's list. */
-export interface ListedKey extends KeyInfo {
-  id: string
-}
-
-/** One page of the list. */
-export interface Page {
-  keys: ListedKey[]
-  /** What the response calls the next page: an absolute URL, a path or a query. Null on the last page. */
-  next: string | null
-  /** Why a key may exist that this page does not show, or null. */
-  doubt: string | null
-  /** How many keys there are in all, if the response says so. */
-  count: number | null
-}
-
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
 
@@ -46,33 +30,10 @@ export function readCreated({ body }: HttpResponse): CreatedKey {
   return created
 }
 
-/** Reads one page of the list, a bare array or `{results, next}`; throws if it is neither. */
-export function readPage({ headers, body }: HttpResponse): Page {
-  const answer = parseJson(body)
-  const rows = Array.isArray(answer) ? answer : field(answer, 'results')
-  if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
-  const described = rows.map(readKey)
-  const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
-  const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
-  const next = textOf(field(answer, 'next'))
-  const count = field(answer, 'count') ?? headers['x-total-count']
-  const morePages = hasUnknownPaging(answer) || /rel="?next/i.test(String(headers.link ?? ''))
-  const cached = Number(headers.age) > 0 || /hit/i.test(String(headers['x-cache'] ?? ''))
-  const doubts = [
-    unread > 0 && `${unread} of its rows cannot be read`,
-    next === null && morePages && 'it has further pages that cannot be found',
-    cached && 'it comes from a cache',
-  ]
-  const doubt = doubts.find((text) => text !== false) || null
-  return { keys, next, doubt, count: count === undefined || count === null ? null : Number(count) }
-}
-
-/** Whether a page announces more in a way that this action does not follow, such as `has_more` or `next_cursor`. */
-function hasUnknownPaging(answer: unknown): boolean {
-  if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return false
-  const announces = ([name, value]: [string, unknown]) =>
-    /next|more|cursor/i.test(name) && Boolean(value) && !(name === 'next' && typeof value === 'string')
-  return Object.entries(answer).some(announces)
+/** Accepts a response that is JSON, as the API's list is; throws if it is not. */
+export function readJson({ body }: HttpResponse): null {
+  if (typeof parseJson(body) !== 'object') throw new Error('not a list')
+  return null
 }
 
 /** Accepts the response to a revocation; throws if it is not the API's, or says that nothing was revoked. */
@@ -82,7 +43,8 @@ export function readRevoked({ body }: HttpResponse): null {
   return null
 }
 
-function readKey(value: unknown): KeyInfo {
+/** What the API says of a key, created or listed. */
+export function readKey(value: unknown): KeyInfo {
   const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
   const unreadable =
     created.kind === 'unreadable'
@@ -111,7 +73,7 @@ function identifier(value: unknown): string | null {
 }
 
 /** JSON with every digit of large integers, as text: ids above 2^53 would lose their last digits (Node 21 and later). */
-function parseJson(body: string): unknown {
+export function parseJson(body: string): unknown {
   const keepDigits = (_name: string, value: unknown, context?: { source?: string }) =>
     typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '')
       ? context?.source
@@ -119,10 +81,12 @@ function parseJson(body: string): unknown {
   return JSON.parse(body, keepDigits)
 }
 
-function field(value: unknown, name: string): unknown {
+/** A field of a JSON value, undefined if there is none. */
+export function field(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
 }
 
-function textOf(value: unknown): string | null {
+/** A text that is not empty, or null. */
+export function textOf(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null
 }

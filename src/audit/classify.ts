@@ -29,14 +29,11 @@ export type ReadableList =
   | { kind: 'complete'; keys: ReadKey[]; inUse: ReadKey[] }
   | { kind: 'incomplete'; reason: string }
 
-/** The two are as far apart as a create request and the clock that it was computed with may be, in milliseconds. */
+/** How much longer than asked a key may live where clocks differ. */
 const LIFETIME_SLACK_MS = 5 * 60_000
 const JWT = /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/
 
-/**
- * Whether a list shows every key of the account with its times, which is what a judgment needs. It must contain the
- * key that it was read with, unless that is a JWT: the API describes `token_key` as the first characters of the key.
- */
+/** Whether a list shows every key with its times, also the one that it was read with (a JWT is in no list). */
 export function readList({ keys, doubt }: KeyList, apiKey: string): ReadableList {
   const incomplete = (reason: string): ReadableList => ({ kind: 'incomplete', reason })
   const read: ReadKey[] = []
@@ -56,10 +53,7 @@ export function readList({ keys, doubt }: KeyList, apiKey: string): ReadableList
   return { kind: 'complete', keys: read, inUse }
 }
 
-/**
- * Sorts the keys of a complete list into classes. What a person named in `known` outranks what a marker suggests, as a
- * marker can be imitated; only the key in use outranks it.
- */
+/** Sorts keys into classes. `known` outranks markers, because these can be imitated. */
 export function classify(
   { keys, inUse }: { keys: readonly ReadKey[]; inUse: readonly ReadKey[] },
   known: readonly KnownKey[],
@@ -81,7 +75,7 @@ export function classify(
   })
 }
 
-/** Whether a key lives no longer than the main action's keys may. */
+/** Whether a key lives no longer than keys of the main action. */
 export function isShortLived({ createdAt, expiresAt }: ReadKey): boolean {
   return expiresAt !== null && expiresAt - createdAt <= MAX_EPHEMERAL_LIFETIME_MS + LIFETIME_SLACK_MS
 }

@@ -36,23 +36,36 @@ export interface Limits {
   warnBefore: number
 }
 
-/** Every finding about the keys of a complete list, the most urgent first; those of one kind in the list's order. */
+/** Every finding about the keys of a complete list, the most urgent first. */
 export function findFindings(
   keys: readonly AccountKey[],
   known: readonly KnownKey[],
   limits: Limits,
 ): Finding[] {
-  const newest = newestOfRotations(keys)
-  const findings = keys.flatMap((entry) =>
-    kindsFor(entry, newest.has(entry), limits).map((kind) => aboutKey(kind, entry)),
-  )
+  const rotated = keys.filter(({ rotation }) => rotation !== null)
+  /** A rotation that works replaces its newest key long before it expires. */
+  const isNewest = ({ rotation, key }: AccountKey) =>
+    rotation !== null &&
+    !rotated.some((other) => other.rotation === rotation && other.key.createdAt > key.createdAt)
+  const findings = keys.flatMap((entry): Finding[] => {
+    const { key, class: keyClass, rotation } = entry
+    return kindsFor(entry, isNewest(entry), limits).map((kind) => ({
+      ...key,
+      kind,
+      class: keyClass,
+      rotation,
+    }))
+  })
   const ids = new Set(keys.map(({ key }) => key.id))
   const missing = known.filter(({ id, until }) => !ids.has(id) && !isPast(until, limits.now))
-  const all = [...findings, ...missing.map(({ id }) => missingKey(id))]
+  const all = [
+    ...findings,
+    ...missing.map(({ id }): Finding => ({ ...listIncomplete(), kind: 'known-missing', class: 'known', id })),
+  ]
   return all.sort((a, b) => FINDING_KINDS.indexOf(a.kind) - FINDING_KINDS.indexOf(b.kind))
 }
 
-/** The finding that takes the place of all others where the list cannot be judged. */
+/** The only finding if the list cannot be judged. */
 export function listIncomplete(): Finding {
   return {
     kind: 'list-incomplete',
@@ -65,7 +78,7 @@ export function listIncomplete(): Finding {
   }
 }
 
-/** What is wrong with one key. A key in `known` is accepted as it is until its date has passed. */
+/** A key in `known` is accepted as it is until its date has passed. */
 function kindsFor(entry: AccountKey, isNewest: boolean, { now, maxAge, warnBefore }: Limits): FindingKind[] {
   const { key, class: keyClass, known } = entry
   if (keyClass === 'short-lived') return []
@@ -81,29 +94,6 @@ function kindsFor(entry: AccountKey, isNewest: boolean, { now, maxAge, warnBefor
   return kinds
 }
 
-/**
- * The newest key of each rotation. A rotation that works replaces it long before it expires, so one that expires soon
- * means that the rotation has stopped, whether or not it is the key in use.
- */
-function newestOfRotations(keys: readonly AccountKey[]): Set<AccountKey> {
-  const newest = new Map<TaggedRotation, AccountKey>()
-  for (const entry of keys) {
-    if (entry.rotation === null) continue
-    const other = newest.get(entry.rotation)
-    if (!other || entry.key.createdAt > other.key.createdAt) newest.set(entry.rotation, entry)
-  }
-  return new Set(newest.values())
-}
-
 function isPast(until: number | null, now: number): boolean {
   return until !== null && now >= until
-}
-
-function aboutKey(kind: FindingKind, { key, class: keyClass, rotation }: AccountKey): Finding {
-  const { id, prefix, createdAt, expiresAt } = key
-  return { kind, class: keyClass, id, prefix, createdAt, expiresAt, rotation }
-}
-
-function missingKey(id: string): Finding {
-  return { ...listIncomplete(), kind: 'known-missing', class: 'known', id }
 }

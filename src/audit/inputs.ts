@@ -34,21 +34,11 @@ export interface AuditInputs {
 const MAX_AGE = { name: 'max-age', shortest: '1 day', longest: '10 years', example: '90d' }
 const WARN_BEFORE = { name: 'warn-before', shortest: '1 hour', longest: '1 year', example: '14d' }
 
-/** What the run itself says. */
-export interface RunFacts {
-  /** Why `api-key` is empty, or null. */
-  explainEmptyKey: () => string | null
-  repositoryId: string | undefined
-}
-
-/**
- * Reads and checks every input of the audit; an empty one takes its default. Throws an Error that names the input, the
- * line where there are several, what is wrong, and an example that works.
- */
-export function readAuditInputs(input: ReadInput, { explainEmptyKey, repositoryId }: RunFacts): AuditInputs {
+/** Checks every input; an empty one takes its default. Throws an Error that names the input and the line. */
+export function readAuditInputs(input: ReadInput, repositoryId: string | undefined): AuditInputs {
   const given = (name: string, otherwise: string) => input(name).trim() || otherwise
   const apiKey = given('api-key', '')
-  if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key', '') !== '', explainEmptyKey))
+  if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key', '') !== '', () => null))
   const apiUrl = readApiUrl(given('api-url', 'https://www.spherescout.io'))
   const rotated = given('rotated-secrets', 'SPHERESCOUT_API_KEY')
   return {
@@ -65,11 +55,10 @@ export function readAuditInputs(input: ReadInput, { explainEmptyKey, repositoryI
 
 interface Line {
   text: string
-  /** An Error about this line. */
   error(fault: string, example: string): Error
 }
 
-/** The lines of input `name` that hold more than blanks and a comment. */
+/** The lines of an input, without blank ones and comments. */
 function linesOf(name: string, value: string): Line[] {
   return value.split(/\r\n|\r|\n/).flatMap((line, index) => {
     const text = line.replace(/(^|\s)#.*$/, '').trim()
@@ -79,7 +68,6 @@ function linesOf(name: string, value: string): Line[] {
   })
 }
 
-/** The lines of `known`: an id each, with an optional `until` date. */
 function readKnown(value: string, apiKey: string): KnownKey[] {
   const ids = new Set<string>()
   return linesOf('known', value.replaceAll(apiKey, '***')).map(({ text, error }) => {
@@ -95,7 +83,7 @@ function readKnown(value: string, apiKey: string): KnownKey[] {
   })
 }
 
-/** The end of a day in UTC, in milliseconds since 1970, or NaN if `date` is none. */
+/** The end of a day in UTC (ms since 1970), or NaN. */
 function endOfDay(date: string): number {
   const start = Date.parse(`${date}T00:00:00Z`)
   // Date.parse takes February 30 for March 2.
@@ -105,7 +93,6 @@ function endOfDay(date: string): number {
 
 const ROTATED = /^([A-Za-z_]\w*)(?:\s+(?:repository=(\d+)|organization=([\w.-]+)))?(?:\s+environment=(.+))?$/
 
-/** The lines of `rotated-secrets`. One without a repository or organization belongs to the repository of this run. */
 function readRotations(value: string, apiUrl: string, repositoryId: string | undefined): Rotation[] {
   return linesOf('rotated-secrets', value).flatMap(({ text, error }) => {
     const [, secret, repository = repositoryId, organization, environment = ''] = ROTATED.exec(text) ?? []

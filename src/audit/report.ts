@@ -5,24 +5,13 @@ import type { AccountKey, KeyClass } from './classify.ts'
 import { FINDING_KINDS, type Finding, type FindingKind, type Limits } from './findings.ts'
 
 const DAY_MS = 24 * 3_600_000
-/** How many keys one line names. */
 const MAX_NAMED = 10
-/** How many rows the summary shows. */
 const MAX_ROWS = 100
-/** The longest output `findings`: a step cannot get more than 128 KiB in an environment variable. */
+/** A step cannot receive more than 128 KiB in an environment variable. */
 const MAX_OUTPUT_LENGTH = 100_000
-/** The classes in the order of the overview, and their names. */
-const CLASS_NAMES: Record<KeyClass, string> = {
-  'in-use': 'in use',
-  rotated: 'made by rotate',
-  'short-lived': 'short-lived',
-  known: 'known',
-  unexpected: 'unexpected',
-}
-/** What a person can accept by a line in input `known`. */
+const CLASSES: KeyClass[] = ['in-use', 'rotated', 'short-lived', 'known', 'unexpected']
 const ACCEPTABLE: FindingKind[] = ['unexpected', 'never-expires', 'too-old']
 
-/** What no audit can see. */
 export const BLIND_SPOTS =
   'Not visible to an audit: when a key was last used (the API does not say), and that a key was made to look short-lived or rotated.'
 
@@ -32,21 +21,21 @@ export interface FindingGroup {
   findings: Finding[]
 }
 
-/** The findings by kind, in the order in which the kinds come first. */
+/** The findings by kind. */
 export function groupByKind(findings: readonly Finding[]): FindingGroup[] {
   return [...Map.groupBy(findings, ({ kind }) => kind)].map(([kind, found]) => ({ kind, findings: found }))
 }
 
 /** How many keys there are of each class. */
 export function overview(keys: readonly AccountKey[]): string {
-  const counts = Object.entries(CLASS_NAMES).flatMap(([name, label]) => {
+  const counts = CLASSES.flatMap((name) => {
     const { length } = keys.filter((key) => key.class === name)
-    return length > 0 ? `${length} ${label}` : []
+    return length > 0 ? `${length} ${name}` : []
   })
   return [plural(keys.length, 'key'), counts.join(', ')].filter(Boolean).join(': ')
 }
 
-/** One kind of finding in a line: what was found, in which keys (unless a table shows them), and what to do. */
+/** One kind of finding: what it is, which keys (unless a table shows them), and what to do. */
 export function groupLine(
   { kind, findings }: FindingGroup,
   { now, maxAge, warnBefore }: Limits,
@@ -63,7 +52,7 @@ export function groupLine(
     ],
     unexpected: [
       'made by no action of this project, and not in input known',
-      `Find out who uses it; then revoke it ${dashboard}, or accept it in input known`,
+      `Find out who uses it; then revoke it ${dashboard}`,
     ],
     'known-overdue': [
       'still there after its until date in input known',
@@ -73,20 +62,14 @@ export function groupLine(
       'in input known, but not in the account',
       'Find out who revoked it, then remove its line',
     ],
-    'never-expires': [
-      'valid until someone revokes it',
-      'Replace it with a key that expires, or accept it in input known',
-    ],
-    'too-old': [
-      `created more than ${days(maxAge)} ago`,
-      'Replace it with a new key and revoke it, or accept it in input known',
-    ],
+    'never-expires': ['valid until someone revokes it', 'Replace it with a key that expires'],
+    'too-old': [`created more than ${days(maxAge)} ago`, 'Replace it with a new key and revoke it'],
   }[kind]
   const keys = isInTable && kind !== 'known-missing' ? '' : `: ${named.join('; ')}`
-  return `${kind} (${plural(findings.length, 'key')}): ${meaning}${keys}. ${advice}.`
+  const accept = ACCEPTABLE.includes(kind) ? ', or accept it in input known' : ''
+  return `${kind} (${plural(findings.length, 'key')}): ${meaning}${keys}. ${advice}${accept}.`
 }
 
-/** One key in a line, with the times that its finding is about. */
 function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }: Finding, now: number): string {
   if (prefix === null || createdAt === null) return `id ${shortId(id ?? '')}`
   const parts = [`${sanitizeName(prefix)}... (id ${shortId(id ?? '')})`]
@@ -98,7 +81,7 @@ function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }: Findi
   return parts.join(', ')
 }
 
-/** The findings as JSON, without a secret; cut after as many as fit into 100,000 characters. */
+/** As many findings as fit into 100,000 characters, as JSON without secrets. */
 export function findingsJson(findings: readonly Finding[]): string {
   const instant = (at: number | null) => (at === null ? null : formatInstant(at))
   const rows: string[] = []
@@ -113,7 +96,7 @@ export function findingsJson(findings: readonly Finding[]): string {
   return `[${rows.join(',')}]`
 }
 
-/** The job summary of a list that was judged, in Markdown: keys with findings first, short-lived ones left out. */
+/** The job summary in Markdown: keys with findings first, short-lived ones left out. */
 export function summaryOf(
   keys: readonly AccountKey[],
   findings: readonly Finding[],
@@ -127,7 +110,7 @@ export function summaryOf(
   const rows = shown.slice(0, MAX_ROWS).map(({ key: { id, prefix, createdAt, expiresAt }, class: name }) => {
     const kinds = (kindsOf.get(id) ?? []).map(({ kind }) => kind).join(', ')
     const expires = expiresAt === null ? '**never**' : day(expiresAt)
-    return `| ${kinds && `**${kinds}**`} | \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${CLASS_NAMES[name]} | ${created(createdAt, limits.now)} | ${expires} |`
+    return `| ${kinds && `**${kinds}**`} | \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${name} | ${created(createdAt, limits.now)} | ${expires} |`
   })
   const head = '| Finding | Key | Id | Class | Created | Expires |\n| --- | --- | --- | --- | --- | --- |'
   const paragraphs = [
@@ -145,7 +128,7 @@ export function summaryOf(
   return paragraphs.filter(Boolean).join('\n\n')
 }
 
-/** Whole ids of the keys that a person can accept, as lines to paste into input `known`. */
+/** Lines to paste into input `known`, for keys that a person may accept. */
 function linesForKnown(findings: readonly Finding[]): string {
   const acceptable = findings.filter(({ kind }) => ACCEPTABLE.includes(kind))
   const lines = acceptable.map(
@@ -161,7 +144,6 @@ function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
-/** A duration for a person: whole days, or hours below two days. */
 function days(duration: number): string {
   if (duration < 2 * DAY_MS) return plural(Math.round(duration / 3_600_000), 'hour')
   return plural(Math.round(duration / DAY_MS), 'day')

@@ -1,7 +1,9 @@
-import * as http from 'node:http'
-import * as https from 'node:https'
+import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { ProxyError, tunnelThrough } from './proxy-tunnel.ts'
+import { describeError, HttpError, type NodeError } from './http-error.ts'
+import { ADDRESS_TIMEOUT_MS, nodeModule, tunnelThrough } from './proxy-tunnel.ts'
+
+export { HttpError, type HttpErrorKind } from './http-error.ts'
 
 /** One request. Times are in milliseconds. */
 export interface HttpRequest {
@@ -18,130 +20,136 @@ export interface HttpRequest {
 
 export interface HttpResponse {
   status: number
-  headers: http.IncomingHttpHeaders
+  headers: IncomingHttpHeaders
   body: string
 }
 
-/** How a request came to nothing. */
-export type HttpErrorKind = 'dns' | 'refused' | 'certificate' | 'proxy' | 'timeout' | 'cut' | 'too-large'
-
-/**
- * A request that got no usable answer. `mayHaveActed` is the fact that matters for a key: false only where nothing
- * of the request can have reached the server (no name, no connection, no completed TLS handshake).
- */
-export class HttpError extends Error {
-  readonly fault: HttpErrorKind
-  readonly mayHaveActed: boolean
-
-  constructor(fault: HttpErrorKind, mayHaveActed: boolean, message: string) {
-    super(message)
-    this.fault = fault
-    this.mayHaveActed = mayHaveActed
-  }
-}
-
-/** Sends one request and answers with the whole response; throws HttpFailure. Never retries or follows a redirect. */
+/** Sends one request and returns the whole response; throws HttpError. Never retries or follows a redirect. */
 export type HttpClient = (request: HttpRequest) => Promise<HttpResponse>
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
+/** With the usual backoff, 3.5 s at most: a resolver may be wrong for a moment. */
+const MAX_UNKNOWN_HOST = 4
 
 /**
- * A Send over real sockets, kept open between requests, through `proxy` (a URL; empty for none). Certificates are
- * always verified: an agent's option to do so outranks NODE_TLS_REJECT_UNAUTHORIZED.
+ * An HttpClient over real sockets, through `proxy` (a URL; empty for none). Connections are reused, but not for a POST:
+ * one that the server has just closed looks like a lost response to a create. Certificates are always verified: the
+ * agent's option outranks NODE_TLS_REJECT_UNAUTHORIZED. The fourth POST to a name that does not exist is not retryable.
  */
 export function createHttpClient(proxy: string): HttpClient {
-  const agents: Record<string, http.Agent> = {}
-  return (request) => {
+  const agents: Record<string, Agent> = {}
+  const via = proxy && ` (through the proxy ${new URL(proxy).host})`
+  let unknownHost = 0
+  return async (request) => {
     const { protocol } = request.url
-    agents[protocol] ??= createAgent(protocol, proxy)
-    return exchange(request, agents[protocol], proxy)
+    const creates = request.method === 'POST'
+    const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
+    agents[protocol] = agent
+    return exchange(request, agent, via).catch((error: HttpError) => {
+      // Any other request is about a key, so the name did exist, and may come back.
+      if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+      throw error
+    })
   }
 }
 
-function createAgent(protocol: string, proxy: string): http.Agent {
-  const secure = protocol === 'https:'
+function createAgent(protocol: string, proxy: string): Agent {
+  const { Agent } = nodeModule(protocol)
   const options = { keepAlive: true, rejectUnauthorized: true }
-  const agent = secure ? new https.Agent(options) : new http.Agent(options)
-  if (proxy) agent.createConnection = tunnelThrough(proxy, secure)
+  const agent = new Agent(options)
+  if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
   return agent
 }
 
-function exchange(request: HttpRequest, agent: http.Agent, proxy: string): Promise<HttpResponse> {
+type Fail = (error: HttpError) => void
+
+function exchange(request: HttpRequest, agent: Agent, via: string): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
-    const { url, method, headers, body, cancel } = request
-    const secure = url.protocol === 'https:'
-    const options = { method, headers, agent }
-    const started = secure ? https.request(url, options) : http.request(url, options)
-
-    let connected = false
-    started.once('socket', (socket: Socket) => {
-      connected = started.reusedSocket || (!secure && !socket.connecting)
-      const whenConnected = () => {
-        connected = true
-      }
-      if (!connected) socket.once(secure ? 'secureConnect' : 'connect', whenConnected)
+    const { url, method, headers, body } = request
+    const options = {
+      method,
+      agent,
+      headers: { 'Accept-Encoding': 'identity', ...headers },
+      autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
+    }
+    const sent = nodeModule(url.protocol).request(url, options)
+    const isConnected = trackConnection(sent, url.protocol === 'https:')
+    const fail: Fail = (error) => {
+      stopDeadline()
+      reject(error)
+      sent.destroy()
+    }
+    const stopDeadline = startDeadline(request, () => {
+      const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
+      fail(new HttpError('timeout', isConnected(), message))
     })
-
-    const fail = (fault: HttpErrorKind, message: string) => {
-      settle()
-      reject(new HttpError(fault, connected, message))
-      started.destroy()
-    }
-    const onTimeout = () =>
-      fail('timeout', connected ? 'did not answer in time' : 'could not be reached in time')
-    const ends = [setTimeout(onTimeout, request.timeout)]
-    const onCancel = () => void ends.push(setTimeout(onTimeout, request.grace ?? 0))
-    const settle = () => {
-      ends.forEach(clearTimeout)
-      cancel?.removeEventListener('abort', onCancel)
-    }
-    if (cancel?.aborted) onCancel()
-    else cancel?.addEventListener('abort', onCancel)
-
-    // Every time, not once: an error without a listener would end the process, and with it the key's only keeper.
-    started.on('error', (error) => fail(...describe(error, connected, proxy)))
-    started.once('response', (response) => {
-      const chunks: Buffer[] = []
-      let size = 0
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.length
-        if (size > MAX_RESPONSE_BYTES) fail('too-large', 'answered with more than 1 MiB')
-        else chunks.push(chunk)
-      })
-      response.on('error', () => fail('cut', 'closed the connection in the middle of its answer'))
-      response.once('end', () => {
-        settle()
-        resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers,
-          body: Buffer.concat(chunks).toString('utf8'),
-        })
+    // On, not once: an error without a listener would end the process, and no one would revoke the key.
+    sent.on('error', (error: NodeError) =>
+      fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)),
+    )
+    sent.once('upgrade', () => fail(upgradeError()))
+    sent.once('response', (response) => {
+      readBody(response, fail, (text) => {
+        stopDeadline()
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
       })
     })
-    started.end(body)
+    sent.end(body)
   })
 }
 
-/** Node's error codes, in the words of somebody who has to mend the network. */
-function describe(
-  error: NodeJS.ErrnoException,
-  connected: boolean,
-  proxy: string,
-): [fault: HttpErrorKind, message: string] {
-  const code = error.code ?? ''
-  if (error instanceof ProxyError) return [error.permanent ? 'proxy' : 'refused', error.message]
-  // Never the login that its URL may hold.
-  const via = proxy ? ` (through the proxy ${new URL(proxy).host})` : ''
-  if (connected) return ['cut', `closed the connection before it answered${via}`]
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
-    return ['dns', `its name could not be resolved (${code}); check api-url`]
-  if (/CERT|^UNABLE_TO|SIGNATURE/.test(code))
-    return [
-      'certificate',
-      `its certificate was not accepted (${code})${via}; ` +
-        'where a private CA signs it, give its file in NODE_EXTRA_CA_CERTS',
-    ]
-  // A load balancer that restarts says so too.
-  if (/^EPROTO|^ERR_(TLS|SSL)/.test(code)) return ['refused', `the TLS handshake failed (${code})${via}`]
-  return ['refused', `the connection failed (${code || 'closed early'})${via}`]
+const upgradeError = () => new HttpError('protocol', true, 'answered 101 and switched to another protocol')
+
+/** Returns a function that says whether the connection is complete, TLS included. */
+function trackConnection(sent: ClientRequest, secure: boolean): () => boolean {
+  let connected = false
+  sent.once('socket', (socket: Socket) => {
+    connected = sent.reusedSocket || (!secure && !socket.connecting)
+    if (connected) return
+    socket.once(secure ? 'secureConnect' : 'connect', () => {
+      connected = true
+    })
+  })
+  return () => connected
+}
+
+/** Calls `expire` when the time of a request is over, unless the function that it returns is called before. */
+function startDeadline({ timeout, cancel, grace }: HttpRequest, expire: () => void): () => void {
+  const timers = [setTimeout(expire, timeout)]
+  const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
+  if (cancel?.aborted) onCancel()
+  else cancel?.addEventListener('abort', onCancel)
+  return () => {
+    timers.forEach(clearTimeout)
+    cancel?.removeEventListener('abort', onCancel)
+  }
+}
+
+/** Reads the body, less a byte order mark. A compressed one is an error with a 2xx, and empty with any other status. */
+function readBody(response: IncomingMessage, fail: Fail, done: (body: string) => void): void {
+  const { statusCode = 0, headers } = response
+  const coding = headers['content-encoding'] ?? ''
+  const chunks: Buffer[] = []
+  let size = 0
+  response.on('data', (chunk: Buffer) => {
+    size += chunk.length
+    if (size > MAX_RESPONSE_BYTES) fail(new HttpError('too-large', true, 'answered with more than 1 MiB'))
+    else chunks.push(chunk)
+  })
+  response.on('error', ({ code }: NodeError) =>
+    fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)),
+  )
+  response.once('end', () => {
+    const encoded = size > 0 && !/^\s*(identity\s*)?$/i.test(coding)
+    const name = coding.replace(/[^\w, -]/g, '').slice(0, 40)
+    if (statusCode === 101) fail(upgradeError())
+    else if (encoded && statusCode < 300)
+      fail(new HttpError('protocol', true, `answered ${statusCode} in ${name}, which was not asked for`))
+    else
+      done(
+        Buffer.concat(encoded ? [] : chunks)
+          .toString()
+          .replace(/^\uFEFF/, ''),
+      )
+  })
 }

@@ -27,7 +27,7 @@ export function logRequests(
       note(`status ${response.status}`)
       return response
     } catch (error) {
-      note(error instanceof HttpError ? `${error.fault}, ${error.message},` : String(error))
+      note(error instanceof HttpError ? `${error.kind}, ${error.message},` : String(error))
       throw error
     }
   }

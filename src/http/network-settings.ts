@@ -6,20 +6,33 @@ export const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].fl
   name.toLowerCase(),
 ])
 
+/** The variables above that are set, with their values. */
+export function networkSettings(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    [...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
+  )
+}
+
 /**
- * The variables that decide whom this process trusts and which way its requests go, with their values; and with a
- * digest of the certificates to which they lead, as a later step may swap these. `digest` gives null for what cannot be
- * read.
+ * What to mask of the logins in the proxy variables: each password and `user:password`, as written and decoded.
+ * Malformed addresses are read too, as they are saved too.
  */
-export function networkSettings(
-  env: NodeJS.ProcessEnv,
-  digest: (name: string, value: string) => string | null,
-): Record<string, string> {
-  const settings: Record<string, string> = {}
-  for (const name of [...AUTHORITIES, ...PROXIES]) {
-    const value = env[name]
-    if (!value) continue
-    settings[name] = AUTHORITIES.includes(name) ? `${value} ${digest(name, value) ?? 'unreadable'}` : value
+export function proxyLogins(env: NodeJS.ProcessEnv): string[] {
+  const logins = PROXIES.flatMap((name) => {
+    const [, user = '', password] =
+      /^\s*(?:[a-z][a-z\d+.-]*:\/\/)?([^:]*?)(?::(.*))?@/is.exec(env[name] ?? '') ?? []
+    if (password) return [password, `${user}:${password}`]
+    // Without a password, it may be a token; but to mask a name such as `ci` would ruin the log.
+    return user.length < 8 ? [] : [user]
+  })
+  return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
+}
+
+/** decodeURIComponent; the text itself if it is not encoded. */
+export function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
   }
-  return settings
 }

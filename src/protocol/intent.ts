@@ -82,9 +82,12 @@ export function coarsestGrid(asked: number, stored: number): number {
 /** Whether a server that rounds down, or to the nearest, would store this on `grid`. */
 function fits(stored: number, lost: number, grid: number): boolean {
   if (lost >= grid || lost < -grid / 2) return false
-  const micros = Math.round(stored * 1000)
-  // 1/300 s is written with three digits, of which the last is 0, 3 or 7.
-  return grid === 10_000 ? [0, 3000, 7000].includes(micros % 10_000) : micros % grid === 0
+  return grid === 10_000 ? isOnCoarseGrid(stored) : Math.round(stored * 1000) % grid === 0
+}
+
+/** Whether a server that keeps 10 ms, 1/300 s (written with a last digit of 0, 3 or 7) or less may have stored this. */
+export function isOnCoarseGrid(stored: number): boolean {
+  return [0, 3000, 7000].includes(Math.round(stored * 1000) % 10_000)
 }
 
 /**
@@ -93,9 +96,11 @@ function fits(stored: number, lost: number, grid: number): boolean {
  */
 export function fitOf(intent: Intent, stored: number, grid: number): 'exact' | 'near' | 'none' {
   const needed = gridBetween(intent.expiry, stored)
+  if (needed === null || needed > grid) return 'none'
   const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
-  if (needed === null || needed > Math.max(grid, 1)) return 'none'
-  return needed <= 1000 && !isWholeSecond ? 'exact' : 'near'
+  // On a coarse grid, keys of other runs share the few values that there are.
+  const mayBeCoarse = needed > 1 && grid > 1000 && isOnCoarseGrid(stored)
+  return needed > 1000 || isWholeSecond || mayBeCoarse ? 'near' : 'exact'
 }
 
 /** By how many milliseconds a server shifts times that it writes in a zone of its own without an offset; 0 if it does not. */

@@ -184,7 +184,7 @@ function toIssuedKey({ token, prefix, createdAt, expiresAt }: CreatedKey, id: st
 function revocationContext(context: Context, budget: Budget): RevocationContext {
   const { api, clock, random, inputs, journal } = context
   const { skew } = journal.learned()
-  return { api, clock, random, budget, credentials: [inputs.apiKey], gone: new Set(), skew }
+  return { api, clock, random, budget, credentials: [inputs.apiKey], skew }
 }
 
 function setOutputs(key: IssuedKey, inputs: Inputs, runner: Runner): void {

@@ -1,4 +1,4 @@
-import { isHeaderSafe } from '../api/key-api.ts'
+import { isHeaderSafe } from '../api/call.ts'
 import type { CreatedKey } from '../api/parse-response.ts'
 import { MIN_CREDENTIAL_LENGTH } from '../runner/masking.ts'
 import { formatInstant } from '../util/instant.ts'

@@ -1,5 +1,6 @@
-import type { KeyInfo, ListedKey } from '../api/parse-response.ts'
-import { fitOf, type Intent, isWithin, LATE_WRITE_GRACE_MS, zoneShift } from './intent.ts'
+import type { ListedKey } from '../api/parse-list.ts'
+import type { KeyInfo } from '../api/parse-response.ts'
+import { fitOf, type Intent, isOnCoarseGrid, isWithin, LATE_WRITE_GRACE_MS, zoneShift } from './intent.ts'
 
 export type Match =
   | { kind: 'absent' }
@@ -27,7 +28,13 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   const others = list.filter(({ id }) => !known.has(id))
   const inWindow = ({ createdAt }: KeyInfo) =>
     createdAt !== null && isWithin(createdAt, [intent.sentAt, to], skews)
-  const fitness = ({ expiresAt }: KeyInfo) => (expiresAt === null ? 'none' : fitOf(intent, expiresAt, grid))
+  // Any expiry in the list that is on no coarse grid shows that the server keeps milliseconds.
+  const isFine = list.some(({ expiresAt }) => expiresAt !== null && !isOnCoarseGrid(expiresAt))
+  const fitness = ({ expiresAt }: KeyInfo) => {
+    if (expiresAt === null) return 'none'
+    const isExact = isFine && fitOf(intent, expiresAt, Math.min(grid, 1000)) === 'exact'
+    return isExact ? 'exact' : fitOf(intent, expiresAt, grid)
+  }
 
   const exact = others.filter((key) => fitness(key) === 'exact')
   const [only] = exact

@@ -1,12 +1,14 @@
-import { type ApiFailure, type ApiResult, isHeaderSafe, isRejected, type KeyApi } from '../api/key-api.ts'
+import type { ApiFailure } from '../api/api-failure.ts'
+import { type ApiResult, isHeaderSafe, isRejected } from '../api/call.ts'
+import type { IssuingApi } from '../api/issuing-api.ts'
 import { backoff } from '../retry/backoff.ts'
 import { type Budget, type Clock, retry } from '../retry/budget.ts'
-import { doubtAbout, type Evidence, isVerifiedRevoked } from './evidence.ts'
+import { type Evidence, isVerifiedRevoked } from './evidence.ts'
 import type { IssuedKey } from './saved-state.ts'
 
 /** What both steps need of the world. `random` is in [0, 1). */
 export interface Deps {
-  api: KeyApi
+  api: IssuingApi
   clock: Clock
   random: () => number
 }
@@ -17,21 +19,26 @@ export type RevocationResult =
 
 export interface RevocationContext extends Deps {
   budget: Budget
-  /** What to revoke with where the key may not revoke itself, and what to read the list with. */
+  /** What to revoke with if the key may not revoke itself. */
   credentials: readonly string[]
-  /** Ids of keys that were verified as revoked. */
-  gone: ReadonlySet<string>
   /** The server's clock less ours, in milliseconds, if the API's own times showed it. */
   skew: number | null
+  /** Whether a list that can be believed no longer shows the key. The post step alone reads the list. */
+  isMissing?(key: KeyToRevoke, since: RevocationProgress): Promise<boolean>
 }
 
-type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'createdAt' | 'expiresAt'>
+export interface RevocationProgress {
+  /** When this revocation was begun, by this machine's clock. */
+  startedAt: number
+  granted: boolean
+  budget: Budget
+}
+
+export type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'createdAt' | 'expiresAt'>
 
 /** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
-/** A replica may not know a key that is younger than this, in milliseconds; that it lacks one proves nothing yet. */
-const MAX_REPLICA_LAG_MS = 15_000
 /** A key counts as expired this long after its expiry, in milliseconds. */
 const EXPIRY_MARGIN_MS = 1_000
 
@@ -58,7 +65,8 @@ export async function revokeAndVerify(
         ? null
         : await probeUntilRejected(token, refusal, evidence, now)
     if (token === null || (refusal !== null && evidence.rejected))
-      await checkList(key, startedAt, evidence, now)
+      evidence.missing =
+        (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
     wasGranted ||= evidence.granted
     const verified = isVerifiedRevoked(evidence)
     if (verified || (token === null && evidence.missing))
@@ -154,27 +162,6 @@ async function probeUntilRejected(
     if (isEnough || clock.now() >= end || budget.left() <= PROBE_INTERVAL_MS) return result
     await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
   }
-}
-
-/** Notes in `evidence` whether a list that can be believed no longer shows the key. */
-async function checkList(
-  { id, createdAt }: KeyToRevoke,
-  startedAt: number,
-  evidence: Evidence,
-  context: RevocationContext,
-): Promise<void> {
-  const { api, clock, budget, random, gone, credentials, skew } = context
-  const [credential] = credentials.filter(isHeaderSafe)
-  if (credential === undefined) return
-  const age = Math.max(
-    clock.now() - startedAt,
-    createdAt === null ? 0 : clock.now() + (skew ?? 0) - createdAt,
-  )
-  if (age < MAX_REPLICA_LAG_MS && !evidence.granted) return
-  const result = await retry(budget, random, (limits) => api.list(credential, limits))
-  if (!result.ok) return
-  const isShown = result.value.keys.some((key) => key.id === id)
-  evidence.missing = !isShown && doubtAbout(result.value, credential, gone) === null
 }
 
 function whatIsMissing({ granted }: Evidence, probed: ApiResult<null> | null): ApiFailure {

@@ -1,4 +1,5 @@
-import { isHeaderSafe, type KeyApi } from '../api/key-api.ts'
+import { isHeaderSafe } from '../api/call.ts'
+import type { KeyApi } from '../api/key-api.ts'
 import { changedSettings } from '../http/changed-settings.ts'
 import type { Budget } from '../retry/budget.ts'
 import { throttleBudget } from '../retry/throttle-budget.ts'
@@ -12,6 +13,7 @@ import {
   summarizeKeys,
 } from '../runner/report.ts'
 import type { Intent } from './intent.ts'
+import { missingCheck } from './list-trust.ts'
 import type { FoundState } from './parse-state.ts'
 import { DASHBOARD, resolveIntents, type Unresolved } from './resolve-intents.ts'
 import { type Deps, type RevocationResult, revokeAndVerify } from './revoke-and-verify.ts'
@@ -83,7 +85,9 @@ async function settleAll(state: SavedState, context: Context): Promise<Unresolve
     const credentials = apiKey === null ? state.keys.flatMap(({ token }) => token ?? []) : [apiKey]
     const known = new Set(state.keys.map(({ id }) => id))
     const { grid } = state
-    return resolveIntents(intents, { ...context, budget: newBudget(deadline), credentials, known, grid })
+    const isMissing = missingCheck({ ...context, credential: credentials[0] ?? null })
+    const budget = newBudget(deadline)
+    return resolveIntents(intents, { ...context, budget, credentials, known, grid, isMissing })
   }
   const revoke = () => revokeHeldKeys(state.keys, context, () => newBudget(end))
   if (apiKey === null) {
@@ -115,6 +119,7 @@ function warnOrFail(failures: string[], policy: 'warn' | 'fail', runner: Runner)
 
 /** What the rest of post works with. */
 interface Context extends Deps {
+  api: KeyApi
   runner: Runner
   /** The long-lived key, or null if it must not be sent. */
   apiKey: string | null
@@ -179,7 +184,8 @@ async function revokeHeldKeys(
       return { key, status: '**Kept** until it expires (`revoke: false`)' }
     }
     const credentials = apiKey === null ? [] : [apiKey]
-    const result = await revokeAndVerify(key, { ...context, budget: newBudget(), credentials })
+    const isMissing = missingCheck({ ...context, credential: apiKey })
+    const result = await revokeAndVerify(key, { ...context, budget: newBudget(), credentials, isMissing })
     if (result.revoked) gone.add(key.id)
     else
       failures.push(

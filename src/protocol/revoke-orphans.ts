@@ -1,7 +1,7 @@
-import { type ApiResult, isHeaderSafe, type KeyList, type ListedKey } from '../api/key-api.ts'
+import { type ApiResult, isHeaderSafe, type KeyApi, type KeyList, type ListedKey } from '../api/key-api.ts'
 import { retry } from '../retry/budget.ts'
-import { doubtAbout } from './evidence.ts'
 import type { Intent } from './intent.ts'
+import { doubtAbout } from './list-trust.ts'
 import { matchIntent } from './match-intent.ts'
 import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
 
@@ -16,6 +16,9 @@ export type OrphanResult =
   | { kind: 'failed'; reason: string; retryable: boolean; key: ListedKey | null }
 
 export interface LookupContext extends RevocationContext {
+  api: KeyApi
+  /** Ids of keys that were verified as revoked. */
+  gone: ReadonlySet<string>
   /** Ids that need no looking for. */
   known: ReadonlySet<string>
   /** The coarsest grid on which the server may keep an expiry, in microseconds. */

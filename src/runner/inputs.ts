@@ -1,4 +1,4 @@
-import { isHeaderSafe } from '../api/key-api.ts'
+import { isHeaderSafe } from '../api/call.ts'
 import { parseDuration } from '../util/duration.ts'
 import { MIN_CREDENTIAL_LENGTH } from './masking.ts'
 

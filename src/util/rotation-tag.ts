@@ -14,18 +14,23 @@ export const TAG_RANGE = 2 ** 26
 /** The longest lifetime of a key that the main action creates, in milliseconds: a rotated key always outlives it. */
 export const MAX_EPHEMERAL_LIFETIME_MS = 5 * 24 * 3_600_000
 
-/** The tag in the expiry of every key of a rotation: the first 26 bits of SHA-256 over its name. */
+/**
+ * The tag that the expiry of every key of `rotation` carries: the first 26 bits of SHA-256 over its name. GitHub
+ * compares organizations and secrets without case, so the tag does as well.
+ */
 export function rotationTag(
   { apiUrl, scope, environment, secret }: Rotation,
   sha256: (text: string) => Uint8Array,
 ): number {
-  // GitHub compares the names of organizations and secrets without case.
   const name = [apiUrl, scope.toLowerCase(), environment, secret.toUpperCase()].join('\n')
   const [first = 0, second = 0, third = 0, fourth = 0] = sha256(name)
   return first * 2 ** 18 + second * 2 ** 10 + third * 2 ** 2 + (fourth >> 6)
 }
 
-/** Whether a key was made by the rotation with this `tag`. A random expiry in milliseconds fits with 1.5 x 10^-8. */
+/**
+ * Whether a key was made by the rotation with this tag: its expiry is congruent to the tag modulo 2^26 ms, is not a
+ * whole second, and the key lives longer than any key of the main action. A random expiry fits with 1.5 x 10^-8.
+ */
 export function hasRotationTag(
   { createdAt, expiresAt }: { createdAt: number | null; expiresAt: number | null },
   tag: number,

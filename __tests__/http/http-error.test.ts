@@ -1,0 +1,151 @@
+import { describe, expect, test } from '@jest/globals'
+import { describeError, HttpError, type HttpErrorKind, type NodeError } from '../../src/http/http-error.ts'
+
+const nodeError = (code: string | undefined, more: Partial<NodeError> = {}): NodeError =>
+  Object.assign(new Error('a message of Node'), { ...(code && { code }), ...more })
+
+/** An error as OpenSSL reports it through Node: the reason is in the message alone. */
+const eproto = (reason: string) =>
+  nodeError('EPROTO', {
+    message: `write EPROTO 80AC25FC:error:0A000410:SSL routines:ssl3_read_bytes:${reason}:../deps/x.c:1605:SSL alert number 40\n`,
+  })
+
+const told = ({ kind, mayHaveActed, retryable, message }: HttpError) => [
+  kind,
+  mayHaveActed,
+  retryable,
+  message,
+]
+
+describe('an error before the connection is complete proves that nothing was done', () => {
+  test.each<[NodeError, HttpErrorKind, boolean, string]>([
+    [nodeError('ECONNREFUSED'), 'refused', true, 'the connection failed (ECONNREFUSED)'],
+    [nodeError('ECONNRESET'), 'refused', true, 'the connection failed (ECONNRESET)'],
+    [nodeError(undefined), 'refused', true, 'the connection failed (closed early)'],
+    [
+      nodeError('ETIMEDOUT', {
+        errors: ['ETIMEDOUT', 'ENETUNREACH', 'ENETUNREACH'].map((code) => nodeError(code)),
+      }),
+      'refused',
+      true,
+      'the connection failed (ETIMEDOUT, ENETUNREACH)',
+    ],
+    [nodeError('ENOTFOUND'), 'unknown-host', true, 'its name does not exist (ENOTFOUND); check its spelling'],
+    [nodeError('EAI_AGAIN'), 'dns', true, 'its name could not be resolved (EAI_AGAIN)'],
+    [
+      eproto('tlsv1 alert internal error'),
+      'refused',
+      true,
+      'the TLS handshake failed (EPROTO, tlsv1 alert internal error)',
+    ],
+    [nodeError('EPROTO'), 'refused', true, 'the TLS handshake failed (EPROTO, TLS)'],
+    // The server's word about a certificate of ours, not ours about the server's.
+    [
+      nodeError('ERR_SSL_TLSV1_ALERT_CERTIFICATE_EXPIRED'),
+      'refused',
+      true,
+      'the TLS handshake failed (ERR_SSL_TLSV1_ALERT_CERTIFICATE_EXPIRED)',
+    ],
+    [
+      nodeError('ERR_SSL_NO_CIPHER_MATCH'),
+      'refused',
+      true,
+      'the TLS handshake failed (ERR_SSL_NO_CIPHER_MATCH)',
+    ],
+    [
+      eproto('ssl/tls alert handshake failure'),
+      'refused',
+      false,
+      'the TLS handshake failed (EPROTO, ssl/tls alert handshake failure); it may require a client certificate',
+    ],
+    [
+      nodeError('ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE'),
+      'refused',
+      false,
+      'the TLS handshake failed (ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE); it may require a client certificate',
+    ],
+    [
+      eproto('wrong version number'),
+      'protocol',
+      false,
+      'does not speak TLS on this port (EPROTO, wrong version number)',
+    ],
+    [
+      eproto('sslv3 alert bad certificate'),
+      'certificate',
+      false,
+      'requires a client certificate (EPROTO, sslv3 alert bad certificate)',
+    ],
+  ])('%s', (error, kind, retryable, message) => {
+    expect(told(describeError(error, false))).toEqual([kind, false, retryable, message])
+  })
+
+  test.each([
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', /if a private CA signed it, set NODE_EXTRA_CA_CERTS/],
+    ['SELF_SIGNED_CERT_IN_CHAIN', /NODE_EXTRA_CA_CERTS/],
+    ['UNABLE_TO_GET_ISSUER_CERT', /NODE_EXTRA_CA_CERTS/],
+    ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', /NODE_EXTRA_CA_CERTS/],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', /NODE_EXTRA_CA_CERTS/],
+    ['CERT_HAS_EXPIRED', /\); it is outside its dates; check the clock of this runner$/],
+    ['CERT_NOT_YET_VALID', /clock of this runner$/],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', /\); it is for another host$/],
+    ['HOSTNAME_MISMATCH', /\); it is for another host$/],
+    ['CERT_REVOKED', /^its certificate was not accepted \(CERT_REVOKED\)$/],
+    ['INVALID_CA', /^its certificate was not accepted \(INVALID_CA\)$/],
+    ['CERT_SIGNATURE_FAILURE', /^its certificate was not accepted \(CERT_SIGNATURE_FAILURE\)$/],
+    ['UNSPECIFIED', /^its certificate was not accepted \(UNSPECIFIED\)$/],
+  ])('the certificate error %s gets the hint that helps with it, and is permanent', (code, message) => {
+    const error = describeError(nodeError(code), false)
+    expect(told(error)).toEqual(['certificate', false, false, expect.stringMatching(message)])
+  })
+})
+
+describe('an error after the connection is complete may hide that the request was carried out', () => {
+  test.each<[NodeError, HttpErrorKind, boolean, boolean, string]>([
+    [nodeError('ECONNRESET'), 'cut', true, true, 'closed the connection before it answered (ECONNRESET)'],
+    [nodeError('EPIPE'), 'cut', true, true, 'closed the connection before it answered (EPIPE)'],
+    [
+      nodeError('HPE_HEADER_OVERFLOW', { rawPacket: Buffer.from('HTTP/1.1') }),
+      'protocol',
+      true,
+      false,
+      'answered with something that is not HTTP (HPE_HEADER_OVERFLOW)',
+    ],
+    [
+      nodeError('ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC'),
+      'cut',
+      true,
+      true,
+      'closed the connection before it answered (ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC)',
+    ],
+    // TLS itself proves that these two servers read no request.
+    [
+      nodeError('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'),
+      'certificate',
+      false,
+      false,
+      'requires a client certificate (ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED)',
+    ],
+    [
+      nodeError('HPE_INVALID_CONSTANT', { rawPacket: Buffer.from([0x15, 3, 1]) }),
+      'protocol',
+      false,
+      false,
+      'requires TLS on this port (HPE_INVALID_CONSTANT); use https://',
+    ],
+  ])('%s', (error, kind, acted, retryable, message) => {
+    expect(told(describeError(error, true))).toEqual([kind, acted, retryable, message])
+  })
+
+  test('names the proxy it came through', () => {
+    const { message } = describeError(nodeError('ECONNRESET'), true, ' (through the proxy p:3128)')
+    expect(message).toBe('closed the connection before it answered (ECONNRESET) (through the proxy p:3128)')
+  })
+})
+
+test('only certificates, refusals of a proxy and foreign protocols are permanent by their kind', () => {
+  const kinds: HttpErrorKind[] = ['unknown-host', 'dns', 'refused', 'timeout', 'cut', 'too-large']
+  for (const kind of kinds) expect(new HttpError(kind, true, '').retryable).toBe(true)
+  for (const kind of ['certificate', 'proxy', 'protocol'] as const)
+    expect(new HttpError(kind, true, '').retryable).toBe(false)
+})

@@ -1,0 +1,172 @@
+import type { StoredKey } from '../support/account.ts'
+import { READABLE_SPELLINGS } from '../support/instants.ts'
+import { excuseFor } from './excuses.ts'
+import type { Job, MainRun, PostRun } from './job.ts'
+import type { StepRecord } from './process.ts'
+import { MINUTE_MS, START } from './world.ts'
+
+/** A 429 asks for 5 s at most, and the backoff adds 20 s at most. */
+const LONGEST_THROTTLED_MS = 25_000
+/** By how much a key may outlive `expires-in` by the server's clock, in ms. */
+const LIFETIME_SLACK_MS = 5_000
+
+/** What has to be true when main has ended; `valid` are the keys of this run that the API accepts then. */
+export function checkMain(job: Job, main: MainRun, valid: readonly StoredKey[]): void {
+  const { world, violation, evidence } = job
+  const { traces, endedByItself, succeeded, tookMs } = main
+  if (endedByItself && tookMs > world.inputs.timeout + 21_000)
+    violation(`main took ${tookMs} ms with a timeout of ${world.inputs.timeout} ms`)
+  if (traces.unmasked.length > 0) violation(`${traces.unmasked.join()} was handed over before it was masked`)
+  checkPrinted(job, traces)
+  checkHonesty(job, traces, 'main')
+  checkHandedOver(job, main, valid)
+  checkLastCause(job, main)
+  if (world.unreadable && world.faultRate === 0 && evidence.createRequests > 2)
+    violation(`main sent ${evidence.createRequests} create requests that no answer could be read of`)
+  const calm = isCalm(job) && endedByItself && !main.signalled
+  if (!calm || world.inputs.timeout < 10_000) return
+  if (!succeeded) violation(`main failed without cause: ${main.error?.message}`)
+  else if (Math.abs(world.clockError) <= 2000 && evidence.requests.length !== 1)
+    violation(`main sent ${evidence.requests.length} requests where all was well`)
+}
+
+/** What main hands over is a valid key that this run made, with the lifetime that was asked for. */
+function checkHandedOver(job: Job, { traces, succeeded }: MainRun, valid: readonly StoredKey[]): void {
+  const { account, world, violation } = job
+  const handed = traces.outputs.key
+  if (handed !== undefined) {
+    if (handed === account.longLivedKey || handed === account.jwt) violation('main handed on api-key')
+    else if (account.foreign().some(({ token }) => token === handed))
+      violation("main handed on another run's key")
+  }
+  if (!succeeded) return
+  const key = valid.find(({ token }) => token === handed)
+  if (!key) violation('main succeeded with a key that is not valid')
+  else if (key.expiry === null) violation('main handed over a key that never expires')
+  else if (key.expiry - key.created > world.inputs.expiresIn + LIFETIME_SLACK_MS)
+    violation(`the key is valid for ${key.expiry - key.created} ms instead of ${world.inputs.expiresIn} ms`)
+  const longer = valid.filter(({ token, expiry, created }) => {
+    const lifetime = expiry === null ? Infinity : expiry - created
+    return (
+      token !== handed &&
+      job.evidence.delivered.has(token) &&
+      lifetime > world.inputs.expiresIn + LIFETIME_SLACK_MS
+    )
+  })
+  if (longer.length > 0 && world.faultRate === 0 && !world.outage && !world.gate)
+    violation('main ended and left a key that is valid for longer than asked')
+}
+
+/** The error that ends main names what the last create request came to. */
+function checkLastCause({ evidence, world, violation }: Job, { error, signalled }: MainRun): void {
+  const { lastFailure } = evidence
+  if (error === null || signalled || world.failing || lastFailure === null) return
+  const { message } = error
+  if (!lastFailure.some((words) => message.includes(words)))
+    violation(`the error hides the last cause (${lastFailure[0]}): ${message}`)
+  if (world.gate?.kind !== 'authentication down' && !lastFailure.includes('401')) return
+  if (world.gate?.kind === 'basic' && /Check the secret/.test(message))
+    violation('the error blames api-key for what a gate answered')
+}
+
+/** What has to be true when a run of post has ended. */
+export function checkPost(job: Job, main: MainRun, post: PostRun): void {
+  const { violation, world, evidence } = job
+  const { traces, settled, tookMs, faults, troubles, requests } = post
+  if (!settled) violation('post never ended')
+  const throttled = faults.filter((fault) => fault === '429').length * LONGEST_THROTTLED_MS
+  if (tookMs > 60_500 + throttled) violation(`post took ${tookMs} ms`)
+  checkPrinted(job, traces)
+  checkHonesty(job, traces, 'post')
+  const keysToRevoke = [...post.record.matchAll(/"keep":(true|false)/g)].filter(
+    ([, keep]) => keep === 'false',
+  )
+  if (keysToRevoke.length > 0 && requests[0] !== 'revoke')
+    violation('the first request of post was not the revocation of a key that it knows')
+  if (!isCalm(job) || !main.endedByItself) return
+  if (troubles.length > 0) violation(`post gave up without cause: ${troubles.join(' ')}`)
+  const ordinary = main.succeeded && Math.abs(world.clockError) <= 2000 && world.inputs.revoke
+  if (ordinary && evidence.requests.length !== 3 && world.postRuns === 1 && world.postAfter === 0)
+    violation(`post sent ${requests.length} requests where all was well`)
+}
+
+/** Nothing went wrong, and the server does everything as it is documented or likely. */
+function isCalm({ world, interruption }: Job): boolean {
+  const { server, failing, faultRate, outage, gate, twin, unreadable, damagedRecord } = world
+  const { grid, maxDigits, timeForm, localShiftMs, dateErrorMs, listForm, rowsWithout, idForm } = server
+  const uninterrupted = Object.values(interruption).every((at) => at === Infinity)
+  const spelt = READABLE_SPELLINGS.some((spelling) => spelling === timeForm)
+  const quiet = faultRate === 0 && !outage && !gate && !twin && !unreadable && !damagedRecord && !failing
+  const listed = (listForm === 'array' || listForm === 'paginated') && !rowsWithout && idForm !== 'renamed'
+  const usual = !grid && maxDigits === undefined && !localShiftMs && !dateErrorMs && !server.replicas
+  const able = server.selfRevocation === 'allowed' && !server.ignoreExpiry
+  return uninterrupted && spelt && quiet && listed && usual && able
+}
+
+/** What has to be true when everything is over; `valid` are the keys of this run that outlived post. */
+export function checkEnd(
+  job: Job,
+  main: MainRun,
+  posts: readonly PostRun[],
+  valid: readonly StoredKey[],
+): void {
+  const { account, violation, outcome } = job
+  const touched = account.touchedForeign()
+  if (touched.length > 0) violation('a key of somebody else was revoked')
+  for (const key of valid) {
+    if (posts.length === 0 || key.token === main.kept) continue
+    const excuse = excuseFor(key, job, posts)
+    if (excuse !== null) outcome.excuses[excuse] = (outcome.excuses[excuse] ?? 0) + 1
+    else violation(`a key is valid after post (created ${key.created - START} ms into the job)`)
+  }
+  if (posts.length === 0) checkWithoutPost(job, main, valid)
+  checkLifetimes(job)
+}
+
+/** Where post never ran, main's own clean-up is all there is. */
+function checkWithoutPost(
+  { world, evidence, violation }: Job,
+  main: MainRun,
+  valid: readonly StoredKey[],
+): void {
+  if (!main.endedByItself || world.faultRate > 0 || world.outage || world.gate) return
+  const left = valid.filter(({ token, expiry }) => expiry === null && evidence.delivered.has(token))
+  if (left.length > 0 && world.server.idForm !== 'renamed')
+    violation('main ended and left a key without an expiry')
+}
+
+/** How far a clock that cannot be checked may move an expiry, in ms: `Date` is believed for no more than a day. */
+const DATE_BOUND_MS = 1440 * MINUTE_MS
+
+/** Not even a key that was lost at birth is valid for much longer than asked. */
+function checkLifetimes({ account, world, outcome, violation }: Job): void {
+  const { inputs, clockError, server } = world
+  const wrongDate = server.dateErrorMs || server.localShiftMs || outcome.faults['503 with a wrong date']
+  const slack =
+    Math.abs(clockError) + (wrongDate ? DATE_BOUND_MS : 0) + (server.grid === '1 min' ? MINUTE_MS : 0)
+  for (const { expiry, created } of account.keys()) {
+    const lifetime = expiry === null ? 0 : expiry - created
+    if (lifetime > inputs.expiresIn + slack + LIFETIME_SLACK_MS)
+      violation(`a key is valid for ${lifetime} ms`)
+  }
+}
+
+/** No line shows a secret, whoever's it is. */
+function checkPrinted({ account, violation }: Job, { printed }: StepRecord): void {
+  const text = printed.join('\n')
+  if (text.includes(account.longLivedKey) || text.includes(account.jwt))
+    violation('the long-lived key was printed')
+  if ([...account.keys(), ...account.foreign()].some(({ token }) => text.includes(token)))
+    violation('a key was printed')
+}
+
+/** Only a key that is revoked or has expired is called verified. */
+function checkHonesty({ account, violation }: Job, { printed }: StepRecord, step: string): void {
+  const lines = printed.flatMap((text) => text.split('\n'))
+  for (const line of lines.filter(
+    (text) => /verified/i.test(text) && !/not verified|could not|cannot/i.test(text),
+  )) {
+    const lie = account.live().find(({ token_key }) => line.includes(token_key))
+    if (lie) violation(`${step} calls a key verified that is valid`)
+  }
+}

@@ -1,0 +1,120 @@
+import type { HttpResponse } from '../../src/http/http-client.ts'
+import type { Account, StoredKey } from '../support/account.ts'
+import { CREATE_ERROR } from '../support/create-answers.ts'
+import { readAsked } from '../support/instants.ts'
+import { type Fault, LOSES_THE_ANSWER, type Purpose } from './faults.ts'
+import type { AccountControl, NetworkOptions } from './network.ts'
+import type { Rng } from './rng.ts'
+import type { VirtualTime } from './time.ts'
+import { MINUTE_MS, type World } from './world.ts'
+
+/** What is known of a job's requests by whoever sees both sides; the checks are made on it. */
+export interface Evidence {
+  /** Keys whose answer reached the process that asked. */
+  delivered: Set<string>
+  /** The first key of two that one request made, where the answer came too soon to show it. */
+  unsigned: Set<string>
+  /** Keys that were made later than the documented grace after their request's deadline. */
+  veryLate: Set<string>
+  /** A key of another job has the very expiry of one of ours, or two of ours have the same. */
+  ambiguous: boolean
+  /** Faults that requests met since this was last emptied, and whether those carried `api-key`. */
+  recent: { fault: Fault; withApiKey: boolean }[]
+  /** How the last create request ended, in words that have to be in the last message; null after a success. */
+  lastFailure: string[] | null
+  createRequests: number
+  requests: Purpose[]
+}
+
+export function noEvidence(): Evidence {
+  return {
+    delivered: new Set(),
+    unsigned: new Set(),
+    veryLate: new Set(),
+    ambiguous: false,
+    recent: [],
+    lastFailure: null,
+    createRequests: 0,
+    requests: [],
+  }
+}
+
+/** The documented grace for a late server, in ms after the deadline. */
+const LATE_WRITE_GRACE_MS = 15_000
+
+export interface Scene {
+  world: World
+  account: Account
+  control: AccountControl
+  time: VirtualTime
+  rng: Rng
+  evidence: Evidence
+  count(kind: string): void
+  violation(text: string): void
+}
+
+/** Carries out a create request, adds the keys that other jobs make about then, and keeps the evidence. */
+export function witnessCreate(
+  scene: Scene,
+  act: () => HttpResponse,
+  { body, fault, late }: Parameters<NetworkOptions['aroundCreate']>[1],
+): HttpResponse {
+  const { account, evidence } = scene
+  const before = account.keys().length
+  const response = act()
+  const made = account.keys().slice(before)
+  for (const { token } of made) if (late > LATE_WRITE_GRACE_MS) evidence.veryLate.add(token)
+  if (fault === 'POST repeated without a sign' && made[0]) evidence.unsigned.add(made[0].token)
+  const latest = made.at(-1)
+  const others = account.keys().slice(0, -1)
+  if (latest && others.some((key) => key.expiry === latest.expiry && isAliveAt(key, scene.time.now())))
+    evidence.ambiguous = true
+  if (latest) addTwin(scene, body, LOSES_THE_ANSWER.has(fault))
+  return response
+}
+
+function isAliveAt({ revoked, expiry }: StoredKey, now: number): boolean {
+  return !revoked && (expiry === null || expiry > now)
+}
+
+/**
+ * Another job makes a key that is close to ours. One with our very marker is only there beside a key of ours that
+ * nobody else revokes: alone, no one could tell it from ours, with the odds that docs/design.md gives.
+ */
+function addTwin({ world, account, time, rng, evidence, count }: Scene, body: string, lost: boolean): void {
+  const asked = readAsked((JSON.parse(body) as { expiry: string }).expiry)?.instant ?? 0
+  const { twin } = world
+  if (twin === null) return
+  const same = twin === 'same before' || twin === 'same after'
+  if (same && !lost) return
+  const offset = twin === 'near' ? rng.pick([-0.001, 0.001, -1, 1, -350, 350]) : 0
+  const expiry = world.server.ignoreExpiry ? null : account.stored(asked + offset)
+  if (twin === 'near' && (expiry === asked || expiry === account.stored(asked))) return
+  const age = twin === 'same before' ? 1 : twin === 'earlier' ? 10 * MINUTE_MS : 0
+  account.addKey({ expiry, created: time.now() - age })
+  count('twin key of another job')
+  if (same) evidence.ambiguous = true
+}
+
+/** Keeps how a request ended that the process lived to see. */
+export function witnessResult(
+  { account, evidence }: Scene,
+  what: Purpose,
+  result: HttpResponse | Error,
+): void {
+  if (what !== 'create') return
+  if (result instanceof Error) {
+    evidence.lastFailure = [result.message]
+    return
+  }
+  const { status, body } = result
+  evidence.lastFailure = failureIn(status, body)
+  if (status > 299) return
+  for (const { token } of account.keys().slice(-3)) if (body.includes(token)) evidence.delivered.add(token)
+}
+
+/** The words that the last message has to have, any of them; null where the answer was no failure. */
+function failureIn(status: number, body: string): string[] | null {
+  if (status < 300) return body.includes(CREATE_ERROR) ? [CREATE_ERROR.replace(/\.$/, '')] : null
+  return status === 429 ? ['429', 'ate limit'] : [String(status)]
+}

@@ -1,0 +1,66 @@
+import type { StoredKey } from '../support/account.ts'
+import { GRID_STEP_US, UNREADABLE_SPELLINGS } from '../support/instants.ts'
+import type { Job, PostRun } from './job.ts'
+import { type Spell, START } from './world.ts'
+
+/**
+ * Why a key of this run may be valid after the post step, or null where nothing excuses it. Each excuse is a limit
+ * that "What this cannot do" in docs/design.md lists, and but for the first one each needs a warning of the post step.
+ */
+export function excuseFor(key: StoredKey, job: Job, posts: readonly PostRun[]): string | null {
+  const { evidence } = job
+  if (evidence.unsigned.has(key.token)) return 'twin without a sign'
+  const last = posts.at(-1)
+  if (!last || last.troubles.length === 0) return null
+  const excuse = noApi(job, last) ?? unknownId(job)
+  if (excuse !== null) return excuse
+  // A key that post knew by its id needs no look-up, so nothing about look-ups excuses it.
+  if (last.record.includes(key.token)) return null
+  if (evidence.veryLate.has(key.token)) return 'made after the grace'
+  if (evidence.ambiguous) return 'several keys with one marker'
+  return unmarked(job) ?? unlisted(job)
+}
+
+/** All of post's time, in ms, less the longest pause between two attempts: who gives up before has time left. */
+const WHOLE_POST_MS = 38_000
+
+/** The API could not be reached, or something else answered for it. */
+function noApi({ world }: Job, post: PostRun): string | null {
+  const { outage, gate, unreadable } = world
+  const usedItsTime = post.tookMs >= WHOLE_POST_MS
+  if (overlaps(outage, post) && usedItsTime) return 'API down during post'
+  // An answer that the API itself would give to a revoked credential is no reason to go on.
+  if (overlaps(gate, post) && (usedItsTime || gate?.kind === 'authentication down'))
+    return 'a gate answered during post'
+  if (post.apiKeyRefused) return 'api-key was refused'
+  return unreadable ? 'every success is unreadable' : null
+}
+
+function overlaps(spell: Spell | null, { startedAt, tookMs }: PostRun): boolean {
+  if (spell === null) return false
+  const start = spell.since === 'main' ? START : startedAt
+  return start + spell.from < startedAt + tookMs && start + spell.to > startedAt
+}
+
+function unknownId({ world }: Job): string | null {
+  return world.server.idForm === 'renamed' ? 'ids that cannot be read' : null
+}
+
+/** The expiry that was asked for does not show in the account. */
+function unmarked({ world }: Job): string | null {
+  const { grid = '1 us', maxDigits = 6, ignoreExpiry, timeForm, localShiftMs } = world.server
+  const digitsUs = 10 ** (6 - maxDigits)
+  if (ignoreExpiry) return 'expiry ignored'
+  if (maxDigits === 0) return 'whole seconds only'
+  if (GRID_STEP_US[grid] > digitsUs) return 'expiries on a coarser grid'
+  if (UNREADABLE_SPELLINGS.some((spelling) => spelling === timeForm)) return 'times that cannot be read'
+  return localShiftMs ? 'local time without a zone' : null
+}
+
+/** The list, or the time by which it is read, cannot show the key. */
+function unlisted({ world }: Job): string | null {
+  const { listForm, rowsWithout, dateErrorMs } = world.server
+  if (listForm !== 'array' && listForm !== 'paginated') return 'list in pages of an unknown kind'
+  if (rowsWithout) return 'rows without times'
+  return dateErrorMs ? 'wrong Date' : null
+}

@@ -1,0 +1,204 @@
+import type { HttpErrorKind, HttpResponse } from '../../src/http/http-client.ts'
+import type { CreateAnswer } from '../support/create-answers.ts'
+import { type Gate, gateAnswer } from '../support/gate.ts'
+import type { Rng } from './rng.ts'
+
+/** What a request is for. */
+export type Purpose = 'create' | 'list' | 'revoke'
+
+/** Answers that come from something in front of the API, this once. */
+const GATE_FAULTS = {
+  'a gate asks for a password': 'basic',
+  'a firewall challenges': 'challenge',
+  'a page of HTML': 'page',
+  '401 like the API': 'authentication down',
+} as const satisfies Record<string, Gate>
+
+/** Create requests that are answered with a key that is not, or not only, the one they made. */
+const ANSWER_FAULTS = {
+  "another job's answer, own made": "another job's, own made",
+  "another job's answer, none made": "another job's, none made",
+  'an earlier answer replayed': 'replayed',
+  'an old key answered': 'old key',
+  'api-key answered': 'api-key',
+  'api-key answered with expiry': 'api-key with expiry',
+  'a success that is an error': 'error',
+  'POST repeated without a sign': 'own twin',
+} as const satisfies Record<string, CreateAnswer>
+
+/** What can happen to one request of any purpose. 'none' is the ordinary case. */
+const COMMON_FAULTS = [
+  'none',
+  'refused',
+  'dns',
+  'cut before the server acted',
+  'cut after the server acted',
+  'no answer, server did not act',
+  'no answer, server acts late',
+  'no answer, server acted',
+  'answer delayed',
+  '500 and acted',
+  '502 and did not act',
+  '503 and acted',
+  '504 and acts late',
+  '503 with a wrong date',
+  '429',
+  'truncated',
+  'garbage',
+  ...keysOf(GATE_FAULTS),
+] as const
+const CREATE_FAULTS = [...keysOf(ANSWER_FAULTS), 'POST repeated by a gateway'] as const
+
+export type Fault =
+  | (typeof COMMON_FAULTS)[number]
+  | (typeof CREATE_FAULTS)[number]
+  | 'stale list'
+  | 'revocation claimed, not done'
+
+/** The faults that a request of each purpose can meet. */
+export const FAULTS: Record<Purpose, readonly Fault[]> = {
+  create: [...COMMON_FAULTS, ...CREATE_FAULTS],
+  list: [...COMMON_FAULTS, 'stale list'],
+  revoke: [...COMMON_FAULTS, 'revocation claimed, not done'],
+}
+export const ALL_FAULTS: readonly Fault[] = [...new Set(Object.values(FAULTS).flat())]
+
+/** After these, the client has no answer that shows a key. */
+export const LOSES_THE_ANSWER: ReadonlySet<Fault> = new Set<Fault>([
+  'cut after the server acted',
+  'no answer, server acts late',
+  'no answer, server acted',
+  '500 and acted',
+  '503 and acted',
+  '504 and acts late',
+  'truncated',
+  'garbage',
+])
+
+function keysOf<T extends Record<string, unknown>>(record: T): (keyof T & string)[] {
+  return Object.keys(record)
+}
+
+/** One request under way, as a fault sees it. Times in milliseconds. */
+export interface Exchange {
+  rng: Rng
+  timeout: number
+  /** Carries the request out. For `create`, the answer holds the key that `which` says. */
+  act(which?: CreateAnswer): HttpResponse
+  /** Carries a request for the list out, on a list of this age. */
+  readAged(ageMs: number): HttpResponse
+  /** Calls `then` when the request has reached the server. */
+  arrive(then: () => void): void
+  after(delay: number, then: () => void): void
+  /** Carries the request out after its deadline. */
+  actLate(): void
+  answer(response: HttpResponse): void
+  fail(kind: HttpErrorKind, mayHaveActed: boolean): void
+  /** The server's time, as the `Date` header gives it when it is `ms` wrong. */
+  dateWrongBy(ms: number): string
+}
+
+const FAR_DATES_MS = [3_600_000, 86_400_000, 30 * 86_400_000, 8.6e15 - 1.8e12]
+
+type Effect = (exchange: Exchange) => void
+
+const gateEffect =
+  (gate: Gate): Effect =>
+  ({ arrive, answer }) =>
+    arrive(() => {
+      const { status, headers, body } = gateAnswer(gate)
+      answer({ status, headers: lowerCased(headers), body })
+    })
+const answerEffect =
+  (which: CreateAnswer): Effect =>
+  ({ arrive, act, answer }) =>
+    arrive(() => answer(act(which)))
+const cutAfterActing: Effect = ({ arrive, act, fail }) =>
+  arrive(() => {
+    act()
+    fail('cut', true)
+  })
+const actedThenStatus =
+  (status: number): Effect =>
+  ({ arrive, act, answer }) =>
+    arrive(() => {
+      const { date } = act().headers
+      answer({ status, headers: date === undefined ? {} : { date }, body: '<h1>Server Error</h1>' })
+    })
+const refusedBefore =
+  (kind: 'refused' | 'dns'): Effect =>
+  ({ arrive, fail }) =>
+    arrive(() => fail(kind, false))
+
+/** The effect of each fault on a request. */
+export const EFFECTS: Record<Fault, Effect> = {
+  none: ({ arrive, act, answer }) => arrive(() => answer(act())),
+  refused: refusedBefore('refused'),
+  dns: refusedBefore('dns'),
+  'cut before the server acted': ({ arrive, fail }) => arrive(() => fail('cut', true)),
+  'cut after the server acted': cutAfterActing,
+  truncated: cutAfterActing,
+  'no answer, server did not act': () => {},
+  'no answer, server acts late': ({ actLate }) => actLate(),
+  'no answer, server acted': ({ arrive, act }) => arrive(() => void act()),
+  'answer delayed': ({ arrive, act, answer, after, rng, timeout }) =>
+    arrive(() => {
+      const response = act()
+      after(rng.between(0, timeout), () => answer(response))
+    }),
+  '500 and acted': actedThenStatus(500),
+  '503 and acted': actedThenStatus(503),
+  '502 and did not act': ({ arrive, answer }) => arrive(() => answer({ status: 502, headers: {}, body: '' })),
+  '504 and acts late': ({ actLate, arrive, answer }) => {
+    actLate()
+    arrive(() => answer({ status: 504, headers: {}, body: '<html>' }))
+  },
+  '503 with a wrong date': ({ arrive, answer, rng, dateWrongBy }) =>
+    arrive(() =>
+      answer({
+        status: 503,
+        headers: { date: dateWrongBy(rng.pick([-1, 1]) * rng.pick(FAR_DATES_MS)) },
+        body: '',
+      }),
+    ),
+  '429': ({ arrive, answer, rng }) =>
+    arrive(() =>
+      answer({
+        status: 429,
+        headers: { 'retry-after': String(Math.ceil(rng.between(0, 5))) },
+        body: '{"detail":"Request was throttled."}',
+      }),
+    ),
+  garbage: ({ arrive, act, answer }) =>
+    arrive(() => {
+      const { status, headers, body } = act()
+      answer({ status, headers, body: body.slice(0, body.length / 2) })
+    }),
+  'stale list': ({ arrive, readAged, answer, rng }) =>
+    arrive(() => answer(readAged(rng.between(5_000, 120_000)))),
+  'revocation claimed, not done': ({ arrive, answer }) =>
+    arrive(() => answer({ status: 204, headers: {}, body: '' })),
+  'POST repeated by a gateway': ({ arrive, after, act, answer, rng }) => {
+    arrive(() => void act())
+    after(rng.between(3_050, 9_000), () => answer(act()))
+  },
+  'a gate asks for a password': gateEffect('basic'),
+  'a firewall challenges': gateEffect('challenge'),
+  'a page of HTML': gateEffect('page'),
+  '401 like the API': gateEffect('authentication down'),
+  "another job's answer, own made": answerEffect("another job's, own made"),
+  "another job's answer, none made": answerEffect("another job's, none made"),
+  'an earlier answer replayed': answerEffect('replayed'),
+  'an old key answered': answerEffect('old key'),
+  'api-key answered': answerEffect('api-key'),
+  'api-key answered with expiry': answerEffect('api-key with expiry'),
+  'a success that is an error': answerEffect('error'),
+  'POST repeated without a sign': answerEffect('own twin'),
+}
+
+/** Names of headers in lower case, as Node gives them. */
+export function lowerCased(headers: Record<string, string>): Record<string, string> {
+  const lower: Record<string, string> = {}
+  for (const name in headers) lower[name.toLowerCase()] = headers[name] ?? ''
+  return lower
+}

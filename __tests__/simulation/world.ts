@@ -1,0 +1,193 @@
+import type { Inputs } from '../../src/runner/inputs.ts'
+import type { AccountOptions } from '../support/account.ts'
+import { GATES, type Gate } from '../support/gate.ts'
+import { GRIDS, READABLE_SPELLINGS, UNREADABLE_SPELLINGS } from '../support/instants.ts'
+import { NEXT_FORMS } from '../support/list-forms.ts'
+import type { Rng } from './rng.ts'
+
+export const API_URL = 'https://api.example'
+export const START = Date.parse('2027-03-01T12:00:00.250Z')
+export const MINUTE_MS = 60_000
+const DAY_MS = 1440 * MINUTE_MS
+
+/** Something that lasts for a while, from the start of main or of post on. Milliseconds from then. */
+export interface Spell {
+  since: 'main' | 'post'
+  from: number
+  to: number
+}
+
+type Server = Omit<AccountOptions, 'now' | 'random' | 'gate' | 'createAnswer' | 'listAge' | 'unreadable'>
+
+/** Everything about one job and its surroundings that is settled before it starts. */
+export interface World {
+  server: Server
+  inputs: Omit<Inputs, 'apiKey'>
+  /** Whether `api-key` is a key of the account, with a row in the list, or a JWT, without one. */
+  credential: 'key' | 'jwt'
+  /** How far the runner's clock is ahead, in ms, while main and while post runs. */
+  clockError: number
+  clockErrorInPost: number
+  /** The command file that cannot be written, by the call that writes it; empty for none. */
+  failing: '' | 'saveState' | 'setOutput' | 'exportVariable' | 'writeSummary'
+  /** A key of another job that is close to ours. */
+  twin: 'same before' | 'same after' | 'near' | 'earlier' | null
+  /** How many of the requests meet a fault, in [0, 1]. */
+  faultRate: number
+  /** Whether a revocation may be claimed and not done; otherwise, a 401 may be the API's and mean nothing. */
+  liesAbout: 'revocation' | 'credentials'
+  outage: Spell | null
+  gate: (Spell & { kind: Gate }) | null
+  /** Every success is unreadable. */
+  unreadable: boolean
+  postRuns: 0 | 1 | 2
+  /** How long after main post runs, in ms. */
+  postAfter: number
+  /** An entry of the record is damaged before post reads it. */
+  damagedRecord: boolean
+}
+
+type Count = (kind: string) => void
+
+/** The world of one schedule. `count` is told of everything in it that makes a job hard. */
+export function chooseWorld(rng: Rng, count: Count): World {
+  const happens = (probability: number, kind: string) => {
+    const does = rng.chance(probability)
+    if (does) count(kind)
+    return does
+  }
+  const clockError = chooseClockError(rng, happens)
+  const clockErrorInPost = chooseClockErrorInPost(rng, clockError, happens)
+  const failing = rng.chance(0.12)
+    ? rng.pick(['saveState', 'setOutput', 'exportVariable', 'writeSummary'] as const)
+    : ''
+  if (failing) count(`${failing} fails`)
+  const gate = happens(0.05, 'a gate in front of the API')
+    ? { ...chooseSpell(rng, 0.3), kind: rng.pick(GATES) }
+    : null
+  const liesAbout = gate?.kind === 'authentication down' || rng.chance(0.5) ? 'credentials' : 'revocation'
+  const server = chooseServer(rng, Math.max(Math.abs(clockError), Math.abs(clockErrorInPost)), happens)
+  const postRuns = rng.pick([0, 1, 1, 1, 1, 1, 1, 2] as const)
+  if (postRuns !== 1) count(postRuns === 0 ? 'post skipped' : 'post run twice')
+  return {
+    server,
+    inputs: chooseInputs(rng),
+    credential: happens(0.06, 'api-key is a JWT') ? 'jwt' : 'key',
+    clockError,
+    clockErrorInPost,
+    failing,
+    twin: chooseTwin(rng, failing, server),
+    faultRate: rng.pick([0, 0.05, 0.25, 0.5]),
+    liesAbout,
+    outage: rng.chance(0.1) ? chooseSpell(rng, 0) : null,
+    gate,
+    unreadable: happens(0.01, 'every success is unreadable'),
+    postRuns,
+    postAfter: happens(0.3, 'post late') ? rng.between(0, 3 * 60 * MINUTE_MS) : 0,
+    damagedRecord: happens(0.03, 'a damaged entry in the record'),
+  }
+}
+
+type Happens = (probability: number, kind: string) => boolean
+
+function chooseSpell(rng: Rng, forGood: number): Spell {
+  const since = rng.pick(['main', 'main', 'post'] as const)
+  const from = since === 'main' ? rng.between(-1000, 20_000) : rng.between(-1000, 1000)
+  return { since, from, to: rng.chance(forGood) ? Infinity : from + rng.between(100, 60_000) }
+}
+
+function chooseTwin(rng: Rng, failing: World['failing'], server: Server): World['twin'] {
+  if (!rng.chance(0.2)) return null
+  // By a wrong clock, a key of ten minutes ago could be of this moment; in part of a list, one of two could be alone.
+  const shown = server.listForm === 'array' || (server.listForm === 'paginated' && !server.listMoves)
+  if (server.dateErrorMs || server.replicas?.listMs || !shown) return 'near'
+  // Where nothing can be saved, post cannot learn that our own key is revoked already, and would find the twin alone.
+  if (failing === 'saveState') return rng.pick(['near', 'earlier'] as const)
+  return rng.pick(['same before', 'same after', 'near', 'earlier'] as const)
+}
+
+function chooseInputs(rng: Rng): World['inputs'] {
+  return {
+    apiUrl: API_URL,
+    expiresIn: rng.pick([MINUTE_MS, 15 * MINUTE_MS, 60 * MINUTE_MS, 5 * DAY_MS]),
+    exportEnv: rng.pick(['', 'SPHERESCOUT_API_KEY']),
+    revoke: rng.chance(0.85),
+    onRevokeFailure: rng.pick(['warn', 'fail']),
+    timeout: rng.pick([1000, 10_000, 120_000]),
+  }
+}
+
+function chooseClockError(rng: Rng, happens: Happens): number {
+  if (happens(0.05, 'clock some seconds wrong')) return rng.pick([-1, 1]) * rng.between(2_000, MINUTE_MS)
+  if (!happens(0.1, 'wrong clock')) return rng.between(-2000, 2000)
+  return rng.pick([-1, 1]) * rng.between(2 * MINUTE_MS, 90 * MINUTE_MS)
+}
+
+/** A wrong clock may be set right before post, and a right one wrong. */
+function chooseClockErrorInPost(rng: Rng, before: number, happens: Happens): number {
+  const wrong = Math.abs(before) > MINUTE_MS
+  if (!happens(wrong ? 0.5 : 0.02, 'clock set before post')) return before
+  return wrong ? rng.between(-2000, 2000) : rng.between(-90 * MINUTE_MS, 90 * MINUTE_MS)
+}
+
+function chooseServer(rng: Rng, clockError: number, happens: Happens): Server {
+  const server: Server = {
+    createStatus: rng.pick([200, 201]),
+    idForm: rng.pick(['hex', 'integer']),
+    listForm: rng.pick(['array', 'array', 'paginated']),
+    nextForm: rng.pick(NEXT_FORMS),
+    pageSize: rng.pick([1, 2, 50]),
+    fractions: rng.pick(['keep', 'microseconds']),
+    timeForm: rng.pick(['Z', 'offset']),
+    errorShape: rng.pick(['detail', 'error', 'html', 'empty', 'codes']),
+    selfRevocation: rng.pick(['allowed', 'allowed', 'allowed', 'forbidden', 'unauthorized']),
+    ignoreExpiry: happens(0.03, 'expiry ignored'),
+    // With a wrong clock and a server that never says the time, nothing could tell which keys are new.
+    dateHeader: clockError > MINUTE_MS || rng.chance(0.9),
+  }
+  if (server.listForm === 'paginated') happens(1, 'paginated list')
+  if (server.selfRevocation !== 'allowed') happens(1, 'key may not revoke itself')
+  chooseTimes(server, rng, happens)
+  chooseLists(server, rng, happens)
+  if (happens(0.08, 'replicas that lag'))
+    server.replicas = {
+      freshMs: rng.pick([0, 500, 8_000, 45_000]),
+      revokedMs: rng.pick([0, 500, 3_000]),
+      listMs: rng.pick([0, 500, 8_000]),
+    }
+  return server
+}
+
+/** How the server keeps and prints times. */
+function chooseTimes(server: Server, rng: Rng, happens: Happens): void {
+  if (happens(0.2, 'expiries on a coarser grid')) {
+    server.grid = rng.pick(GRIDS)
+    server.rounding = rng.pick(['floor', 'round'])
+  }
+  if (happens(0.1, 'digits refused')) server.maxDigits = rng.pick([0, 3])
+  if (happens(0.15, 'times in another spelling')) server.timeForm = rng.pick(READABLE_SPELLINGS)
+  if (happens(0.01, 'times that cannot be read')) server.timeForm = rng.pick(UNREADABLE_SPELLINGS)
+  if (server.dateHeader && happens(0.06, 'wrong Date')) server.dateErrorMs = chooseError(rng)
+  if (happens(0.02, 'local time without a zone')) server.localShiftMs = rng.pick([-5, 2, 9]) * 60 * MINUTE_MS
+}
+
+/** A difference of seconds to months, in ms. */
+function chooseError(rng: Rng): number {
+  return rng.pick([-1, 1]) * 5_000 * 1_500_000 ** rng.roll()
+}
+
+/** How the server names and lists its keys. */
+function chooseLists(server: Server, rng: Rng, happens: Happens): void {
+  if (happens(0.04, 'list in pages of an unknown kind')) {
+    server.listForm = rng.pick(['link header', 'has_more', 'count'])
+    server.pageSize = rng.pick([1, 2])
+  }
+  if (happens(0.04, 'list that moves')) {
+    server.listForm = 'paginated'
+    server.pageSize = 2
+    server.listMoves = 1
+  }
+  if (happens(0.03, 'rows without times')) server.rowsWithout = rng.pick(['created', 'expiry', 'times'])
+  if (happens(0.04, 'ids beyond 2^53')) server.idForm = 'big'
+  if (happens(0.01, 'ids under another name')) server.idForm = 'renamed'
+}

@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto'
+import type { CreateAnswer } from './create-answers.ts'
+import type { Gate } from './gate.ts'
+import { GRID_STEP_US, type Grid, quantize, type Rounding, type Spelling } from './instants.ts'
+import type { ListForm, NextForm } from './list-forms.ts'
+import type { IdForm, RowOptions } from './rows.ts'
+
+/** A key of the account. Instants in milliseconds since 1970, microseconds as a fraction. */
+export interface StoredKey {
+  id: string
+  token: string
+  token_key: string
+  created: number
+  expiry: number | null
+  revoked: boolean
+  /** When it was revoked through the API; null until then. */
+  revokedAt: number | null
+}
+
+/** Every option that is left out is as the documentation says, or as Django does it. */
+export interface AccountOptions {
+  /** The server's clock, in milliseconds since 1970. */
+  now: () => number
+  /** In [0, 1). */
+  random: () => number
+  longLivedKey?: string
+  createStatus?: 200 | 201
+  idForm?: IdForm
+  listForm?: ListForm
+  nextForm?: NextForm
+  pageSize?: number
+  /** So many times, a key of page 1 expires while page 2 is read, and moves the others up. */
+  listMoves?: number
+  /** Rows of the list lack these. */
+  rowsWithout?: RowOptions['without']
+  /** A cache gives out a list of this age in milliseconds, and says so in `Age`. */
+  listAge?: () => number
+  /** What the server does with fractions of a second in an expiry; `drop` rounds down without a word. */
+  fractions?: 'keep' | 'microseconds' | 'drop' | 'refuse'
+  /** The step on which expiries are stored, and how they get there. */
+  grid?: Grid
+  rounding?: Rounding
+  /** An expiry with more digits after the point than this is refused with 400. */
+  maxDigits?: 0 | 3 | 6
+  timeForm?: Spelling
+  /** Times are printed this many ms ahead of UTC, without a zone. */
+  localShiftMs?: number
+  errorShape?: 'detail' | 'error' | 'html' | 'empty' | 'codes'
+  /** How many keys may be alive at once, before creating one is answered with 403. */
+  keyLimit?: number
+  /** The server takes no notice of `expiry`, and makes keys that never expire. */
+  ignoreExpiry?: boolean
+  selfRevocation?: 'allowed' | 'forbidden' | 'unauthorized'
+  /** Every revocation is answered with 204 and not done. */
+  idleRevocation?: boolean
+  /** Requests in any `windowMs`, over all credentials of the account; refused ones do not count. */
+  throttle?: { requests: number; windowMs: number }
+  dateHeader?: boolean
+  /** How far the `Date` header is ahead of the server's clock, in milliseconds. */
+  dateErrorMs?: number
+  /** Reads come from replicas that are behind by up to so many ms: for fresh keys, for revoked ones, for the list. */
+  replicas?: { freshMs?: number; revokedMs?: number; listMs?: number }
+  /** What answers instead of the API just now, if anything. */
+  gate?: () => Gate | null
+  /** Which key the answer to a create request holds. */
+  createAnswer?: () => CreateAnswer
+  /** The answers of 2xx cannot be read, whatever was done. */
+  unreadable?: () => boolean
+}
+
+/** What the parts of the account share. */
+export interface AccountState {
+  options: AccountOptions
+  longLived: StoredKey
+  made: StoredKey[]
+  foreign: StoredKey[]
+  byToken: Map<string, StoredKey>
+  byId: Map<string, StoredKey>
+  lastId: number
+  /** The rows of the list, made once for each key and expiry. */
+  rows: Map<StoredKey, { expiry: number | null; row: unknown }>
+}
+
+const HEX_DIGITS = '0123456789abcdef'
+const DAY_MS = 86_400_000
+
+export function openState(options: AccountOptions, token: string): AccountState {
+  // Made without `random`, so that an account with this row rolls the same numbers as one without.
+  const id = isNumeric(options.idForm) ? '1000' : createHash('sha512').update(token).digest('hex')
+  const created = options.now() - 90 * DAY_MS
+  const longLived = {
+    id,
+    token,
+    token_key: token.slice(0, 15),
+    created,
+    expiry: null,
+    revoked: false,
+    revokedAt: null,
+  }
+  return {
+    options,
+    longLived,
+    made: [],
+    foreign: [],
+    byToken: new Map([[token, longLived]]),
+    byId: new Map([[id, longLived]]),
+    lastId: options.idForm === 'big' ? 0 : 1000,
+    rows: new Map(),
+  }
+}
+
+export function hex(length: number, random: () => number): string {
+  let text = ''
+  for (let digit = 0; digit < length; digit++) text += HEX_DIGITS[Math.floor(random() * 16)]
+  return text
+}
+
+function isNumeric(form: IdForm | undefined): boolean {
+  return form === 'integer' || form === 'big'
+}
+
+/** Whether the server accepts the key at `now`, as the one that holds the truth sees it. */
+export function isAlive({ revoked, expiry }: StoredKey, now: number): boolean {
+  return !revoked && (expiry === null || expiry > now)
+}
+
+/** Whether the key was revoked at `instant`, as a replica that is so far behind knows it. */
+export function wasRevoked({ revoked, revokedAt }: StoredKey, instant: number): boolean {
+  return revoked && (revokedAt ?? Number.NEGATIVE_INFINITY) <= instant
+}
+
+/** Makes a key and puts it into `list`, the account's own or that of others. */
+export function storeKey(
+  state: AccountState,
+  list: StoredKey[],
+  created: number,
+  expiry: number | null,
+): StoredKey {
+  const { random, idForm } = state.options
+  const token = hex(64, random)
+  state.lastId += 1 + Math.floor(random() * 50)
+  // Beyond 2^53, as ids from a distributed counter are.
+  const number = idForm === 'big' ? `11529215046068${String(state.lastId).padStart(5, '0')}` : state.lastId
+  const id = isNumeric(idForm) ? String(number) : hex(128, random)
+  const key = {
+    id,
+    token,
+    token_key: token.slice(0, 15),
+    created,
+    expiry,
+    revoked: false,
+    revokedAt: null,
+  }
+  list.push(key)
+  state.byToken.set(token, key)
+  state.byId.set(id, key)
+  return key
+}
+
+function gridOf({ grid, fractions }: AccountOptions): Grid {
+  return grid ?? (fractions === 'drop' ? '1 s' : '1 us')
+}
+
+/** `instant` (ms since 1970) as the server stores it. */
+export function storedInstant(options: AccountOptions, instant: number): number {
+  return quantize(instant, gridOf(options), options.rounding)
+}
+
+/** How far two expiries have to lie apart, in ms, so as never to be taken for one another by a server that rounds. */
+export function apartMs(options: AccountOptions): number {
+  return 2_000 + (2 * GRID_STEP_US[gridOf(options)]) / 1000
+}
+
+/** How the server prints its keys. */
+export function rowOptions(options: AccountOptions): RowOptions {
+  const { idForm, timeForm, fractions, localShiftMs } = options
+  const created = GRID_STEP_US[gridOf(options)] > 1_000_000 ? '1 ms' : gridOf(options)
+  return {
+    idForm,
+    spelling: timeForm,
+    sixDigits: fractions === 'microseconds',
+    localShiftMs,
+    createdGrid: created,
+  }
+}

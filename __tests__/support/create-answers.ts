@@ -1,0 +1,78 @@
+import { type AccountState, apartMs, rowOptions, type StoredKey, storeKey } from './account-state.ts'
+import { type ApiResponse, answer } from './api-answers.ts'
+import { rowOf } from './rows.ts'
+
+/** Which key the answer to a create request holds, and whether the request made one. */
+export const CREATE_ANSWERS = [
+  /** The key that was asked for. */
+  'own',
+  /** The second of two, as a gateway repeated the request at once. */
+  'own twin',
+  /** Another job's fresh key: two answers were mixed up. */
+  "another job's, own made",
+  "another job's, none made",
+  /** An earlier answer, from a cache or a filter of duplicates; a key of 20 minutes ago where there was none. */
+  'replayed',
+  /** A key that the account had before, as APIs with one token per user answer. */
+  'old key',
+  /** The very credential that was used, without an expiry or with one. */
+  'api-key',
+  'api-key with expiry',
+  /** None: a success that carries an error. */
+  'error',
+] as const
+export type CreateAnswer = (typeof CREATE_ANSWERS)[number]
+
+export const CREATE_ERROR = 'API key limit reached for your plan (5 of 5).'
+const MINUTE_MS = 60_000
+
+/** Carries out a valid create request and answers it. `expiry` is what is stored for the one asked for. */
+export function createAnswers(state: AccountState, expiry: number | null, which: CreateAnswer): ApiResponse {
+  const { options, made, foreign, longLived } = state
+  const now = options.now()
+  const say = (key: StoredKey) =>
+    answer(options, options.createStatus ?? 201, {
+      token: key.token,
+      api_key: rowOf(key, rowOptions(options)),
+    })
+  const own = () => storeKey(state, made, now, expiry)
+  switch (which) {
+    case 'own':
+      return say(own())
+    case 'own twin':
+      own()
+      return say(own())
+    case "another job's, own made":
+      own()
+      return say(storeKey(state, foreign, now, elsewhere(state, expiry)))
+    case "another job's, none made":
+      return say(storeKey(state, foreign, now, elsewhere(state, expiry)))
+    case 'replayed':
+      return say(made.at(-1) ?? oldKey(state, 20 * MINUTE_MS, elsewhere(state, expiry)))
+    case 'old key':
+      return say(oldKey(state, ageOf(options.random), options.random() < 0.5 ? null : now + 40 * MINUTE_MS))
+    case 'api-key':
+      return say(longLived)
+    case 'api-key with expiry':
+      return say({ ...longLived, expiry: now + 40 * MINUTE_MS })
+    case 'error':
+      return answer(options, 200, { success: false, error: CREATE_ERROR })
+  }
+}
+
+/** An expiry that another job may have asked for, and that cannot be taken for `expiry`, on whatever grid. */
+function elsewhere({ options }: AccountState, expiry: number | null): number {
+  const apart = apartMs(options) + options.random() * MINUTE_MS
+  const now = options.now()
+  const base = expiry ?? now + 60 * MINUTE_MS
+  return base - apart > now + 1000 && options.random() < 0.5 ? base - apart : base + apart
+}
+
+function oldKey(state: AccountState, ageMs: number, expiry: number | null): StoredKey {
+  return storeKey(state, state.foreign, state.options.now() - ageMs, expiry)
+}
+
+/** From 20 minutes to a month, in ms. */
+function ageOf(random: () => number): number {
+  return 20 * MINUTE_MS * 2_160 ** random()
+}

@@ -1,0 +1,83 @@
+import { type HttpClient, HttpError, type HttpResponse } from '../http/http-client.ts'
+import { type ApiFailure, failureOf, unusableResponse } from './api-failure.ts'
+
+/** What a call brought, and the server's `Date` less our clock (ms) if the response told a believable one. */
+export type ApiResult<T> = { skew: number | null } & (
+  | { ok: true; value: T }
+  | { ok: false; failure: ApiFailure }
+)
+
+/** Limits for one call, in milliseconds, and how a cancelled job cuts it short (see HttpRequest). */
+export interface CallLimits {
+  timeout: number
+  cancel?: AbortSignal
+  grace?: number
+}
+
+export type Call = <T>(
+  request: { method: 'GET' | 'POST' | 'DELETE'; url: URL; credential: string; body?: object },
+  limits: CallLimits,
+  read: (response: HttpResponse) => T,
+) => Promise<ApiResult<T>>
+
+export const KEYS_PATH = '/api/user/api-keys'
+/** A `Date` further from our own clock than this is a gateway's error rather than the server's time. */
+const MAX_DATE_SKEW_MS = 24 * 3_600_000
+
+/**
+ * Makes calls that never throw for what the network or the API does. `userAgent` tells the account's owner which run made
+ * a request; `now` is this machine's clock in milliseconds.
+ */
+export function createCaller(client: HttpClient, userAgent: string, now: () => number): Call {
+  return async ({ method, url, credential, body }, limits, read) => {
+    const headers = {
+      Accept: 'application/json',
+      Authorization: `Bearer ${credential}`,
+      'User-Agent': userAgent,
+      ...(body && { 'Content-Type': 'application/json' }),
+    }
+    const asked = { method, url, credential }
+    const sentAt = now()
+    try {
+      const response = await client({
+        method,
+        url,
+        headers,
+        ...limits,
+        ...(body && { body: JSON.stringify(body) }),
+      })
+      const skew = skewOf(response, sentAt, now())
+      if (response.status < 200 || response.status > 299)
+        return { ok: false, skew, failure: failureOf(asked, response, now() + (skew ?? 0)) }
+      try {
+        return { ok: true, skew, value: read(response) }
+      } catch {
+        return { ok: false, skew, failure: unusableResponse(asked, response) }
+      }
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error
+      const { mayHaveActed, retryable } = error
+      return {
+        ok: false,
+        skew: null,
+        failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
+      }
+    }
+  }
+}
+
+/** Whether the API itself answered 401: not accepted here and now, which alone does not prove an end. */
+export function isRejected(result: ApiResult<unknown>): boolean {
+  return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
+}
+
+/** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
+export function isHeaderSafe(credential: string): boolean {
+  return /^[\x21-\x7e]+$/.test(credential)
+}
+
+function skewOf({ headers }: HttpResponse, sentAt: number, receivedAt: number): number | null {
+  // The header has whole seconds; on average, the server was half a second further.
+  const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
+  return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
+}

@@ -1,0 +1,24 @@
+import { type ApiResult, type Call, type CallLimits, KEYS_PATH } from './call.ts'
+import { type CreatedKey, readCreated, readJson, readRevoked } from './parse-response.ts'
+
+/** The calls that the main step needs. Every failure is an ApiFailure. */
+export interface IssuingApi {
+  create(credential: string, expiry: string, limits: CallLimits): Promise<ApiResult<CreatedKey>>
+  revoke(credential: string, id: string, limits: CallLimits): Promise<ApiResult<null>>
+  /** Asks whether a key is still accepted. */
+  probe(credential: string, limits: CallLimits): Promise<ApiResult<null>>
+}
+
+/** Those calls at `apiUrl` (no trailing slash). */
+export function createIssuingApi(call: Call, apiUrl: string): IssuingApi {
+  const url = new URL(`${apiUrl}${KEYS_PATH}`)
+  return {
+    create: (credential, expiry, limits) =>
+      call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
+    revoke(credential, id, limits) {
+      const keyUrl = new URL(`${url}/${encodeURIComponent(id)}`)
+      return call({ method: 'DELETE', url: keyUrl, credential }, limits, readRevoked)
+    },
+    probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readJson),
+  }
+}

@@ -1,0 +1,38 @@
+import type { KeyApi, KeyList } from '../api/key-api.ts'
+import { retry } from '../retry/budget.ts'
+import type { KeyToRevoke, RevocationContext, RevocationProgress } from './revoke-and-verify.ts'
+
+/**
+ * Can this list show that a key is absent? Returns why not, or null. `credential` is what it was read with: "every key"
+ * (the API's documentation) includes that one. `gone` are ids of keys that were verified as revoked.
+ */
+export function doubtAbout(list: KeyList, credential: string, gone: ReadonlySet<string>): string | null {
+  if (list.doubt !== null) return list.doubt
+  if (!list.keys.some(({ prefix }) => prefix !== '' && credential.startsWith(prefix)))
+    return 'it does not show the key that it was read with'
+  if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
+  return null
+}
+
+/** A replica may not know a key that is younger than this; that it lacks one proves nothing yet. */
+const MAX_REPLICA_LAG_MS = 15_000
+
+export interface ListContext extends Pick<RevocationContext, 'clock' | 'random' | 'skew'> {
+  api: KeyApi
+  /** What to read the list with, or null if nothing may be sent. */
+  credential: string | null
+  gone: ReadonlySet<string>
+}
+
+/** A check, with the list, whether a key is gone (see `RevocationContext.isMissing`). */
+export function missingCheck(context: ListContext): NonNullable<RevocationContext['isMissing']> {
+  const { api, clock, random, skew, credential, gone } = context
+  return async ({ id, createdAt }: KeyToRevoke, { startedAt, granted, budget }: RevocationProgress) => {
+    const now = clock.now()
+    const age = Math.max(now - startedAt, createdAt === null ? 0 : now + (skew ?? 0) - createdAt)
+    if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
+    const result = await retry(budget, random, (limits) => api.list(credential, limits))
+    if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
+    return doubtAbout(result.value, credential, gone) === null
+  }
+}
