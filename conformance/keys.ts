@@ -43,63 +43,79 @@ export interface KeyLedger {
 /** The clocks of a server and its database may be this far apart, in milliseconds. */
 const CREATED_SLACK_MS = 60_000
 
+/** What a ledger knows. */
+interface Ledger {
+  apiKey: string
+  /** The ids that the account had before this run. */
+  before: ReadonlySet<string>
+  /** When this run began, in milliseconds since 1970 by the server's clock. */
+  since: number
+  attempts: Attempt[]
+  /** Keys that no response named. */
+  found: MadeKey[]
+  granted: Set<string>
+}
+
 /** `before` are the ids that the account had before this run, which began at `since` (ms) by the server's clock. */
 export function createKeyLedger(apiKey: string, before: ReadonlySet<string>, since: number): KeyLedger {
-  const attempts: Attempt[] = []
-  /** Keys that no response named. */
-  const found: MadeKey[] = []
-  const made = () => [
-    ...attempts.flatMap(({ outcome }) => (outcome === null || outcome === 'none' ? [] : outcome)),
-    ...found,
-  ]
-
-  const granted = new Set<string>()
+  const ledger: Ledger = { apiKey, before, since, attempts: [], found: [], granted: new Set() }
   return {
-    made,
-    granted: (id) => void granted.add(id),
-    async create(client, body) {
-      const attempt: Attempt = { expiry: body.expiry, outcome: null, doubtful: null }
-      attempts.push(attempt)
-      const question = { method: 'POST', path: KEYS_PATH, credential: apiKey, body } as const
-      const answer = await client.ask(question).catch((error: unknown) => {
-        // Nothing was sent.
-        if (error instanceof Stopped) attempt.outcome = 'none'
-        throw error
-      })
-      const key = keyIn(answer, body.expiry)
-      // A key that was there before, or that someone else asked for, is not ours, whatever the answer says.
-      const isOurs =
-        key !== null &&
-        !before.has(key.id) &&
-        key.token !== apiKey &&
-        isFreshSince(since, answer, body.expiry)
-      if (key !== null && isOurs) attempt.outcome = key
-      else if (key !== null) attempt.doubtful = key
-      else if (answer.status >= 400 && answer.status < 500) attempt.outcome = 'none'
-      return answer
-    },
-    async cleanUp(client) {
-      const { rows } = await readRows((path) => client.ask({ path, credential: apiKey }))
-      const ids = new Set([...before, ...made().map(({ id }) => id)])
-      found.push(
-        ...findLost(
-          attempts,
-          rows.filter(({ id }) => !ids.has(id)),
-        ),
-      )
-      const results: { key: MadeKey; isRevoked: boolean }[] = []
-      for (const key of made())
-        results.push({
-          key,
-          isRevoked: await revoke(key, { apiKey, client, isGranted: granted.has(key.id) }),
-        })
-      return {
-        verified: results.filter(({ isRevoked }) => isRevoked).map(({ key }) => key),
-        left: results.filter(({ isRevoked }) => !isRevoked).map(({ key }) => key),
-        unknown: attempts.filter(({ outcome }) => outcome === null).map(({ expiry }) => expiry),
-        doubtful: attempts.flatMap(({ outcome, doubtful }) => (outcome === null && doubtful ? doubtful : [])),
-      }
-    },
+    made: () => madeKeys(ledger),
+    granted: (id) => void ledger.granted.add(id),
+    create: (client, body) => create(ledger, client, body),
+    cleanUp: (client) => cleanUp(ledger, client),
+  }
+}
+
+function madeKeys({ attempts, found }: Ledger): MadeKey[] {
+  const named = attempts.flatMap(({ outcome }) => (outcome === null || outcome === 'none' ? [] : outcome))
+  return [...named, ...found]
+}
+
+async function create(
+  { apiKey, before, since, attempts }: Ledger,
+  client: Client,
+  body: { expiry: string; [field: string]: string },
+): Promise<Answer> {
+  const attempt: Attempt = { expiry: body.expiry, outcome: null, doubtful: null }
+  attempts.push(attempt)
+  const question = { method: 'POST', path: KEYS_PATH, credential: apiKey, body } as const
+  const answer = await client.ask(question).catch((error: unknown) => {
+    // Nothing was sent.
+    if (error instanceof Stopped) attempt.outcome = 'none'
+    throw error
+  })
+  const key = keyIn(answer, body.expiry)
+  // A key that was there before, or that someone else asked for, is not ours, whatever the answer says.
+  const isOurs =
+    key !== null && !before.has(key.id) && key.token !== apiKey && isFreshSince(since, answer, body.expiry)
+  if (key !== null && isOurs) attempt.outcome = key
+  else if (key !== null) attempt.doubtful = key
+  else if (answer.status >= 400 && answer.status < 500) attempt.outcome = 'none'
+  return answer
+}
+
+async function cleanUp(ledger: Ledger, client: Client): Promise<CleanUp> {
+  const { apiKey, before, attempts, found, granted } = ledger
+  const { rows } = await readRows((path) => client.ask({ path, credential: apiKey }))
+  const ids = new Set([...before, ...madeKeys(ledger).map(({ id }) => id)])
+  found.push(
+    ...findLost(
+      attempts,
+      rows.filter(({ id }) => !ids.has(id)),
+    ),
+  )
+  const results: { key: MadeKey; isRevoked: boolean }[] = []
+  for (const key of madeKeys(ledger))
+    results.push({
+      key,
+      isRevoked: await revoke(key, { apiKey, client, isGranted: granted.has(key.id) }),
+    })
+  return {
+    verified: results.filter(({ isRevoked }) => isRevoked).map(({ key }) => key),
+    left: results.filter(({ isRevoked }) => !isRevoked).map(({ key }) => key),
+    unknown: attempts.filter(({ outcome }) => outcome === null).map(({ expiry }) => expiry),
+    doubtful: attempts.flatMap(({ outcome, doubtful }) => (outcome === null && doubtful ? doubtful : [])),
   }
 }
 
