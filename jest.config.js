@@ -14,17 +14,17 @@ const project = {
 export default {
   projects: [
     { ...project, displayName: 'dist', testMatch: ['**/*.test.ts'] },
-    // Every scenario once more, on the source as it is: bundling has changed nothing that a test can see.
+    // A whole job once more, on the source: bundling changes nothing that a test can see.
     {
       ...project,
       displayName: 'source',
-      testMatch: ['**/scenarios/*.test.ts'],
+      testMatch: ['**/scenarios/job.test.ts'],
       globals: { steps: 'source' },
     },
   ],
   // Inside `projects`, Jest ignores it.
   testTimeout: 120_000,
   randomize: true,
-  // Most tests of whole processes wait for one, rather than for the machine.
+  // Many tests wait for a process rather than for a processor.
   maxWorkers: 4,
 }

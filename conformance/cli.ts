@@ -66,8 +66,7 @@ function checkedUrl(text: string): string {
 }
 
 async function isConfirmed(): Promise<boolean> {
-  if (!process.stdin.isTTY)
-    throw new Error('This is not a terminal, so it cannot ask. Run it with --yes to go ahead.')
+  if (!process.stdin.isTTY) throw new Error('This is not a terminal, so it cannot ask. Run it with --yes to go ahead.')
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
   try {
     const answer = await terminal.question('Go ahead? [y/N] ', { signal: stop.signal })

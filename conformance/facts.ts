@@ -51,9 +51,7 @@ export const FACTS: readonly Fact[] = [
       if (create === null) return NOT_OBSERVED
       const { answer } = create
       const described = field(answer.json, 'api_key')
-      const names = ['id', 'token_key', 'created', 'expiry'].filter(
-        (name) => field(described, name) === undefined,
-      )
+      const names = ['id', 'token_key', 'created', 'expiry'].filter((name) => field(described, name) === undefined)
       if (field(answer.json, 'token') === undefined) names.unshift('token')
       const missing = isOk(answer) && names.length > 0 ? `, without ${names.join(', ')}` : ''
       return seen(isOk(answer) && names.length === 0, `${statusOf(answer)}${missing}`)
@@ -69,13 +67,9 @@ export const FACTS: readonly Fact[] = [
       if (create === null || !isOk(create.answer)) return NOT_OBSERVED
       const [asked, answered] = [microsecondsOf(create.asked), microsecondsOf(create.answered)]
       if (create.answered === null) return seen(false, 'the key never expires')
-      if (asked === null || answered === null)
-        return seen(false, `unreadable: ${create.answered.slice(0, 40)}`)
+      if (asked === null || answered === null) return seen(false, `unreadable: ${create.answered.slice(0, 40)}`)
       const off = (answered - asked) / 1000
-      return seen(
-        Math.abs(off) < MINUTE_MS,
-        off === 0 ? 'exactly' : `${seconds(off)} ${off < 0 ? 'early' : 'late'}`,
-      )
+      return seen(Math.abs(off) < MINUTE_MS, off === 0 ? 'exactly' : `${seconds(off)} ${off < 0 ? 'early' : 'late'}`)
     },
   },
   {
@@ -84,9 +78,7 @@ export const FACTS: readonly Fact[] = [
     relied: 'The exact expiry marks a key: an orphan is told from the keys of other runs by it.',
     otherwise: 'A possible orphan is reported instead of revoked; it ends at its expiry.',
     observe({ creates, fractionsRefused }) {
-      const pairs = creates.flatMap(({ asked, answered }) =>
-        answered === null ? [] : [[asked, answered] as const],
-      )
+      const pairs = creates.flatMap(({ asked, answered }) => (answered === null ? [] : [[asked, answered] as const]))
       if (fractionsRefused) return seen(false, 'fractions are refused with 400')
       if (pairs.length === 0) return NOT_OBSERVED
       const grid = gridOf(pairs)
@@ -160,10 +152,7 @@ export const FACTS: readonly Fact[] = [
     observe({ list }) {
       if (list === null) return NOT_OBSERVED
       const form = { array: 'one array', pages: `${list.pages} page(s)`, other: 'neither' }[list.form]
-      return seen(
-        list.isComplete,
-        `${form}, ${list.rows.length} key(s)${list.isComplete ? '' : ', not all of them'}`,
-      )
+      return seen(list.isComplete, `${form}, ${list.rows.length} key(s)${list.isComplete ? '' : ', not all of them'}`)
     },
   },
   {
@@ -172,9 +161,7 @@ export const FACTS: readonly Fact[] = [
     relied: 'A key that is not in the list does not exist any more.',
     otherwise: 'The post step warns where it would conclude; the audit fails with `list-incomplete`.',
     observe({ answers }) {
-      const cached = answers.filter(
-        ({ headers }) => Number(headers.age) > 0 || /hit/i.test(headers['x-cache'] ?? ''),
-      )
+      const cached = answers.filter(({ headers }) => Number(headers.age) > 0 || /hit/i.test(headers['x-cache'] ?? ''))
       if (answers.length === 0) return NOT_OBSERVED
       return seen(cached.length === 0, cached.length === 0 ? 'no sign of one' : 'Age or X-Cache tell of one')
     },
@@ -265,8 +252,7 @@ export const FACTS: readonly Fact[] = [
       if (wrongKey === null) return NOT_OBSERVED
       const scheme = wrongKey.headers['www-authenticate'] ?? ''
       const form = wrongKey.json === undefined ? (wrongKey.text === '' ? 'empty' : 'not JSON') : 'JSON'
-      const holds =
-        wrongKey.status === 401 && form === 'JSON' && /^(bearer|token)?\b/i.test(scheme || 'bearer')
+      const holds = wrongKey.status === 401 && form === 'JSON' && /^(bearer|token)?\b/i.test(scheme || 'bearer')
       return seen(holds, `${statusOf(wrongKey)}, ${form}${scheme && `, ${scheme.slice(0, 40)}`}`)
     },
   },

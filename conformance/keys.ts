@@ -87,8 +87,7 @@ async function create(
   })
   const key = keyIn(answer, body.expiry)
   // A key that was there before, or that someone else asked for, is not ours, whatever the answer says.
-  const isOurs =
-    key !== null && !before.has(key.id) && key.token !== apiKey && isFreshSince(since, answer, body.expiry)
+  const isOurs = key !== null && !before.has(key.id) && key.token !== apiKey && isFreshSince(since, answer, body.expiry)
   if (key !== null && isOurs) attempt.outcome = key
   else if (key !== null) attempt.doubtful = key
   else if (answer.status >= 400 && answer.status < 500) attempt.outcome = 'none'
@@ -150,9 +149,7 @@ function isFreshSince(since: number, { json }: Answer, asked: string): boolean {
 function findLost(attempts: Attempt[], others: Row[]): MadeKey[] {
   return others.flatMap(({ id, prefix, expiry }) => {
     const at = millisecondsOf(expiry)
-    const attempt = attempts.find(
-      (one) => at !== null && at % 1000 !== 0 && millisecondsOf(one.expiry) === at,
-    )
+    const attempt = attempts.find((one) => at !== null && at % 1000 !== 0 && millisecondsOf(one.expiry) === at)
     if (!attempt) return []
     attempt.outcome ??= 'none'
     return { id, token: null, prefix, expiry: attempt.expiry }

@@ -85,8 +85,7 @@ export async function observe(run: Run): Promise<void> {
 }
 
 async function observeReading({ client, apiKey, evidence }: Run): Promise<void> {
-  evidence.ownRow =
-    evidence.list?.rows.some(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix)) ?? null
+  evidence.ownRow = evidence.list?.rows.some(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix)) ?? null
   evidence.compressed = await client.ask({ path: KEYS_PATH, credential: apiKey, encoding: 'gzip' })
   evidence.wrongKey = await client.ask({ path: KEYS_PATH, credential: 'not-a-key-of-any-account' })
   evidence.slash = await client.ask({ path: `${KEYS_PATH}/`, credential: apiKey })

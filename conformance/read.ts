@@ -32,8 +32,7 @@ export async function readRows(read: (path: string) => Promise<Answer>): Promise
     first ??= answer
     const isArray = Array.isArray(answer.json)
     const page = isArray ? answer.json : field(answer.json, 'results')
-    if (answer.status !== 200 || !Array.isArray(page))
-      return { rows, form: 'other', pages, isComplete: false, first }
+    if (answer.status !== 200 || !Array.isArray(page)) return { rows, form: 'other', pages, isComplete: false, first }
     rows.push(...page.map(readRow))
     const next = field(answer.json, 'next')
     visited.add(tail)

@@ -82,11 +82,7 @@ function describe({ verified, left, unknown, doubtful }: CleanUp): string[] {
     ...(left.length > 0
       ? ['Could not confirm that these are revoked; check Dashboard > Plans > API Keys:', ...left.map(label)]
       : []),
-    ...(doubtful.length > 0
-      ? ['Not revoked, because they may be keys of others:', ...doubtful.map(label)]
-      : []),
-    ...unknown.map(
-      (expiry) => `A create request got no usable answer; look for a key that expires at ${expiry}.`,
-    ),
+    ...(doubtful.length > 0 ? ['Not revoked, because they may be keys of others:', ...doubtful.map(label)] : []),
+    ...unknown.map((expiry) => `A create request got no usable answer; look for a key that expires at ${expiry}.`),
   ]
 }

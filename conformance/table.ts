@@ -22,12 +22,7 @@ export function resultsOf(evidence: Evidence): Result[] {
 
 function cellsOf({ fact, holds, observed }: Result): string[] {
   const mark = holds === null ? '' : holds ? 'yes: ' : 'NO: '
-  return [
-    fact.fact,
-    fact.basis,
-    `${mark}${printable(observed)}`,
-    holds === false ? fact.otherwise : fact.relied,
-  ]
+  return [fact.fact, fact.basis, `${mark}${printable(observed)}`, holds === false ? fact.otherwise : fact.relied]
 }
 
 /** The result as a table for a terminal of 132 columns. */
@@ -64,12 +59,8 @@ export function wrap(text: string, width: number): string[] {
 
 /** The result as a Markdown table, for a job summary. */
 export function markdownTable(results: readonly Result[]): string {
-  const row = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
-  const head = [
-    row(['fact', 'basis', 'observed', 'what it means for the action']),
-    row(['---', '---', '---', '---']),
-  ]
+  const row = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  const head = [row(['fact', 'basis', 'observed', 'what it means for the action']), row(['---', '---', '---', '---'])]
   return [...head, ...results.map((result) => row(cellsOf(result)))].join('\n')
 }
 

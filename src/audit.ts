@@ -7,6 +7,7 @@ import { createHttpClient } from './http/http-client.ts'
 import { logRequests } from './http/log-requests.ts'
 import { proxyFor } from './http/proxy-for-url.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from './runner/masking.ts'
+import { explainMissingSecrets, readRunContext } from './runner/missing-secrets.ts'
 import { debugLog, failStep, getInput, runner } from './runner/runner.ts'
 import { systemClock } from './util/system.ts'
 import { userAgent } from './util/user-agent.ts'
@@ -15,7 +16,7 @@ async function run(): Promise<void> {
   try {
     for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
     const { env } = process
-    const inputs = readAuditInputs(getInput, env.GITHUB_REPOSITORY_ID)
+    const inputs = readAuditInputs(getInput, env.GITHUB_REPOSITORY_ID, () => explainMissingSecrets(readRunContext(env)))
     const client = createHttpClient(proxyFor(new URL(inputs.apiUrl), env))
     const send = logRequests(client, debugLog(), systemClock.now)
     const agent = userAgent(env.GITHUB_REPOSITORY, env.GITHUB_RUN_ID)

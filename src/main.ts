@@ -17,20 +17,15 @@ import { userAgent } from './util/user-agent.ts'
 
 const cancellation = createCancellation(systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, cancellation.request)
-// Exit before the runner kills this process; what the post step needs is already saved.
+// Exit before the runner kills this process; post has what it needs.
 cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), CANCEL.EXIT_MS).unref())
 
 async function run(): Promise<void> {
   try {
     for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
-    for (const login of proxyLogins(process.env))
-      for (const form of maskedForms(login)) runner.setSecret(form)
+    for (const login of proxyLogins(process.env)) for (const form of maskedForms(login)) runner.setSecret(form)
     const inputs = readInputs(getInput, () => explainMissingSecrets(readRunContext(process.env)))
-    requireCommandFiles(process.env, [
-      'GITHUB_STATE',
-      'GITHUB_OUTPUT',
-      ...(inputs.exportEnv ? ['GITHUB_ENV'] : []),
-    ])
+    requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT', ...(inputs.exportEnv ? ['GITHUB_ENV'] : [])])
     const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
     const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
     const send = logRequests(createHttpClient(proxy), debugLog(), systemClock.now)

@@ -9,7 +9,7 @@ import { STATE_NAME } from './protocol/saved-state.ts'
 import { debugLog, failStep, getInput, getState, runner } from './runner/runner.ts'
 import { bootedAt, systemClock } from './util/system.ts'
 
-// Nothing is more urgent than the revocation: only the runner's kill stops it, a signal does not.
+// Only the runner's kill stops the revocation, not a signal.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
 
 async function run(): Promise<void> {

@@ -1,258 +1,299 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { type CreatedKey, createKeyApi, validateCreatedKey } from '../../src/api/key-api.ts'
-import { HttpError, type HttpRequest, type HttpResponse } from '../../src/http/http-client.ts'
+import { isHeaderSafe, isRejected } from '../../src/api/call.ts'
+import type { HttpResponse } from '../../src/http/http-client.ts'
+import { behind, LIMITS, NOW, SECRET, URL_OF_KEYS } from './behind.ts'
 
-const SECRET = 'the-secret-credential'
-const NOW = Date.parse('2027-03-01T12:00:00.000Z')
-const LIMITS = { timeout: 10_000 }
+const row = (id: unknown) => ({ id, token_key: 't', created: '2027-01-01T00:00:00Z', expiry: null })
+const page = (body: unknown, headers: HttpResponse['headers'] = {}): Partial<HttpResponse> => ({
+  body: JSON.stringify(body),
+  headers,
+})
 
-/** The API behind answers given in turn, and the requests that it saw. */
-function behind(...answers: (Partial<HttpResponse> | Error)[]) {
-  const seen: HttpRequest[] = []
-  const api = createKeyApi(
-    async (request) => {
-      seen.push(request)
-      const answer = answers[Math.min(seen.length, answers.length) - 1]
-      if (answer instanceof Error) throw answer
-      return { status: 200, headers: {}, body: '[]', ...answer }
-    },
-    'https://api.example:8443/base',
-    'agent/1',
-    () => NOW,
-  )
-  return { api, seen }
-}
-
-const problemOf = async (answer: Partial<HttpResponse> | Error) => {
-  const reply = await behind(answer).api.create(SECRET, 'x', LIMITS)
-  if (reply.ok) throw new Error('it was accepted')
-  return reply.failure
-}
-
-describe('requests', () => {
-  test('create', async () => {
+describe('a request', () => {
+  test('to create a key holds the expiry and the credential, and nothing else', async () => {
     const { api, seen } = behind({ status: 201, body: '{}' })
     await api.create(SECRET, '2027-03-01T13:00:00.123Z', { timeout: 77, grace: 5 })
-    const body = '{"expiry":"2027-03-01T13:00:00.123Z"}'
     expect(seen).toEqual([
       {
         method: 'POST',
-        url: new URL('https://api.example:8443/base/api/user/api-keys'),
+        url: new URL(URL_OF_KEYS),
         headers: {
           Accept: 'application/json',
           Authorization: `Bearer ${SECRET}`,
           'User-Agent': 'agent/1',
           'Content-Type': 'application/json',
         },
-        body,
+        body: '{"expiry":"2027-03-01T13:00:00.123Z"}',
         timeout: 77,
         grace: 5,
       },
     ])
   })
 
-  test('revoke escapes the id, whatever it holds', async () => {
+  test('to revoke a key escapes its id, whatever it holds', async () => {
     const { api, seen } = behind({ status: 204, body: '' })
-    expect(await api.revoke(SECRET, 'a/../b?c#d é', LIMITS)).toMatchObject({ ok: true })
-    expect(seen[0]?.url.href).toBe(
-      'https://api.example:8443/base/api/user/api-keys/a%2F..%2Fb%3Fc%23d%20%C3%A9',
-    )
+    expect(await api.revoke(SECRET, 'a/../b?c#d \u00e9', LIMITS)).toMatchObject({ ok: true })
+    expect(seen[0]?.url.href).toBe(`${URL_OF_KEYS}/a%2F..%2Fb%3Fc%23d%20%C3%A9`)
     expect(seen[0]?.method).toBe('DELETE')
     expect(seen[0]).not.toHaveProperty('body')
   })
 
-  test('list follows pages by their query alone, and reads them twice', async () => {
-    const row = (id: number) => ({ id, token_key: 't', created: '2027-01-01T00:00:00Z', expiry: null })
-    const page = (rows: object[], next: string | null) => ({ body: JSON.stringify({ results: rows, next }) })
-    const evil = 'http://evil.example/other?page=2'
-    const { api, seen } = behind(
-      page([row(1)], evil),
-      page([row(2)], null),
-      page([row(2)], evil),
-      page([row(3)], null),
-    )
-    const reply = await api.list(SECRET, LIMITS)
-    expect(reply.ok && reply.value.map(({ id }) => id)).toEqual(['1', '2', '3'])
-    expect(seen.map(({ url }) => url.href)).toEqual([
-      'https://api.example:8443/base/api/user/api-keys',
-      'https://api.example:8443/base/api/user/api-keys?page=2',
-      'https://api.example:8443/base/api/user/api-keys',
-      'https://api.example:8443/base/api/user/api-keys?page=2',
-    ])
-  })
-
-  test('a list without an end is refused', async () => {
-    const { api, seen } = behind({ body: '{"results":[],"next":"?page=2"}' })
-    const reply = await api.list(SECRET, LIMITS)
-    expect(reply).toMatchObject({ ok: false, failure: { retryable: false } })
-    expect(seen).toHaveLength(100)
+  test('to probe a key asks for the list with it', async () => {
+    const { api, seen } = behind({})
+    expect(await api.probe(SECRET, LIMITS)).toMatchObject({ ok: true })
+    expect(seen.map(({ method, url }) => `${method} ${url.href}`)).toEqual([`GET ${URL_OF_KEYS}`])
   })
 })
 
-describe('answers', () => {
-  test('the Date header tells the server’s clock', async () => {
-    const { api } = behind({ body: '{}', headers: { date: 'Mon, 01 Mar 2027 12:02:00 GMT' } })
-    expect((await api.create(SECRET, 'x', LIMITS)).skew).toBe(120_500)
-    expect((await behind({ headers: { date: 'soon' } }).api.probe(SECRET, LIMITS)).skew).toBeNull()
+describe('a probe', () => {
+  test.each<[string, Partial<HttpResponse>, boolean]>([
+    ['is rejected by 401', { status: 401, body: '{"detail":"Invalid token."}' }, true],
+    [
+      'is rejected by 401 that asks for Bearer',
+      { status: 401, headers: { 'www-authenticate': 'Bearer realm="api"' } },
+      true,
+    ],
+    ['is rejected by 401 without content', { status: 401, body: '' }, true],
+    [
+      'is not rejected by 401 that asks for Basic',
+      { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } },
+      false,
+    ],
+    [
+      'is not rejected by 401 that asks for Negotiate or NTLM',
+      { status: 401, headers: { 'www-authenticate': 'Negotiate, NTLM' } },
+      false,
+    ],
+    ['is not rejected by a 401 page of HTML', { status: 401, body: '  <!doctype html>' }, false],
+    [
+      'is not rejected by 401 of type text/html',
+      { status: 401, body: 'Log in', headers: { 'content-type': 'text/html' } },
+      false,
+    ],
+    ['is not rejected by 403', { status: 403 }, false],
+    ['is not rejected by 404', { status: 404 }, false],
+    ['is not rejected by a redirect to a login page', { status: 302 }, false],
+    ['is not rejected by 500', { status: 500 }, false],
+    ['is not rejected by 200', { status: 200 }, false],
+    ['is not rejected by HTML with 200', { status: 200, body: '<html>' }, false],
+  ])('%s', async (_, response, rejected) => {
+    const result = await behind({ body: '{}', ...response }).api.probe(SECRET, LIMITS)
+    expect(isRejected(result)).toBe(rejected)
   })
 
-  test('a prefix that is the whole key is cut, as it is printed', async () => {
-    const token = '0123456789abcdef'.repeat(4)
-    const answer = { token, api_key: { id: 1, token_key: token, expiry: null } }
-    const reply = await behind({ status: 201, body: JSON.stringify(answer) }).api.create(SECRET, 'x', LIMITS)
-    expect(reply.ok && reply.value.prefix).toBe('0123456789abcdef0123')
+  test('is accepted by 200 with JSON alone', async () => {
+    expect((await behind({ body: '[]' }).api.probe(SECRET, LIMITS)).ok).toBe(true)
+    for (const body of ['<html>', '', '\u001f\ufffd'])
+      expect((await behind({ body }).api.probe(SECRET, LIMITS)).ok).toBe(false)
   })
+})
 
-  test('a created key, with a number or a text for an id', async () => {
-    const body = (id: unknown) =>
-      JSON.stringify({
-        token: 'tok',
-        api_key: { id, token_key: 'to', created: '2027-01-01T00:00:00Z', expiry: null },
-      })
-    const idOf = async (id: unknown) => {
-      const reply = await behind({ status: 201, body: body(id) }).api.create(SECRET, 'x', LIMITS)
-      return reply.ok ? reply.value.id : undefined
-    }
-    expect(await idOf(7)).toBe('7')
-    expect(await idOf('abc')).toBe('abc')
-    for (const id of ['', '.', '..', '\ud800', null, {}, 1.5, 2 ** 60]) expect(await idOf(id)).toBeNull()
-  })
+describe('a list in pages', () => {
+  const second = [`${URL_OF_KEYS}`, `${URL_OF_KEYS}?page=2`]
 
-  test.each([
-    ['{"detail":"Not found."}', 'Not found'],
-    ['{"error":"Bad"}', 'Bad'],
-    ['{"expiry":["One.","Two."]}', 'expiry: One.; expiry: Two'],
-    ['{"detail":"D","code":"c","messages":[{"message":"M"}]}', 'D; M'],
-    ['{"a":{"b":["deep"]}}', 'a: b: deep'],
-    [`{"data":{"token":"${'0123456789abcdef'.repeat(4)}"}}`, 'data: token: ***'],
-    ['["plain"]', 'plain'],
-    ['"text"', 'text'],
-    [`{"detail":"no ${SECRET} here"}`, 'no *** here'],
-    ['{"detail":"two\\n::error::lines"}', 'two ::error::lines'],
-  ])("a refusal's own words: %s", async (body, words) => {
-    expect((await problemOf({ status: 403, body })).message).toBe(
-      `api.example:8443 answered 403 to POST /base/api/user/api-keys: ${words}`,
-    )
-  })
-
-  test.each(['', '<html><h1>Forbidden</h1></html>', '{}', '7', 'null', '{"code":"x"}'])(
-    'a refusal without words: %s',
-    async (body) => {
-      expect((await problemOf({ status: 403, body })).message).toBe(
-        'api.example:8443 answered 403 to POST /base/api/user/api-keys',
-      )
-    },
-  )
-
-  test.each([
-    [400, false, false],
-    [401, false, false],
-    [404, false, false],
-    [301, false, false],
-    [302, true, false],
-    [303, true, false],
-    [408, true, true],
-    [409, false, false],
-    [425, true, true],
-    [429, false, true],
-    [500, true, true],
-    [503, true, true],
-    [100, true, true],
-  ])('%i: may have acted %s, passing %s', async (status, mayHaveActed, retryable) => {
-    expect(await problemOf({ status })).toMatchObject({ status, mayHaveActed, retryable })
-  })
-
-  test('2xx that cannot be read may have acted', async () => {
-    expect(await problemOf({ status: 201, body: '{"tok' })).toMatchObject({
-      status: 201,
-      mayHaveActed: true,
-      retryable: true,
+  test.each<[string, string, string[]]>([
+    ['an absolute URL', `${URL_OF_KEYS}?page=2`, second],
+    [
+      'an absolute URL of an inner host, to which nothing is sent',
+      'http://internal.example:81/api/user/api-keys?page=2',
+      second,
+    ],
+    [
+      'an absolute URL of another host and path',
+      'http://evil.example/other?page=2',
+      [URL_OF_KEYS, 'https://api.example:8443/other?page=2'],
+    ],
+    ['a path', '/base/api/user/api-keys?page=2', second],
+    ['a path without our prefix', '/api/user/api-keys?page=2', second],
+    ['a path with a page in it', '/base/api/user/api-keys/page/2', [URL_OF_KEYS, `${URL_OF_KEYS}/page/2`]],
+    ['a query', '?page=2', second],
+    ['a bare query', 'page=2', second],
+    ['a cursor', `${URL_OF_KEYS}?cursor=cD0yMDI3%3D`, [URL_OF_KEYS, `${URL_OF_KEYS}?cursor=cD0yMDI3%3D`]],
+  ])('is read to its end where next is %s', async (_, next, urls) => {
+    const { api, seen } = behind(page({ results: [row(1)], next }), page({ results: [row(2)], next: null }))
+    const result = await api.list(SECRET, LIMITS)
+    expect(result).toMatchObject({
+      ok: true,
+      value: { keys: [{ id: '1' }, { id: '2' }], doubt: null, pages: 2 },
     })
+    expect(seen.map(({ url }) => url.href)).toEqual(urls)
   })
 
-  test('429 with what the server asked for', async () => {
-    const headers = { 'retry-after': '7' }
-    expect(await problemOf({ status: 429, headers })).toMatchObject({
-      retryAfter: 7_000,
-      message: expect.stringMatching(/: too many requests$/),
-    })
-    expect(await problemOf({ status: 429 })).not.toHaveProperty('retryAfter')
-  })
-
-  test('a redirect names the other host', async () => {
-    const to = async (location: string) => (await problemOf({ status: 301, headers: { location } })).message
-    expect(await to('https://other.example/x')).toContain(
-      'redirect to other.example; redirects are never followed. Check api-url',
-    )
-    expect(await to('/api/user/api-keys/')).toContain('redirect to api.example:8443;')
-    expect(await to('https://')).toContain('an unreadable address')
-  })
-
-  test.each([
-    ['certificate', false],
-    ['proxy', false],
-    ['dns', true],
-    ['refused', true],
-    ['timeout', true],
-    ['cut', true],
-    ['too-large', true],
-  ] as const)('a failure of the network: %s', async (fault, retryable) => {
-    expect(await problemOf(new HttpError(fault, true, 'it failed'))).toEqual({
-      message: 'api.example:8443: it failed',
-      mayHaveActed: true,
-      retryable,
-    })
-    expect(await problemOf(new HttpError(fault, false, 'it failed'))).toMatchObject({ mayHaveActed: false })
-  })
-
-  test('whatever is answered: no throw, and a message of one line without the credential', async () => {
-    const body = fc.oneof(
-      fc.string({ unit: 'binary' }),
-      fc.json(),
-      fc.constant('['.repeat(50_000)),
-      fc.anything().map((value) => JSON.stringify({ detail: value, note: SECRET }) ?? ''),
-    )
-    const headers = fc.dictionary(
-      fc.constantFrom('date', 'location', 'retry-after'),
-      fc.string({ unit: 'binary' }),
-    )
+  test('never sends the credential to another host, whatever next says', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 100, max: 599 }), headers, body, async (status, given, text) => {
-        const { api } = behind({ status, headers: given, body: text })
-        for (const reply of [
-          await api.create(SECRET, 'x', LIMITS),
-          await api.list(SECRET, LIMITS),
-          await api.revoke(SECRET, 'id', LIMITS),
-        ]) {
-          if (reply.ok) continue
-          expect(reply.failure.message).not.toContain(SECRET)
-          expect(reply.failure.message).not.toMatch(/[\r\n]/)
-          expect(reply.failure.message.length).toBeLessThan(600)
-        }
+      fc.asyncProperty(fc.oneof(fc.string(), fc.webUrl()), async (next) => {
+        const { api, seen } = behind(page({ results: [row(1)], next }), page([]))
+        await api.list(SECRET, LIMITS)
+        for (const { url } of seen) expect(url.origin).toBe('https://api.example:8443')
       }),
     )
   })
-})
 
-describe('what is wrong with a created key', () => {
-  const good: CreatedKey = { token: 'token', id: '1', prefix: 'tok', createdAt: NOW, expiresAt: NOW + 1000 }
-  const fault = (more: Partial<CreatedKey>) => validateCreatedKey({ ...good, ...more }, NOW + 1000)
-
-  test('nothing, where it is as asked, earlier, or a few seconds later', () => {
-    for (const expiresAt of [NOW, NOW + 1000, NOW + 6000]) expect(fault({ expiresAt })).toBeNull()
-    expect(fault({ createdAt: null, prefix: '' })).toBeNull()
+  test.each<[string, Partial<HttpResponse>[], number, string]>([
+    ['its next page is itself', [page({ results: [], next: URL_OF_KEYS })], 1, 'its pages repeat'],
+    ['its pages repeat', [page({ results: [], next: '?page=2' })], 2, 'its pages repeat'],
+  ])('cannot show absence where %s', async (_, pages, count, doubt) => {
+    const { api, seen } = behind(...pages)
+    expect(await api.list(SECRET, LIMITS)).toMatchObject({ ok: true, value: { doubt } })
+    expect(seen).toHaveLength(count)
   })
 
-  test.each<[Partial<CreatedKey>, string]>([
-    [{ token: null }, 'holds no key'],
-    [{ token: 'a b' }, 'white space'],
-    [{ token: 'a\n' }, 'white space'],
-    [{ token: 'ä' }, 'non-ASCII'],
-    [{ id: null }, 'holds no id'],
-    [{ expiresAt: null }, 'never expires'],
-    [{ expiresAt: NOW + 6001 }, 'later than the 2027-03-01T12:00:01.000Z asked for'],
-  ])('%j', (more, says) => {
-    expect(fault(more)).toContain(says)
+  test('cannot show absence beyond 100 pages', async () => {
+    const pages = Array.from({ length: 150 }, (_, index) =>
+      page({ results: [row(index)], next: `?page=${index + 2}` }),
+    )
+    const { api, seen } = behind(...pages)
+    const result = await api.list(SECRET, LIMITS)
+    expect(result).toMatchObject({ ok: true, value: { doubt: 'it has more than 100 pages', pages: 100 } })
+    expect(seen).toHaveLength(100)
+  })
+
+  test('that stops in the middle is no list', async () => {
+    const { api } = behind(page({ results: [row(1)], next: '?page=2' }), { status: 503 })
+    expect(await api.list(SECRET, LIMITS)).toMatchObject({ ok: false, failure: { status: 503 } })
+  })
+
+  test('compares the count with the rows of all pages', async () => {
+    const of = async (count: number) => {
+      const { api } = behind(
+        page({ results: [row(1)], next: '?page=2', count }),
+        page({ results: [row(2)], next: null, count }),
+      )
+      const result = await api.list(SECRET, LIMITS)
+      return result.ok && result.value.doubt
+    }
+    expect(await of(2)).toBeNull()
+    expect(await of(3)).toBe('it shows 2 of 3 keys')
+  })
+
+  test('has the doubt of any of its pages', async () => {
+    const { api } = behind(
+      page({ results: [row(1)], next: '?page=2' }, { age: '7' }),
+      page({ results: [row(2)] }),
+    )
+    expect(await api.list(SECRET, LIMITS)).toMatchObject({ value: { doubt: 'it comes from a cache' } })
+  })
+})
+
+describe('what one page says about itself', () => {
+  const doubtOf = async (body: unknown, headers: HttpResponse['headers'] = {}) => {
+    const result = await behind(page(body, headers)).api.list(SECRET, LIMITS)
+    return result.ok ? result.value.doubt : 'unreadable'
+  }
+  const MORE = 'it has further pages that cannot be found'
+
+  test.each<[string, unknown, HttpResponse['headers'], string | null]>([
+    ['a bare array is complete', [row(1)], {}, null],
+    ['an empty array is complete', [], {}, null],
+    [
+      'a page without a next one is complete',
+      { results: [row(1)], next: null, previous: null, count: 1 },
+      {},
+      null,
+    ],
+    ['has_more: false is complete', { results: [row(1)], has_more: false }, {}, null],
+    ['has_more: true is not', { results: [row(1)], has_more: true }, {}, MORE],
+    ['hasMore is not', { results: [row(1)], hasMore: true }, {}, MORE],
+    ['next_cursor is not', { results: [row(1)], next_cursor: 'abc' }, {}, MORE],
+    ['a next page by number is not', { results: [row(1)], next: 2 }, {}, MORE],
+    [
+      'a Link to a next page is not',
+      [row(1)],
+      { link: '<https://x/?page=2>; rel="next", <https://x/>; rel="first"' },
+      MORE,
+    ],
+    [
+      'a Link to a next page without quotes is not',
+      [row(1)],
+      { link: '<https://x/?page=2>; rel=next' },
+      MORE,
+    ],
+    ['a Link to the previous page is', [row(1)], { link: '<https://x/?page=1>; rel="prev"' }, null],
+    ['a count above the rows is not', { results: [row(1)], count: 2 }, {}, 'it shows 1 of 2 keys'],
+    ['X-Total-Count above the rows is not', [row(1)], { 'x-total-count': '2' }, 'it shows 1 of 2 keys'],
+    ['X-Total-Count of the rows is', [row(1)], { 'x-total-count': '1' }, null],
+    ['an Age is of a cache', [row(1)], { age: '20' }, 'it comes from a cache'],
+    ['an Age of 0 is current', [row(1)], { age: '0' }, null],
+    ['X-Cache: HIT is of a cache', [row(1)], { 'x-cache': 'Hit from cloudfront' }, 'it comes from a cache'],
+    ['X-Cache: MISS is current', [row(1)], { 'x-cache': 'MISS' }, null],
+    [
+      'a row without an id cannot be read',
+      [row(1), { uuid: 'x', expiry: null }],
+      {},
+      '1 of its rows cannot be read',
+    ],
+    ['a row that is no row cannot be read', [row(1), null, 7], {}, '2 of its rows cannot be read'],
+    [
+      'a row with an expiry in words cannot be read',
+      [{ ...row(1), expiry: 'soon' }],
+      {},
+      '1 of its rows cannot be read',
+    ],
+    [
+      'a row without an expiry cannot be read',
+      [{ id: 1, token_key: 't', created: null }],
+      {},
+      '1 of its rows cannot be read',
+    ],
+    ['an object without results is no list', { data: [] }, {}, 'unreadable'],
+    ['an error with 200 is no list', { success: false, error: 'x' }, {}, 'unreadable'],
+  ])('%s', async (_, body, headers, doubt) => {
+    expect(await doubtOf(body, headers)).toBe(doubt)
+  })
+
+  test.failing.each<[string, unknown, HttpResponse['headers']]>([
+    [
+      'links.next, as in Django REST framework’s own example',
+      { results: [row(1)], links: { next: 'https://x/?page=2', previous: null } },
+      {},
+    ],
+    ['meta.next', { results: [row(1)], meta: { next: '/?page=2' } }, {}],
+    ['a total above the rows', { results: [row(1)], total: 120 }, {}],
+    ['several total_pages', { results: [row(1)], page: 1, total_pages: 3 }, {}],
+    ['Content-Range', [row(1)], { 'content-range': 'items 0-0/120' }],
+    ['X-Next-Page', [row(1)], { 'x-next-page': '2' }],
+    ['an Age that two caches joined', [row(1)], { age: '20, 30' }],
+    ['CF-Cache-Status: HIT', [row(1)], { 'cf-cache-status': 'HIT' }],
+  ])('%s cannot show absence', async (_, body, headers) => {
+    expect(await doubtOf(body, headers)).not.toBeNull()
+  })
+})
+
+describe('the server’s clock', () => {
+  const skewOf = async (date: string) => (await behind({ headers: { date } }).api.list(SECRET, LIMITS)).skew
+
+  test('is that of the Date header, half a second further', async () => {
+    expect(await skewOf('Mon, 01 Mar 2027 12:02:00 GMT')).toBe(120_500)
+    expect(await skewOf('Mon, 01 Mar 2027 11:58:00 GMT')).toBe(-119_500)
+  })
+
+  test.each([
+    'soon',
+    '',
+    'Wed, 31 Mar 2027 12:00:00 GMT',
+    'Sat, 27 Feb 2027 12:00:00 GMT',
+    'Fri, 01 Jan 275760 00:00:00 GMT',
+  ])('is not told by %j: unreadable, or more than a day off', async (date) => {
+    expect(await skewOf(date)).toBeNull()
+  })
+
+  test('is told by failures as well', async () => {
+    const { api } = behind({ status: 400, headers: { date: new Date(NOW + 60_000).toUTCString() } })
+    expect((await api.create(SECRET, 'x', LIMITS)).skew).toBe(60_500)
+  })
+})
+
+describe('a credential', () => {
+  test.each([
+    ['abc-._~+/=', true],
+    ['', false],
+    ['a b', false],
+    ['a\nb', false],
+    ['a\u0000', false],
+    ['\u00e4', false],
+    ['\ud83d\udd11', false],
+  ])('%j can be sent: %s', (credential, safe) => {
+    expect(isHeaderSafe(credential)).toBe(safe)
   })
 })

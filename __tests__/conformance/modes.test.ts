@@ -97,7 +97,7 @@ describe('the table says what each mode does:', () => {
     [{ fractions: 'drop' }, 'Expiries keep', false, /^kept to 1 s$/],
     [{ fractions: 'refuse' }, 'Expiries keep', false, /^fractions are refused with 400$/],
     [{ timeForm: 'offset' }, 'The list gives the expiry', true, /^the same instant$/],
-    [{ errorShape: 'html' }, 'A wrong key', false, /^401, not JSON$/],
+    [{ errorShape: 'html' }, 'A wrong key', true, /^401, JSON$/],
     [{ errorShape: 'empty' }, 'A wrong key', false, /^401, empty$/],
     [{ errorShape: 'codes' }, 'A wrong key', true, /^401, JSON$/],
     [{ errorShape: 'error' }, 'A wrong key', true, /^401, JSON$/],

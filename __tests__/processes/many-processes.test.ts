@@ -1,32 +1,41 @@
 import { expect, test } from '@jest/globals'
 import { startEmulator } from '../support/emulator.ts'
 import { createJob } from '../support/runner.ts'
+import { createSlots } from '../support/slots.ts'
 
-const JOBS = 64
-/** Eight requests a second: sixty-four jobs at once have to take turns, to obtain their keys and to revoke them. */
+const JOBS = 48
+/** Processes at a time: enough to be rate limited together, few enough to start on a small machine. */
+const SLOTS = 12
+/** Eight requests a second, so that the jobs have to take turns, to obtain their keys and to revoke them. */
 const THROTTLE = { requests: 16, windowMs: 2_000 }
+/** Longer than a machine ten times slower takes to start and end all processes. */
+const LIMIT_MS = 10 * 60_000
 
 test(
-  `${JOBS} jobs at once, as real processes on a throttled account: each has a key of its own, and none is left`,
+  `${JOBS} real jobs on a rate-limited account: each has a key of its own, and none is valid after post`,
   async () => {
     const emulator = await startEmulator({ throttle: THROTTLE })
-    const { account, requests } = emulator
+    const { account } = emulator
     const jobs = Array.from({ length: JOBS }, () => createJob())
-    const count = (method: string) => requests.filter((seen) => seen.method === method).length
+    const slots = createSlots(SLOTS)
+    // However slowly the processes start, this many requests meet the rate limit.
+    const refuse = (on: 'create' | 'revoke') =>
+      emulator.fault({ on, kind: 'status', status: 429, headers: { 'Retry-After': '1' }, times: SLOTS })
     try {
-      const inputs = { 'api-key': account.longLivedKey, 'api-url': emulator.url, timeout: '1m' }
-      const mains = await Promise.all(jobs.map((job) => job.main(inputs)))
+      refuse('create')
+      const inputs = { 'api-key': account.longLivedKey, 'api-url': emulator.url, timeout: '30m' }
+      const mains = await Promise.all(jobs.map((job) => slots.use(() => job.main(inputs))))
       expect(mains.map(({ exitCode }) => exitCode)).toEqual(Array(JOBS).fill(0))
-      expect(new Set(mains.map(({ outputs }) => outputs.key)).size).toBe(JOBS)
-      expect(account.keys()).toHaveLength(JOBS)
-      // The test would prove nothing if nobody had been sent away.
-      expect(count('POST')).toBeGreaterThan(JOBS)
+      const tokens = new Set(mains.map(({ outputs }) => outputs.key))
+      expect(tokens.size).toBe(JOBS)
+      // A main step that was slow to get its answer may have left a further key, for post to find.
+      expect(account.live().map(({ token }) => token)).toEqual(expect.arrayContaining([...tokens]))
 
-      const posts = await Promise.all(jobs.map((job) => job.post()))
+      refuse('revoke')
+      const posts = await Promise.all(jobs.map((job) => slots.use(() => job.post())))
       expect(posts.map(({ exitCode }) => exitCode)).toEqual(Array(JOBS).fill(0))
       expect(posts.flatMap(({ annotations }) => annotations)).toEqual([])
       expect(account.live()).toEqual([])
-      expect(count('DELETE')).toBeGreaterThan(JOBS)
 
       const log = jobs.map((job) => job.log()).join('\n')
       const secrets = [account.longLivedKey, ...account.keys().map(({ token }) => token)]
@@ -36,5 +45,5 @@ test(
       await emulator.close()
     }
   },
-  3 * 60_000,
+  LIMIT_MS,
 )

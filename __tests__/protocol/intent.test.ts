@@ -1,164 +1,272 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { createIntent, findMatch, type Intent, type ListedKey } from '../../src/protocol/intent.ts'
+import {
+  coarsestGrid,
+  createIntent,
+  fitOf,
+  gridBetween,
+  type Intent,
+  type IntentOptions,
+  isWithin,
+  PRECISIONS_US,
+  type Precision,
+  UNKNOWN_GRID_US,
+  zoneShift,
+} from '../../src/protocol/intent.ts'
 
 const NOW = Date.parse('2027-03-01T12:00:00.250Z')
-const HOUR = 3_600_000
-const duration = fc.integer({ min: 60_000, max: 5 * 24 * HOUR })
-const share = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+const HOUR_MS = 3_600_000
+const MINUTE_MS = 60_000
+const micros = (at: number) => Math.round(at * 1000)
 
-describe('the expiry of a create request', () => {
-  test('is the lifetime from now by the server’s clock, less a random part of at most 5 %', () => {
-    expect(createIntent(NOW, 0, HOUR, 10_000, false, 0)).toEqual({
-      expiry: NOW + HOUR,
-      sentAt: NOW,
-      deadline: NOW + 10_000,
-      ambiguous: false,
-    })
-    expect(createIntent(NOW, -90_000, HOUR, 10_000, false, 0).expiry).toBe(NOW + HOUR - 90_000)
-    expect(createIntent(NOW, 0, HOUR, 10_000, false, 0.999999).expiry).toBe(NOW + HOUR * 0.95)
+const intentFor = (more: Partial<IntentOptions> = {}) =>
+  createIntent({ now: NOW, skew: 0, lifetime: HOUR_MS, timeout: 10_000, precision: 1, random: 0.3, ...more })
+
+const anyPrecision = fc.constantFrom<Precision>(...PRECISIONS_US)
+const anyRandom = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+const anyOptions = fc.record({
+  now: fc.integer({ min: NOW, max: NOW + 10 * HOUR_MS }),
+  skew: fc.integer({ min: -24 * HOUR_MS, max: 24 * HOUR_MS }),
+  lifetime: fc.integer({ min: MINUTE_MS, max: 5 * 24 * HOUR_MS }),
+  timeout: fc.integer({ min: 1, max: 10_000 }),
+  precision: anyPrecision,
+  random: anyRandom,
+})
+
+describe('createIntent', () => {
+  test('asks for the lifetime by the server’s clock, less a random part of it', () => {
+    expect(intentFor({ random: 0 }).expiry).toBeCloseTo(NOW + HOUR_MS - 0.001, 3)
+    expect(intentFor({ random: 0, skew: -90_000 }).expiry).toBeCloseTo(NOW - 90_000 + HOUR_MS - 0.001, 3)
+    expect(intentFor({ random: 0.4 }).expiry).toBeCloseTo(NOW + HOUR_MS * 0.98 - 0.001, 3)
+    expect(intentFor({ random: 0.999999 }).expiry).toBeCloseTo(NOW + HOUR_MS * 0.95, -3)
   })
 
-  test('is never later than asked, never more than 5 % earlier, and never a whole second', () => {
+  test('records when the request is sent and until when its response is waited for, by this machine’s clock', () => {
+    expect(intentFor({ skew: 5_000 })).toMatchObject({
+      sentAt: NOW,
+      deadline: NOW + 10_000,
+      answered: false,
+      refused: '',
+    })
+  })
+
+  test('never asks for a longer lifetime than expires-in, nor for one that is more than 5% and a second shorter', () => {
     fc.assert(
-      fc.property(duration, share, fc.integer({ min: -1e6, max: 1e6 }), (lifetime, random, skew) => {
-        const { expiry } = createIntent(NOW, skew, lifetime, 1000, false, random)
-        expect(expiry).toBeLessThanOrEqual(NOW + skew + lifetime)
-        expect(expiry).toBeGreaterThanOrEqual(NOW + skew + lifetime * 0.95 - 2)
-        expect(Number.isInteger(expiry)).toBe(true)
-        expect(expiry % 1000).not.toBe(0)
+      fc.property(anyOptions, (options) => {
+        const { now, skew, lifetime, precision } = options
+        const { expiry } = createIntent(options)
+        const asked = micros(expiry) - (now + skew) * 1000
+        expect(asked).toBeLessThanOrEqual(lifetime * 1000)
+        expect(asked).toBeGreaterThanOrEqual(lifetime * 950 - 2 * precision - 1)
       }),
     )
   })
 
-  test('that would be a whole second by chance is a millisecond earlier', () => {
-    expect(createIntent(NOW - 250, 0, HOUR, 1000, false, 0).expiry).toBe(NOW - 250 + HOUR - 1)
+  test('asks for as many digits as the precision says, and never lands on a coarser one by chance', () => {
+    fc.assert(
+      fc.property(anyOptions, (options) => {
+        const asked = micros(createIntent(options).expiry)
+        expect(asked % options.precision).toBe(0)
+        if (options.precision < 1_000_000) expect(asked % (options.precision * 1000)).not.toBe(0)
+      }),
+    )
+    // Without random, now and lifetime are whole milliseconds, and a whole second here.
+    expect(micros(intentFor({ random: 0 }).expiry)).toBe((NOW + HOUR_MS) * 1000 - 1)
+    expect(intentFor({ random: 0, now: NOW - 250, precision: 1000 }).expiry).toBe(NOW - 250 + HOUR_MS - 1)
+    expect(intentFor({ random: 0, precision: 1_000_000 }).expiry).toBe(NOW - 250 + HOUR_MS)
   })
 
-  test('in whole seconds is rounded down, and weak', () => {
-    expect(createIntent(NOW, 0, HOUR, 1000, true, 0)).toMatchObject({
-      expiry: NOW - 250 + HOUR,
-      ambiguous: true,
-    })
+  test('spreads 10,000 requests of one instant evenly over 5% of the lifetime, in microseconds', () => {
+    const expiries = Array.from(
+      { length: 10_000 },
+      (_, index) => intentFor({ random: index / 10_000 }).expiry,
+    )
+    expect(new Set(expiries.map(micros)).size).toBe(10_000)
+    const tenth = (0.05 * HOUR_MS) / 10
+    const counts = Array.from({ length: 10 }, () => 0)
+    for (const expiry of expiries) {
+      const bucket = Math.min(9, Math.floor((NOW + HOUR_MS - expiry) / tenth))
+      counts[bucket] = (counts[bucket] ?? 0) + 1
+    }
+    for (const count of counts) expect(Math.abs(count - 1_000)).toBeLessThanOrEqual(1)
+  })
+
+  test('uses every millisecond of random, not just its first digits', () => {
+    const [one, two] = [intentFor({ random: 0.5 }), intentFor({ random: 0.5 + 1e-7 })]
+    expect(one.expiry).not.toBe(two.expiry)
   })
 })
 
-describe('looking for the key of a lost request', () => {
-  const intent: Intent = { expiry: NOW + HOUR, sentAt: NOW, deadline: NOW + 10_000, ambiguous: false }
-  const key = (more: Partial<ListedKey> = {}): ListedKey => ({
-    id: 'ours',
-    prefix: '0123456789abcde',
-    createdAt: NOW + 100,
-    expiresAt: intent.expiry,
-    ...more,
-  })
-  const look = (
-    list: ListedKey[],
-    options: { intent?: Partial<Intent>; known?: string[]; skew?: number | null } = {},
-  ) =>
-    findMatch(
-      { ...intent, ...options.intent },
-      list,
-      new Set(options.known),
-      options.skew === undefined ? 0 : options.skew,
+/** How servers store what they are asked for, and the grid that each should be seen to have, in microseconds. */
+const GRIDS = [
+  { name: '1 us', grid: 1, store: (asked: number) => asked },
+  { name: '1 ms, rounded down', grid: 1000, store: (asked: number) => Math.floor(asked / 1000) * 1000 },
+  { name: '1 ms, rounded', grid: 1000, store: (asked: number) => Math.round(asked / 1000) * 1000 },
+  {
+    name: '10 ms, rounded down',
+    grid: 10_000,
+    store: (asked: number) => Math.floor(asked / 10_000) * 10_000,
+  },
+  { name: '10 ms, rounded', grid: 10_000, store: (asked: number) => Math.round(asked / 10_000) * 10_000 },
+  { name: '1/300 s, written with three digits', grid: 10_000, store: toThreeHundredths },
+  { name: '1 s, rounded down', grid: 1_000_000, store: (asked: number) => Math.floor(asked / 1e6) * 1e6 },
+  { name: '1 s, rounded', grid: 1_000_000, store: (asked: number) => Math.round(asked / 1e6) * 1e6 },
+  { name: '1 min, rounded down', grid: 60_000_000, store: (asked: number) => Math.floor(asked / 6e7) * 6e7 },
+  { name: '1 min, rounded', grid: 60_000_000, store: (asked: number) => Math.round(asked / 6e7) * 6e7 },
+]
+
+/** SQL Server's datetime, which counts 1/300 s and is written as .000, .003 and .007. */
+function toThreeHundredths(asked: number): number {
+  const tick = Math.round((asked % 1e6) / (1e6 / 300))
+  return Math.floor(asked / 1e6) * 1e6 + Math.round((tick * 10) / 3) * 1000
+}
+
+/** An expiry in microseconds that createIntent chose. */
+const anyAsked = anyOptions.map((options) => micros(createIntent({ ...options, precision: 1 }).expiry))
+
+describe.each(GRIDS)('a server that keeps $name', ({ grid, store }) => {
+  test('turns what it is asked into something that fits its grid', () => {
+    fc.assert(
+      fc.property(anyAsked, (asked) => {
+        const seen = gridBetween(asked / 1000, store(asked) / 1000)
+        expect(seen).not.toBeNull()
+        expect(seen).toBeLessThanOrEqual(grid)
+      }),
     )
+  })
 
-  test('finds the one key with exactly its expiry', () => {
-    expect(look([key({ id: 'other', expiresAt: intent.expiry + HOUR }), key()])).toEqual({
-      kind: 'found',
-      key: key(),
+  test('is never thought to keep more than it does once it has answered', () => {
+    fc.assert(
+      fc.property(anyAsked, (asked) => {
+        expect(coarsestGrid(asked / 1000, store(asked) / 1000)).toBeGreaterThanOrEqual(grid)
+      }),
+    )
+  })
+
+  test('is recognized within 200 answers', () => {
+    const seen = Array.from({ length: 200 }, (_, index) => {
+      const asked = micros(intentFor({ random: (index * 0.6180339887) % 1 }).expiry)
+      return coarsestGrid(asked / 1000, store(asked) / 1000)
     })
+    expect(Math.min(...seen)).toBe(grid)
+  })
+})
+
+describe('fitOf', () => {
+  const intent: Intent = {
+    expiry: NOW + HOUR_MS + 1.123,
+    sentAt: NOW,
+    deadline: NOW + 10_000,
+    answered: false,
+    refused: '',
+  }
+  const at = (text: string) => Date.parse(text)
+  /** Down to the millisecond; no coarse grid has a last digit of 1. */
+  const EXPIRY = NOW + HOUR_MS + 1
+
+  test.each<[string, number, number, 'exact' | 'near' | 'none']>([
+    ['the same microsecond', EXPIRY + 0.123, 1, 'exact'],
+    ['one microsecond more', EXPIRY + 0.124, UNKNOWN_GRID_US, 'none'],
+    ['one microsecond less', EXPIRY + 0.122, UNKNOWN_GRID_US, 'none'],
+    ['the millisecond, on an unknown grid', EXPIRY, UNKNOWN_GRID_US, 'exact'],
+    ['the millisecond, on a grid of 1 ms', EXPIRY, 1000, 'exact'],
+    ['the millisecond, on a grid of 1 us', EXPIRY, 1, 'none'],
+    ['the next millisecond', EXPIRY + 1, UNKNOWN_GRID_US, 'none'],
+    ['the millisecond before', EXPIRY - 1, 1000, 'none'],
+    ['the second, on an unknown grid', at('2027-03-01T13:00:00Z'), UNKNOWN_GRID_US, 'near'],
+    ['the second, on a grid of 1 s', at('2027-03-01T13:00:00Z'), 1_000_000, 'near'],
+    ['the second, on a grid of 10 ms', at('2027-03-01T13:00:00Z'), 10_000, 'none'],
+    ['the next second, to which it does not round', at('2027-03-01T13:00:01Z'), UNKNOWN_GRID_US, 'none'],
+    ['another hour', EXPIRY + HOUR_MS, UNKNOWN_GRID_US, 'none'],
+  ])('judges %s', (_, stored, grid, fit) => {
+    expect(fitOf(intent, stored, grid)).toBe(fit)
   })
 
-  test('finds nothing in an empty list, nor a key that misses by a millisecond, or a part of one', () => {
-    expect(look([])).toEqual({ kind: 'absent' })
-    for (const expiresAt of [intent.expiry + 1, intent.expiry - 1, intent.expiry + 0.456])
-      expect(look([key({ expiresAt })])).toEqual({ kind: 'absent' })
+  test('rounds to the nearest 10 ms, second and minute', () => {
+    const late = { ...intent, expiry: at('2027-03-01T13:00:40.996Z') + 0.5 }
+    expect(fitOf(late, at('2027-03-01T13:00:41.000Z'), 10_000)).toBe('near')
+    expect(fitOf(late, at('2027-03-01T13:00:41Z'), 1_000_000)).toBe('near')
+    expect(fitOf(late, at('2027-03-01T13:01:00Z'), 60_000_000)).toBe('near')
+    expect(fitOf(late, at('2027-03-01T13:00:00Z'), 60_000_000)).toBe('near')
+    expect(fitOf(late, at('2027-03-01T13:02:00Z'), 60_000_000)).toBe('none')
   })
 
-  test('does not choose between two', () => {
-    const [one, two] = [key({ id: 'one' }), key({ id: 'two' })]
-    expect(look([one, two])).toEqual({ kind: 'unclear', candidates: [one, two] })
+  test('never calls a whole second exact, as every run that asks without fractions asks for those', () => {
+    const coarse = { ...intent, expiry: at('2027-03-01T13:00:00Z') }
+    for (const grid of [1, 1000, UNKNOWN_GRID_US]) expect(fitOf(coarse, coarse.expiry, grid)).toBe('near')
   })
 
-  test('leaves out keys that are known to be somebody’s', () => {
-    expect(look([key({ id: 'known' })], { known: ['known'] })).toEqual({ kind: 'absent' })
-    expect(look([key({ id: 'known' }), key()], { known: ['known'] })).toMatchObject({ kind: 'found' })
+  test('does not call a millisecond exact that a coarser server would store as well, unless the grid is known', () => {
+    const coarse = { ...intent, expiry: at('2027-03-01T13:00:00.253Z') + 0.4 }
+    for (const [grid, fit] of [
+      [UNKNOWN_GRID_US, 'near'],
+      [10_000, 'near'],
+      [1_000, 'exact'],
+      [1, 'none'],
+    ] as const)
+      expect(fitOf(coarse, at('2027-03-01T13:00:00.253Z'), grid)).toBe(fit)
+  })
+
+  test('is exact for what a server that keeps up to 1 ms stores, unless a coarser one might, and for nothing else', () => {
+    const nearby = anyAsked.chain((asked) =>
+      fc.tuple(
+        fc.constant(asked),
+        fc.oneof(
+          fc.constantFrom(asked, Math.floor(asked / 1_000) * 1_000, Math.round(asked / 1_000) * 1_000),
+          fc.integer({ min: asked - 2_000, max: asked + 2_000 }),
+        ),
+      ),
+    )
+    fc.assert(
+      fc.property(nearby, ([asked, stored]) => {
+        const lost = asked - stored
+        const isMillisecond = stored % 1_000 === 0 && lost < 1_000 && lost >= -500
+        const isCoarse = [0, 3_000, 7_000].includes(stored % 10_000)
+        const fit = fitOf({ ...intent, expiry: asked / 1_000 }, stored / 1_000, UNKNOWN_GRID_US)
+        expect(fit === 'exact').toBe(stored === asked || (isMillisecond && !isCoarse))
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+describe('zoneShift', () => {
+  const { expiry, ...rest } = intentFor()
+  const intent = { expiry, ...rest }
+
+  test.each([1, -5, 5.5, 5.75, -12, 14])('recognizes local times %s h from UTC', (hours) => {
+    expect(zoneShift(intent, expiry + hours * HOUR_MS)).toBe(hours * HOUR_MS)
+    expect(zoneShift(intent, Math.floor(expiry) + hours * HOUR_MS)).toBe(hours * HOUR_MS)
   })
 
   test.each([
-    ['just after it was sent', 0, true],
-    ['5 s before it was sent', -5_000, true],
-    ['more than 5 s before it was sent', -5_001, false],
-    ['30 s after it was sent: deadline, slow server, slack', 30_000, true],
-    ['later than that', 30_001, false],
-  ])('counts keys created in the window: %s', (_, offset, counts) => {
-    expect(look([key({ createdAt: NOW + offset })]).kind).toBe(counts ? 'found' : 'unclear')
-    // By a server's clock that is 90 s behind.
-    expect(look([key({ createdAt: NOW + offset - 90_000 })], { skew: -90_000 }).kind).toBe(
-      counts ? 'found' : 'unclear',
-    )
+    ['no shift', 0],
+    ['ten minutes', 10 * MINUTE_MS],
+    ['more than any zone', 14.25 * HOUR_MS],
+    ['an hour and two milliseconds', HOUR_MS + 2],
+  ])('sees none in %s', (_, offset) => {
+    expect(zoneShift(intent, expiry + offset)).toBe(0)
   })
 
-  test('widens the window by a minute where no answer told the server’s time', () => {
-    expect(look([key({ createdAt: NOW - 65_000 })], { skew: null }).kind).toBe('found')
-    expect(look([key({ createdAt: NOW - 65_001 })], { skew: null }).kind).toBe('unclear')
-    expect(look([key({ createdAt: NOW + 90_000 })], { skew: null }).kind).toBe('found')
-    expect(look([key({ createdAt: NOW + 90_001 })], { skew: null }).kind).toBe('unclear')
+  test('sees none where there is no expiry', () => {
+    expect(zoneShift(intent, null)).toBe(0)
   })
+})
 
-  test('does not guess where the list does not say when a key was created', () => {
-    expect(look([key({ createdAt: null })])).toEqual({
-      kind: 'unclear',
-      candidates: [key({ createdAt: null })],
-    })
-  })
+describe('isWithin', () => {
+  const window: [number, number] = [NOW, NOW + 10_000]
 
-  test('prefers what was made in the window to what has the mark but was made at another time', () => {
-    const earlier = key({ id: 'earlier', createdAt: NOW - HOUR })
-    expect(look([earlier, key()])).toEqual({ kind: 'found', key: key() })
-    expect(look([earlier])).toEqual({ kind: 'unclear', candidates: [earlier] })
-    expect(look([earlier], { intent: { ambiguous: true } })).toEqual({ kind: 'absent' })
-  })
-
-  test('sees that a server rounds, or ignores, expiries: unclear', () => {
-    const down = Math.floor(intent.expiry / 1000) * 1000
-    for (const expiresAt of [down, down + 1000, null]) {
-      const rounded = key({ expiresAt })
-      expect(look([rounded])).toEqual({ kind: 'unclear', candidates: [rounded] })
-    }
-    expect(look([key({ expiresAt: down - 1000 })])).toEqual({ kind: 'absent' })
-    expect(look([key({ expiresAt: down + 2000 })])).toEqual({ kind: 'absent' })
-  })
-
-  test('prefers the exact key to rounded ones of others', () => {
-    expect(look([key({ id: 'other', expiresAt: null }), key()])).toEqual({ kind: 'found', key: key() })
-  })
-
-  test('never acts on a weak mark', () => {
-    expect(look([key()], { intent: { ambiguous: true } })).toEqual({ kind: 'unclear', candidates: [key()] })
-  })
-
-  test('finds only what is exact, alone and in the window, whatever the list holds', () => {
-    const anyKey = fc.record({
-      id: fc.constantFrom('a', 'b', 'c', 'd'),
-      prefix: fc.constant('p'),
-      createdAt: fc.option(fc.integer({ min: NOW - 60_000, max: NOW + 60_000 })),
-      expiresAt: fc.option(
-        fc.constantFrom(intent.expiry, intent.expiry + 1, intent.expiry - 250, intent.expiry + HOUR),
-      ),
-    })
-    fc.assert(
-      fc.property(fc.array(anyKey, { maxLength: 5 }), fc.boolean(), (list, ambiguous) => {
-        const match = look(list, { intent: { ambiguous } })
-        if (match.kind !== 'found') return
-        const exact = list.filter(({ createdAt, expiresAt }) => {
-          const inWindow = createdAt !== null && createdAt >= NOW - 5_000 && createdAt <= NOW + 30_000
-          return inWindow && expiresAt === intent.expiry
-        })
-        expect(exact).toEqual([match.key])
-        expect(ambiguous).toBe(false)
-      }),
-    )
+  test.each<[string, number, (number | null)[], boolean]>([
+    ['65 s early by our clock', NOW - 65_000, [null], true],
+    ['more than 65 s early by our clock', NOW - 65_001, [null], false],
+    ['65 s late by our clock', NOW + 75_000, [], true],
+    ['more than 65 s late by our clock', NOW + 75_001, [], false],
+    ['5 s early by a server’s clock', NOW + 600_000 - 5_000, [null, 600_000], true],
+    ['more than 5 s early by a server’s clock', NOW + 600_000 - 5_001, [600_000, null], false],
+    ['5 s late by a server’s clock', NOW + 600_000 + 15_000, [600_000], true],
+    ['more than 5 s late by a server’s clock', NOW + 600_000 + 15_001, [600_000], false],
+    ['right by the second of two clocks', NOW - 3 * HOUR_MS, [600_000, -3 * HOUR_MS], true],
+  ])('%s', (_, created, skews, within) => {
+    expect(isWithin(created, window, skews)).toBe(within)
   })
 })

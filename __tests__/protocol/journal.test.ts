@@ -1,22 +1,34 @@
-import { expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
+import { UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
 import { openJournal } from '../../src/protocol/journal.ts'
+import { parseState } from '../../src/protocol/parse-state.ts'
 import type { IssuedKey, SavedState } from '../../src/protocol/saved-state.ts'
 import { INPUTS } from '../support/harness.ts'
 
-const key = (id: string): IssuedKey => ({
-  id,
-  token: id,
-  prefix: id,
-  createdAt: 1,
-  expiresAt: 2,
-  keep: false,
-})
-const intent = (expiry: number) => ({ expiry, sentAt: 0, deadline: 1, ambiguous: false })
+const START = Date.parse('2027-03-01T12:00:00.250Z')
+const HOUR_MS = 3_600_000
+const KIB = 1024
 
-function open() {
+const keyOf = (id: string, more: Partial<IssuedKey> = {}): IssuedKey => ({
+  ...{ id, token: id, prefix: id, createdAt: null, expiresAt: null, keep: false },
+  ...more,
+})
+const intentOf = (expiry: number) => ({
+  expiry,
+  sentAt: START,
+  deadline: START + 10_000,
+  answered: false,
+  refused: '',
+})
+
+/** A journal, and the records that it saved; saving fails from the `failsFrom`-th time on. */
+function open({ failsFrom = Infinity } = {}) {
   const saved: SavedState[] = []
+  const texts: string[] = []
   const saveState = (name: string, value: unknown) => {
     expect(name).toBe('record')
+    if (texts.length + 1 >= failsFrom) throw new Error('no space left')
+    texts.push(String(value))
     saved.push(JSON.parse(String(value)))
   }
   const journal = openJournal(INPUTS, {
@@ -30,66 +42,140 @@ function open() {
     keys: saved.at(-1)?.keys.map(({ id, keep }) => [id, keep]),
     intents: saved.at(-1)?.intents,
   })
-  return { journal, saved, last }
+  return { journal, saved, texts, last }
 }
 
-test('nothing is saved until there is something to save', () => {
-  expect(open().saved).toEqual([])
+describe('the journal', () => {
+  test('saves nothing until there is something to save', () => {
+    expect(open().saved).toEqual([])
+  })
+
+  test('saves all that post needs with the first intent, in a form that post can read', () => {
+    const { journal, saved, texts } = open()
+    journal.recordIntent(intentOf(1))
+    const expected: SavedState = {
+      version: 2,
+      apiUrl: INPUTS.apiUrl,
+      apiKey: INPUTS.apiKey,
+      userAgent: 'agent',
+      proxy: 'proxy',
+      settings: { a: 'b' },
+      bootedAt: 7,
+      revoke: true,
+      onRevokeFailure: 'warn',
+      grid: UNKNOWN_GRID_US,
+      skew: null,
+      keys: [],
+      intents: [intentOf(1)],
+    }
+    expect(saved).toEqual([expected])
+    expect(parseState(texts[0] ?? '')).toEqual({ kind: 'record', state: expected, damaged: [] })
+  })
+
+  test('saves every entry at once', () => {
+    const { journal, saved, last } = open()
+    const [first, second] = [intentOf(1), intentOf(2)]
+    journal.recordIntent(first)
+    journal.recordIntent(second)
+    expect(last()).toEqual({ keys: [], intents: [first, second] })
+    journal.recordKey(keyOf('a'), second, false)
+    expect(last()).toEqual({ keys: [['a', false]], intents: [first] })
+    journal.resolve(first)
+    expect(last()).toEqual({ keys: [['a', false]], intents: [] })
+    journal.recordKey(keyOf('b'), first, false)
+    journal.keep(keyOf('a'), true)
+    expect(last().keys).toEqual([
+      ['a', true],
+      ['b', false],
+    ])
+    journal.keep(keyOf('a'), false)
+    expect(last().keys).toEqual([
+      ['a', false],
+      ['b', false],
+    ])
+    expect(journal.ids()).toEqual(new Set(['a', 'b']))
+    journal.removeKey(keyOf('a'))
+    expect(last().keys).toEqual([['b', false]])
+    expect(journal.keys().map(({ id }) => id)).toEqual(['b'])
+    expect(saved).toHaveLength(8)
+  })
+
+  test('keeps the intent of a request that a gateway may have sent twice, as answered', () => {
+    const { journal, last } = open()
+    const intent = intentOf(1)
+    journal.recordIntent(intent)
+    journal.recordKey(keyOf('a'), intent, true)
+    expect(last()).toEqual({ keys: [['a', false]], intents: [{ ...intent, answered: true }] })
+  })
+
+  test('still holds a key for main if it cannot be saved', () => {
+    const { journal } = open({ failsFrom: 1 })
+    expect(() => journal.recordKey(keyOf('a'), intentOf(1), false)).toThrow('no space left')
+    expect(journal.keys()).toHaveLength(1)
+  })
 })
 
-test('every entry is saved at once, with all that post needs', () => {
-  const { journal, saved, last } = open()
-  const [first, second] = [intent(1), intent(2)]
-  journal.recordIntent(first)
-  expect(saved[0]).toEqual({
-    version: 1,
-    apiUrl: INPUTS.apiUrl,
-    apiKey: INPUTS.apiKey,
-    userAgent: 'agent',
-    proxy: 'proxy',
-    settings: { a: 'b' },
-    bootedAt: 7,
-    revoke: true,
-    onRevokeFailure: 'warn',
-    keys: [],
-    intents: [first],
+describe('what answered requests teach', () => {
+  const EXPIRY = START + HOUR_MS - 12_345.322
+  const learnedFrom = (...keys: Partial<IssuedKey>[]) => {
+    const { journal, saved } = open()
+    for (const [index, key] of keys.entries()) {
+      const intent = intentOf(EXPIRY)
+      journal.recordIntent(intent)
+      journal.recordKey(keyOf(String(index), key), intent, false)
+    }
+    const { grid, skew } = saved.at(-1) ?? {}
+    expect(journal.learned()).toMatchObject({ grid, skew })
+    return { grid, skew }
+  }
+  const down = (ms: number) => Math.floor(EXPIRY / ms) * ms
+
+  test.each([
+    ['1 us', EXPIRY, 1],
+    ['1 ms', down(1), 1_000],
+    ['1 s', down(1_000), 1_000_000],
+    ['1 min', down(60_000), UNKNOWN_GRID_US],
+    ['none that is known', EXPIRY - 600_000, UNKNOWN_GRID_US],
+  ])('the grid of the server: %s', (_, expiresAt, grid) => {
+    expect(learnedFrom({ expiresAt }).grid).toBe(grid)
   })
-  journal.recordIntent(second)
-  expect(last()).toEqual({ keys: [], intents: [first, second] })
-  journal.recordKey(key('a'), second)
-  expect(last()).toEqual({ keys: [['a', false]], intents: [first] })
-  journal.resolve(first)
-  expect(last()).toEqual({ keys: [['a', false]], intents: [] })
-  journal.recordKey(key('b'), first)
-  journal.keep(key('a'), true)
-  expect(last().keys).toEqual([
-    ['a', true],
-    ['b', false],
-  ])
-  journal.keep(key('a'), false)
-  expect(last().keys).toEqual([
-    ['a', false],
-    ['b', false],
-  ])
-  expect(journal.ids()).toEqual(new Set(['a', 'b']))
-  journal.removeKey(key('a'))
-  expect(last().keys).toEqual([['b', false]])
-  expect(journal.keys().map(({ id }) => id)).toEqual(['b'])
-  expect(saved).toHaveLength(8)
+
+  test('the finest grid that any answer showed', () => {
+    expect(learnedFrom({ expiresAt: EXPIRY }, { expiresAt: down(1_000) }).grid).toBe(1)
+    expect(learnedFrom({ expiresAt: down(1_000) }, { expiresAt: null }).grid).toBe(1_000_000)
+  })
+
+  test('the server’s clock by created, and the last one counts', () => {
+    expect(learnedFrom({ createdAt: START + 600_000 }).skew).toBe(600_000)
+    expect(learnedFrom({ createdAt: START + 600_000 }, { createdAt: null }).skew).toBe(600_000)
+    expect(learnedFrom({ createdAt: START + 600_000 }, { createdAt: START - 5 }).skew).toBe(-5)
+    expect(learnedFrom({ createdAt: null }).skew).toBeNull()
+  })
 })
 
-test('an entry that cannot be saved is not lost to main', () => {
-  const journal = openJournal(INPUTS, {
-    runner: {
-      saveState: () => {
-        throw new Error('no space')
-      },
-    },
-    userAgent: '',
-    proxy: '',
-    settings: {},
-    bootedAt: 7,
+describe('the size of the record', () => {
+  test('is bounded by refusing another intent, before a request is sent, with room for its key', () => {
+    const { journal, texts } = open()
+    let count = 0
+    expect(() => {
+      for (; count < 10_000; count++) journal.recordIntent(intentOf(START + count + 0.123))
+    }).toThrow('The record for the post step would exceed 48 KiB; no key was requested.')
+    expect(count).toBeGreaterThan(400)
+    expect(texts.at(-1)?.length).toBeLessThanOrEqual(48 * KIB)
+    const longest = keyOf('i'.repeat(256), { token: 't'.repeat(4_096), prefix: 'p'.repeat(20) })
+    journal.recordKey(longest, intentOf(1), true)
+    expect(texts.at(-1)?.length).toBeLessThanOrEqual(64 * KIB)
   })
-  expect(() => journal.recordKey(key('a'), intent(1))).toThrow('no space')
-  expect(journal.keys()).toHaveLength(1)
+
+  test('does not change what was recorded when it is refused', () => {
+    const { journal, texts } = open()
+    const recordAll = () => {
+      for (;;) journal.recordIntent(intentOf(START))
+    }
+    expect(recordAll).toThrow('48 KiB')
+    const before = texts.length
+    journal.resolve(intentOf(-1))
+    expect(texts).toHaveLength(before + 1)
+    expect(JSON.parse(texts.at(-1) ?? '')).toEqual(JSON.parse(texts.at(-2) ?? ''))
+  })
 })

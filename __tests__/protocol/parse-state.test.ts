@@ -1,97 +1,170 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { parseState } from '../../src/protocol/parse-state.ts'
+import { UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
+import { type FoundState, parseState } from '../../src/protocol/parse-state.ts'
 import type { SavedState } from '../../src/protocol/saved-state.ts'
 import { RECORD } from '../support/harness.ts'
 
-const KEY = { token: 't', id: 'i', prefix: 'p', createdAt: 1, expiresAt: 2, keep: false }
-const MARK = { expiry: 1, sentAt: 2, deadline: 3, ambiguous: false }
-const FULL: SavedState = { ...RECORD, settings: { HTTPS_PROXY: 'x' }, keys: [KEY], intents: [MARK] }
+const keyOf = (id: string) => ({ token: `t-${id}`, id, prefix: 'p', createdAt: 1, expiresAt: 2, keep: false })
+const intentOf = (expiry: number) => ({ expiry, sentAt: 2, deadline: 3, answered: false, refused: '' })
+const FULL: SavedState = {
+  ...RECORD,
+  settings: { HTTPS_PROXY: 'x' },
+  grid: 1_000,
+  skew: -250.5,
+  keys: [keyOf('a'), keyOf('b'), keyOf('c')],
+  intents: [intentOf(1.001), intentOf(2), intentOf(3)],
+}
 const parse = (value: unknown) => parseState(JSON.stringify(value))
+function recordIn(found: FoundState) {
+  if (found.kind !== 'record') throw new Error(`it is ${found.kind}`)
+  return found
+}
 
-describe('what post finds', () => {
-  test('nothing', () => {
+describe('what main saved', () => {
+  test('is none if it is empty', () => {
     expect(parseState('')).toEqual({ kind: 'none' })
   })
 
-  test('a record, to the letter', () => {
-    expect(parse(FULL)).toEqual({ kind: 'record', state: FULL })
-    const bare = {
+  test('is read to the letter', () => {
+    expect(parse(FULL)).toEqual({ kind: 'record', state: FULL, damaged: [] })
+    const bare: SavedState = {
       ...FULL,
-      keys: [{ ...KEY, token: null, createdAt: null, expiresAt: null }],
+      keys: [{ ...keyOf('a'), token: null, createdAt: null, expiresAt: null, keep: true }],
+      intents: [{ ...intentOf(1), answered: true }],
+      skew: null,
       onRevokeFailure: 'fail',
+      revoke: false,
     }
-    expect(parse(bare)).toEqual({ kind: 'record', state: bare })
+    expect(parse(bare)).toEqual({ kind: 'record', state: bare, damaged: [] })
   })
 
   test.each([
     ['{', 'it is not JSON'],
+    [JSON.stringify(FULL).slice(0, -1), 'it is not JSON'],
     ['null', 'it is not a record'],
     ['7', 'it is not a record'],
-    ['{}', 'it is not of version 1, the one this release writes'],
-    ['{"version":2}', 'it is not of version 1, the one this release writes'],
-    ['{"version":1}', 'its apiUrl is missing or malformed'],
-  ])('%s: %s', (text, reason) => {
+    ['[]', 'it is not a record'],
+    ['{}', 'its version is not 2'],
+    ['{"version":1}', 'its version is not 2'],
+    ['{"version":"2"}', 'its version is not 2'],
+    ['{"version":2}', 'it holds no API URL'],
+    ['{"version":2,"apiUrl":"no url"}', 'it holds no API URL'],
+    ['{"version":2,"apiUrl":7}', 'it holds no API URL'],
+  ])('cannot be used if it is %s', (text, reason) => {
     expect(parseState(text)).toEqual({ kind: 'unreadable', reason })
   })
+})
+
+describe('a damaged part', () => {
+  const DEFAULTS: Partial<SavedState> = {
+    apiKey: null,
+    userAgent: 'spherescout-ephemeral-key',
+    proxy: '',
+    settings: {},
+    revoke: true,
+    onRevokeFailure: 'warn',
+    grid: UNKNOWN_GRID_US,
+    skew: null,
+    keys: [],
+    intents: [],
+  }
 
   test.each<[keyof SavedState, unknown[]]>([
-    ['apiUrl', [undefined, 7, 'no url']],
-    ['apiKey', [undefined, 7, '']],
-    ['userAgent', [undefined, 7, '']],
-    ['proxy', [undefined, 7]],
-    ['settings', [undefined, null, 7, { a: 7 }]],
-    ['bootedAt', [undefined, null, '7', Infinity]],
-    ['revoke', [undefined, 'true']],
-    ['onRevokeFailure', [undefined, 'ignore']],
-    [
-      'keys',
-      [
-        undefined,
-        {},
-        [null],
-        [7],
-        [{ ...KEY, token: '' }],
-        [{ ...KEY, token: 7 }],
-        [{ ...KEY, id: '' }],
-        [KEY, { ...KEY, prefix: 7 }],
-        [{ ...KEY, createdAt: 'x' }],
-        [{ ...KEY, expiresAt: 8.65e15 }],
-        [{ ...KEY, keep: 0 }],
-      ],
-    ],
-    [
-      'intents',
-      [
-        undefined,
-        {},
-        [null],
-        [{ ...MARK, expiry: null }],
-        [{ ...MARK, sentAt: '1' }],
-        [{ ...MARK, deadline: -8.65e15 }],
-        [MARK, { ...MARK, ambiguous: 1 }],
-      ],
-    ],
-  ])('a record whose %s is not what it should be', (name, values) => {
-    for (const value of values)
-      expect(parse({ ...FULL, [name]: value })).toEqual({
-        kind: 'unreadable',
-        reason: `its ${name} is missing or malformed`,
-      })
+    ['apiKey', [undefined, null, 7, '']],
+    ['userAgent', [undefined, 7, '', 'a\nb', '\u00e4']],
+    ['proxy', [undefined, null, 7]],
+    ['settings', [undefined, null, 7, [], { a: 7 }, { a: null }]],
+    ['revoke', [undefined, 'true', 1]],
+    ['onRevokeFailure', [undefined, 'ignore', null]],
+    ['grid', [undefined, null, '1', 1e300]],
+    ['skew', [undefined, '1', 8.65e15]],
+    ['keys', [undefined, null, {}, 'a']],
+    ['intents', [undefined, null, {}, 7]],
+  ])('%s is named and replaced, and costs nothing else', (name, values) => {
+    for (const value of values) {
+      const state = { ...FULL, [name]: DEFAULTS[name] }
+      expect(parse({ ...FULL, [name]: value })).toEqual({ kind: 'record', state, damaged: [name] })
+    }
   })
 
-  test('anything at all: never a throw, and never a record that is none', () => {
+  test.failing('bootedAt does not make it seem that the clock was set: intents would be moved by decades', () => {
+    const { state } = recordIn(parse({ ...FULL, bootedAt: 'x' }))
+    expect(state.bootedAt).not.toBe(0)
+  })
+
+  test.each<[string, unknown]>([
+    ['nothing', null],
+    ['a number', 7],
+    ['a list', []],
+    ['a key without a value', { ...keyOf('b'), token: '' }],
+    ['a key whose value is no text', { ...keyOf('b'), token: 7 }],
+    ['a key without an id', { ...keyOf('b'), id: '' }],
+    ['a key whose prefix is no text', { ...keyOf('b'), prefix: 7 }],
+    ['a key created at a text', { ...keyOf('b'), createdAt: 'x' }],
+    ['a key that expires after the end of time', { ...keyOf('b'), expiresAt: 8.65e15 }],
+    ['a key that is neither kept nor not', { ...keyOf('b'), keep: 0 }],
+  ])('of the keys costs none of the others: %s', (_, entry) => {
+    const { state, damaged } = recordIn(parse({ ...FULL, keys: [keyOf('a'), entry, keyOf('c')] }))
+    expect(state).toEqual({ ...FULL, keys: [keyOf('a'), keyOf('c')] })
+    expect(damaged).toEqual(['1 of its keys'])
+  })
+
+  test.each<[string, unknown]>([
+    ['nothing', null],
+    ['no expiry', { ...intentOf(2), expiry: null }],
+    ['sent at a text', { ...intentOf(2), sentAt: '1' }],
+    ['a deadline before the beginning of time', { ...intentOf(2), deadline: -8.65e15 }],
+    ['neither answered nor not', { ...intentOf(2), answered: 1 }],
+    ['refused as a number', { ...intentOf(2), refused: 7 }],
+  ])('of the intents costs none of the others: %s', (_, entry) => {
+    const { state, damaged } = recordIn(parse({ ...FULL, intents: [entry, intentOf(2), entry] }))
+    expect(state).toEqual({ ...FULL, intents: [intentOf(2)] })
+    expect(damaged).toEqual(['2 of its intents'])
+  })
+
+  test('never costs another part or entry, whatever the damage is', () => {
+    const paths = fc.constantFrom<[part: 'keys' | 'intents', index: number, field: string | null]>(
+      ['keys', 0, null],
+      ['keys', 1, 'token'],
+      ['keys', 1, 'id'],
+      ['keys', 2, 'createdAt'],
+      ['keys', 0, 'keep'],
+      ['intents', 0, null],
+      ['intents', 1, 'expiry'],
+      ['intents', 2, 'deadline'],
+      ['intents', 1, 'answered'],
+    )
+    const damage = fc.oneof(
+      fc.constant(undefined),
+      fc.json().map((text) => JSON.parse(text) as unknown),
+    )
+    fc.assert(
+      fc.property(paths, damage, ([part, index, field], value) => {
+        const entries = FULL[part].map((entry, at) =>
+          at !== index ? entry : field === null ? value : { ...entry, [field]: value },
+        )
+        const { state } = recordIn(parse({ ...FULL, [part]: entries }))
+        const rest = part === 'keys' ? 'intents' : 'keys'
+        expect({ ...state, [part]: [] }).toEqual({ ...FULL, [part]: [] })
+        expect(state[rest]).toEqual(FULL[rest])
+        const others = FULL[part].filter((_, at) => at !== index)
+        expect(state[part]).toEqual(expect.arrayContaining([...others]))
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+describe('anything at all', () => {
+  test('never makes it throw', () => {
     fc.assert(fc.property(fc.string(), (text) => void parseState(text)))
-    fc.assert(
-      fc.property(fc.json(), (text) => {
-        expect(parseState(text).kind).toBe('unreadable')
-      }),
-    )
-    const cut = JSON.stringify(FULL)
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: cut.length - 1 }), (length) => {
-        expect(parseState(cut.slice(0, length)).kind).toBe('unreadable')
-      }),
-    )
+    fc.assert(fc.property(fc.json(), (text) => expect(parseState(text).kind).toBe('unreadable')))
+  })
+
+  test('is no record if it was cut anywhere', () => {
+    const text = JSON.stringify(FULL)
+    for (let length = 1; length < text.length; length++)
+      expect(parseState(text.slice(0, length)).kind).toBe('unreadable')
   })
 })

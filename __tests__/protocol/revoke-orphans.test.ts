@@ -1,79 +1,182 @@
 import { describe, expect, test } from '@jest/globals'
-import type { ApiResult, KeyApi } from '../../src/api/key-api.ts'
-import type { ListedKey } from '../../src/protocol/intent.ts'
+import type { ApiResult, KeyList } from '../../src/api/key-api.ts'
+import { type Intent, UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
+import { missingCheck } from '../../src/protocol/list-trust.ts'
 import { revokeOrphans } from '../../src/protocol/revoke-orphans.ts'
-import { createBudget } from '../../src/retry/budget.ts'
-import { clockOn, createTime } from '../simulation/time.ts'
+import { failed, listOf, ok, rowOf, type Script, scriptApi, status } from '../support/scripted-api.ts'
 
-const key = (id: string, prefix = `prefix-of-${id}`): ListedKey => ({
-  id,
-  prefix,
-  createdAt: 100,
-  expiresAt: 5_123,
+const intentOf = (expiry: number): Intent => ({
+  expiry,
+  sentAt: 0,
+  deadline: 1_000,
+  answered: false,
+  refused: '',
 })
-const MARK = { expiry: 5_123, sentAt: 0, deadline: 1_000, ambiguous: false }
-const ok = <T>(value: T): ApiResult<T> => ({ ok: true, skew: 0, value })
-const refused = (status: number): ApiResult<never> => ({
-  ok: false,
-  skew: null,
-  failure: { message: `refused with ${status}`, status, mayHaveActed: false, retryable: false },
-})
+const intent = intentOf(5_123.456)
+const own = rowOf('own', { prefix: 'api-key' })
+const orphan = rowOf('orphan', { createdAt: 100, expiresAt: intent.expiry })
+const other = rowOf('other', { createdAt: 100, expiresAt: 987_654 })
 
-/** An API that lists what it is told to, in turn, and the credentials that it was asked with. */
-function listing(...lists: ApiResult<ListedKey[]>[]) {
-  const asked: string[] = []
-  const next = async (credential: string) => {
-    asked.push(credential)
-    return lists[Math.min(asked.length, lists.length) - 1] as ApiResult<ListedKey[]>
+/** Looks once for `intents` at an API whose lists are `lists`, in turn. */
+async function look(
+  lists: NonNullable<Script['list']>,
+  more: {
+    intents?: Intent[]
+    revoke?: NonNullable<Script['revoke']>
+    credentials?: string[]
+    gone?: string[]
+    budgetMs?: number
+  } = {},
+) {
+  const {
+    intents = [intent],
+    revoke = [ok(null)],
+    credentials = ['api-key'],
+    gone = [],
+    budgetMs = 60_000,
+  } = more
+  const { api, clock, calls, budgetOf, run } = scriptApi({ list: lists, revoke })
+  const world = { api, clock, random: () => 0.5, gone: new Set(gone), skew: null }
+  const isMissing = missingCheck({ ...world, credential: credentials[0] ?? null })
+  const known = new Set<string>()
+  const context = {
+    ...world,
+    credentials,
+    known,
+    isMissing,
+    grid: UNKNOWN_GRID_US,
+    budget: budgetOf(budgetMs),
   }
-  const api: KeyApi = {
-    list: next,
-    revoke: async () => ok(null),
-    create: () => Promise.reject(new Error('nothing is created here')),
-    probe: async () => ok(null),
-  }
-  const clock = clockOn(createTime(0), 0, () => true)
-  return { asked, tools: { api, clock, random: () => 0 }, budget: createBudget(60_000, clock) }
+  const { value } = await run(revokeOrphans(intents, context))
+  return { results: value, calls }
 }
+const lists = (...rows: Parameters<typeof listOf>[0][]) => rows.map((keys) => ok(listOf(keys)))
 
-describe('a lost key that was found', () => {
-  const recover = async (...lists: ApiResult<ListedKey[]>[]) => {
-    const { tools, budget } = listing(...lists)
-    return revokeOrphans([MARK], ['api-key'], new Set(), tools, budget)
-  }
-
-  test('is revoked when the list no longer shows it', async () => {
-    expect(await recover(ok([key('a'), key('b')]))).toEqual([
-      { kind: 'unclear', candidates: [key('a'), key('b')] },
-    ])
-    expect(await recover(ok([key('a')]), ok([key('b')]))).toEqual([{ kind: 'revoked', key: key('a') }])
+describe('an orphan', () => {
+  test('is revoked with api-key, and counts as revoked once the list no longer shows it', async () => {
+    const { results, calls } = await look(lists([own, orphan, other], [own, other]))
+    expect(results).toEqual([{ kind: 'revoked', key: orphan }])
+    expect(calls).toEqual(['0 list api-key', '0 revoke api-key orphan', '0 list api-key'])
   })
 
-  test('is not, while the list shows it', async () => {
-    expect(await recover(ok([key('a')]))).toEqual([
+  test('is not revoked while the list shows it, and the result names it', async () => {
+    const { results } = await look(lists([own, orphan]), { budgetMs: 5_000 })
+    expect(results).toEqual([
       {
         kind: 'failed',
-        failure: {
-          message: 'the key prefix-of-a... (id a) is still in the list after its revocation',
-          mayHaveActed: true,
-          retryable: true,
-        },
+        reason: 'the API answered as if it were revoked, but it is not gone from the list',
+        retryable: true,
+        key: orphan,
       },
     ])
   })
 
-  test('is not, where the list cannot be read again', async () => {
-    const [recovery] = await recover(ok([key('a')]), refused(403))
-    expect(recovery).toMatchObject({ kind: 'failed', failure: { message: 'refused with 403' } })
+  test('whose revocation is refused is named with the reason', async () => {
+    const { results } = await look(lists([own, orphan]), { revoke: [status(403)] })
+    expect(results).toEqual([{ kind: 'failed', reason: 'failure 403', retryable: false, key: orphan }])
+  })
+
+  test('is looked for in a list of several pages twice, as rows move when a key ends meanwhile', async () => {
+    const pages = (keys: Parameters<typeof listOf>[0]) => ok(listOf(keys, { pages: 2 }))
+    for (const [first, second] of [
+      [
+        [own, other],
+        [own, other, orphan],
+      ],
+      [
+        [own, orphan],
+        [own, other],
+      ],
+    ] as const) {
+      const { results, calls } = await look([pages([...first]), pages([...second]), ...lists([own])])
+      expect(results).toEqual([{ kind: 'revoked', key: orphan }])
+      expect(calls.slice(0, 2)).toEqual(['0 list api-key', '0 list api-key'])
+    }
   })
 })
 
-test('without a credential, nothing is asked', async () => {
-  const { asked, tools, budget } = listing(ok([]))
-  const [recovery] = await revokeOrphans([MARK], [null, null], new Set(), tools, budget)
-  expect(asked).toEqual([])
-  expect(recovery).toMatchObject({
-    kind: 'failed',
-    failure: { message: 'there was no credential left to ask with', retryable: false },
+describe('absence', () => {
+  test('is believed from a list that shows the key that it was read with', async () => {
+    expect((await look(lists([own, other]))).results).toEqual([{ kind: 'absent', doubt: null }])
+  })
+
+  test.each<[string, ApiResult<KeyList>[], string[]]>([
+    ['it does not show the key that it was read with', lists([other]), []],
+    ['it still shows a key that was revoked', lists([own, other]), ['other']],
+    ['it comes from a cache', [ok(listOf([own], { doubt: 'it comes from a cache' }))], []],
+    [
+      'its pages repeat',
+      [ok(listOf([own], { pages: 2, doubt: 'its pages repeat' })), ok(listOf([own], { pages: 2 }))],
+      [],
+    ],
+  ])('is doubted where %s', async (doubt, list, gone) => {
+    expect((await look(list, { gone })).results).toEqual([{ kind: 'absent', doubt }])
+  })
+
+  test('is never said of a key that a doubtful list shows: it is revoked', async () => {
+    const list = listOf([own, orphan], { doubt: 'it shows 2 of 7 keys' })
+    const { results } = await look([ok(list), ...lists([own])])
+    expect(results).toEqual([{ kind: 'revoked', key: orphan }])
+  })
+})
+
+describe('several requests', () => {
+  test('have one result each, in order, from one reading of the list', async () => {
+    const intents = [intentOf(111.222), intent, intentOf(999_999.111)]
+    const twins = ['a', 'b'].map((id) => rowOf(id, { createdAt: 5, expiresAt: 111.222 }))
+    const { results, calls } = await look(lists([own, orphan, ...twins], [own, ...twins]), { intents })
+    expect(results.map(({ kind }) => kind)).toEqual(['ambiguous', 'revoked', 'absent'])
+    expect(calls).toHaveLength(3)
+  })
+})
+
+describe('a list that cannot be read', () => {
+  test('fails every request with its reason', async () => {
+    const { results } = await look([status(403)], { intents: [intent, intentOf(7.5)] })
+    const result = { kind: 'failed', reason: 'failure 403', retryable: false, key: null }
+    expect(results).toEqual([result, result])
+  })
+
+  test.each([401, 403])('with one credential is read with the next (%i)', async (code) => {
+    const { results, calls } = await look(
+      (credential) => (credential === 'short' ? status(code) : ok(listOf([own]))),
+      { credentials: ['short', 'api-key'] },
+    )
+    expect(calls).toEqual(['0 list short', '0 list api-key'])
+    expect(results).toEqual([{ kind: 'absent', doubt: null }])
+  })
+
+  test('with 401 is worth another look, as an authentication service may come back', async () => {
+    const { results } = await look([status(401)])
+    expect(results).toEqual([{ kind: 'failed', reason: 'failure 401', retryable: true, key: null }])
+  })
+
+  test('for want of an answer is read again until the budget ends', async () => {
+    const unavailable = failed({ status: 503, retryable: true })
+    const { results, calls } = await look([unavailable], { budgetMs: 10_000 })
+    expect(calls.length).toBeGreaterThan(3)
+    expect(results).toEqual([{ kind: 'failed', reason: 'failure 503', retryable: true, key: null }])
+  })
+
+  test('for want of a credential is not asked for', async () => {
+    const { results, calls } = await look([], { credentials: ['a b'] })
+    expect(calls).toEqual([])
+    expect(results).toEqual([
+      {
+        kind: 'failed',
+        reason: 'there was no credential left that may be sent',
+        retryable: false,
+        key: null,
+      },
+    ])
+  })
+})
+
+describe('a JWT as api-key', () => {
+  test.failing('does not make every list doubtful, as no list shows a JWT', async () => {
+    const { results } = await look(lists([own, other]), {
+      credentials: ['eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl'],
+    })
+    expect(results).toEqual([{ kind: 'absent', doubt: null }])
   })
 })

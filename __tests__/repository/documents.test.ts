@@ -50,7 +50,7 @@ const NOT_BY_ITSELF = [
 describe('docs/troubleshooting.md', () => {
   const page = read('docs/troubleshooting.md')
 
-  test('names every text of the source by its first words', () => {
+  test('has a row for every message of the source', () => {
     const all = sayings().filter((saying) => !NOT_BY_ITSELF.some((pattern) => pattern.test(saying)))
     expect(all.length).toBeGreaterThan(35)
     const words = (saying: string) =>
@@ -64,7 +64,7 @@ describe('docs/troubleshooting.md', () => {
 })
 
 describe('docs/design.md', () => {
-  test('names only tests that there are', () => {
+  test('refers only to tests that exist', () => {
     const rows = [...read('docs/design.md').matchAll(/`([\w/-]+\.test\.ts)`(?:: "([^"]+)")?/g)]
     expect(rows.length).toBeGreaterThan(12)
     for (const [, file, title] of rows) {
@@ -79,11 +79,11 @@ test('docs/contract.md has the facts of the conformance check', () => {
 })
 
 describe('README.md', () => {
-  test('has the inputs and outputs of action.yml, and docs/audit.md those of the audit', () => {
+  test('lists the inputs and outputs of action.yml, and docs/audit.md those of the audit', () => {
     execFileSync(process.execPath, [`${root}/scripts/readme.ts`, '--check'])
   })
 
-  test('shows an example that is YAML and uses inputs and outputs that there are', () => {
+  test('shows an example of valid YAML with existing inputs and outputs', () => {
     const [, example] = /```yaml\n([^`]+)```/.exec(read('README.md')) ?? []
     const [use, run] = parse(example ?? '').jobs.companies.steps
     const { inputs, outputs } = parse(read('action.yml'))
@@ -94,7 +94,7 @@ describe('README.md', () => {
   })
 })
 
-test('action.yml has what the Marketplace asks for', () => {
+test('action.yml meets the requirements of the Marketplace', () => {
   const { name, author, description, branding, runs } = parse(read('action.yml'))
   expect(name).not.toBe('')
   expect(author).not.toBe('')
@@ -107,18 +107,18 @@ test('action.yml has what the Marketplace asks for', () => {
 describe('CONTRIBUTING.md', () => {
   const page = read('CONTRIBUTING.md')
 
-  test('says why each dependency is there', () => {
+  test('gives a reason for every dependency', () => {
     const { devDependencies, optionalDependencies } = JSON.parse(read('package.json'))
     const all = Object.keys({ ...devDependencies, ...optionalDependencies })
     expect(all.filter((name) => !page.includes(`\`${name}\``))).toEqual([])
   })
 
-  test('has every file of src on its map', () => {
+  test('has every file of src on its code map', () => {
     expect(readdirSync(`${root}/src`).filter((name) => !page.includes(`\`${name}\``))).toEqual([])
   })
 })
 
-test('every command that a document names is there', () => {
+test('documents name only npm scripts that exist', () => {
   const { scripts } = JSON.parse(read('package.json'))
   for (const page of PAGES)
     for (const [, name] of read(page).matchAll(/npm run (?:--\S+ )?([\w-]+)/g))
@@ -129,20 +129,20 @@ test('every command that a document names is there', () => {
       })
 })
 
-test('docs/comparison.md says how large dist may be', () => {
+test('docs/comparison.md states the limits of dist', () => {
   const { maxLoaded, maxTotal } = BUNDLES.root
   for (const limit of [maxLoaded, maxTotal])
     expect(read('docs/comparison.md')).toContain(limit.toLocaleString('en'))
 })
 
-test('the promise is the same wherever it is made', () => {
+test('README, SECURITY and design make the same promise', () => {
   const promise = (page: string) =>
     /^> After the post step,(?:.*\n>)* .*$/m.exec(read(page))?.[0].replace(/\s+>?\s*/g, ' ')
   expect(promise('docs/design.md')).toMatch(/No one else's key is ever touched\.$/)
   for (const page of ['README.md', 'SECURITY.md']) expect(promise(page)).toBe(promise('docs/design.md'))
 })
 
-test('links from one document to another lead somewhere', () => {
+test('links between documents lead to existing pages and headings', () => {
   /** The anchors that GitHub gives to the headings of a page. */
   const anchors = (page: string) =>
     [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>

@@ -23,13 +23,6 @@ const TEMPORARILY_ALLOWED = {
     '__tests__/support/runner/command-files.ts',
     '__tests__/support/runner/step-log.ts',
     'examples/demo.ts',
-    'src/api/key-api.ts',
-    'src/http/http-client.ts',
-    'src/http/proxy-tunnel.ts',
-    'src/protocol/issue-key.ts',
-    'src/protocol/journal.ts',
-    'src/protocol/revoke-and-verify.ts',
-    'src/protocol/revoke-keys.ts',
   ] as string[],
   longLines: [] as string[],
 }

@@ -36,7 +36,7 @@ function stepsOf(text: string): Step[] {
   return file.runs?.steps ?? Object.values(file.jobs ?? {}).flatMap((job) => job.steps ?? [])
 }
 
-test('the document has a block for each of its recipes, each in a file of its own', () => {
+test('docs/recipes.md has at least 12 recipes, each with a path of its own', () => {
   expect(files.length).toBeGreaterThanOrEqual(12)
   expect(new Set(files.map(({ path }) => path)).size).toBe(files.length)
 })
@@ -44,7 +44,7 @@ test('the document has a block for each of its recipes, each in a file of its ow
 describe.each(files)('$path', ({ text }) => {
   const uses = stepsOf(text).filter((step) => thisAction.test(step.uses ?? ''))
 
-  test('gives this action only inputs that it has, and all that it requires', () => {
+  test('gives this action only existing inputs, and all required ones', () => {
     for (const step of uses) {
       const { inputs } = metadataOf(step)
       const given = Object.keys(step.with ?? {})
@@ -54,7 +54,7 @@ describe.each(files)('$path', ({ text }) => {
     }
   })
 
-  test('reads only outputs that this action has', () => {
+  test('reads only existing outputs of this action', () => {
     for (const step of uses) {
       const { id } = step
       const { outputs } = metadataOf(step)
@@ -64,7 +64,7 @@ describe.each(files)('$path', ({ text }) => {
   })
 })
 
-test('every recipe but the callers of another uses this action', () => {
+test('uses this action in every recipe except those that call another recipe', () => {
   const without = files.filter(({ text }) => !stepsOf(text).some((step) => thisAction.test(step.uses ?? '')))
   expect(without.map(({ path }) => path)).toEqual([
     '.github/workflows/composite.yml',
@@ -89,11 +89,11 @@ lint('actionlint', () => {
 
   const run = () => spawnSync('actionlint', ['-no-color', '-oneline'], { cwd: repository, encoding: 'utf8' })
 
-  test('has nothing to say about the recipes, laid out as one repository', () => {
+  test('accepts the recipes, laid out as one repository', () => {
     expect(run()).toMatchObject({ stdout: '', stderr: '', status: 0 })
   })
 
-  test('would have: an input that the composite action does not take is found', () => {
+  test('rejects an input that the composite action does not take', () => {
     const caller = join(repository, '.github/workflows/composite.yml')
     const good = readFileSync(caller, 'utf8')
     writeFileSync(caller, good.replace('country:', 'land:'))

@@ -4,25 +4,25 @@ import { backoff, parseRetryAfter } from '../../src/retry/backoff.ts'
 
 describe('the wait before the next attempt', () => {
   test('doubles its longest value from half a second to 20 s', () => {
-    const longest = [1, 2, 3, 4, 5, 6, 7, 100].map((failures) => backoff(failures, undefined, 1))
+    const longest = [1, 2, 3, 4, 5, 6, 7, 100].map((failures) => backoff(failures, 1))
     expect(longest).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 20_000, 20_000])
   })
 
   test('is a random part of that value, rounded up', () => {
-    expect(backoff(1, undefined, 0)).toBe(0)
-    expect(backoff(3, undefined, 0.25)).toBe(500)
-    expect(backoff(1, undefined, 0.0001)).toBe(1)
+    expect(backoff(1, 0)).toBe(0)
+    expect(backoff(3, 0.25)).toBe(500)
+    expect(backoff(1, 0.0001)).toBe(1)
   })
 
   test('is added to what the server asked for, so it is never shorter', () => {
-    expect(backoff(1, 30_000, 0.5)).toBe(30_250)
+    expect(backoff(1, 0.5, { retryAfter: 30_000 })).toBe(30_250)
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 50 }),
         fc.nat(3_600_000),
         fc.double({ min: 0, max: 1, noNaN: true }),
         (n, after, random) => {
-          const wait = backoff(n, after, random)
+          const wait = backoff(n, random, { retryAfter: after })
           expect(wait).toBeGreaterThanOrEqual(after)
           expect(wait).toBeLessThanOrEqual(after + 20_000)
         },
@@ -32,9 +32,9 @@ describe('the wait before the next attempt', () => {
 })
 
 test('a spread replaces the exponential wait only if it is longer', () => {
-  expect(backoff(1, 60_000, 0.5, 120_000)).toBe(120_000)
-  expect(backoff(3, 60_000, 0.5, 1_000)).toBe(61_000)
-  expect(backoff(3, 60_000, 0.5, -1_000)).toBe(61_000)
+  expect(backoff(1, 0.5, { retryAfter: 60_000, spread: 120_000 })).toBe(120_000)
+  expect(backoff(3, 0.5, { retryAfter: 60_000, spread: 1_000 })).toBe(61_000)
+  expect(backoff(3, 0.5, { retryAfter: 60_000, spread: -1_000 })).toBe(61_000)
 })
 
 describe('Retry-After', () => {

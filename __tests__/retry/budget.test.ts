@@ -19,7 +19,7 @@ const failing = (more: object = {}): ApiResult<null> => ({
 })
 
 describe('a budget', () => {
-  test('gives a request 10 s, or what is left, and at least a millisecond', async () => {
+  test('gives a request 10 s, or what is left if that is less, and at least 1 ms', async () => {
     const { time, clock } = setUp()
     const budget = createBudget(25_000, clock)
     expect(budget.limits()).toEqual({ timeout: 10_000 })
@@ -31,7 +31,7 @@ describe('a budget', () => {
     expect(budget.limits()).toEqual({ timeout: 1 })
   })
 
-  test('waits no longer than is left', async () => {
+  test('waits no longer than the time that is left', async () => {
     const { time, clock } = setUp()
     await time.runUntil(createBudget(3_000, clock).pause(60_000))
     expect(time.now()).toBe(3_000)
@@ -39,7 +39,7 @@ describe('a budget', () => {
     expect(time.now()).toBe(4_000)
   })
 
-  test('ends 6.5 s after a signal, lets a reply come for 5 s, and wakes who waits', async () => {
+  test('ends 6.5 s after a signal, gives a response 5 s, and ends a wait at once', async () => {
     const { time, clock, cancellation } = setUp()
     const budget = createBudget(60_000, clock, cancellation)
     expect(budget.limits()).toEqual({ timeout: 10_000, cancel: cancellation.signal, grace: 5_000 })
@@ -53,14 +53,14 @@ describe('a budget', () => {
     expect(budget.left()).toBe(4_500)
   })
 
-  test('is not made longer by a signal', async () => {
+  test('is not extended by a signal', async () => {
     const { clock, cancellation } = setUp()
     cancellation.request()
     expect(createBudget(2_000, clock, cancellation).left()).toBe(2_000)
   })
 })
 
-describe('a call that is repeated', () => {
+describe('retry', () => {
   async function run(replies: ApiResult<null>[], deadline = 60_000, latest?: number) {
     const { time, clock } = setUp()
     const attempts: [at: number, timeout: number][] = []
@@ -68,7 +68,7 @@ describe('a call that is repeated', () => {
     const budget =
       latest === undefined
         ? createBudget(deadline, clock)
-        : throttleBudget(deadline, latest, clock, (wait) => told.push(wait))
+        : throttleBudget({ deadline, latest, clock, onWait: (wait) => told.push(wait) })
     const done = retry(
       budget,
       () => 0.5,
@@ -80,9 +80,9 @@ describe('a call that is repeated', () => {
     await time.runUntil(done)
     return { attempts, told, reply: await done }
   }
-  const throttled = (retryAfter: number) => failing({ status: 429, mayHaveActed: false, retryAfter })
+  const rateLimited = (retryAfter: number) => failing({ status: 429, mayHaveActed: false, retryAfter })
 
-  test('stops at success', async () => {
+  test('stops at the first success', async () => {
     const { attempts, reply } = await run([failing(), failing(), { ok: true, skew: null, value: null }])
     expect(reply.ok).toBe(true)
     expect(attempts).toEqual([
@@ -92,17 +92,17 @@ describe('a call that is repeated', () => {
     ])
   })
 
-  test('stops at a problem that will not pass', async () => {
+  test('stops at a failure that is not retryable', async () => {
     const { attempts } = await run([failing({ retryable: false })])
     expect(attempts).toHaveLength(1)
   })
 
-  test('honours Retry-After', async () => {
+  test('waits at least as long as Retry-After asks', async () => {
     const { attempts } = await run([failing({ retryAfter: 20_000 }), { ok: true, skew: null, value: null }])
     expect(attempts[1]).toEqual([20_250, 10_000])
   })
 
-  test('makes a last attempt a second before the end, even if asked to stay away longer', async () => {
+  test('makes a last attempt one second before the deadline, even if Retry-After asks for more', async () => {
     const { attempts, reply } = await run([failing({ retryAfter: 3_600_000 })], 5_000)
     expect(reply.ok).toBe(false)
     expect(attempts).toEqual([
@@ -111,21 +111,21 @@ describe('a call that is repeated', () => {
     ])
   })
 
-  test('of a throttled server goes on past the deadline, as far as patience reaches', async () => {
-    const { attempts, told } = await run([throttled(30_000)], 20_000, 100_000)
+  test('goes on past the deadline while the server rate limits it, up to the latest time', async () => {
+    const { attempts, told } = await run([rateLimited(30_000)], 20_000, 100_000)
     // Twice it waits as it is told; a third wait would lead too far, so it makes a last attempt.
     expect(told).toEqual([30_250, 30_500])
     expect(attempts.map(([at]) => at)).toEqual([0, 30_250, 60_750, 79_750])
   })
 
-  test('of a server in other trouble does not, however patient the budget', async () => {
+  test('does not go on past the deadline for a 503, even with a throttle budget', async () => {
     const { attempts, told } = await run([failing({ status: 503 })], 2_000, 100_000)
     expect(told).toEqual([])
     expect(attempts.at(-1)?.[0]).toBe(1_000)
   })
 
-  test('without patience does not go on past the deadline for a throttled server either', async () => {
-    const { attempts } = await run([throttled(30_000)], 20_000)
+  test('does not go on past the deadline for a 429 without a throttle budget', async () => {
+    const { attempts } = await run([rateLimited(30_000)], 20_000)
     expect(attempts.map(([at]) => at)).toEqual([0, 19_000])
   })
 })

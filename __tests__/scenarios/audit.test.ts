@@ -92,7 +92,7 @@ describe('finding', () => {
 
   test('never-expires and too-old: so has the key in use, until it is in known', () =>
     withAudit({}, async (stage) => {
-      const found = await stage.audit()
+      const found = await stage.audit({ 'max-age': '30d' })
       expect(found.outputs).toMatchObject(counts({ 'never-expires': 1, 'too-old': 1 }))
       expect(JSON.parse(found.outputs.findings ?? '')).toMatchObject([
         { class: 'in-use' },
@@ -358,4 +358,9 @@ describe('an input that cannot be used fails the step before any request:', () =
       expect(emulator.requests).toEqual([])
     }),
   )
+
+  test('an empty api-key in a run of Dependabot, with the reason', () =>
+    withAudit({ job: { actor: 'dependabot[bot]' } }, async ({ audit }) => {
+      expect(errorOf(await audit({ 'api-key': '' }))).toContain('Dependabot started this run')
+    }))
 })

@@ -1,17 +1,24 @@
 import { readFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
+import { DIE_AT_OUTPUT } from '../support/preload.ts'
+import { HAS_SIGNALS } from '../support/runner.ts'
 import { requestsOf, secretsOf, withJob } from './with-job.ts'
 
 const KEYS = '/api/user/api-keys'
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 
+/** For tests of a process that is killed: skipped where there are no signals. */
+const whereSignals = HAS_SIGNALS ? test : test.skip
+
+/** The status of a call that a step of the job could make. */
 async function call(url: string, key: string): Promise<number> {
   return (await fetch(`${url}/api/companies?countries=US`, { headers: { Authorization: `Bearer ${key}` } }))
     .status
 }
 
-describe('a job that goes well', () => {
-  test('gets a key with one request, uses it, and is rid of it after two more', () =>
+describe('a job', () => {
+  test('gets a key with one request, and has it revoked and verified with two', () =>
     withJob({}, async ({ emulator, job, inputs }) => {
       const before = Date.now()
       const main = await job.main({ ...inputs, 'expires-in': '30m' })
@@ -26,7 +33,7 @@ describe('a job that goes well', () => {
         'key-id': key?.id,
         'key-prefix': key?.token_key,
         'created-at': new Date(key?.created ?? 0).toISOString(),
-        'expires-at': expiry,
+        'expires-at': new Date(key?.expiry ?? 0).toISOString(),
       })
       expect(main.env).toEqual({})
       expect(await call(emulator.url, main.outputs.key ?? '')).toBe(200)
@@ -36,12 +43,12 @@ describe('a job that goes well', () => {
       expect(post.exitCode).toBe(0)
       expect(requestsOf(emulator)).toEqual([`DELETE ${KEYS}/ID`, `GET ${KEYS}`])
       expect(emulator.requests.map(({ credential }) => credential)).toEqual([key?.token, key?.token])
-      expect(post.shown).toContain(`Revoked (verified): the API key ${key?.token_key}`)
+      expect(post.shown).toContain(`Revoked (verified): API key ${key?.token_key}`)
       expect(emulator.account.live()).toEqual([])
       expect(await call(emulator.url, main.outputs.key ?? '')).toBe(401)
     }))
 
-  test('masks every form of both keys before anything else is printed or handed on', () =>
+  test('has every form of both keys masked before anything else is printed', () =>
     withJob({}, async ({ emulator, job, inputs }) => {
       const main = await job.main(inputs)
       await job.post()
@@ -63,7 +70,18 @@ describe('a job that goes well', () => {
       }
     }))
 
-  test('says in the log and the summary which key it is, until when, and how it ended', () =>
+  test('shows no key with debug logging, though the runner then prints what each step saved', () =>
+    withJob({ job: { debug: true } }, async ({ emulator, job, inputs }) => {
+      const main = await job.main(inputs)
+      await job.post()
+      expect(main.shown).toContain('##[debug]Save intra-action state record = {')
+      for (const secret of secretsOf(emulator)) {
+        expect(main.state.record).toContain(secret)
+        expect(job.log()).not.toContain(secret)
+      }
+    }))
+
+  test('shows in the log and the summary which key it is, its expiry, and that it was revoked', () =>
     withJob({}, async ({ emulator, job, inputs }) => {
       const main = await job.main(inputs)
       const [key] = emulator.account.live()
@@ -72,12 +90,12 @@ describe('a job that goes well', () => {
         `Created the API key ${key?.token_key}... (id ${key?.id.slice(0, 8)}...), valid until ${until} UTC`,
       )
       expect(main.summary).toContain(`| \`${key?.token_key}...\` | \`${key?.id.slice(0, 8)}...\` |`)
-      expect(main.summary).toContain(`${until} UTC | to be revoked by the post step |`)
+      expect(main.summary).toContain(`${until} UTC | Valid; the post step revokes it |`)
       const post = await job.post()
       expect(post.summary).toMatch(/\*\*Revoked \(verified\)\*\*, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \|/)
     }))
 
-  test('names the action, its version and the run to the API', () =>
+  test('tells the API the action, its version and the run in the User-Agent', () =>
     withJob({}, async ({ emulator, job, inputs }) => {
       await job.main(inputs)
       await job.post()
@@ -87,7 +105,7 @@ describe('a job that goes well', () => {
         )
     }))
 
-  test('puts the key into the variable of export-env, for later steps', () =>
+  test('has the key in the variable of export-env in later steps', () =>
     withJob({}, async ({ emulator, job, inputs }) => {
       const main = await job.main({ ...inputs, 'export-env': 'SPHERESCOUT_API_KEY' })
       expect(main.env).toEqual({ SPHERESCOUT_API_KEY: emulator.account.live()[0]?.token })
@@ -98,18 +116,18 @@ describe('a job that goes well', () => {
       expect(emulator.account.live()).toEqual([])
     }))
 
-  test('leaves the key to its expiry where revoke is false', () =>
+  test('keeps its key valid after post where revoke is false', () =>
     withJob({}, async ({ emulator, job, inputs }) => {
       await job.main({ ...inputs, revoke: 'false' })
       emulator.requests.length = 0
       const post = await job.post()
       expect(post.exitCode).toBe(0)
-      expect(post.shown).toContain('is left to its expiry')
+      expect(post.shown).toContain('stays valid until it expires')
       expect(requestsOf(emulator)).toEqual([])
       expect(emulator.account.live()).toHaveLength(1)
     }))
 
-  test('may use the action twice, and ends both keys', () =>
+  test('that uses the action twice has two keys, and both are revoked', () =>
     withJob({}, ({ emulator, job: first, inputs }) =>
       withJob({}, async ({ job: second }) => {
         const [one, two] = [await first.main(inputs), await second.main(inputs)]
@@ -124,38 +142,44 @@ describe('a job that goes well', () => {
 })
 
 describe('a main step that cannot hand the key over', () => {
-  test('has saved the id before the outputs, and revokes the key on the spot', () =>
+  test('revokes the key at once where the outputs cannot be written', () =>
     withJob({}, async ({ emulator, job, inputs }) => {
       const main = await job.main(inputs, { brokenFiles: ['output'] })
       expect(main.exitCode).toBe(1)
-      expect(main.shown).toMatch(/The key .* was revoked \(verified\)/)
+      expect(main.shown).toMatch(/Revoked the key .* \(verified\)/)
       expect(emulator.account.keys()).toHaveLength(1)
       expect(emulator.account.live()).toEqual([])
       expect(requestsOf(emulator)).toEqual([`POST ${KEYS}`, `DELETE ${KEYS}/ID`, `GET ${KEYS}`])
       expect((await job.post()).exitCode).toBe(0)
     }))
 
-  test('asks for no key at all where the state cannot be saved', () =>
+  test('requests no key where the state cannot be saved', () =>
     withJob({}, async ({ emulator, job, inputs }) => {
       const main = await job.main(inputs, { brokenFiles: ['state'] })
       expect(main.exitCode).toBe(1)
       expect(emulator.requests).toEqual([])
-      expect((await job.post()).shown).toContain('there is none to revoke')
+      expect((await job.post()).shown).toContain('there is nothing to revoke')
     }))
 
-  test('keeps the id for post even when it is killed before the outputs', () =>
+  whereSignals('has saved the key for post before it sets an output, where it is killed', () =>
     withJob({}, async ({ emulator, job, inputs }) => {
-      const main = await job.main(inputs)
-      const record = JSON.parse(main.state.record ?? '')
-      expect(record.keys).toEqual([
-        expect.objectContaining({ id: emulator.account.live()[0]?.id, keep: false }),
+      const main = await job.main(inputs, { nodeArgs: DIE_AT_OUTPUT })
+      expect(main.signal).toBe('SIGKILL')
+      expect(main.outputs).toEqual({})
+      const [key] = emulator.account.live()
+      expect(JSON.parse(main.state.record ?? '').keys).toEqual([
+        expect.objectContaining({ id: key?.id, token: key?.token, keep: false }),
       ])
-      expect(Object.keys(main.state)).toEqual(['record'])
-    }))
+      const post = await job.post()
+      expect(post.shown).toContain('Revoked (verified)')
+      expect(emulator.account.live()).toEqual([])
+    }),
+  )
 
-  test.each(['GITHUB_STATE', 'GITHUB_OUTPUT'])('asks for no key on a runner without %s', (name) =>
+  test.each(['GITHUB_STATE', 'GITHUB_OUTPUT'])('requests no key on a runner without %s', (name) =>
     withJob({}, async ({ emulator, job, inputs }) => {
-      const source = `process.env.${name} = ''; await import(${JSON.stringify(new URL('../../dist/main/index.js', import.meta.url).href)})`
+      const entry = JSON.stringify(pathToFileURL(job.entries.main).href)
+      const source = `process.env.${name} = ''; await import(${entry})`
       const env = Object.fromEntries(
         Object.entries(inputs).map(([input, value]) => [`INPUT_${input.toUpperCase()}`, value]),
       )

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { commandIn, linesOf } from '../runner/obeyed-commands.ts'
 import type { Fault } from '../support/emulator.ts'
 import type { StepResult } from '../support/runner.ts'
-import { errorOf, secretsOf, withJob } from './with-job.ts'
+import { errorOf, secretsOf, WITHOUT_SLEEPS, withJob } from './with-job.ts'
 
 const { steps } = globalThis as { steps?: 'source' }
 const MAIN = new URL(steps === 'source' ? '../../src/main.ts' : '../../dist/main/index.js', import.meta.url)
@@ -24,7 +24,7 @@ describe('text of the API', () => {
       expect(main.stdout).toContain('Down')
       expect(new Set(commandsOf(main))).toEqual(new Set(['add-mask']))
       expect(main.stdout).toContain(`::add-mask::${main.outputs.key}\n`)
-      await job.post()
+      await job.post(undefined, WITHOUT_SLEEPS)
     }),
   )
 
@@ -33,7 +33,7 @@ describe('text of the API', () => {
       const body = { api_key: { token_key: '##[add-mask]o|<b>' } }
       emulator.fault({ on: 'create', kind: 'replace', body })
       const main = await job.main(inputs)
-      const post = await job.post()
+      const post = await job.post(undefined, WITHOUT_SLEEPS)
       expect(main.shown).toContain('Created the API key ???add-mask?o??b?... (id ')
       for (const step of [main, post]) {
         expect(commandsOf(step).filter((name) => name !== 'add-mask')).toEqual([])

@@ -1,7 +1,8 @@
 import { type Emulator, type EmulatorOptions, startEmulator } from '../support/emulator.ts'
-import { createJob, type Job, type JobOptions, type StepResult } from '../support/runner.ts'
+import { SKIP_SLEEPS } from '../support/preload.ts'
+import { createJob, type Job, type JobOptions, type StepOptions, type StepResult } from '../support/runner.ts'
 
-/** One job on an emulator of its own. */
+/** One job, on an emulator of its own. */
 export interface Stage {
   emulator: Emulator
   job: Job
@@ -14,20 +15,23 @@ export interface StageOptions {
   job?: JobOptions
 }
 
-/** Sets the stage, plays, and clears it away. */
-export async function withJob<T>(options: StageOptions, play: (stage: Stage) => Promise<T>): Promise<T> {
+/** For steps that wait for the API: their sleeps end at once, and their clock moves by as much. */
+export const WITHOUT_SLEEPS: StepOptions = { nodeArgs: SKIP_SLEEPS }
+
+/** Gives `act` a job and an emulator, and removes both afterwards. */
+export async function withJob<T>(options: StageOptions, act: (stage: Stage) => Promise<T>): Promise<T> {
   const emulator = await startEmulator(options.api)
   const job = createJob(options.job)
   try {
     const inputs = { 'api-key': emulator.account.longLivedKey, 'api-url': emulator.url }
-    return await play({ emulator, job, inputs })
+    return await act({ emulator, job, inputs })
   } finally {
     await job.cleanUp()
     await emulator.close()
   }
 }
 
-/** What a failed step says: its one error line. Throws where there is not just one. */
+/** The message of a failed step: its one error annotation. Throws where there is not exactly one. */
 export function errorOf(step: StepResult): string {
   const errors = step.annotations.filter(({ level }) => level === 'error')
   const [only] = errors
@@ -44,7 +48,7 @@ export function warningsOf(step: StepResult): string {
     .join('\n')
 }
 
-/** Every secret that must not show in a log: the long-lived key and all keys that were made. */
+/** Every secret that must not show in a log: the long-lived key and all keys that were created. */
 export function secretsOf({ account }: Emulator): string[] {
   return [account.longLivedKey, ...account.keys().map(({ token }) => token)]
 }
@@ -52,4 +56,9 @@ export function secretsOf({ account }: Emulator): string[] {
 /** The requests that came in, in short: `POST /api/user/api-keys`, without ids. */
 export function requestsOf({ requests }: Emulator): string[] {
   return requests.map(({ method, path }) => `${method} ${path.replace(/(api-keys)\/.+/, '$1/ID')}`)
+}
+
+/** Resolves once so many requests of that method have come in. */
+export function requested({ arrived }: Emulator, method: string, count = 1): Promise<void> {
+  return arrived((requests) => requests.filter((request) => request.method === method).length >= count)
 }

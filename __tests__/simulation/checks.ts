@@ -21,7 +21,10 @@ export function checkMain(job: Job, main: MainRun, valid: readonly StoredKey[]):
   checkHonesty(job, traces, 'main')
   checkHandedOver(job, main, valid)
   checkLastCause(job, main)
-  if (world.unreadable && world.faultRate === 0 && evidence.createRequests > 2)
+  // A wrong clock, and each step down in digits, is refused with a 400 once.
+  const refusals =
+    (Math.abs(world.clockError) > MINUTE_MS ? 1 : 0) + (world.server.maxDigits === undefined ? 0 : 2)
+  if (world.unreadable && world.faultRate === 0 && evidence.createRequests > 2 + refusals)
     violation(`main sent ${evidence.createRequests} create requests that no answer could be read of`)
   const calm = isCalm(job) && endedByItself && !main.signalled
   if (!calm || world.inputs.timeout < 10_000) return
@@ -100,6 +103,8 @@ function isCalm({ world, interruption }: Job): boolean {
   const listed = (listForm === 'array' || listForm === 'paginated') && !rowsWithout && idForm !== 'renamed'
   const usual = !grid && maxDigits === undefined && !localShiftMs && !dateErrorMs && !server.replicas
   const able = server.selfRevocation === 'allowed' && !server.ignoreExpiry
+  // A JWT has no row in the list, so a second run of post cannot show that the first one revoked the key.
+  if (world.credential === 'jwt' && world.postRuns === 2) return false
   return uninterrupted && spelt && quiet && listed && usual && able
 }
 

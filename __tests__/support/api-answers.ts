@@ -38,7 +38,8 @@ export function refuse(
   reason: string,
   headers: Record<string, string> = {},
 ): ApiResponse {
-  switch (options.errorShape) {
+  // A 401 in HTML is not the API's own: who asks for a credential to an API in JSON answers in JSON.
+  switch (status === 401 && options.errorShape === 'html' ? 'detail' : options.errorShape) {
     case 'error':
       return answer(options, status, { error: reason }, headers)
     case 'html':

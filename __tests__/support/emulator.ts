@@ -13,6 +13,8 @@ export type Fault = { on?: Target; times?: number } & (
   | { kind: 'twice'; ms: number }
   /** Never answered, and carried out `ms` later. */
   | { kind: 'late'; ms: number }
+  /** The answer waits for an event rather than for a time; the server acts before that or after it. */
+  | { kind: 'hold'; until: Promise<unknown>; act: 'before' | 'after' }
   | { kind: 'status'; status: number; headers?: Record<string, string>; body?: string; acted?: boolean }
   | { kind: 'replace'; status?: number; body: unknown; acted?: boolean }
   | { kind: 'redirect'; location: string; status: number }
@@ -42,7 +44,11 @@ export interface Emulator {
   account: Account
   /** Every request that came in, in order. */
   requests: RecordedRequest[]
+  /** Resolves once `enough` is true of the requests that came in; the server still answers the last of them first. */
+  arrived(enough: (requests: readonly RecordedRequest[]) => boolean): Promise<void>
   fault(fault: Fault): void
+  /** From now on, requests are served as they are meant to be. */
+  clearFaults(): void
   close(): Promise<void>
 }
 
@@ -53,7 +59,18 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const requests: RecordedRequest[] = []
   const faults: { fault: Fault; left: number }[] = []
   const timers = new Set<NodeJS.Timeout>()
+  const watchers = new Set<() => void>()
 
+  const arrived: Emulator['arrived'] = (enough) =>
+    new Promise((resolve) => {
+      const check = () => {
+        if (!enough(requests)) return
+        watchers.delete(check)
+        resolve()
+      }
+      watchers.add(check)
+      check()
+    })
   const fault = (fault: Fault) => void faults.push({ fault, left: fault.times ?? 1 })
   const takeFault = (target: Target): Fault | undefined => {
     const next = faults.find(({ fault: { on = 'any' }, left }) => left > 0 && (on === 'any' || on === target))
@@ -93,6 +110,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
       body,
       at: Date.now(),
     })
+    for (const check of watchers) check()
     const act = () => account.handle({ method, path, headers, body })
     misbehave(takeFault(targetOf(method, path)), act, response, later)
   }
@@ -118,7 +136,9 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     port: address.port,
     account,
     requests,
+    arrived,
     fault,
+    clearFaults: () => void faults.splice(0),
     close() {
       for (const timer of timers) clearTimeout(timer)
       server.closeAllConnections()
@@ -185,6 +205,11 @@ function misbehave(
     case 'late':
       later(fault.ms, () => void act())
       break
+    case 'hold': {
+      const early = fault.act === 'before' ? act() : null
+      void fault.until.then(() => send(response, early ?? act()))
+      break
+    }
     case 'status':
       if (fault.acted) act()
       send(response, { status: fault.status, headers: fault.headers ?? {}, body: fault.body ?? '' })

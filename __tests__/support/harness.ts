@@ -1,3 +1,5 @@
+import { createCaller } from '../../src/api/call.ts'
+import { createIssuingApi } from '../../src/api/issuing-api.ts'
 import { createKeyApi } from '../../src/api/key-api.ts'
 import {
   type HttpClient,
@@ -22,6 +24,7 @@ export type MockResponse =
   | {
       kind: 'answer'
       status: number
+      /** Takes the place of the served body; an object only of its fields; a function is given it. */
       body?: unknown
       headers?: Record<string, string>
       acted?: boolean
@@ -75,37 +78,38 @@ interface Stage {
 }
 
 interface StageOptions {
-  cues?: MockResponse[]
+  responses?: MockResponse[]
   api?: Partial<AccountOptions>
-  /** What becomes of every such request, before `cues` are looked at. */
-  whenever?: (request: { method: string; path: string }, account: Account) => MockResponse | undefined
+  /** What becomes of such a request, before `responses` are looked at. */
+  intercept?: (request: RecordedRequest, account: Account) => MockResponse | undefined
 }
 
-/** An account behind a network that follows `cues`, one a request, and then serves whatever is asked. */
-function createStage({ cues = [], api = {}, whenever = () => undefined }: StageOptions): Stage {
+/** An account behind a network that gives `responses`, one per request, and then serves every request. */
+function createStage({ responses = [], api = {}, intercept = () => undefined }: StageOptions): Stage {
   const time = createTime(START)
   let rolls = 0
   const random = () => ((rolls++ * 7919) % 997) / 997
   const account = createAccount({ now: time.now, random, longLivedKey: INPUTS.apiKey, ...api })
   const seen: RecordedRequest[] = []
   const effects: string[] = []
-  const left = [...cues]
+  const left = [...responses]
   const send: HttpClient = (request) =>
     new Promise((resolve, reject) => {
       const { method, url, body = '', headers, timeout } = request
       const credential = (headers.Authorization ?? '').replace('Bearer ', '')
-      seen.push({
+      const recorded = {
         method,
         path: url.pathname.replace('/base', '') + url.search,
         credential,
         body,
         at: time.now() - START,
         timeout,
-      })
+      }
+      seen.push(recorded)
       effects.push(method)
       // As Node's own request does.
       if (/[^\x20-\x7e]/.test(credential)) throw new TypeError('Invalid character in header content')
-      const cue = whenever({ method, path: url.pathname }, account) ?? left.shift() ?? { kind: 'serve' }
+      const given = intercept(recorded, account) ?? left.shift() ?? { kind: 'serve' }
       let over = false
       const settle = (deliver: () => void) => {
         if (over) return
@@ -113,17 +117,18 @@ function createStage({ cues = [], api = {}, whenever = () => undefined }: StageO
         deliver()
       }
       const fail = (fault: 'cut' | 'refused' | 'timeout', acted: boolean) =>
-        settle(() => reject(new HttpError(fault, acted, `${fault} on cue`)))
+        settle(() => reject(new HttpError(fault, acted, `${fault} by the harness`)))
       time.after(timeout, () => fail('timeout', true))
       request.cancel?.addEventListener('abort', () =>
         time.after(request.grace ?? 0, () => fail('timeout', true)),
       )
-      time.after('takes' in cue ? (cue.takes ?? 100) : 100, () => {
-        const acted = cue.kind === 'serve' || ('acted' in cue && cue.acted) ? serve(account, request) : null
-        if (cue.kind === 'serve' && acted) settle(() => resolve(acted))
-        if (cue.kind === 'answer') settle(() => resolve(answerOf(cue, acted)))
-        if (cue.kind === 'cut') fail('cut', true)
-        if (cue.kind === 'refused') fail('refused', false)
+      time.after('takes' in given ? (given.takes ?? 100) : 100, () => {
+        const acted =
+          given.kind === 'serve' || ('acted' in given && given.acted) ? serve(account, request) : null
+        if (given.kind === 'serve' && acted) settle(() => resolve(acted))
+        if (given.kind === 'answer') settle(() => resolve(answerOf(given, acted)))
+        if (given.kind === 'cut') fail('cut', true)
+        if (given.kind === 'refused') fail('refused', false)
       })
     })
   return { time, account, seen, effects, send }
@@ -143,11 +148,16 @@ function serve(account: Account, { method, url, headers, body = '' }: HttpReques
   }
 }
 
-function answerOf(cue: MockResponse & { kind: 'answer' }, acted: HttpResponse | null): HttpResponse {
+function answerOf(given: MockResponse & { kind: 'answer' }, acted: HttpResponse | null): HttpResponse {
+  const served = acted ? JSON.parse(acted.body || '{}') : {}
   const patch =
-    typeof cue.body === 'object' && acted ? { ...JSON.parse(acted.body || '{}'), ...cue.body } : cue.body
+    typeof given.body === 'function'
+      ? given.body(served)
+      : typeof given.body === 'object' && acted
+        ? { ...served, ...given.body }
+        : given.body
   const body = patch === undefined ? '' : typeof patch === 'string' ? patch : JSON.stringify(patch)
-  return { status: cue.status, headers: cue.headers ?? {}, body }
+  return { status: given.status, headers: given.headers ?? {}, body }
 }
 
 export interface MainOptions extends StageOptions {
@@ -162,7 +172,7 @@ export interface MainOptions extends StageOptions {
   random?: () => number
 }
 
-/** Rehearses main: the real use case, in virtual time. */
+/** Runs the main step, the real one, in virtual time. */
 export async function runMain(options: MainOptions = {}): Promise<StepRun> {
   const stage = createStage(options)
   const { time, account, seen, effects } = stage
@@ -175,12 +185,12 @@ export async function runMain(options: MainOptions = {}): Promise<StepRun> {
   let endedAt = 0
   const inputs = { ...INPUTS, ...options.inputs }
   const run = issueKey(inputs, {
-    api: createKeyApi(stage.send, inputs.apiUrl, 'rehearsal', clock.now),
+    api: createIssuingApi(createCaller(stage.send, 'harness', clock.now), inputs.apiUrl),
     clock,
     random: options.random ?? (() => 0.5),
     runner: noting(runner, effects),
     cancellation,
-    userAgent: 'rehearsal',
+    userAgent: 'harness',
     proxy: 'http://proxy.example:3128',
     settings: { NO_PROXY: 'internal.example' },
     bootedAt: BOOTED + (options.clockError ?? 0),
@@ -199,6 +209,8 @@ export interface PostOptions extends StageOptions {
   /** What is changed of the state, once the account's keys are there. */
   state?: (account: Account) => Partial<SavedState>
   found?: FoundState
+  /** The parts of the record that could not be read. */
+  damaged?: string[]
   settings?: Record<string, string>
   verificationOff?: boolean
   policyWithoutRecord?: 'warn' | 'fail'
@@ -211,7 +223,7 @@ export const RECORD: SavedState = {
   version: 2,
   apiUrl: INPUTS.apiUrl,
   apiKey: INPUTS.apiKey,
-  userAgent: 'rehearsal',
+  userAgent: 'harness',
   proxy: '',
   settings: {},
   bootedAt: BOOTED,
@@ -223,7 +235,7 @@ export const RECORD: SavedState = {
   intents: [],
 }
 
-/** Rehearses post: the real use case, in virtual time. */
+/** Runs the post step, the real one, in virtual time. */
 export async function runPost(options: PostOptions = {}): Promise<StepRun> {
   const { time, account, seen, effects, send } = createStage(options)
   const process = startProcess(Number.POSITIVE_INFINITY, () => {})
@@ -233,7 +245,7 @@ export async function runPost(options: PostOptions = {}): Promise<StepRun> {
   const state: SavedState = { ...RECORD, ...options.state?.(account) }
   let error: Error | null = null
   let endedAt = 0
-  const run = revokeKeys(options.found ?? { kind: 'record', state, damaged: [] }, {
+  const run = revokeKeys(options.found ?? { kind: 'record', state, damaged: options.damaged ?? [] }, {
     clock,
     random: () => 0.5,
     runner: noting(runner, effects),

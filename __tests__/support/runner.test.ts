@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { afterEach, describe, expect, test } from '@jest/globals'
+import { afterEach, describe, expect, jest, test } from '@jest/globals'
+import { createMasker } from './runner/masker.ts'
+import { createLineReader, createStepLog } from './runner/step-log.ts'
 import { cancel, createJob, HAS_SIGNALS, type Job, type JobOptions, type StepResult } from './runner.ts'
 
 /** For tests of what a process does about a signal: skipped where there are none. */
@@ -48,6 +50,23 @@ const envOf = (step: StepResult): Record<string, string> => JSON.parse(step.stdo
 const stayAlive = 'setInterval(() => {}, 1000); console.log("ready");'
 
 const run = (...statements: string[]) => newJob().main({ code: code(...statements) })
+
+/** What the log makes of text that a step prints, without a process. */
+function logOf(text: string, { debug = false } = {}) {
+  const masker = createMasker()
+  const log = createStepLog(masker, debug)
+  const lines = createLineReader(log.print)
+  lines.push(text)
+  lines.end()
+  return {
+    shown: log.shown(),
+    annotations: log.annotations(),
+    outputs: log.outputs(),
+    state: log.state(),
+    failed: log.failed(),
+    masks: masker.values(),
+  }
+}
 
 describe('command files', () => {
   test('exist and are empty when a step starts, also after a step that filled its own', async () => {
@@ -300,26 +319,21 @@ describe('post', () => {
   })
 })
 
-describe('masks', () => {
-  test('hide what is printed after them, not before', async () => {
+describe('a mask', () => {
+  test('hides what is printed after it, not before', async () => {
     const { shown, stdout } = await run(print('a s3cret\n::add-mask::s3cret\nb s3cret\n'))
 
     expect(shown).toBe('a s3cret\nb ***\n')
     expect(stdout).toBe('a s3cret\n::add-mask::s3cret\nb s3cret\n')
   })
 
-  test('must start their line; white space before them does not matter', async () => {
-    expect((await run(print('x ::add-mask::s3cret\ns3cret\n'))).shown).toBe('x ::add-mask::s3cret\ns3cret\n')
-    expect((await run(print('  ::add-mask::s3cret\ns3cret\n'))).shown).toBe('***\n')
-  })
-
-  test('hide each line of a value of several lines', async () => {
-    const { shown } = await run(print('::add-mask::first%0Asecond%0D%0Athird%0A\na first b\nsecond\nthird\n'))
+  test('hides each line of a value of several lines', () => {
+    const { shown } = logOf('::add-mask::first%0Asecond%0D%0Athird%0A\na first b\nsecond\nthird\n')
 
     expect(shown).toBe('a *** b\n***\n***\n')
   })
 
-  test('hide base64 at any of its three alignments, URI, JSON and XML forms, but neither hex nor base64url', async () => {
+  test('hides base64 at any of its three alignments, URI, JSON and XML forms, but neither hex nor base64url', () => {
     const secret = '<k"é+y?>>>~~~'
     const base64 = (text: string) => Buffer.from(text).toString('base64')
     const forms = {
@@ -332,22 +346,22 @@ describe('masks', () => {
     }
     const untouched = [Buffer.from(secret).toString('hex'), Buffer.from(secret).toString('base64url')]
     const lines = [...Object.values(forms), ...untouched]
-    const { shown } = await run(print(`::add-mask::${secret}\n${lines.join('\n')}\n`))
+    const { shown } = logOf(`::add-mask::${secret}\n${lines.join('\n')}\n`)
 
     const masked = shown.trimEnd().split('\n')
     for (const line of masked.slice(0, 6)) expect(line).toMatch(/^.{0,4}\*\*\*$/)
     expect(masked.slice(6)).toEqual(untouched)
   })
 
-  test('that overlap or touch become one', async () => {
-    const { shown } = await run(
-      print('::add-mask::abc\n::add-mask::cde\n::add-mask::fg\n::add-mask::d\n-abcdefg-abc-\n'),
+  test('that overlaps or touches another one is shown as one with it', () => {
+    const { shown } = logOf(
+      '::add-mask::abc\n::add-mask::cde\n::add-mask::fg\n::add-mask::d\n-abcdefg-abc-\n',
     )
 
     expect(shown).toBe('-***-***-\n')
   })
 
-  test('last for the whole job, post included, and cover stderr', async () => {
+  test('lasts for the whole job, post included, and covers stderr', async () => {
     const job = newJob()
     await job.main({ code: print('::add-mask::s3cret\n'), 'post-code': 'console.error("s3cret")' })
 
@@ -356,71 +370,162 @@ describe('masks', () => {
     expect(job.masks()).toEqual(['s3cret'])
   })
 
-  test('of the job itself hold from the start', async () => {
+  test('of the job itself holds from the start', async () => {
     const job = newJob({ secrets: ['s3cret'] })
 
     expect((await job.main({ code: print('s3cret\n') })).shown).toBe('***\n')
   })
 
-  test('of nothing are refused with a warning', async () => {
-    const { shown } = await run(print('::add-mask::  \na b\n'))
+  test('of nothing is refused with a warning', () => {
+    const { shown } = logOf('::add-mask::  \na b\n')
 
     expect(shown).toBe("Warning: Can't add secret mask for empty string in ##[add-mask] command.\na b\n")
   })
 
-  test('hide an annotation’s message, not its title', async () => {
-    const { annotations } = await run(print('::add-mask::s3cret\n::error title=s3cret::is s3cret\n'))
+  test('hides an annotation’s message, not its title', () => {
+    const { annotations } = logOf('::add-mask::s3cret\n::error title=s3cret::is s3cret\n')
 
     expect(annotations).toEqual([{ level: 'error', title: 's3cret', message: 'is ***' }])
   })
 })
 
-describe('command lines', () => {
+describe('a command', () => {
   test.each([
     ['::error::it broke', 'Error: it broke\n'],
     ['::warning file=a.js,line=1::look%0Ahere', 'Warning: look\nhere\n'],
     ['::notice::by the way', 'Notice: by the way\n'],
     ['::ERROR::it broke', 'Error: it broke\n'],
+    [' \t::error::it broke', 'Error: it broke\n'],
+    ['x ::error::it broke', 'x ::error::it broke\n'],
     ['::error::100%25 of %250A', 'Error: 100% of %0A\n'],
+    ['::error::%3B%5D stay', 'Error: %3B%5D stay\n'],
     ['::debug::detail', ''],
     ['::group::Details', '▸ Details\n'],
     ['::endgroup::', ''],
     ['::unknown::text', '::unknown::text\n'],
     ['std::vector::size', 'std::vector::size\n'],
-  ])('%s', async (line, shown) => {
-    expect((await run(print(`${line}\n`))).shown).toBe(shown)
+    ['##[error]it broke', 'Error: it broke\n'],
+    ['Down: ##[error]it broke', 'Error: it broke\n'],
+    ['##[ERROR file=a.js;line=1]it broke', 'Error: it broke\n'],
+    ['##[error]a%3Bb%5D%0Ac%0D%25', 'Error: a;b]\nc\r%\n'],
+    ['##[error]%3A%2C stay', 'Error: %3A%2C stay\n'],
+    ['##[group]Details', '▸ Details\n'],
+    ['a ##[debug]detail', ''],
+    ['##[unknown]text', '##[unknown]text\n'],
+    ['##[unknown] ##[error]only the first counts', '##[unknown] ##[error]only the first counts\n'],
+    ['##[error it broke', '##[error it broke\n'],
+    ['::unknown::##[error]it broke', 'Error: it broke\n'],
+    ['::error::Down ##[stop-commands]x', 'Error: Down ##[stop-commands]x\n'],
+  ])('in the line %j shows as %j', (line, shown) => {
+    expect(logOf(`${line}\n`).shown).toBe(shown)
   })
 
-  test('annotations keep level, title and message', async () => {
-    const text = '::error title=A%2C B%3A C,file=x::first\n::warning::second\n::notice::third\n'
+  test('makes an annotation with level, title and message', () => {
+    const text =
+      '::error title=A%2C B%3A C,file=x::first\n::warning::second\n##[notice title=D%3B E;x=y]third\n'
 
-    expect((await run(print(text))).annotations).toEqual([
+    expect(logOf(text).annotations).toEqual([
       { level: 'error', title: 'A, B: C', message: 'first' },
       { level: 'warning', message: 'second' },
-      { level: 'notice', message: 'third' },
+      { level: 'notice', title: 'D; E', message: 'third' },
     ])
   })
 
-  test('are obeyed on stderr as well', async () => {
+  test('makes an annotation of at most 4,096 characters, counted once it is masked', () => {
+    const { annotations, shown } = logOf(`::add-mask::s3cret\n::warning::s3cret${'x'.repeat(5_000)}\n`)
+
+    expect(annotations).toEqual([{ level: 'warning', message: `***${'x'.repeat(4_093)}` }])
+    expect(shown).toBe(`Warning: ***${'x'.repeat(4_093)}\n`)
+  })
+
+  test.each(['::add-mask::s3cret', '  ::add-mask::s3cret', '##[add-mask]s3cret', 'text ##[add-mask]s3cret'])(
+    '%j masks',
+    (line) => {
+      expect(logOf(`${line}\ns3cret\n`)).toMatchObject({ shown: '***\n', masks: ['s3cret'] })
+    },
+  )
+
+  test.each([
+    ['::set-output name=a::1%0A2\n::save-state name=b::3\n'],
+    ['say ##[set-output name=a]1%0A2\nsay ##[save-state name=b]3\n'],
+  ])('in %j sets an output and saves state', (text) => {
+    expect(logOf(text)).toMatchObject({ outputs: { a: '1\n2' }, state: { b: '3' }, shown: '', failed: false })
+  })
+
+  test('sets what the files of the step leave unset, and state reaches post', async () => {
+    const job = newJob()
+    const { outputs, state } = await job.main({
+      code: code(
+        print('##[set-output name=a]command\n##[set-output name=b]command\n##[save-state name=id]7\n'),
+        append('GITHUB_OUTPUT', 'b=file\n'),
+      ),
+      'post-code': printEnv,
+    })
+
+    expect({ outputs, state }).toEqual({ outputs: { a: 'command', b: 'file' }, state: { id: '7' } })
+    expect(envOf(await job.post()).STATE_id).toBe('7')
+  })
+
+  test.each(['::set-env name=A::b', '::add-path::/bin', '##[set-env name=A]b', '::set-output::a'])(
+    'that the runner refuses (%j) fails the step',
+    async (line) => {
+      const { outcome, exitCode, annotations } = await run(print(`${line}\n`))
+
+      expect({ outcome, exitCode }).toEqual({ outcome: 'failure', exitCode: 0 })
+      expect(annotations[0]?.message).toBe(`Unable to process command '${line}' successfully.`)
+    },
+  )
+
+  test('is obeyed on stderr as well', async () => {
     expect((await run('console.error("::error::it broke")')).shown).toBe('Error: it broke\n')
   })
 
-  test('are not obeyed between stop-commands and its token', async () => {
-    const text = '::stop-commands::Token\n::add-mask::s3cret\n::Token::\n::error::it broke\n'
-    const { shown, annotations } = await run(print(text))
+  test.each([
+    ['::stop-commands::Token', '::Token::'],
+    ['::stop-commands::Token', '##[token]'],
+    ['Down ##[stop-commands]Token', '::TOKEN::'],
+    ['Down ##[stop-commands]Token', 'up ##[Token]'],
+  ])('is shown, not obeyed, between %j and %j', (stop, resume) => {
+    const between = '::add-mask::s3cret\n##[error]it broke\n'
+    const { shown, annotations, masks } = logOf(`${stop}\n${between}${resume}\n::error::it broke\n`)
 
-    expect(shown).toBe('::stop-commands::Token\n::add-mask::s3cret\n::Token::\nError: it broke\n')
+    expect(shown).toBe(`${stop}\n${between}${resume}\nError: it broke\n`)
     expect(annotations).toHaveLength(1)
+    expect(masks).toEqual([])
   })
 
-  test('are put together again when they come in pieces; any line ending will do', async () => {
-    const pieces = ['::add-mask::s3c', 'ret\r', '\ns3cret\rs3cr', 'et']
-    const slowly = `for (const piece of ${JSON.stringify(pieces)}) {
-      process.stdout.write(piece)
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }`
+  test('is put together again when it comes in pieces, with any line ending', () => {
+    const { print, shown } = createStepLog(createMasker())
+    const lines = createLineReader(print)
+    for (const piece of ['::add-mask::s3c', 'ret\r', '\ns3cret\rs3cr', 'et']) lines.push(piece)
+    lines.end()
 
-    expect((await run(slowly)).shown).toBe('***\n***\n')
+    expect(shown()).toBe('***\n***\n')
+  })
+})
+
+describe('debug logging', () => {
+  test('shows debug lines, which are hidden without it', () => {
+    expect(logOf('::debug::one%0Atwo\n', { debug: true }).shown).toBe('##[debug]one\n##[debug]two\n')
+    expect(logOf('::debug::one%0Atwo\n').shown).toBe('')
+  })
+
+  test('shows what a step saved, masked only by what was masked before', async () => {
+    const save = [append('GITHUB_STATE', 'record=with s3cret\n'), append('GITHUB_OUTPUT', 'key=s3cret\n')]
+    const plain = await newJob({ debug: true }).main({ code: code(...save) })
+    const masked = await newJob({ debug: true }).main({ code: code(print('::add-mask::s3cret\n'), ...save) })
+
+    expect(plain.shown).toBe(
+      '##[debug]Save intra-action state record = with s3cret\n##[debug]Set output key = s3cret\n',
+    )
+    expect(masked.shown).toBe(
+      '##[debug]Save intra-action state record = with ***\n##[debug]Set output key = ***\n',
+    )
+  })
+
+  test('is what RUNNER_DEBUG tells the step', async () => {
+    expect(envOf(await newJob({ debug: true }).main({ code: printEnv })).RUNNER_DEBUG).toBe('1')
+    expect(envOf(await newJob().main({ code: printEnv }))).not.toHaveProperty('RUNNER_DEBUG')
   })
 })
 
@@ -478,34 +583,25 @@ describe('the environment', () => {
 })
 
 describe('ending a step', () => {
-  test('a kill comes at its time, and spares a step that ended before', async () => {
-    const killed = await newJob().main({ code: stayAlive }, { kill: { signal: 'SIGTERM', afterMs: 400 } })
-    const finished = await newJob().main({ code: '' }, { kill: { signal: 'SIGTERM', afterMs: 60_000 } })
-
-    expect(killed.signal).toBe('SIGTERM')
-    expect(killed.durationMs).toBeGreaterThanOrEqual(395)
-    expect(finished).toMatchObject({ exitCode: 0, signal: null, outcome: 'success' })
+  test('a cancelled step gets SIGINT, 7.5 s later SIGTERM, 2.5 s later SIGKILL', async () => {
+    jest.useFakeTimers()
+    try {
+      const signals: [string, number][] = []
+      const startedAt = Date.now()
+      const { promise: done, resolve } = Promise.withResolvers<StepResult>()
+      const cancelled = cancel({ signal: (name) => signals.push([name, Date.now() - startedAt]), done })
+      await jest.advanceTimersByTimeAsync(60_000)
+      expect(signals).toEqual([
+        ['SIGINT', 0],
+        ['SIGTERM', 7_500],
+        ['SIGKILL', 10_000],
+      ])
+      resolve({} as StepResult)
+      await cancelled
+    } finally {
+      jest.useRealTimers()
+    }
   })
-
-  whereSignals(
-    'a cancelled step gets SIGINT, 7.5 s later SIGTERM, 2.5 s later SIGKILL',
-    async () => {
-      const deaf = `for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => console.log(name, Date.now()));`
-      const step = newJob().start({ code: `${deaf} ${stayAlive}` })
-      await step.printed('ready')
-      const cancelledAt = Date.now()
-      const { stdout, signal } = await cancel(step)
-      const killedAfter = Date.now() - cancelledAt
-
-      const [, interrupted, terminated] = /SIGINT (\d+)\nSIGTERM (\d+)/.exec(stdout)?.map(Number) ?? []
-      const terminatedAfter = Number(terminated) - cancelledAt
-      expect(signal).toBe('SIGKILL')
-      expect(Number(interrupted) - cancelledAt).toBeLessThan(1_500)
-      expect([terminatedAfter >= 7_490, terminatedAfter < 9_000]).toEqual([true, true])
-      expect([killedAfter >= 9_990, killedAfter < 11_500]).toEqual([true, true])
-    },
-    20_000,
-  )
 
   whereSignals('a cancelled step that obeys is sent nothing more', async () => {
     const step = newJob().start({ code: `process.on('SIGINT', () => process.exit(130)); ${stayAlive}` })

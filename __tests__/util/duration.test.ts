@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import ms from 'ms'
 import { parseDuration } from '../../src/util/duration.ts'
+import { SEED } from '../support/seed.ts'
 
 test.each<[string, number | null]>([
   ['90s', 90_000],
@@ -19,11 +20,11 @@ test.each<[string, number | null]>([
   ['1hs', null],
   [' 1h', null],
   ['1h ', null],
-])('%j is %s ms', (text, duration) => {
+])('parseDuration reads %j as %s ms', (text, duration) => {
   expect(parseDuration(text)).toBe(duration)
 })
 
-test('a number with a unit is read as the package ms reads it', () => {
+test('parseDuration agrees with the package ms on any number with a unit', () => {
   const number = fc.oneof(
     fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e6, max: 1e6 }).map(String),
     fc.constantFrom('1', '007', '.5', '-.5', '1.', '.', '-', '+1', '1..2', '1.2.3'),
@@ -37,6 +38,6 @@ test('a number with a unit is read as the package ms reads it', () => {
       const text = `${number}${gap}${name}${plural}${end}`
       expect(parseDuration(text)).toBe(ms(text as ms.StringValue) ?? null)
     }),
-    { numRuns: 5_000 },
+    { numRuns: 5_000, seed: SEED },
   )
 })

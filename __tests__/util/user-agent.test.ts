@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from '@jest/globals'
 import { ACTION, userAgent, VERSION } from '../../src/util/user-agent.ts'
 
-test('the name and version are those of the package', () => {
+test('the User-Agent has the name and version of the package', () => {
   const { name, version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
   expect({ name: ACTION, version: VERSION }).toEqual({ name, version })
 })
 
-test('the User-Agent names the run, and holds nothing that a header could not', () => {
+test('the User-Agent names the run, without characters that a header cannot hold', () => {
   expect(userAgent('octo-org/octo.repo_1', '42')).toBe(`${ACTION}/${VERSION} (octo-org/octo.repo_1; run 42)`)
   expect(userAgent('a/b\r\nX: y', undefined)).toBe(`${ACTION}/${VERSION} (a/bXy; run unknown)`)
 })

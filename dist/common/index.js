@@ -2,12 +2,8 @@
 
 const node_fs = require('node:fs')
 
-/** Kinds that no retry changes. */
 const PERMANENT = ['certificate', 'proxy', 'protocol']
-/**
- * A request without a usable response. `mayHaveActed` is false only if nothing of the request can have reached the
- * server (no name, no connection, no completed TLS handshake). `retryable`: sending it again can help.
- */
+/** `mayHaveActed` is false only if none of the request can have reached the server. */
 class HttpError extends Error {
 	kind
 	mayHaveActed
@@ -19,34 +15,26 @@ class HttpError extends Error {
 		this.retryable = retryable
 	}
 }
-/** The first byte of a TLS alert; no HTTP response starts with it. */
+/** No HTTP response starts with it. */
 const TLS_ALERT = 0x15
-/** Node's codes for a certificate that was not accepted. */
 const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
 const CERTIFICATE_HINTS = [
-	[
-		/GET_ISSUER|SELF_SIGNED|LEAF/,
-		'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA',
-	],
+	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
 	[/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
 	[/ALTNAME|HOSTNAME/, 'it is for another host'],
 ]
-/**
- * Describes an error of Node's for the person who has to fix the network. `connected`: the connection was complete, TLS
- * included. `via` names the proxy, if there is one.
- */
+/** `connected`: TLS included. `via` names the proxy. */
 function describeError(error, connected, via = '') {
 	const list = (error.errors ?? [error]).map(({ code }) => code ?? 'closed early')
-	// EPROTO says nothing by itself; OpenSSL's reason is in the message.
+	// EPROTO alone says nothing; OpenSSL's reason is in the message.
 	if (list[0] === 'EPROTO') list.push(/SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1] ?? 'TLS')
 	const codes = [...new Set(list)].join(', ')
 	const failure = (kind, what, hint = '', acted = connected, retryable) =>
 		new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`, retryable)
-	// It ends the server's handshake, so no request was read, even if our handshake was complete (TLS 1.3).
+	// The server has read no request then, even if our handshake was complete (TLS 1.3).
 	if (/alert.(certificate.required|bad.certificate)/i.test(codes))
 		return failure('certificate', 'requires a client certificate', '', false)
-	if (error.rawPacket?.[0] === TLS_ALERT)
-		return failure('protocol', 'requires TLS on this port', 'use https://', false)
+	if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', 'use https://', false)
 	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
 	if (connected) return failure('cut', 'closed the connection before it answered')
 	if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', 'check its spelling')
@@ -55,8 +43,7 @@ function describeError(error, connected, via = '') {
 		const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1]
 		return failure('certificate', 'its certificate was not accepted', hint)
 	}
-	if (/wrong.version.number|packet.length/i.test(codes))
-		return failure('protocol', 'does not speak TLS on this port')
+	if (/wrong.version.number|packet.length/i.test(codes)) return failure('protocol', 'does not speak TLS on this port')
 	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
 	// A load balancer that restarts ends handshakes too, but not with these two.
 	const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
@@ -64,34 +51,24 @@ function describeError(error, connected, via = '') {
 	return failure('refused', 'the TLS handshake failed', hint, false, !refused)
 }
 
-/** The variables by which Node decides which certificate authorities it trusts. */
+/** Decide which certificate authorities Node trusts. */
 const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
-/** The variables that name a proxy, or the hosts that need none; each is read in both cases. */
-const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [
-	name,
-	name.toLowerCase(),
-])
-/** The variables above that are set, with their values. */
+const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
+/** Those that are set. */
 function networkSettings(env) {
-	return Object.fromEntries(
-		[...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
-	)
+	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
 }
-/**
- * What to mask of the logins in the proxy variables: each password and `user:password`, as written and decoded.
- * Malformed addresses are read too, as they are saved too.
- */
+/** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
 function proxyLogins(env) {
 	const logins = PROXIES.flatMap((name) => {
-		const [, user = '', password] =
-			/^\s*(?:[a-z][a-z\d+.-]*:\/\/)?([^:]*?)(?::(.*))?@/is.exec(env[name] ?? '') ?? []
+		const [, user = '', password] = /^\s*(?:[a-z][a-z\d+.-]*:\/\/)?([^:]*?)(?::(.*))?@/is.exec(env[name] ?? '') ?? []
 		if (password) return [password, `${user}:${password}`]
-		// Without a password, it may be a token; but to mask a name such as `ci` would ruin the log.
+		// A user alone may be a token; but masking a name such as `ci` would ruin the log.
 		return user.length < 8 ? [] : [user]
 	})
 	return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
 }
-/** decodeURIComponent; the text itself if it is not encoded. */
+/** `text` itself if it is malformed. */
 function percentDecoded(text) {
 	try {
 		return decodeURIComponent(text)
@@ -100,25 +77,23 @@ function percentDecoded(text) {
 	}
 }
 
-/** How long one address of a host gets before the next one is tried. Node's 250 ms are too short for a slow line. */
+/** For each address of a host: Node's 250 ms are too short for a slow line. */
 const ADDRESS_TIMEOUT_MS = 3_000
 /**
- * A `createConnection` for Node's agents that reaches every host through a CONNECT tunnel of `proxy`, with TLS inside
- * it if `secure`. Node's own `proxyEnv` would do, but came with 24.5, and the oldest runner with node24 ships
- * 24.4 (on 32-bit ARM, Node 20).
+ * A `createConnection` through a CONNECT tunnel, with TLS inside if `secure`. The oldest runner with node24 ships
+ * Node 24.4, without `proxyEnv`.
  */
 function tunnelThrough(proxy, secure) {
 	const { host } = new URL(proxy)
 	return (options, connected) => {
 		const refuse = (error) => connected?.(error, undefined)
 		requestTunnel(proxy, `${bracketed(String(options.host))}:${options.port}`)
-			// The request that needs the tunnel has a deadline; a proxy that never answers must not outlive it.
+			// The request has a deadline; a silent proxy must not outlive it.
 			.once('socket', (socket) => socket.unref())
 			.once('connect', ({ statusCode = 0 }, socket) => {
 				if (statusCode < 200 || statusCode > 299) {
 					socket.destroy()
-					refuse(refusal(host, statusCode))
-					return
+					return refuse(refusal(host, statusCode))
 				}
 				socket.ref()
 				const { connect } = process.getBuiltinModule('node:tls')
@@ -129,7 +104,6 @@ function tunnelThrough(proxy, secure) {
 				refuse(new HttpError(kind, false, `the proxy ${host}: ${message}`, retryable))
 			})
 			.end()
-		return
 	}
 }
 function requestTunnel(proxy, target) {
@@ -147,11 +121,9 @@ function requestTunnel(proxy, target) {
 	}
 	return nodeModule(protocol).request(options)
 }
-/** Node's module for `http:` or `https:`, loaded when it is needed. */
+/** Loaded only when needed. */
 function nodeModule(protocol) {
-	return protocol === 'https:'
-		? process.getBuiltinModule('node:https')
-		: process.getBuiltinModule('node:http')
+	return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
 }
 function refusal(host, status) {
 	const hint = status === 407 ? '; it requires a login, as in http://USER:PASSWORD@HOST:PORT' : ''
@@ -164,12 +136,11 @@ function bracketed(host) {
 }
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
-/** With the usual backoff, 3.5 s at most: a resolver may be wrong for a moment. */
+/** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 /**
- * An HttpClient over real sockets, through `proxy` (a URL; empty for none). Connections are reused, but not for a POST:
- * one that the server has just closed looks like a lost response to a create. Certificates are always verified: the
- * agent's option outranks NODE_TLS_REJECT_UNAUTHORIZED. The fourth POST to a name that does not exist is not retryable.
+ * `proxy` is a URL, or empty. No POST reuses a connection: one that the server just closed looks like a lost
+ * response. `rejectUnauthorized` outranks NODE_TLS_REJECT_UNAUTHORIZED.
  */
 function createHttpClient(proxy) {
 	const agents = {}
@@ -181,7 +152,7 @@ function createHttpClient(proxy) {
 		const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
 		agents[protocol] = agent
 		return exchange(request, agent, via).catch((error) => {
-			// Any other request is about a key, so the name did exist, and may come back.
+			// Other requests are about a key, so the name did exist and may come back.
 			if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
 			throw error
 		})
@@ -214,10 +185,8 @@ function exchange(request, agent, via) {
 			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
 			fail(new HttpError('timeout', isConnected(), message))
 		})
-		// On, not once: an error without a listener would end the process, and no one would revoke the key.
-		sent.on('error', (error) =>
-			fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)),
-		)
+		// Not once: an unhandled error would end the process before the key is revoked.
+		sent.on('error', (error) => fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)))
 		sent.once('upgrade', () => fail(upgradeError()))
 		sent.once('response', (response) => {
 			readBody(response, fail, (text) => {
@@ -229,7 +198,6 @@ function exchange(request, agent, via) {
 	})
 }
 const upgradeError = () => new HttpError('protocol', true, 'answered 101 and switched to another protocol')
-/** Returns a function that says whether the connection is complete, TLS included. */
 function trackConnection(sent, secure) {
 	let connected = false
 	sent.once('socket', (socket) => {
@@ -241,7 +209,7 @@ function trackConnection(sent, secure) {
 	})
 	return () => connected
 }
-/** Calls `expire` when the time of a request is over, unless the function that it returns is called before. */
+/** Returns a function that stops it. */
 function startDeadline({ timeout, cancel, grace }, expire) {
 	const timers = [setTimeout(expire, timeout)]
 	const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
@@ -252,7 +220,7 @@ function startDeadline({ timeout, cancel, grace }, expire) {
 		cancel?.removeEventListener('abort', onCancel)
 	}
 }
-/** Reads the body, less a byte order mark. A compressed one is an error with a 2xx, and empty with any other status. */
+/** A compressed body is an error with a 2xx, and empty with any other status. */
 function readBody(response, fail, done) {
 	const { statusCode = 0, headers } = response
 	const coding = headers['content-encoding'] ?? ''
@@ -272,35 +240,22 @@ function readBody(response, fail, done) {
 		if (statusCode === 101) fail(upgradeError())
 		else if (encoded && statusCode < 300)
 			fail(new HttpError('protocol', true, `answered ${statusCode} in ${name}, which was not asked for`))
-		else
-			done(
-				Buffer.concat(encoded ? [] : chunks)
-					.toString()
-					.replace(/^\uFEFF/, ''),
-			)
+		else done(encoded ? '' : String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
 	})
 }
 
 const INITIAL_BACKOFF_MS = 500
 const MAX_BACKOFF_MS = 20_000
-/**
- * How long to wait before the next attempt, in milliseconds: exponential with full jitter, on top of what the server
- * asked for, if it did. `failures` counts the attempts that failed so far (1 or more); `random` is in [0, 1).
- * `spread`, if it is longer, takes the place of the exponential one; neither is more than `most`.
- */
-function backoff(failures, retryAfter, random, spread = 0, most = Infinity) {
+/** In milliseconds, with full jitter. `failures` is 1 or more, `random` in [0, 1). */
+function backoff(failures, random, { retryAfter = 0, spread = 0, most = Infinity } = {}) {
 	const exponential = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
-	return Math.ceil((retryAfter ?? 0) + random * Math.min(Math.max(exponential, spread), most))
+	return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
 }
-/** The three forms of RFC 9110, section 5.6.7; the last one has no zone. Date.parse alone takes `4s` for a day in 2001. */
+/** RFC 9110, 5.6.7. Date.parse alone takes `4s` for a day in 2001. */
 const HTTP_DATE =
 	/^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
-/** A year: no server means more. */
 const MAX_RETRY_AFTER_MS = 365 * 86_400_000
-/**
- * The wait that a Retry-After header asks for, in milliseconds: seconds, or an HTTP date seen from `now` (by the
- * server's clock); undefined if it is neither. Fractions are rounded up, and of a list (two headers), the first counts.
- */
+/** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
 function parseRetryAfter(header = '', now) {
 	const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
 	const date = HTTP_DATE.test(header) ? Date.parse(header.replace(/(\d{4})\s*$/, '$1 GMT')) : Number.NaN
@@ -308,10 +263,10 @@ function parseRetryAfter(header = '', now) {
 	return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS)
 }
 
-/** Statuses of gateways and locks that may pass, and behind which the request may have been carried out. */
+/** Gateways and locks give these; the request may have been carried out. */
 const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
 const MAX_REASON_LENGTH = 300
-/** What a response outside 2xx means. `now` is the server's time, in milliseconds since 1970. */
+/** `now`: the server's time, in milliseconds since 1970. */
 function failureOf(asked, response, now) {
 	const { status, headers } = response
 	if (status >= 300 && status < 400) return redirected(asked, response)
@@ -328,7 +283,7 @@ function failureOf(asked, response, now) {
 		...(notFromApi && { notFromApi }),
 	}
 }
-/** What a 2xx response means whose content could not be used. */
+/** For a 2xx. */
 function unusableResponse(asked, response) {
 	const { status } = response
 	const reason = detail(response, asked.credential) || ': something that is not the JSON of this API'
@@ -336,7 +291,6 @@ function unusableResponse(asked, response) {
 	return { status, message, mayHaveActed: true, retryable: true, unusable: true }
 }
 function answered({ method, url: { host, pathname } }, status) {
-	// An id can be long, and its first characters are enough to find the key.
 	const path = pathname.replace(/([^/]{8})[^/]{24,}$/, '$1...')
 	return `${host} answered ${status} to ${method} ${path}`
 }
@@ -345,19 +299,12 @@ function redirected(asked, { status, headers }) {
 	const location = headers.location ?? ''
 	const target = URL.canParse(location, url.href) ? new URL(location, url) : null
 	const place =
-		target === null
-			? 'an unreadable address'
-			: target.host === url.host
-				? target.origin + target.pathname
-				: target.host
+		target === null ? 'an unreadable address' : target.host === url.host ? target.origin + target.pathname : target.host
 	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
 	// 302 and 303 may mean "done, look there".
 	return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
 }
-/**
- * Whether a 4xx came from something in front of the API: a page of HTML, or a 401 that asks for a scheme other than
- * Bearer. The API speaks JSON and Bearer alone (its documentation); such an answer says nothing about a key.
- */
+/** The API speaks only JSON and Bearer (its documentation). */
 function isForeign({ status, headers, body }) {
 	if (status < 400 || status > 499) return false
 	const schemes = headers['www-authenticate']
@@ -366,21 +313,16 @@ function isForeign({ status, headers, body }) {
 function isHtml(headers, body) {
 	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }
-/** What a person needs to know of an answer beyond its status: who answered, or the API's own reason. */
 function detail(response, credential) {
 	const { status, headers, body } = response
 	if (headers['cf-mitigated']) return ' with a challenge; a firewall in front of the API stopped this runner'
 	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
 	const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
-	if (isForeign(response))
-		return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
+	if (isForeign(response)) return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
 	const reason = status === 204 ? '' : reasonGiven(body, credential)
 	return reason && `: ${reason}`
 }
-/**
- * The API's own reason, from any of the shapes that it uses: detail, error, or messages by field. Empty for HTML or
- * nothing. One line, cut to length, without the credential, and without anything else that could be a key.
- */
+/** One line, without anything that could be a key. */
 function reasonGiven(body, credential) {
 	let answer
 	try {
@@ -407,12 +349,9 @@ function wordsIn(value, label = '', depth = 0) {
 }
 
 const KEYS_PATH = '/api/user/api-keys'
-/** A `Date` further from our own clock than this is a gateway's error rather than the server's time. */
+/** More is a gateway's error. */
 const MAX_DATE_SKEW_MS = 24 * 3_600_000
-/**
- * Makes calls that never throw for what the network or the API does. `userAgent` tells the account's owner which run made
- * a request; `now` is this machine's clock in milliseconds.
- */
+/** Never throws for what the network or the API does. */
 function createCaller(client, userAgent, now) {
 	return async ({ method, url, credential, body }, limits, read) => {
 		const headers = {
@@ -450,16 +389,16 @@ function createCaller(client, userAgent, now) {
 		}
 	}
 }
-/** Whether the API itself answered 401: not accepted here and now, which alone does not prove an end. */
+/** Alone, this does not prove that a key is revoked. */
 function isRejected(result) {
 	return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
 }
-/** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
+/** Visible ASCII: nothing that could break out of a header or a log line. */
 function isHeaderSafe(credential) {
 	return /^[\x21-\x7e]+$/.test(credential)
 }
 function skewOf({ headers }, sentAt, receivedAt) {
-	// The header has whole seconds; on average, the server was half a second further.
+	// Whole seconds: on average, the server is half a second further.
 	const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
 	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }
@@ -471,18 +410,13 @@ const ISO_8601 = new RegExp(`^${DATE}(?:${TIME}${ZONE})?$`, 'i')
 const NUMBER = /^\d{9,13}(?:\.\d+)?$/
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
-/**
- * Reads a time in any ISO 8601 or RFC 3339 spelling (basic or extended, week or ordinal date, decimal point or comma,
- * any offset), or as seconds or milliseconds since 1970. A time without an offset is UTC. The API returns one instant in
- * many spellings (`.123Z`, `.123000+01:00`), so instants are compared, never texts.
- */
+/** Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. */
 function parseTime(value) {
 	if (value === null || value === undefined || value === '') return { kind: 'absent' }
 	const text = String(value).trim()
 	const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
 	return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
 }
-/** Seconds below 1e11 (the year 5138), milliseconds above. */
 function fromEpoch(value) {
 	return value < 1e11 ? value * 1000 : value
 }
@@ -494,7 +428,7 @@ function fromIso(text) {
 	const midnight = week
 		? fromWeek(Number(year), Number(week), Number(weekday))
 		: Date.UTC(Number(year), month ? Number(month) - 1 : 0, Number(day ?? ordinal))
-	// Date.UTC turns February 30 into March 2; such a text names no day.
+	// Date.UTC turns February 30 into March 2.
 	const isRealDay = !month || new Date(midnight).toISOString().slice(5, 10) === `${month}-${day}`
 	const parts = [Number(hour), Number(minute ?? 0), Number(second ?? 0)]
 	if (!isRealDay || !isRealTime(...parts)) return null
@@ -507,17 +441,17 @@ function isRealTime(hour, minute, second) {
 	// 60 is a leap second; 24:00 is the end of a day.
 	return (hour < 24 && minute < 60 && second <= 60) || (hour === 24 && minute + second === 0)
 }
-/** Monday of week 1 is the one in the week that holds January 4. */
+/** ISO week 1 contains January 4. */
 function fromWeek(year, week, weekday) {
 	const fourth = Date.UTC(year, 0, 4)
 	const monday = fourth - ((new Date(fourth).getUTCDay() + 6) % 7) * DAY_MS
 	return monday + ((week - 1) * 7 + weekday - 1) * DAY_MS
 }
-/** ISO 8601 in UTC, to the millisecond. */
+/** To the millisecond. */
 function formatInstant(instant) {
 	return new Date(instant).toISOString()
 }
-/** ISO 8601 in UTC with six digits of a second, three, or none: whichever writes `instant` in full. */
+/** As many decimals (0, 3 or 6) as `instant` needs. */
 function formatExactly(instant) {
 	const micros = Math.round(instant * 1000)
 	const rest = micros % 1000
@@ -528,25 +462,24 @@ function formatExactly(instant) {
 
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
-/** Reads the response to a create call; throws if it holds neither a key nor the description of one. */
+/** Throws if there is neither a key nor its description. */
 function readCreated({ body }) {
 	const answer = parseJson(body)
 	const created = { token: textOf(field(answer, 'token')), ...readKey(field(answer, 'api_key')) }
 	if (created.token === null && created.id === null) throw new Error('no key')
 	return created
 }
-/** Accepts a response that is JSON, as the API's list is; throws if it is not. */
+/** Throws unless this is JSON, as the list is. */
 function readJson({ body }) {
 	if (typeof parseJson(body) !== 'object') throw new Error('not a list')
 	return null
 }
-/** Accepts the response to a revocation; throws if it is not the API's, or says that nothing was revoked. */
+/** Throws unless the key was revoked. */
 function readRevoked({ body }) {
 	const answer = body.trim() === '' ? {} : parseJson(body)
 	if (field(answer, 'success') === false || field(answer, 'error')) throw new Error('not revoked')
 	return null
 }
-/** What the API says of a key, created or listed. */
 function readKey(value) {
 	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
 	const unreadable =
@@ -566,14 +499,14 @@ function readKey(value) {
 		unreadable,
 	}
 }
-/** An id that can stand in a URL, escaped. A dot segment cannot: even escaped, it names another path. */
+/** Even escaped, a dot segment names another path. */
 function identifier(value) {
 	if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
 	const id = textOf(value)
 	const isUsable = id !== null && id !== '.' && id !== '..' && id.isWellFormed() && id.length <= MAX_ID_LENGTH
 	return isUsable ? id : null
 }
-/** JSON with every digit of large integers, as text: ids above 2^53 would lose their last digits (Node 21 and later). */
+/** Keeps large integers as text: IDs above 2^53 would lose digits. */
 function parseJson(body) {
 	const keepDigits = (_name, value, context) =>
 		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '')
@@ -581,47 +514,42 @@ function parseJson(body) {
 			: value
 	return JSON.parse(body, keepDigits)
 }
-/** A field of a JSON value, undefined if there is none. */
-function field(value, name) {
-	return typeof value === 'object' && value !== null ? value[name] : undefined
+/** Undefined if there is none. */
+function field(value, ...path) {
+	return path.reduce(
+		(part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined),
+		value,
+	)
 }
-/** A text that is not empty, or null. */
 function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
 
-/** Those calls at `apiUrl` (no trailing slash). */
+/** `apiUrl` has no trailing slash. */
 function createIssuingApi(call, apiUrl) {
 	const url = new URL(`${apiUrl}${KEYS_PATH}`)
 	return {
 		create: (credential, expiry, limits) =>
 			call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
-		revoke(credential, id, limits) {
-			const keyUrl = new URL(`${url}/${encodeURIComponent(id)}`)
-			return call({ method: 'DELETE', url: keyUrl, credential }, limits, readRevoked)
-		},
+		revoke: (credential, id, limits) =>
+			call({ method: 'DELETE', url: new URL(`${url}/${encodeURIComponent(id)}`), credential }, limits, readRevoked),
 		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readJson),
 	}
 }
 
-/**
- * `send`, with a line to `log` for each request: method, path, outcome, milliseconds by `now`, and which attempt it is
- * of those with the same method and URL. Neither headers nor bodies are shown, and no more of an ID than helps. Without
- * `log`, `send` itself.
- */
+/** Logs requests, without headers, bodies or whole IDs. Returns `send` itself without `log`. */
 function logRequests(send, log, now) {
 	if (!log) return send
 	const attempts = new Map()
 	return async (request) => {
 		const { method, url } = request
 		const name = `${method} ${url}`
+		const path = url.pathname.replace(/[^/]{17,}/g, (segment) => `${segment.slice(0, 8)}...`)
 		const attempt = (attempts.get(name) ?? 0) + 1
 		attempts.set(name, attempt)
 		const startedAt = now()
 		const note = (outcome) =>
-			log(
-				`${method} ${shortPath(url)} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`,
-			)
+			log(`${method} ${path} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
 		try {
 			const response = await send(request)
 			note(`status ${response.status}`)
@@ -632,24 +560,17 @@ function logRequests(send, log, now) {
 		}
 	}
 }
-/** The path, without the query, and with long segments cut as IDs are in the log. */
-function shortPath({ pathname }) {
-	return pathname.replace(/[^/]{17,}/g, (segment) => `${segment.slice(0, 8)}...`)
-}
 
 /**
- * What a cancelled job leaves main, in milliseconds since the first signal. The runner sends SIGTERM 7.5 s after SIGINT
- * and kills 2.5 s later (actions/runner, ProcessInvoker), so main has ended by 7 s.
+ * Milliseconds since the first signal. The runner sends SIGTERM 7.5 s after SIGINT and kills 2.5 s later
+ * (actions/runner, ProcessInvoker).
  */
 const CANCEL = {
-	/** The longest that a response is waited for whose request was already sent. */
 	RESPONSE_GRACE_MS: 5_000,
-	/** No request goes on after this. */
 	LAST_REQUEST_MS: 6_500,
-	/** Main ends, whatever it waits for. */
 	EXIT_MS: 6_900,
 }
-/** A cancellation that is requested by calling `request`; only the first call counts. */
+/** Only the first call of `request` counts. */
 function createCancellation(now) {
 	const controller = new AbortController()
 	let requestedAt = null
@@ -665,18 +586,16 @@ function createCancellation(now) {
 	}
 }
 
-/** The longest that one attempt may take. */
 const MAX_ATTEMPT_MS = 10_000
-/** What is reserved for a last attempt. */
+/** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
-/** A budget that ends at `deadline` by `clock`. */
+/** Ends at `deadline`, or sooner if the job is cancelled. */
 function createBudget(deadline, clock, cancellation) {
 	const left = () => {
-		const requestedAt = cancellation?.requestedAt ?? null
-		const end = requestedAt === null ? deadline : Math.min(deadline, requestedAt + CANCEL.LAST_REQUEST_MS)
-		return Math.max(0, end - clock.now())
+		const cancelledAt = cancellation?.requestedAt ?? Infinity
+		return Math.max(0, Math.min(deadline, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
 	}
-	// A signal that has already come shortens `left`; it must not cut short every wait that follows.
+	// A signal that already came must not end every later wait.
 	const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
 	return {
 		left,
@@ -689,15 +608,14 @@ function createBudget(deadline, clock, cancellation) {
 	}
 }
 /**
- * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails in a way that is not worth another
- * try, or the budget is spent. The last attempt is made even if the server asked for a longer wait: a key that stays
- * valid is worse than a 429.
+ * Retries an idempotent call until the budget is spent. Makes the last attempt even before Retry-After: a key that
+ * stays valid is worse than a 429.
  */
 async function retry(budget, random, attempt, shouldRetry = (failure) => failure.retryable) {
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
 		if (result.ok || !shouldRetry(result.failure)) return result
-		const wait = backoff(failures, result.failure.retryAfter, random())
+		const wait = backoff(failures, random(), result.failure)
 		if (result.failure.status === 429) budget.extend?.(wait)
 		if (budget.left() <= LAST_ATTEMPT_MS) return result
 		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
@@ -705,9 +623,8 @@ async function retry(budget, random, attempt, shouldRetry = (failure) => failure
 }
 
 /**
- * `text` as one line that the runner prints but never obeys. The runner takes `::name::` at the start of a line, after
- * blanks, and `##[name]` anywhere in a line as a command (actions/runner, ActionCommand.TryParse). Control, format and
- * other invisible characters become `?`: they can hide a command or reorder what a person reads.
+ * One line that the runner does not obey: no `::name::` at its start, no `##[name]` anywhere (actions/runner,
+ * ActionCommand.TryParse), no invisible characters.
  */
 function sanitizeLine(text) {
 	return text
@@ -717,23 +634,19 @@ function sanitizeLine(text) {
 		.replace(/##(?=\[)/g, '# #')
 		.replace(/^::/, ': :')
 }
-/**
- * A key's prefix or ID, which come from the API, for a log line, a code span or a table cell: at most 200 characters,
- * `?` for all that could end one of these or start a command, a tag or a link.
- */
+/** At most 200 characters, none that could end a code span or cell, or start a command, tag or link. */
 function sanitizeName(text) {
 	return text.replace(/[^\w.~+/=:-]/g, '?').slice(0, 200)
 }
-/** The runner cuts annotations at 4,096 characters without saying so. */
+/** The runner silently cuts at 4,096 characters. */
 const MAX_ANNOTATION_LENGTH = 4_000
 const CUT_NOTE = '... (truncated; the full text is in the log of this step)'
-/** `line`, or as much of it as fits into an annotation, with a note on where the rest is. */
 function truncateAnnotation(line) {
 	if (line.length <= MAX_ANNOTATION_LENGTH) return line
 	return `${line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length)}${CUT_NOTE}`
 }
 
-/** A key as a person finds it in the dashboard: its first characters, and as much of its ID as helps. */
+/** A key as the dashboard shows it. */
 function keyLabel({ prefix, id }) {
 	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
@@ -741,12 +654,10 @@ function shortId(id) {
 	const whole = sanitizeName(id)
 	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
 }
-/** One line about the key that the job receives. Its lifetime is by the server's clock, whatever the runner's says. */
+/** The lifetime is by the server's clock. */
 function issuedLine(key, { revoke }) {
 	const { createdAt, expiresAt } = key
-	const end = revoke
-		? 'The post step revokes it after the job.'
-		: 'It stays valid until it expires (`revoke: false`).'
+	const end = revoke ? 'The post step revokes it after the job.' : 'It stays valid until it expires (`revoke: false`).'
 	const validity =
 		expiresAt === null
 			? 'whose expiry is unknown'
@@ -757,30 +668,22 @@ function formatLifetime(lifetime) {
 	const minutes = Math.round(lifetime / 60_000)
 	if (minutes < 1) return ''
 	if (minutes < 120) return ` (for ${minutes} min)`
-	return minutes < 48 * 60
-		? ` (for ${Math.round(minutes / 60)} h)`
-		: ` (for ${Math.round(minutes / 1440)} days)`
+	return minutes < 48 * 60 ? ` (for ${Math.round(minutes / 60)} h)` : ` (for ${Math.round(minutes / 1440)} days)`
 }
-/** What a person needs to know about a key that may still be valid: one sentence. */
-function expiryAdvice(expiresAt) {
-	if (expiresAt === 'never') return 'It has no expiry; revoke it now.'
-	if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
-	return `It expires at ${formatUtc(expiresAt)}.`
-}
-/** A duration in milliseconds, for a person: 2.5 s. */
+/** Milliseconds as `2.5 s`. */
 function formatSeconds(duration) {
 	return `${(duration / 1000).toFixed(1)} s`
 }
-/** An instant for a person, to the second: 2027-01-01 00:00:00 UTC. */
+/** As `2027-01-01 00:00:00 UTC`. */
 function formatUtc(instant) {
 	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
 }
-/** A line about a runner whose clock is wrong; `skew` is the server's clock less ours, in milliseconds. */
+/** `skew`: the server's clock less ours, in milliseconds. */
 function clockNote(skew) {
 	const minutes = Math.abs(skew / 60_000).toFixed(1)
 	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the expiry is calculated by the API's clock.`
 }
-/** Adds a table of keys to the job summary. A summary that cannot be written does not fail the job. */
+/** Never throws. */
 function summarizeKeys(runner, title, rows) {
 	const lines = rows.map(({ key: { prefix, id, createdAt, expiresAt }, status }) => {
 		const created = createdAt === null ? 'unknown' : formatUtc(createdAt)
@@ -795,81 +698,73 @@ function summarizeKeys(runner, title, rows) {
 	}
 }
 
-/** How finely the expiry is asked for, in microseconds: the server may refuse more digits than it keeps. */
 const PRECISIONS_US = [1, 1000, 1_000_000]
-/** How long after the deadline of an unanswered request a slow server may still carry it out. */
+/** After this, even a slow server has carried out a request. */
 const LATE_WRITE_GRACE_MS = 15_000
-/** Offsets of time zones are multiples of a quarter of an hour, up to 14 hours. */
+/** Time zones are multiples of 15 minutes, up to 14 hours. */
 const ZONE_STEP_MS = 15 * 60_000
 const MAX_ZONE_MS = 14 * 3_600_000
-/** At most this part of the lifetime is given up to make the expiry one that no other run is likely to ask for. */
+/** For an expiry that no other run is likely to request. */
 const MAX_SHORTENING = 0.05
-/** Chooses the expiry of one create request: `lifetime` from now by the server's clock, less a random part of up to 5%. */
+/** Up to 5% before the end of `lifetime`, by the server's clock. */
 function createIntent({ now, skew, lifetime, timeout, precision, random }) {
 	const latest = (now + skew + lifetime - random * lifetime * MAX_SHORTENING) * 1000
 	const kept = Math.floor(latest / precision) * precision
-	// Never on the next coarser grid by chance: on a server that keeps less, that would look like keys of other runs.
+	// Never on the next coarser grid: where a server keeps less, that looks like other runs' keys.
 	const isCoarse = precision < 1_000_000 && kept % (precision * 1000) === 0
-	return {
-		expiry: (isCoarse ? kept - precision : kept) / 1000,
-		sentAt: now,
-		deadline: now + timeout,
-		answered: false,
-	}
+	const expiry = (isCoarse ? kept - precision : kept) / 1000
+	return { expiry, sentAt: now, deadline: now + timeout, answered: false, refused: '' }
 }
-/** Grids on which servers keep an expiry, in microseconds. 10 ms stands for SQL Server's 1/300 s as well. */
+/** Servers keep an expiry on one of these. 10 ms stands for SQL Server's 1/300 s too. */
 const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
-/** The coarsest grid: what has to be assumed until a response shows a finer one. */
+/** Assumed until a response shows a finer grid. */
 const UNKNOWN_GRID_US = 60_000_000
-/** By how many microseconds `stored` is less than `asked`. */
 function microsLost(asked, stored) {
 	return Math.round(asked * 1000) - Math.round(stored * 1000)
 }
-/** The finest grid (microseconds) on which a server would have turned `asked` into `stored`, or null if on none. */
+/** The finest grid on which a server turns `asked` into `stored`, or null. */
 function gridBetween(asked, stored) {
 	const lost = microsLost(asked, stored)
 	return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
 }
-/**
- * The coarsest grid (microseconds) that one answered request allows for: an expiry can lie on a coarse grid by chance,
- * so a near miss up to this far may still be ours.
- */
+/** The coarsest grid possible: a near miss up to this far may be ours. */
 function coarsestGrid(asked, stored) {
 	const lost = microsLost(asked, stored)
 	return GRIDS_US.findLast((grid) => fits(stored, lost, grid)) ?? (lost === 0 ? 1 : UNKNOWN_GRID_US)
 }
-/** Whether a server that rounds down, or to the nearest, would store this on `grid`. */
+/** By rounding down, or to the nearest. */
 function fits(stored, lost, grid) {
 	if (lost >= grid || lost < -grid / 2) return false
-	const micros = Math.round(stored * 1000)
-	// 1/300 s is written with three digits, of which the last is 0, 3 or 7.
-	return grid === 10_000 ? [0, 3000, 7000].includes(micros % 10_000) : micros % grid === 0
+	return grid === 10_000 ? isOnCoarseGrid(stored) : Math.round(stored * 1000) % grid === 0
 }
-/**
- * How well a stored expiry fits the one that was asked for, on a server whose grid is at most `grid` microseconds.
- * `exact` proves that the request of this intent made the key (docs/design.md gives the odds), `near` does not.
- */
+/** Whether a server that keeps 10 ms, 1/300 s (written with a last digit of 0, 3 or 7) or less may have stored this. */
+function isOnCoarseGrid(stored) {
+	return [0, 3000, 7000].includes(Math.round(stored * 1000) % 10_000)
+}
+/** `exact` proves that this request made the key (odds: docs/design.md), `near` does not. */
 function fitOf(intent, stored, grid) {
 	const needed = gridBetween(intent.expiry, stored)
+	if (needed === null || needed > grid) return 'none'
 	const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
-	if (needed === null || needed > Math.max(grid, 1)) return 'none'
-	return needed <= 1000 && !isWholeSecond ? 'exact' : 'near'
+	// On a coarse grid, keys of other runs share the few values that there are.
+	const mayBeCoarse = needed > 1 && grid > 1000 && isOnCoarseGrid(stored)
+	return needed > 1000 || isWholeSecond || mayBeCoarse ? 'near' : 'exact'
 }
-/** By how many milliseconds a server shifts times that it writes in a zone of its own without an offset; 0 if it does not. */
+/** The offset of a time zone (ms) by which `local` is nearest to `instant`; 0 if there is none. */
+function nearestZone(local, instant) {
+	const shift = Math.round((local - instant) / ZONE_STEP_MS) * ZONE_STEP_MS
+	return Math.abs(shift) <= MAX_ZONE_MS ? shift : 0
+}
+/** The offset (ms) of a server that writes local times without one. */
 function zoneShift(intent, stored) {
-	if (stored === null) return 0
-	const shift = Math.round((stored - intent.expiry) / ZONE_STEP_MS) * ZONE_STEP_MS
-	const isZone = shift !== 0 && Math.abs(shift) <= MAX_ZONE_MS
-	return isZone && fitOf(intent, stored - shift, UNKNOWN_GRID_US) === 'exact' ? shift : 0
+	const shift = stored === null ? 0 : nearestZone(stored, intent.expiry)
+	return stored !== null && shift !== 0 && fitOf(intent, stored - shift, UNKNOWN_GRID_US) !== 'none' ? shift : 0
 }
-/** How far `created` may lie outside the window of a request: a `Date` header has whole seconds, and takes a while. */
+/** `Date` has whole seconds, and takes a while to arrive. */
 const CLOCK_SLACK_MS = 5_000
-/** The same by this machine's clock, which is corrected only beyond a minute. */
+/** Our own clock is corrected only beyond a minute. */
 const LOCAL_CLOCK_SLACK_MS = 65_000
-/**
- * Whether `created` lies between `from` and `to` (this machine's clock) by one of the clocks that may be right: ours, or
- * one that differs by one of `skews` (the server's clock less ours in milliseconds; null for one that is not known).
- */
+/** Whether `created` is in the window by our clock, or by one that differs by one of `skews`. */
 function isWithin(created, [from, to], skews) {
 	const fits = (skew, slack) => from + skew - slack <= created && created <= to + skew + slack
 	return fits(0, LOCAL_CLOCK_SLACK_MS) || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
@@ -878,24 +773,16 @@ function isWithin(created, [from, to], skews) {
 const STATE_VERSION = 2
 const STATE_NAME = 'record'
 
-/**
- * Is this key revoked, or expired, beyond doubt? A 401 alone proves nothing: a replica that lags or an authentication
- * service that is down gives it to a valid key as well. So does a grant alone, or a list that may be stale.
- */
+/** Whether the key is certainly revoked or expired. */
 function isVerifiedRevoked({ granted, rejected, missing, expired }) {
 	return rejected && (granted || missing || expired)
 }
 
-/** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
+/** Caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
-/** A key counts as expired this long after its expiry, in milliseconds. */
 const EXPIRY_MARGIN_MS = 1_000
-/**
- * Revokes `key` by id and collects evidence until its end is verified, or there is no point in going on. The key revokes
- * itself, so that the long-lived credential need not travel again; if it may not (401, 403, 404), `credentials` do. In
- * the good case that is two requests: the revocation, and a 401 to the key.
- */
+/** Revokes `key` with itself, or with `credentials` if it may not (401, 403, 404), until verified or hopeless. */
 async function revokeAndVerify(key, context) {
 	const evidence = { granted: false, rejected: false, missing: false, expired: false }
 	const token = key.token !== null && isHeaderSafe(key.token) ? key.token : null
@@ -907,48 +794,39 @@ async function revokeAndVerify(key, context) {
 		const now = { ...context, budget }
 		const refusal = await requestRevocation(key, token, evidence, now)
 		const probed =
-			token === null || isVerifiedRevoked(evidence)
-				? null
-				: await probeUntilRejected(token, refusal, evidence, now)
+			token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
 		if (token === null || (refusal !== null && evidence.rejected))
-			evidence.missing =
-				(await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
+			evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
 		wasGranted ||= evidence.granted
 		const verified = isVerifiedRevoked(evidence)
 		if (verified || (token === null && evidence.missing))
 			return { revoked: true, verified, alreadyRevoked: !wasGranted }
-		// A grant after which the key is still accepted was none; a later 401 must not be taken for its effect.
+		// A later 401 must not be taken for the effect of this grant.
 		if (probed?.ok) evidence.granted = false
 		const failure = refusal ?? whatIsMissing(evidence, probed)
-		const wait = backoff(round, undefined, context.random())
+		const wait = backoff(round, context.random())
 		if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS)
 			return { revoked: false, failure: explain(failure, evidence) }
 		await budget.pause(wait)
 	}
 }
-/** Whether another round can bring something new: a refusal for good cannot, unless the key is rejected already. */
 function canStillChange(refusal, { rejected }) {
 	return refusal === null || refusal.retryable || rejected || refusal.status === 401 || refusal.status === 404
 }
-/** Asks each credential in turn to revoke the id. Returns null if one of them was granted it, else the last failure. */
+/** Returns null once granted, else the last failure. */
 async function requestRevocation(key, token, evidence, context) {
 	const { api, budget, random, credentials } = context
 	let failure = NO_CREDENTIAL
 	for (const credential of [token, ...credentials]) {
 		if (credential === null || !isHeaderSafe(credential)) continue
-		const result = await retry(
-			budget,
-			random,
-			(limits) => api.revoke(credential, key.id, limits),
-			canPassSoon,
-		)
+		const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits), canPassSoon)
 		if (result.ok) {
 			Object.assign(evidence, { granted: true, rejected: false })
 			return null
 		}
 		failure = result.failure
 		if (credential === token && isRejected(result)) {
-			// Some APIs answer 401 to a key that may not revoke itself, so only a probe tells whether it is accepted.
+			// Some APIs answer 401 to a key that may not revoke itself.
 			const probed = await api.probe(token, budget.limits())
 			evidence.rejected = isRejected(probed)
 			evidence.expired = hasExpired(key, probed.skew, context)
@@ -958,7 +836,7 @@ async function requestRevocation(key, token, evidence, context) {
 	}
 	return failure
 }
-/** What answers instead of the API may do so for long: the next credential gets its turn before it is asked again. */
+/** What answers instead of the API may last: try the next credential first. */
 function canPassSoon({ retryable, notFromApi }) {
 	return retryable && !notFromApi
 }
@@ -967,16 +845,13 @@ const NO_CREDENTIAL = {
 	mayHaveActed: false,
 	retryable: false,
 }
-/** Whether the expiry has passed by every clock that may be right: ours, the API's own times, the `Date` of a response. */
+/** By every clock that may be right. */
 function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
 	const serverSkews = [skew, dateSkew].filter((known) => known !== null)
 	if (expiresAt === null || serverSkews.length === 0) return false
 	return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
-/**
- * Asks with the key until the API answers 401, or for 10 s; where its revocation was refused, only until there is an
- * answer. Notes in `evidence` whether it was rejected, and returns the last result.
- */
+/** Probes until a 401, or for 10 s; after a refusal, only until there is an answer. */
 async function probeUntilRejected(token, refusal, evidence, { api, clock, random, budget }) {
 	const isRateLimit = ({ status }) => status === 429
 	for (let end = Infinity; ; ) {
@@ -990,8 +865,8 @@ async function probeUntilRejected(token, refusal, evidence, { api, clock, random
 }
 function whatIsMissing({ granted }, probed) {
 	const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
-	const then = probed === null ? 'it is not gone from the list' : probed.ok ? 'the API still accepts it' : ''
-	const message = `${claim}, but ${then || `then: ${probed?.ok === false ? probed.failure.message : ''}`}`
+	const then = probed?.ok ? 'the API still accepts it' : `then: ${probed?.failure.message}`
+	const message = `${claim}, but ${probed === null ? 'it is not gone from the list' : then}`
 	return { message, mayHaveActed: true, retryable: true }
 }
 function explain(failure, { granted, rejected }) {
@@ -1000,17 +875,13 @@ function explain(failure, { granted, rejected }) {
 	return { ...failure, message }
 }
 
-/** What a step loses if it cannot write the file that a variable of the runner names. */
 const LOSSES = {
 	GITHUB_STATE: 'the post step could not revoke the key',
 	GITHUB_OUTPUT: 'later steps could not receive the key',
 	GITHUB_ENV: 'export-env could not be set',
 	GITHUB_STEP_SUMMARY: 'the job summary is missing',
 }
-/**
- * Throws an Error if the runner does not set the variables `names`, which name the files that pass values on.
- * Commands in the log would do the same, but they would show the key.
- */
+/** Throws if one is not set: the only other way to pass a key on, the log, would show it. */
 function requireCommandFiles(env, names) {
 	const missing = names.filter((name) => !env[name])
 	if (missing.length > 0)
@@ -1019,10 +890,7 @@ function requireCommandFiles(env, names) {
 				'No key was requested. Use a current GitHub Actions runner.',
 		)
 }
-/**
- * `write`, given the path that `variable` holds. The Error that it throws says which file could not be written, why, and
- * what that means.
- */
+/** The Error names the file, the reason and the loss. */
 function namingFile(variable, write) {
 	return (...values) => {
 		try {
@@ -1037,10 +905,7 @@ function namingFile(variable, write) {
 	}
 }
 
-/**
- * The real runner. Whatever it prints, and whoever wrote it, is one line that the runner does not obey. It does what the
- * toolkit (@actions/core) does in a tenth of the bytes and without loading node:crypto; a test compares the two.
- */
+/** A tenth of the bytes of @actions/core; a test compares the two. */
 const runner = {
 	info: (text) => print(sanitizeLine(text)),
 	warning: (text) => annotate('warning', text),
@@ -1050,21 +915,21 @@ const runner = {
 	saveState: namingFile('GITHUB_STATE', appendValue),
 	writeSummary: namingFile('GITHUB_STEP_SUMMARY', (path, markdown) => append(path, `${markdown}\n`)),
 }
-/** An input, trimmed; empty if it is not given. */
+/** Trimmed; empty if not given. */
 function getInput(name) {
 	return (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim()
 }
-/** What the main step saved under `name`; empty if nothing. */
+/** Empty if nothing was saved. */
 function getState(name) {
 	return process.env[`STATE_${name}`] ?? ''
 }
-/** Adds `name` to one of the runner's files, with a delimiter that no line of `value` can be taken for. */
+/** `value` must not contain the delimiter. */
 function appendValue(path, name, value) {
 	let delimiter = 'ghadelimiter'
 	while (value.includes(delimiter)) delimiter += delimiter
 	append(path, `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
 }
-/** Throws if there is no such file: one that this process creates is not the one that the runner reads. */
+/** Creates no file: the runner would not read it. */
 function append(path, text) {
 	const file = node_fs.openSync(path, node_fs.constants.O_APPEND | node_fs.constants.O_WRONLY)
 	try {
@@ -1073,26 +938,25 @@ function append(path, text) {
 		node_fs.closeSync(file)
 	}
 }
-/** Prints a debug line; null unless debug logging is on, so that no one prepares lines for nothing. */
+/** Null unless debug logging is on. */
 function debugLog() {
 	return process.env.RUNNER_DEBUG === '1' ? (text) => command('debug', sanitizeLine(text)) : null
 }
-/** Fails the step with one error annotation. The stack trace goes to the debug log. */
+/** The stack trace goes to the debug log. */
 function failStep(error) {
 	process.exitCode = 1
 	const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error))
-	// Every error that this action throws on purpose is a plain Error.
+	// Errors thrown on purpose are plain Errors.
 	annotate('error', name === 'Error' ? message : `Unexpected ${name}, please report it: ${message}`)
 	for (const line of stack.split('\n')) debugLog()?.(line)
 }
-/** Prints an annotation; a text that is too long for one also goes to the log in full. */
+/** A text too long for one is also printed in full. */
 function annotate(level, text) {
 	const line = sanitizeLine(text)
 	const shown = truncateAnnotation(line)
 	if (shown !== line) print(line)
 	command(level, shown)
 }
-/** Gives the runner a command; `data` is escaped to one line. */
 function command(name, data) {
 	print(`::${name}::${data.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}`)
 }
@@ -1100,9 +964,9 @@ function print(line) {
 	process.stdout.write(`${line}\n`)
 }
 
-/** Milliseconds since the machine started: the same for all its processes, and nobody can set it. */
+/** Milliseconds since the machine started, which no one can set. */
 const uptime = () => Number(process.hrtime.bigint() / 1000000n)
-/** When the machine started, in milliseconds since 1970, by its clock as it is set while this process starts. */
+/** In milliseconds since 1970, by the clock as it is set now. */
 const bootedAt = Date.now() - uptime()
 /** The machine's clock, monotonic within this process. */
 const systemClock = {
@@ -1135,7 +999,6 @@ exports.createHttpClient = createHttpClient
 exports.createIntent = createIntent
 exports.createIssuingApi = createIssuingApi
 exports.debugLog = debugLog
-exports.expiryAdvice = expiryAdvice
 exports.failStep = failStep
 exports.field = field
 exports.fitOf = fitOf
@@ -1147,10 +1010,12 @@ exports.getInput = getInput
 exports.getState = getState
 exports.gridBetween = gridBetween
 exports.isHeaderSafe = isHeaderSafe
+exports.isOnCoarseGrid = isOnCoarseGrid
 exports.isWithin = isWithin
 exports.issuedLine = issuedLine
 exports.keyLabel = keyLabel
 exports.logRequests = logRequests
+exports.nearestZone = nearestZone
 exports.networkSettings = networkSettings
 exports.parseJson = parseJson
 exports.proxyLogins = proxyLogins

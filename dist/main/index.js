@@ -6,9 +6,8 @@ const node_fs = require('node:fs')
 /** As the URL parser writes these hosts. */
 const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
 /**
- * The proxy for requests to `url`, as an http or https URL; empty for none. Chosen as curl and Go do: HTTPS_PROXY or
- * HTTP_PROXY by the scheme, else ALL_PROXY, unless NO_PROXY exempts the host; lower case first. Never one
- * for loopback hosts, as it could read a key sent to them in the clear. Throws if the variable names no usable proxy.
+ * A proxy URL, or empty. As curl and Go do, lower case first, but not for loopback hosts: it could read a key sent in
+ * the clear. Throws if the variable names no usable proxy.
  */
 function proxyFor(url, env) {
 	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
@@ -17,7 +16,7 @@ function proxyFor(url, env) {
 	const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
 	return name === undefined ? '' : readProxy(name, env[name]?.trim() ?? '', own.toUpperCase(), url.hostname)
 }
-/** The value of the variable `name` as a URL. Messages show only its scheme, as the rest may be a login. */
+/** Messages show only the scheme: the rest may be a login. */
 function readProxy(name, value, own, host) {
 	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
 	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
@@ -34,8 +33,8 @@ function readProxy(name, value, own, host) {
 	return proxy
 }
 /**
- * Whether one entry of NO_PROXY covers `url`: `*`, an IP address or CIDR range, or a name, which covers its subdomains
- * too (after `.` or `*.`, only these); each with `:port` or without.
+ * `entry` is `*`, an address, a CIDR range, or a name and its subdomains (after `.` or `*.`, only these), with or
+ * without `:port`.
  */
 function covers(entry, { protocol, hostname, port }) {
 	const { isIP } = process.getBuiltinModule('node:net')
@@ -47,7 +46,6 @@ function covers(entry, { protocol, hostname, port }) {
 	const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
 	return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
 }
-/** Whether an IP address is in `range`, an address or CIDR range, with brackets or without. */
 function within(host, range) {
 	const { BlockList, isIP } = process.getBuiltinModule('node:net')
 	const [address = '', prefix] = range.replace(/[[\]]/g, '').split('/')
@@ -61,42 +59,34 @@ function within(host, range) {
 	}
 }
 
-/** No API key or token is shorter. Masking a shorter value, such as `true`, would hide it wherever the log has it. */
+/** No API key or token is shorter; masking a value such as `true` would ruin the log. */
 const MIN_CREDENTIAL_LENGTH = 8
 /**
- * Every form of `secret` that a log must not show: the value, its lines, and what common tools make of it. The runner
- * masks base64, URI and JSON forms itself, but not hex or base64url; act masks exact values only. Leaves out lines and
- * forms shorter than `shortest`, and a value with such lines, as the runner masks a value line by line.
+ * What a log must not show. The runner masks no hex or base64url, act only exact values. Leaves out forms shorter
+ * than `shortest`, and a value with such a line, as each line is masked.
  */
 function maskedForms(secret, shortest = 1) {
 	const bytes = Buffer.from(secret, 'utf8')
 	const lines = secret.split(/[\r\n]+/)
 	const forms = [
-		...(lines.some((line) => isTooShort(line, shortest)) ? [] : [secret]),
+		...(lines.some((line) => line !== '' && line.length < shortest) ? [] : [secret]),
 		...lines,
 		bytes.toString('base64'),
 		bytes.toString('base64url'),
 		bytes.toString('hex'),
-		urlEncoded(secret),
+		// Half a surrogate pair has no URL form.
+		secret.isWellFormed() ? encodeURIComponent(secret) : '',
 		JSON.stringify(secret).slice(1, -1),
 	]
 	if (secret.trim().length < shortest) return []
 	return [...new Set(forms)].filter((form) => form.trim().length >= shortest)
 }
-/** Whether the runner would mask this line of a secret, though it is too short; it skips empty lines. */
-function isTooShort(line, shortest) {
-	return line !== '' && line.length < shortest
-}
-/** encodeURIComponent, which throws on half a surrogate pair; such a value has no URL form to mask. */
-function urlEncoded(secret) {
-	return secret.isWellFormed() ? encodeURIComponent(secret) : ''
-}
 
-/** The runner hands the record to post as an environment variable, of which Linux allows 128 KiB (MAX_ARG_STRLEN). */
+/** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
 const MAX_RECORD_LENGTH = 64 * 1024
-/** Kept free for the keys of the requests that are recorded. */
+/** For the keys of the recorded requests. */
 const RESERVED_LENGTH = 16 * 1024
-/** An empty journal. Nothing is saved until there is something to save. */
+/** Saves nothing until there is something to save. */
 function openJournal({ apiUrl, apiKey, revoke, onRevokeFailure }, deps) {
 	const { runner, userAgent, proxy, settings, bootedAt } = deps
 	let state = {
@@ -110,47 +100,38 @@ function openJournal({ apiUrl, apiKey, revoke, onRevokeFailure }, deps) {
 	const save = (change, maxLength = MAX_RECORD_LENGTH) => {
 		const record = JSON.stringify({ ...state, ...change })
 		if (record.length > maxLength)
-			throw new Error(
-				`The record for the post step would exceed ${maxLength / 1024} KiB; no key was requested.`,
-			)
+			throw new Error(`The record for the post step would exceed ${maxLength / 1024} KiB; no key was requested.`)
 		state = { ...state, ...change }
 		runner.saveState(common.STATE_NAME, record)
 	}
 	const others = (intent) => state.intents.filter((item) => item !== intent)
 	return {
-		recordIntent: (intent) =>
-			save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
+		recordIntent: (intent) => save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
 		resolve: (intent) => save({ intents: others(intent) }),
+		refuse: (intent, described) => save({ intents: [...others(intent), { ...intent, refused: described }] }),
 		recordKey(key, intent, isRepeated) {
 			const intents = [...others(intent), ...(isRepeated ? [{ ...intent, answered: true }] : [])]
 			save({ keys: [...state.keys, key], intents, ...learn(state, key, intent) })
 		},
-		keep: (key, keep) =>
-			save({ keys: state.keys.map((held) => (held.id === key.id ? { ...held, keep } : held)) }),
+		keep: (key, keep) => save({ keys: state.keys.map((held) => (held.id === key.id ? { ...held, keep } : held)) }),
 		removeKey: (key) => save({ keys: state.keys.filter(({ id }) => id !== key.id) }),
 		keys: () => state.keys,
 		ids: () => new Set(state.keys.map(({ id }) => id)),
 		learned: () => state,
 	}
 }
-/** What an answered request shows of the server: how finely it keeps an expiry, and what its clock says. */
 function learn({ grid, skew }, key, intent) {
-	const shown =
-		key.expiresAt === null ? common.UNKNOWN_GRID_US : common.coarsestGrid(intent.expiry, key.expiresAt)
+	const shown = key.expiresAt === null ? common.UNKNOWN_GRID_US : common.coarsestGrid(intent.expiry, key.expiresAt)
 	return { grid: Math.min(grid, shown), skew: key.createdAt === null ? skew : key.createdAt - intent.sentAt }
 }
 
-/** A key may outlive what was asked for by this much: servers round, and clocks differ by a little. */
 const MAX_EXTRA_LIFETIME_MS = 5_000
-/** A clock that makes a lifetime this much shorter is corrected. */
-const CLOCK_TOLERANCE_MS$1 = 60_000
-/** A `created` further off than this, against both other clocks, is in another time zone rather than right. */
+/** A clock this far off is corrected. */
+const CLOCK_TOLERANCE_MS = 60_000
+/** This far from both other clocks, `created` is in another time zone. */
 const ZONE_ERROR_MS = 10 * 60_000
 const MAX_TOKEN_LENGTH = 4096
-/**
- * Is the key that create returned ours, and is it what was asked for? An answer that came to our request is not
- * necessarily about it: gateways replay and mix up responses, and some APIs return a key that was there before.
- */
+/** Judges whether the key is ours, and as requested. */
 function judgeCreated(key, context) {
 	const stranger = whyNotOurs(key, context)
 	if (stranger !== null) return { kind: 'refuse', reason: stranger }
@@ -158,11 +139,8 @@ function judgeCreated(key, context) {
 	if (unusable !== null) return { kind: 'revoke', reason: unusable }
 	return judgeLifetime(key, context)
 }
-/** Whether the value of a key can be sent as a credential and saved. */
 function isSendable(token) {
-	return (
-		common.isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
-	)
+	return common.isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
 }
 function whyNotOurs(key, context) {
 	const { token, id, prefix, createdAt, expiresAt } = key
@@ -172,20 +150,18 @@ function whyNotOurs(key, context) {
 	const describesAnother = prefix !== '' && token !== null && !token.startsWith(prefix)
 	if (describesAnother && tokens.some((known) => known.startsWith(prefix)))
 		return 'it returned the description of a key that existed before'
-	const fit = expiresAt === null ? 'none' : common.fitOf(intent, expiresAt, common.UNKNOWN_GRID_US)
-	if (fit === 'exact' || common.zoneShift(intent, expiresAt) !== 0) return null
-	const isFresh =
-		createdAt !== null && common.isWithin(createdAt, [intent.sentAt, receivedAt], [dateSkew, skew])
-	if (createdAt !== null && !isFresh)
-		return `it returned a key that was created ${common.formatInstant(createdAt)}`
+	// A server that writes local times without an offset shifts both of them.
+	const shift = common.zoneShift(intent, expiresAt)
+	const fit = expiresAt === null ? 'none' : common.fitOf(intent, expiresAt - shift, common.UNKNOWN_GRID_US)
+	if (fit === 'exact') return null
+	const window = [intent.sentAt, receivedAt]
+	const isFresh = createdAt !== null && common.isWithin(createdAt - shift, window, [dateSkew, skew])
+	if (createdAt !== null && !isFresh) return `it returned a key that was created ${common.formatInstant(createdAt)}`
 	if (fit === 'near' || (isFresh && (expiresAt === null || isCapped(key, intent)))) return null
 	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
 	return `it returned a key that expires ${common.formatInstant(expiresAt)}, not ${common.formatInstant(intent.expiry)} as requested`
 }
-/**
- * Whether an API that limits lifetimes shortened this one: such a limit is in whole minutes, while the expiry that
- * another run asked for is not.
- */
+/** Limits of an API are whole minutes, expiries of other runs are not. */
 function isCapped({ createdAt, expiresAt }, intent) {
 	if (createdAt === null || expiresAt === null || expiresAt >= intent.expiry) return false
 	const lifetime = expiresAt - createdAt
@@ -199,8 +175,7 @@ function whyUnusable({ token, id, expiresAt, unreadable }, intent) {
 	if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
 	if (expiresAt === null) return 'the key never expires, although an expiry was requested'
 	const shift = common.zoneShift(intent, expiresAt)
-	if (shift !== 0)
-		return `its times are off by ${shift / 3_600_000} h: the API writes local times without an offset`
+	if (shift !== 0) return `its times are off by ${shift / 3_600_000} h: the API writes local times without an offset`
 	return null
 }
 function judgeLifetime(key, context) {
@@ -210,11 +185,10 @@ function judgeLifetime(key, context) {
 	const lifetime = expiresAt - (receivedAt + serverSkew)
 	const asked = intent.expiry - intent.sentAt - skew
 	const isMarked = common.gridBetween(intent.expiry, expiresAt) !== null
-	const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS$1, asked / 2)
-	const wasWrongClock = isMarked && (isShort || lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS)
-	if (wasWrongClock) return { kind: 'replace', skew: serverSkew }
-	if (lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS)
-		return { kind: 'revoke', reason: 'the key lives longer than asked' }
+	const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
+	const isLong = lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS
+	if (isMarked && (isShort || isLong)) return { kind: 'replace', skew: serverSkew }
+	if (isLong) return { kind: 'revoke', reason: 'the key lives longer than asked' }
 	if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
 	if (isMarked) return { kind: 'accept', warning: null }
 	const minutes = (duration) => `${Math.round(duration / 60_000)} min`
@@ -222,40 +196,35 @@ function judgeLifetime(key, context) {
 	return { kind: 'accept', warning }
 }
 /**
- * The server's clock less ours, never more than it really is, so that a lifetime chosen by it is never longer than
- * asked. `created` is the API's own clock and outranks `Date`, which a gateway may set; only against both other
- * clocks, and by a time zone's worth, it is not believed.
+ * Rounded down, so that no lifetime is too long. `created` outranks `Date`, which a gateway may set, but not if it is
+ * in another time zone.
  */
 function skewOfServer({ createdAt }, context) {
 	const { intent, receivedAt, dateSkew, skew } = context
 	const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
 	if (createdAt === null) return Math.abs(byDate - skew) > 60_000 ? byDate : skew
 	const byCreated = createdAt - receivedAt
-	const isInAnotherZone =
-		Math.abs(byCreated) > ZONE_ERROR_MS && dateSkew !== null && Math.abs(dateSkew) < 60_000
+	const isInAnotherZone = Math.abs(byCreated) > ZONE_ERROR_MS && dateSkew !== null && Math.abs(dateSkew) < 60_000
 	return isInAnotherZone ? byDate : byCreated
 }
 
-/** No create request is sent with less time than this for its response, in milliseconds: it would likely be lost. */
+/** With less time, the response would likely be lost. */
 const MIN_ATTEMPT_MS = 500
-/** Over how many times the longest Retry-After rate-limited jobs spread, so as not to return together (docs/scale.md). */
+/** Rate-limited jobs spread over this many Retry-Afters (docs/scale.md). */
 const THROTTLE_JITTER = 2
-const FIRST_ATTEMPT = {
-	attempt: 1,
-	precision: common.PRECISIONS_US[0],
-	longestRetryAfter: 0,
-	wasUnusable: false,
-}
-/** Decides what follows a failed create request: the same again later, a coarser expiry at once, or the end. */
+const FIRST_ATTEMPT = { attempt: 1, precision: 1, longestRetryAfter: 0, wasUnusable: false }
+/** What follows a failed create request. */
 function nextAttempt(failure, progress, context) {
 	const { status, retryAfter = 0, unusable = false } = failure
 	if (status === 400) {
-		// Nothing was made. The likely causes are an expiry in the past by the server's clock, or too many digits.
+		// Likely an expiry in the past by the server's clock, or too many digits.
 		const coarser = common.PRECISIONS_US[common.PRECISIONS_US.indexOf(progress.precision) + 1]
 		if (context.clockCorrected) return { kind: 'retry', afterMs: 0, progress }
 		if (coarser) return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
 	}
-	const isFinal = !failure.retryable || isRefusal(status) || (unusable && progress.wasUnusable)
+	// Refusals do not pass soon, even if something in front of the API gave them.
+	const isRefusal = [401, 403, 404].includes(status ?? 0)
+	const isFinal = !failure.retryable || isRefusal || (unusable && progress.wasUnusable)
 	if (isFinal) return { kind: 'stop', message: refusalMessage(failure) }
 	const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
 	const afterMs = waitFor(progress.attempt, retryAfter, longestRetryAfter, context)
@@ -264,15 +233,11 @@ function nextAttempt(failure, progress, context) {
 	const next = { attempt: progress.attempt + 1, longestRetryAfter, wasUnusable: unusable }
 	return { kind: 'retry', afterMs, progress: { ...progress, ...next } }
 }
-/** A refusal of the credential or the path: even if something else than the API gave it, it will not pass soon. */
-function isRefusal(status) {
-	return status !== undefined && [401, 403, 404].includes(status)
-}
 function waitFor(attempt, retryAfter, longest, { left, random }) {
-	// Never spread so far that one more 429 would exceed the timeout, nor so far that this attempt would.
+	// Leave time for this attempt, and for one more 429 after it.
 	const room = left - MIN_ATTEMPT_MS - retryAfter
 	const spread = Math.min(THROTTLE_JITTER * longest, room - longest)
-	return common.backoff(attempt, retryAfter, random, spread, retryAfter > 0 ? Math.max(0, room) : Infinity)
+	return common.backoff(attempt, random, { retryAfter, spread, most: retryAfter > 0 ? Math.max(0, room) : Infinity })
 }
 function refusalMessage({ status, notFromApi, message }) {
 	if (status === 401 && !notFromApi)
@@ -289,19 +254,12 @@ function stoppedMessage({ message }, attempts, wait, timeout) {
 	)
 }
 
-/** A `Date` this far from our clock corrects it after a 400; `created` corrects it by the lifetime that it shows. */
-const CLOCK_TOLERANCE_MS = 60_000
-/** How often a key that was made by a wrong clock is replaced. */
 const MAX_REPLACEMENTS = 2
-/** How long main may take to revoke keys that it cannot hand over, on top of its `timeout`. */
+/** On top of `timeout`. */
 const CLEANUP_TIMEOUT_MS = 20_000
-/** A response that took this long may be to the second of two requests: gateways repeat what times out. */
+/** A gateway may have repeated a request that took longer. */
 const SLOW_RESPONSE_MS = 3_000
-/**
- * The main step: obtains a key that expires within `expiresIn`, masks it, saves what post needs, hands it over.
- * Throws an Error for the person reading the log; whatever it throws, the keys created on the way were revoked or are
- * in the saved record for post.
- */
+/** The main step. If it throws, keys created by then are revoked, or saved for post. */
 async function issueKey(inputs, deps) {
 	const { runner, cancellation } = deps
 	const context = { ...deps, inputs, journal: openJournal(inputs, deps) }
@@ -310,9 +268,7 @@ async function issueKey(inputs, deps) {
 		stopIfCancelled(cancellation)
 		setOutputs(key, inputs, runner)
 		runner.info(common.issuedLine(key, inputs))
-		const status = inputs.revoke
-			? 'Valid; the post step revokes it'
-			: 'Valid until it expires (`revoke: false`)'
+		const status = inputs.revoke ? 'Valid; the post step revokes it' : 'Valid until it expires (`revoke: false`)'
 		common.summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
 		stopIfCancelled(cancellation)
 		if (!inputs.revoke) context.journal.keep(key, true)
@@ -321,7 +277,6 @@ async function issueKey(inputs, deps) {
 		throw error
 	}
 }
-/** Sends create requests until one brings a key that passes every check, or asking again is pointless. */
 async function obtainKey(context) {
 	const { runner, clock, random, cancellation, inputs } = context
 	const { timeout } = inputs
@@ -337,8 +292,7 @@ async function obtainKey(context) {
 		}
 		if (attempt.kind === 'replace') {
 			await revokeHeldKeys(context, budget.left())
-			replacements += 1
-			if (replacements > MAX_REPLACEMENTS || budget.left() < MIN_ATTEMPT_MS)
+			if (++replacements > MAX_REPLACEMENTS || budget.left() < MIN_ATTEMPT_MS)
 				throw new Error(`No key was created: there was no time to replace it. ${common.clockNote(skew)}`)
 			continue
 		}
@@ -353,45 +307,40 @@ async function obtainKey(context) {
 		await budget.pause(next.afterMs)
 	}
 }
-/** Sends one create request; the journal knows of it before it leaves, and of the key before anything is done with it. */
 async function requestKey(context, budget, skew, precision) {
 	const { api, clock, random, cancellation, inputs, journal } = context
 	stopIfCancelled(cancellation)
 	const limits = budget.limits()
 	const now = clock.now()
-	const { expiresIn, apiKey } = inputs
-	const intent = common.createIntent({
-		...{ now, skew, precision, lifetime: expiresIn, timeout: limits.timeout, random: random() },
-	})
+	const { expiresIn: lifetime, apiKey } = inputs
+	const intent = common.createIntent({ now, skew, precision, lifetime, timeout: limits.timeout, random: random() })
 	journal.recordIntent(intent)
 	const result = await api.create(apiKey, common.formatExactly(intent.expiry), limits)
 	if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context)
-	// What may have acted stays in the journal: the post step looks for its key.
+	// Otherwise it stays in the journal: post looks for its key.
 	const { failure } = result
-	if (!failure.mayHaveActed) journal.resolve(intent)
+	const isRepeated = clock.now() - now >= SLOW_RESPONSE_MS
+	if (!failure.mayHaveActed && !isRepeated) journal.resolve(intent)
 	const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > CLOCK_TOLERANCE_MS
 	return { kind: 'failure', failure, skew: isClockWrong ? result.skew : null }
 }
-/**
- * Masks the key before anything else is done with it, judges whether it is ours, and saves it for post if so. Throws if
- * it is ours but cannot be used; it is then in the journal, to be revoked.
- */
+/** Masks the key first. Throws if it is ours but unusable. */
 function accept(answer, request, context) {
 	const { runner, clock, inputs, journal } = context
 	const { intent } = request
 	for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
 	const receivedAt = clock.now()
-	const held = journal.keys()
 	const verdict = judgeCreated(answer, {
 		...request,
 		receivedAt,
 		expiresIn: inputs.expiresIn,
-		tokens: [inputs.apiKey, ...held.flatMap(({ token }) => token ?? [])],
+		tokens: [inputs.apiKey, ...journal.keys().flatMap(({ token }) => token ?? [])],
 		ids: journal.ids(),
 	})
 	if (verdict.kind === 'refuse' || answer.id === null) {
-		const reason = verdict.kind === 'refuse' || verdict.kind === 'revoke' ? verdict.reason : ''
+		const reason = 'reason' in verdict ? verdict.reason : ''
 		const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}`
+		journal.refuse(intent, common.keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' }))
 		const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
 		return { kind: 'failure', failure, skew: null }
 	}
@@ -403,20 +352,9 @@ function accept(answer, request, context) {
 	return { kind: 'key', key }
 }
 function toIssuedKey({ token, prefix, createdAt, expiresAt }, id) {
-	// A value that cannot be sent is not saved either; the key is then revoked with `api-key`.
-	return {
-		token: token !== null && isSendable(token) ? token : null,
-		id,
-		prefix,
-		createdAt,
-		expiresAt,
-		keep: false,
-	}
-}
-function revocationContext(context, budget) {
-	const { api, clock, random, inputs, journal } = context
-	const { skew } = journal.learned()
-	return { api, clock, random, budget, credentials: [inputs.apiKey], skew }
+	// Without a value that can be sent, `api-key` revokes the key.
+	const sendable = token !== null && isSendable(token) ? token : null
+	return { token: sendable, id, prefix, createdAt, expiresAt, keep: false }
 }
 function setOutputs(key, inputs, runner) {
 	const token = key.token ?? ''
@@ -428,14 +366,14 @@ function setOutputs(key, inputs, runner) {
 	runner.setOutput('expires-at', instant(key.expiresAt))
 	if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
 }
-/** Revokes every key that main holds and will not hand over. What cannot be revoked now is left to post. */
+/** Post revokes what cannot be revoked now. */
 async function revokeHeldKeys(context, time) {
-	const { runner, clock, cancellation, journal } = context
+	const { runner, clock, cancellation, journal, inputs } = context
 	const budget = common.createBudget(clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS), clock, cancellation)
 	const revoke = async (key) => {
-		const result = await common.revokeAndVerify(key, revocationContext(context, budget))
-		if (result.revoked)
-			runner.info(`Revoked the key ${common.keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
+		const { skew } = journal.learned()
+		const result = await common.revokeAndVerify(key, { ...context, budget, credentials: [inputs.apiKey], skew })
+		if (result.revoked) runner.info(`Revoked the key ${common.keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
 		else
 			runner.warning(
 				`Could not confirm that the key ${common.keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`,
@@ -444,39 +382,28 @@ async function revokeHeldKeys(context, time) {
 			if (result.revoked) journal.removeKey(key)
 			else journal.keep(key, false)
 		} catch {
-			// A state file that cannot be written may be why main fails; the other keys still have to be revoked.
+			// The state file may be why main fails; still revoke the other keys.
 		}
 	}
 	await Promise.all(journal.keys().map(revoke))
 }
 function stopIfCancelled(cancellation) {
-	if (cancellation.requestedAt !== null)
-		throw new Error('The job was cancelled before a key could be handed over.')
+	if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before a key could be handed over.')
 }
 
-const SECOND = 1000
-const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
-/** The units in the order of their names in DURATION, in milliseconds. */
-const UNITS = [1, SECOND, MINUTE, HOUR, DAY, 7 * DAY, 365.25 * DAY]
+const DAY_MS = 86_400_000
+/** In milliseconds, in the order of the names in DURATION. */
+const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS, 7 * DAY_MS, 365.25 * DAY_MS]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/i
-/**
- * The duration that a text such as `90s`, `15m` or `1.5 hours` names, in milliseconds, or null where it names none:
- * one number with one unit, as the package `ms` reads it (a test holds the two side by side).
- */
+/** Reads one number with one unit, as the package `ms` does, in milliseconds; null for any other text. */
 function parseDuration(text) {
 	const [, number, ...names] = DURATION.exec(text) ?? []
-	const unit = UNITS[names.findIndex((name) => name !== undefined)]
+	const unit = UNITS[names.findIndex(Boolean)]
 	return unit === undefined ? null : Number(number) * unit
 }
 
-/**
- * Reads and checks every input. An empty one takes its default, so that a composite action may pass on inputs
- * it was not given. `explainEmptyKey` is called if `api-key` is empty; null if the run does not tell why. Throws an
- * Error that names the input, what is wrong with it, and an example that works.
- */
+/** An empty input takes its default. Throws an Error that names the input, the fault and an example. */
 function readInputs(input, explainEmptyKey = () => null) {
 	const given = (name, otherwise = '') => input(name).trim() || otherwise
 	const apiKey = given('api-key')
@@ -499,37 +426,27 @@ function emptyKeyMessage(isMisspelled, explain) {
 				'environment, and that a reusable workflow receives it (secrets: inherit).')
 	return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
-/** What people paste by mistake, in the order in which it is looked for. */
-const PASTED = [
+const FAULTS = [
 	[/^\*+$/, 'contains only asterisks: it was copied from a log that masks it'],
 	[/^["'`]/, 'begins with a quote'],
 	[/^\{/, 'begins with {, as a JSON document does'],
 	[/^\$/, 'begins with $: it is the name of a variable, not its value'],
 	[/^(authorization|bearer)[\s:]/i, 'begins with the name of an HTTP header or scheme'],
 	[/^[A-Za-z_][\w-]*\s*=[^=]/, 'has the form NAME=VALUE'],
+	[/^.{0,7}$/s, `is shorter than ${MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
+	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
 ]
-/** `value`, if it can be an API key or token; otherwise throws an Error that says what is wrong, without the value. */
 function checkCredential(value) {
-	const fault = credentialFault(value)
-	if (fault === null) return value
+	const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
+	if (fault === undefined) return value
 	throw new Error(
 		`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`,
 	)
 }
-function credentialFault(value) {
-	const pasted = PASTED.find(([pattern]) => pattern.test(value))
-	if (pasted) return pasted[1]
-	if (value.length < MIN_CREDENTIAL_LENGTH)
-		return `is shorter than ${MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`
-	return common.isHeaderSafe(value)
-		? null
-		: 'contains white space, a control character or a non-ASCII character'
-}
 const EXPIRES_IN = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
 const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
 function readDuration(value, { name, shortest, longest, example }) {
-	const refuse = (fault) =>
-		new Error(`Input ${name} is ${quoted(value)}: ${fault}. For example: ${name}: ${example}`)
+	const refuse = refusal(name, value, example)
 	if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
 	const duration = parseDuration(value)
 	if (duration === null) throw refuse('it is not a duration such as 90s, 15m or 1.5h')
@@ -538,45 +455,40 @@ function readDuration(value, { name, shortest, longest, example }) {
 	return duration
 }
 function readApiUrl(value) {
-	const example = 'For example: api-url: https://www.spherescout.io'
-	if (!URL.canParse(value)) throw new Error(`Input api-url is not a URL. ${example}`)
+	const refuse = (fault) => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
+	if (!URL.canParse(value)) throw refuse('is not a URL')
 	const url = new URL(value)
 	if (url.username || url.password || /[?#]/.test(value))
-		throw new Error(`Input api-url contains a user name, password, query or fragment. ${example}`)
+		throw refuse('contains a user name, password, query or fragment')
 	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
-		throw new Error(
-			`Input api-url must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts). ${example}`,
-		)
+		throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
 	return url.href.replace(/\/+$/, '')
 }
 function isLoopback(hostname) {
 	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
-/** Names that the runner refuses, or that would change the runner, later steps or this action's post step. */
+/** Names of the runner itself, or that would change how later steps run. */
 const RESERVED_NAMES = /^(NODE_OPTIONS|PATH|CI|(GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
 function readVariableName(value) {
-	const refuse = (fault) =>
-		new Error(`Input export-env is ${quoted(value)}: ${fault}. For example: export-env: SPHERESCOUT_API_KEY`)
-	if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value))
-		throw refuse('not a name for an environment variable')
+	const refuse = refusal('export-env', value, 'SPHERESCOUT_API_KEY')
+	if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) throw refuse('not a name for an environment variable')
 	if (RESERVED_NAMES.test(value)) throw refuse('it is reserved for the runner')
 	return value
 }
 function readChoice(name, value, choices) {
 	const choice = choices.find((known) => known === value.toLowerCase())
 	if (choice !== undefined) return choice
-	throw new Error(
-		`Input ${name} is ${quoted(value)}: it must be ${choices.join(' or ')}. For example: ${name}: ${choices[0]}`,
-	)
+	throw refusal(name, value, choices[0])(`it must be ${choices.join(' or ')}`)
 }
-/** A value for a message: one line, at most 60 characters. */
-function quoted(value) {
-	return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
+/** Shows at most 60 characters of the value, in one line. */
+function refusal(name, value, example) {
+	const shown = JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
+	return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
 }
 
 /** GitHub's own payloads are at most 25 MB. */
 const MAX_EVENT_BYTES = 32 * 1024 * 1024
-/** Reads the run's context from the environment and the event file. Never throws: an unusable file counts as empty. */
+/** Never throws: an unusable event file counts as empty. */
 function readRunContext(env) {
 	const { GITHUB_EVENT_NAME: eventName = '', GITHUB_ACTOR: actor = '', GITHUB_EVENT_PATH: path = '' } = env
 	let payload = null
@@ -589,36 +501,24 @@ function readRunContext(env) {
 	}
 	return { eventName, actor, payload }
 }
-/**
- * Why this run received no secrets, or null if it should have: GitHub withholds them from pull requests from forks,
- * gives runs started by Dependabot only Dependabot's own, and copies none to a fork.
- */
+/** Why GitHub gave this run no secrets, or null if it should have. */
 function explainMissingSecrets({ eventName, actor, payload }) {
 	if (actor === 'dependabot[bot]')
 		return 'Dependabot started this run, and GitHub gives such runs only Dependabot secrets; define it as a Dependabot secret, or skip this job.'
-	const head = field(payload, 'pull_request', 'head')
-	const source = field(head, 'repo', 'full_name')
-	const target = field(payload, 'pull_request', 'base', 'repo', 'full_name')
+	const head = common.field(payload, 'pull_request', 'head')
+	const source = common.field(head, 'repo', 'full_name')
+	const target = common.field(payload, 'pull_request', 'base', 'repo', 'full_name')
 	if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
 		return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
-	if (field(payload, 'repository', 'fork') === true)
+	if (common.field(payload, 'repository', 'fork') === true)
 		return 'This repository is a fork, and GitHub does not copy secrets to forks; define it here, or skip this job.'
 	return null
 }
-function field(value, ...path) {
-	return path.reduce(
-		(part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined),
-		value,
-	)
-}
 
-/** The action's name and version, as the API sees them in User-Agent; a test keeps them those of package.json. */
+/** A test compares both with package.json. */
 const ACTION = 'spherescout-ephemeral-key'
 const VERSION = '1.0.0'
-/**
- * The User-Agent of one run, so that the account's owner can trace a key to it: `owner/repo` and the run's id, less
- * what cannot stand in a header.
- */
+/** Lets the account's owner trace a key to its run. Drops what a header cannot hold. */
 function userAgent(repository, runId) {
 	const sanitize = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
 	return `${ACTION}/${VERSION} (${sanitize(repository)}; run ${sanitize(runId)})`
@@ -627,14 +527,11 @@ function userAgent(repository, runId) {
 // Wires the real runner, network, clock and signals into the main step.
 const cancellation = common.createCancellation(common.systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, cancellation.request)
-// Exit before the runner kills this process; what the post step needs is already saved.
-cancellation.signal.addEventListener('abort', () =>
-	setTimeout(() => process.exit(1), common.CANCEL.EXIT_MS).unref(),
-)
+// Exit before the runner kills this process; post has what it needs.
+cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), common.CANCEL.EXIT_MS).unref())
 async function run() {
 	try {
-		for (const form of maskedForms(common.getInput('api-key'), MIN_CREDENTIAL_LENGTH))
-			common.runner.setSecret(form)
+		for (const form of maskedForms(common.getInput('api-key'), MIN_CREDENTIAL_LENGTH)) common.runner.setSecret(form)
 		for (const login of common.proxyLogins(process.env))
 			for (const form of maskedForms(login)) common.runner.setSecret(form)
 		const inputs = readInputs(common.getInput, () => explainMissingSecrets(readRunContext(process.env)))

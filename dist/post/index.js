@@ -2,7 +2,7 @@
 
 const common = require('../common/index.js')
 
-/** Reads one page of the list, a bare array or `{results, next}`; throws if it is neither. */
+/** Throws if this is neither an array nor `{results, next}`. */
 function readPage({ headers, body }) {
 	const answer = common.parseJson(body)
 	const rows = Array.isArray(answer) ? answer : common.field(answer, 'results')
@@ -11,7 +11,7 @@ function readPage({ headers, body }) {
 	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
 	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
 	const next = common.textOf(common.field(answer, 'next'))
-	const count = common.field(answer, 'count') ?? headers['x-total-count']
+	const count = common.field(answer, 'count') ?? headers['x-total-count'] ?? null
 	const morePages = hasUnknownPaging(answer) || /rel="?next/i.test(String(headers.link ?? ''))
 	const cached = Number(headers.age) > 0 || /hit/i.test(String(headers['x-cache'] ?? ''))
 	const doubts = [
@@ -19,10 +19,10 @@ function readPage({ headers, body }) {
 		next === null && morePages && 'it has further pages that cannot be found',
 		cached && 'it comes from a cache',
 	]
-	const doubt = doubts.find((text) => text !== false) || null
-	return { keys, next, doubt, count: count === undefined || count === null ? null : Number(count) }
+	const doubt = doubts.find(Boolean) || null
+	return { keys, next, doubt, count: count === null ? null : Number(count) }
 }
-/** Whether a page announces more in a way that this action does not follow, such as `has_more` or `next_cursor`. */
+/** By a field that this action does not know, such as `has_more`. */
 function hasUnknownPaging(answer) {
 	if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return false
 	const announces = ([name, value]) =>
@@ -31,7 +31,7 @@ function hasUnknownPaging(answer) {
 }
 
 const MAX_PAGES = 100
-/** The key API at `apiUrl` (no trailing slash); see `createCaller`. */
+/** See `createCaller`. */
 function createKeyApi(client, apiUrl, userAgent, now) {
 	const call = common.createCaller(client, userAgent, now)
 	return {
@@ -39,16 +39,11 @@ function createKeyApi(client, apiUrl, userAgent, now) {
 		list(credential, limits) {
 			const deadline = now() + limits.timeout
 			return readList$1(new URL(`${apiUrl}${common.KEYS_PATH}`), (url) =>
-				call(
-					{ method: 'GET', url, credential },
-					{ ...limits, timeout: Math.max(1, deadline - now()) },
-					readPage,
-				),
+				call({ method: 'GET', url, credential }, { ...limits, timeout: Math.max(1, deadline - now()) }, readPage),
 			)
 		},
 	}
 }
-/** Reads the list page by page; `doubt` is the first reason why a key may be missing from it. */
 async function readList$1(start, readOne) {
 	const keys = []
 	const visited = new Set()
@@ -72,36 +67,32 @@ async function readList$1(start, readOne) {
 	}
 	return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
 }
-/** The next page, on our own host whatever host the response names: the credential goes nowhere else. */
+/** Always on our own host: the credential goes nowhere else. */
 function nextUrl(next, start) {
 	const isBareQuery = /^[\w-]+=/.test(next)
 	const reference = isBareQuery ? `?${next}` : next
 	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
 	const tail = named.pathname.split(common.KEYS_PATH)[1]
-	const path = tail === undefined ? named.pathname : start.pathname + tail
 	const url = new URL(start)
-	url.pathname = path
+	url.pathname = tail === undefined ? named.pathname : start.pathname + tail
 	url.search = named.search
 	return url
 }
 
-/**
- * Reads what main saved; never throws. Each part is read by itself, so that a damaged one costs none of the others;
- * `damaged` names those that were left out or replaced. Only without the API's URL is nothing possible.
- */
+/** Never throws. A damaged part is named in `damaged` and replaced; only without the API's URL is nothing possible. */
 function parseState(text) {
+	const unreadable = (reason) => ({ kind: 'unreadable', reason })
 	if (text === '') return { kind: 'none' }
 	let value
 	try {
 		value = JSON.parse(text)
 	} catch {
-		return { kind: 'unreadable', reason: 'it is not JSON' }
+		return unreadable('it is not JSON')
 	}
-	if (!isFields(value)) return { kind: 'unreadable', reason: 'it is not a record' }
-	if (value.version !== common.STATE_VERSION)
-		return { kind: 'unreadable', reason: `its version is not ${common.STATE_VERSION}` }
+	if (!isFields(value)) return unreadable('it is not a record')
+	if (value.version !== common.STATE_VERSION) return unreadable(`its version is not ${common.STATE_VERSION}`)
 	const { apiUrl } = value
-	if (!isText(apiUrl) || !URL.canParse(apiUrl)) return { kind: 'unreadable', reason: 'it holds no API URL' }
+	if (!isText(apiUrl) || !URL.canParse(apiUrl)) return unreadable('it holds no API URL')
 	return { kind: 'record', ...readParts(value, apiUrl) }
 }
 function readParts(value, apiUrl) {
@@ -142,7 +133,7 @@ const isHeaderText = (value) => isText(value) && /^[\x20-\x7e]+$/.test(value)
 const isTexts = (value) => isFields(value) && Object.values(value).every(isText)
 const isFlag = (value) => typeof value === 'boolean'
 const isPolicy = (value) => value === 'warn' || value === 'fail'
-/** A number that can stand for an instant: a Date beyond 8.64e15 does not exist. */
+/** A Date beyond 8.64e15 does not exist. */
 const isNumber = (value) => typeof value === 'number' && Math.abs(value) <= 8.64e15
 const isNumberOrNull = (value) => value === null || isNumber(value)
 const isKey = (value) =>
@@ -158,20 +149,18 @@ const isIntent = (value) =>
 	isNumber(value.expiry) &&
 	isNumber(value.sentAt) &&
 	isNumber(value.deadline) &&
-	isFlag(value.answered)
+	isFlag(value.answered) &&
+	isText(value.refused)
 
-/** The variables in which two sets of network settings differ, those about certificates and those about proxies. */
+/** The variables that differ. */
 function changedSettings(before, after) {
 	const changed = (name) => before[name] !== after[name]
 	return { authorities: common.AUTHORITIES.filter(changed), proxies: common.PROXIES.filter(changed) }
 }
 
-// Used by the post step alone; a file of its own keeps it out of what the main step loads.
-/**
- * A budget until `deadline` that does not count the waits that a rate limit asks for, as long as they lead no further
- * than `latest`. Both in milliseconds since 1970; `onWait` is told of each such wait, in milliseconds.
- */
-function throttleBudget(deadline, latest, clock, onWait) {
+// A file of its own, to keep this out of what the main step loads.
+/** Waits for rate limits extend this budget. */
+function throttleBudget({ deadline, latest, clock, onWait }) {
 	let end = deadline
 	const budget = () => common.createBudget(end, clock)
 	return {
@@ -186,9 +175,17 @@ function throttleBudget(deadline, latest, clock, onWait) {
 	}
 }
 
+// A file of its own, to keep this out of what the main step loads.
+/** One sentence about a key that may still be valid. */
+function expiryAdvice(expiresAt) {
+	if (expiresAt === 'never') return 'It has no expiry; revoke it now.'
+	if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
+	return `It expires at ${common.formatUtc(expiresAt)}.`
+}
+
 /**
- * Can this list show that a key is absent? Returns why not, or null. `credential` is what it was read with: "every key"
- * (the API's documentation) includes that one. `gone` are ids of keys that were verified as revoked.
+ * Why this list cannot show that a key is absent, or null. It has "every key" (the API's documentation), so also
+ * `credential`; `gone` are IDs of revoked keys.
  */
 function doubtAbout(list, credential, gone) {
 	if (list.doubt !== null) return list.doubt
@@ -197,9 +194,9 @@ function doubtAbout(list, credential, gone) {
 	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
 	return null
 }
-/** A replica may not know a key that is younger than this; that it lacks one proves nothing yet. */
+/** A replica may lack a younger key. */
 const MAX_REPLICA_LAG_MS = 15_000
-/** A check, with the list, whether a key is gone (see `RevocationContext.isMissing`). */
+/** See `RevocationContext.isMissing`. */
 function missingCheck(context) {
 	const { api, clock, random, skew, credential, gone } = context
 	return async ({ id, createdAt }, { startedAt, granted, budget }) => {
@@ -212,44 +209,46 @@ function missingCheck(context) {
 	}
 }
 
-/**
- * Is one of the listed keys the one that the request of `intent` made? Found only if exactly one key, created in the
- * window of the request, has exactly the expiry asked for. A near miss, a match at another time, or a key without an
- * expiry that was created in the window is ambiguous.
- */
+/** Found only if exactly one key has exactly the expiry, and was created in the window of the request. */
 function matchIntent(intent, list, context) {
 	const { known, skews, grid } = context
 	const to = intent.deadline + common.LATE_WRITE_GRACE_MS
 	const others = list.filter(({ id }) => !known.has(id))
-	const inWindow = ({ createdAt }) =>
-		createdAt !== null && common.isWithin(createdAt, [intent.sentAt, to], skews)
-	const fitness = ({ expiresAt }) => (expiresAt === null ? 'none' : common.fitOf(intent, expiresAt, grid))
+	const wasThen = (created) => common.isWithin(created, [intent.sentAt, to], skews)
+	const inWindow = ({ createdAt }) => createdAt !== null && wasThen(createdAt)
+	// Any expiry in the list that is on no coarse grid shows that the server keeps milliseconds.
+	const isFine = list.some(({ expiresAt }) => expiresAt !== null && !common.isOnCoarseGrid(expiresAt))
+	const fitness = ({ expiresAt }) => {
+		if (expiresAt === null) return 'none'
+		const isExact = isFine && common.fitOf(intent, expiresAt, Math.min(grid, 1000)) === 'exact'
+		return isExact ? 'exact' : common.fitOf(intent, expiresAt, grid)
+	}
 	const exact = others.filter((key) => fitness(key) === 'exact')
-	const [only] = exact
-	if (only && exact.length === 1 && inWindow(only)) return { kind: 'found', key: only }
-	const isNear = (key) => fitness(key) === 'near' && (key.createdAt === null || inWindow(key))
-	// A server that ignores or garbles the expiry leaves nothing to identify its key by but the time.
-	const isSuspect = (key) => key.expiresAt === null && inWindow(key)
+	const [only, another] = exact.filter(inWindow)
+	if (only && !another) return { kind: 'found', key: only }
+	// Without a usable expiry, only the time identifies a key, perhaps in another zone.
+	const isSuspect = ({ createdAt, expiresAt }) =>
+		expiresAt === null &&
+		createdAt !== null &&
+		(wasThen(createdAt) || wasThen(createdAt - common.nearestZone(createdAt, intent.sentAt)))
 	const near = others.filter(
-		(key) => isNear(key) || isSuspect(key) || common.zoneShift(intent, key.expiresAt) !== 0,
+		(key) => fitness(key) === 'near' || isSuspect(key) || common.zoneShift(intent, key.expiresAt) !== 0,
 	)
 	const candidates = exact.length > 0 ? exact : near
 	return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
 }
 
-/**
- * Looks once for the keys of unanswered create requests, and revokes those that this run certainly made. One result
- * per intent, in order.
- */
+/** Looks once, and revokes keys that this run certainly made. One result per intent, in order. */
 async function revokeOrphans(intents, context) {
 	const read = await readList(context)
 	if (!read.ok) {
-		const { message, retryable } = read.failure
-		return intents.map(() => ({ kind: 'failed', reason: message, retryable, key: null }))
+		const { message: reason, retryable } = read.failure
+		return intents.map(() => ({ kind: 'failed', reason, retryable, key: null }))
 	}
 	const { list, credential } = read.value
 	const doubt = doubtAbout(list, credential, context.gone)
-	const { known, grid, skew } = context
+	const { grid, skew } = context
+	const known = new Set([...context.known, ...context.gone])
 	const results = []
 	for (const intent of intents) {
 		const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })
@@ -262,13 +261,10 @@ async function revokeOrphans(intents, context) {
 async function revokeOrphan(key, context) {
 	const result = await common.revokeAndVerify({ ...key, token: null }, context)
 	if (result.revoked) return { kind: 'revoked', key }
-	const { message, retryable } = result.failure
-	return { kind: 'failed', reason: message, retryable, key }
+	const { message: reason, retryable } = result.failure
+	return { kind: 'failed', reason, retryable, key }
 }
-/**
- * Reads the list with the first credential that may. A list of several pages is read twice, because a key that ends
- * meanwhile moves the others up, past the page that is read next: what one reading missed, the other one shows.
- */
+/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
 async function readList(context) {
 	const { api, budget, random, credentials } = context
 	let failure = common.NO_CREDENTIAL
@@ -278,7 +274,7 @@ async function readList(context) {
 		const last = first.ok && first.value.pages > 1 ? await read() : first
 		if (first.ok && last.ok) return { ...last, value: { list: merge(first.value, last.value), credential } }
 		if (!last.ok) failure = last.failure
-		// An authentication service that is down answers 401 to everything, and may come back.
+		// An authentication service that is down gives 401, too.
 		if (failure.status === 401) failure = { ...failure, retryable: true }
 		if (failure.status !== 401 && failure.status !== 403) break
 	}
@@ -289,19 +285,15 @@ function merge(first, second) {
 	return { ...second, keys: [...byId.values()], doubt: first.doubt ?? second.doubt }
 }
 
-/** Where a person revokes a key by hand. */
 const DASHBOARD = 'Dashboard > Plans > API Keys'
-/** The longest that an unanswered request can still be under way when post starts: one attempt, and a slow server. */
+/** One attempt, and a slow server. */
 const MAX_WATCH_MS = 10_000 + common.LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
-/** No look is begun with less time than this, in milliseconds: all that it would tell is that it had none. */
+/** A lookup with less time would only time out. */
 const MIN_LOOKUP_MS = 1_000
-/** This long after its deadline, no server carries a request out any more. */
+/** No server carries a request out this long after its deadline. */
 const LATEST_WRITE_MS = 10 * 60_000
-/**
- * Looks for the keys of unanswered create requests until a server that is slow to act has had its time, and revokes
- * those that are certainly this run's. `ids` are those that were verified as revoked, which it adds to.
- */
+/** Looks until even a slow server has acted, and revokes what is certainly this run's. Adds to `gone`. */
 async function resolveIntents(intents, context) {
 	const { runner, clock, budget } = context
 	const unanswered = intents.filter(({ answered }) => !answered).length
@@ -309,7 +301,7 @@ async function resolveIntents(intents, context) {
 	const latest = Math.max(...intents.map(({ deadline }) => deadline + common.LATE_WRITE_GRACE_MS))
 	const watchUntil = Math.min(latest, clock.now() + MAX_WATCH_MS)
 	let open = intents.map((intent) => ({
-		intent,
+		...{ intent, isFound: intent.answered },
 		result: { kind: 'absent', doubt: 'it was not read' },
 	}))
 	for (;;) {
@@ -322,7 +314,6 @@ async function resolveIntents(intents, context) {
 		await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
 	}
 }
-/** Looks once for every open intent, and returns those that stay open. */
 async function lookAgain(open, context) {
 	const intents = open.map(({ intent }) => intent)
 	const results = await revokeOrphans(intents, context)
@@ -333,13 +324,12 @@ async function lookAgain(open, context) {
 		if (result.kind === 'revoked') {
 			context.gone.add(result.key.id)
 			context.runner.info(`Found and revoked the orphaned key ${common.keyLabel(result.key)}.`)
-			// A gateway that repeats requests may have made another one with the same expiry.
-			left.push({ intent: { ...intent, answered: true }, result: { kind: 'absent', doubt: null } })
-		} else left.push({ intent, result })
+			left.push({ intent, result: { kind: 'absent', doubt: null }, isFound: true })
+		} else left.push({ intent, result, isFound: open[index]?.isFound ?? false })
 	}
 	return left
 }
-/** Whether another look can change anything; once a slow server has had its time, only for what can still be settled. */
+/** `isWatched`: a slow server has had its time. */
 function shouldLookAgain(open, isWatched) {
 	return open.some(({ intent, result }) => {
 		if (result.kind === 'failed') return result.retryable
@@ -347,22 +337,23 @@ function shouldLookAgain(open, isWatched) {
 		return !isWatched && !intent.answered
 	})
 }
-/** What to say of the intents that are left. One sentence speaks for all with the same reason. */
 function conclude(open, isWatched, now) {
 	const failures = new Map()
 	const warnings = new Map()
-	for (const { intent, result } of open) {
-		const reason = reasonOf(intent, result, isWatched)
-		if (reason !== null) failures.set(reason, [...(failures.get(reason) ?? []), intent])
-		else if (!intent.answered && now < intent.deadline + LATEST_WRITE_MS)
-			warnings.set(NOTHING_YET, [...(warnings.get(NOTHING_YET) ?? []), intent])
+	for (const { intent, result, isFound } of open) {
+		const isDoubtful = result.kind === 'absent' && result.doubt !== null
+		const mayStillAct = !isFound && now < intent.deadline + LATEST_WRITE_MS
+		const reason = reasonOf(intent, isFound, result, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
+		if (reason === null) continue
+		const sort = reason === NOTHING_YET || (isFound && isDoubtful) ? warnings : failures
+		sort.set(reason, [...(sort.get(reason) ?? []), intent])
 	}
 	return { failures: sentences(failures), warnings: sentences(warnings) }
 }
 const NOTHING_YET =
 	'No key of an unanswered create request has appeared so far. If the API carries the request out even later, a key appears that this action cannot see'
-function reasonOf({ answered }, result, isWatched) {
-	const what = answered ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
+function reasonOf({ refused }, isFound, result, isWatched) {
+	const what = isFound ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
 	switch (result.kind) {
 		case 'failed':
 			return result.key === null
@@ -376,7 +367,9 @@ function reasonOf({ answered }, result, isWatched) {
 		case 'absent':
 			if (result.doubt !== null)
 				return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
-			return isWatched || answered
+			if (refused !== '' && !isFound)
+				return `A create request was answered with the key ${refused}, which may not be this run's, so it was not revoked`
+			return isWatched || isFound
 				? null
 				: 'There was no time to wait for a create request that may still be carried out'
 		case 'revoked':
@@ -385,32 +378,26 @@ function reasonOf({ answered }, result, isWatched) {
 }
 function sentences(byReason) {
 	return [...byReason].map(([reason, intents]) => {
-		const expiries = intents.map(({ expiry }) => expiry).sort((a, b) => a - b)
-		const [first = 0, last = 0] = [expiries[0], expiries.at(-1)]
-		const range =
-			first === last
-				? common.formatExactly(first)
-				: `${common.formatExactly(first)} to ${common.formatExactly(last)}`
+		const expiries = intents.map(({ expiry }) => expiry)
+		const [first, last] = [Math.min(...expiries), Math.max(...expiries)].map(common.formatExactly)
+		const range = first === last ? first : `${first} to ${last}`
 		const sentAt = common.formatUtc(Math.min(...intents.map((intent) => intent.sentAt)))
 		const count = intents.length === 1 ? '' : ` (${intents.length} requests)`
 		return `${reason}${count}. Such a key was created about ${sentAt} and expires ${range}; to revoke it now: ${DASHBOARD}.`
 	})
 }
 
-/** All of post. */
 const POST_STEP_TIMEOUT_MS = 60_000
-/**
- * How much longer post goes on while the API rate limits it: it will revoke the key, only later, as the jobs of a matrix
- * that end together have to take turns.
- */
+/** Jobs of a matrix that end together take turns. */
 const MAX_THROTTLE_WAIT_MS = 30 * 60_000
-/** What is reserved for revoking known keys, if looking for orphans has to come first. */
+/** For the known keys, if looking for orphans comes first. */
 const RESERVED_FOR_KEYS_MS = 25_000
-/** How long the look-ups wait for the revocation of the known keys, which comes first. */
+/** The known keys get a head start. */
 const LOOKUP_DELAY_MS = 3_000
+const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD}.`
 /**
- * The post step: revokes every key that main created, and looks for those whose response never came. Reads nothing but
- * what main saved. Throws an Error if it cannot confirm a revocation and the policy is `fail`; with `warn` it warns.
+ * The post step. Reads only what main saved. If it cannot confirm a revocation, it throws an Error or warns, by
+ * `onRevokeFailure`.
  */
 async function revokeKeys(found, deps) {
 	const { runner } = deps
@@ -418,7 +405,7 @@ async function revokeKeys(found, deps) {
 	if (found.kind === 'unreadable') {
 		const message =
 			`The record that the main step saved cannot be used (${found.reason}), so nothing was revoked. ` +
-			`If it created a key, that key stays valid until it expires; to revoke it now: ${DASHBOARD}.`
+			`If it created a key, that key ${STAYS_VALID}`
 		return warnOrFail([message], deps.policyWithoutRecord(), runner)
 	}
 	const { state, damaged } = found
@@ -426,7 +413,7 @@ async function revokeKeys(found, deps) {
 	if (damaged.length > 0)
 		failures.push(
 			`Parts of the record that the main step saved cannot be used (${damaged.join(', ')}). ` +
-				`A key that they described stays valid until it expires; to revoke it now: ${DASHBOARD}.`,
+				`A key that they described ${STAYS_VALID}`,
 		)
 	if (state.keys.length === 0 && state.intents.length === 0)
 		runner.info('The main step left no key behind, so there is nothing to revoke.')
@@ -438,10 +425,12 @@ async function revokeKeys(found, deps) {
 	}
 	warnOrFail(failures, state.onRevokeFailure, runner)
 }
-/** Everything that is left to settle: the known keys first, and beside them the unanswered requests. */
+/** The known keys first, then also the unanswered requests. */
 async function settleAll(state, context) {
-	const { clock, apiKey, newBudget } = context
-	const intents = state.intents.map((intent) => shifted(intent, context.shift))
+	const { clock, apiKey, newBudget, shift } = context
+	const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
+		return { ...intent, sentAt: sentAt + shift, deadline: deadline + shift }
+	})
 	const end = clock.now() + POST_STEP_TIMEOUT_MS
 	const resolve = async (deadline) => {
 		if (intents.length === 0) return { failures: [], warnings: [] }
@@ -454,7 +443,7 @@ async function settleAll(state, context) {
 	}
 	const revoke = () => revokeHeldKeys(state.keys, context, () => newBudget(end))
 	if (apiKey === null) {
-		// Only the known keys can look for others, so they have to be revoked last.
+		// Only the known keys can look for others, so revoke them last.
 		const reserved = state.keys.some(({ keep }) => !keep) ? RESERVED_FOR_KEYS_MS : 0
 		const unresolved = await resolve(end - reserved)
 		return { ...unresolved, failures: [...(await revoke()), ...unresolved.failures] }
@@ -467,10 +456,6 @@ async function settleAll(state, context) {
 	const [failures, unresolved] = await Promise.all([revoking, resolve(end)])
 	return { ...unresolved, failures: [...failures, ...unresolved.failures] }
 }
-/** The intent by the clock as it is now, if that was set by `shift` since main ran (in milliseconds). */
-function shifted(intent, shift) {
-	return { ...intent, sentAt: intent.sentAt + shift, deadline: intent.deadline + shift }
-}
 function warnOrFail(failures, policy, runner) {
 	if (failures.length === 0) return
 	const message = failures.join(' ')
@@ -478,29 +463,25 @@ function warnOrFail(failures, policy, runner) {
 	runner.warning(message)
 }
 /**
- * If a later step changed which certificate authorities are trusted, someone may be able to read what post sends. The
- * short-lived key is worth the risk, as it ends with that; the long-lived one is not.
+ * If a step changed which authorities are trusted, an attacker may read what post sends: only a key that ends with
+ * that.
  */
 function contextFor(state, deps) {
 	const { runner, clock, random, connect, settings, bootedAt } = deps
 	const isTrusted = changedSettings(state.settings, settings).authorities.length === 0
 	const apiKey = isTrusted && state.apiKey !== null && common.isHeaderSafe(state.apiKey) ? state.apiKey : null
 	const shift = bootedAt - state.bootedAt
+	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${common.formatSeconds(wait)}.`)
 	return {
 		...{ api: connect(state), clock, random, runner, apiKey, shift },
 		skew: state.skew === null ? null : state.skew - shift,
 		gone: new Set(),
-		newBudget: (deadline) =>
-			throttleBudget(deadline, deadline + MAX_THROTTLE_WAIT_MS, clock, (wait) =>
-				runner.info(`Rate limited by the API (429). Retrying in ${common.formatSeconds(wait)}.`),
-			),
+		newBudget: (deadline) => throttleBudget({ deadline, latest: deadline + MAX_THROTTLE_WAIT_MS, clock, onWait }),
 	}
 }
 function warnOfChanges(state, { runner, settings, verificationOff }) {
 	if (verificationOff)
-		runner.warning(
-			'NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. The post step verifies certificates anyway.',
-		)
+		runner.warning('NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. The post step verifies certificates anyway.')
 	const { authorities, proxies } = changedSettings(state.settings, settings)
 	if (authorities.length > 0)
 		runner.warning(
@@ -512,29 +493,23 @@ function warnOfChanges(state, { runner, settings, verificationOff }) {
 			`A step of this job changed the proxy settings (${proxies.join(', ')}). The post step uses those of the main step.`,
 		)
 }
-/** Revokes every key that is not to be kept, all at the same time. What could not be confirmed comes back as sentences. */
+/** Returns sentences about what could not be confirmed. */
 async function revokeHeldKeys(keys, context, newBudget) {
 	const { runner, apiKey, gone } = context
 	const failures = []
 	const revokeOne = async (key) => {
 		if (key.keep) {
-			runner.info(
-				`The key ${common.keyLabel(key)} stays valid until it expires${expiryOf(key)} (\`revoke: false\`).`,
-			)
+			const end = key.expiresAt === null ? '' : ` at ${common.formatUtc(key.expiresAt)}`
+			runner.info(`The key ${common.keyLabel(key)} stays valid until it expires${end} (\`revoke: false\`).`)
 			return { key, status: '**Kept** until it expires (`revoke: false`)' }
 		}
 		const credentials = apiKey === null ? [] : [apiKey]
 		const isMissing = missingCheck({ ...context, credential: apiKey })
-		const result = await common.revokeAndVerify(key, {
-			...context,
-			budget: newBudget(),
-			credentials,
-			isMissing,
-		})
+		const result = await common.revokeAndVerify(key, { ...context, budget: newBudget(), credentials, isMissing })
 		if (result.revoked) gone.add(key.id)
 		else
 			failures.push(
-				`Could not confirm that API key ${common.keyLabel(key)} was revoked: ${result.failure.message}. ${common.expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
+				`Could not confirm that API key ${common.keyLabel(key)} was revoked: ${result.failure.message}. ${expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
 			)
 		return { key, status: report(key, result, context) }
 	}
@@ -549,12 +524,9 @@ function report(key, result, { runner, clock }) {
 	runner.info(`${how}: API key ${common.keyLabel(key)}${proof}.`)
 	return `**${how}**, ${common.formatUtc(clock.now())}`
 }
-function expiryOf({ expiresAt }) {
-	return expiresAt === null ? '' : ` at ${common.formatUtc(expiresAt)}`
-}
 
 // Wires the real runner, network and clock into the post step.
-// Nothing is more urgent than the revocation: only the runner's kill stops it, a signal does not.
+// Only the runner's kill stops the revocation, not a signal.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
 async function run() {
 	try {

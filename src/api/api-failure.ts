@@ -5,11 +5,9 @@ import { parseRetryAfter } from '../retry/backoff.ts'
 export interface ApiFailure {
   /** One line for a person: which host, what happened, what to do. Holds no secret. */
   message: string
-  /** The status, if there was a response. */
   status?: number
   /** Whether the request may have taken effect anyway. False is a proof, true is only a doubt. */
   mayHaveActed: boolean
-  /** Whether asking again can help. */
   retryable: boolean
   /** How long the server asked us to wait, in milliseconds. */
   retryAfter?: number
@@ -26,11 +24,11 @@ export interface Asked {
   credential: string
 }
 
-/** Statuses of gateways and locks that may pass, and behind which the request may have been carried out. */
+/** Gateways and locks give these; the request may have been carried out. */
 const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
 const MAX_REASON_LENGTH = 300
 
-/** What a response outside 2xx means. `now` is the server's time, in milliseconds since 1970. */
+/** `now`: the server's time, in milliseconds since 1970. */
 export function failureOf(asked: Asked, response: HttpResponse, now: number): ApiFailure {
   const { status, headers } = response
   if (status >= 300 && status < 400) return redirected(asked, response)
@@ -48,7 +46,7 @@ export function failureOf(asked: Asked, response: HttpResponse, now: number): Ap
   }
 }
 
-/** What a 2xx response means whose content could not be used. */
+/** For a 2xx. */
 export function unusableResponse(asked: Asked, response: HttpResponse): ApiFailure {
   const { status } = response
   const reason = detail(response, asked.credential) || ': something that is not the JSON of this API'
@@ -57,7 +55,6 @@ export function unusableResponse(asked: Asked, response: HttpResponse): ApiFailu
 }
 
 function answered({ method, url: { host, pathname } }: Asked, status: number): string {
-  // An id can be long, and its first characters are enough to find the key.
   const path = pathname.replace(/([^/]{8})[^/]{24,}$/, '$1...')
   return `${host} answered ${status} to ${method} ${path}`
 }
@@ -67,20 +64,13 @@ function redirected(asked: Asked, { status, headers }: HttpResponse): ApiFailure
   const location = headers.location ?? ''
   const target = URL.canParse(location, url.href) ? new URL(location, url) : null
   const place =
-    target === null
-      ? 'an unreadable address'
-      : target.host === url.host
-        ? target.origin + target.pathname
-        : target.host
+    target === null ? 'an unreadable address' : target.host === url.host ? target.origin + target.pathname : target.host
   const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
   // 302 and 303 may mean "done, look there".
   return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
 }
 
-/**
- * Whether a 4xx came from something in front of the API: a page of HTML, or a 401 that asks for a scheme other than
- * Bearer. The API speaks JSON and Bearer alone (its documentation); such an answer says nothing about a key.
- */
+/** The API speaks only JSON and Bearer (its documentation). */
 function isForeign({ status, headers, body }: HttpResponse): boolean {
   if (status < 400 || status > 499) return false
   const schemes = headers['www-authenticate']
@@ -91,22 +81,17 @@ function isHtml(headers: HttpResponse['headers'], body: string): boolean {
   return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }
 
-/** What a person needs to know of an answer beyond its status: who answered, or the API's own reason. */
 function detail(response: HttpResponse, credential: string): string {
   const { status, headers, body } = response
   if (headers['cf-mitigated']) return ' with a challenge; a firewall in front of the API stopped this runner'
   if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
   const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
-  if (isForeign(response))
-    return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
+  if (isForeign(response)) return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
   const reason = status === 204 ? '' : reasonGiven(body, credential)
   return reason && `: ${reason}`
 }
 
-/**
- * The API's own reason, from any of the shapes that it uses: detail, error, or messages by field. Empty for HTML or
- * nothing. One line, cut to length, without the credential, and without anything else that could be a key.
- */
+/** One line, without anything that could be a key. */
 function reasonGiven(body: string, credential: string): string {
   let answer: unknown
   try {

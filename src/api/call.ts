@@ -2,10 +2,7 @@ import { type HttpClient, HttpError, type HttpResponse } from '../http/http-clie
 import { type ApiFailure, failureOf, unusableResponse } from './api-failure.ts'
 
 /** What a call brought, and the server's `Date` less our clock (ms) if the response told a believable one. */
-export type ApiResult<T> = { skew: number | null } & (
-  | { ok: true; value: T }
-  | { ok: false; failure: ApiFailure }
-)
+export type ApiResult<T> = { skew: number | null } & ({ ok: true; value: T } | { ok: false; failure: ApiFailure })
 
 /** Limits for one call, in milliseconds, and how a cancelled job cuts it short (see HttpRequest). */
 export interface CallLimits {
@@ -21,13 +18,10 @@ export type Call = <T>(
 ) => Promise<ApiResult<T>>
 
 export const KEYS_PATH = '/api/user/api-keys'
-/** A `Date` further from our own clock than this is a gateway's error rather than the server's time. */
+/** More is a gateway's error. */
 const MAX_DATE_SKEW_MS = 24 * 3_600_000
 
-/**
- * Makes calls that never throw for what the network or the API does. `userAgent` tells the account's owner which run made
- * a request; `now` is this machine's clock in milliseconds.
- */
+/** Never throws for what the network or the API does. */
 export function createCaller(client: HttpClient, userAgent: string, now: () => number): Call {
   return async ({ method, url, credential, body }, limits, read) => {
     const headers = {
@@ -66,18 +60,18 @@ export function createCaller(client: HttpClient, userAgent: string, now: () => n
   }
 }
 
-/** Whether the API itself answered 401: not accepted here and now, which alone does not prove an end. */
+/** Alone, this does not prove that a key is revoked. */
 export function isRejected(result: ApiResult<unknown>): boolean {
   return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
 }
 
-/** Whether a credential can be sent at all: visible ASCII, nothing that could break out of a header or a log line. */
+/** Visible ASCII: nothing that could break out of a header or a log line. */
 export function isHeaderSafe(credential: string): boolean {
   return /^[\x21-\x7e]+$/.test(credential)
 }
 
 function skewOf({ headers }: HttpResponse, sentAt: number, receivedAt: number): number | null {
-  // The header has whole seconds; on average, the server was half a second further.
+  // Whole seconds: on average, the server is half a second further.
   const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
   return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }

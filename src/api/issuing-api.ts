@@ -9,16 +9,14 @@ export interface IssuingApi {
   probe(credential: string, limits: CallLimits): Promise<ApiResult<null>>
 }
 
-/** Those calls at `apiUrl` (no trailing slash). */
+/** `apiUrl` has no trailing slash. */
 export function createIssuingApi(call: Call, apiUrl: string): IssuingApi {
   const url = new URL(`${apiUrl}${KEYS_PATH}`)
   return {
     create: (credential, expiry, limits) =>
       call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
-    revoke(credential, id, limits) {
-      const keyUrl = new URL(`${url}/${encodeURIComponent(id)}`)
-      return call({ method: 'DELETE', url: keyUrl, credential }, limits, readRevoked)
-    },
+    revoke: (credential, id, limits) =>
+      call({ method: 'DELETE', url: new URL(`${url}/${encodeURIComponent(id)}`), credential }, limits, readRevoked),
     probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readJson),
   }
 }

@@ -25,13 +25,8 @@ export interface KeyApi extends IssuingApi {
 
 const MAX_PAGES = 100
 
-/** The key API at `apiUrl` (no trailing slash); see `createCaller`. */
-export function createKeyApi(
-  client: HttpClient,
-  apiUrl: string,
-  userAgent: string,
-  now: () => number,
-): KeyApi {
+/** See `createCaller`. */
+export function createKeyApi(client: HttpClient, apiUrl: string, userAgent: string, now: () => number): KeyApi {
   const call = createCaller(client, userAgent, now)
   return { ...createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, now) }
 }
@@ -52,11 +47,7 @@ export function createListApi(call: Call, apiUrl: string, now: () => number): Pi
   }
 }
 
-/** Reads the list page by page; `doubt` is the first reason why a key may be missing from it. */
-async function readList(
-  start: URL,
-  readOne: (url: URL) => Promise<ApiResult<Page>>,
-): Promise<ApiResult<KeyList>> {
+async function readList(start: URL, readOne: (url: URL) => Promise<ApiResult<Page>>): Promise<ApiResult<KeyList>> {
   const keys: ListedKey[] = []
   const visited = new Set<string>()
   let doubt: string | null = null
@@ -80,15 +71,14 @@ async function readList(
   return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
 }
 
-/** The next page, on our own host whatever host the response names: the credential goes nowhere else. */
+/** Always on our own host: the credential goes nowhere else. */
 function nextUrl(next: string, start: URL): URL {
   const isBareQuery = /^[\w-]+=/.test(next)
   const reference = isBareQuery ? `?${next}` : next
   const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
   const tail = named.pathname.split(KEYS_PATH)[1]
-  const path = tail === undefined ? named.pathname : start.pathname + tail
   const url = new URL(start)
-  url.pathname = path
+  url.pathname = tail === undefined ? named.pathname : start.pathname + tail
   url.search = named.search
   return url
 }

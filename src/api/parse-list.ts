@@ -17,7 +17,7 @@ export interface Page {
   count: number | null
 }
 
-/** Reads one page of the list, a bare array or `{results, next}`; throws if it is neither. */
+/** Throws if this is neither an array nor `{results, next}`. */
 export function readPage({ headers, body }: HttpResponse): Page {
   const answer = parseJson(body)
   const rows = Array.isArray(answer) ? answer : field(answer, 'results')
@@ -26,7 +26,7 @@ export function readPage({ headers, body }: HttpResponse): Page {
   const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
   const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
   const next = textOf(field(answer, 'next'))
-  const count = field(answer, 'count') ?? headers['x-total-count']
+  const count = field(answer, 'count') ?? headers['x-total-count'] ?? null
   const morePages = hasUnknownPaging(answer) || /rel="?next/i.test(String(headers.link ?? ''))
   const cached = Number(headers.age) > 0 || /hit/i.test(String(headers['x-cache'] ?? ''))
   const doubts = [
@@ -34,11 +34,11 @@ export function readPage({ headers, body }: HttpResponse): Page {
     next === null && morePages && 'it has further pages that cannot be found',
     cached && 'it comes from a cache',
   ]
-  const doubt = doubts.find((text) => text !== false) || null
-  return { keys, next, doubt, count: count === undefined || count === null ? null : Number(count) }
+  const doubt = doubts.find(Boolean) || null
+  return { keys, next, doubt, count: count === null ? null : Number(count) }
 }
 
-/** Whether a page announces more in a way that this action does not follow, such as `has_more` or `next_cursor`. */
+/** By a field that this action does not know, such as `has_more`. */
 function hasUnknownPaging(answer: unknown): boolean {
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return false
   const announces = ([name, value]: [string, unknown]) =>

@@ -22,7 +22,7 @@ export interface CreatedKey extends KeyInfo {
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
 
-/** Reads the response to a create call; throws if it holds neither a key nor the description of one. */
+/** Throws if there is neither a key nor its description. */
 export function readCreated({ body }: HttpResponse): CreatedKey {
   const answer = parseJson(body)
   const created = { token: textOf(field(answer, 'token')), ...readKey(field(answer, 'api_key')) }
@@ -30,20 +30,19 @@ export function readCreated({ body }: HttpResponse): CreatedKey {
   return created
 }
 
-/** Accepts a response that is JSON, as the API's list is; throws if it is not. */
+/** Throws unless this is JSON, as the list is. */
 export function readJson({ body }: HttpResponse): null {
   if (typeof parseJson(body) !== 'object') throw new Error('not a list')
   return null
 }
 
-/** Accepts the response to a revocation; throws if it is not the API's, or says that nothing was revoked. */
+/** Throws unless the key was revoked. */
 export function readRevoked({ body }: HttpResponse): null {
   const answer = body.trim() === '' ? {} : parseJson(body)
   if (field(answer, 'success') === false || field(answer, 'error')) throw new Error('not revoked')
   return null
 }
 
-/** What the API says of a key, created or listed. */
 export function readKey(value: unknown): KeyInfo {
   const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
   const unreadable =
@@ -64,7 +63,7 @@ export function readKey(value: unknown): KeyInfo {
   }
 }
 
-/** An id that can stand in a URL, escaped. A dot segment cannot: even escaped, it names another path. */
+/** Even escaped, a dot segment names another path. */
 function identifier(value: unknown): string | null {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
   const id = textOf(value)
@@ -72,7 +71,7 @@ function identifier(value: unknown): string | null {
   return isUsable ? id : null
 }
 
-/** JSON with every digit of large integers, as text: ids above 2^53 would lose their last digits (Node 21 and later). */
+/** Keeps large integers as text: IDs above 2^53 would lose digits. */
 export function parseJson(body: string): unknown {
   const keepDigits = (_name: string, value: unknown, context?: { source?: string }) =>
     typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '')
@@ -81,12 +80,14 @@ export function parseJson(body: string): unknown {
   return JSON.parse(body, keepDigits)
 }
 
-/** A field of a JSON value, undefined if there is none. */
-export function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
+/** Undefined if there is none. */
+export function field(value: unknown, ...path: string[]): unknown {
+  return path.reduce<unknown>(
+    (part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined),
+    value,
+  )
 }
 
-/** A text that is not empty, or null. */
 export function textOf(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null
 }

@@ -80,12 +80,7 @@ function notesOn(keysInUse: number, rotations: number): string[] {
  * Writes outputs and summary, without the key, even if the API gives it as an id. If nothing was judged, the other
  * counts stay empty: zero would say that there is nothing.
  */
-function publish(
-  findings: readonly Finding[],
-  markdown: string,
-  apiKey: string,
-  runner: AuditDeps['runner'],
-): void {
+function publish(findings: readonly Finding[], markdown: string, apiKey: string, runner: AuditDeps['runner']): void {
   const clean = (text: string) => text.replaceAll(apiKey, '***')
   const judged = findings[0]?.kind !== 'list-incomplete'
   runner.setOutput('ok', String(findings.length === 0))

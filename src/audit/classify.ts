@@ -41,8 +41,7 @@ export function readList({ keys, doubt }: KeyList, apiKey: string): ReadableList
   for (const key of keys) {
     const { id, createdAt, unreadable } = key
     if (unreadable !== null) return incomplete(`cannot read ${unreadable} of the key ${keyLabel(key)}`)
-    if (createdAt === null)
-      return incomplete(`the list does not say when the key ${keyLabel(key)} was created`)
+    if (createdAt === null) return incomplete(`the list does not say when the key ${keyLabel(key)} was created`)
     if (ids.has(id)) return incomplete(`the key ${keyLabel(key)} is listed twice`)
     ids.add(id)
     read.push({ ...key, createdAt })

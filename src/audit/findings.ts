@@ -37,16 +37,11 @@ export interface Limits {
 }
 
 /** Every finding about the keys of a complete list, the most urgent first. */
-export function findFindings(
-  keys: readonly AccountKey[],
-  known: readonly KnownKey[],
-  limits: Limits,
-): Finding[] {
+export function findFindings(keys: readonly AccountKey[], known: readonly KnownKey[], limits: Limits): Finding[] {
   const rotated = keys.filter(({ rotation }) => rotation !== null)
   /** A rotation that works replaces its newest key long before it expires. */
   const isNewest = ({ rotation, key }: AccountKey) =>
-    rotation !== null &&
-    !rotated.some((other) => other.rotation === rotation && other.key.createdAt > key.createdAt)
+    rotation !== null && !rotated.some((other) => other.rotation === rotation && other.key.createdAt > key.createdAt)
   const findings = keys.flatMap((entry): Finding[] => {
     const { key, class: keyClass, rotation } = entry
     return kindsFor(entry, isNewest(entry), limits).map((kind) => ({

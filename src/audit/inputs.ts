@@ -1,7 +1,6 @@
 import {
   checkCredential,
   emptyKeyMessage,
-  quoted,
   type ReadInput,
   readApiUrl,
   readDuration,
@@ -35,10 +34,14 @@ const MAX_AGE = { name: 'max-age', shortest: '1 day', longest: '10 years', examp
 const WARN_BEFORE = { name: 'warn-before', shortest: '1 hour', longest: '1 year', example: '14d' }
 
 /** Checks every input; an empty one takes its default. Throws an Error that names the input and the line. */
-export function readAuditInputs(input: ReadInput, repositoryId: string | undefined): AuditInputs {
+export function readAuditInputs(
+  input: ReadInput,
+  repositoryId: string | undefined,
+  explainEmptyKey: () => string | null = () => null,
+): AuditInputs {
   const given = (name: string, otherwise: string) => input(name).trim() || otherwise
   const apiKey = given('api-key', '')
-  if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key', '') !== '', () => null))
+  if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key', '') !== '', explainEmptyKey))
   const apiUrl = readApiUrl(given('api-url', 'https://www.spherescout.io'))
   const rotated = given('rotated-secrets', 'SPHERESCOUT_API_KEY')
   return {
@@ -62,8 +65,9 @@ interface Line {
 function linesOf(name: string, value: string): Line[] {
   return value.split(/\r\n|\r|\n/).flatMap((line, index) => {
     const text = line.replace(/(^|\s)#.*$/, '').trim()
+    const shown = JSON.stringify(text.slice(0, 60))
     const error = (fault: string, example: string) =>
-      new Error(`Input ${name}, line ${index + 1}: ${quoted(text)} ${fault}. For example: ${example}`)
+      new Error(`Input ${name}, line ${index + 1}: ${shown} ${fault}. For example: ${example}`)
     return text === '' ? [] : { text, error }
   })
 }
@@ -111,7 +115,9 @@ function readFailOn(value: string): Set<FindingKind> {
   const kinds = names.filter(Boolean).map((name) => {
     const kind = FINDING_KINDS.find((known) => known === name)
     if (kind) return kind
-    throw new Error(`Input fail-on names ${quoted(name)}; the findings are ${FINDING_KINDS.join(', ')}`)
+    throw new Error(
+      `Input fail-on names ${JSON.stringify(name.slice(0, 60))}; the findings are ${FINDING_KINDS.join(', ')}`,
+    )
   })
   return new Set(kinds)
 }

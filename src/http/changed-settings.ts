@@ -1,6 +1,6 @@
 import { AUTHORITIES, PROXIES } from './network-settings.ts'
 
-/** The variables in which two sets of network settings differ, those about certificates and those about proxies. */
+/** The variables that differ. */
 export function changedSettings(
   before: Record<string, string>,
   after: Record<string, string>,

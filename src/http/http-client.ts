@@ -28,13 +28,12 @@ export interface HttpResponse {
 export type HttpClient = (request: HttpRequest) => Promise<HttpResponse>
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
-/** With the usual backoff, 3.5 s at most: a resolver may be wrong for a moment. */
+/** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 
 /**
- * An HttpClient over real sockets, through `proxy` (a URL; empty for none). Connections are reused, but not for a POST:
- * one that the server has just closed looks like a lost response to a create. Certificates are always verified: the
- * agent's option outranks NODE_TLS_REJECT_UNAUTHORIZED. The fourth POST to a name that does not exist is not retryable.
+ * `proxy` is a URL, or empty. No POST reuses a connection: one that the server just closed looks like a lost
+ * response. `rejectUnauthorized` outranks NODE_TLS_REJECT_UNAUTHORIZED.
  */
 export function createHttpClient(proxy: string): HttpClient {
   const agents: Record<string, Agent> = {}
@@ -46,7 +45,7 @@ export function createHttpClient(proxy: string): HttpClient {
     const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
     agents[protocol] = agent
     return exchange(request, agent, via).catch((error: HttpError) => {
-      // Any other request is about a key, so the name did exist, and may come back.
+      // Other requests are about a key, so the name did exist and may come back.
       if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
       throw error
     })
@@ -83,7 +82,7 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
       const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
       fail(new HttpError('timeout', isConnected(), message))
     })
-    // On, not once: an error without a listener would end the process, and no one would revoke the key.
+    // Not once: an unhandled error would end the process before the key is revoked.
     sent.on('error', (error: NodeError) =>
       fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)),
     )
@@ -100,7 +99,6 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
 
 const upgradeError = () => new HttpError('protocol', true, 'answered 101 and switched to another protocol')
 
-/** Returns a function that says whether the connection is complete, TLS included. */
 function trackConnection(sent: ClientRequest, secure: boolean): () => boolean {
   let connected = false
   sent.once('socket', (socket: Socket) => {
@@ -113,7 +111,7 @@ function trackConnection(sent: ClientRequest, secure: boolean): () => boolean {
   return () => connected
 }
 
-/** Calls `expire` when the time of a request is over, unless the function that it returns is called before. */
+/** Returns a function that stops it. */
 function startDeadline({ timeout, cancel, grace }: HttpRequest, expire: () => void): () => void {
   const timers = [setTimeout(expire, timeout)]
   const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
@@ -125,7 +123,7 @@ function startDeadline({ timeout, cancel, grace }: HttpRequest, expire: () => vo
   }
 }
 
-/** Reads the body, less a byte order mark. A compressed one is an error with a 2xx, and empty with any other status. */
+/** A compressed body is an error with a 2xx, and empty with any other status. */
 function readBody(response: IncomingMessage, fail: Fail, done: (body: string) => void): void {
   const { statusCode = 0, headers } = response
   const coding = headers['content-encoding'] ?? ''
@@ -145,11 +143,6 @@ function readBody(response: IncomingMessage, fail: Fail, done: (body: string) =>
     if (statusCode === 101) fail(upgradeError())
     else if (encoded && statusCode < 300)
       fail(new HttpError('protocol', true, `answered ${statusCode} in ${name}, which was not asked for`))
-    else
-      done(
-        Buffer.concat(encoded ? [] : chunks)
-          .toString()
-          .replace(/^\uFEFF/, ''),
-      )
+    else done(encoded ? '' : String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
   })
 }

@@ -10,24 +10,15 @@ export type HttpErrorKind =
   | 'too-large'
   | 'protocol'
 
-/** Kinds that no retry changes. */
 const PERMANENT: HttpErrorKind[] = ['certificate', 'proxy', 'protocol']
 
-/**
- * A request without a usable response. `mayHaveActed` is false only if nothing of the request can have reached the
- * server (no name, no connection, no completed TLS handshake). `retryable`: sending it again can help.
- */
+/** `mayHaveActed` is false only if none of the request can have reached the server. */
 export class HttpError extends Error {
   readonly kind: HttpErrorKind
   readonly mayHaveActed: boolean
   retryable: boolean
 
-  constructor(
-    kind: HttpErrorKind,
-    mayHaveActed: boolean,
-    message: string,
-    retryable = !PERMANENT.includes(kind),
-  ) {
+  constructor(kind: HttpErrorKind, mayHaveActed: boolean, message: string, retryable = !PERMANENT.includes(kind)) {
     super(message)
     this.kind = kind
     this.mayHaveActed = mayHaveActed
@@ -41,36 +32,28 @@ export interface NodeError extends NodeJS.ErrnoException {
   rawPacket?: Buffer
 }
 
-/** The first byte of a TLS alert; no HTTP response starts with it. */
+/** No HTTP response starts with it. */
 const TLS_ALERT = 0x15
-/** Node's codes for a certificate that was not accepted. */
 const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
 const CERTIFICATE_HINTS: [codes: RegExp, hint: string][] = [
-  [
-    /GET_ISSUER|SELF_SIGNED|LEAF/,
-    'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA',
-  ],
+  [/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
   [/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
   [/ALTNAME|HOSTNAME/, 'it is for another host'],
 ]
 
-/**
- * Describes an error of Node's for the person who has to fix the network. `connected`: the connection was complete, TLS
- * included. `via` names the proxy, if there is one.
- */
+/** `connected`: TLS included. `via` names the proxy. */
 export function describeError(error: NodeError, connected: boolean, via = ''): HttpError {
   const list = (error.errors ?? [error]).map(({ code }) => code ?? 'closed early')
-  // EPROTO says nothing by itself; OpenSSL's reason is in the message.
+  // EPROTO alone says nothing; OpenSSL's reason is in the message.
   if (list[0] === 'EPROTO') list.push(/SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1] ?? 'TLS')
   const codes = [...new Set(list)].join(', ')
   const failure = (kind: HttpErrorKind, what: string, hint = '', acted = connected, retryable?: boolean) =>
     new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`, retryable)
 
-  // It ends the server's handshake, so no request was read, even if our handshake was complete (TLS 1.3).
+  // The server has read no request then, even if our handshake was complete (TLS 1.3).
   if (/alert.(certificate.required|bad.certificate)/i.test(codes))
     return failure('certificate', 'requires a client certificate', '', false)
-  if (error.rawPacket?.[0] === TLS_ALERT)
-    return failure('protocol', 'requires TLS on this port', 'use https://', false)
+  if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', 'use https://', false)
   if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
   if (connected) return failure('cut', 'closed the connection before it answered')
   if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', 'check its spelling')
@@ -79,8 +62,7 @@ export function describeError(error: NodeError, connected: boolean, via = ''): H
     const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1]
     return failure('certificate', 'its certificate was not accepted', hint)
   }
-  if (/wrong.version.number|packet.length/i.test(codes))
-    return failure('protocol', 'does not speak TLS on this port')
+  if (/wrong.version.number|packet.length/i.test(codes)) return failure('protocol', 'does not speak TLS on this port')
   if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
   // A load balancer that restarts ends handshakes too, but not with these two.
   const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)

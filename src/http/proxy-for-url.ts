@@ -2,9 +2,8 @@
 const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
 
 /**
- * The proxy for requests to `url`, as an http or https URL; empty for none. Chosen as curl and Go do: HTTPS_PROXY or
- * HTTP_PROXY by the scheme, else ALL_PROXY, unless NO_PROXY exempts the host; lower case first. Never one
- * for loopback hosts, as it could read a key sent to them in the clear. Throws if the variable names no usable proxy.
+ * A proxy URL, or empty. As curl and Go do, lower case first, but not for loopback hosts: it could read a key sent in
+ * the clear. Throws if the variable names no usable proxy.
  */
 export function proxyFor(url: URL, env: NodeJS.ProcessEnv): string {
   const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
@@ -14,7 +13,7 @@ export function proxyFor(url: URL, env: NodeJS.ProcessEnv): string {
   return name === undefined ? '' : readProxy(name, env[name]?.trim() ?? '', own.toUpperCase(), url.hostname)
 }
 
-/** The value of the variable `name` as a URL. Messages show only its scheme, as the rest may be a login. */
+/** Messages show only the scheme: the rest may be a login. */
 function readProxy(name: string, value: string, own: string, host: string): string {
   const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
   if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
@@ -32,8 +31,8 @@ function readProxy(name: string, value: string, own: string, host: string): stri
 }
 
 /**
- * Whether one entry of NO_PROXY covers `url`: `*`, an IP address or CIDR range, or a name, which covers its subdomains
- * too (after `.` or `*.`, only these); each with `:port` or without.
+ * `entry` is `*`, an address, a CIDR range, or a name and its subdomains (after `.` or `*.`, only these), with or
+ * without `:port`.
  */
 function covers(entry: string, { protocol, hostname, port }: URL): boolean {
   const { isIP } = process.getBuiltinModule('node:net')
@@ -46,7 +45,6 @@ function covers(entry: string, { protocol, hostname, port }: URL): boolean {
   return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
 }
 
-/** Whether an IP address is in `range`, an address or CIDR range, with brackets or without. */
 function within(host: string, range: string): boolean {
   const { BlockList, isIP } = process.getBuiltinModule('node:net')
   const [address = '', prefix] = range.replace(/[[\]]/g, '').split('/')

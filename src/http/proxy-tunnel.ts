@@ -4,28 +4,26 @@ import type { ConnectionOptions } from 'node:tls'
 import { describeError, HttpError, type NodeError } from './http-error.ts'
 import { percentDecoded } from './network-settings.ts'
 
-/** How long one address of a host gets before the next one is tried. Node's 250 ms are too short for a slow line. */
+/** For each address of a host: Node's 250 ms are too short for a slow line. */
 export const ADDRESS_TIMEOUT_MS = 3_000
 
 type Connected = (error: Error | null, stream: Duplex) => void
 
 /**
- * A `createConnection` for Node's agents that reaches every host through a CONNECT tunnel of `proxy`, with TLS inside
- * it if `secure`. Node's own `proxyEnv` would do, but came with 24.5, and the oldest runner with node24 ships
- * 24.4 (on 32-bit ARM, Node 20).
+ * A `createConnection` through a CONNECT tunnel, with TLS inside if `secure`. The oldest runner with node24 ships
+ * Node 24.4, without `proxyEnv`.
  */
 export function tunnelThrough(proxy: string, secure: boolean) {
   const { host } = new URL(proxy)
   return (options: ClientRequestArgs, connected?: Connected): undefined => {
     const refuse = (error: HttpError) => connected?.(error, undefined as never)
     requestTunnel(proxy, `${bracketed(String(options.host))}:${options.port}`)
-      // The request that needs the tunnel has a deadline; a proxy that never answers must not outlive it.
+      // The request has a deadline; a silent proxy must not outlive it.
       .once('socket', (socket) => socket.unref())
       .once('connect', ({ statusCode = 0 }, socket) => {
         if (statusCode < 200 || statusCode > 299) {
           socket.destroy()
-          refuse(refusal(host, statusCode))
-          return
+          return refuse(refusal(host, statusCode))
         }
         socket.ref()
         const { connect } = process.getBuiltinModule('node:tls')
@@ -36,7 +34,6 @@ export function tunnelThrough(proxy: string, secure: boolean) {
         refuse(new HttpError(kind, false, `the proxy ${host}: ${message}`, retryable))
       })
       .end()
-    return
   }
 }
 
@@ -56,11 +53,9 @@ function requestTunnel(proxy: string, target: string): ClientRequest {
   return nodeModule(protocol).request(options)
 }
 
-/** Node's module for `http:` or `https:`, loaded when it is needed. */
+/** Loaded only when needed. */
 export function nodeModule(protocol: string): Pick<typeof import('node:http'), 'Agent' | 'request'> {
-  return protocol === 'https:'
-    ? process.getBuiltinModule('node:https')
-    : process.getBuiltinModule('node:http')
+  return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
 }
 
 function refusal(host: string, status: number): HttpError {

@@ -1,4 +1,7 @@
-/** What is known about the end of one key so far. */
+/**
+ * What is known about the end of one key. A 401 alone is not proof: a lagging replica or an authentication service
+ * that is down gives it to valid keys. Nor is a grant, or a list that may be stale.
+ */
 export interface Evidence {
   /** A revocation of its id was granted. */
   granted: boolean
@@ -10,10 +13,7 @@ export interface Evidence {
   expired: boolean
 }
 
-/**
- * Is this key revoked, or expired, beyond doubt? A 401 alone proves nothing: a replica that lags or an authentication
- * service that is down gives it to a valid key as well. So does a grant alone, or a list that may be stale.
- */
+/** Whether the key is certainly revoked or expired. */
 export function isVerifiedRevoked({ granted, rejected, missing, expired }: Evidence): boolean {
   return rejected && (granted || missing || expired)
 }

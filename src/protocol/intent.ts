@@ -11,20 +11,22 @@ export interface Intent {
   deadline: number
   /** The response came and its key is known, but so late that a gateway may have sent the request twice. */
   answered: boolean
+  /** The key that the response described (for a person), if nothing showed that this run made it; else empty. */
+  refused: string
 }
 
-/** How finely the expiry is asked for, in microseconds: the server may refuse more digits than it keeps. */
 export const PRECISIONS_US = [1, 1000, 1_000_000] as const
+/** How finely an expiry is requested, in microseconds: a server may refuse more digits than it keeps. */
 export type Precision = (typeof PRECISIONS_US)[number]
 
-/** How long after the deadline of an unanswered request a slow server may still carry it out. */
+/** After this, even a slow server has carried out a request. */
 export const LATE_WRITE_GRACE_MS = 15_000
 
-/** Offsets of time zones are multiples of a quarter of an hour, up to 14 hours. */
+/** Time zones are multiples of 15 minutes, up to 14 hours. */
 const ZONE_STEP_MS = 15 * 60_000
 const MAX_ZONE_MS = 14 * 3_600_000
 
-/** At most this part of the lifetime is given up to make the expiry one that no other run is likely to ask for. */
+/** For an expiry that no other run is likely to request. */
 const MAX_SHORTENING = 0.05
 
 export interface IntentOptions {
@@ -40,46 +42,38 @@ export interface IntentOptions {
   random: number
 }
 
-/** Chooses the expiry of one create request: `lifetime` from now by the server's clock, less a random part of up to 5%. */
+/** Up to 5% before the end of `lifetime`, by the server's clock. */
 export function createIntent({ now, skew, lifetime, timeout, precision, random }: IntentOptions): Intent {
   const latest = (now + skew + lifetime - random * lifetime * MAX_SHORTENING) * 1000
   const kept = Math.floor(latest / precision) * precision
-  // Never on the next coarser grid by chance: on a server that keeps less, that would look like keys of other runs.
+  // Never on the next coarser grid: where a server keeps less, that looks like other runs' keys.
   const isCoarse = precision < 1_000_000 && kept % (precision * 1000) === 0
-  return {
-    expiry: (isCoarse ? kept - precision : kept) / 1000,
-    sentAt: now,
-    deadline: now + timeout,
-    answered: false,
-  }
+  const expiry = (isCoarse ? kept - precision : kept) / 1000
+  return { expiry, sentAt: now, deadline: now + timeout, answered: false, refused: '' }
 }
 
-/** Grids on which servers keep an expiry, in microseconds. 10 ms stands for SQL Server's 1/300 s as well. */
+/** Servers keep an expiry on one of these. 10 ms stands for SQL Server's 1/300 s too. */
 const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
-/** The coarsest grid: what has to be assumed until a response shows a finer one. */
+/** Assumed until a response shows a finer grid. */
 export const UNKNOWN_GRID_US = 60_000_000
 
-/** By how many microseconds `stored` is less than `asked`. */
 function microsLost(asked: number, stored: number): number {
   return Math.round(asked * 1000) - Math.round(stored * 1000)
 }
 
-/** The finest grid (microseconds) on which a server would have turned `asked` into `stored`, or null if on none. */
+/** The finest grid on which a server turns `asked` into `stored`, or null. */
 export function gridBetween(asked: number, stored: number): number | null {
   const lost = microsLost(asked, stored)
   return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
 }
 
-/**
- * The coarsest grid (microseconds) that one answered request allows for: an expiry can lie on a coarse grid by chance,
- * so a near miss up to this far may still be ours.
- */
+/** The coarsest grid possible: a near miss up to this far may be ours. */
 export function coarsestGrid(asked: number, stored: number): number {
   const lost = microsLost(asked, stored)
   return GRIDS_US.findLast((grid) => fits(stored, lost, grid)) ?? (lost === 0 ? 1 : UNKNOWN_GRID_US)
 }
 
-/** Whether a server that rounds down, or to the nearest, would store this on `grid`. */
+/** By rounding down, or to the nearest. */
 function fits(stored: number, lost: number, grid: number): boolean {
   if (lost >= grid || lost < -grid / 2) return false
   return grid === 10_000 ? isOnCoarseGrid(stored) : Math.round(stored * 1000) % grid === 0
@@ -90,10 +84,7 @@ export function isOnCoarseGrid(stored: number): boolean {
   return [0, 3000, 7000].includes(Math.round(stored * 1000) % 10_000)
 }
 
-/**
- * How well a stored expiry fits the one that was asked for, on a server whose grid is at most `grid` microseconds.
- * `exact` proves that the request of this intent made the key (docs/design.md gives the odds), `near` does not.
- */
+/** `exact` proves that this request made the key (odds: docs/design.md), `near` does not. */
 export function fitOf(intent: Intent, stored: number, grid: number): 'exact' | 'near' | 'none' {
   const needed = gridBetween(intent.expiry, stored)
   if (needed === null || needed > grid) return 'none'
@@ -103,23 +94,24 @@ export function fitOf(intent: Intent, stored: number, grid: number): 'exact' | '
   return needed > 1000 || isWholeSecond || mayBeCoarse ? 'near' : 'exact'
 }
 
-/** By how many milliseconds a server shifts times that it writes in a zone of its own without an offset; 0 if it does not. */
-export function zoneShift(intent: Intent, stored: number | null): number {
-  if (stored === null) return 0
-  const shift = Math.round((stored - intent.expiry) / ZONE_STEP_MS) * ZONE_STEP_MS
-  const isZone = shift !== 0 && Math.abs(shift) <= MAX_ZONE_MS
-  return isZone && fitOf(intent, stored - shift, UNKNOWN_GRID_US) === 'exact' ? shift : 0
+/** The offset of a time zone (ms) by which `local` is nearest to `instant`; 0 if there is none. */
+export function nearestZone(local: number, instant: number): number {
+  const shift = Math.round((local - instant) / ZONE_STEP_MS) * ZONE_STEP_MS
+  return Math.abs(shift) <= MAX_ZONE_MS ? shift : 0
 }
 
-/** How far `created` may lie outside the window of a request: a `Date` header has whole seconds, and takes a while. */
+/** The offset (ms) of a server that writes local times without one. */
+export function zoneShift(intent: Intent, stored: number | null): number {
+  const shift = stored === null ? 0 : nearestZone(stored, intent.expiry)
+  return stored !== null && shift !== 0 && fitOf(intent, stored - shift, UNKNOWN_GRID_US) !== 'none' ? shift : 0
+}
+
+/** `Date` has whole seconds, and takes a while to arrive. */
 const CLOCK_SLACK_MS = 5_000
-/** The same by this machine's clock, which is corrected only beyond a minute. */
+/** Our own clock is corrected only beyond a minute. */
 const LOCAL_CLOCK_SLACK_MS = 65_000
 
-/**
- * Whether `created` lies between `from` and `to` (this machine's clock) by one of the clocks that may be right: ours, or
- * one that differs by one of `skews` (the server's clock less ours in milliseconds; null for one that is not known).
- */
+/** Whether `created` is in the window by our clock, or by one that differs by one of `skews`. */
 export function isWithin(
   created: number,
   [from, to]: [from: number, to: number],

@@ -3,20 +3,13 @@ import { type Budget, createBudget } from '../retry/budget.ts'
 import type { Cancellation } from '../retry/cancellation.ts'
 import type { Inputs } from '../runner/inputs.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
-import {
-  clockNote,
-  formatSeconds,
-  issuedLine,
-  keyLabel,
-  type Runner,
-  summarizeKeys,
-} from '../runner/report.ts'
+import { clockNote, formatSeconds, issuedLine, keyLabel, type Runner, summarizeKeys } from '../runner/report.ts'
 import { formatExactly, formatInstant } from '../util/instant.ts'
 import { createIntent, type Intent, type Precision } from './intent.ts'
 import { type Journal, openJournal } from './journal.ts'
-import { isSendable, judgeCreated } from './judge-created.ts'
+import { CLOCK_TOLERANCE_MS, isSendable, judgeCreated } from './judge-created.ts'
 import { FIRST_ATTEMPT, MIN_ATTEMPT_MS, nextAttempt } from './next-attempt.ts'
-import { type Deps, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
+import { type Deps, revokeAndVerify } from './revoke-and-verify.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
 /** What main runs in, and what post will need to know of this process. */
@@ -29,20 +22,13 @@ export interface MainDeps extends Deps {
   bootedAt: number
 }
 
-/** A `Date` this far from our clock corrects it after a 400; `created` corrects it by the lifetime that it shows. */
-const CLOCK_TOLERANCE_MS = 60_000
-/** How often a key that was made by a wrong clock is replaced. */
 const MAX_REPLACEMENTS = 2
-/** How long main may take to revoke keys that it cannot hand over, on top of its `timeout`. */
+/** On top of `timeout`. */
 const CLEANUP_TIMEOUT_MS = 20_000
-/** A response that took this long may be to the second of two requests: gateways repeat what times out. */
+/** A gateway may have repeated a request that took longer. */
 const SLOW_RESPONSE_MS = 3_000
 
-/**
- * The main step: obtains a key that expires within `expiresIn`, masks it, saves what post needs, hands it over.
- * Throws an Error for the person reading the log; whatever it throws, the keys created on the way were revoked or are
- * in the saved record for post.
- */
+/** The main step. If it throws, keys created by then are revoked, or saved for post. */
 export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
   const { runner, cancellation } = deps
   const context = { ...deps, inputs, journal: openJournal(inputs, deps) }
@@ -51,9 +37,7 @@ export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
     stopIfCancelled(cancellation)
     setOutputs(key, inputs, runner)
     runner.info(issuedLine(key, inputs))
-    const status = inputs.revoke
-      ? 'Valid; the post step revokes it'
-      : 'Valid until it expires (`revoke: false`)'
+    const status = inputs.revoke ? 'Valid; the post step revokes it' : 'Valid until it expires (`revoke: false`)'
     summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
     stopIfCancelled(cancellation)
     if (!inputs.revoke) context.journal.keep(key, true)
@@ -68,7 +52,6 @@ interface Context extends MainDeps {
   journal: Journal
 }
 
-/** Sends create requests until one brings a key that passes every check, or asking again is pointless. */
 async function obtainKey(context: Context): Promise<IssuedKey> {
   const { runner, clock, random, cancellation, inputs } = context
   const { timeout } = inputs
@@ -84,8 +67,7 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
     }
     if (attempt.kind === 'replace') {
       await revokeHeldKeys(context, budget.left())
-      replacements += 1
-      if (replacements > MAX_REPLACEMENTS || budget.left() < MIN_ATTEMPT_MS)
+      if (++replacements > MAX_REPLACEMENTS || budget.left() < MIN_ATTEMPT_MS)
         throw new Error(`No key was created: there was no time to replace it. ${clockNote(skew)}`)
       continue
     }
@@ -108,36 +90,26 @@ type Attempt =
   /** `skew` is null unless the failure shows that our clock is wrong. */
   | { kind: 'failure'; failure: ApiFailure; skew: number | null }
 
-/** Sends one create request; the journal knows of it before it leaves, and of the key before anything is done with it. */
-async function requestKey(
-  context: Context,
-  budget: Budget,
-  skew: number,
-  precision: Precision,
-): Promise<Attempt> {
+async function requestKey(context: Context, budget: Budget, skew: number, precision: Precision): Promise<Attempt> {
   const { api, clock, random, cancellation, inputs, journal } = context
   stopIfCancelled(cancellation)
   const limits = budget.limits()
   const now = clock.now()
-  const { expiresIn, apiKey } = inputs
-  const intent = createIntent({
-    ...{ now, skew, precision, lifetime: expiresIn, timeout: limits.timeout, random: random() },
-  })
+  const { expiresIn: lifetime, apiKey } = inputs
+  const intent = createIntent({ now, skew, precision, lifetime, timeout: limits.timeout, random: random() })
   journal.recordIntent(intent)
   const result = await api.create(apiKey, formatExactly(intent.expiry), limits)
   if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context)
 
-  // What may have acted stays in the journal: the post step looks for its key.
+  // Otherwise it stays in the journal: post looks for its key.
   const { failure } = result
-  if (!failure.mayHaveActed) journal.resolve(intent)
+  const isRepeated = clock.now() - now >= SLOW_RESPONSE_MS
+  if (!failure.mayHaveActed && !isRepeated) journal.resolve(intent)
   const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > CLOCK_TOLERANCE_MS
   return { kind: 'failure', failure, skew: isClockWrong ? result.skew : null }
 }
 
-/**
- * Masks the key before anything else is done with it, judges whether it is ours, and saves it for post if so. Throws if
- * it is ours but cannot be used; it is then in the journal, to be revoked.
- */
+/** Masks the key first. Throws if it is ours but unusable. */
 function accept(
   answer: CreatedKey,
   request: { intent: Intent; skew: number; dateSkew: number | null },
@@ -147,17 +119,17 @@ function accept(
   const { intent } = request
   for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
   const receivedAt = clock.now()
-  const held = journal.keys()
   const verdict = judgeCreated(answer, {
     ...request,
     receivedAt,
     expiresIn: inputs.expiresIn,
-    tokens: [inputs.apiKey, ...held.flatMap(({ token }) => token ?? [])],
+    tokens: [inputs.apiKey, ...journal.keys().flatMap(({ token }) => token ?? [])],
     ids: journal.ids(),
   })
   if (verdict.kind === 'refuse' || answer.id === null) {
-    const reason = verdict.kind === 'refuse' || verdict.kind === 'revoke' ? verdict.reason : ''
+    const reason = 'reason' in verdict ? verdict.reason : ''
     const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}`
+    journal.refuse(intent, keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' }))
     const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
     return { kind: 'failure', failure, skew: null }
   }
@@ -170,21 +142,9 @@ function accept(
 }
 
 function toIssuedKey({ token, prefix, createdAt, expiresAt }: CreatedKey, id: string): IssuedKey {
-  // A value that cannot be sent is not saved either; the key is then revoked with `api-key`.
-  return {
-    token: token !== null && isSendable(token) ? token : null,
-    id,
-    prefix,
-    createdAt,
-    expiresAt,
-    keep: false,
-  }
-}
-
-function revocationContext(context: Context, budget: Budget): RevocationContext {
-  const { api, clock, random, inputs, journal } = context
-  const { skew } = journal.learned()
-  return { api, clock, random, budget, credentials: [inputs.apiKey], skew }
+  // Without a value that can be sent, `api-key` revokes the key.
+  const sendable = token !== null && isSendable(token) ? token : null
+  return { token: sendable, id, prefix, createdAt, expiresAt, keep: false }
 }
 
 function setOutputs(key: IssuedKey, inputs: Inputs, runner: Runner): void {
@@ -198,14 +158,14 @@ function setOutputs(key: IssuedKey, inputs: Inputs, runner: Runner): void {
   if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
 }
 
-/** Revokes every key that main holds and will not hand over. What cannot be revoked now is left to post. */
+/** Post revokes what cannot be revoked now. */
 async function revokeHeldKeys(context: Context, time: number): Promise<void> {
-  const { runner, clock, cancellation, journal } = context
+  const { runner, clock, cancellation, journal, inputs } = context
   const budget = createBudget(clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS), clock, cancellation)
   const revoke = async (key: IssuedKey) => {
-    const result = await revokeAndVerify(key, revocationContext(context, budget))
-    if (result.revoked)
-      runner.info(`Revoked the key ${keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
+    const { skew } = journal.learned()
+    const result = await revokeAndVerify(key, { ...context, budget, credentials: [inputs.apiKey], skew })
+    if (result.revoked) runner.info(`Revoked the key ${keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
     else
       runner.warning(
         `Could not confirm that the key ${keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`,
@@ -214,13 +174,12 @@ async function revokeHeldKeys(context: Context, time: number): Promise<void> {
       if (result.revoked) journal.removeKey(key)
       else journal.keep(key, false)
     } catch {
-      // A state file that cannot be written may be why main fails; the other keys still have to be revoked.
+      // The state file may be why main fails; still revoke the other keys.
     }
   }
   await Promise.all(journal.keys().map(revoke))
 }
 
 function stopIfCancelled(cancellation: Cancellation): void {
-  if (cancellation.requestedAt !== null)
-    throw new Error('The job was cancelled before a key could be handed over.')
+  if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before a key could be handed over.')
 }

@@ -8,15 +8,15 @@ import { type IssuedKey, type SavedState, STATE_NAME, STATE_VERSION } from './sa
  * saved for post before the step that it describes can go wrong; each method throws what `saveState` throws.
  */
 export interface Journal {
-  /** A create request is about to be sent. */
   recordIntent(intent: Intent): void
   /** The request created no key, or the key that it created is revoked. */
   resolve(intent: Intent): void
+  /** The response described a key that nothing shows to be this run's. */
+  refuse(intent: Intent, described: string): void
   /** The request created this key. `isRepeated` if a gateway may have sent the request twice: post looks for a twin. */
   recordKey(key: IssuedKey, intent: Intent, isRepeated: boolean): void
   /** Whether the key is left to expire, as the workflow asked, or revoked by post. */
   keep(key: IssuedKey, keep: boolean): void
-  /** The key is revoked. */
   removeKey(key: IssuedKey): void
   keys(): readonly IssuedKey[]
   ids(): ReadonlySet<string>
@@ -24,18 +24,15 @@ export interface Journal {
   learned(): Pick<SavedState, 'grid' | 'skew'>
 }
 
-/** The runner hands the record to post as an environment variable, of which Linux allows 128 KiB (MAX_ARG_STRLEN). */
+/** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
 const MAX_RECORD_LENGTH = 64 * 1024
-/** Kept free for the keys of the requests that are recorded. */
+/** For the keys of the recorded requests. */
 const RESERVED_LENGTH = 16 * 1024
 
-/** An empty journal. Nothing is saved until there is something to save. */
+/** Saves nothing until there is something to save. */
 export function openJournal(
   { apiUrl, apiKey, revoke, onRevokeFailure }: Inputs,
-  deps: { runner: Pick<Runner, 'saveState'> } & Pick<
-    SavedState,
-    'userAgent' | 'proxy' | 'settings' | 'bootedAt'
-  >,
+  deps: { runner: Pick<Runner, 'saveState'> } & Pick<SavedState, 'userAgent' | 'proxy' | 'settings' | 'bootedAt'>,
 ): Journal {
   const { runner, userAgent, proxy, settings, bootedAt } = deps
   let state: SavedState = {
@@ -49,23 +46,20 @@ export function openJournal(
   const save = (change: Partial<SavedState>, maxLength = MAX_RECORD_LENGTH) => {
     const record = JSON.stringify({ ...state, ...change })
     if (record.length > maxLength)
-      throw new Error(
-        `The record for the post step would exceed ${maxLength / 1024} KiB; no key was requested.`,
-      )
+      throw new Error(`The record for the post step would exceed ${maxLength / 1024} KiB; no key was requested.`)
     state = { ...state, ...change }
     runner.saveState(STATE_NAME, record)
   }
   const others = (intent: Intent) => state.intents.filter((item) => item !== intent)
   return {
-    recordIntent: (intent) =>
-      save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
+    recordIntent: (intent) => save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
     resolve: (intent) => save({ intents: others(intent) }),
+    refuse: (intent, described) => save({ intents: [...others(intent), { ...intent, refused: described }] }),
     recordKey(key, intent, isRepeated) {
       const intents = [...others(intent), ...(isRepeated ? [{ ...intent, answered: true }] : [])]
       save({ keys: [...state.keys, key], intents, ...learn(state, key, intent) })
     },
-    keep: (key, keep) =>
-      save({ keys: state.keys.map((held) => (held.id === key.id ? { ...held, keep } : held)) }),
+    keep: (key, keep) => save({ keys: state.keys.map((held) => (held.id === key.id ? { ...held, keep } : held)) }),
     removeKey: (key) => save({ keys: state.keys.filter(({ id }) => id !== key.id) }),
     keys: () => state.keys,
     ids: () => new Set(state.keys.map(({ id }) => id)),
@@ -73,12 +67,7 @@ export function openJournal(
   }
 }
 
-/** What an answered request shows of the server: how finely it keeps an expiry, and what its clock says. */
-function learn(
-  { grid, skew }: SavedState,
-  key: IssuedKey,
-  intent: Intent,
-): Pick<SavedState, 'grid' | 'skew'> {
+function learn({ grid, skew }: SavedState, key: IssuedKey, intent: Intent): Pick<SavedState, 'grid' | 'skew'> {
   const shown = key.expiresAt === null ? UNKNOWN_GRID_US : coarsestGrid(intent.expiry, key.expiresAt)
   return { grid: Math.min(grid, shown), skew: key.createdAt === null ? skew : key.createdAt - intent.sentAt }
 }

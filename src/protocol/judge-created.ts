@@ -4,15 +4,17 @@ import { MIN_CREDENTIAL_LENGTH } from '../runner/masking.ts'
 import { formatInstant } from '../util/instant.ts'
 import { fitOf, gridBetween, type Intent, isWithin, UNKNOWN_GRID_US, zoneShift } from './intent.ts'
 
-/** A key may outlive what was asked for by this much: servers round, and clocks differ by a little. */
 const MAX_EXTRA_LIFETIME_MS = 5_000
-/** A clock that makes a lifetime this much shorter is corrected. */
-const CLOCK_TOLERANCE_MS = 60_000
-/** A `created` further off than this, against both other clocks, is in another time zone rather than right. */
+/** A clock this far off is corrected. */
+export const CLOCK_TOLERANCE_MS = 60_000
+/** This far from both other clocks, `created` is in another time zone. */
 const ZONE_ERROR_MS = 10 * 60_000
 const MAX_TOKEN_LENGTH = 4096
 
-/** What to do with a key that a create call returned. */
+/**
+ * What to do with a key that a create call returned. Gateways replay and mix up responses, and some APIs return a key
+ * that was there before, so it may not be ours.
+ */
 export type Verdict =
   | { kind: 'accept'; warning: string | null }
   /** This run made it, but it cannot be used. */
@@ -35,10 +37,7 @@ export interface AnswerContext {
   skew: number
 }
 
-/**
- * Is the key that create returned ours, and is it what was asked for? An answer that came to our request is not
- * necessarily about it: gateways replay and mix up responses, and some APIs return a key that was there before.
- */
+/** Judges whether the key is ours, and as requested. */
 export function judgeCreated(key: CreatedKey, context: AnswerContext): Verdict {
   const stranger = whyNotOurs(key, context)
   if (stranger !== null) return { kind: 'refuse', reason: stranger }
@@ -47,7 +46,6 @@ export function judgeCreated(key: CreatedKey, context: AnswerContext): Verdict {
   return judgeLifetime(key, context)
 }
 
-/** Whether the value of a key can be sent as a credential and saved. */
 export function isSendable(token: string): boolean {
   return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
 }
@@ -60,19 +58,19 @@ function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   const describesAnother = prefix !== '' && token !== null && !token.startsWith(prefix)
   if (describesAnother && tokens.some((known) => known.startsWith(prefix)))
     return 'it returned the description of a key that existed before'
-  const fit = expiresAt === null ? 'none' : fitOf(intent, expiresAt, UNKNOWN_GRID_US)
-  if (fit === 'exact' || zoneShift(intent, expiresAt) !== 0) return null
-  const isFresh = createdAt !== null && isWithin(createdAt, [intent.sentAt, receivedAt], [dateSkew, skew])
+  // A server that writes local times without an offset shifts both of them.
+  const shift = zoneShift(intent, expiresAt)
+  const fit = expiresAt === null ? 'none' : fitOf(intent, expiresAt - shift, UNKNOWN_GRID_US)
+  if (fit === 'exact') return null
+  const window: [number, number] = [intent.sentAt, receivedAt]
+  const isFresh = createdAt !== null && isWithin(createdAt - shift, window, [dateSkew, skew])
   if (createdAt !== null && !isFresh) return `it returned a key that was created ${formatInstant(createdAt)}`
   if (fit === 'near' || (isFresh && (expiresAt === null || isCapped(key, intent)))) return null
   if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
   return `it returned a key that expires ${formatInstant(expiresAt)}, not ${formatInstant(intent.expiry)} as requested`
 }
 
-/**
- * Whether an API that limits lifetimes shortened this one: such a limit is in whole minutes, while the expiry that
- * another run asked for is not.
- */
+/** Limits of an API are whole minutes, expiries of other runs are not. */
 function isCapped({ createdAt, expiresAt }: CreatedKey, intent: Intent): boolean {
   if (createdAt === null || expiresAt === null || expiresAt >= intent.expiry) return false
   const lifetime = expiresAt - createdAt
@@ -87,8 +85,7 @@ function whyUnusable({ token, id, expiresAt, unreadable }: CreatedKey, intent: I
   if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
   if (expiresAt === null) return 'the key never expires, although an expiry was requested'
   const shift = zoneShift(intent, expiresAt)
-  if (shift !== 0)
-    return `its times are off by ${shift / 3_600_000} h: the API writes local times without an offset`
+  if (shift !== 0) return `its times are off by ${shift / 3_600_000} h: the API writes local times without an offset`
   return null
 }
 
@@ -100,10 +97,9 @@ function judgeLifetime(key: CreatedKey, context: AnswerContext): Verdict {
   const asked = intent.expiry - intent.sentAt - skew
   const isMarked = gridBetween(intent.expiry, expiresAt) !== null
   const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
-  const wasWrongClock = isMarked && (isShort || lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS)
-  if (wasWrongClock) return { kind: 'replace', skew: serverSkew }
-  if (lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS)
-    return { kind: 'revoke', reason: 'the key lives longer than asked' }
+  const isLong = lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS
+  if (isMarked && (isShort || isLong)) return { kind: 'replace', skew: serverSkew }
+  if (isLong) return { kind: 'revoke', reason: 'the key lives longer than asked' }
   if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
   if (isMarked) return { kind: 'accept', warning: null }
   const minutes = (duration: number) => `${Math.round(duration / 60_000)} min`
@@ -112,16 +108,14 @@ function judgeLifetime(key: CreatedKey, context: AnswerContext): Verdict {
 }
 
 /**
- * The server's clock less ours, never more than it really is, so that a lifetime chosen by it is never longer than
- * asked. `created` is the API's own clock and outranks `Date`, which a gateway may set; only against both other
- * clocks, and by a time zone's worth, it is not believed.
+ * Rounded down, so that no lifetime is too long. `created` outranks `Date`, which a gateway may set, but not if it is
+ * in another time zone.
  */
 function skewOfServer({ createdAt }: CreatedKey, context: AnswerContext): number {
   const { intent, receivedAt, dateSkew, skew } = context
   const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
   if (createdAt === null) return Math.abs(byDate - skew) > 60_000 ? byDate : skew
   const byCreated = createdAt - receivedAt
-  const isInAnotherZone =
-    Math.abs(byCreated) > ZONE_ERROR_MS && dateSkew !== null && Math.abs(dateSkew) < 60_000
+  const isInAnotherZone = Math.abs(byCreated) > ZONE_ERROR_MS && dateSkew !== null && Math.abs(dateSkew) < 60_000
   return isInAnotherZone ? byDate : byCreated
 }

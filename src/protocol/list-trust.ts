@@ -3,8 +3,8 @@ import { retry } from '../retry/budget.ts'
 import type { KeyToRevoke, RevocationContext, RevocationProgress } from './revoke-and-verify.ts'
 
 /**
- * Can this list show that a key is absent? Returns why not, or null. `credential` is what it was read with: "every key"
- * (the API's documentation) includes that one. `gone` are ids of keys that were verified as revoked.
+ * Why this list cannot show that a key is absent, or null. It has "every key" (the API's documentation), so also
+ * `credential`; `gone` are IDs of revoked keys.
  */
 export function doubtAbout(list: KeyList, credential: string, gone: ReadonlySet<string>): string | null {
   if (list.doubt !== null) return list.doubt
@@ -14,7 +14,7 @@ export function doubtAbout(list: KeyList, credential: string, gone: ReadonlySet<
   return null
 }
 
-/** A replica may not know a key that is younger than this; that it lacks one proves nothing yet. */
+/** A replica may lack a younger key. */
 const MAX_REPLICA_LAG_MS = 15_000
 
 export interface ListContext extends Pick<RevocationContext, 'clock' | 'random' | 'skew'> {
@@ -24,7 +24,7 @@ export interface ListContext extends Pick<RevocationContext, 'clock' | 'random' 
   gone: ReadonlySet<string>
 }
 
-/** A check, with the list, whether a key is gone (see `RevocationContext.isMissing`). */
+/** See `RevocationContext.isMissing`. */
 export function missingCheck(context: ListContext): NonNullable<RevocationContext['isMissing']> {
   const { api, clock, random, skew, credential, gone } = context
   return async ({ id, createdAt }: KeyToRevoke, { startedAt, granted, budget }: RevocationProgress) => {

@@ -3,9 +3,9 @@ import { backoff } from '../retry/backoff.ts'
 import { formatSeconds } from '../runner/report.ts'
 import { PRECISIONS_US, type Precision } from './intent.ts'
 
-/** No create request is sent with less time than this for its response, in milliseconds: it would likely be lost. */
+/** With less time, the response would likely be lost. */
 export const MIN_ATTEMPT_MS = 500
-/** Over how many times the longest Retry-After rate-limited jobs spread, so as not to return together (docs/scale.md). */
+/** Rate-limited jobs spread over this many Retry-Afters (docs/scale.md). */
 const THROTTLE_JITTER = 2
 
 /** How far main is with obtaining a key. */
@@ -20,12 +20,7 @@ export interface Progress {
   wasUnusable: boolean
 }
 
-export const FIRST_ATTEMPT: Progress = {
-  attempt: 1,
-  precision: PRECISIONS_US[0],
-  longestRetryAfter: 0,
-  wasUnusable: false,
-}
+export const FIRST_ATTEMPT: Progress = { attempt: 1, precision: 1, longestRetryAfter: 0, wasUnusable: false }
 
 export interface AttemptContext {
   /** Time left, and the input `timeout`, in milliseconds. */
@@ -41,16 +36,18 @@ export type NextAttempt =
   /** `afterMs` is 0 where the same would not be asked again. */
   { kind: 'retry'; afterMs: number; progress: Progress } | { kind: 'stop'; message: string }
 
-/** Decides what follows a failed create request: the same again later, a coarser expiry at once, or the end. */
+/** What follows a failed create request. */
 export function nextAttempt(failure: ApiFailure, progress: Progress, context: AttemptContext): NextAttempt {
   const { status, retryAfter = 0, unusable = false } = failure
   if (status === 400) {
-    // Nothing was made. The likely causes are an expiry in the past by the server's clock, or too many digits.
+    // Likely an expiry in the past by the server's clock, or too many digits.
     const coarser = PRECISIONS_US[PRECISIONS_US.indexOf(progress.precision) + 1]
     if (context.clockCorrected) return { kind: 'retry', afterMs: 0, progress }
     if (coarser) return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
   }
-  const isFinal = !failure.retryable || isRefusal(status) || (unusable && progress.wasUnusable)
+  // Refusals do not pass soon, even if something in front of the API gave them.
+  const isRefusal = [401, 403, 404].includes(status ?? 0)
+  const isFinal = !failure.retryable || isRefusal || (unusable && progress.wasUnusable)
   if (isFinal) return { kind: 'stop', message: refusalMessage(failure) }
 
   const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
@@ -61,21 +58,11 @@ export function nextAttempt(failure: ApiFailure, progress: Progress, context: At
   return { kind: 'retry', afterMs, progress: { ...progress, ...next } }
 }
 
-/** A refusal of the credential or the path: even if something else than the API gave it, it will not pass soon. */
-function isRefusal(status: number | undefined): boolean {
-  return status !== undefined && [401, 403, 404].includes(status)
-}
-
-function waitFor(
-  attempt: number,
-  retryAfter: number,
-  longest: number,
-  { left, random }: AttemptContext,
-): number {
-  // Never spread so far that one more 429 would exceed the timeout, nor so far that this attempt would.
+function waitFor(attempt: number, retryAfter: number, longest: number, { left, random }: AttemptContext): number {
+  // Leave time for this attempt, and for one more 429 after it.
   const room = left - MIN_ATTEMPT_MS - retryAfter
   const spread = Math.min(THROTTLE_JITTER * longest, room - longest)
-  return backoff(attempt, retryAfter, random, spread, retryAfter > 0 ? Math.max(0, room) : Infinity)
+  return backoff(attempt, random, { retryAfter, spread, most: retryAfter > 0 ? Math.max(0, room) : Infinity })
 }
 
 function refusalMessage({ status, notFromApi, message }: ApiFailure): string {

@@ -9,23 +9,20 @@ export type FoundState =
 
 type Fields = Record<string, unknown>
 
-/**
- * Reads what main saved; never throws. Each part is read by itself, so that a damaged one costs none of the others;
- * `damaged` names those that were left out or replaced. Only without the API's URL is nothing possible.
- */
+/** Never throws. A damaged part is named in `damaged` and replaced; only without the API's URL is nothing possible. */
 export function parseState(text: string): FoundState {
+  const unreadable = (reason: string): FoundState => ({ kind: 'unreadable', reason })
   if (text === '') return { kind: 'none' }
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    return { kind: 'unreadable', reason: 'it is not JSON' }
+    return unreadable('it is not JSON')
   }
-  if (!isFields(value)) return { kind: 'unreadable', reason: 'it is not a record' }
-  if (value.version !== STATE_VERSION)
-    return { kind: 'unreadable', reason: `its version is not ${STATE_VERSION}` }
+  if (!isFields(value)) return unreadable('it is not a record')
+  if (value.version !== STATE_VERSION) return unreadable(`its version is not ${STATE_VERSION}`)
   const { apiUrl } = value
-  if (!isText(apiUrl) || !URL.canParse(apiUrl)) return { kind: 'unreadable', reason: 'it holds no API URL' }
+  if (!isText(apiUrl) || !URL.canParse(apiUrl)) return unreadable('it holds no API URL')
   return { kind: 'record', ...readParts(value, apiUrl) }
 }
 
@@ -70,7 +67,7 @@ const isTexts = (value: unknown): value is Record<string, string> =>
   isFields(value) && Object.values(value).every(isText)
 const isFlag = (value: unknown): value is boolean => typeof value === 'boolean'
 const isPolicy = (value: unknown): value is 'warn' | 'fail' => value === 'warn' || value === 'fail'
-/** A number that can stand for an instant: a Date beyond 8.64e15 does not exist. */
+/** A Date beyond 8.64e15 does not exist. */
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Math.abs(value) <= 8.64e15
 const isNumberOrNull = (value: unknown): value is number | null => value === null || isNumber(value)
 
@@ -88,4 +85,5 @@ const isIntent = (value: unknown): value is Intent =>
   isNumber(value.expiry) &&
   isNumber(value.sentAt) &&
   isNumber(value.deadline) &&
-  isFlag(value.answered)
+  isFlag(value.answered) &&
+  isText(value.refused)

@@ -4,20 +4,20 @@ import { formatExactly } from '../util/instant.ts'
 import { type Intent, LATE_WRITE_GRACE_MS } from './intent.ts'
 import { type LookupContext, type OrphanResult, revokeOrphans } from './revoke-orphans.ts'
 
-/** Where a person revokes a key by hand. */
 export const DASHBOARD = 'Dashboard > Plans > API Keys'
-/** The longest that an unanswered request can still be under way when post starts: one attempt, and a slow server. */
+/** One attempt, and a slow server. */
 const MAX_WATCH_MS = 10_000 + LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
-/** No look is begun with less time than this, in milliseconds: all that it would tell is that it had none. */
+/** A lookup with less time would only time out. */
 const MIN_LOOKUP_MS = 1_000
-/** This long after its deadline, no server carries a request out any more. */
+/** No server carries a request out this long after its deadline. */
 const LATEST_WRITE_MS = 10 * 60_000
 
-/** One intent and what the last look for its key brought. */
 interface Open {
   intent: Intent
   result: OrphanResult
+  /** A key of this intent was found and revoked; a gateway that repeats requests may have made another one. */
+  isFound: boolean
 }
 
 /** What could not be settled, as sentences for the person who has to: failures, and warnings that are not. */
@@ -26,10 +26,7 @@ export interface Unresolved {
   warnings: string[]
 }
 
-/**
- * Looks for the keys of unanswered create requests until a server that is slow to act has had its time, and revokes
- * those that are certainly this run's. `ids` are those that were verified as revoked, which it adds to.
- */
+/** Looks until even a slow server has acted, and revokes what is certainly this run's. Adds to `gone`. */
 export async function resolveIntents(
   intents: readonly Intent[],
   context: LookupContext & { runner: Runner; gone: Set<string>; budget: Budget },
@@ -40,7 +37,7 @@ export async function resolveIntents(
   const latest = Math.max(...intents.map(({ deadline }) => deadline + LATE_WRITE_GRACE_MS))
   const watchUntil = Math.min(latest, clock.now() + MAX_WATCH_MS)
   let open: Open[] = intents.map((intent) => ({
-    intent,
+    ...{ intent, isFound: intent.answered },
     result: { kind: 'absent', doubt: 'it was not read' },
   }))
   for (;;) {
@@ -54,7 +51,6 @@ export async function resolveIntents(
   }
 }
 
-/** Looks once for every open intent, and returns those that stay open. */
 async function lookAgain(open: Open[], context: Parameters<typeof resolveIntents>[1]): Promise<Open[]> {
   const intents = open.map(({ intent }) => intent)
   const results = await revokeOrphans(intents, context)
@@ -65,14 +61,13 @@ async function lookAgain(open: Open[], context: Parameters<typeof resolveIntents
     if (result.kind === 'revoked') {
       context.gone.add(result.key.id)
       context.runner.info(`Found and revoked the orphaned key ${keyLabel(result.key)}.`)
-      // A gateway that repeats requests may have made another one with the same expiry.
-      left.push({ intent: { ...intent, answered: true }, result: { kind: 'absent', doubt: null } })
-    } else left.push({ intent, result })
+      left.push({ intent, result: { kind: 'absent', doubt: null }, isFound: true })
+    } else left.push({ intent, result, isFound: open[index]?.isFound ?? false })
   }
   return left
 }
 
-/** Whether another look can change anything; once a slow server has had its time, only for what can still be settled. */
+/** `isWatched`: a slow server has had its time. */
 export function shouldLookAgain(open: readonly Open[], isWatched: boolean): boolean {
   return open.some(({ intent, result }) => {
     if (result.kind === 'failed') return result.retryable
@@ -81,15 +76,16 @@ export function shouldLookAgain(open: readonly Open[], isWatched: boolean): bool
   })
 }
 
-/** What to say of the intents that are left. One sentence speaks for all with the same reason. */
 export function conclude(open: readonly Open[], isWatched: boolean, now: number): Unresolved {
   const failures = new Map<string, Intent[]>()
   const warnings = new Map<string, Intent[]>()
-  for (const { intent, result } of open) {
-    const reason = reasonOf(intent, result, isWatched)
-    if (reason !== null) failures.set(reason, [...(failures.get(reason) ?? []), intent])
-    else if (!intent.answered && now < intent.deadline + LATEST_WRITE_MS)
-      warnings.set(NOTHING_YET, [...(warnings.get(NOTHING_YET) ?? []), intent])
+  for (const { intent, result, isFound } of open) {
+    const isDoubtful = result.kind === 'absent' && result.doubt !== null
+    const mayStillAct = !isFound && now < intent.deadline + LATEST_WRITE_MS
+    const reason = reasonOf(intent, isFound, result, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
+    if (reason === null) continue
+    const sort = reason === NOTHING_YET || (isFound && isDoubtful) ? warnings : failures
+    sort.set(reason, [...(sort.get(reason) ?? []), intent])
   }
   return { failures: sentences(failures), warnings: sentences(warnings) }
 }
@@ -97,8 +93,8 @@ export function conclude(open: readonly Open[], isWatched: boolean, now: number)
 const NOTHING_YET =
   'No key of an unanswered create request has appeared so far. If the API carries the request out even later, a key appears that this action cannot see'
 
-function reasonOf({ answered }: Intent, result: OrphanResult, isWatched: boolean): string | null {
-  const what = answered ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
+function reasonOf({ refused }: Intent, isFound: boolean, result: OrphanResult, isWatched: boolean): string | null {
+  const what = isFound ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
   switch (result.kind) {
     case 'failed':
       return result.key === null
@@ -112,7 +108,9 @@ function reasonOf({ answered }: Intent, result: OrphanResult, isWatched: boolean
     case 'absent':
       if (result.doubt !== null)
         return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
-      return isWatched || answered
+      if (refused !== '' && !isFound)
+        return `A create request was answered with the key ${refused}, which may not be this run's, so it was not revoked`
+      return isWatched || isFound
         ? null
         : 'There was no time to wait for a create request that may still be carried out'
     case 'revoked':
@@ -122,9 +120,9 @@ function reasonOf({ answered }: Intent, result: OrphanResult, isWatched: boolean
 
 function sentences(byReason: ReadonlyMap<string, readonly Intent[]>): string[] {
   return [...byReason].map(([reason, intents]) => {
-    const expiries = intents.map(({ expiry }) => expiry).sort((a, b) => a - b)
-    const [first = 0, last = 0] = [expiries[0], expiries.at(-1)]
-    const range = first === last ? formatExactly(first) : `${formatExactly(first)} to ${formatExactly(last)}`
+    const expiries = intents.map(({ expiry }) => expiry)
+    const [first, last] = [Math.min(...expiries), Math.max(...expiries)].map(formatExactly)
+    const range = first === last ? first : `${first} to ${last}`
     const sentAt = formatUtc(Math.min(...intents.map((intent) => intent.sentAt)))
     const count = intents.length === 1 ? '' : ` (${intents.length} requests)`
     return `${reason}${count}. Such a key was created about ${sentAt} and expires ${range}; to revoke it now: ${DASHBOARD}.`

@@ -19,7 +19,7 @@ export type RevocationResult =
 
 export interface RevocationContext extends Deps {
   budget: Budget
-  /** What to revoke with if the key may not revoke itself. */
+  /** What to revoke with if the key may not revoke itself: the long-lived key need not travel again otherwise. */
   credentials: readonly string[]
   /** The server's clock less ours, in milliseconds, if the API's own times showed it. */
   skew: number | null
@@ -36,21 +36,13 @@ export interface RevocationProgress {
 
 export type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'createdAt' | 'expiresAt'>
 
-/** How long an answer other than 401 is asked again, in milliseconds: caches and replicas may lag. */
+/** Caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
-/** A key counts as expired this long after its expiry, in milliseconds. */
 const EXPIRY_MARGIN_MS = 1_000
 
-/**
- * Revokes `key` by id and collects evidence until its end is verified, or there is no point in going on. The key revokes
- * itself, so that the long-lived credential need not travel again; if it may not (401, 403, 404), `credentials` do. In
- * the good case that is two requests: the revocation, and a 401 to the key.
- */
-export async function revokeAndVerify(
-  key: KeyToRevoke,
-  context: RevocationContext,
-): Promise<RevocationResult> {
+/** Revokes `key` with itself, or with `credentials` if it may not (401, 403, 404), until verified or hopeless. */
+export async function revokeAndVerify(key: KeyToRevoke, context: RevocationContext): Promise<RevocationResult> {
   const evidence: Evidence = { granted: false, rejected: false, missing: false, expired: false }
   const token = key.token !== null && isHeaderSafe(key.token) ? key.token : null
   const startedAt = context.clock.now()
@@ -61,33 +53,29 @@ export async function revokeAndVerify(
     const now = { ...context, budget }
     const refusal = await requestRevocation(key, token, evidence, now)
     const probed =
-      token === null || isVerifiedRevoked(evidence)
-        ? null
-        : await probeUntilRejected(token, refusal, evidence, now)
+      token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
     if (token === null || (refusal !== null && evidence.rejected))
-      evidence.missing =
-        (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
+      evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
     wasGranted ||= evidence.granted
     const verified = isVerifiedRevoked(evidence)
     if (verified || (token === null && evidence.missing))
       return { revoked: true, verified, alreadyRevoked: !wasGranted }
-    // A grant after which the key is still accepted was none; a later 401 must not be taken for its effect.
+    // A later 401 must not be taken for the effect of this grant.
     if (probed?.ok) evidence.granted = false
 
     const failure = refusal ?? whatIsMissing(evidence, probed)
-    const wait = backoff(round, undefined, context.random())
+    const wait = backoff(round, context.random())
     if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS)
       return { revoked: false, failure: explain(failure, evidence) }
     await budget.pause(wait)
   }
 }
 
-/** Whether another round can bring something new: a refusal for good cannot, unless the key is rejected already. */
 function canStillChange(refusal: ApiFailure | null, { rejected }: Evidence): boolean {
   return refusal === null || refusal.retryable || rejected || refusal.status === 401 || refusal.status === 404
 }
 
-/** Asks each credential in turn to revoke the id. Returns null if one of them was granted it, else the last failure. */
+/** Returns null once granted, else the last failure. */
 async function requestRevocation(
   key: KeyToRevoke,
   token: string | null,
@@ -98,19 +86,14 @@ async function requestRevocation(
   let failure: ApiFailure = NO_CREDENTIAL
   for (const credential of [token, ...credentials]) {
     if (credential === null || !isHeaderSafe(credential)) continue
-    const result = await retry(
-      budget,
-      random,
-      (limits) => api.revoke(credential, key.id, limits),
-      canPassSoon,
-    )
+    const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits), canPassSoon)
     if (result.ok) {
       Object.assign(evidence, { granted: true, rejected: false })
       return null
     }
     failure = result.failure
     if (credential === token && isRejected(result)) {
-      // Some APIs answer 401 to a key that may not revoke itself, so only a probe tells whether it is accepted.
+      // Some APIs answer 401 to a key that may not revoke itself.
       const probed = await api.probe(token, budget.limits())
       evidence.rejected = isRejected(probed)
       evidence.expired = hasExpired(key, probed.skew, context)
@@ -121,7 +104,7 @@ async function requestRevocation(
   return failure
 }
 
-/** What answers instead of the API may do so for long: the next credential gets its turn before it is asked again. */
+/** What answers instead of the API may last: try the next credential first. */
 function canPassSoon({ retryable, notFromApi }: ApiFailure): boolean {
   return retryable && !notFromApi
 }
@@ -132,21 +115,14 @@ export const NO_CREDENTIAL: ApiFailure = {
   retryable: false,
 }
 
-/** Whether the expiry has passed by every clock that may be right: ours, the API's own times, the `Date` of a response. */
-function hasExpired(
-  { expiresAt }: KeyToRevoke,
-  dateSkew: number | null,
-  { clock, skew }: RevocationContext,
-): boolean {
+/** By every clock that may be right. */
+function hasExpired({ expiresAt }: KeyToRevoke, dateSkew: number | null, { clock, skew }: RevocationContext): boolean {
   const serverSkews = [skew, dateSkew].filter((known) => known !== null)
   if (expiresAt === null || serverSkews.length === 0) return false
   return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 
-/**
- * Asks with the key until the API answers 401, or for 10 s; where its revocation was refused, only until there is an
- * answer. Notes in `evidence` whether it was rejected, and returns the last result.
- */
+/** Probes until a 401, or for 10 s; after a refusal, only until there is an answer. */
 async function probeUntilRejected(
   token: string,
   refusal: ApiFailure | null,
@@ -166,8 +142,8 @@ async function probeUntilRejected(
 
 function whatIsMissing({ granted }: Evidence, probed: ApiResult<null> | null): ApiFailure {
   const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
-  const then = probed === null ? 'it is not gone from the list' : probed.ok ? 'the API still accepts it' : ''
-  const message = `${claim}, but ${then || `then: ${probed?.ok === false ? probed.failure.message : ''}`}`
+  const then = probed?.ok ? 'the API still accepts it' : `then: ${probed?.failure.message}`
+  const message = `${claim}, but ${probed === null ? 'it is not gone from the list' : then}`
   return { message, mayHaveActed: true, retryable: true }
 }
 

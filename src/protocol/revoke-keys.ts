@@ -3,16 +3,8 @@ import type { KeyApi } from '../api/key-api.ts'
 import { changedSettings } from '../http/changed-settings.ts'
 import type { Budget } from '../retry/budget.ts'
 import { throttleBudget } from '../retry/throttle-budget.ts'
-import {
-  expiryAdvice,
-  formatSeconds,
-  formatUtc,
-  type KeyStatus,
-  keyLabel,
-  type Runner,
-  summarizeKeys,
-} from '../runner/report.ts'
-import type { Intent } from './intent.ts'
+import { expiryAdvice } from '../runner/expiry-advice.ts'
+import { formatSeconds, formatUtc, type KeyStatus, keyLabel, type Runner, summarizeKeys } from '../runner/report.ts'
 import { missingCheck } from './list-trust.ts'
 import type { FoundState } from './parse-state.ts'
 import { DASHBOARD, resolveIntents, type Unresolved } from './resolve-intents.ts'
@@ -32,21 +24,18 @@ export interface PostDeps extends Omit<Deps, 'api'> {
   policyWithoutRecord(): 'warn' | 'fail'
 }
 
-/** All of post. */
 const POST_STEP_TIMEOUT_MS = 60_000
-/**
- * How much longer post goes on while the API rate limits it: it will revoke the key, only later, as the jobs of a matrix
- * that end together have to take turns.
- */
+/** Jobs of a matrix that end together take turns. */
 const MAX_THROTTLE_WAIT_MS = 30 * 60_000
-/** What is reserved for revoking known keys, if looking for orphans has to come first. */
+/** For the known keys, if looking for orphans comes first. */
 const RESERVED_FOR_KEYS_MS = 25_000
-/** How long the look-ups wait for the revocation of the known keys, which comes first. */
+/** The known keys get a head start. */
 const LOOKUP_DELAY_MS = 3_000
+const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD}.`
 
 /**
- * The post step: revokes every key that main created, and looks for those whose response never came. Reads nothing but
- * what main saved. Throws an Error if it cannot confirm a revocation and the policy is `fail`; with `warn` it warns.
+ * The post step. Reads only what main saved. If it cannot confirm a revocation, it throws an Error or warns, by
+ * `onRevokeFailure`.
  */
 export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<void> {
   const { runner } = deps
@@ -54,7 +43,7 @@ export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<voi
   if (found.kind === 'unreadable') {
     const message =
       `The record that the main step saved cannot be used (${found.reason}), so nothing was revoked. ` +
-      `If it created a key, that key stays valid until it expires; to revoke it now: ${DASHBOARD}.`
+      `If it created a key, that key ${STAYS_VALID}`
     return warnOrFail([message], deps.policyWithoutRecord(), runner)
   }
   const { state, damaged } = found
@@ -62,7 +51,7 @@ export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<voi
   if (damaged.length > 0)
     failures.push(
       `Parts of the record that the main step saved cannot be used (${damaged.join(', ')}). ` +
-        `A key that they described stays valid until it expires; to revoke it now: ${DASHBOARD}.`,
+        `A key that they described ${STAYS_VALID}`,
     )
   if (state.keys.length === 0 && state.intents.length === 0)
     runner.info('The main step left no key behind, so there is nothing to revoke.')
@@ -75,10 +64,12 @@ export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<voi
   warnOrFail(failures, state.onRevokeFailure, runner)
 }
 
-/** Everything that is left to settle: the known keys first, and beside them the unanswered requests. */
+/** The known keys first, then also the unanswered requests. */
 async function settleAll(state: SavedState, context: Context): Promise<Unresolved> {
-  const { clock, apiKey, newBudget } = context
-  const intents = state.intents.map((intent) => shifted(intent, context.shift))
+  const { clock, apiKey, newBudget, shift } = context
+  const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
+    return { ...intent, sentAt: sentAt + shift, deadline: deadline + shift }
+  })
   const end = clock.now() + POST_STEP_TIMEOUT_MS
   const resolve = async (deadline: number): Promise<Unresolved> => {
     if (intents.length === 0) return { failures: [], warnings: [] }
@@ -91,7 +82,7 @@ async function settleAll(state: SavedState, context: Context): Promise<Unresolve
   }
   const revoke = () => revokeHeldKeys(state.keys, context, () => newBudget(end))
   if (apiKey === null) {
-    // Only the known keys can look for others, so they have to be revoked last.
+    // Only the known keys can look for others, so revoke them last.
     const reserved = state.keys.some(({ keep }) => !keep) ? RESERVED_FOR_KEYS_MS : 0
     const unresolved = await resolve(end - reserved)
     return { ...unresolved, failures: [...(await revoke()), ...unresolved.failures] }
@@ -103,11 +94,6 @@ async function settleAll(state: SavedState, context: Context): Promise<Unresolve
   if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
   const [failures, unresolved] = await Promise.all([revoking, resolve(end)])
   return { ...unresolved, failures: [...failures, ...unresolved.failures] }
-}
-
-/** The intent by the clock as it is now, if that was set by `shift` since main ran (in milliseconds). */
-function shifted(intent: Intent, shift: number): Intent {
-  return { ...intent, sentAt: intent.sentAt + shift, deadline: intent.deadline + shift }
 }
 
 function warnOrFail(failures: string[], policy: 'warn' | 'fail', runner: Runner): void {
@@ -132,30 +118,26 @@ interface Context extends Deps {
 }
 
 /**
- * If a later step changed which certificate authorities are trusted, someone may be able to read what post sends. The
- * short-lived key is worth the risk, as it ends with that; the long-lived one is not.
+ * If a step changed which authorities are trusted, an attacker may read what post sends: only a key that ends with
+ * that.
  */
 function contextFor(state: SavedState, deps: PostDeps): Context {
   const { runner, clock, random, connect, settings, bootedAt } = deps
   const isTrusted = changedSettings(state.settings, settings).authorities.length === 0
   const apiKey = isTrusted && state.apiKey !== null && isHeaderSafe(state.apiKey) ? state.apiKey : null
   const shift = bootedAt - state.bootedAt
+  const onWait = (wait: number) => runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}.`)
   return {
     ...{ api: connect(state), clock, random, runner, apiKey, shift },
     skew: state.skew === null ? null : state.skew - shift,
     gone: new Set(),
-    newBudget: (deadline) =>
-      throttleBudget(deadline, deadline + MAX_THROTTLE_WAIT_MS, clock, (wait) =>
-        runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}.`),
-      ),
+    newBudget: (deadline) => throttleBudget({ deadline, latest: deadline + MAX_THROTTLE_WAIT_MS, clock, onWait }),
   }
 }
 
 function warnOfChanges(state: SavedState, { runner, settings, verificationOff }: PostDeps): void {
   if (verificationOff)
-    runner.warning(
-      'NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. The post step verifies certificates anyway.',
-    )
+    runner.warning('NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. The post step verifies certificates anyway.')
   const { authorities, proxies } = changedSettings(state.settings, settings)
   if (authorities.length > 0)
     runner.warning(
@@ -168,7 +150,7 @@ function warnOfChanges(state: SavedState, { runner, settings, verificationOff }:
     )
 }
 
-/** Revokes every key that is not to be kept, all at the same time. What could not be confirmed comes back as sentences. */
+/** Returns sentences about what could not be confirmed. */
 async function revokeHeldKeys(
   keys: readonly IssuedKey[],
   context: Context,
@@ -178,9 +160,8 @@ async function revokeHeldKeys(
   const failures: string[] = []
   const revokeOne = async (key: IssuedKey): Promise<KeyStatus> => {
     if (key.keep) {
-      runner.info(
-        `The key ${keyLabel(key)} stays valid until it expires${expiryOf(key)} (\`revoke: false\`).`,
-      )
+      const end = key.expiresAt === null ? '' : ` at ${formatUtc(key.expiresAt)}`
+      runner.info(`The key ${keyLabel(key)} stays valid until it expires${end} (\`revoke: false\`).`)
       return { key, status: '**Kept** until it expires (`revoke: false`)' }
     }
     const credentials = apiKey === null ? [] : [apiKey]
@@ -204,8 +185,4 @@ function report(key: IssuedKey, result: RevocationResult, { runner, clock }: Con
   const proof = result.verified ? '; the API rejects it with 401' : ''
   runner.info(`${how}: API key ${keyLabel(key)}${proof}.`)
   return `**${how}**, ${formatUtc(clock.now())}`
-}
-
-function expiryOf({ expiresAt }: IssuedKey): string {
-  return expiresAt === null ? '' : ` at ${formatUtc(expiresAt)}`
 }

@@ -25,22 +25,17 @@ export interface LookupContext extends RevocationContext {
   grid: number
 }
 
-/**
- * Looks once for the keys of unanswered create requests, and revokes those that this run certainly made. One result
- * per intent, in order.
- */
-export async function revokeOrphans(
-  intents: readonly Intent[],
-  context: LookupContext,
-): Promise<OrphanResult[]> {
+/** Looks once, and revokes keys that this run certainly made. One result per intent, in order. */
+export async function revokeOrphans(intents: readonly Intent[], context: LookupContext): Promise<OrphanResult[]> {
   const read = await readList(context)
   if (!read.ok) {
-    const { message, retryable } = read.failure
-    return intents.map(() => ({ kind: 'failed', reason: message, retryable, key: null }))
+    const { message: reason, retryable } = read.failure
+    return intents.map(() => ({ kind: 'failed', reason, retryable, key: null }))
   }
   const { list, credential } = read.value
   const doubt = doubtAbout(list, credential, context.gone)
-  const { known, grid, skew } = context
+  const { grid, skew } = context
+  const known = new Set([...context.known, ...context.gone])
   const results: OrphanResult[] = []
   for (const intent of intents) {
     const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })
@@ -54,14 +49,11 @@ export async function revokeOrphans(
 async function revokeOrphan(key: ListedKey, context: LookupContext): Promise<OrphanResult> {
   const result = await revokeAndVerify({ ...key, token: null }, context)
   if (result.revoked) return { kind: 'revoked', key }
-  const { message, retryable } = result.failure
-  return { kind: 'failed', reason: message, retryable, key }
+  const { message: reason, retryable } = result.failure
+  return { kind: 'failed', reason, retryable, key }
 }
 
-/**
- * Reads the list with the first credential that may. A list of several pages is read twice, because a key that ends
- * meanwhile moves the others up, past the page that is read next: what one reading missed, the other one shows.
- */
+/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
 async function readList(context: LookupContext): Promise<ApiResult<{ list: KeyList; credential: string }>> {
   const { api, budget, random, credentials } = context
   let failure = NO_CREDENTIAL
@@ -71,7 +63,7 @@ async function readList(context: LookupContext): Promise<ApiResult<{ list: KeyLi
     const last = first.ok && first.value.pages > 1 ? await read() : first
     if (first.ok && last.ok) return { ...last, value: { list: merge(first.value, last.value), credential } }
     if (!last.ok) failure = last.failure
-    // An authentication service that is down answers 401 to everything, and may come back.
+    // An authentication service that is down gives 401, too.
     if (failure.status === 401) failure = { ...failure, retryable: true }
     if (failure.status !== 401 && failure.status !== 403) break
   }

@@ -23,7 +23,7 @@ export interface SavedState {
   /** Null only if the record was damaged. */
   apiKey: string | null
   userAgent: string
-  /** The proxy that main used; empty for none. */
+  /** Empty for none. */
   proxy: string
   /** The environment's settings for the network when main ran (see network-settings.ts). */
   settings: Record<string, string>
@@ -35,7 +35,6 @@ export interface SavedState {
   grid: number
   /** The server's clock less main's, in milliseconds, if `created` in a response showed it. */
   skew: number | null
-  /** Keys that post has to revoke. */
   keys: readonly IssuedKey[]
   /** Create requests that may have made a key that is not known. */
   intents: readonly Intent[]

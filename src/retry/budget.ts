@@ -9,9 +9,8 @@ export interface Clock {
   sleep(duration: number, wake?: AbortSignal): Promise<void>
 }
 
-/** The longest that one attempt may take. */
 export const MAX_ATTEMPT_MS = 10_000
-/** What is reserved for a last attempt. */
+/** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 
 /** How long a piece of work may still go on, in milliseconds. A cancelled job shortens it (see CANCEL). */
@@ -25,14 +24,13 @@ export interface Budget {
   extend?(wait: number): void
 }
 
-/** A budget that ends at `deadline` by `clock`. */
+/** Ends at `deadline`, or sooner if the job is cancelled. */
 export function createBudget(deadline: number, clock: Clock, cancellation?: Cancellation): Budget {
   const left = () => {
-    const requestedAt = cancellation?.requestedAt ?? null
-    const end = requestedAt === null ? deadline : Math.min(deadline, requestedAt + CANCEL.LAST_REQUEST_MS)
-    return Math.max(0, end - clock.now())
+    const cancelledAt = cancellation?.requestedAt ?? Infinity
+    return Math.max(0, Math.min(deadline, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
   }
-  // A signal that has already come shortens `left`; it must not cut short every wait that follows.
+  // A signal that already came must not end every later wait.
   const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
   return {
     left,
@@ -46,9 +44,8 @@ export function createBudget(deadline: number, clock: Clock, cancellation?: Canc
 }
 
 /**
- * Repeats a call that may be repeated (list, revoke, probe) until it succeeds, fails in a way that is not worth another
- * try, or the budget is spent. The last attempt is made even if the server asked for a longer wait: a key that stays
- * valid is worse than a 429.
+ * Retries an idempotent call until the budget is spent. Makes the last attempt even before Retry-After: a key that
+ * stays valid is worse than a 429.
  */
 export async function retry<T>(
   budget: Budget,
@@ -59,7 +56,7 @@ export async function retry<T>(
   for (let failures = 1; ; failures++) {
     const result = await attempt(budget.limits())
     if (result.ok || !shouldRetry(result.failure)) return result
-    const wait = backoff(failures, result.failure.retryAfter, random())
+    const wait = backoff(failures, random(), result.failure)
     if (result.failure.status === 429) budget.extend?.(wait)
     if (budget.left() <= LAST_ATTEMPT_MS) return result
     await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))

@@ -1,16 +1,17 @@
-// Used by the post step alone; a file of its own keeps it out of what the main step loads.
+// A file of its own, to keep this out of what the main step loads.
 import { type Budget, type Clock, createBudget } from './budget.ts'
 
-/**
- * A budget until `deadline` that does not count the waits that a rate limit asks for, as long as they lead no further
- * than `latest`. Both in milliseconds since 1970; `onWait` is told of each such wait, in milliseconds.
- */
-export function throttleBudget(
-  deadline: number,
-  latest: number,
-  clock: Clock,
-  onWait: (wait: number) => void,
-): Budget {
+interface ThrottleOptions {
+  /** Milliseconds since 1970, by `clock`; rate limits extend the budget up to `latest`. */
+  deadline: number
+  latest: number
+  clock: Clock
+  /** Is told of each wait (in milliseconds) that extended the budget. */
+  onWait: (wait: number) => void
+}
+
+/** Waits for rate limits extend this budget. */
+export function throttleBudget({ deadline, latest, clock, onWait }: ThrottleOptions): Budget {
   let end = deadline
   const budget = () => createBudget(end, clock)
   return {

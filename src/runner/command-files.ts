@@ -1,4 +1,3 @@
-/** What a step loses if it cannot write the file that a variable of the runner names. */
 const LOSSES = {
   GITHUB_STATE: 'the post step could not revoke the key',
   GITHUB_OUTPUT: 'later steps could not receive the key',
@@ -6,10 +5,7 @@ const LOSSES = {
   GITHUB_STEP_SUMMARY: 'the job summary is missing',
 }
 
-/**
- * Throws an Error if the runner does not set the variables `names`, which name the files that pass values on.
- * Commands in the log would do the same, but they would show the key.
- */
+/** Throws if one is not set: the only other way to pass a key on, the log, would show it. */
 export function requireCommandFiles(env: NodeJS.ProcessEnv, names: string[]): void {
   const missing = names.filter((name) => !env[name])
   if (missing.length > 0)
@@ -19,10 +15,7 @@ export function requireCommandFiles(env: NodeJS.ProcessEnv, names: string[]): vo
     )
 }
 
-/**
- * `write`, given the path that `variable` holds. The Error that it throws says which file could not be written, why, and
- * what that means.
- */
+/** The Error names the file, the reason and the loss. */
 export function namingFile<T extends unknown[]>(
   variable: keyof typeof LOSSES,
   write: (path: string, ...values: T) => void,

@@ -1,4 +1,3 @@
-import { isHeaderSafe } from '../api/call.ts'
 import { parseDuration } from '../util/duration.ts'
 import { MIN_CREDENTIAL_LENGTH } from './masking.ts'
 
@@ -15,14 +14,9 @@ export interface Inputs {
   timeout: number
 }
 
-/** Reads one input by its name, as the workflow gave it. */
 export type ReadInput = (name: string) => string
 
-/**
- * Reads and checks every input. An empty one takes its default, so that a composite action may pass on inputs
- * it was not given. `explainEmptyKey` is called if `api-key` is empty; null if the run does not tell why. Throws an
- * Error that names the input, what is wrong with it, and an example that works.
- */
+/** An empty input takes its default. Throws an Error that names the input, the fault and an example. */
 export function readInputs(input: ReadInput, explainEmptyKey: () => string | null = () => null): Inputs {
   const given = (name: string, otherwise = '') => input(name).trim() || otherwise
   const apiKey = given('api-key')
@@ -38,7 +32,6 @@ export function readInputs(input: ReadInput, explainEmptyKey: () => string | nul
   }
 }
 
-/** What to say of an empty `api-key`. */
 export function emptyKeyMessage(isMisspelled: boolean, explain: () => string | null): string {
   const why = isMisspelled
     ? 'The workflow sets api_key; the name has a hyphen.'
@@ -48,58 +41,37 @@ export function emptyKeyMessage(isMisspelled: boolean, explain: () => string | n
   return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
 
-/** What people paste by mistake, in the order in which it is looked for. */
-const PASTED: [pattern: RegExp, fault: string][] = [
+const FAULTS: [pattern: RegExp, fault: string][] = [
   [/^\*+$/, 'contains only asterisks: it was copied from a log that masks it'],
   [/^["'`]/, 'begins with a quote'],
   [/^\{/, 'begins with {, as a JSON document does'],
   [/^\$/, 'begins with $: it is the name of a variable, not its value'],
   [/^(authorization|bearer)[\s:]/i, 'begins with the name of an HTTP header or scheme'],
   [/^[A-Za-z_][\w-]*\s*=[^=]/, 'has the form NAME=VALUE'],
+  [/^.{0,7}$/s, `is shorter than ${MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
+  [/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
 ]
 
-/** `value`, if it can be an API key or token; otherwise throws an Error that says what is wrong, without the value. */
 export function checkCredential(value: string): string {
-  const fault = credentialFault(value)
-  if (fault === null) return value
+  const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
+  if (fault === undefined) return value
   throw new Error(
     `Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`,
   )
 }
 
-function credentialFault(value: string): string | null {
-  const pasted = PASTED.find(([pattern]) => pattern.test(value))
-  if (pasted) return pasted[1]
-  if (value.length < MIN_CREDENTIAL_LENGTH)
-    return `is shorter than ${MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`
-  return isHeaderSafe(value) ? null : 'contains white space, a control character or a non-ASCII character'
-}
-
-/** A duration that an input takes: its limits, and an example, as a person writes them. */
-export interface DurationInput {
+interface DurationInput {
   name: string
   shortest: string
   longest: string
   example: string
 }
 
-const EXPIRES_IN: DurationInput = {
-  name: 'expires-in',
-  shortest: '1 minute',
-  longest: '5 days',
-  example: '30m',
-}
-export const TIMEOUT: DurationInput = {
-  name: 'timeout',
-  shortest: '1 second',
-  longest: '30 minutes',
-  example: '2m',
-}
+const EXPIRES_IN = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
+export const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
 
-/** The duration that `value` names, in milliseconds; throws an Error with an example. */
 export function readDuration(value: string, { name, shortest, longest, example }: DurationInput): number {
-  const refuse = (fault: string) =>
-    new Error(`Input ${name} is ${quoted(value)}: ${fault}. For example: ${name}: ${example}`)
+  const refuse = refusal(name, value, example)
   if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
   const duration = parseDuration(value)
   if (duration === null) throw refuse('it is not a duration such as 90s, 15m or 1.5h')
@@ -108,17 +80,15 @@ export function readDuration(value: string, { name, shortest, longest, example }
   return duration
 }
 
-/** The API's base URL without a trailing slash; throws an Error if a key must not be sent there. */
 export function readApiUrl(value: string): string {
-  const example = 'For example: api-url: https://www.spherescout.io'
-  if (!URL.canParse(value)) throw new Error(`Input api-url is not a URL. ${example}`)
+  const refuse = (fault: string) =>
+    new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
+  if (!URL.canParse(value)) throw refuse('is not a URL')
   const url = new URL(value)
   if (url.username || url.password || /[?#]/.test(value))
-    throw new Error(`Input api-url contains a user name, password, query or fragment. ${example}`)
+    throw refuse('contains a user name, password, query or fragment')
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
-    throw new Error(
-      `Input api-url must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts). ${example}`,
-    )
+    throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
   return url.href.replace(/\/+$/, '')
 }
 
@@ -126,14 +96,12 @@ function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
-/** Names that the runner refuses, or that would change the runner, later steps or this action's post step. */
+/** Names of the runner itself, or that would change how later steps run. */
 const RESERVED_NAMES = /^(NODE_OPTIONS|PATH|CI|(GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
 
 function readVariableName(value: string): string {
-  const refuse = (fault: string) =>
-    new Error(`Input export-env is ${quoted(value)}: ${fault}. For example: export-env: SPHERESCOUT_API_KEY`)
-  if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value))
-    throw refuse('not a name for an environment variable')
+  const refuse = refusal('export-env', value, 'SPHERESCOUT_API_KEY')
+  if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) throw refuse('not a name for an environment variable')
   if (RESERVED_NAMES.test(value)) throw refuse('it is reserved for the runner')
   return value
 }
@@ -141,12 +109,11 @@ function readVariableName(value: string): string {
 function readChoice<T extends string>(name: string, value: string, choices: readonly [T, ...T[]]): T {
   const choice = choices.find((known) => known === value.toLowerCase())
   if (choice !== undefined) return choice
-  throw new Error(
-    `Input ${name} is ${quoted(value)}: it must be ${choices.join(' or ')}. For example: ${name}: ${choices[0]}`,
-  )
+  throw refusal(name, value, choices[0])(`it must be ${choices.join(' or ')}`)
 }
 
-/** A value for a message: one line, at most 60 characters. */
-export function quoted(value: string): string {
-  return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
+/** Shows at most 60 characters of the value, in one line. */
+function refusal(name: string, value: string, example: string): (fault: string) => Error {
+  const shown = JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
+  return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
 }

@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs'
+import { field } from '../api/parse-response.ts'
 
 /** What a workflow run says about itself; `payload` is what the event file holds, whatever that is. */
 export interface RunContext {
@@ -10,7 +11,7 @@ export interface RunContext {
 /** GitHub's own payloads are at most 25 MB. */
 const MAX_EVENT_BYTES = 32 * 1024 * 1024
 
-/** Reads the run's context from the environment and the event file. Never throws: an unusable file counts as empty. */
+/** Never throws: an unusable event file counts as empty. */
 export function readRunContext(env: NodeJS.ProcessEnv): RunContext {
   const { GITHUB_EVENT_NAME: eventName = '', GITHUB_ACTOR: actor = '', GITHUB_EVENT_PATH: path = '' } = env
   let payload: unknown = null
@@ -24,10 +25,7 @@ export function readRunContext(env: NodeJS.ProcessEnv): RunContext {
   return { eventName, actor, payload }
 }
 
-/**
- * Why this run received no secrets, or null if it should have: GitHub withholds them from pull requests from forks,
- * gives runs started by Dependabot only Dependabot's own, and copies none to a fork.
- */
+/** Why GitHub gave this run no secrets, or null if it should have. */
 export function explainMissingSecrets({ eventName, actor, payload }: RunContext): string | null {
   if (actor === 'dependabot[bot]')
     return 'Dependabot started this run, and GitHub gives such runs only Dependabot secrets; define it as a Dependabot secret, or skip this job.'
@@ -39,11 +37,4 @@ export function explainMissingSecrets({ eventName, actor, payload }: RunContext)
   if (field(payload, 'repository', 'fork') === true)
     return 'This repository is a fork, and GitHub does not copy secrets to forks; define it here, or skip this job.'
   return null
-}
-
-function field(value: unknown, ...path: string[]): unknown {
-  return path.reduce<unknown>(
-    (part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined),
-    value,
-  )
 }

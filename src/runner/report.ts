@@ -16,7 +16,7 @@ export interface Runner {
   writeSummary(markdown: string): void
 }
 
-/** A key as a person finds it in the dashboard: its first characters, and as much of its ID as helps. */
+/** A key as the dashboard shows it. */
 export function keyLabel({ prefix, id }: Pick<IssuedKey, 'prefix' | 'id'>): string {
   return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
@@ -27,12 +27,10 @@ export function shortId(id: string): string {
   return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
 }
 
-/** One line about the key that the job receives. Its lifetime is by the server's clock, whatever the runner's says. */
+/** The lifetime is by the server's clock. */
 export function issuedLine(key: IssuedKey, { revoke }: Pick<Inputs, 'revoke'>): string {
   const { createdAt, expiresAt } = key
-  const end = revoke
-    ? 'The post step revokes it after the job.'
-    : 'It stays valid until it expires (`revoke: false`).'
+  const end = revoke ? 'The post step revokes it after the job.' : 'It stays valid until it expires (`revoke: false`).'
   const validity =
     expiresAt === null
       ? 'whose expiry is unknown'
@@ -44,32 +42,23 @@ function formatLifetime(lifetime: number): string {
   const minutes = Math.round(lifetime / 60_000)
   if (minutes < 1) return ''
   if (minutes < 120) return ` (for ${minutes} min)`
-  return minutes < 48 * 60
-    ? ` (for ${Math.round(minutes / 60)} h)`
-    : ` (for ${Math.round(minutes / 1440)} days)`
+  return minutes < 48 * 60 ? ` (for ${Math.round(minutes / 60)} h)` : ` (for ${Math.round(minutes / 1440)} days)`
 }
 
 /** When a key expires: an instant in milliseconds since 1970, never, or null if that is unknown. */
 export type Expiry = number | 'never' | null
 
-/** What a person needs to know about a key that may still be valid: one sentence. */
-export function expiryAdvice(expiresAt: Expiry): string {
-  if (expiresAt === 'never') return 'It has no expiry; revoke it now.'
-  if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
-  return `It expires at ${formatUtc(expiresAt)}.`
-}
-
-/** A duration in milliseconds, for a person: 2.5 s. */
+/** Milliseconds as `2.5 s`. */
 export function formatSeconds(duration: number): string {
   return `${(duration / 1000).toFixed(1)} s`
 }
 
-/** An instant for a person, to the second: 2027-01-01 00:00:00 UTC. */
+/** As `2027-01-01 00:00:00 UTC`. */
 export function formatUtc(instant: number): string {
   return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
 }
 
-/** A line about a runner whose clock is wrong; `skew` is the server's clock less ours, in milliseconds. */
+/** `skew`: the server's clock less ours, in milliseconds. */
 export function clockNote(skew: number): string {
   const minutes = Math.abs(skew / 60_000).toFixed(1)
   return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the expiry is calculated by the API's clock.`
@@ -81,12 +70,8 @@ export interface KeyStatus {
   status: string
 }
 
-/** Adds a table of keys to the job summary. A summary that cannot be written does not fail the job. */
-export function summarizeKeys(
-  runner: Pick<Runner, 'info' | 'writeSummary'>,
-  title: string,
-  rows: KeyStatus[],
-): void {
+/** Never throws. */
+export function summarizeKeys(runner: Pick<Runner, 'info' | 'writeSummary'>, title: string, rows: KeyStatus[]): void {
   const lines = rows.map(({ key: { prefix, id, createdAt, expiresAt }, status }) => {
     const created = createdAt === null ? 'unknown' : formatUtc(createdAt)
     const expires = typeof expiresAt === 'number' ? formatUtc(expiresAt) : (expiresAt ?? 'unknown')

@@ -1,4 +1,7 @@
-/** What a field of the API says about a time. Unreadable is not the same as absent: the message must say which. */
+/**
+ * What a field of the API says about a time. Unreadable is not the same as absent: the message must say which. The
+ * API writes one instant in many spellings (`.123Z`, `.123000+01:00`), so compare instants, never texts.
+ */
 export type ApiTime =
   /** Milliseconds since 1970; microseconds are kept as a fraction. */
   { kind: 'instant'; at: number } | { kind: 'absent' } | { kind: 'unreadable'; text: string }
@@ -12,11 +15,7 @@ const NUMBER = /^\d{9,13}(?:\.\d+)?$/
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
 
-/**
- * Reads a time in any ISO 8601 or RFC 3339 spelling (basic or extended, week or ordinal date, decimal point or comma,
- * any offset), or as seconds or milliseconds since 1970. A time without an offset is UTC. The API returns one instant in
- * many spellings (`.123Z`, `.123000+01:00`), so instants are compared, never texts.
- */
+/** Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. */
 export function parseTime(value: unknown): ApiTime {
   if (value === null || value === undefined || value === '') return { kind: 'absent' }
   const text = String(value).trim()
@@ -24,7 +23,6 @@ export function parseTime(value: unknown): ApiTime {
   return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
 }
 
-/** Seconds below 1e11 (the year 5138), milliseconds above. */
 function fromEpoch(value: number): number {
   return value < 1e11 ? value * 1000 : value
 }
@@ -37,7 +35,7 @@ function fromIso(text: string): number | null {
   const midnight = week
     ? fromWeek(Number(year), Number(week), Number(weekday))
     : Date.UTC(Number(year), month ? Number(month) - 1 : 0, Number(day ?? ordinal))
-  // Date.UTC turns February 30 into March 2; such a text names no day.
+  // Date.UTC turns February 30 into March 2.
   const isRealDay = !month || new Date(midnight).toISOString().slice(5, 10) === `${month}-${day}`
   const parts = [Number(hour), Number(minute ?? 0), Number(second ?? 0)] as const
   if (!isRealDay || !isRealTime(...parts)) return null
@@ -52,19 +50,19 @@ function isRealTime(hour: number, minute: number, second: number): boolean {
   return (hour < 24 && minute < 60 && second <= 60) || (hour === 24 && minute + second === 0)
 }
 
-/** Monday of week 1 is the one in the week that holds January 4. */
+/** ISO week 1 contains January 4. */
 function fromWeek(year: number, week: number, weekday: number): number {
   const fourth = Date.UTC(year, 0, 4)
   const monday = fourth - ((new Date(fourth).getUTCDay() + 6) % 7) * DAY_MS
   return monday + ((week - 1) * 7 + weekday - 1) * DAY_MS
 }
 
-/** ISO 8601 in UTC, to the millisecond. */
+/** To the millisecond. */
 export function formatInstant(instant: number): string {
   return new Date(instant).toISOString()
 }
 
-/** ISO 8601 in UTC with six digits of a second, three, or none: whichever writes `instant` in full. */
+/** As many decimals (0, 3 or 6) as `instant` needs. */
 export function formatExactly(instant: number): string {
   const micros = Math.round(instant * 1000)
   const rest = micros % 1000

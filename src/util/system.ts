@@ -1,9 +1,9 @@
 import type { Clock } from '../retry/budget.ts'
 
-/** Milliseconds since the machine started: the same for all its processes, and nobody can set it. */
+/** Milliseconds since the machine started, which no one can set. */
 const uptime = () => Number(process.hrtime.bigint() / 1_000_000n)
 
-/** When the machine started, in milliseconds since 1970, by its clock as it is set while this process starts. */
+/** In milliseconds since 1970, by the clock as it is set now. */
 export const bootedAt = Date.now() - uptime()
 
 /** The machine's clock, monotonic within this process. */

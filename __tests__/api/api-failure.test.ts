@@ -1,0 +1,251 @@
+import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { HttpError } from '../../src/http/http-error.ts'
+import { behind, failureOf, LIMITS, NOW, SECRET } from './behind.ts'
+
+const ASKED = 'POST /base/api/user/api-keys'
+const answered = (status: number) => `api.example:8443 answered ${status} to ${ASKED}`
+
+describe('the API’s own reason is shown', () => {
+  test.each([
+    ['{"detail":"Not found."}', 'Not found'],
+    ['{"error":"Bad"}', 'Bad'],
+    ['{"expiry":["One.","Two."]}', 'expiry: One.; expiry: Two'],
+    ['{"detail":"D","code":"c","messages":[{"message":"M"}]}', 'D; M'],
+    ['{"a":{"b":["deep"]}}', 'a: b: deep'],
+    [`{"data":{"token":"${'0123456789abcdef'.repeat(4)}"}}`, 'data: token: ***'],
+    ['["plain"]', 'plain'],
+    ['"text"', 'text'],
+    [`{"detail":"no ${SECRET} here"}`, 'no *** here'],
+    ['{"detail":"two\\n::error::lines"}', 'two ::error::lines'],
+  ])('for %s', async (body, words) => {
+    for (const status of [401, 403, 409, 500])
+      expect((await failureOf({ status, body })).message).toBe(`${answered(status)}: ${words}`)
+  })
+
+  test.each(['', '{}', '7', 'null', '{"code":"x"}'])('as nothing for %j', async (body) => {
+    expect((await failureOf({ status: 403, body })).message).toBe(answered(403))
+  })
+
+  test.each([
+    [200, '{"success":false,"error":"API key limit reached (5 of 5)."}', 'API key limit reached (5 of 5)'],
+    [202, '{"detail":"Queued."}', 'Queued'],
+  ])('for %i too, where the response holds no key: %s', async (status, body, words) => {
+    const failure = await failureOf({ status, body })
+    expect(failure.message).toContain(`${answered(status)}: `)
+    expect(failure.message).toContain(words)
+    expect(failure).toMatchObject({ unusable: true, mayHaveActed: true })
+  })
+})
+
+describe('a key in a response of an unknown shape', () => {
+  test.failing.each([
+    ['base64', 'q8Zt+Yx2/0sDf7LmP+b4Vn1/Kc9Rw+Te5Hj3/GaUo6I='],
+    ['of 20 characters', 'k7Qw2Zx9Lm4Bv6Np1Rt8'],
+    ['with dots', 'ssk.9f8a7b6c5d4e.3f2a1b0c9d8e.7f6a5b4c3d2e'],
+  ])('is not printed: %s', async (_, key) => {
+    for (const body of [{ data: { token: key } }, { key }, { api_key: { key } }]) {
+      const { message } = await failureOf({ status: 201, body: JSON.stringify(body) })
+      for (const part of key.match(/\w{6,}/g) ?? [key]) expect(message).not.toContain(part)
+    }
+  })
+})
+
+describe('what came from something in front of the API', () => {
+  const HTML = ' with an HTML page, not the JSON of this API'
+
+  test.each<[string, Parameters<typeof failureOf>[0], string]>([
+    ['an HTML page', { status: 403, body: '<html><h1>Forbidden</h1></html>' }, HTML],
+    ['an HTML page with white space before it', { status: 401, body: ' \n<!doctype html>' }, HTML],
+    [
+      'text of type text/html',
+      { status: 404, body: 'Not here', headers: { 'content-type': 'text/html; charset=utf-8' } },
+      HTML,
+    ],
+    [
+      'a challenge',
+      { status: 403, body: '<html>', headers: { 'cf-mitigated': 'challenge' } },
+      ' with a challenge; a firewall in front of the API stopped this runner',
+    ],
+    [
+      'Basic authentication',
+      { status: 401, body: '', headers: { 'www-authenticate': 'Basic realm="maintenance"' } },
+      ', and asks for Basic authentication, which this API does not use',
+    ],
+    [
+      'NTLM',
+      { status: 401, body: '{}', headers: { 'www-authenticate': 'NTLM' } },
+      ', and asks for NTLM authentication, which this API does not use',
+    ],
+  ])('is named: %s', async (_, response, says) => {
+    const failure = await failureOf(response)
+    expect(failure.message).toBe(`${answered(failure.status ?? 0)}${says}`)
+    expect(failure).toMatchObject({ notFromApi: true, retryable: true, mayHaveActed: false })
+  })
+
+  test.each<[string, Parameters<typeof failureOf>[0]]>([
+    ['401 with JSON', { status: 401, body: '{"detail":"x"}' }],
+    ['401 that asks for Bearer', { status: 401, body: '', headers: { 'www-authenticate': 'Bearer' } }],
+    [
+      '401 that asks for Bearer among others',
+      { status: 401, body: '', headers: { 'www-authenticate': 'Basic realm="x", Bearer' } },
+    ],
+    ['403 with JSON', { status: 403, body: '{}' }],
+  ])('is not claimed of %s', async (_, response) => {
+    expect(await failureOf(response)).not.toHaveProperty('notFromApi')
+  })
+
+  test('HTML with 200 is called that', async () => {
+    expect(
+      (await failureOf({ status: 200, body: '<html>', headers: { 'content-type': 'text/html' } })).message,
+    ).toBe(`${answered(200)}${HTML}`)
+  })
+
+  test.failing('a challenge without HTML is one all the same', async () => {
+    const challenge = { status: 403, body: '', headers: { 'cf-mitigated': 'challenge' } }
+    expect(await failureOf(challenge)).toMatchObject({ notFromApi: true })
+  })
+})
+
+describe('what a status means', () => {
+  test.each([
+    [400, false, false],
+    [401, false, false],
+    [404, false, false],
+    [405, false, false],
+    [301, false, false],
+    [302, true, false],
+    [303, true, false],
+    [307, false, false],
+    [308, false, false],
+    [408, true, true],
+    [409, false, false],
+    [421, true, true],
+    [423, true, true],
+    [425, true, true],
+    [429, false, true],
+    [499, true, true],
+    [500, true, true],
+    [502, true, true],
+    [503, true, true],
+    [100, true, true],
+  ])('%i: may have acted %s, worth another try %s', async (status, mayHaveActed, retryable) => {
+    expect(await failureOf({ status, body: '{}' })).toMatchObject({ status, mayHaveActed, retryable })
+  })
+
+  test.each(['{"tok', '\u001f\ufffd\b\u0000\u0000', '', '[]', '7', 'null'])(
+    'a 2xx with %j may have acted, and is unusable',
+    async (body) => {
+      expect(await failureOf({ status: 201, body })).toMatchObject({
+        status: 201,
+        mayHaveActed: true,
+        retryable: true,
+        unusable: true,
+        message: `${answered(201)}: something that is not the JSON of this API`,
+      })
+    },
+  )
+})
+
+describe('Retry-After', () => {
+  const retryAfter = async (status: number, header: string) =>
+    (await failureOf({ status, body: '', headers: { 'retry-after': header } })).retryAfter
+
+  test('is heeded with 429 and 503, and with nothing else', async () => {
+    expect(await retryAfter(429, '7')).toBe(7_000)
+    expect(await retryAfter(503, '7')).toBe(7_000)
+    for (const status of [500, 502, 403, 301]) expect(await retryAfter(status, '7')).toBeUndefined()
+    expect(await failureOf({ status: 429 })).not.toHaveProperty('retryAfter')
+  })
+
+  test('in the form of a date counts from the server’s clock', async () => {
+    const headers = {
+      date: new Date(NOW + 600_000).toUTCString(),
+      'retry-after': new Date(NOW + 605_000).toUTCString(),
+    }
+    const { retryAfter } = await failureOf({ status: 429, body: '', headers })
+    expect(Math.abs((retryAfter ?? 0) - 5_000)).toBeLessThanOrEqual(500)
+  })
+
+  test('a 429 is called too many requests', async () => {
+    expect((await failureOf({ status: 429, body: '{"detail":"Request was throttled."}' })).message).toBe(
+      `${answered(429)}: too many requests`,
+    )
+  })
+})
+
+describe('a redirect', () => {
+  const to = async (location?: string) =>
+    (await failureOf({ status: 301, headers: location === undefined ? {} : { location } })).message
+
+  test.each([
+    ['https://other.example/x?secret=1', 'other.example'],
+    ['//other.example/x', 'other.example'],
+    ['/base/api/user/api-keys/', 'https://api.example:8443/base/api/user/api-keys/'],
+    ['https://api.example:8443/login?next=x', 'https://api.example:8443/login'],
+    ['api-keys/', 'https://api.example:8443/base/api/user/api-keys/'],
+    ['https://', 'an unreadable address'],
+  ])('to %s is reported as one to %s', async (location, place) => {
+    expect(await to(location)).toBe(
+      `${answered(301)} with a redirect to ${place}; redirects are never followed. Check api-url`,
+    )
+  })
+
+  test.failing('without a target is not reported as one to the path that was asked', async () => {
+    expect(await to()).toContain('an unreadable address')
+  })
+})
+
+describe('a failure of the network', () => {
+  test.each([
+    ['certificate', false],
+    ['proxy', false],
+    ['protocol', false],
+    ['unknown-host', true],
+    ['dns', true],
+    ['refused', true],
+    ['timeout', true],
+    ['cut', true],
+    ['too-large', true],
+  ] as const)('%s is worth another try: %s', async (kind, retryable) => {
+    expect(await failureOf(new HttpError(kind, true, 'it failed'))).toEqual({
+      message: 'api.example:8443: it failed',
+      mayHaveActed: true,
+      retryable,
+    })
+    expect(await failureOf(new HttpError(kind, false, 'it failed'))).toMatchObject({ mayHaveActed: false })
+  })
+})
+
+test('whatever is answered, nothing throws, and the message is one short line without the credential or a key', async () => {
+  const key = 'k'.repeat(64)
+  const body = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.json(),
+    fc.constant('['.repeat(50_000)),
+    fc.constant('{"expiry":{"toString":1},"results":[{"id":1,"created":{"toString":1}}]}'),
+    fc.anything().map((value) => JSON.stringify({ detail: value, note: SECRET, token: key }) ?? ''),
+  )
+  const headers = fc.dictionary(
+    fc.constantFrom('date', 'location', 'retry-after', 'www-authenticate', 'age', 'link'),
+    fc.string({ unit: 'binary' }),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 100, max: 599 }), headers, body, async (status, given, text) => {
+      const { api } = behind({ status, headers: given, body: text })
+      for (const result of [
+        await api.create(SECRET, 'x', LIMITS),
+        await api.list(SECRET, LIMITS),
+        await api.revoke(SECRET, 'id', LIMITS),
+        await api.probe(SECRET, LIMITS),
+      ]) {
+        if (result.ok) continue
+        expect(result.failure.message).not.toContain(SECRET)
+        expect(result.failure.message).not.toContain(key)
+        expect(result.failure.message).not.toMatch(/[\r\n]/)
+        expect(result.failure.message.length).toBeLessThan(600)
+      }
+    }),
+    { numRuns: 100 },
+  )
+})

@@ -1,0 +1,207 @@
+import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import type { ListedKey } from '../../src/api/key-api.ts'
+import { type Intent, UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
+import { type ListContext, matchIntent } from '../../src/protocol/match-intent.ts'
+import { rowOf } from '../support/scripted-api.ts'
+
+const NOW = Date.parse('2027-03-01T12:00:00.250Z')
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
+/** 12:59:37.654321: on no grid coarser than 1 us. */
+const EXPIRY = NOW + HOUR_MS - 22_596 + 0.321
+const intent: Intent = { expiry: EXPIRY, sentAt: NOW, deadline: NOW + 10_000, answered: false, refused: '' }
+const down = (ms: number) => Math.floor(EXPIRY / ms) * ms
+const near = (ms: number) => Math.round(EXPIRY / ms) * ms
+
+const ours = (more: Partial<ListedKey> = {}) =>
+  rowOf('ours', { createdAt: NOW + 100, expiresAt: EXPIRY, ...more })
+const match = (list: ListedKey[], more: Partial<ListContext> = {}, asked: Partial<Intent> = {}) =>
+  matchIntent({ ...intent, ...asked }, list, {
+    known: new Set(),
+    skews: [0],
+    grid: UNKNOWN_GRID_US,
+    ...more,
+  })
+const kindOf = (...args: Parameters<typeof match>) => match(...args).kind
+
+describe('one listed key', () => {
+  test.each<[string, Partial<ListedKey>, number, 'found' | 'ambiguous' | 'absent']>([
+    ['with the exact expiry', {}, UNKNOWN_GRID_US, 'found'],
+    ['with the exact expiry, on a grid of 1 us', {}, 1, 'found'],
+    ['on a grid of 1 ms', { expiresAt: down(1) }, 1_000, 'found'],
+    ['on a grid that is unknown, and may be of 1 ms', { expiresAt: down(1) }, UNKNOWN_GRID_US, 'found'],
+    ['rounded to 1 ms on a server that keeps 1 us', { expiresAt: down(1) }, 1, 'absent'],
+    ['a microsecond off', { expiresAt: EXPIRY + 0.001 }, UNKNOWN_GRID_US, 'absent'],
+    ['a millisecond off', { expiresAt: down(1) + 1 }, 1_000, 'absent'],
+    ['rounded to 10 ms', { expiresAt: near(10) }, UNKNOWN_GRID_US, 'ambiguous'],
+    ['rounded down to 10 ms', { expiresAt: down(10) }, 10_000, 'ambiguous'],
+    ['rounded to 10 ms on a server that keeps 1 ms', { expiresAt: down(10) }, 1_000, 'absent'],
+    ['rounded to 1/300 s', { expiresAt: down(10) + 3 }, UNKNOWN_GRID_US, 'ambiguous'],
+    ['rounded to 1 s', { expiresAt: near(1_000) }, UNKNOWN_GRID_US, 'ambiguous'],
+    ['rounded down to 1 s', { expiresAt: down(1_000) }, 1_000_000, 'ambiguous'],
+    ['rounded to 1 s on a server that keeps 10 ms', { expiresAt: down(1_000) }, 10_000, 'absent'],
+    ['rounded to 1 min', { expiresAt: near(MINUTE_MS) }, UNKNOWN_GRID_US, 'ambiguous'],
+    ['rounded down to 1 min', { expiresAt: down(MINUTE_MS) }, 60_000_000, 'ambiguous'],
+    [
+      'with the expiry in local time',
+      { expiresAt: EXPIRY - 5 * HOUR_MS, createdAt: NOW - 5 * HOUR_MS },
+      UNKNOWN_GRID_US,
+      'ambiguous',
+    ],
+    ['that never expires', { expiresAt: null }, UNKNOWN_GRID_US, 'ambiguous'],
+    [
+      'whose expiry cannot be read',
+      { expiresAt: null, unreadable: 'expiry "soon"' },
+      UNKNOWN_GRID_US,
+      'ambiguous',
+    ],
+    [
+      'that never expires and was created a day ago',
+      { expiresAt: null, createdAt: NOW - DAY_MS },
+      UNKNOWN_GRID_US,
+      'absent',
+    ],
+    ['with another expiry', { expiresAt: EXPIRY + 2 * MINUTE_MS }, UNKNOWN_GRID_US, 'absent'],
+    ['with the exact expiry, created a day ago', { createdAt: NOW - DAY_MS }, UNKNOWN_GRID_US, 'ambiguous'],
+    [
+      'rounded to 1 s, created a day ago',
+      { createdAt: NOW - DAY_MS, expiresAt: near(1_000) },
+      UNKNOWN_GRID_US,
+      'ambiguous',
+    ],
+    ['with the exact expiry, in a list without created', { createdAt: null }, UNKNOWN_GRID_US, 'ambiguous'],
+    [
+      'rounded to 1 s, in a list without created',
+      { createdAt: null, expiresAt: near(1_000) },
+      UNKNOWN_GRID_US,
+      'ambiguous',
+    ],
+    [
+      'with another expiry, in a list without created',
+      { createdAt: null, expiresAt: EXPIRY + DAY_MS },
+      UNKNOWN_GRID_US,
+      'absent',
+    ],
+    [
+      'that never expires, in a list without created',
+      { createdAt: null, expiresAt: null },
+      UNKNOWN_GRID_US,
+      'absent',
+    ],
+  ])('%s', (_, key, grid, kind) => {
+    expect(kindOf([ours(key)], { grid })).toBe(kind)
+  })
+
+  test.failing('whose lifetime the API cut short is ambiguous rather than absent: judgeCreated would accept it', () => {
+    expect(kindOf([ours({ expiresAt: NOW + 100 + 10 * MINUTE_MS })])).toBe('ambiguous')
+  })
+
+  test('in local time on a grid of 1 s is ambiguous rather than absent', () => {
+    const local = { expiresAt: down(1_000) - 5 * HOUR_MS, createdAt: NOW - 5 * HOUR_MS }
+    expect(kindOf([ours(local)], { grid: 1_000_000 })).toBe('ambiguous')
+  })
+
+  test('with a millisecond that 1/300 s has as well is found only where the list shows a finer grid', () => {
+    const asked = { expiry: NOW + HOUR_MS + 3.4 }
+    const key = ours({ expiresAt: NOW + HOUR_MS + 3 })
+    const fine = rowOf('fine', { createdAt: 0, expiresAt: NOW + 1 })
+    expect(kindOf([key], {}, asked)).toBe('ambiguous')
+    expect(kindOf([key, { ...fine, createdAt: 1, expiresAt: NOW + 3 }], {}, asked)).toBe('ambiguous')
+    expect(kindOf([key, fine], {}, asked)).toBe('found')
+    expect(kindOf([key], { grid: 1_000 }, asked)).toBe('found')
+  })
+
+  test('asked for in whole seconds is never found, only ambiguous', () => {
+    expect(kindOf([ours({ expiresAt: down(1_000) })], { grid: 1 }, { expiry: down(1_000) })).toBe('ambiguous')
+  })
+})
+
+describe('the window in which a key may have been created', () => {
+  const GRACE_MS = 15_000
+
+  test.each<[string, number, (number | null)[], boolean]>([
+    ['65 s before the request, by a runner that is off by up to a minute', -65_000, [null], true],
+    ['more than that', -65_001, [null], false],
+    ['15 s after the deadline, by a slow server', 10_000 + GRACE_MS, [null], true],
+    ['that and 65 s', 10_000 + GRACE_MS + 65_000, [null], true],
+    ['more than that', 10_000 + GRACE_MS + 65_001, [null], false],
+    ['by a server whose Date is 10 min ahead', 10 * MINUTE_MS, [10 * MINUTE_MS, null], true],
+    ['by a server whose own times are 10 min behind', -10 * MINUTE_MS, [0, -10 * MINUTE_MS], true],
+    ['by a server 10 min behind, 6 s too early', -10 * MINUTE_MS - 5_001, [-10 * MINUTE_MS], false],
+  ])('holds or not: %s', (_, offset, skews, counts) => {
+    expect(kindOf([ours({ createdAt: NOW + offset })], { skews })).toBe(counts ? 'found' : 'ambiguous')
+    const rounded = ours({ createdAt: NOW + offset, expiresAt: down(1_000) })
+    expect(kindOf([rounded], { skews })).toBe('ambiguous')
+  })
+})
+
+describe('several listed keys', () => {
+  const other = (more: Partial<ListedKey> = {}) => ({ ...ours(more), id: 'other' })
+
+  test('two with the exact expiry are ambiguous, and both are named', () => {
+    expect(match([ours(), other()])).toEqual({ kind: 'ambiguous', candidates: [ours(), other()] })
+  })
+
+  test('the exact one is found among near misses and keys that never expire', () => {
+    const list = [other({ expiresAt: down(1_000) }), ours(), { ...other({ expiresAt: null }), id: 'third' }]
+    expect(match(list)).toEqual({ kind: 'found', key: ours() })
+  })
+
+  test('the exact one created in the window is found beside one of another time', () => {
+    const earlier = other({ createdAt: NOW - DAY_MS })
+    expect(match([earlier, ours()])).toEqual({ kind: 'found', key: ours() })
+    expect(match([earlier])).toEqual({ kind: 'ambiguous', candidates: [earlier] })
+  })
+
+  test('only near misses are all named', () => {
+    const list = [ours({ expiresAt: down(1_000) }), other({ expiresAt: near(MINUTE_MS) })]
+    expect(match(list)).toEqual({ kind: 'ambiguous', candidates: list })
+  })
+
+  test('known ones do not count', () => {
+    const known = new Set(['other'])
+    expect(match([other()], { known })).toEqual({ kind: 'absent' })
+    expect(match([other(), ours()], { known })).toEqual({ kind: 'found', key: ours() })
+  })
+
+  test('none are absent', () => {
+    expect(match([])).toEqual({ kind: 'absent' })
+  })
+})
+
+test('only a key that is exact, alone and created in the window is ever found, whatever the list holds', () => {
+  const anyKey = fc.record({
+    id: fc.constantFrom('a', 'b', 'c', 'd'),
+    prefix: fc.constant('p'),
+    createdAt: fc.option(fc.integer({ min: NOW - 2 * HOUR_MS, max: NOW + 2 * HOUR_MS })),
+    expiresAt: fc.option(
+      fc.constantFrom(EXPIRY, down(1), near(1_000), EXPIRY + 1, EXPIRY + HOUR_MS, EXPIRY - 0.001),
+    ),
+    unreadable: fc.constant(null),
+  })
+  const anyContext = fc.record({
+    known: fc.subarray(['a', 'b']).map((ids) => new Set(ids)),
+    skews: fc.array(fc.option(fc.integer({ min: -HOUR_MS, max: HOUR_MS })), { maxLength: 2 }),
+    grid: fc.constantFrom(1, 1_000, 10_000, 1_000_000, UNKNOWN_GRID_US),
+  })
+  fc.assert(
+    fc.property(fc.array(anyKey, { maxLength: 5 }), anyContext, (list, context) => {
+      const result = match(list, context)
+      if (result.kind !== 'found') return
+      const isExact = ({ id, expiresAt }: ListedKey) =>
+        !context.known.has(id) && (expiresAt === EXPIRY || (expiresAt === down(1) && context.grid >= 1_000))
+      const isInWindow = ({ createdAt }: ListedKey) => {
+        const offs = [0, ...context.skews.filter((skew) => skew !== null)].map((skew) => {
+          const from = NOW + skew
+          const slack = skew === 0 ? 65_000 : 5_000
+          return createdAt !== null && createdAt >= from - slack && createdAt <= from + 25_000 + slack
+        })
+        return offs.includes(true)
+      }
+      expect(list.filter((key) => isExact(key) && isInWindow(key))).toEqual([result.key])
+    }),
+    { numRuns: 500 },
+  )
+})
