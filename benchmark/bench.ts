@@ -100,6 +100,11 @@ function runPost(api: Api, { nodeArgs = [], dist }: StepOptions = {}) {
   return run([...nodeArgs, step('post', dist)], stepEnv(api, { STATE_record: record }))
 }
 
+function runAudit(api: Api) {
+  const env = { 'INPUT_API-KEY': api.apiKey, 'INPUT_API-URL': api.url, GITHUB_REPOSITORY_ID: '1' }
+  return run([step('audit')], stepEnv(api, env))
+}
+
 function runNothing(nodeArgs: string[] = []) {
   return run([...nodeArgs, '-e', '0'], { PATH: process.env.PATH ?? '' })
 }
@@ -116,6 +121,7 @@ async function measureRound(http: Api, https: Api) {
   const bareHttp = (await runBareRequest(http)).took
   const main = (await runMain(http)).took
   const post = (await runPost(http)).took
+  const audit = (await runAudit(http)).took
   const other = values.against ? { dist: resolve(values.against) } : {}
   const otherMain = values.against ? (await runMain(http, other)).took : Number.NaN
   const otherPost = values.against ? (await runPost(http, other)).took : Number.NaN
@@ -132,6 +138,7 @@ async function measureRound(http: Api, https: Api) {
     bareHttp,
     main,
     post,
+    audit,
     otherMain,
     otherPost,
     bareHttps,
@@ -217,6 +224,7 @@ const rows: Row[] = [
   ['requests of main, of post', `${mainRequests}, ${postRequests}`, '1, 2', ''],
   timed('main, to `node -e 0`', ratio('main', 'nothing'), '1.9, aim 1.7'),
   timed('post, to `node -e 0`', ratio('post', 'nothing'), '1.8, aim 1.6'),
+  timed('audit, to `node -e 0`', ratio('audit', 'nothing'), '1.9, aim 1.7'),
   timed('main over TLS, to one bare https.request', ratio('mainTls', 'bareHttps'), '1.2'),
   timed('peak memory of main, to `node -e 0`', ratio('mainPeak', 'nothingPeak'), '1.25'),
   timed('peak memory of post, to `node -e 0`', ratio('postPeak', 'nothingPeak'), ''),
@@ -226,6 +234,7 @@ const rows: Row[] = [
   timed('one bare http.request, ms', time('bareHttp'), ''),
   timed('main, ms', time('main'), ''),
   timed('post, ms', time('post'), ''),
+  timed('audit, ms', time('audit'), ''),
   timed('one bare https.request, ms', time('bareHttps'), ''),
   timed('main over TLS, ms', time('mainTls'), ''),
   ...(values.against

@@ -13,6 +13,7 @@ const modulesOf = (folder: string) => read(`dist/${folder}/modules.txt`).trim().
 /** What a user of each bundle has to trust besides src. Add a file only after reading it. */
 const ACCEPTED: Record<keyof typeof BUNDLES, string[]> = {
   root: [],
+  audit: [],
 }
 
 /** Node's modules that a bundle loads when it starts. Others take long to load, so code loads them when it uses them. */

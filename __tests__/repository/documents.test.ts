@@ -74,8 +74,12 @@ describe('docs/design.md', () => {
   })
 })
 
+test('docs/contract.md has the facts of the conformance check', () => {
+  execFileSync(process.execPath, [`${root}/scripts/contract.ts`, '--check'])
+})
+
 describe('README.md', () => {
-  test('lists the inputs and outputs of action.yml', () => {
+  test('lists the inputs and outputs of action.yml, and docs/audit.md those of the audit', () => {
     execFileSync(process.execPath, [`${root}/scripts/readme.ts`, '--check'])
   })
 

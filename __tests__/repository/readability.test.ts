@@ -52,6 +52,7 @@ const sources = filesLike(
     'src',
     'scripts',
     'benchmark',
+    'conformance',
     'examples',
     '.github/actions',
     '__tests__/support',

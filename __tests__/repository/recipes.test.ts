@@ -9,9 +9,14 @@ type Step = { uses?: string; with?: Record<string, unknown>; id?: string }
 type Metadata = { inputs: Record<string, { required?: boolean }>; outputs: Record<string, unknown> }
 
 const root = join(import.meta.dirname, '../..')
-const thisAction = /^[\w.-]+\/spherescout-ephemeral-key@v1$/
-const { inputs, outputs } = parse(readFileSync(join(root, 'action.yml'), 'utf8')) as Metadata
+const thisAction = /^[\w.-]+\/spherescout-ephemeral-key((?:\/\w+)?)@v1$/
 const files = blocks(readFileSync(join(root, 'docs', 'recipes.md'), 'utf8'))
+
+/** What the action that a step uses declares: this one, or one in a folder of this repository. */
+function metadataOf({ uses = '' }: Step): Metadata {
+  const [, folder = ''] = thisAction.exec(uses) ?? []
+  return parse(readFileSync(join(root, folder, 'action.yml'), 'utf8'))
+}
 
 /** Every `yaml` block of a document, by the path that its first line names. */
 function blocks(markdown: string): Array<{ path: string; text: string }> {
@@ -41,6 +46,7 @@ describe.each(files)('$path', ({ text }) => {
 
   test('gives this action only existing inputs, and all required ones', () => {
     for (const step of uses) {
+      const { inputs } = metadataOf(step)
       const given = Object.keys(step.with ?? {})
       expect(Object.keys(inputs)).toEqual(expect.arrayContaining(given))
       const required = Object.keys(inputs).filter((name) => inputs[name]?.required)
@@ -49,7 +55,9 @@ describe.each(files)('$path', ({ text }) => {
   })
 
   test('reads only existing outputs of this action', () => {
-    for (const { id } of uses) {
+    for (const step of uses) {
+      const { id } = step
+      const { outputs } = metadataOf(step)
       const read = [...text.matchAll(new RegExp(`steps\\.${id}\\.outputs\\.([\\w-]+)`, 'g'))]
       expect(Object.keys(outputs)).toEqual(expect.arrayContaining(read.map(([, name]) => name)))
     }

@@ -86,6 +86,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // Node would add the header that the account leaves out.
+    if (accountOptions.dateHeader === false) response.sendDate = false
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const body = Buffer.concat(chunks).toString('utf8')

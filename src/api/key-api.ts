@@ -1,6 +1,7 @@
 import type { HttpClient } from '../http/http-client.ts'
+import { MAX_ATTEMPT_MS } from '../retry/budget.ts'
 import type { ApiFailure } from './api-failure.ts'
-import { type ApiResult, type CallLimits, createCaller, KEYS_PATH } from './call.ts'
+import { type ApiResult, type Call, type CallLimits, createCaller, KEYS_PATH } from './call.ts'
 import { createIssuingApi, type IssuingApi } from './issuing-api.ts'
 import { type ListedKey, type Page, readPage } from './parse-list.ts'
 import type { CreatedKey } from './parse-response.ts'
@@ -27,12 +28,20 @@ const MAX_PAGES = 100
 /** See `createCaller`. */
 export function createKeyApi(client: HttpClient, apiUrl: string, userAgent: string, now: () => number): KeyApi {
   const call = createCaller(client, userAgent, now)
+  return { ...createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, now) }
+}
+
+/** The list alone, for an action that changes nothing. */
+export function createListApi(call: Call, apiUrl: string, now: () => number): Pick<KeyApi, 'list'> {
   return {
-    ...createIssuingApi(call, apiUrl),
     list(credential, limits) {
       const deadline = now() + limits.timeout
       return readList(new URL(`${apiUrl}${KEYS_PATH}`), (url) =>
-        call({ method: 'GET', url, credential }, { ...limits, timeout: Math.max(1, deadline - now()) }, readPage),
+        call(
+          { method: 'GET', url, credential },
+          { ...limits, timeout: Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now())) },
+          readPage,
+        ),
       )
     },
   }

@@ -14,7 +14,7 @@ export interface Inputs {
   timeout: number
 }
 
-type ReadInput = (name: string) => string
+export type ReadInput = (name: string) => string
 
 /** An empty input takes its default. Throws an Error that names the input, the fault and an example. */
 export function readInputs(input: ReadInput, explainEmptyKey: () => string | null = () => null): Inputs {
@@ -32,7 +32,7 @@ export function readInputs(input: ReadInput, explainEmptyKey: () => string | nul
   }
 }
 
-function emptyKeyMessage(isMisspelled: boolean, explain: () => string | null): string {
+export function emptyKeyMessage(isMisspelled: boolean, explain: () => string | null): string {
   const why = isMisspelled
     ? 'The workflow sets api_key; the name has a hyphen.'
     : (explain() ??
@@ -52,7 +52,7 @@ const FAULTS: [pattern: RegExp, fault: string][] = [
   [/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
 ]
 
-function checkCredential(value: string): string {
+export function checkCredential(value: string): string {
   const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
   if (fault === undefined) return value
   throw new Error(
@@ -68,9 +68,9 @@ interface DurationInput {
 }
 
 const EXPIRES_IN = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
-const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
+export const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
 
-function readDuration(value: string, { name, shortest, longest, example }: DurationInput): number {
+export function readDuration(value: string, { name, shortest, longest, example }: DurationInput): number {
   const refuse = refusal(name, value, example)
   if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
   const duration = parseDuration(value)
@@ -80,7 +80,7 @@ function readDuration(value: string, { name, shortest, longest, example }: Durat
   return duration
 }
 
-function readApiUrl(value: string): string {
+export function readApiUrl(value: string): string {
   const refuse = (fault: string) =>
     new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
   if (!URL.canParse(value)) throw refuse('is not a URL')

@@ -4,13 +4,14 @@ import { parse } from 'yaml'
 
 export interface ActionFile {
   main: string
+  /** Empty where the action has no post step. */
   post: string
   /** The inputs that have a default, by name. */
   defaults: Record<string, string>
 }
 
 interface RawActionFile {
-  runs: { main: string; post: string }
+  runs: { main: string; post?: string }
   inputs?: Record<string, { default?: unknown } | null>
 }
 
@@ -20,7 +21,7 @@ export function readActionFile(path: string): ActionFile {
   const withDefault = Object.entries(inputs).filter(([, input]) => input?.default !== undefined)
   return {
     main: resolve(dirname(path), runs.main),
-    post: resolve(dirname(path), runs.post),
+    post: runs.post === undefined ? '' : resolve(dirname(path), runs.post),
     defaults: Object.fromEntries(withDefault.map(([name, input]) => [name, String(input?.default)])),
   }
 }

@@ -1,0 +1,119 @@
+import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import type { ListedKey } from '../../src/api/key-api.ts'
+import { classify, type ReadKey, readList } from '../../src/audit/classify.ts'
+import { TAG_RANGE } from '../../src/util/rotation-tag.ts'
+
+const NOW = Date.parse('2027-03-01T12:00:00Z')
+const DAY_MS = 86_400_000
+const API_KEY = '0123456789abcdef'.repeat(4)
+const IN_USE = API_KEY.slice(0, 15)
+const JWT = 'eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyIjoxfQ.c2lnbmF0dXJl'
+const ROTATION = { secret: 'S', tag: 4_711 }
+
+const key = (id: string, more: Partial<ReadKey> = {}): ReadKey => ({
+  id,
+  prefix: `prefix-of-${id}`,
+  createdAt: NOW,
+  expiresAt: null,
+  unreadable: null,
+  ...more,
+})
+const own = key('own', { prefix: IN_USE })
+const read = (keys: ListedKey[], apiKey = API_KEY, doubt: string | null = null) =>
+  readList({ keys, doubt, pages: 1 }, apiKey)
+
+describe('a list can be judged', () => {
+  test('if every row was read and the key in use is in it', () => {
+    expect(read([key('a'), own])).toMatchObject({ kind: 'complete', inUse: [{ id: 'own' }] })
+  })
+
+  test('without a key in use only for a JWT', () => {
+    expect(read([key('a')], JWT)).toMatchObject({ kind: 'complete', inUse: [] })
+    expect(read([], JWT)).toMatchObject({ kind: 'complete' })
+    for (const other of [API_KEY, 'eyJ', 'eyJ.a', `x${JWT}`])
+      expect(read([key('a')], other)).toEqual({
+        kind: 'incomplete',
+        reason: 'the key in api-key is not in it',
+      })
+  })
+
+  test.each<[string, () => ReturnType<typeof read>, RegExp]>([
+    ['it is in doubt', () => read([own], API_KEY, 'for this reason'), /^for this reason$/],
+    [
+      'a field is unreadable',
+      () => read([own, key('a', { unreadable: 'expiry' })]),
+      /cannot read expiry of the key prefix-of-a/,
+    ],
+    [
+      'a creation time is missing',
+      () => read([own, { ...key('a'), createdAt: null }]),
+      /does not say when the key prefix/,
+    ],
+    ['a key is listed twice', () => read([own, key('a'), key('a')]), /prefix-of-a.* is listed twice/],
+    ['prefixes are empty', () => read([key('a', { prefix: '' })]), /the key in api-key is not in it/],
+  ])('not if %s', (_, list, reason) => {
+    expect(list()).toEqual({ kind: 'incomplete', reason: expect.stringMatching(reason) })
+  })
+})
+
+describe('a key is classified', () => {
+  const classesOf = (keys: ReadKey[], known: string[] = []) =>
+    classify(
+      { keys, inUse: keys.filter(({ prefix }) => prefix === IN_USE) },
+      known.map((id) => ({ id, until: null })),
+      [ROTATION],
+    ).map((entry) => entry.class)
+  const rotated = { expiresAt: Math.ceil((NOW + 60 * DAY_MS) / TAG_RANGE) * TAG_RANGE + ROTATION.tag }
+
+  test('as in use, before anything else', () => {
+    expect(classesOf([own, { ...own, ...rotated }].slice(0, 1), ['own'])).toEqual(['in-use'])
+    expect(classesOf([{ ...own, ...rotated }])).toEqual(['in-use'])
+  })
+
+  test('as known, whatever its expiry looks like', () => {
+    expect(classesOf([key('a', rotated), key('b', { expiresAt: NOW + DAY_MS })], ['a', 'b'])).toEqual([
+      'known',
+      'known',
+    ])
+  })
+
+  test('as made by rotate, by its tag', () => {
+    expect(classesOf([key('a', rotated), key('b', { expiresAt: rotated.expiresAt + 1 })])).toEqual([
+      'rotated',
+      'unexpected',
+    ])
+  })
+
+  test.each([
+    [5 * DAY_MS, 'short-lived'],
+    [5 * DAY_MS + 300_000, 'short-lived'],
+    [5 * DAY_MS + 300_001, 'unexpected'],
+  ])('by a lifetime of %i ms as %s', (lifetime, expected) => {
+    expect(classesOf([key('a', { expiresAt: NOW + lifetime })])).toEqual([expected])
+  })
+
+  test('as unexpected if it never expires', () => {
+    expect(classesOf([key('a')])).toEqual(['unexpected'])
+  })
+
+  test('never as in use where two keys fit', () => {
+    expect(classesOf([own, { ...own, id: 'other' }])).toEqual(['unexpected', 'unexpected'])
+  })
+
+  test('exactly once, in the order of the list', () => {
+    const anyKey = fc.record({
+      prefix: fc.constantFrom(IN_USE, 'other'),
+      createdAt: fc.integer({ min: NOW - 400 * DAY_MS, max: NOW }),
+      expiresAt: fc.option(fc.integer({ min: NOW, max: NOW + 400 * DAY_MS })),
+    })
+    fc.assert(
+      fc.property(fc.array(anyKey), (rows) => {
+        const keys = rows.map((row, index) => key(String(index), row))
+        const classes = classesOf(keys)
+        expect(classes).toHaveLength(keys.length)
+        expect(classes.filter((name) => name === 'in-use').length).toBeLessThanOrEqual(1)
+      }),
+    )
+  })
+})

@@ -1,0 +1,137 @@
+import { describe, expect, test } from '@jest/globals'
+import type { AccountKey } from '../../src/audit/classify.ts'
+import { findFindings } from '../../src/audit/findings.ts'
+
+const NOW = Date.parse('2027-03-01T12:00:00Z')
+const DAY_MS = 86_400_000
+const LIMITS = { now: NOW, maxAge: 90 * DAY_MS, warnBefore: 14 * DAY_MS }
+const ROTATION = { secret: 'S', tag: 1 }
+
+type More = Partial<Omit<AccountKey, 'key'>> & { created?: number; expires?: number | null; id?: string }
+const entry = ({
+  created = NOW - DAY_MS,
+  expires = NOW + 60 * DAY_MS,
+  id = 'a',
+  ...more
+}: More): AccountKey => ({
+  key: { id, prefix: 'p', createdAt: created, expiresAt: expires, unreadable: null },
+  class: 'in-use',
+  rotation: null,
+  known: null,
+  ...more,
+})
+const kindsOf = (...keys: AccountKey[]) =>
+  findFindings(
+    keys,
+    keys.flatMap(({ known }) => known ?? []),
+    LIMITS,
+  ).map(({ kind }) => kind)
+const known = (until: number | null = null) => ({ id: 'a', until })
+
+describe('expires-soon', () => {
+  test.each([
+    [14 * DAY_MS, ['expires-soon']],
+    [14 * DAY_MS + 1, []],
+    [-1, ['expires-soon']],
+  ])('for the key in use that expires in %i ms: %j', (left, kinds) => {
+    expect(kindsOf(entry({ created: NOW - 30 * DAY_MS, expires: NOW + left }))).toEqual(kinds)
+  })
+
+  test('not for a key in use that was made to live for a short time', () => {
+    expect(kindsOf(entry({ created: NOW, expires: NOW + DAY_MS }))).toEqual([])
+  })
+
+  test('not for keys that nobody uses here', () => {
+    const soon = { created: NOW - 30 * DAY_MS, expires: NOW + DAY_MS }
+    expect(kindsOf(entry({ class: 'unexpected', ...soon }))).toEqual(['unexpected'])
+  })
+
+  test('for a known key in use too: accepting a key does not make it last', () => {
+    expect(kindsOf(entry({ created: NOW - 30 * DAY_MS, expires: NOW + DAY_MS, known: known() }))).toEqual([
+      'expires-soon',
+    ])
+  })
+
+  test('for the newest key of each rotation alone', () => {
+    const soon = { class: 'rotated' as const, expires: NOW + DAY_MS }
+    const older = entry({ ...soon, rotation: ROTATION, created: NOW - 40 * DAY_MS, id: 'older' })
+    const newest = entry({ ...soon, rotation: ROTATION, created: NOW - 30 * DAY_MS, id: 'newest' })
+    const other = entry({
+      ...soon,
+      rotation: { secret: 'T', tag: 2 },
+      created: NOW - 50 * DAY_MS,
+      id: 'other',
+    })
+    const found = findFindings([older, newest, other], [], LIMITS)
+    expect(found.map(({ kind, id }) => [kind, id])).toEqual([
+      ['expires-soon', 'newest'],
+      ['expires-soon', 'other'],
+    ])
+  })
+})
+
+describe('never-expires and too-old', () => {
+  const old = { created: NOW - 91 * DAY_MS, expires: null }
+
+  test.each(['in-use', 'rotated'] as const)('for a key of class %s', (name) => {
+    expect(kindsOf(entry({ class: name, ...old }))).toEqual(['never-expires', 'too-old'])
+  })
+
+  test('beside unexpected', () => {
+    expect(kindsOf(entry({ class: 'unexpected', ...old }))).toEqual([
+      'unexpected',
+      'never-expires',
+      'too-old',
+    ])
+  })
+
+  test('not for a known key, until its date has passed', () => {
+    expect(kindsOf(entry({ class: 'known', known: known(), ...old }))).toEqual([])
+    expect(kindsOf(entry({ class: 'known', known: known(NOW + 1), ...old }))).toEqual([])
+    expect(kindsOf(entry({ class: 'known', known: known(NOW), ...old }))).toEqual([
+      'known-overdue',
+      'never-expires',
+      'too-old',
+    ])
+  })
+
+  test('too-old only beyond max-age', () => {
+    const age = (created: number) => kindsOf(entry({ created }))
+    expect(age(NOW - 90 * DAY_MS)).toEqual([])
+    expect(age(NOW - 90 * DAY_MS - 1)).toEqual(['too-old'])
+  })
+
+  test('never for a short-lived key, however low max-age is', () => {
+    const key = entry({ class: 'short-lived', created: NOW - 4 * DAY_MS, expires: NOW + DAY_MS })
+    expect(findFindings([key], [], { ...LIMITS, maxAge: DAY_MS })).toEqual([])
+  })
+})
+
+describe('known-missing', () => {
+  const missing = (until: number | null) =>
+    findFindings([entry({ id: 'b' })], [{ id: 'a', until }], LIMITS).map(({ kind, id }) => [kind, id])
+
+  test('for an id that no key has', () => {
+    expect(missing(null)).toEqual([['known-missing', 'a']])
+    expect(missing(NOW + 1)).toEqual([['known-missing', 'a']])
+  })
+
+  test('not after its until date: it was meant to be gone', () => {
+    expect(missing(NOW)).toEqual([])
+  })
+})
+
+test('findings come the most urgent first', () => {
+  const keys = [
+    entry({ id: '1', class: 'unexpected', created: NOW - 91 * DAY_MS, expires: null }),
+    entry({ id: '2', created: NOW - 30 * DAY_MS, expires: NOW + DAY_MS }),
+  ]
+  const found = findFindings(keys, [{ id: '3', until: null }], LIMITS)
+  expect(found.map(({ kind }) => kind)).toEqual([
+    'expires-soon',
+    'unexpected',
+    'known-missing',
+    'never-expires',
+    'too-old',
+  ])
+})

@@ -1,0 +1,240 @@
+import { describe, expect, test } from '@jest/globals'
+import { checkConformance, type RunResult } from '../../conformance/run.ts'
+import { type Emulator, type EmulatorOptions, type Fault, startEmulator } from '../support/emulator.ts'
+
+interface Run extends RunResult {
+  emulator: Emulator
+  printed: string
+}
+
+/** One run against an emulator, in a time that passes only while the run waits. */
+async function run(options: EmulatorOptions = {}, faults: Fault[] = []): Promise<Run> {
+  const clock = { now: Date.parse('2027-03-01T12:00:00.250Z') }
+  const emulator = await startEmulator({ now: () => clock.now, ...options })
+  for (const fault of faults) emulator.fault(fault)
+  const lines: string[] = []
+  try {
+    const result = await checkConformance({
+      apiUrl: emulator.url,
+      apiKey: emulator.account.longLivedKey,
+      fetch: globalThis.fetch,
+      now: () => clock.now,
+      sleep: async (ms) => {
+        clock.now += ms
+      },
+      stop: new AbortController().signal,
+      print: (text) => lines.push(text),
+    })
+    return { ...result, emulator, printed: lines.join('\n') }
+  } finally {
+    await emulator.close()
+  }
+}
+
+/** What the table says of the fact that begins so: whether it holds, and what was observed. */
+function row({ results }: RunResult, beginning: string): [holds: boolean | null, observed: string] {
+  const found = results.filter(({ fact }) => fact.fact.startsWith(beginning))
+  if (found.length !== 1) throw new Error(`${found.length} facts begin with ${beginning}`)
+  return [found[0]?.holds ?? null, found[0]?.observed ?? '']
+}
+
+const differing = ({ results }: RunResult) =>
+  results.filter(({ holds }) => holds === false).map(({ fact }) => fact.fact)
+
+describe('against the emulator as it is', () => {
+  test('every fact holds that can be observed, and every key is revoked', async () => {
+    const result = await run()
+    expect(differing(result)).toEqual([])
+    expect(result.results.filter(({ holds }) => holds === null).map(({ fact }) => fact.fact)).toEqual([
+      'A rate limit is answered with 429 and Retry-After in seconds.',
+      'Without `expiry`, a key never expires.',
+      'A limit on keys is answered with 403.',
+    ])
+    expect(result.exitCode).toBe(0)
+    expect(result.printed).toContain('All keys that were made (4) are revoked (verified).')
+    expect(result.emulator.account.live()).toEqual([])
+  })
+
+  test('every key that is made expires within ten minutes', async () => {
+    const { emulator } = await run()
+    for (const { created, expiry } of emulator.account.keys()) {
+      expect(expiry).not.toBeNull()
+      expect((expiry ?? 0) - created).toBeLessThanOrEqual(600_000)
+    }
+  })
+
+  test('neither key nor token is printed', async () => {
+    const { emulator, printed } = await run()
+    for (const { token } of emulator.account.keys()) expect(printed).not.toContain(token)
+    expect(printed).not.toContain(emulator.account.longLivedKey)
+  })
+
+  test('the table fits into 132 columns', async () => {
+    const { printed } = await run()
+    expect(Math.max(...printed.split('\n').map((line) => line.length))).toBeLessThanOrEqual(132)
+  })
+})
+
+describe('the table says what each mode does:', () => {
+  const cases: [EmulatorOptions, string, boolean | null, RegExp][] = [
+    [{ createStatus: 200 }, 'Create answers', true, /^200$/],
+    [{ idForm: 'integer' }, 'Create answers', true, /^201$/],
+    [{ listForm: 'paginated', pageSize: 1 }, 'The list is complete', true, /^1 page\(s\), 1 key\(s\)$/],
+    [{ fractions: 'microseconds' }, 'Expiries keep', true, /^kept to 1 us$/],
+    [{ grid: '1 us' }, 'Expiries keep', true, /^kept to 1 us$/],
+    [{ grid: '1 ms', rounding: 'round' }, 'Expiries keep', true, /^kept to 1 ms$/],
+    [{ grid: '10 ms' }, 'Expiries keep', false, /^kept to 10 ms$/],
+    [{ grid: '1/300 s' }, 'Expiries keep', false, /^kept to 1\/300 s$/],
+    [{ grid: '1 s', rounding: 'round' }, 'Expiries keep', false, /^kept to 1 s$/],
+    [{ grid: '1 min' }, 'Expiries keep', false, /^kept to 1 min$/],
+    [{ maxDigits: 3 }, 'Expiries keep', false, /^fractions are refused with 400$/],
+    [{ timeForm: 'epoch milliseconds' }, 'A key expires', true, /early|exactly/],
+    [{ listForm: 'paginated', pageSize: 1, nextForm: 'own path' }, 'The list is complete', true, /^1 page/],
+    [{ dateErrorMs: 7_200_000 }, "The server's clock", false, /^7200\.\d s ahead$/],
+    [{ idForm: 'big' }, 'Create answers', true, /^201$/],
+    [{ createAnswer: () => 'own twin' }, 'Create answers', true, /^201$/],
+    [{ listAge: () => 5_000 }, 'The list does not come', false, /^Age or X-Cache tell of one$/],
+    [{ fractions: 'drop' }, 'Expiries keep', false, /^kept to 1 s$/],
+    [{ fractions: 'refuse' }, 'Expiries keep', false, /^fractions are refused with 400$/],
+    [{ timeForm: 'offset' }, 'The list gives the expiry', true, /^the same instant$/],
+    [{ errorShape: 'html' }, 'A wrong key', true, /^401, JSON$/],
+    [{ errorShape: 'empty' }, 'A wrong key', false, /^401, empty$/],
+    [{ errorShape: 'codes' }, 'A wrong key', true, /^401, JSON$/],
+    [{ errorShape: 'error' }, 'A wrong key', true, /^401, JSON$/],
+    [{ keyLimit: 0 }, 'A limit on keys', true, /^403 to create$/],
+    [{ ignoreExpiry: true }, 'A key expires', false, /^the key never expires$/],
+    [{ selfRevocation: 'forbidden' }, 'A key can revoke itself', false, /^403$/],
+    [{ selfRevocation: 'unauthorized' }, 'A key can revoke itself', false, /^401$/],
+    [
+      { throttle: { requests: 5, windowMs: 10_000 } },
+      'A rate limit',
+      true,
+      /^429, Retry-After \d+; headers: retry/,
+    ],
+    [{ dateHeader: false }, 'Each response has a Date', false, /^no Date header$/],
+  ]
+  test.each(cases)('%j', async (mode, fact, holds, observed) => {
+    const result = await run(mode)
+    expect(row(result, fact)).toEqual([holds, expect.stringMatching(observed)])
+    expect(result.emulator.account.live()).toEqual([])
+    expect(result.printed).toMatch(/^All keys that were made \(\d\) are revoked \(verified\)\.$/m)
+  })
+
+  test.each(['has_more', 'count', 'link header'] as const)(
+    'a list in the form %s is incomplete',
+    async (listForm) => {
+      const emulated = { listForm, pageSize: 1 }
+      const result = await run(emulated, [])
+      expect(row(result, 'The list shows a new key')).toEqual([false, 'not in ten readings'])
+      expect(row(result, 'The list is complete')[0]).toBe(false)
+      expect(result.emulator.account.live()).toEqual([])
+    },
+  )
+
+  test('times that cannot be read: the key is named, and not revoked, as it may be of others', async () => {
+    const result = await run({ timeForm: 'RFC 1123' })
+    expect(row(result, 'A key expires')).toEqual([false, expect.stringMatching(/^unreadable: /)])
+    expect(result.printed).toContain('Not revoked, because they may be keys of others:')
+    for (const { id } of result.emulator.account.live()) expect(result.printed).toContain(`id ${id}`)
+    expect(result.exitCode).toBe(1)
+  })
+
+  test.each(['replayed', 'old key', 'api-key', 'api-key with expiry', "another job's, none made"] as const)(
+    'create answers with %s: no key of others is revoked, and none is made after the first',
+    async (which) => {
+      const result = await run({ createAnswer: () => which })
+      expect(result.emulator.account.touchedForeign()).toEqual([])
+      expect(result.printed).toContain('the response to create describes no new key')
+      expect(result.emulator.requests.filter(({ method }) => method === 'POST')).toHaveLength(1)
+      expect(result.exitCode).toBe(1)
+    },
+  )
+
+  test('revocations that are granted and not done are told apart, and the keys that are left are named', async () => {
+    const result = await run({ idleRevocation: true })
+    expect(row(result, 'A revoked key gets 401')).toEqual([false, '401 to 0 of 10 probes'])
+    expect(result.exitCode).toBe(1)
+    expect(result.printed).toContain('0 of the keys that were made are revoked (verified).')
+    for (const { id } of result.emulator.account.live()) expect(result.printed).toContain(`id ${id}`)
+  })
+
+  test('a clock that is an hour off', async () => {
+    const result = await run({ now: () => Date.parse('2027-03-01T13:00:00.250Z') })
+    expect(row(result, "The server's clock")).toEqual([false, expect.stringMatching(/^3600\.\d s ahead$/)])
+    expect(row(result, 'A key expires')[0]).toBe(true)
+  })
+})
+
+describe('a run that cannot go on', () => {
+  test('ends before it creates anything if api-key is refused', async () => {
+    const refused = run({}, [{ kind: 'status', status: 401, times: 9 }])
+    await expect(refused).rejects.toThrow(
+      /^Could not read the list of keys \(GET .*: 401\)\..*Nothing was created\.$/,
+    )
+  })
+
+  test('makes no second key where the first never expires, and exits with 1', async () => {
+    const result = await run({ ignoreExpiry: true })
+    expect(result.emulator.account.keys()).toHaveLength(1)
+    expect(result.printed).toContain('Not everything was observed: the API created a key that never expires')
+    expect(result.exitCode).toBe(1)
+  })
+
+  test('finds and revokes a key whose create response was lost', async () => {
+    const result = await run({}, [{ on: 'create', kind: 'cut-after' }])
+    expect(result.emulator.account.keys()).toHaveLength(1)
+    expect(result.emulator.account.live()).toEqual([])
+    expect(result.printed).toContain('All keys that were made (1) are revoked (verified).')
+  })
+
+  test('finds and revokes a key whose creation time is missing', async () => {
+    const result = await run({}, [{ on: 'create', kind: 'replace', body: { api_key: { created: null } } }])
+    expect(result.emulator.account.keys()).toHaveLength(1)
+    expect(result.printed).toContain('All keys that were made (1) are revoked (verified).')
+  })
+
+  test('says which key to look for where a lost one cannot be told', async () => {
+    const result = await run({ fractions: 'drop' }, [{ on: 'create', kind: 'cut-after' }])
+    expect(result.printed).toMatch(
+      /^A create request got no usable answer; look for a key that expires at 2027-/m,
+    )
+    expect(result.exitCode).toBe(1)
+  })
+
+  test.each(['listed', 'not listed'])(
+    'never revokes an older key that create answers with, %s at the start',
+    async (where) => {
+      const clock = { now: Date.now() }
+      const emulator = await startEmulator({ now: () => clock.now })
+      const other = emulator.account.addKey({ expiry: null })
+      const described = {
+        id: other.id,
+        token_key: other.token_key,
+        created: '2020-01-01T00:00:00Z',
+        expiry: '2099-01-01T00:00:00Z',
+      }
+      emulator.fault({
+        on: 'create',
+        kind: 'replace',
+        body: { token: other.token, api_key: described },
+        times: 9,
+        acted: false,
+      })
+      if (where === 'not listed') emulator.fault({ on: 'list', kind: 'replace', body: [] })
+      const result = await checkConformance({
+        apiUrl: emulator.url,
+        apiKey: emulator.account.longLivedKey,
+        fetch: globalThis.fetch,
+        now: () => clock.now,
+        sleep: async (ms) => {
+          clock.now += ms
+        },
+        stop: new AbortController().signal,
+        print: () => {},
+      }).finally(() => emulator.close())
+      expect(emulator.account.touchedForeign()).toEqual([])
+      expect(emulator.requests.some(({ method }) => method === 'DELETE')).toBe(false)
+      expect(result.exitCode).toBe(1)
+    },
+  )
+})

@@ -1,0 +1,366 @@
+import { describe, expect, test } from '@jest/globals'
+import { addEveryClass, DAY_MS, REPOSITORY_ID, rotatedExpiry } from '../support/audited-account.ts'
+import type { Fault } from '../support/emulator.ts'
+import { type AuditStage, withAudit } from './with-audit.ts'
+import { errorOf, warningsOf } from './with-job.ts'
+
+const KINDS = [
+  'list-incomplete',
+  'expires-soon',
+  'unexpected',
+  'known-overdue',
+  'known-missing',
+  'never-expires',
+  'too-old',
+]
+
+/** The counts of all findings: those given, and zero for the others. */
+const counts = (found: Record<string, number> = {}) =>
+  Object.fromEntries(KINDS.map((kind) => [kind, String(found[kind] ?? 0)]))
+
+/** The id of the row of the long-lived key. */
+async function ownId({ emulator }: AuditStage): Promise<string> {
+  const path = '/api/user/api-keys'
+  const headers = { authorization: `Bearer ${emulator.account.longLivedKey}` }
+  const { body } = emulator.account.handle({ method: 'GET', path, headers, body: '' })
+  return JSON.parse(body).find(isOwn(emulator)).id
+}
+
+/** Whether a row of the list is that of the long-lived key. */
+const isOwn =
+  ({ account }: AuditStage['emulator']) =>
+  (row: { token_key?: unknown }) =>
+    account.longLivedKey.startsWith(String(row.token_key))
+
+describe('an account with a key of every class', () => {
+  test('has one finding, for the unexpected key, once the key in use is accepted', () =>
+    withAudit({}, async (stage) => {
+      const { emulator, audit } = stage
+      const { known, unexpected, rotated } = addEveryClass(emulator.account, emulator.url, Date.now())
+      const step = await audit({ known: `${known.id} # partner\n${await ownId(stage)}` })
+      expect(step.exitCode).toBe(0)
+      expect(step.shown).toContain('Read 7 keys: 1 in-use, 1 rotated, 3 short-lived, 1 known, 1 unexpected.')
+      expect(step.outputs).toEqual({ ...counts({ unexpected: 1 }), ok: 'false', findings: expect.anything() })
+      expect(JSON.parse(step.outputs.findings ?? '')).toEqual([
+        {
+          class: 'unexpected',
+          finding: 'unexpected',
+          id: unexpected.id,
+          prefix: unexpected.token_key,
+          created: new Date(unexpected.created).toISOString(),
+          expiry: new Date(unexpected.expiry ?? 0).toISOString(),
+        },
+      ])
+      expect(warningsOf(step)).toMatch(
+        /^unexpected \(1 key\): .*Find out who uses it; then revoke it .*, or accept it in input known\.$/,
+      )
+      expect(step.summary).toContain('### SphereScout keys: 1 to look at\n')
+      expect(step.summary).toContain(`${unexpected.id} # ${unexpected.token_key}...`)
+      expect(step.summary).toMatch(new RegExp(`^\\|  \\| \`${rotated.token_key}\\.\\.\\.\`.*rotated`, 'm'))
+      expect(emulator.requests.map(({ method }) => method)).toEqual(['GET'])
+    }))
+
+  test('shows no key in the log, the summary or the outputs', () =>
+    withAudit({}, async ({ emulator, audit }) => {
+      const keys = addEveryClass(emulator.account, emulator.url, Date.now())
+      const step = await audit()
+      const printed = step.shown + step.summary + JSON.stringify(step.outputs)
+      const tokens = [emulator.account.longLivedKey, keys.known.token, keys.unexpected.token]
+      for (const token of tokens) expect(printed).not.toContain(token)
+      expect(step.stdout.replace(/^::add-mask::.*$/gm, '')).not.toContain(emulator.account.longLivedKey)
+    }))
+
+  test('is left as it was: the audit only reads', () =>
+    withAudit({}, async ({ emulator, audit }) => {
+      addEveryClass(emulator.account, emulator.url, Date.now())
+      await audit({ 'fail-on': KINDS.join('\n') })
+      expect(emulator.account.touchedForeign()).toEqual([])
+      expect(emulator.account.keys()).toEqual([])
+    }))
+})
+
+describe('finding', () => {
+  test('unexpected, never-expires and too-old: a forgotten key by hand has all three', () =>
+    withAudit({}, async (stage) => {
+      stage.emulator.account.addKey({ created: Date.now() - 91 * DAY_MS, expiry: null })
+      const step = await stage.audit({ known: await ownId(stage) })
+      expect(step.outputs).toMatchObject(counts({ unexpected: 1, 'never-expires': 1, 'too-old': 1 }))
+      expect(step.summary).toMatch(
+        /\| \*\*unexpected, never-expires, too-old\*\* .*\(91 days ago\) \| \*\*never\*\* \|/,
+      )
+    }))
+
+  test('never-expires and too-old: so has the key in use, until it is in known', () =>
+    withAudit({}, async (stage) => {
+      const found = await stage.audit({ 'max-age': '30d' })
+      expect(found.outputs).toMatchObject(counts({ 'never-expires': 1, 'too-old': 1 }))
+      expect(JSON.parse(found.outputs.findings ?? '')).toMatchObject([
+        { class: 'in-use' },
+        { class: 'in-use' },
+      ])
+    }))
+
+  test('expires-soon: the key in use, with what to do for a key made by hand', () =>
+    withAudit({}, async ({ emulator, audit }) => {
+      const { account } = emulator
+      const key = account.addKey({ created: Date.now() - 40 * DAY_MS, expiry: Date.now() + 13 * DAY_MS })
+      account.addKey({ created: Date.now() - 400 * DAY_MS, expiry: null })
+      const step = await audit({ 'api-key': key.token, 'fail-on': 'expires-soon' })
+      expect(step.outputs).toMatchObject({ 'expires-soon': '1', ok: 'false' })
+      expect(errorOf(step)).toMatch(
+        /^expires-soon \(1 key\): meant to stay valid, but expires within 14 days: .*save it as the secret/,
+      )
+      expect(step.exitCode).toBe(1)
+    }))
+
+  test('expires-soon: a rotated key in use says that its rotation has stopped', () =>
+    withAudit({}, async ({ emulator, audit }) => {
+      const { account, url } = emulator
+      const created = Date.now() - 50 * DAY_MS
+      const key = account.addKey({ created, expiry: rotatedExpiry(Date.now() + 10 * DAY_MS, url) })
+      const step = await audit({ 'api-key': key.token })
+      expect(warningsOf(step)).toContain('the rotation of secret SPHERESCOUT_API_KEY has stopped')
+    }))
+
+  test('expires-soon: the newest rotated key, although another key is in use', () =>
+    withAudit({}, async ({ emulator, audit }) => {
+      const { account, url } = emulator
+      const soon = rotatedExpiry(Date.now() + 10 * DAY_MS, url)
+      account.addKey({ created: Date.now() - 50 * DAY_MS, expiry: soon })
+      account.addKey({ created: Date.now() - 51 * DAY_MS, expiry: soon - 2 ** 26 * 3 })
+      const step = await audit()
+      expect(step.outputs['expires-soon']).toBe('1')
+      expect(JSON.parse(step.outputs.findings ?? '')[0]).toMatchObject({
+        class: 'rotated',
+        expiry: new Date(soon).toISOString(),
+      })
+    }))
+
+  test('known-missing and known-overdue: what became of the keys in known', () =>
+    withAudit({}, async (stage) => {
+      const now = Date.now()
+      const overdue = stage.emulator.account.addKey({ created: now - DAY_MS, expiry: now + 30 * DAY_MS })
+      const day = (days: number) => new Date(now + days * DAY_MS).toISOString().slice(0, 10)
+      const step = await stage.audit({
+        known: [
+          await ownId(stage),
+          `${overdue.id} until ${day(-1)}`,
+          `48213 until ${day(1)}`,
+          `48214 until ${day(-1)} # gone, as it should`,
+        ].join('\n'),
+      })
+      expect(step.outputs).toMatchObject(counts({ 'known-missing': 1, 'known-overdue': 1 }))
+      expect(warningsOf(step)).toContain(
+        'known-missing (1 key): in input known, but not in the account: id 48213.',
+      )
+    }))
+
+  test.each(['unexpected', 'never-expires,too-old', ' Too-Old \n'])(
+    'fails the step for %j in fail-on, and only then',
+    (failOn) =>
+      withAudit({}, async ({ emulator, audit }) => {
+        emulator.account.addKey({ created: Date.now() - 91 * DAY_MS, expiry: null })
+        const step = await audit({ 'fail-on': failOn })
+        expect(step.outcome).toBe('failure')
+        const levels = step.annotations.map(({ level, message }) => [message.split(' ')[0], level])
+        const chosen = failOn.trim().toLowerCase().split(',')
+        expect(levels).toEqual(
+          ['unexpected', 'never-expires', 'too-old'].map((kind) => [
+            kind,
+            chosen.includes(kind) ? 'error' : 'warning',
+          ]),
+        )
+      }),
+  )
+})
+
+describe('a list that may be incomplete is not judged, and fails the step,', () => {
+  const incomplete = async (
+    replacement: (body: string) => unknown,
+    reason: RegExp,
+    stage: Pick<AuditStage, 'emulator' | 'audit'>,
+  ) => {
+    const { account } = stage.emulator
+    account.addKey({ created: Date.now() - 91 * DAY_MS, expiry: null })
+    const headers = { authorization: `Bearer ${account.longLivedKey}` }
+    const { body } = account.handle({ method: 'GET', path: '/api/user/api-keys', headers, body: '' })
+    stage.emulator.fault({ on: 'list', kind: 'replace', body: replacement(body), acted: false })
+    const step = await stage.audit()
+    expect(step.outcome).toBe('failure')
+    expect(errorOf(step)).toMatch(/^list-incomplete: The API's list of keys may not show every key \(/)
+    expect(errorOf(step)).toMatch(reason)
+    expect(step.outputs).toEqual({
+      ok: 'false',
+      'list-incomplete': '1',
+      findings:
+        '[{"class":null,"finding":"list-incomplete","id":null,"prefix":null,"created":null,"expiry":null}]',
+      ...Object.fromEntries(KINDS.slice(1).map((kind) => [kind, ''])),
+    })
+    expect(step.summary).toContain('### SphereScout keys: not judged')
+  }
+  type Row = Record<string, unknown>
+  const ownFirst = (rows: Row[], emulator: AuditStage['emulator']) =>
+    rows.toSorted((a, b) => Number(isOwn(emulator)(b)) - Number(isOwn(emulator)(a)))
+  const cases: [string, (rows: Row[]) => unknown, RegExp][] = [
+    ['as the key in use is not in it', ([, ...others]) => others, /the key in api-key is not in it/],
+    ['as it is empty', () => [], /the key in api-key is not in it/],
+    ['as a row cannot be read', (rows) => [...rows, {}], /row/],
+    ['as a time cannot be read', ([own]) => [{ ...own, expiry: 'soon' }], /expiry/],
+    ['as a time is missing', ([own]) => [{ ...own, created: null }], /does not say when the key/],
+    ['as a key is in it twice', ([own]) => [own, own], /listed twice/],
+    ['as the API counts more', ([own]) => ({ count: 2, next: null, results: [own] }), /2 keys/],
+  ]
+  test.each(cases)('%s', (_, change, reason) =>
+    withAudit({}, (stage) =>
+      incomplete((body) => change(ownFirst(JSON.parse(body), stage.emulator)), reason, stage),
+    ),
+  )
+})
+
+describe('an account without findings', () => {
+  test('says so, with a true ok', () =>
+    withAudit({}, async (stage) => {
+      const step = await stage.audit({ known: await ownId(stage), 'fail-on': KINDS.join(',') })
+      expect(step).toMatchObject({ outcome: 'success', annotations: [] })
+      expect(step.outputs).toEqual({ ...counts(), ok: 'true', findings: '[]' })
+      expect(step.shown).toContain('No findings.')
+      expect(step.shown).toContain('Not visible to an audit: when a key was last used')
+      expect(step.summary).toContain('### SphereScout keys: no findings')
+    }))
+
+  test('may be empty, where api-key is a JWT', () =>
+    withAudit({}, async ({ emulator, audit }) => {
+      emulator.fault({ kind: 'replace', body: [] })
+      const step = await audit({ 'api-key': emulator.account.jwt })
+      expect(step.outputs).toEqual({ ...counts(), ok: 'true', findings: '[]' })
+      expect(step.shown).toContain('Read 0 keys.')
+      expect(step.shown).toContain('As api-key is a JWT, no key of the list is in use here')
+    }))
+
+  test('may be read with an ephemeral key, which is expected to expire soon', () =>
+    withAudit({}, async (stage) => {
+      const { emulator, audit } = stage
+      const key = emulator.account.addKey({ expiry: Date.now() + 3_600_123 })
+      const step = await audit({ 'api-key': key.token, known: await ownId(stage) })
+      expect(step.outputs.ok).toBe('true')
+    }))
+})
+
+describe('keys of rotations elsewhere', () => {
+  test('are unexpected, until input rotated-secrets names them', () =>
+    withAudit({}, async ({ emulator, audit }) => {
+      const created = Date.now() - DAY_MS
+      const expiry = rotatedExpiry(created + 60 * DAY_MS, emulator.url, 'OTHER')
+      emulator.account.addKey({ created, expiry })
+      expect((await audit()).outputs.unexpected).toBe('1')
+    }))
+
+  test('are recognized by repository and secret', () =>
+    withAudit({}, async ({ emulator, audit }) => {
+      const created = Date.now() - DAY_MS
+      const expiry = rotatedExpiry(created + 60 * DAY_MS, emulator.url, 'OTHER')
+      emulator.account.addKey({ created, expiry })
+      const secrets = `SPHERESCOUT_API_KEY\nother repository=${REPOSITORY_ID}`
+      const step = await audit({ 'rotated-secrets': secrets }, { GITHUB_REPOSITORY_ID: '7' })
+      expect(step.outputs.unexpected).toBe('0')
+    }))
+
+  test('are not looked for where the runner gives no repository id, which the log says', () =>
+    withAudit({}, async ({ audit }) => {
+      const step = await audit({}, { GITHUB_REPOSITORY_ID: '' })
+      expect(step.shown).toContain('GITHUB_REPOSITORY_ID is not set')
+    }))
+})
+
+describe('an API that does not answer the question', () => {
+  const fault = (fault: Fault, inputs: Record<string, string> = {}) =>
+    withAudit({}, async ({ emulator, audit }) => {
+      emulator.fault(fault)
+      const step = await audit({ timeout: '1s', ...inputs })
+      expect(step.outputs).toEqual({})
+      return { message: errorOf(step), requests: emulator.requests.length }
+    })
+
+  test('401 fails the step after one request, and names the secret', async () => {
+    const { message, requests } = await fault({ kind: 'status', status: 401 })
+    expect(message).toMatch(/^The API rejected api-key: .* 401 .*The key may be wrong, revoked or expired/)
+    expect(requests).toBe(1)
+  })
+
+  test('an API that is down fails the step with the reason, after retries', async () => {
+    const { message } = await fault({ kind: 'status', status: 503, times: 99 })
+    expect(message).toMatch(/^Could not list the keys of the account: .*503.*Run the audit again later/)
+  })
+
+  test('a host without a server fails the step with the reason', async () => {
+    const { message } = await fault({ kind: 'hang' }, { 'api-url': 'http://127.0.0.1:9' })
+    expect(message).toMatch(/^Could not list the keys of the account: 127\.0\.0\.1:9: .*ECONNREFUSED/)
+  })
+
+  test('a redirect is not followed', async () => {
+    const location = 'https://elsewhere.example/'
+    const { message, requests } = await fault({ kind: 'redirect', status: 301, location })
+    expect(message).toContain('elsewhere.example')
+    expect(requests).toBe(1)
+  })
+
+  test('a Retry-After beyond the timeout fails the step at once', async () => {
+    const headers = { 'Retry-After': '3600' }
+    const { requests } = await fault({ kind: 'status', status: 429, headers, times: 9 }, { timeout: '5s' })
+    expect(requests).toBe(1)
+  })
+
+  test('an error that passes is tried again', () =>
+    withAudit({}, async (stage) => {
+      stage.emulator.fault({ kind: 'cut-before' })
+      const step = await stage.audit({ known: await ownId(stage) })
+      expect(step.outputs.ok).toBe('true')
+      expect(stage.emulator.requests).toHaveLength(2)
+    }))
+})
+
+test('5,000 keys on 100 pages take one request a page and under a second of CPU time', () =>
+  withAudit({ api: { listForm: 'paginated' } }, async ({ emulator, audit }) => {
+    const now = Date.now()
+    for (let i = 0; i < 4_999; i++)
+      emulator.account.addKey({
+        created: now - DAY_MS,
+        expiry: i % 2 === 0 ? now + 2 * DAY_MS : now + 90 * DAY_MS,
+      })
+    const hook = `data:text/javascript,process.on('exit',()=>console.log('cpu',JSON.stringify(process.cpuUsage())))`
+    const step = await audit({}, { NODE_OPTIONS: `--import="${hook}"` })
+    expect(step.shown).toContain('Read 5000 keys: 1 in-use, 2500 short-lived, 2499 unexpected.')
+    expect(emulator.requests).toHaveLength(100)
+    const { user, system } = JSON.parse(/cpu (\{.*\})/.exec(step.stdout)?.[1] ?? '{}')
+    expect(user + system).toBeLessThan(1_000_000)
+    // What a later step gets in its environment: the kernel takes no variable above 128 KiB.
+    expect((step.outputs.findings ?? '').length).toBeLessThan(100_001)
+    expect(JSON.parse(step.outputs.findings ?? '').length).toBeGreaterThan(200)
+    expect(step.outputs.unexpected).toBe('2499')
+    expect(step.summary.length).toBeLessThan(100_000)
+    for (const { message } of step.annotations) expect(message.length).toBeLessThan(4_000)
+  }))
+
+describe('an input that cannot be used fails the step before any request:', () => {
+  const cases: [Record<string, string>, RegExp][] = [
+    [{ 'api-key': '' }, /^Input api-key is empty\./],
+    [{ known: '1\n2 until tomorrow' }, /^Input known, line 2: "2 until tomorrow" has no date/],
+    [{ 'max-age': '90' }, /^Input max-age is "90": a number needs a unit/],
+    [{ 'warn-before': '1s' }, /^Input warn-before is "1s": it must be at least 1 hour/],
+    [{ 'fail-on': 'old' }, /^Input fail-on names "old"; the findings are list-incomplete, /],
+    [{ 'rotated-secrets': 'A B' }, /^Input rotated-secrets, line 1: "A B" is not a secret with/],
+    [{ 'api-url': 'http://www.spherescout.io' }, /^Input api-url must start with https/],
+  ]
+  test.each(cases)('%j', (inputs, message) =>
+    withAudit({}, async ({ emulator, audit }) => {
+      const step = await audit(inputs)
+      expect(errorOf(step)).toMatch(message)
+      expect(emulator.requests).toEqual([])
+    }),
+  )
+
+  test('an empty api-key in a run of Dependabot, with the reason', () =>
+    withAudit({ job: { actor: 'dependabot[bot]' } }, async ({ audit }) => {
+      expect(errorOf(await audit({ 'api-key': '' }))).toContain('Dependabot started this run')
+    }))
+})

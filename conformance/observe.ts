@@ -1,0 +1,182 @@
+import { type Answer, type Client, field, KEYS_PATH, statusOf } from './client.ts'
+import type { KeyLedger, MadeKey } from './keys.ts'
+import { type Row, type RowReading, readRows } from './read.ts'
+
+/** A key as create described it, with what was asked for. */
+export interface Created {
+  /** The expiry that was asked for, and the one in the response. */
+  asked: string
+  answered: string | null
+  answer: Answer
+  key: MadeKey | null
+}
+
+/** What this run has seen so far; null for what it has not. */
+export interface Evidence {
+  list: RowReading | null
+  ownRow: boolean | null
+  wrongKey: Answer | null
+  slash: Answer | null
+  compressed: Answer | null
+  creates: Created[]
+  /** Whether fractions of a second were refused with 400. */
+  fractionsRefused: boolean
+  /** The first key in the list, and how many milliseconds after its creation. */
+  listed: { row: Row; afterMs: number } | null
+  /** Milliseconds until the new key was accepted. */
+  acceptedAfterMs: number | null
+  unknownField: Answer | null
+  pastExpiry: Answer | null
+  selfRevocation: Answer | null
+  /** The statuses of ten probes with the revoked key, and milliseconds from the revocation to the first 401. */
+  probes: { statuses: number[]; firstAfterMs: number | null } | null
+  revokedTwice: Answer | null
+  /** Every answer, for what their headers say. */
+  answers: Answer[]
+  /** Why the run ended before all was observed. */
+  ended: string | null
+}
+
+export function noEvidence(answers: Answer[]): Evidence {
+  return {
+    list: null,
+    ownRow: null,
+    wrongKey: null,
+    slash: null,
+    compressed: null,
+    creates: [],
+    fractionsRefused: false,
+    listed: null,
+    acceptedAfterMs: null,
+    unknownField: null,
+    pastExpiry: null,
+    selfRevocation: null,
+    probes: null,
+    revokedTwice: null,
+    answers,
+    ended: null,
+  }
+}
+
+/** How long the keys of a run live at least, in milliseconds; none lives for 10 minutes. */
+export const LIFETIME_MS = 9 * 60_000
+const PROBES = 10
+
+interface Run {
+  client: Client
+  apiKey: string
+  keys: KeyLedger
+  evidence: Evidence
+  /** An expiry in nine minutes by the server's clock, and so many seconds, with these microseconds. */
+  expiry(micros: string, plusSeconds?: number): string
+}
+
+/**
+ * Asks the API everything, and notes what it says in `evidence`, which is complete at every moment for what was asked
+ * so far. Throws `Stopped` when a person stops it. The keys that it makes are in `keys`.
+ */
+export async function observe(run: Run): Promise<void> {
+  await observeReading(run)
+  const first = await observeCreating(run)
+  if (first === null) return
+  await observeNewKey(first, run)
+  await observeOddRequests(run)
+  await observeRevoking(first, run)
+}
+
+async function observeReading({ client, apiKey, evidence }: Run): Promise<void> {
+  evidence.ownRow = evidence.list?.rows.some(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix)) ?? null
+  evidence.compressed = await client.ask({ path: KEYS_PATH, credential: apiKey, encoding: 'gzip' })
+  evidence.wrongKey = await client.ask({ path: KEYS_PATH, credential: 'not-a-key-of-any-account' })
+  evidence.slash = await client.ask({ path: `${KEYS_PATH}/`, credential: apiKey })
+}
+
+/** Three keys with fractions that tell the grids apart. Null if there is no point in going on. */
+async function observeCreating(run: Run): Promise<MadeKey | null> {
+  const { evidence } = run
+  // Not all in the same second or minute, so that a server that rounds to these shows it.
+  for (const [micros, plus] of [
+    ['125457', 0],
+    ['501803', 17],
+    ['987651', 37],
+  ] as const) {
+    let created = await create(run, run.expiry(micros, plus))
+    if (created.answer.status === 400 && !evidence.fractionsRefused) {
+      evidence.fractionsRefused = true
+      created = await create(run, run.expiry('000000').replace('.000000', ''))
+    }
+    evidence.creates.push(created)
+    const fault = faultOf(created)
+    if (fault !== null) {
+      evidence.ended = fault
+      return null
+    }
+    if (evidence.fractionsRefused) break
+  }
+  return evidence.creates[0]?.key ?? null
+}
+
+async function create({ client, keys }: Run, asked: string, more = {}): Promise<Created> {
+  const count = keys.made().length
+  const answer = await keys.create(client, { expiry: asked, ...more })
+  const key = keys.made()[count] ?? null
+  const answered = field(field(answer.json, 'api_key'), 'expiry')
+  return {
+    asked,
+    answered: answered === null || answered === undefined ? null : String(answered),
+    answer,
+    key,
+  }
+}
+
+/** Why no further key should be made, or null. */
+function faultOf({ answer, answered, key }: Created): string | null {
+  if (answer.status < 200 || answer.status > 299)
+    return `no key could be created: ${statusOf(answer)} ${answer.text.slice(0, 200)}`
+  if (key === null) return 'the response to create describes no new key'
+  if (answered === null) return 'the API created a key that never expires, though an expiry was asked for'
+  return null
+}
+
+async function observeNewKey(first: MadeKey, { client, apiKey, evidence }: Run): Promise<void> {
+  const madeAt = evidence.creates[0]?.answer.receivedAt ?? 0
+  const path = KEYS_PATH
+  const credential = first.token ?? ''
+  const accepted = await client.poll({ path, credential }, ({ status }) => status === 200)
+  if (accepted.status === 200) evidence.acceptedAfterMs = accepted.receivedAt - madeAt
+  for (let attempt = 1; attempt <= 10 && evidence.listed === null; attempt++) {
+    const list = await readRows((page) => client.ask({ path: page, credential: apiKey }))
+    if (!list.isComplete) evidence.list = list
+    const row = list.rows.find(({ id }) => id === first.id)
+    if (row) evidence.listed = { row, afterMs: list.first.receivedAt - madeAt }
+  }
+}
+
+async function observeOddRequests(run: Run): Promise<void> {
+  const { client, evidence, keys } = run
+  const asked = evidence.fractionsRefused ? run.expiry('000000').replace('.000000', '') : run.expiry('246813')
+  evidence.unknownField = (await create(run, asked, { name: 'conformance' })).answer
+  const past = new Date(Date.parse(run.expiry('000000')) - LIFETIME_MS - 3_600_000)
+  evidence.pastExpiry = await keys.create(client, { expiry: past.toISOString().replace('.000Z', 'Z') })
+}
+
+async function observeRevoking(first: MadeKey, { client, apiKey, keys, evidence }: Run): Promise<void> {
+  const path = `${KEYS_PATH}/${encodeURIComponent(first.id)}`
+  const credential = first.token ?? ''
+  evidence.selfRevocation = await client.ask({ method: 'DELETE', path, credential })
+  const granted = evidence.selfRevocation.status === 204
+  const revocation = granted
+    ? evidence.selfRevocation
+    : await client.ask({ method: 'DELETE', path, credential: apiKey })
+  if (revocation.status === 204) keys.granted(first.id)
+  const statuses: number[] = []
+  let firstAfterMs: number | null = null
+  for (let probe = 0; probe < PROBES; probe++) {
+    const where = probe % 2 === 0 ? KEYS_PATH : '/api/user/profile'
+    const answer = await client.ask({ path: where, credential })
+    statuses.push(answer.status)
+    if (answer.status === 401) firstAfterMs ??= answer.receivedAt - revocation.receivedAt
+  }
+  evidence.probes = { statuses, firstAfterMs }
+  evidence.revokedTwice = await client.ask({ method: 'DELETE', path, credential: apiKey })
+}

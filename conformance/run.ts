@@ -1,0 +1,88 @@
+import { type Client, type ClientOptions, createClient, KEYS_PATH, Stopped, statusOf } from './client.ts'
+import { type CleanUp, createKeyLedger, type MadeKey } from './keys.ts'
+import { LIFETIME_MS, noEvidence, observe } from './observe.ts'
+import { readRows } from './read.ts'
+import { type Result, resultsOf, textTable } from './table.ts'
+
+export interface RunOptions extends ClientOptions {
+  apiKey: string
+  print: (text: string) => void
+}
+
+/** How a run ended; `exitCode` is 0 if every key that it made is revoked and nothing stopped it. */
+export interface RunResult {
+  exitCode: number
+  /** What was observed of each fact; empty if nothing was. */
+  results: Result[]
+}
+
+/** What a run does to the account, said before it asks. */
+export const PLAN = [
+  'This creates about five API keys in the account of SPHERESCOUT_API_KEY, each expiring within',
+  '10 minutes, and revokes all of them, in about 40 requests (more if the list has many pages).',
+  'No other key is changed. Ctrl-C stops it, and still revokes what it made.',
+].join('\n')
+
+/**
+ * Checks the API against the facts, prints the table, and revokes every key that it made, also when it is stopped.
+ * Throws an Error if the list cannot be read at the start: then nothing was made.
+ */
+export async function checkConformance(options: RunOptions): Promise<RunResult> {
+  const { apiKey, print } = options
+  const client = createClient(options)
+  const list = await readRows((path) => client.ask({ path, credential: apiKey })).catch((error: unknown) => {
+    if (error instanceof Stopped) return null
+    throw error
+  })
+  if (list === null) return { exitCode: 1, results: [] }
+  if (list.form === 'other')
+    throw new Error(
+      `Could not read the list of keys (GET ${KEYS_PATH}: ${statusOf(list.first)}). Check SPHERESCOUT_API_KEY and --api-url. Nothing was created.`,
+    )
+
+  const evidence = { ...noEvidence(client.answers), list }
+  const serverTime = Date.parse(list.first.headers.date ?? '')
+  const skew = Number.isNaN(serverTime) ? 0 : serverTime - list.first.receivedAt
+  const keys = createKeyLedger(apiKey, new Set(list.rows.map(({ id }) => id)), options.now() + skew)
+  const expiry = (micros: string, plusSeconds = 0) =>
+    `${new Date(options.now() + skew + LIFETIME_MS + plusSeconds * 1000).toISOString().slice(0, 19)}.${micros}Z`
+  const failure: unknown = await observe({ client, apiKey, keys, evidence, expiry }).then(
+    () => null,
+    (error: unknown) => error,
+  )
+  if (failure instanceof Stopped) {
+    evidence.ended = 'it was stopped'
+    print('Stopped. Revoking the keys that were made.')
+  }
+  const cleanedUp = await keys.cleanUp(cleaner(options))
+  const results = resultsOf(evidence)
+  print(`\n${textTable(results)}\n`)
+  if (evidence.ended !== null) print(`Not everything was observed: ${evidence.ended}.`)
+  for (const line of describe(cleanedUp)) print(line)
+  if (failure !== null && !(failure instanceof Stopped)) throw failure
+  return { exitCode: exitCodeOf(cleanedUp, evidence.ended), results }
+}
+
+/** A client for the clean-up, which nothing stops. */
+function cleaner(options: RunOptions): Client {
+  return createClient({ ...options, stop: new AbortController().signal })
+}
+
+function exitCodeOf({ left, unknown }: CleanUp, ended: string | null): number {
+  return left.length + unknown.length > 0 || ended !== null ? 1 : 0
+}
+
+function describe({ verified, left, unknown, doubtful }: CleanUp): string[] {
+  if (left.length === 0 && unknown.length === 0)
+    return [`All keys that were made (${verified.length}) are revoked (verified).`]
+  const label = ({ id, prefix, expiry }: MadeKey) =>
+    `  ${prefix.replace(/[^\w-]/g, '?')}... expires ${expiry}, id ${id.replace(/[^\x21-\x7e]/g, '?')}`
+  return [
+    `${verified.length} of the keys that were made are revoked (verified).`,
+    ...(left.length > 0
+      ? ['Could not confirm that these are revoked; check Dashboard > Plans > API Keys:', ...left.map(label)]
+      : []),
+    ...(doubtful.length > 0 ? ['Not revoked, because they may be keys of others:', ...doubtful.map(label)] : []),
+    ...unknown.map((expiry) => `A create request got no usable answer; look for a key that expires at ${expiry}.`),
+  ]
+}

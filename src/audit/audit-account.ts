@@ -1,0 +1,98 @@
+import type { ApiFailure, KeyApi, KeyList } from '../api/key-api.ts'
+import { type Clock, createBudget, retry } from '../retry/budget.ts'
+import type { Runner } from '../runner/report.ts'
+import { rotationTag } from '../util/rotation-tag.ts'
+import { classify, readList } from './classify.ts'
+import { FINDING_KINDS, type Finding, findFindings, listIncomplete } from './findings.ts'
+import type { AuditInputs } from './inputs.ts'
+import { BLIND_SPOTS, findingsJson, groupByKind, groupLine, overview, summaryOf } from './report.ts'
+
+/** What the audit needs of the world. `random` is in [0, 1). */
+export interface AuditDeps {
+  api: Pick<KeyApi, 'list'>
+  clock: Clock
+  random: () => number
+  sha256: (text: string) => Uint8Array
+  runner: Pick<Runner, 'info' | 'warning' | 'setOutput' | 'writeSummary'> & {
+    /** Adds an error to the log and makes the step fail. */
+    fail(message: string): void
+  }
+}
+
+/** Lists the keys, judges them and reports; changes nothing. Throws an Error if the list cannot be read. */
+export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promise<void> {
+  const { runner } = deps
+  const { apiKey, known } = inputs
+  const { value: list, skew } = await listKeys(inputs, deps)
+  const read = readList(list, apiKey)
+  if (read.kind === 'incomplete') {
+    const line =
+      `list-incomplete: The API's list of keys may not show every key (${read.reason}), so no key was judged. ` +
+      'Run the audit again; if it says the same, see docs/audit.md.'
+    const markdown = `### SphereScout keys: not judged\n\n${line.replace(/[|`<>\\\s]+/g, ' ')}`
+    publish([listIncomplete()], markdown, apiKey, runner)
+    runner.fail(line)
+    return
+  }
+  const rotations = inputs.rotations.map((rotation) => ({
+    secret: rotation.secret,
+    tag: rotationTag(rotation, deps.sha256),
+  }))
+  const limits = { ...inputs, now: deps.clock.now() + (skew ?? 0) }
+  const keys = classify(read, known, rotations)
+  const findings = findFindings(keys, known, limits)
+  const notes = notesOn(read.inUse.length, rotations.length)
+  publish(findings, summaryOf(keys, findings, notes, limits), apiKey, runner)
+  for (const line of [`Read ${overview(keys)}.`, ...notes]) runner.info(line)
+  for (const group of groupByKind(findings)) {
+    const say = inputs.failOn.has(group.kind) ? runner.fail : runner.warning
+    say(groupLine(group, limits))
+  }
+  if (findings.length === 0) runner.info('No findings.')
+  runner.info(BLIND_SPOTS)
+}
+
+async function listKeys(inputs: AuditInputs, { api, clock, random }: AuditDeps) {
+  const budget = createBudget(clock.now() + inputs.timeout, clock)
+  const inTime = ({ retryable, retryAfter = 0 }: ApiFailure) => retryable && retryAfter < budget.left()
+  const list = () => api.list(inputs.apiKey, { timeout: Math.max(1, budget.left()) })
+  const reply = await retry<KeyList>(budget, random, list, inTime)
+  if (reply.ok) return reply
+  const { status, message, retryable, notFromApi } = reply.failure
+  if (status === 401 && !notFromApi)
+    throw new Error(
+      `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`,
+    )
+  const advice = retryable ? ' Run the audit again later, or raise input timeout.' : ''
+  throw new Error(`Could not list the keys of the account: ${message}.${advice}`)
+}
+
+function notesOn(keysInUse: number, rotations: number): string[] {
+  return [
+    keysInUse === 0 && 'As api-key is a JWT, no key of the list is in use here.',
+    keysInUse > 1 && `The first characters of api-key fit ${keysInUse} keys, so the key in use is unknown.`,
+    rotations === 0 &&
+      'Keys made by rotate are not recognized: add repository=ID in input rotated-secrets, as GITHUB_REPOSITORY_ID is not set.',
+  ].filter((note) => note !== false)
+}
+
+/**
+ * Writes outputs and summary, without the key, even if the API gives it as an id. If nothing was judged, the other
+ * counts stay empty: zero would say that there is nothing.
+ */
+function publish(findings: readonly Finding[], markdown: string, apiKey: string, runner: AuditDeps['runner']): void {
+  const clean = (text: string) => text.replaceAll(apiKey, '***')
+  const judged = findings[0]?.kind !== 'list-incomplete'
+  runner.setOutput('ok', String(findings.length === 0))
+  runner.setOutput('findings', clean(findingsJson(findings)))
+  for (const kind of FINDING_KINDS) {
+    const { length } = findings.filter((finding) => finding.kind === kind)
+    runner.setOutput(kind, judged || length > 0 ? String(length) : '')
+  }
+  try {
+    runner.writeSummary(clean(markdown))
+  } catch (error) {
+    // The log says the same.
+    runner.info(error instanceof Error ? error.message : String(error))
+  }
+}

@@ -1,0 +1,94 @@
+import { type AccountKey, isShortLived, type KeyClass, type TaggedRotation } from './classify.ts'
+import type { KnownKey } from './inputs.ts'
+
+/** Everything that the audit can find, the most urgent first. */
+export const FINDING_KINDS = [
+  'list-incomplete',
+  'expires-soon',
+  'unexpected',
+  'known-overdue',
+  'known-missing',
+  'never-expires',
+  'too-old',
+] as const
+export type FindingKind = (typeof FINDING_KINDS)[number]
+
+/** One finding about one key. Instants in milliseconds since 1970. */
+export interface Finding {
+  kind: FindingKind
+  /** Null where the finding is about the list. */
+  class: KeyClass | null
+  /** Null where there is no such key, or the finding is about the list. */
+  id: string | null
+  prefix: string | null
+  createdAt: number | null
+  expiresAt: number | null
+  /** The rotation that made the key; null for none. */
+  rotation: TaggedRotation | null
+}
+
+/** What the keys are judged by. */
+export interface Limits {
+  /** The API's clock, in milliseconds since 1970. */
+  now: number
+  /** Durations in milliseconds. */
+  maxAge: number
+  warnBefore: number
+}
+
+/** Every finding about the keys of a complete list, the most urgent first. */
+export function findFindings(keys: readonly AccountKey[], known: readonly KnownKey[], limits: Limits): Finding[] {
+  const rotated = keys.filter(({ rotation }) => rotation !== null)
+  /** A rotation that works replaces its newest key long before it expires. */
+  const isNewest = ({ rotation, key }: AccountKey) =>
+    rotation !== null && !rotated.some((other) => other.rotation === rotation && other.key.createdAt > key.createdAt)
+  const findings = keys.flatMap((entry): Finding[] => {
+    const { key, class: keyClass, rotation } = entry
+    return kindsFor(entry, isNewest(entry), limits).map((kind) => ({
+      ...key,
+      kind,
+      class: keyClass,
+      rotation,
+    }))
+  })
+  const ids = new Set(keys.map(({ key }) => key.id))
+  const missing = known.filter(({ id, until }) => !ids.has(id) && !isPast(until, limits.now))
+  const all = [
+    ...findings,
+    ...missing.map(({ id }): Finding => ({ ...listIncomplete(), kind: 'known-missing', class: 'known', id })),
+  ]
+  return all.sort((a, b) => FINDING_KINDS.indexOf(a.kind) - FINDING_KINDS.indexOf(b.kind))
+}
+
+/** The only finding if the list cannot be judged. */
+export function listIncomplete(): Finding {
+  return {
+    kind: 'list-incomplete',
+    class: null,
+    id: null,
+    prefix: null,
+    createdAt: null,
+    expiresAt: null,
+    rotation: null,
+  }
+}
+
+/** A key in `known` is accepted as it is until its date has passed. */
+function kindsFor(entry: AccountKey, isNewest: boolean, { now, maxAge, warnBefore }: Limits): FindingKind[] {
+  const { key, class: keyClass, known } = entry
+  if (keyClass === 'short-lived') return []
+  const kinds: FindingKind[] = []
+  const mustStayValid = (keyClass === 'in-use' || isNewest) && !isShortLived(key)
+  if (mustStayValid && key.expiresAt !== null && key.expiresAt - now <= warnBefore) kinds.push('expires-soon')
+  if (keyClass === 'unexpected') kinds.push('unexpected')
+  const overdue = known !== null && isPast(known.until, now)
+  if (overdue) kinds.push('known-overdue')
+  if (known !== null && !overdue) return kinds
+  if (key.expiresAt === null) kinds.push('never-expires')
+  if (now - key.createdAt > maxAge) kinds.push('too-old')
+  return kinds
+}
+
+function isPast(until: number | null, now: number): boolean {
+  return until !== null && now >= until
+}

@@ -1,0 +1,123 @@
+import {
+  checkCredential,
+  emptyKeyMessage,
+  type ReadInput,
+  readApiUrl,
+  readDuration,
+  TIMEOUT,
+} from '../runner/inputs.ts'
+import type { Rotation } from '../util/rotation-tag.ts'
+import { FINDING_KINDS, type FindingKind } from './findings.ts'
+
+/** A key that is meant to exist: one line of input `known`. */
+export interface KnownKey {
+  id: string
+  /** The end of the last day on which it may exist, in milliseconds since 1970; null for no end. */
+  until: number | null
+}
+
+/** What the workflow asked the audit for, checked. Durations in milliseconds. */
+export interface AuditInputs {
+  apiKey: string
+  /** Without a trailing slash. */
+  apiUrl: string
+  known: readonly KnownKey[]
+  /** The rotations whose keys are recognized. */
+  rotations: readonly Rotation[]
+  maxAge: number
+  warnBefore: number
+  failOn: ReadonlySet<FindingKind>
+  timeout: number
+}
+
+const MAX_AGE = { name: 'max-age', shortest: '1 day', longest: '10 years', example: '90d' }
+const WARN_BEFORE = { name: 'warn-before', shortest: '1 hour', longest: '1 year', example: '14d' }
+
+/** Checks every input; an empty one takes its default. Throws an Error that names the input and the line. */
+export function readAuditInputs(
+  input: ReadInput,
+  repositoryId: string | undefined,
+  explainEmptyKey: () => string | null = () => null,
+): AuditInputs {
+  const given = (name: string, otherwise: string) => input(name).trim() || otherwise
+  const apiKey = given('api-key', '')
+  if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key', '') !== '', explainEmptyKey))
+  const apiUrl = readApiUrl(given('api-url', 'https://www.spherescout.io'))
+  const rotated = given('rotated-secrets', 'SPHERESCOUT_API_KEY')
+  return {
+    apiKey: checkCredential(apiKey),
+    apiUrl,
+    known: readKnown(input('known'), apiKey),
+    rotations: readRotations(rotated, apiUrl, repositoryId),
+    maxAge: readDuration(given('max-age', '90d'), MAX_AGE),
+    warnBefore: readDuration(given('warn-before', '14d'), WARN_BEFORE),
+    failOn: readFailOn(input('fail-on')),
+    timeout: readDuration(given('timeout', '2m'), TIMEOUT),
+  }
+}
+
+interface Line {
+  text: string
+  error(fault: string, example: string): Error
+}
+
+/** The lines of an input, without blank ones and comments. */
+function linesOf(name: string, value: string): Line[] {
+  return value.split(/\r\n|\r|\n/).flatMap((line, index) => {
+    const text = line.replace(/(^|\s)#.*$/, '').trim()
+    const shown = JSON.stringify(text.slice(0, 60))
+    const error = (fault: string, example: string) =>
+      new Error(`Input ${name}, line ${index + 1}: ${shown} ${fault}. For example: ${example}`)
+    return text === '' ? [] : { text, error }
+  })
+}
+
+function readKnown(value: string, apiKey: string): KnownKey[] {
+  const ids = new Set<string>()
+  return linesOf('known', value.replaceAll(apiKey, '***')).map(({ text, error }) => {
+    const refuse = (fault: string) => error(fault, '48213 until 2027-06-30 # reporting')
+    const [, id, date] = /^(\S+)(?:\s+until\s+(\S+))?$/.exec(text) ?? []
+    if (id === undefined) throw refuse('is not an id with an optional until date')
+    if (id.includes('***')) throw refuse('has the key in api-key in place of an id')
+    if (ids.has(id)) throw refuse('repeats an id')
+    ids.add(id)
+    const until = date === undefined ? null : endOfDay(date)
+    if (Number.isNaN(until)) throw refuse('has no date of the form YYYY-MM-DD after until')
+    return { id, until }
+  })
+}
+
+/** The end of a day in UTC (ms since 1970), or NaN. */
+function endOfDay(date: string): number {
+  const start = Date.parse(`${date}T00:00:00Z`)
+  // Date.parse takes February 30 for March 2.
+  const isDate = !Number.isNaN(start) && new Date(start).toISOString().startsWith(`${date}T`)
+  return isDate ? start + 24 * 3_600_000 : Number.NaN
+}
+
+const ROTATED = /^([A-Za-z_]\w*)(?:\s+(?:repository=(\d+)|organization=([\w.-]+)))?(?:\s+environment=(.+))?$/
+
+function readRotations(value: string, apiUrl: string, repositoryId: string | undefined): Rotation[] {
+  return linesOf('rotated-secrets', value).flatMap(({ text, error }) => {
+    const [, secret, repository = repositoryId, organization, environment = ''] = ROTATED.exec(text) ?? []
+    if (secret === undefined)
+      throw error(
+        'is not a secret with an optional repository=ID or organization=NAME and environment=NAME',
+        'SPHERESCOUT_API_KEY environment=production',
+      )
+    const scope = organization ? `org:${organization}` : repository && `repo:${repository}`
+    return scope ? { apiUrl, scope, environment, secret } : []
+  })
+}
+
+function readFailOn(value: string): Set<FindingKind> {
+  const names = value.toLowerCase().split(/[\s,]+/)
+  const kinds = names.filter(Boolean).map((name) => {
+    const kind = FINDING_KINDS.find((known) => known === name)
+    if (kind) return kind
+    throw new Error(
+      `Input fail-on names ${JSON.stringify(name.slice(0, 60))}; the findings are ${FINDING_KINDS.join(', ')}`,
+    )
+  })
+  return new Set(kinds)
+}

@@ -1,0 +1,152 @@
+import { formatUtc, shortId } from '../runner/report.ts'
+import { sanitizeName } from '../runner/sanitize.ts'
+import { formatInstant } from '../util/instant.ts'
+import type { AccountKey, KeyClass } from './classify.ts'
+import { FINDING_KINDS, type Finding, type FindingKind, type Limits } from './findings.ts'
+
+const DAY_MS = 24 * 3_600_000
+const MAX_NAMED = 10
+const MAX_ROWS = 100
+/** A step cannot receive more than 128 KiB in an environment variable. */
+const MAX_OUTPUT_LENGTH = 100_000
+const CLASSES: KeyClass[] = ['in-use', 'rotated', 'short-lived', 'known', 'unexpected']
+const ACCEPTABLE: FindingKind[] = ['unexpected', 'never-expires', 'too-old']
+
+export const BLIND_SPOTS =
+  'Not visible to an audit: when a key was last used (the API does not say), and that a key was made to look short-lived or rotated.'
+
+/** All findings of one kind. */
+export interface FindingGroup {
+  kind: FindingKind
+  findings: Finding[]
+}
+
+/** The findings by kind. */
+export function groupByKind(findings: readonly Finding[]): FindingGroup[] {
+  return [...Map.groupBy(findings, ({ kind }) => kind)].map(([kind, found]) => ({ kind, findings: found }))
+}
+
+/** How many keys there are of each class. */
+export function overview(keys: readonly AccountKey[]): string {
+  const counts = CLASSES.flatMap((name) => {
+    const { length } = keys.filter((key) => key.class === name)
+    return length > 0 ? `${length} ${name}` : []
+  })
+  return [plural(keys.length, 'key'), counts.join(', ')].filter(Boolean).join(': ')
+}
+
+/** One kind of finding: what it is, which keys (unless a table shows them), and what to do. */
+export function groupLine(
+  { kind, findings }: FindingGroup,
+  { now, maxAge, warnBefore }: Limits,
+  isInTable = false,
+): string {
+  const named = findings.slice(0, MAX_NAMED).map((finding) => describeKey(finding, now))
+  if (findings.length > MAX_NAMED) named.push(`and ${findings.length - MAX_NAMED} more`)
+  const dashboard = 'in Dashboard > Plans > API Keys'
+  const [meaning, advice] = {
+    'list-incomplete': ['', ''],
+    'expires-soon': [
+      `meant to stay valid, but expires within ${days(warnBefore)}`,
+      `Look at the last runs of the workflow that rotates it; if there is none, create a new key ${dashboard}, save it as the secret, then revoke this one`,
+    ],
+    unexpected: [
+      'made by no action of this project, and not in input known',
+      `Find out who uses it; then revoke it ${dashboard}`,
+    ],
+    'known-overdue': ['still there after its until date in input known', `Revoke it ${dashboard}, or move its date`],
+    'known-missing': ['in input known, but not in the account', 'Find out who revoked it, then remove its line'],
+    'never-expires': ['valid until someone revokes it', 'Replace it with a key that expires'],
+    'too-old': [`created more than ${days(maxAge)} ago`, 'Replace it with a new key and revoke it'],
+  }[kind]
+  const keys = isInTable && kind !== 'known-missing' ? '' : `: ${named.join('; ')}`
+  const accept = ACCEPTABLE.includes(kind) ? ', or accept it in input known' : ''
+  return `${kind} (${plural(findings.length, 'key')}): ${meaning}${keys}. ${advice}${accept}.`
+}
+
+function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }: Finding, now: number): string {
+  if (prefix === null || createdAt === null) return `id ${shortId(id ?? '')}`
+  const parts = [`${sanitizeName(prefix)}... (id ${shortId(id ?? '')})`]
+  if (kind === 'unexpected' || kind === 'too-old') parts.push(`created ${created(createdAt, now)}`)
+  if (kind !== 'never-expires' && kind !== 'too-old')
+    parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
+  if (kind === 'expires-soon' && rotation !== null)
+    parts.push(`as the rotation of secret ${rotation.secret} has stopped`)
+  return parts.join(', ')
+}
+
+/** As many findings as fit into 100,000 characters, as JSON without secrets. */
+export function findingsJson(findings: readonly Finding[]): string {
+  const instant = (at: number | null) => (at === null ? null : formatInstant(at))
+  const rows: string[] = []
+  let length = 0
+  for (const { kind: finding, class: name, id, prefix, createdAt, expiresAt } of findings) {
+    const times = { created: instant(createdAt), expiry: instant(expiresAt) }
+    const row = JSON.stringify({ class: name, finding, id, prefix, ...times })
+    length += row.length + 1
+    if (length > MAX_OUTPUT_LENGTH) break
+    rows.push(row)
+  }
+  return `[${rows.join(',')}]`
+}
+
+/** The job summary in Markdown: keys with findings first, short-lived ones left out. */
+export function summaryOf(
+  keys: readonly AccountKey[],
+  findings: readonly Finding[],
+  notes: readonly string[],
+  limits: Limits,
+): string {
+  const kindsOf = Map.groupBy(findings, ({ id }) => id)
+  const urgency = ({ key }: AccountKey) =>
+    FINDING_KINDS.indexOf(kindsOf.get(key.id)?.[0]?.kind ?? 'list-incomplete') || FINDING_KINDS.length
+  const shown = keys.filter((entry) => entry.class !== 'short-lived').sort((a, b) => urgency(a) - urgency(b))
+  const rows = shown.slice(0, MAX_ROWS).map(({ key: { id, prefix, createdAt, expiresAt }, class: name }) => {
+    const kinds = (kindsOf.get(id) ?? []).map(({ kind }) => kind).join(', ')
+    const expires = expiresAt === null ? '**never**' : day(expiresAt)
+    return `| ${kinds && `**${kinds}**`} | \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${name} | ${created(createdAt, limits.now)} | ${expires} |`
+  })
+  const head = '| Finding | Key | Id | Class | Created | Expires |\n| --- | --- | --- | --- | --- | --- |'
+  const paragraphs = [
+    `### SphereScout keys: ${kindsOf.size === 0 ? 'no findings' : `${kindsOf.size} to look at`}`,
+    `${overview(keys)}.`,
+    rows.length > 0 ? [head, ...rows].join('\n') : '',
+    shown.length > MAX_ROWS ? `${shown.length - MAX_ROWS} more keys are not shown here.` : '',
+    groupByKind(findings)
+      .map((group) => `- ${groupLine(group, limits, true)}`)
+      .join('\n'),
+    linesForKnown(findings),
+    ...notes,
+    BLIND_SPOTS,
+  ]
+  return paragraphs.filter(Boolean).join('\n\n')
+}
+
+/** Lines to paste into input `known`, for keys that a person may accept. */
+function linesForKnown(findings: readonly Finding[]): string {
+  const acceptable = findings.filter(({ kind }) => ACCEPTABLE.includes(kind))
+  const lines = acceptable.map(
+    ({ id, prefix, createdAt }) =>
+      `${sanitizeName(id ?? '')} # ${sanitizeName(prefix ?? '')}..., created ${day(createdAt ?? 0)}`,
+  )
+  if (lines.length === 0) return ''
+  const code = [...new Set(lines)].slice(0, MAX_ROWS).join('\n')
+  return `<details><summary>Lines for input known, for keys that are meant to exist</summary>\n\n\`\`\`\n${code}\n\`\`\`\n\n</details>`
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+function days(duration: number): string {
+  if (duration < 2 * DAY_MS) return plural(Math.round(duration / 3_600_000), 'hour')
+  return plural(Math.round(duration / DAY_MS), 'day')
+}
+
+function created(instant: number, now: number): string {
+  return `${day(instant)} (${days(Math.max(0, now - instant))} ago)`
+}
+
+function day(instant: number): string {
+  return formatUtc(instant).slice(0, 10)
+}
