@@ -512,7 +512,7 @@ describe('the timeout', () => {
     const run = await runMain({ inputs: { timeout: 20_000 }, responses: [limited('60')] })
     expect(run.error?.message).toBe(
       'No key was created: api.example answered 429 to POST /base/api/user/api-keys: too many requests. ' +
-        'Stopped after 1 attempt: the next retry (in 60.0 s) would exceed timeout (20.0 s). ' +
+        'Stopped after attempt 1: the next retry (in 60.0 s) would exceed timeout (20.0 s). ' +
         'Raise the input timeout, or run the job again later.',
     )
     expect(run.took).toBe(100)

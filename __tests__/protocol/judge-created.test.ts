@@ -130,17 +130,9 @@ describe('a key that the request did not make is refused, neither handed on nor 
       'existed before',
     ],
     ['a key that this run holds', { token: HELD }, 'existed before'],
-    ['the id of a key that this run holds', { id: 'held' }, 'the id of a key that existed before'],
-    [
-      'the description of api-key beside another key',
-      { prefix: 'long-lived' },
-      'the description of a key that existed before',
-    ],
-    [
-      'the description of a held key beside another key',
-      { prefix: 'held-short' },
-      'the description of a key that existed before',
-    ],
+    ['the id of a key that this run holds', { id: 'held' }, 'existed before'],
+    ['the description of api-key beside another key', { prefix: 'long-lived' }, 'existed before'],
+    ['the description of a held key beside another key', { prefix: 'held-short' }, 'existed before'],
     [
       'another run’s key of 20 min ago',
       { createdAt: NOW - 20 * MINUTE_MS, expiresAt: NOW + 40 * MINUTE_MS + 123.456 },

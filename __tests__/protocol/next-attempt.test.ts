@@ -112,7 +112,7 @@ describe('a 400', () => {
       expect(decide(bad, { precision }, { clockCorrected: true })).toEqual({
         kind: 'retry',
         afterMs: 0,
-        progress: { ...FIRST_ATTEMPT, precision },
+        progress: { ...FIRST_ATTEMPT, precision, corrections: 1 },
       })
   })
 
@@ -205,11 +205,11 @@ describe('a rate limit', () => {
 describe('a wait beyond the timeout', () => {
   test('stops with the last cause, the number of attempts, the wait and the timeout', () => {
     expect(messageOf(decide(rateLimited(60_000), {}, { left: 20_000, timeout: 20_000 }))).toBe(
-      'No key was created: api.example answered 429. Stopped after 1 attempt: the next retry (in 60.0 s) would exceed ' +
+      'No key was created: api.example answered 429. Stopped after attempt 1: the next retry (in 60.0 s) would exceed ' +
         'timeout (20.0 s). Raise the input timeout, or run the job again later.',
     )
     expect(messageOf(decide(unavailable, { attempt: 4 }, { left: 1_000, timeout: 3_000 }))).toBe(
-      'No key was created: api.example answered 503. Stopped after 4 attempts: the next retry (in 2.0 s) would exceed ' +
+      'No key was created: api.example answered 503. Stopped after attempt 4: the next retry (in 2.0 s) would exceed ' +
         'timeout (3.0 s). Raise the input timeout, or run the job again later.',
     )
   })

@@ -98,13 +98,7 @@ describe('conclude', () => {
       true,
       'An unanswered create request matches 2 key(s) (abc... (id orphan-id), x... (id x)); revoked none, because some may belong to other runs',
     ],
-    [
-      'want of time',
-      unanswered,
-      absent,
-      false,
-      'There was no time to wait for a create request that may still be carried out',
-    ],
+    ['want of time', unanswered, absent, false, 'There was no time to wait for an unanswered create request'],
   ])('%s is a failure that says why, when, and what to do', (_, intent, result, isWatched, reason) => {
     expect(sentences(intent, result, isWatched)).toEqual({ failures: [`${reason}. ${ABOUT}`], warnings: [] })
   })
@@ -125,7 +119,7 @@ describe('conclude', () => {
   test('names the key that an answer described and that was refused, however good the list', () => {
     const refused = intentOf({ refused: 'abc... (id 7)' })
     expect(sentences(refused, absent).failures).toEqual([
-      "A create request was answered with the key abc... (id 7), which may not be this run's, so it was not revoked. " +
+      "A create request returned the key abc... (id 7), which may not be this run's, so it was not revoked. " +
         ABOUT,
     ])
   })
@@ -145,14 +139,14 @@ describe('conclude', () => {
     expect(early).toEqual({
       failures: [],
       warnings: [
-        'No key of an unanswered create request has appeared so far. If the API carries the request out even later, a key ' +
-          `appears that this action cannot see. ${ABOUT}`,
+        'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot ' +
+          `see it. ${ABOUT}`,
       ],
     })
     expect(sentences(unanswered, absent, true, tenMinutes)).toEqual({ failures: [], warnings: [] })
   })
 
-  test('has one sentence for all requests with the same reason, with the range of their expiries and the first time', () => {
+  test('has one sentence for all requests with the same reason, with the first of their times', () => {
     const open = [3, 1, 2].map((minute) =>
       openOf(
         intentOf({ expiry: START + HOUR_MS + minute * 60_000, sentAt: START - minute * 60_000 }),
@@ -161,7 +155,7 @@ describe('conclude', () => {
     )
     expect(conclude(open, true, START + HOUR_MS).failures).toEqual([
       'Could not determine whether an unanswered create request created a key: answered 503 (3 requests). Such a key was ' +
-        'created about 2027-03-01 11:57:00 UTC and expires 2027-03-01T13:01:00Z to 2027-03-01T13:03:00Z; ' +
+        'created about 2027-03-01 11:57:00 UTC and expires 2027-03-01T13:01:00Z or later; ' +
         'to revoke it now: Dashboard > Plans > API Keys.',
     ])
   })
@@ -319,7 +313,9 @@ describe('watching for the keys of unanswered requests', () => {
   test('says that there was no time where the budget ends before the watch', async () => {
     const { failures, took } = await watch([recent(9_000)], () => empty, { budgetMs: 10_000 })
     expect(took).toBeLessThanOrEqual(10_000)
-    expect(failures).toEqual([expect.stringMatching(/^There was no time to wait for a create request/)])
+    expect(failures).toEqual([
+      expect.stringMatching(/^There was no time to wait for an unanswered create request/),
+    ])
   })
 
   test('uses what is left of the budget, down to 3 s', async () => {

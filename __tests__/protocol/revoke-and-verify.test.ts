@@ -172,7 +172,7 @@ describe('a 401 of something in front of the API', () => {
 
   test('to the probe does not verify a revocation that was granted', async () => {
     const { result } = await revoke({ probe: [gate] })
-    expect(result).toEqual(unconfirmed('the API answered as if it were revoked, but then: failure 401'))
+    expect(result).toEqual(unconfirmed('the API answered as if it were revoked, but failure 401'))
   })
 
   test('is waited out', async () => {
@@ -316,7 +316,7 @@ describe('the 401 that verifies a revocation', () => {
     'is not there while the key is %s, which is the reason that is reported',
     async (_, probe = [], reason) => {
       const { result, took } = await revoke({ probe })
-      expect(result).toEqual(unconfirmed(`the API answered as if it were revoked, but then: ${reason}`))
+      expect(result).toEqual(unconfirmed(`the API answered as if it were revoked, but ${reason}`))
       expect(took).toBeGreaterThan(48_000)
       expect(took).toBeLessThanOrEqual(60_000)
     },

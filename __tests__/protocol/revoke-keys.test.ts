@@ -521,7 +521,7 @@ describe('an unanswered create request', () => {
     })
     expect(traces.warnings).toEqual([
       expect.stringMatching(
-        /^No key of an unanswered create request has appeared so far\. If the API carries the request out even later/,
+        /^No key of an unanswered create request has appeared so far; if the API still creates one/,
       ),
     ])
     expect(traces.printed.join()).not.toContain('No other key')

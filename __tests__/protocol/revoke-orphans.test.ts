@@ -64,7 +64,7 @@ describe('an orphan', () => {
     expect(results).toEqual([
       {
         kind: 'failed',
-        reason: 'the API answered as if it were revoked, but it is not gone from the list',
+        reason: 'the API answered as if it were revoked, but no list shows that it is gone',
         retryable: true,
         key: orphan,
       },

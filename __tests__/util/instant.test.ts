@@ -101,7 +101,10 @@ describe('what names no instant', () => {
     -1,
     {},
   ])('calls %j unreadable rather than absent, and says what it was', (value) => {
-    expect(parseTime(value)).toEqual({ kind: 'unreadable', text: String(value).slice(0, 40) })
+    expect(parseTime(value)).toEqual({
+      kind: 'unreadable',
+      text: typeof value === 'object' ? 'an object' : String(value).slice(0, 40),
+    })
   })
 
   test('shows at most 40 characters of what it could not read', () => {

@@ -235,7 +235,7 @@ function readBody(response, fail, done) {
 		fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)),
 	)
 	response.once('end', () => {
-		const encoded = size > 0 && !/^\s*(identity\s*)?$/i.test(coding)
+		const encoded = size > 0 && !/^(identity)?$/i.test(coding.trim())
 		const name = coding.replace(/[^\w, -]/g, '').slice(0, 40)
 		if (statusCode === 101) fail(upgradeError())
 		else if (encoded && statusCode < 300)
@@ -326,7 +326,7 @@ function detail(response, credential) {
 	const reason = reasonGiven(body, credential, status < 300)
 	return reason && `: ${reason}`
 }
-/** One line, without anything that could be a key: of a success, only what is named as a reason. */
+/** One line, nothing that could be a key; of a success, only what is named as a reason. */
 function reasonGiven(body, credential, isSuccess) {
 	let answer
 	try {
@@ -625,7 +625,7 @@ async function retry(budget, random, attempt, shouldRetry = (failure) => failure
 		if (result.failure.status === 429) budget.extend?.(wait)
 		if (budget.left() <= LAST_ATTEMPT_MS) return result
 		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
-		// After a stall, a request without time would only hide what the API answered before.
+		// After a stall, another request would only hide this answer.
 		if (budget.left() < MIN_LEFT_MS) return result
 	}
 }
@@ -658,6 +658,7 @@ function truncateAnnotation(line) {
 function keyLabel({ prefix, id }) {
 	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
+/** As much of an id as a person needs to find it, for a line or a table cell. */
 function shortId(id) {
 	const whole = sanitizeName(id)
 	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
@@ -718,7 +719,7 @@ const MAX_SHORTENING = 0.05
 function createIntent({ now, skew, lifetime, timeout, precision, random }) {
 	const latest = (now + skew + lifetime - random * lifetime * MAX_SHORTENING) * 1000
 	const kept = Math.floor(latest / precision) * precision
-	// Never on the next coarser grid: where a server keeps less, that looks like other runs' keys.
+	// On the next coarser grid, it would look like other runs' keys.
 	const isCoarse = precision < 1_000_000 && kept % (precision * 1000) === 0
 	const expiry = (isCoarse ? kept - precision : kept) / 1000
 	return { expiry, sentAt: now, deadline: now + timeout, answered: false, refused: '' }
@@ -745,7 +746,7 @@ function fits(stored, lost, grid) {
 	if (lost >= grid || lost < -grid / 2) return false
 	return grid === 10_000 ? isOnCoarseGrid(stored) : Math.round(stored * 1000) % grid === 0
 }
-/** Whether a server that keeps 10 ms, 1/300 s (written with a last digit of 0, 3 or 7) or less may have stored this. */
+/** 1/300 s is written with a last digit of 0, 3 or 7. */
 function isOnCoarseGrid(stored) {
 	return [0, 3000, 7000].includes(Math.round(stored * 1000) % 10_000)
 }
@@ -758,7 +759,7 @@ function fitOf(intent, stored, grid) {
 	const mayBeCoarse = needed > 1 && grid > 1000 && isOnCoarseGrid(stored)
 	return needed > 1000 || isWholeSecond || mayBeCoarse ? 'near' : 'exact'
 }
-/** The offset of a time zone (ms) by which `local` is nearest to `instant`; 0 if there is none. */
+/** The time zone (ms) that brings `local` nearest to `instant`, or 0. */
 function nearestZone(local, instant) {
 	const shift = Math.round((local - instant) / ZONE_STEP_MS) * ZONE_STEP_MS
 	return Math.abs(shift) <= MAX_ZONE_MS ? shift : 0
@@ -772,7 +773,7 @@ function zoneShift(intent, stored) {
 const CLOCK_SLACK_MS = 5_000
 /** Our own clock is corrected only beyond a minute. */
 const LOCAL_CLOCK_SLACK_MS = 65_000
-/** Whether `created` is in the window by our clock, or by one that differs by one of `skews`. */
+/** By our clock, or by one that differs by one of `skews`. */
 function isWithin(created, [from, to], skews) {
 	const fits = (skew, slack) => from + skew - slack <= created && created <= to + skew + slack
 	return fits(0, LOCAL_CLOCK_SLACK_MS) || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
@@ -996,6 +997,7 @@ exports.AUTHORITIES = AUTHORITIES
 exports.CANCEL = CANCEL
 exports.KEYS_PATH = KEYS_PATH
 exports.LATE_WRITE_GRACE_MS = LATE_WRITE_GRACE_MS
+exports.MAX_ATTEMPT_MS = MAX_ATTEMPT_MS
 exports.NO_CREDENTIAL = NO_CREDENTIAL
 exports.PRECISIONS_US = PRECISIONS_US
 exports.PROXIES = PROXIES

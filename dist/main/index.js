@@ -142,11 +142,10 @@ function isSendable(token) {
 function whyNotOurs(key, context) {
 	const { token, id, prefix, createdAt, expiresAt } = key
 	const { intent, tokens, ids, receivedAt, dateSkew, skew } = context
-	if (token !== null && tokens.includes(token)) return 'it returned a key that existed before'
-	if (id !== null && ids.has(id)) return 'it returned the id of a key that existed before'
-	const describesAnother = prefix !== '' && token !== null && !token.startsWith(prefix)
-	if (describesAnother && tokens.some((known) => known.startsWith(prefix)))
-		return 'it returned the description of a key that existed before'
+	const describesAnother =
+		prefix !== '' && token !== null && !token.startsWith(prefix) && tokens.some((known) => known.startsWith(prefix))
+	if (tokens.includes(token ?? '') || ids.has(id ?? '') || describesAnother)
+		return 'it returned a key that existed before'
 	// A server that writes local times without an offset shifts both of them.
 	const shift = common.zoneShift(intent, expiresAt)
 	const fit = expiresAt === null ? 'none' : common.fitOf(intent, expiresAt - shift, common.UNKNOWN_GRID_US)
@@ -162,7 +161,7 @@ function whyUnusable({ token, id, expiresAt, unreadable }, intent) {
 	if (token === null) return 'the response holds no key'
 	if (!isSendable(token))
 		return `the key is not one of ${MIN_CREDENTIAL_LENGTH} to ${MAX_TOKEN_LENGTH} visible ASCII characters`
-	if (id === null) return 'the response holds no usable id, so the key could not be revoked by it'
+	if (id === null) return 'the response holds no usable id'
 	if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
 	if (expiresAt === null) return 'the key never expires, although an expiry was requested'
 	const shift = common.zoneShift(intent, expiresAt)
@@ -492,16 +491,12 @@ function refusal(name, value, example) {
 	return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
 }
 
-/** GitHub's own payloads are at most 25 MB. */
-const MAX_EVENT_BYTES = 32 * 1024 * 1024
 /** Never throws: an unusable event file counts as empty. */
 function readRunContext(env) {
 	const { GITHUB_EVENT_NAME: eventName = '', GITHUB_ACTOR: actor = '', GITHUB_EVENT_PATH: path = '' } = env
 	let payload = null
 	try {
-		const file = node_fs.statSync(path)
-		if (file.isFile() && file.size <= MAX_EVENT_BYTES)
-			payload = JSON.parse(node_fs.readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+		if (node_fs.statSync(path).isFile()) payload = JSON.parse(node_fs.readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
 	} catch {
 		// The file only helps to explain an empty secret.
 	}

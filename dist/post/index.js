@@ -42,12 +42,19 @@ const MAX_PAGES = 100
 /** See `createCaller`. */
 function createKeyApi(client, apiUrl, userAgent, now) {
 	const call = common.createCaller(client, userAgent, now)
+	return { ...common.createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, now) }
+}
+/** The list alone, for an action that changes nothing. */
+function createListApi(call, apiUrl, now) {
 	return {
-		...common.createIssuingApi(call, apiUrl),
 		list(credential, limits) {
 			const deadline = now() + limits.timeout
 			return readList$1(new URL(`${apiUrl}${common.KEYS_PATH}`), (url) =>
-				call({ method: 'GET', url, credential }, { ...limits, timeout: Math.max(1, deadline - now()) }, readPage),
+				call(
+					{ method: 'GET', url, credential },
+					{ ...limits, timeout: Math.max(1, Math.min(common.MAX_ATTEMPT_MS, deadline - now())) },
+					readPage,
+				),
 			)
 		},
 	}
@@ -166,7 +173,7 @@ function changedSettings(before, after) {
 	return { authorities: common.AUTHORITIES.filter(changed), proxies: common.PROXIES.filter(changed) }
 }
 
-// A file of its own, to keep this out of what the main step loads.
+// Apart, so that main does not load it.
 /** Waits for rate limits extend this budget. */
 function throttleBudget({ deadline, latest, clock, onWait }) {
 	let end = deadline
@@ -183,7 +190,7 @@ function throttleBudget({ deadline, latest, clock, onWait }) {
 	}
 }
 
-// A file of its own, to keep this out of what the main step loads.
+// Apart, so that main does not load it.
 /** One sentence about a key that may still be valid. */
 function expiryAdvice(expiresAt) {
 	if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
@@ -359,7 +366,7 @@ function conclude(open, isWatched, now) {
 	return { failures: sentences(failures), warnings: sentences(warnings) }
 }
 const NOTHING_YET =
-	'No key of an unanswered create request has appeared so far. If the API carries the request out even later, a key appears that this action cannot see'
+	'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it'
 function reasonOf({ refused }, isFound, result, isWatched) {
 	const what = isFound ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
 	switch (result.kind) {
@@ -376,10 +383,8 @@ function reasonOf({ refused }, isFound, result, isWatched) {
 			if (result.doubt !== null)
 				return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
 			if (refused !== '' && !isFound)
-				return `A create request was answered with the key ${refused}, which may not be this run's, so it was not revoked`
-			return isWatched || isFound
-				? null
-				: 'There was no time to wait for a create request that may still be carried out'
+				return `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`
+			return isWatched || isFound ? null : 'There was no time to wait for an unanswered create request'
 		case 'revoked':
 			return null
 	}
@@ -431,7 +436,6 @@ async function revokeKeys(found, deps) {
 	}
 	warnOrFail(failures, state.onRevokeFailure, runner)
 }
-/** The known keys first, then also the unanswered requests. */
 async function settleAll(state, context) {
 	const { clock, apiKey, newBudget, shift } = context
 	const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {

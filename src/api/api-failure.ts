@@ -95,7 +95,7 @@ function detail(response: HttpResponse, credential: string): string {
   return reason && `: ${reason}`
 }
 
-/** One line, without anything that could be a key: of a success, only what is named as a reason. */
+/** One line, nothing that could be a key; of a success, only what is named as a reason. */
 function reasonGiven(body: string, credential: string, isSuccess: boolean): string {
   let answer: unknown
   try {

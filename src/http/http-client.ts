@@ -138,7 +138,7 @@ function readBody(response: IncomingMessage, fail: Fail, done: (body: string) =>
     fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)),
   )
   response.once('end', () => {
-    const encoded = size > 0 && !/^\s*(identity\s*)?$/i.test(coding)
+    const encoded = size > 0 && !/^(identity)?$/i.test(coding.trim())
     const name = coding.replace(/[^\w, -]/g, '').slice(0, 40)
     if (statusCode === 101) fail(upgradeError())
     else if (encoded && statusCode < 300)

@@ -51,7 +51,7 @@ export interface IntentOptions {
 export function createIntent({ now, skew, lifetime, timeout, precision, random }: IntentOptions): Intent {
   const latest = (now + skew + lifetime - random * lifetime * MAX_SHORTENING) * 1000
   const kept = Math.floor(latest / precision) * precision
-  // Never on the next coarser grid: where a server keeps less, that looks like other runs' keys.
+  // On the next coarser grid, it would look like other runs' keys.
   const isCoarse = precision < 1_000_000 && kept % (precision * 1000) === 0
   const expiry = (isCoarse ? kept - precision : kept) / 1000
   return { expiry, sentAt: now, deadline: now + timeout, answered: false, refused: '' }
@@ -84,7 +84,7 @@ function fits(stored: number, lost: number, grid: number): boolean {
   return grid === 10_000 ? isOnCoarseGrid(stored) : Math.round(stored * 1000) % grid === 0
 }
 
-/** Whether a server that keeps 10 ms, 1/300 s (written with a last digit of 0, 3 or 7) or less may have stored this. */
+/** 1/300 s is written with a last digit of 0, 3 or 7. */
 export function isOnCoarseGrid(stored: number): boolean {
   return [0, 3000, 7000].includes(Math.round(stored * 1000) % 10_000)
 }
@@ -99,7 +99,7 @@ export function fitOf(intent: Intent, stored: number, grid: number): 'exact' | '
   return needed > 1000 || isWholeSecond || mayBeCoarse ? 'near' : 'exact'
 }
 
-/** The offset of a time zone (ms) by which `local` is nearest to `instant`; 0 if there is none. */
+/** The time zone (ms) that brings `local` nearest to `instant`, or 0. */
 export function nearestZone(local: number, instant: number): number {
   const shift = Math.round((local - instant) / ZONE_STEP_MS) * ZONE_STEP_MS
   return Math.abs(shift) <= MAX_ZONE_MS ? shift : 0
@@ -116,7 +116,7 @@ const CLOCK_SLACK_MS = 5_000
 /** Our own clock is corrected only beyond a minute. */
 const LOCAL_CLOCK_SLACK_MS = 65_000
 
-/** Whether `created` is in the window by our clock, or by one that differs by one of `skews`. */
+/** By our clock, or by one that differs by one of `skews`. */
 export function isWithin(
   created: number,
   [from, to]: [from: number, to: number],

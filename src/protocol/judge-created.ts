@@ -60,11 +60,10 @@ export function isSendable(token: string): boolean {
 function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   const { token, id, prefix, createdAt, expiresAt } = key
   const { intent, tokens, ids, receivedAt, dateSkew, skew } = context
-  if (token !== null && tokens.includes(token)) return 'it returned a key that existed before'
-  if (id !== null && ids.has(id)) return 'it returned the id of a key that existed before'
-  const describesAnother = prefix !== '' && token !== null && !token.startsWith(prefix)
-  if (describesAnother && tokens.some((known) => known.startsWith(prefix)))
-    return 'it returned the description of a key that existed before'
+  const describesAnother =
+    prefix !== '' && token !== null && !token.startsWith(prefix) && tokens.some((known) => known.startsWith(prefix))
+  if (tokens.includes(token ?? '') || ids.has(id ?? '') || describesAnother)
+    return 'it returned a key that existed before'
   // A server that writes local times without an offset shifts both of them.
   const shift = zoneShift(intent, expiresAt)
   const fit = expiresAt === null ? 'none' : fitOf(intent, expiresAt - shift, UNKNOWN_GRID_US)
@@ -81,7 +80,7 @@ function whyUnusable({ token, id, expiresAt, unreadable }: CreatedKey, intent: I
   if (token === null) return 'the response holds no key'
   if (!isSendable(token))
     return `the key is not one of ${MIN_CREDENTIAL_LENGTH} to ${MAX_TOKEN_LENGTH} visible ASCII characters`
-  if (id === null) return 'the response holds no usable id, so the key could not be revoked by it'
+  if (id === null) return 'the response holds no usable id'
   if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
   if (expiresAt === null) return 'the key never expires, although an expiry was requested'
   const shift = zoneShift(intent, expiresAt)

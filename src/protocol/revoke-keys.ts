@@ -64,7 +64,6 @@ export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<voi
   warnOrFail(failures, state.onRevokeFailure, runner)
 }
 
-/** The known keys first, then also the unanswered requests. */
 async function settleAll(state: SavedState, context: Context): Promise<Unresolved> {
   const { clock, apiKey, newBudget, shift } = context
   const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {

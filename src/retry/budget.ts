@@ -61,7 +61,7 @@ export async function retry<T>(
     if (result.failure.status === 429) budget.extend?.(wait)
     if (budget.left() <= LAST_ATTEMPT_MS) return result
     await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
-    // After a stall, a request without time would only hide what the API answered before.
+    // After a stall, another request would only hide this answer.
     if (budget.left() < MIN_LEFT_MS) return result
   }
 }

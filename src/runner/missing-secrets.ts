@@ -8,17 +8,12 @@ export interface RunContext {
   payload: unknown
 }
 
-/** GitHub's own payloads are at most 25 MB. */
-const MAX_EVENT_BYTES = 32 * 1024 * 1024
-
 /** Never throws: an unusable event file counts as empty. */
 export function readRunContext(env: NodeJS.ProcessEnv): RunContext {
   const { GITHUB_EVENT_NAME: eventName = '', GITHUB_ACTOR: actor = '', GITHUB_EVENT_PATH: path = '' } = env
   let payload: unknown = null
   try {
-    const file = statSync(path)
-    if (file.isFile() && file.size <= MAX_EVENT_BYTES)
-      payload = JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+    if (statSync(path).isFile()) payload = JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
   } catch {
     // The file only helps to explain an empty secret.
   }
