@@ -62,21 +62,14 @@ describe('requests', () => {
     expect(seen[0]).not.toHaveProperty('body')
   })
 
-  test('list follows pages by their query alone, and reads them twice', async () => {
+  test('list follows pages by their query alone, each once', async () => {
     const row = (id: number) => ({ id, token_key: 't', created: '2027-01-01T00:00:00Z', expiry: null })
     const page = (rows: object[], next: string | null) => ({ body: JSON.stringify({ results: rows, next }) })
     const evil = 'http://evil.example/other?page=2'
-    const { api, seen } = behind(
-      page([row(1)], evil),
-      page([row(2)], null),
-      page([row(2)], evil),
-      page([row(3)], null),
-    )
+    const { api, seen } = behind(page([row(1)], evil), page([row(2)], null))
     const reply = await api.list(SECRET, LIMITS)
-    expect(reply.ok && reply.value.map(({ id }) => id)).toEqual(['1', '2', '3'])
+    expect(reply.ok && reply.value.keys.map(({ id }) => id)).toEqual(['1', '2'])
     expect(seen.map(({ url }) => url.href)).toEqual([
-      'https://api.example:8443/base/api/user/api-keys',
-      'https://api.example:8443/base/api/user/api-keys?page=2',
       'https://api.example:8443/base/api/user/api-keys',
       'https://api.example:8443/base/api/user/api-keys?page=2',
     ])

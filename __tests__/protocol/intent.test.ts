@@ -50,6 +50,7 @@ describe('looking for the key of a lost request', () => {
     prefix: '0123456789abcde',
     createdAt: NOW + 100,
     expiresAt: intent.expiry,
+    unreadable: null,
     ...more,
   })
   const look = (
@@ -147,6 +148,7 @@ describe('looking for the key of a lost request', () => {
       expiresAt: fc.option(
         fc.constantFrom(intent.expiry, intent.expiry + 1, intent.expiry - 250, intent.expiry + HOUR),
       ),
+      unreadable: fc.constant(null),
     })
     fc.assert(
       fc.property(fc.array(anyKey, { maxLength: 5 }), fc.boolean(), (list, ambiguous) => {

@@ -10,6 +10,7 @@ const key = (id: string, prefix = `prefix-of-${id}`): ListedKey => ({
   prefix,
   createdAt: 100,
   expiresAt: 5_123,
+  unreadable: null,
 })
 const MARK = { expiry: 5_123, sentAt: 0, deadline: 1_000, ambiguous: false }
 const ok = <T>(value: T): ApiResult<T> => ({ ok: true, skew: 0, value })
@@ -24,7 +25,8 @@ function listing(...lists: ApiResult<ListedKey[]>[]) {
   const asked: string[] = []
   const next = async (credential: string) => {
     asked.push(credential)
-    return lists[Math.min(asked.length, lists.length) - 1] as ApiResult<ListedKey[]>
+    const reply = lists[Math.min(asked.length, lists.length) - 1] as ApiResult<ListedKey[]>
+    return reply.ok ? { ...reply, value: { keys: reply.value, doubt: null, pages: 1 } } : reply
   }
   const api: KeyApi = {
     list: next,

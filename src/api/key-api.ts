@@ -33,6 +33,15 @@ export interface CreatedKey {
   expiresAt: number | null
 }
 
+/** One reading of the account's list. */
+export interface KeyList {
+  keys: ListedKey[]
+  /** Why this list cannot show that a key is absent; null where it can. */
+  doubt: string | null
+  /** How many pages were read, each with one request. */
+  pages: number
+}
+
 /** Limits for one call, in milliseconds, and how a cancelled job cuts it short (see HttpRequest). */
 export interface CallLimits {
   timeout: number
@@ -43,7 +52,7 @@ export interface CallLimits {
 /** The calls of the key API. They never throw; every failure is a Problem. */
 export interface KeyApi {
   create(credential: string, expiry: string, limits: CallLimits): Promise<ApiResult<CreatedKey>>
-  list(credential: string, limits: CallLimits): Promise<ApiResult<ListedKey[]>>
+  list(credential: string, limits: CallLimits): Promise<ApiResult<KeyList>>
   revoke(credential: string, id: string, limits: CallLimits): Promise<ApiResult<null>>
   /** Asks whether a key is still accepted. Its 401 is the only proof that a key is dead. */
   probe(credential: string, limits: CallLimits): Promise<ApiResult<null>>
@@ -101,17 +110,27 @@ export function createKeyApi(send: HttpClient, apiUrl: string, userAgent: string
     }
   }
 
-  async function readPages(
-    credential: string,
-    limits: () => CallLimits,
-  ): Promise<ApiResult<{ keys: ListedKey[]; pages: number }>> {
+  async function readPages(credential: string, limits: () => CallLimits): Promise<ApiResult<KeyList>> {
     const keys: ListedKey[] = []
+    let unread = 0
+    let count: number | null = null
     let query = ''
     for (let pages = 1; ; pages++) {
       const reply = await call('GET', new URL(keysUrl + query), credential, limits(), readPage)
       if (!reply.ok) return reply
       keys.push(...reply.value.keys)
-      if (reply.value.nextQuery === null) return { ok: true, skew: reply.skew, value: { keys, pages } }
+      unread += reply.value.unread
+      count = reply.value.count ?? count
+      if (reply.value.nextQuery === null) {
+        const total = keys.length + unread
+        const doubt =
+          unread > 0
+            ? `${unread} row(s) of the list could not be read`
+            : count !== null && count !== total
+              ? `the API counts ${count} keys and listed ${total}`
+              : null
+        return { ok: true, skew: reply.skew, value: { keys, doubt, pages } }
+      }
       query = reply.value.nextQuery
       if (pages === MAX_PAGES) {
         const message = `${new URL(keysUrl).host} has more than ${MAX_PAGES} pages of keys; the list was not read to its end`
@@ -124,18 +143,9 @@ export function createKeyApi(send: HttpClient, apiUrl: string, userAgent: string
     create: (credential, expiry, limits) =>
       call('POST', new URL(keysUrl), credential, limits, readCreated, { expiry }),
 
-    async list(credential, limits) {
+    list(credential, limits) {
       const deadline = now() + limits.timeout
-      const remaining = () => ({ ...limits, timeout: Math.max(1, deadline - now()) })
-      const first = await readPages(credential, remaining)
-      if (!first.ok || first.value.pages === 1)
-        return first.ok ? { ...first, value: first.value.keys } : first
-      // A key that ends while the pages are read moves the others up, past the page that is read next. What one
-      // reading missed, another one finds.
-      const second = await readPages(credential, remaining)
-      if (!second.ok) return second
-      const byId = new Map([...first.value.keys, ...second.value.keys].map((key) => [key.id, key]))
-      return { ...second, value: [...byId.values()] }
+      return readPages(credential, () => ({ ...limits, timeout: Math.max(1, deadline - now()) }))
     },
 
     revoke: (credential, id, limits) =>
@@ -168,16 +178,35 @@ function readKey(value: unknown): Omit<CreatedKey, 'token'> {
 }
 
 /** One page of the list: a bare array, or `{results, next}`. Throws where it is neither. */
-function readPage({ body }: HttpResponse): { keys: ListedKey[]; nextQuery: string | null } {
+function readPage({ body }: HttpResponse): {
+  keys: ListedKey[]
+  unread: number
+  count: number | null
+  nextQuery: string | null
+} {
   const answer: unknown = JSON.parse(body)
   const rows = Array.isArray(answer) ? answer : field(answer, 'results')
   if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
   const next = field(answer, 'next')
+  const keys = rows.flatMap((row) => {
+    const key = readKey(row)
+    return key.id === null ? [] : { ...key, id: key.id, unreadable: unreadableField(row, key) }
+  })
+  const count = field(answer, 'count')
   return {
-    keys: rows.map(readKey).flatMap((key) => (key.id === null ? [] : { ...key, id: key.id })),
+    keys,
+    unread: rows.length - keys.length,
+    count: typeof count === 'number' ? count : null,
     // Only the query of the next page is used: whatever host the answer names, the credential goes to ours.
     nextQuery: typeof next === 'string' && next ? new URL(next, 'https://any.example').search : null,
   }
+}
+
+/** The field of a row that holds something that could not be read, or null. */
+function unreadableField(row: unknown, key: Omit<CreatedKey, 'token'>): string | null {
+  const given = (name: string) => field(row, name) !== undefined && field(row, name) !== null
+  if (key.createdAt === null && given('created')) return 'created'
+  return key.expiresAt === null && given('expiry') ? 'expiry' : null
 }
 
 function field(value: unknown, name: string): unknown {

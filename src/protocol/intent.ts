@@ -49,6 +49,8 @@ export interface ListedKey {
   /** Instants in milliseconds since 1970; null where the list gives none. */
   createdAt: number | null
   expiresAt: number | null
+  /** The field that could not be read, or null. */
+  unreadable: string | null
 }
 
 export type Match =

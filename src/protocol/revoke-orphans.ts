@@ -33,7 +33,7 @@ export async function revokeOrphans(
 
   const recoveries: OrphanResult[] = []
   for (const intent of intents) {
-    const match = findMatch(intent, listed.value, known, listed.skew)
+    const match = findMatch(intent, listed.value.keys, known, listed.skew)
     if (match.kind !== 'found') recoveries.push(match)
     else recoveries.push(await revokeOrphan(match.key, credentials, tools, budget))
   }
@@ -50,7 +50,7 @@ async function revokeOrphan(
   if (typeof answered === 'object') return { kind: 'failed', failure: answered }
   const left = await listKeys(credentials, tools, budget)
   if (!left.ok) return { kind: 'failed', failure: left.failure }
-  if (!left.value.some(({ id }) => id === key.id)) return { kind: 'revoked', key }
+  if (!left.value.keys.some(({ id }) => id === key.id)) return { kind: 'revoked', key }
   const message = `the key ${keyLabel(key)} is still in the list after its revocation`
   return { kind: 'failed', failure: { message, mayHaveActed: true, retryable: true } }
 }
