@@ -5,7 +5,7 @@ import { ProxyError, tunnelThrough } from './proxy-tunnel.ts'
 
 /** One request. Times are in milliseconds. */
 export interface HttpRequest {
-  method: 'GET' | 'POST' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   url: URL
   headers: Record<string, string>
   body?: string

@@ -14,7 +14,7 @@ export interface Inputs {
   timeout: number
 }
 
-type ReadInput = (name: string) => string
+export type ReadInput = (name: string) => string
 
 /**
  * Reads and checks every input. An empty one takes its default, so that a composite action may pass on inputs
@@ -34,7 +34,7 @@ export function readInputs(input: ReadInput, whyNoKey: string | null = null): In
   }
 }
 
-function readApiKey(value: string, whyNoKey: string | null): string {
+export function readApiKey(value: string, whyNoKey: string | null): string {
   if (value === '')
     throw new Error(
       `Input api-key is empty. ${whyNoKey ?? 'Is the secret defined, and for this repository or environment?'} ` +
@@ -49,7 +49,7 @@ function readApiKey(value: string, whyNoKey: string | null): string {
   return value
 }
 
-function readDuration(
+export function readDuration(
   name: string,
   value: string,
   shortest: string,
@@ -66,7 +66,7 @@ function readDuration(
   return duration
 }
 
-function readApiUrl(value: string): string {
+export function readApiUrl(value: string): string {
   const example = 'For example: api-url: https://www.spherescout.io'
   if (!URL.canParse(value)) throw new Error(`Input api-url is not a URL. ${example}`)
   const url = new URL(value)
@@ -79,7 +79,7 @@ function readApiUrl(value: string): string {
   return url.href.replace(/\/+$/, '')
 }
 
-function isLoopback(hostname: string): boolean {
+export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
@@ -95,7 +95,7 @@ function readVariableName(value: string): string {
   return value
 }
 
-function readChoice<T extends string>(name: string, value: string, choices: readonly [T, ...T[]]): T {
+export function readChoice<T extends string>(name: string, value: string, choices: readonly [T, ...T[]]): T {
   const choice = choices.find((known) => known === value.toLowerCase())
   if (choice !== undefined) return choice
   throw new Error(
@@ -104,7 +104,7 @@ function readChoice<T extends string>(name: string, value: string, choices: read
 }
 
 /** A value for a message: one line, and not too much of it. */
-function quoted(value: string): string {
+export function quoted(value: string): string {
   return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
 }
 

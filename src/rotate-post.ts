@@ -1,0 +1,28 @@
+// Wires the real runner, network and clock into the post step of rotate.
+import { getState, setFailed } from '@actions/core'
+import { createKeyApi } from './api/key-api.ts'
+import { createHttpClient } from './http/http-client.ts'
+import { networkSettings } from './http/network-settings.ts'
+import { cleanUp } from './rotate/clean-up.ts'
+import { parseRotateState, ROTATE_STATE_NAME } from './rotate/saved-state.ts'
+import { runner } from './runner/runner.ts'
+import { certificateDigest, systemClock } from './util/system.ts'
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
+
+async function run(): Promise<void> {
+  try {
+    await cleanUp(parseRotateState(getState(ROTATE_STATE_NAME)), {
+      clock: systemClock,
+      random: Math.random,
+      runner,
+      connect: ({ apiUrl, proxy, userAgent }) =>
+        createKeyApi(createHttpClient(proxy), apiUrl, userAgent, systemClock.now),
+      settings: networkSettings(process.env, certificateDigest),
+    })
+  } catch (error) {
+    setFailed(error instanceof Error ? error.message : String(error))
+  }
+}
+
+void run()

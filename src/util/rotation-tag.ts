@@ -1,0 +1,41 @@
+/** What one rotation keeps up to date: one secret in one place, for one API. */
+export interface Rotation {
+  /** Base URL of the API, without a trailing slash. */
+  apiUrl: string
+  /** `repo:ID` with the repository's numeric id, or `org:NAME`. */
+  scope: string
+  /** Empty where the secret does not belong to an environment. */
+  environment: string
+  secret: string
+}
+
+/** The tag's range: 26 bits, so that the expiry of a new key is at most 18.7 hours earlier than asked. */
+export const TAG_RANGE = 2 ** 26
+/** The longest lifetime of a key that the main action creates, in milliseconds: a rotated key always outlives it. */
+export const MAX_EPHEMERAL_LIFETIME_MS = 5 * 24 * 3_600_000
+
+/**
+ * The tag that the expiry of every key of `rotation` carries: the first 26 bits of SHA-256 over its name. GitHub
+ * compares organizations and secrets without case, so the tag does as well.
+ */
+export function rotationTag(
+  { apiUrl, scope, environment, secret }: Rotation,
+  sha256: (text: string) => Uint8Array,
+): number {
+  const name = [apiUrl, scope.toLowerCase(), environment, secret.toUpperCase()].join('\n')
+  const [first = 0, second = 0, third = 0, fourth = 0] = sha256(name)
+  return first * 2 ** 18 + second * 2 ** 10 + third * 2 ** 2 + (fourth >> 6)
+}
+
+/**
+ * Whether a key was made by the rotation with this tag: its expiry is congruent to the tag modulo 2^26 ms, is not a
+ * whole second, and the key lives longer than any key of the main action. A random expiry fits with 1.5 x 10^-8.
+ */
+export function hasRotationTag(
+  { createdAt, expiresAt }: { createdAt: number | null; expiresAt: number | null },
+  tag: number,
+): boolean {
+  if (createdAt === null || expiresAt === null) return false
+  if (expiresAt - createdAt <= MAX_EPHEMERAL_LIFETIME_MS) return false
+  return expiresAt % TAG_RANGE === tag && expiresAt % 1000 !== 0
+}
