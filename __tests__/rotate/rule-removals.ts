@@ -29,8 +29,8 @@ export const ROTATION_RULE_REMOVALS: RuleRemoval[] = [
   {
     rule: 'the overlap: a replaced key stays valid for the runs that were queued with it',
     file: 'rotate/decisions.ts',
-    from: 'if (now - current.createdAt <= overlap + OVERLAP_MARGIN_MS) return []',
-    to: 'if (now - current.createdAt <= overlap * 0) return []',
+    from: 'return createdAt + overlap + OVERLAP_MARGIN_MS',
+    to: 'return createdAt + overlap * 0',
   },
   {
     rule: 'the order of places: the one that the key in hand came from is written last',

@@ -86,6 +86,11 @@ export interface RetirementFacts {
   initialKeyId: string
 }
 
+/** Until when the keys before the one that was created at `createdAt` stay valid. */
+export function retirableAt(createdAt: number, { overlap }: Pick<Limits, 'overlap'>): number {
+  return createdAt + overlap + OVERLAP_MARGIN_MS
+}
+
 /**
  * The keys that can be revoked now, because no run can still need them. An own key X that was created an hour or more
  * before the key in hand was last written before the key in hand was: the secret holds the key in hand or a later one,
@@ -94,7 +99,7 @@ export interface RetirementFacts {
 export function keysToRetire(facts: RetirementFacts): ListedKey[] {
   const { keys, current, tag, overlap, now, initialKeyId } = facts
   if (current.createdAt === null || !isOwn(current, tag)) return []
-  if (now - current.createdAt <= overlap + OVERLAP_MARGIN_MS) return []
+  if (now <= retirableAt(current.createdAt, { overlap })) return []
   const { createdAt: currentCreatedAt } = current
   return keys.filter((key) => {
     if (key.id === current.id || key.createdAt === null) return false

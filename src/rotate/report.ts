@@ -63,7 +63,7 @@ export function summaryOf(report: RotationReport): string {
 
 function statusOfCurrent({ created, current, retired }: RotationReport): string {
   if (retired.some(({ id }) => id === current?.id)) return 'Revoked'
-  return created ? 'Replaced; valid until a later run retires it' : 'In the secret'
+  return created ? 'Replaced; still valid' : 'In the secret'
 }
 
 function rowOf(key: Pick<ListedKey, 'id' | 'prefix' | 'createdAt' | 'expiresAt'>, status: string): string {

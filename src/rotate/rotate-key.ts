@@ -2,7 +2,15 @@ import type { ListedKey } from '../protocol/intent.ts'
 import { type Budget, createBudget, retry } from '../retry/budget.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
 import { rotationTag } from '../util/rotation-tag.ts'
-import { dueAt, findCurrentKey, isOwn, keysToRetire, keysToRevokeNow, writeOrder } from './decisions.ts'
+import {
+  dueAt,
+  findCurrentKey,
+  isOwn,
+  keysToRetire,
+  keysToRevokeNow,
+  retirableAt,
+  writeOrder,
+} from './decisions.ts'
 import { listKeys, type RotateDeps, stopIfCancelled } from './deps.ts'
 import type { RotateInputs } from './inputs.ts'
 import { createKey, discardKey, type FreshKey, proveKey } from './new-key.ts'
@@ -144,7 +152,20 @@ async function rotate(run: Run, targets: Target[]): Promise<void> {
   report.state = 'Rotated'
   report.dueAt = dueAt(row, limits)
   if (!isOwn(row, tag)) report.notes.push(UNRECOGNIZABLE)
+  else if (inputs.revokePrevious !== 'now') report.notes.push(previousNote(run, row))
   if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh)
+}
+
+/** What becomes of the key that was replaced. */
+function previousNote({ inputs, current, tag }: Run, { createdAt }: ListedKey): string {
+  const { initialKeyId, limits } = inputs
+  if (isOwn(current, tag) || current.id === initialKeyId) {
+    const at = retirableAt(createdAt ?? 0, limits)
+    return `The previous key ${keyLabel(current)} stays valid during the overlap: the first run after ${formatUtc(at)} revokes it.`
+  }
+  return plainLine(
+    `The previous key ${keyLabel(current)} was not made by rotate, so it stays valid: to have it revoked after the overlap, set initial-key-id to ${current.id}`,
+  )
 }
 
 const UNRECOGNIZABLE =
