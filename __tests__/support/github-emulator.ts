@@ -15,8 +15,8 @@ export interface GithubFault {
   headers?: Record<string, string>
   body?: string
   hang?: boolean
-  /** Called when the request comes in. */
-  then?: () => void
+  /** Nothing goes wrong: the request is served, and this is called before its answer is sent. */
+  served?: () => void
 }
 
 export interface GithubEmulator {
@@ -74,9 +74,9 @@ export async function startGithubEmulator(options: Partial<GithubOptions> = {}):
     const authorization = request.headers.authorization ?? ''
     const act = () => github.handle({ method, path, headers: { authorization }, body })
     const fault = takeFault(method, path)
-    fault?.then?.()
-    if (!fault || (fault.then && fault.status === undefined && !fault.hang && fault.acted)) {
+    if (!fault || fault.served) {
       const { status, headers, body: answer } = act()
+      fault?.served?.()
       response.writeHead(status, headers).end(answer)
       return
     }
