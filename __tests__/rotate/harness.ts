@@ -183,7 +183,10 @@ export async function runRotate(options: RotateOptions = {}): Promise<RotateRun>
     runner,
     cancellation,
     sha256,
-    seal: (text, publicKey) => `sealed for ${publicKey} ${text}`,
+    seal: (text, publicKey) => {
+      if (publicKey === 'unusable') throw new TypeError('no key')
+      return `sealed for ${publicKey} ${text}`
+    },
     repository: {
       owner: 'octo-org',
       repo: 'octo-repo',

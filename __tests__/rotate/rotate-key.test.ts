@@ -447,6 +447,13 @@ describe('writing the new key', () => {
     expect(same.error).toContain('Invalid request')
   })
 
+  test('a public key that is none: the new key is revoked', async () => {
+    const run = await runRotate({ github: { publicKey: { id: '1', key: 'unusable' } } })
+    expect(run.error).toContain('GitHub sent a public key that cannot be used')
+    expect(puts(run)).toEqual([])
+    expect(made(run)[0]?.revoked).toBe(true)
+  })
+
   test('tells of a secret that was deleted meanwhile', async () => {
     const run = await onWrite(() => ({ status: 201, acted: true }))
     expect(run.traces.printed.join('\n')).toContain('did not exist any more and was created again')

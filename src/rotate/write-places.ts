@@ -142,7 +142,9 @@ async function writePlace(
   const write = async (limits: CallLimits) => {
     // A machine that slept may wake up after the time for writing.
     if (budget.left() < MIN_ATTEMPT_MS) return TOO_LATE
-    const value = { encrypted_value: seal(token, publicKey.key), key_id: publicKey.id, ...target.audience }
+    const encrypted = sealed(seal, token, publicKey)
+    if (encrypted === null) return UNUSABLE_KEY
+    const value = { encrypted_value: encrypted, key_id: publicKey.id, ...target.audience }
     const reply = await secrets.write(target.path, secret, value, permission, limits)
     acted ||= reply.ok || reply.failure.mayHaveActed
     return reply
@@ -157,9 +159,21 @@ async function writePlace(
   return { reply: again, acted }
 }
 
-const NOT_SENT: ApiFailure = {
-  message: 'more than ten minutes have passed since the key was created, or the job was cancelled',
-  mayHaveActed: false,
-  retryable: false,
+/** The value for GitHub, or null where its public key is none. */
+function sealed(seal: RotateDeps['seal'], token: string, { key }: PublicKey): string | null {
+  try {
+    return seal(token, key)
+  } catch {
+    return null
+  }
 }
-const TOO_LATE: ApiResult<{ created: boolean }> = { ok: false, skew: null, failure: NOT_SENT }
+
+function notSent(message: string): ApiResult<{ created: boolean }> {
+  const failure: ApiFailure = { message, mayHaveActed: false, retryable: false }
+  return { ok: false, skew: null, failure }
+}
+
+const TOO_LATE = notSent(
+  'more than ten minutes have passed since the key was created, or the job was cancelled',
+)
+const UNUSABLE_KEY = notSent('GitHub sent a public key that cannot be used')
