@@ -64,6 +64,7 @@ export interface GithubOptions {
   now: () => number
 }
 
+const ACCEPT = 'application/vnd.github+json'
 const PAGE_SIZE = 50
 const ORGANIZATION = 'organization permission Secrets: write'
 
@@ -122,7 +123,7 @@ async function call<T>(
 ): Promise<ApiResult<T>> {
   const url = new URL(apiUrl + path)
   const headers = {
-    Accept: 'application/vnd.github+json',
+    Accept: ACCEPT,
     Authorization: `Bearer ${token}`,
     'User-Agent': userAgent,
     'X-GitHub-Api-Version': '2022-11-28',
@@ -168,7 +169,7 @@ function number(value: unknown, name: string): number {
 
 function readRepositories(answer: unknown): RepositoryPage {
   const rows = field(answer, 'repositories')
-  if (!Array.isArray(rows)) throw new TypeError('repositories')
+  if (!Array.isArray(rows)) throw new TypeError()
   return { total: number(answer, 'total_count'), ids: rows.map((row) => number(row, 'id')) }
 }
 
