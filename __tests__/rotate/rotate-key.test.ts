@@ -465,6 +465,13 @@ describe('writing the new key', () => {
     expect(made(run)[0]?.revoked).toBe(true)
   })
 
+  test('is reported even if the end cannot be saved for the post step', async () => {
+    const run = await runRotate({ failing: 'saveState', failingFrom: 4 })
+    expect(run.error).toBe('')
+    expect(run.traces.outputs.rotated).toBe('true')
+    expect(stateOf(run)).toMatchObject({ state: { phase: 'writing' } })
+  })
+
   test('tells when the old key will be revoked, or how to have a hand-made one revoked', async () => {
     const own = (await runRotate({ own: true, age: 31 * DAY })).traces.printed.join('\n')
     expect(own).toMatch(

@@ -8,6 +8,7 @@ import { keyLabel, type Runner, seconds } from '../runner/report.ts'
 import { formatInstant } from '../util/instant.ts'
 import { taggedExpiry, WRITE_WITHIN_MS, whyNotOurs } from './decisions.ts'
 import { type KeyDeps, listKeys, type RotateDeps, stopIfCancelled } from './deps.ts'
+import { plainLine } from './report.ts'
 import type { RotationRecord } from './rotation-record.ts'
 import type { NewKey } from './saved-state.ts'
 
@@ -82,7 +83,7 @@ export async function createKey(
     const wait = backoff(attempt, failure.retryAfter, deps.random())
     if (!failure.retryable || attempt === MAX_ATTEMPTS || wait + MIN_ATTEMPT_MS > budget.left())
       throw new Error(refusalMessage(failure))
-    runner.info(`${failure.message}. Trying again in ${seconds(wait)}.`)
+    runner.info(plainLine(`${failure.message}. Trying again in ${seconds(wait)}.`))
     await budget.pause(wait)
     attempt += 1
   }

@@ -71,9 +71,13 @@ function rowOf(key: Pick<ListedKey, 'id' | 'prefix' | 'createdAt' | 'expiresAt'>
   return `| ${keyLabel(key)} | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, 'never')} | ${status} |`
 }
 
-/** Text for the summary and the log that may hold words of a server: one line, no Markdown or workflow command. */
+/**
+ * Text for the summary and the log that may hold words of a server: one line, without Markdown and without `##[`, which
+ * the runner takes for a command anywhere in a line.
+ */
 export function plainLine(text: string): string {
   return text
+    .replaceAll('##[', '## [')
     .split(' ')
     .map(sanitize)
     .join(' ')

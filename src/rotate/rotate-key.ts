@@ -147,10 +147,10 @@ async function rotate(run: Run, targets: Target[]): Promise<void> {
   const request = { apiKey, timeout, lifetime: limits.expiresIn, tag, skew, known: keys }
   const fresh = await createKey(request, record, deps)
   const row = await useOrDiscard(fresh, targets, run)
-  record.settled()
   report.created = row
   report.state = 'Rotated'
   report.dueAt = dueAt(row, limits)
+  saveIfPossible(record.settled)
   if (!isOwn(row, tag)) report.notes.push(UNRECOGNIZABLE)
   else if (inputs.revokePrevious !== 'now') report.notes.push(previousNote(run, row))
   if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh)
@@ -211,15 +211,17 @@ function writeFailure({ kind, reason }: { kind: string; reason: string }, key: F
 
 /** Revokes a key that is in no place. The post step tries again where that fails. */
 async function discard(key: FreshKey['key'], { inputs, deps, record }: Run): Promise<void> {
-  const save = (change: () => void) => {
-    try {
-      change()
-    } catch {
-      // A state file that cannot be written may be why the run fails; the key still has to be revoked.
-    }
+  saveIfPossible(() => record.created(key))
+  if (await discardKey(key, inputs.apiKey, deps)) saveIfPossible(record.settled)
+}
+
+/** A state file that cannot be written must not keep a run from what is more urgent. */
+function saveIfPossible(save: () => void): void {
+  try {
+    save()
+  } catch {
+    // The post step then finds an older record: it leaves the key alone, or revokes a revoked key. Both are harmless.
   }
-  save(() => record.created(key))
-  if (await discardKey(key, inputs.apiKey, deps)) save(() => record.settled())
 }
 
 /** The emergency: after the confirmed write, the old keys end at once, and running jobs with them. */
