@@ -176,6 +176,23 @@ describe('retiring old keys', () => {
     expect(run.traces.printed.join('\n')).toContain('The API did not tell its time')
   })
 
+  test('does not happen where the list may be incomplete', async () => {
+    const run = await runRotate({
+      ...old,
+      answer: (what, count, { account }) => {
+        if (what !== `GET ${KEYS}` || count > 1) return undefined
+        const headers = { authorization: `Bearer ${account.longLivedKey}` }
+        const results = JSON.parse(account.handle({ method: 'GET', path: KEYS, headers, body: '' }).body)
+        const body = { count: results.length + 1, next: null, results }
+        return { status: 200, headers: { date: new Date(START).toUTCString() }, body }
+      },
+    })
+    expect(whats(run).filter((what) => what.startsWith('DELETE'))).toEqual([])
+    expect(run.traces.printed.join('\n')).toMatch(
+      /The account's list may be incomplete \(.*\), so no old key was retired/,
+    )
+  })
+
   test("goes by the API's clock, not by the machine's", async () => {
     const run = await runRotate({ ...old, age: 6 * DAY, clockError: 3 * DAY })
     expect(run.traces.outputs.retired).toBe('[]')

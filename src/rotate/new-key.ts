@@ -50,7 +50,7 @@ export async function createKey(
   record: RotationRecord,
   deps: RotateDeps,
 ): Promise<FreshKey> {
-  const { clock, api, runner } = deps
+  const { clock, api } = deps
   const budget = createBudget(clock.now() + request.timeout, clock, deps.cancellation)
   let wholeSeconds = false
   for (let attempt = 1; ; ) {
@@ -60,14 +60,10 @@ export async function createKey(
         `No key was created within the timeout of ${seconds(request.timeout)}. Raise input timeout.`,
       )
     const sentAt = clock.now()
-    const latest = sentAt + (request.skew ?? 0) + request.lifetime
-    const asked = wholeSeconds ? Math.floor(latest / 1000) * 1000 : taggedExpiry(latest, request.tag)
+    const asked = expiryOf(request, sentAt, wholeSeconds)
     record.creating(asked)
-    const reply = await api.create(
-      request.apiKey,
-      formatInstant(asked).replace('.000Z', 'Z'),
-      budget.limits(),
-    )
+    const expiry = formatInstant(asked).replace('.000Z', 'Z')
+    const reply = await api.create(request.apiKey, expiry, budget.limits())
     if (reply.ok) {
       const skew = reply.skew ?? request.skew
       const key = accept(reply.value, { asked, sentAt, skew }, request, record, deps)
@@ -80,13 +76,29 @@ export async function createKey(
       wholeSeconds = true
       continue
     }
-    const wait = backoff(attempt, failure.retryAfter, deps.random())
-    if (!failure.retryable || attempt === MAX_ATTEMPTS || wait + MIN_ATTEMPT_MS > budget.left())
-      throw new Error(refusalMessage(failure))
-    runner.info(plainLine(`${failure.message}. Trying again in ${seconds(wait)}.`))
-    await budget.pause(wait)
+    await waitOrGiveUp(failure, attempt, budget, deps)
     attempt += 1
   }
+}
+
+/** The expiry to ask for: tagged, but where the server refuses fractions of a second. */
+function expiryOf({ skew, lifetime, tag }: NewKeyRequest, now: number, wholeSeconds: boolean): number {
+  const latest = now + (skew ?? 0) + lifetime
+  return wholeSeconds ? Math.floor(latest / 1000) * 1000 : taggedExpiry(latest, tag)
+}
+
+/** Waits before the next create request. Throws an Error where there is to be none. */
+async function waitOrGiveUp(
+  failure: ApiFailure,
+  attempt: number,
+  budget: Budget,
+  { random, runner }: RotateDeps,
+): Promise<void> {
+  const wait = backoff(attempt, failure.retryAfter, random())
+  if (!failure.retryable || attempt === MAX_ATTEMPTS || wait + MIN_ATTEMPT_MS > budget.left())
+    throw new Error(refusalMessage(failure))
+  runner.info(plainLine(`${failure.message}. Trying again in ${seconds(wait)}.`))
+  await budget.pause(wait)
 }
 
 function refusalMessage({ message, mayHaveActed }: ApiFailure): string {

@@ -26,8 +26,9 @@ interface Run {
   deps: RotateDeps
   repository: Repository
   tag: number
-  /** The account's keys at the start, and the row of the key in hand. */
+  /** The account's keys at the start, why they may not be all, and the row of the key in hand. */
   keys: readonly ListedKey[]
+  doubt: string | null
   current: ListedKey
   /** The API's clock less this machine's, in milliseconds; null if unknown. */
   skew: number | null
@@ -89,10 +90,9 @@ async function openRun(inputs: RotateInputs, deps: RotateDeps, report: RotationR
   if (typeof current === 'string')
     throw new Error(`The key in api-key was not found in the account: ${current}. Nothing was changed.`)
   report.current = current
-  if (reply.value.doubt !== null)
-    report.notes.push(plainLine(`The account's list may be incomplete: ${reply.value.doubt}.`))
   const record = openRecord(deps.runner, { ...deps.connection, apiUrl, apiKey })
-  return { inputs, deps, repository, tag, keys: reply.value.keys, current, skew: reply.skew, record, report }
+  const { keys, doubt } = reply.value
+  return { inputs, deps, repository, tag, keys, doubt, current, skew: reply.skew, record, report }
 }
 
 async function repositoryId(
@@ -109,11 +109,13 @@ async function repositoryId(
 
 /** Revokes the old keys that no run can still need. A failure is only noted: rotation must not depend on it. */
 async function retireOldKeys(run: Run): Promise<void> {
-  const { inputs, deps, keys, current, tag, skew, report } = run
+  const { inputs, deps, keys, doubt, current, tag, skew, report } = run
   const { initialKeyId } = inputs
   const overlap = inputs.limits.overlap
-  if (skew === null) {
-    report.notes.push('The API did not tell its time, so no old key was retired.')
+  if (doubt !== null || skew === null) {
+    const reason =
+      doubt === null ? 'The API did not tell its time' : `The account's list may be incomplete (${doubt})`
+    report.notes.push(plainLine(`${reason}, so no old key was retired.`))
     return
   }
   const old = keysToRetire({ keys, current, tag, overlap, now: deps.clock.now() + skew, initialKeyId })
