@@ -9,6 +9,7 @@ export default {
   testPathIgnorePatterns: [
     '__tests__/processes',
     '__tests__/repository',
+    '__tests__/rotate',
     '__tests__/scenarios',
     '__tests__/support',
     'simulation/scale',

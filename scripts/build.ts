@@ -35,7 +35,8 @@ async function bundleCode({ entries, shared }: Bundle): Promise<OutputChunk[]> {
     input,
     plugins: [nodeResolve({ resolveOnly: BUNDLED_PACKAGES })],
     // Other packages are imported only by code that is not used. They are not read; `writeChunk` checks that none is left.
-    external: (id) => !/^[./]/.test(id) && !BUNDLED_PACKAGES.includes(id),
+    external: (id) =>
+      !/^[./]/.test(id) && !BUNDLED_PACKAGES.some((name) => id === name || id.startsWith(`${name}/`)),
     // Importing a module does nothing in itself; only the entries have side effects.
     treeshake: { moduleSideEffects: (id) => entryFiles.includes(id), propertyReadSideEffects: false },
     onLog: (level, { message }) => {

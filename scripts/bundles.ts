@@ -17,6 +17,12 @@ export interface Bundle {
  * build, `check-dist`, the tests of `dist` and the benchmark follow this list. To add an action, add one line here:
  *
  *   audit: { entries: { audit: 'audit' }, maxLoaded: 64 * KIB, maxTotal: 64 * KIB },
+  rotate: {
+    entries: { rotate: 'rotate', 'rotate/post': 'rotate-post' },
+    shared: 'rotate/common',
+    maxLoaded: 200 * KIB,
+    maxTotal: 200 * KIB,
+  },
  *
  * or, with a post step (`rotate/index.js`, `rotate/post/index.js`, and what they share in `rotate/common/index.js`):
  *
@@ -38,10 +44,16 @@ export const BUNDLES = {
     maxTotal: 96 * KIB,
   },
   audit: { entries: { audit: 'audit' }, maxLoaded: 64 * KIB, maxTotal: 64 * KIB },
+  rotate: {
+    entries: { rotate: 'rotate', 'rotate/post': 'rotate-post' },
+    shared: 'rotate/common',
+    maxLoaded: 200 * KIB,
+    maxTotal: 200 * KIB,
+  },
 } satisfies Record<string, Bundle>
 
 /** The packages whose used parts go into the bundles. Of the others, nothing does: the build fails if one is needed. */
-export const BUNDLED_PACKAGES: string[] = []
+export const BUNDLED_PACKAGES = ['@noble/ciphers', '@noble/hashes']
 
 /** The folders of `dist` that hold the files of `bundle`. */
 export function foldersOf({ entries, shared }: Bundle): string[] {

@@ -7,7 +7,7 @@ export { HttpError, type HttpErrorKind } from './http-error.ts'
 
 /** One request. Times are in milliseconds. */
 export interface HttpRequest {
-  method: 'GET' | 'POST' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   url: URL
   headers: Record<string, string>
   body?: string

@@ -18,6 +18,8 @@ export interface Intent {
 interface KeyTimes {
   createdAt: number | null
   expiresAt: number | null
+  /** The field that could not be read, or null. */
+  unreadable: string | null
 }
 
 export const PRECISIONS_US = [1, 1000, 1_000_000] as const

@@ -92,7 +92,7 @@ export function readApiUrl(value: string): string {
   return url.href.replace(/\/+$/, '')
 }
 
-function isLoopback(hostname: string): boolean {
+export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
@@ -106,7 +106,7 @@ function readVariableName(value: string): string {
   return value
 }
 
-function readChoice<T extends string>(name: string, value: string, choices: readonly [T, ...T[]]): T {
+export function readChoice<T extends string>(name: string, value: string, choices: readonly [T, ...T[]]): T {
   const choice = choices.find((known) => known === value.toLowerCase())
   if (choice !== undefined) return choice
   throw refusal(name, value, choices[0])(`it must be ${choices.join(' or ')}`)

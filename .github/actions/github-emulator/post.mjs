@@ -1,0 +1,2 @@
+// Stops the emulator of GitHub.
+process.kill(Number(process.env.STATE_pid))

@@ -1,0 +1,97 @@
+import { describe, expect, test } from '@jest/globals'
+import type { Phase, RotateState } from '../../src/rotate/saved-state.ts'
+import { createAccount } from '../support/account.ts'
+import { runCleanUp, START } from './harness.ts'
+
+function setUp(phase: Phase, options: Parameters<typeof createAccount>[0] | object = {}) {
+  let rolls = 0
+  const account = createAccount({
+    now: () => START,
+    random: () => ((rolls++ * 7919) % 997) / 997,
+    ...options,
+  })
+  const parent = account.addKey({ expiry: null })
+  const { id, token, token_key } = account.addKey({ expiry: START + 1000 })
+  const state: RotateState = {
+    version: 1,
+    apiUrl: 'https://api.example',
+    apiKey: parent.token,
+    userAgent: 'rehearsal',
+    proxy: '',
+    settings: { NO_PROXY: 'x' },
+    phase,
+    expiry: START + 1000,
+    key: { token, id, prefix: token_key, createdAt: START, expiresAt: START + 1000 },
+  }
+  return { account, parent, token, id, found: { kind: 'record', state } as const }
+}
+
+describe('the post step of rotate', () => {
+  test('revokes a key that was created and not written, with the key itself', async () => {
+    const { account, found, id, token } = setUp('created')
+    const { traces, seen } = await runCleanUp(found, account)
+    expect(account.touchedForeign()).toEqual([id])
+    expect(seen.map(({ what, credential }) => [what.split(' ', 1)[0], credential === token])).toEqual([
+      ['DELETE', true],
+      ['GET', true],
+    ])
+    expect(traces.printed.join()).toContain('which was not written (verified)')
+    expect(traces.warnings).toEqual([])
+  })
+
+  test('uses the old key where the new one may not revoke itself', async () => {
+    const { account, found, id } = setUp('created', { selfRevocation: 'forbidden' })
+    await runCleanUp(found, account)
+    expect(account.touchedForeign()).toEqual([id])
+  })
+
+  test('does not send the old key where a step changed which certificates are trusted', async () => {
+    const { account, found, parent } = setUp('created', { selfRevocation: 'forbidden' })
+    const { traces, seen } = await runCleanUp(found, account, { NODE_EXTRA_CA_CERTS: '/tmp/ca.pem abc' })
+    expect(account.touchedForeign()).toEqual([])
+    expect(seen.some(({ credential }) => credential === parent.token)).toBe(false)
+    expect(traces.warnings[0]).toContain('Could not confirm that the new key')
+  })
+
+  test.each([
+    ['writing', /ended while the key .* was being written\. The secret may hold it, so it stays valid/],
+    [
+      'creating',
+      /ended before a create request was answered\. .*expires at 2027-03-01 04:17:01 UTC; a later run retires it/,
+    ],
+  ] as const)('revokes nothing in the phase %s, and says why', async (phase, warning) => {
+    const { account, found } = setUp(phase)
+    const { traces, seen } = await runCleanUp(found, account)
+    expect(seen).toEqual([])
+    expect(traces.warnings).toHaveLength(1)
+    expect(traces.warnings[0]).toMatch(warning)
+  })
+
+  test('says nothing after a run that left nothing behind', async () => {
+    const { account, found } = setUp('settled')
+    for (const state of [found, { kind: 'none' } as const]) {
+      const { traces, seen } = await runCleanUp(state, account)
+      expect(traces.printed).toEqual([])
+      expect(seen).toEqual([])
+    }
+  })
+
+  test('revokes nothing without a key to revoke', async () => {
+    const { account, found } = setUp('created')
+    for (const phase of ['created', 'writing'] as const) {
+      const { traces, seen } = await runCleanUp(
+        { ...found, state: { ...found.state, phase, key: null } },
+        account,
+      )
+      expect(traces.printed).toEqual([])
+      expect(seen).toEqual([])
+    }
+  })
+
+  test('warns of a record that cannot be read', async () => {
+    const { account } = setUp('created')
+    const { traces, seen } = await runCleanUp({ kind: 'unreadable' }, account)
+    expect(traces.warnings[0]).toContain('cannot be read, so nothing was revoked')
+    expect(seen).toEqual([])
+  })
+})

@@ -1,0 +1,221 @@
+import { describe, expect, test } from '@jest/globals'
+import {
+  type HttpClient,
+  HttpError,
+  type HttpRequest,
+  type HttpResponse,
+} from '../../src/http/http-client.ts'
+import { createGithubSecrets } from '../../src/rotate/github-secrets.ts'
+
+const NOW = Date.parse('2027-03-01T12:00:00Z')
+const LIMITS = { timeout: 5_000 }
+const PATH = '/repos/o/r/actions/secrets'
+
+function client(answer: Partial<HttpResponse> | Error) {
+  const requests: HttpRequest[] = []
+  const send: HttpClient = async (request) => {
+    requests.push(request)
+    if (answer instanceof Error) throw answer
+    return { status: 200, headers: {}, body: '', ...answer }
+  }
+  const options = {
+    apiUrl: 'https://ghes.example/api/v3',
+    token: 'a-secret-token',
+    userAgent: 'agent',
+    now: () => NOW,
+  }
+  return { requests, secrets: createGithubSecrets(send, options) }
+}
+const json = (value: unknown) => ({ body: JSON.stringify(value) })
+const write = (answer: Partial<HttpResponse> | Error) =>
+  client(answer).secrets.write(PATH, 'KEY', { encrypted_value: 'e', key_id: 'k' }, 'Secrets: write', LIMITS)
+const failure = async (answer: Partial<HttpResponse> | Error) => {
+  const reply = await write(answer)
+  if (reply.ok) throw new Error('expected a failure')
+  return reply.failure
+}
+
+describe("GitHub's secrets API", () => {
+  test('is asked as documented', async () => {
+    const { requests, secrets } = client(json({ key_id: '1', key: 'abc' }))
+    expect(await secrets.publicKey(PATH, 'p', LIMITS)).toEqual({
+      ok: true,
+      skew: null,
+      value: { id: '1', key: 'abc' },
+    })
+    expect(requests).toEqual([
+      {
+        method: 'GET',
+        url: new URL('https://ghes.example/api/v3/repos/o/r/actions/secrets/public-key'),
+        headers: {
+          Accept: 'application/vnd.github+json',
+          Authorization: 'Bearer a-secret-token',
+          'User-Agent': 'agent',
+          'X-GitHub-Api-Version': '2022-11-28',
+        },
+        timeout: 5_000,
+      },
+    ])
+  })
+
+  test('gets a value as JSON, and tells whether it made the secret anew', async () => {
+    const { requests, secrets } = client({ status: 204 })
+    const value = { encrypted_value: 'e', key_id: 'k', visibility: 'all' }
+    expect(await secrets.write(PATH, 'KEY', value, 'p', LIMITS)).toMatchObject({
+      ok: true,
+      value: { created: false },
+    })
+    expect(requests[0]).toMatchObject({ method: 'PUT', body: JSON.stringify(value) })
+    expect(requests[0]?.url.pathname).toBe(`/api/v3${PATH}/KEY`)
+    expect(requests[0]?.headers['Content-Type']).toBe('application/json')
+    expect(await write({ status: 201, body: '{}' })).toMatchObject({ ok: true, value: { created: true } })
+  })
+
+  test('tells a repository, a secret, and who may use it', async () => {
+    const { secrets, requests } = client(
+      json({
+        id: 42,
+        name: 'KEY',
+        visibility: 'selected',
+        total_count: 2,
+        repositories: [{ id: 7 }, { id: 8 }],
+      }),
+    )
+    expect(await secrets.repositoryId('octo org/r', LIMITS)).toMatchObject({ value: '42' })
+    expect(await secrets.secret(PATH, 'KEY', 'p', LIMITS)).toMatchObject({
+      value: { name: 'KEY', visibility: 'selected' },
+    })
+    expect(await secrets.selectedRepositories(PATH, 'KEY', 3, LIMITS)).toMatchObject({
+      value: { total: 2, ids: [7, 8] },
+    })
+    expect(requests.map(({ url }) => url.pathname + url.search)).toEqual([
+      '/api/v3/repos/octo%20org/r',
+      `/api/v3${PATH}/KEY`,
+      `/api/v3${PATH}/KEY/repositories?per_page=50&page=3`,
+    ])
+    expect(await client(json({ name: 'KEY' })).secrets.secret(PATH, 'KEY', 'p', LIMITS)).toMatchObject({
+      value: { visibility: null },
+    })
+  })
+
+  test.each([['null'], ['{}'], ['{"key_id":1,"key":"x"}'], ['{"key_id":"1","key":""}'], ['<html>']])(
+    'an answer that cannot be read is a failure: %s',
+    async (body) => {
+      const reply = await client({ body }).secrets.publicKey(PATH, 'p', LIMITS)
+      expect(reply).toMatchObject({
+        ok: false,
+        failure: { status: 200, mayHaveActed: true, retryable: true },
+      })
+      if (!reply.ok)
+        expect(reply.failure.message).toBe(
+          `ghes.example answered 200 to GET /api/v3${PATH}/public-key with something that could not be read`,
+        )
+    },
+  )
+
+  test.each([
+    [{ total_count: 1 }],
+    [{ total_count: 1, repositories: [{}] }],
+    [{ repositories: [] }],
+    [{ total_count: 1, repositories: [{ id: 1.5 }] }],
+  ])('a page of repositories that cannot be read is a failure: %j', async (page) => {
+    expect((await client(json(page)).secrets.selectedRepositories(PATH, 'KEY', 1, LIMITS)).ok).toBe(false)
+  })
+
+  test.each([
+    [301, false, false, /redirect; was the repository renamed/],
+    [400, false, false, /answered 400 to PUT/],
+    [401, false, false, /github-token is wrong, revoked or expired/],
+    [403, false, false, /needs the permission "Secrets: write"\. GITHUB_TOKEN can never write secrets/],
+    [404, false, false, /answered 404/],
+    [408, true, true, /answered 408/],
+    [409, false, true, /answered 409/],
+    [421, true, true, /421/],
+    [422, false, false, /422/],
+    [425, true, true, /425/],
+    [429, false, true, /rate limited by GitHub/],
+    [499, true, true, /499/],
+    [500, true, true, /500/],
+    [502, true, true, /502/],
+    [199, true, true, /199/],
+  ])('%i: may have acted %s, can be tried again %s', async (status, mayHaveActed, retryable, message) => {
+    const found = await failure({ status })
+    expect(found).toMatchObject({ status, mayHaveActed, retryable })
+    expect(found.message).toMatch(message)
+  })
+
+  test.each<[string, Partial<HttpResponse>, number | undefined]>([
+    ['429 with Retry-After', { status: 429, headers: { 'retry-after': '7' } }, 7_000],
+    ['429 with a date', { status: 429, headers: { 'retry-after': 'Mon, 01 Mar 2027 12:00:09 GMT' } }, 9_000],
+    ['429 without', { status: 429 }, undefined],
+    ['403 with Retry-After', { status: 403, headers: { 'retry-after': '7' } }, 7_000],
+    [
+      '403 with nothing remaining',
+      {
+        status: 403,
+        headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': String(NOW / 1000 + 30) },
+      },
+      30_000,
+    ],
+    [
+      '403 with a reset that is over',
+      { status: 403, headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '1' } },
+      0,
+    ],
+    [
+      '403 with nothing remaining and no reset',
+      { status: 403, headers: { 'x-ratelimit-remaining': '0' } },
+      60_000,
+    ],
+    [
+      '403 that says so',
+      { status: 403, ...json({ message: 'You have exceeded a secondary rate limit.' }) },
+      60_000,
+    ],
+  ])('a rate limit is told by %s', async (_, answer, retryAfter) => {
+    const found = await failure(answer)
+    expect(found).toMatchObject({ retryable: true, mayHaveActed: false })
+    expect(found.retryAfter).toBe(retryAfter)
+    expect(found.message).toContain('rate limited by GitHub')
+  })
+
+  test('a 403 with requests remaining is a missing permission', async () => {
+    expect(await failure({ status: 403, headers: { 'x-ratelimit-remaining': '12' } })).toMatchObject({
+      retryable: false,
+    })
+  })
+
+  test('its own words are told on one line, without what could be a token', async () => {
+    const body = (message: unknown) => failure({ status: 422, ...json({ message }) })
+    expect(
+      (await body('Bad\r\n::warning::request \u00e9 a-secret-token ghs_0123456789012345678901.')).message,
+    ).toBe(`ghes.example answered 422 to PUT /api/v3${PATH}/KEY: Bad ::warning::request *** ***`)
+    expect((await body(17)).message).toMatch(/KEY$/)
+    expect((await body('')).message).toMatch(/KEY$/)
+    expect((await body('word '.repeat(200))).message.length).toBeLessThan(300)
+    expect((await failure({ status: 422, body: '<html>' })).message).toMatch(/KEY$/)
+  })
+
+  test.each([
+    ['dns', false, true],
+    ['cut', true, true],
+    ['certificate', false, false],
+    ['proxy', false, false],
+  ] as const)(
+    'a network failure (%s) says whether it may have acted, and can be tried again',
+    async (fault, acted, retryable) => {
+      const found = await failure(
+        new HttpError(fault, acted, 'its name could not be resolved; check api-url'),
+      )
+      expect(found).toEqual({
+        message: 'ghes.example: its name could not be resolved',
+        mayHaveActed: acted,
+        retryable,
+      })
+    },
+  )
+
+  test('another error is not swallowed', async () => {
+    await expect(write(new TypeError('a bug'))).rejects.toThrow('a bug')
+  })
+})

@@ -1,0 +1,574 @@
+import { createHash } from 'node:crypto'
+import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/http-client.ts'
+import type { RotateInputs } from '../../src/rotate/inputs.ts'
+import type { Place } from '../../src/rotate/places.ts'
+import type { Runner } from '../../src/runner/report.ts'
+import { createRng, type Rng } from '../simulation/rng.ts'
+import {
+  type Account,
+  type ApiRequest,
+  type ApiResponse,
+  createAccount,
+  type StoredKey,
+} from '../support/account.ts'
+import { createGithub, type Github } from '../support/github.ts'
+import type { RotationCode } from './code-under-test.ts'
+import { createWorld, type SimulatedProcess, type World } from './world.ts'
+
+/** What came of one history. */
+export interface HistoryOutcome {
+  violations: string[]
+  /** How often each kind of fault or event happened. */
+  events: Map<string, number>
+  /** The log, if it was asked for. */
+  log: string[]
+}
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+const START = Date.parse('2027-03-01T04:17:00.250Z')
+/** How many days a history has, and how many of them, at the end, are calm. */
+const DAYS = 24
+const CALM_DAYS = 6
+/** Days on which nothing goes wrong come at least this often: no key expires unreplaced. */
+const CALM_EVERY = 3
+/** Rotation on a smaller scale than the default, so that a month sees a dozen of them. */
+const LIMITS = { rotateAfter: 2 * DAY, expiresIn: 10 * DAY + 2 * HOUR, overlap: DAY + HOUR }
+/** How long GitHub and the API may take to act on a request whose client has gone. */
+const LATEST_EFFECT = 45 * MINUTE
+const SECRET = 'SPHERESCOUT_API_KEY'
+const API_URL = 'https://api.example'
+const GITHUB_URL = 'https://github.example/api'
+const GITHUB_TOKEN = 'github-token'
+
+/** What can become of one request. */
+export const FAULTS = [
+  'connection refused',
+  'cut before effect',
+  'cut after effect',
+  'no answer, late effect',
+  'no answer, no effect',
+  '5xx before effect',
+  '5xx after effect',
+  'rate limited',
+  'refused',
+  'killed before effect',
+  'killed after effect',
+  'machine sleeps',
+  'cancelled',
+] as const
+type Fault = (typeof FAULTS)[number]
+
+/** One secret in one place, as the history watches it. */
+interface Watched {
+  label: string
+  /** The value that it holds, and when it last held each earlier one. */
+  value: string
+  lastHeld: Map<string, number>
+}
+
+interface History {
+  code: RotationCode
+  rng: Rng
+  world: World
+  account: Account
+  github: Github
+  home: Place
+  copies: Place[]
+  places: Watched[]
+  /** The keys by id, however they were made. */
+  keys: Map<string, StoredKey>
+  tag: number
+  rounds: boolean
+  /** Whether the API tells its time. */
+  dates: boolean
+  initial: StoredKey
+  initialKeyId: string
+  /** Keys that are none of this rotation's business. */
+  strangers: StoredKey[]
+  events: Map<string, number>
+  violations: string[]
+  log: string[]
+  verbose: boolean
+}
+
+/** Plays one history of rotations. The same seed plays the same history. */
+export async function runHistory(seed: number, code: RotationCode, verbose = false): Promise<HistoryOutcome> {
+  const history = createHistory(seed, code, verbose)
+  const { world, rng } = history
+  for (let day = 0; day < DAYS; day++) scheduleDay(history, day)
+  world.at(START + DAYS * DAY, () => checkEnd(history))
+  if (rng.chance(0.3)) schedulePerson(history, START + rng.between(3, DAYS - CALM_DAYS - 3) * DAY)
+  await world.run()
+  const { violations, events, log } = history
+  return { violations, events, log }
+}
+
+function createHistory(seed: number, code: RotationCode, verbose: boolean): History {
+  const rng = createRng(seed)
+  const world = createWorld(START)
+  const rounds = rng.chance(0.05)
+  const dates = !rng.chance(0.03)
+  const account = createAccount({
+    now: world.now,
+    random: rng.roll,
+    longLivedKey: 'no-key-of-this-history',
+    fractions: rounds ? 'drop' : 'keep',
+    dateHeader: dates,
+    selfRevocation: rng.chance(0.1) ? 'forbidden' : 'allowed',
+  })
+  const github = createGithub({
+    now: world.now,
+    open: (sealed) => sealed,
+    publicKey: { id: '1', key: 'public' },
+    token: GITHUB_TOKEN,
+  })
+  const home: Place = rng.chance(0.5)
+    ? { kind: 'repository', name: '' }
+    : { kind: 'environment', name: 'prod/eu' }
+  const copies: Place[] = []
+  if (rng.chance(0.5)) copies.push({ kind: 'dependabot', name: '' })
+  if (rng.chance(0.3)) copies.push({ kind: 'environment', name: 'copy' })
+  const environment = home.kind === 'environment' ? home.name : ''
+  const tag = code.rotationTag({ apiUrl: API_URL, scope: 'repo:4711', environment, secret: SECRET }, sha256)
+  const initial = account.addKey({ expiry: null, created: START - rng.between(0.1, 400) * DAY })
+  const history: History = {
+    code,
+    rng,
+    world,
+    account,
+    github,
+    home,
+    copies,
+    places: [],
+    keys: new Map([[initial.id, initial]]),
+    tag,
+    rounds,
+    dates,
+    initial,
+    initialKeyId: rng.chance(0.5) ? initial.id : '',
+    strangers: [],
+    events: new Map(),
+    violations: [],
+    log: [],
+    verbose,
+  }
+  history.places = [home, ...copies].map((place) => {
+    const label = place.name === '' ? place.kind : `${place.kind} ${place.name}`
+    github.addSecret(label, SECRET, { value: initial.token })
+    return { label, value: initial.token, lastHeld: new Map() }
+  })
+  addStrangers(history)
+  return history
+}
+
+const digests = new Map<string, Uint8Array>()
+function sha256(text: string): Uint8Array {
+  const known = digests.get(text) ?? createHash('sha256').update(text).digest()
+  digests.set(text, known)
+  return known
+}
+
+/** Keys that are none of this rotation's business, some of which look much like its own. */
+function addStrangers({ account, rng, tag, code, strangers }: History): void {
+  const tagged = (around: number, wanted: number) => around - (around % code.TAG_RANGE) + wanted
+  // A short-lived key of the root action that fits the tag by chance.
+  const shortLived = tagged(START + 30 * DAY, tag)
+  for (const [expiry, created] of [
+    [null, START - 100 * DAY],
+    [Math.floor(START + rng.between(50, 90) * DAY), START - 3 * DAY],
+    [tagged(START + 80 * DAY, (tag + 1) % code.TAG_RANGE), START - 5 * DAY],
+    [START + 60 * DAY, START - 4 * DAY],
+    [shortLived, shortLived - 4.9 * DAY],
+  ] as const)
+    strangers.push(account.addKey({ expiry, created }))
+}
+
+function note(history: History, what: string, times = 1): void {
+  history.events.set(what, (history.events.get(what) ?? 0) + times)
+  if (history.verbose) history.log.push(`${new Date(history.world.now()).toISOString()} ${what}`)
+}
+
+function violate(history: History, what: string): void {
+  history.violations.push(`${new Date(history.world.now()).toISOString().slice(0, 16)} ${what}`)
+  if (history.verbose) history.log.push(`VIOLATION ${what}`)
+}
+
+/** The runs of one day: usually one, sometimes none, two at once, one that waited for days, or one by hand. */
+function scheduleDay(history: History, day: number): void {
+  const { rng, world } = history
+  const isCalm = day % CALM_EVERY === 0 || day >= DAYS - CALM_DAYS
+  const due = START + day * DAY
+  const begin = isCalm ? due : due + (rng.chance(0.2) ? rng.between(0, 3) * HOUR : 0)
+  if (isCalm || !rng.chance(0.05)) queue(history, begin, begin, isCalm ? 0 : rng.pick([0, 0.02, 0.1, 0.3]))
+  if (day < DAYS - CALM_DAYS) {
+    if (rng.chance(0.15)) {
+      note(history, 'two runs at once')
+      const second = begin + rng.pick([0, rng.between(0, 2 * MINUTE), rng.between(0, 3 * HOUR)])
+      queue(history, second, second, rng.pick([0, 0.1]))
+    }
+    if (rng.chance(0.1)) {
+      note(history, 'run with a stale secret')
+      const start = begin + rng.pick([rng.between(0, 12 * HOUR), rng.between(0, 9 * DAY)])
+      if (start < START + (DAYS - CALM_DAYS) * DAY) queue(history, begin, start, rng.pick([0, 0.1]))
+    }
+    if (rng.chance(0.03)) {
+      note(history, 'emergency run')
+      const at = due + rng.between(0, 20) * HOUR
+      queue(history, at, at, rng.pick([0, 0.1]), true)
+    }
+  }
+  world.at(due + 12 * HOUR, () => checkSecrets(history))
+}
+
+/** A run that is given the secret at `queuedAt` and starts at `startsAt`. */
+function queue(
+  history: History,
+  queuedAt: number,
+  startsAt: number,
+  faultRate: number,
+  emergency = false,
+): void {
+  const { world } = history
+  world.at(queuedAt, () => {
+    const apiKey = homeOf(history).value
+    world.at(startsAt, () => startRun(history, apiKey, faultRate, emergency))
+  })
+}
+
+function homeOf({ places: [home] }: History): Watched {
+  if (!home) throw new Error('a history has a home')
+  return home
+}
+
+/** A person makes a key in the dashboard and pastes it everywhere, perhaps only later. */
+function schedulePerson(history: History, createdAt: number): void {
+  const { world, rng, account } = history
+  const expiresIn = rng.pick([null, 40 * DAY])
+  world.at(createdAt, () => {
+    const expiry = expiresIn === null ? null : Math.floor(createdAt + expiresIn) + 7
+    const key = account.addKey({ expiry, created: world.now() })
+    history.keys.set(key.id, key)
+    world.at(createdAt + rng.pick([0, rng.between(0, 2 * DAY)]), () => {
+      note(history, 'a person replaced the secret')
+      for (const place of history.places) {
+        history.github.addSecret(place.label, SECRET, { value: key.token })
+        hold(history, place, key.token)
+      }
+    })
+  })
+}
+
+/** The place holds another value from now on. */
+function hold(history: History, place: Watched, value: string): void {
+  place.lastHeld.set(place.value, history.world.now())
+  place.value = value
+  const key = keyByToken(history, value)
+  if (!key || !isValid(history, key))
+    violate(history, `a key that is not valid was written to ${place.label}`)
+}
+
+function keyByToken({ keys }: History, token: string): StoredKey | undefined {
+  for (const key of keys.values()) if (key.token === token) return key
+  return undefined
+}
+
+function isValid({ world }: History, { revoked, expiry }: StoredKey): boolean {
+  return !revoked && (expiry === null || expiry > world.now())
+}
+
+function checkSecrets(history: History): void {
+  for (const { label, value } of history.places) {
+    const key = keyByToken(history, value)
+    if (!key || !isValid(history, key)) violate(history, `${label} holds a key that is not valid`)
+  }
+}
+
+function checkEnd(history: History): void {
+  const { account, code, tag, rounds, dates } = history
+  checkSecrets(history)
+  const own = account
+    .live()
+    .filter(({ expiry, created }) => code.hasRotationTag({ expiresAt: expiry, createdAt: created }, tag))
+  if (!rounds && dates && own.length > 3) violate(history, `${own.length} own keys are valid after calm days`)
+  for (const { id, expiry } of account.live())
+    if (expiry === null) violate(history, `the key ${id.slice(0, 8)} of this rotation never expires`)
+  const [touched] = account.touchedForeign().filter((id) => !history.keys.has(id))
+  if (touched) violate(history, 'a key of somebody else was revoked')
+}
+
+/** What has to hold whenever a key was revoked. */
+function checkRevocation(history: History, key: StoredKey, emergency: boolean): void {
+  const { places, world, keys, initial, initialKeyId } = history
+  note(history, 'key revoked')
+  const stranger = !keys.has(key.id)
+  if (stranger) violate(history, 'a key of somebody else was revoked')
+  const byHand = key === initial ? initialKeyId === key.id : !history.account.keys().includes(key)
+  if (!stranger && key !== initial && byHand && !emergency) violate(history, "a person's key was revoked")
+  if (key === initial && !byHand && !emergency)
+    violate(history, 'the initial key was revoked, and nobody named it')
+  for (const { label, value, lastHeld } of places) {
+    if (value === key.token) violate(history, `the key that ${label} holds was revoked`)
+    const held = lastHeld.get(key.token)
+    if (!emergency && held !== undefined && world.now() < held + LIMITS.overlap)
+      violate(
+        history,
+        `a key was revoked ${((world.now() - held) / HOUR).toFixed(1)} h after ${label} held it`,
+      )
+  }
+}
+
+async function startRun(
+  history: History,
+  apiKey: string,
+  faultRate: number,
+  emergency: boolean,
+): Promise<void> {
+  const { world, rng, code } = history
+  // Without the API's time, a clock that is wrong by minutes stops rotation with an error.
+  const clockError = rng.chance(0.2) ? rng.between(-20, 20) * (history.dates ? MINUTE : SECOND) : 0
+  const state: Record<string, string> = {}
+  note(history, 'run')
+  await world.startProcess(clockError, async (process) => {
+    const cancellation = code.createCancellation(process.clock.now)
+    const die = () => {
+      if (process.killed) return
+      process.kill()
+      // Where the machine is gone, no post step follows.
+      if (rng.chance(0.6)) startPost(history, state, faultRate)
+    }
+    const send = network(history, process, { faultRate, emergency, cancel: cancellation.request, die })
+    try {
+      await code.rotateKey(inputsOf(history, apiKey, emergency), {
+        api: code.createKeyApi(send, API_URL, 'simulation', process.clock.now),
+        secrets: code.createGithubSecrets(send, {
+          apiUrl: GITHUB_URL,
+          token: GITHUB_TOKEN,
+          userAgent: 'simulation',
+          now: process.clock.now,
+        }),
+        clock: process.clock,
+        random: rng.roll,
+        runner: runnerOf(history, process, state, faultRate),
+        cancellation,
+        sha256,
+        seal: (text) => text,
+        repository: { owner: 'octo-org', repo: 'octo-repo', id: '4711' },
+        connection: { userAgent: 'simulation', proxy: '', settings: {} },
+      })
+    } catch (error) {
+      if (!process.killed) checkError(history, error, faultRate)
+    }
+    if (!process.killed) startPost(history, state, faultRate)
+  })
+}
+
+/** Errors of a person's kind only; and none where nothing went wrong, but for a dead key in hand. */
+function checkError(history: History, error: unknown, faultRate: number): void {
+  const message = error instanceof Error ? error.message : String(error)
+  note(history, 'run failed')
+  if (history.verbose) history.log.push(`  ${message}`)
+  if (error instanceof TypeError || /undefined|\[object|is not a function/.test(message))
+    violate(history, `an error that is none for a person: ${message}`)
+  const expected = /did not accept api-key|answered 401|was not revoked/
+  if (faultRate === 0 && !expected.test(message)) violate(history, `a run without a fault failed: ${message}`)
+}
+
+function startPost(history: History, state: Record<string, string>, faultRate: number): void {
+  const { world, rng, code } = history
+  world.at(world.now() + rng.between(1, 90) * SECOND, () =>
+    world.startProcess(0, async (process) => {
+      const send = network(history, process, {
+        faultRate,
+        emergency: false,
+        cancel: () => {},
+        die: process.kill,
+      })
+      await code.cleanUp(code.parseRotateState(state[code.ROTATE_STATE_NAME] ?? ''), {
+        clock: process.clock,
+        random: rng.roll,
+        runner: runnerOf(history, process, {}, 0),
+        connect: ({ apiUrl, userAgent }) => code.createKeyApi(send, apiUrl, userAgent, process.clock.now),
+        settings: {},
+      })
+    }),
+  )
+}
+
+function inputsOf({ home, copies, initialKeyId }: History, apiKey: string, emergency: boolean): RotateInputs {
+  return {
+    apiKey,
+    githubToken: GITHUB_TOKEN,
+    secret: SECRET,
+    home,
+    copies,
+    limits: LIMITS,
+    initialKeyId,
+    revokePrevious: emergency ? 'now' : 'after-overlap',
+    apiUrl: API_URL,
+    githubApiUrl: GITHUB_URL,
+    timeout: 30 * MINUTE,
+  }
+}
+
+function runnerOf(
+  history: History,
+  process: SimulatedProcess,
+  state: Record<string, string>,
+  faultRate: number,
+): Runner {
+  const say = (text: unknown) => {
+    if (history.verbose) history.log.push(`  ${String(text)}`)
+  }
+  return {
+    info: say,
+    warning: say,
+    setSecret: () => {},
+    setOutput: () => {},
+    exportVariable: () => {},
+    saveState(name, value) {
+      if (process.killed) return
+      if (faultRate > 0 && history.rng.chance(faultRate / 10)) {
+        note(history, 'saveState fails')
+        throw new Error('the state file cannot be written')
+      }
+      state[name] = String(value)
+    },
+    writeSummary: () => {},
+  }
+}
+
+interface NetworkOptions {
+  faultRate: number
+  emergency: boolean
+  cancel: () => void
+  die: () => void
+}
+
+/** What a service does with a request that reaches it, and what that means for the history. */
+function serve(history: History, request: HttpRequest, emergency: boolean): HttpResponse {
+  const { account, github } = history
+  const { method, url, body = '' } = request
+  const toGithub = url.href.startsWith(GITHUB_URL)
+  // Nothing else of them is looked at.
+  const headers = { authorization: request.headers.Authorization ?? '' }
+  const path = (toGithub ? url.pathname.replace(/^\/api/, '') : url.pathname) + url.search
+  const asked: ApiRequest = { method, path, headers, body }
+  if (!toGithub && method === 'GET' && isLagging(history, headers.authorization))
+    return { status: 401, headers: {}, body: '' }
+  const known = method === 'DELETE' ? revocable(history, path) : null
+  const answered = toGithub ? github.handle(asked) : account.handle(asked)
+  const ok = answered.status < 300
+  if (ok && method === 'POST') {
+    const key = account.keys().at(-1)
+    if (key) history.keys.set(key.id, key)
+    note(history, 'key created')
+  }
+  if (ok && known) checkRevocation(history, known, emergency)
+  if (ok && method === 'PUT') {
+    note(history, 'secret written')
+    for (const place of history.places) {
+      const value = github.secret(place.label, SECRET)?.value
+      if (value !== undefined && value !== place.value) hold(history, place, value)
+    }
+  }
+  return lowerCase(answered)
+}
+
+function lowerCase({ status, headers, body }: ApiResponse): HttpResponse {
+  const date = headers.Date
+  return { status, headers: date === undefined ? {} : { date }, body }
+}
+
+/** A key may be refused for a moment after its creation. */
+function isLagging(history: History, authorization: string): boolean {
+  const newest = history.account.keys().at(-1)
+  if (!newest || authorization !== `Bearer ${newest.token}`) return false
+  return history.world.now() < newest.created + 3 * SECOND && history.rng.chance(0.2)
+}
+
+/** The valid key that a DELETE names. */
+function revocable(history: History, path: string): StoredKey | null {
+  const id = path.split('/').at(-1)
+  const all = [...history.keys.values(), ...history.strangers]
+  return all.find((key) => key.id === id && isValid(history, key)) ?? null
+}
+
+/** The network between one process and both services. */
+function network(history: History, process: SimulatedProcess, options: NetworkOptions): HttpClient {
+  const { rng, world, code } = history
+  const act = (request: HttpRequest) => serve(history, request, options.emergency)
+  const fail = (fault: 'refused' | 'cut' | 'timeout', mayHaveActed: boolean) => {
+    throw new code.HttpError(fault, mayHaveActed, `${fault} by the simulation`)
+  }
+  const answer = (status: number, headers: Record<string, string> = {}): HttpResponse => ({
+    status,
+    headers,
+    body: '',
+  })
+  return (request) => {
+    const takes = rng.between(50, 2_000)
+    const timeout = world.now() + request.timeout
+    const soon = Math.min(world.now() + takes, timeout)
+    const fault: Fault | null = rng.chance(options.faultRate) ? rng.pick(FAULTS) : null
+    if (fault) note(history, fault)
+    switch (fault) {
+      case null:
+        return process.wait(soon, () => act(request))
+      case 'connection refused':
+        return process.wait(soon, () => fail('refused', false))
+      case 'cut before effect':
+        return process.wait(soon, () => fail('cut', true))
+      case 'cut after effect':
+        return process.wait(soon, () => {
+          act(request)
+          return fail('cut', true)
+        })
+      case 'no answer, late effect':
+        world.at(world.now() + rng.between(0, LATEST_EFFECT), () => void act(request))
+        return process.wait(timeout, () => fail('timeout', true))
+      case 'no answer, no effect':
+        return process.wait(timeout, () => fail('timeout', true))
+      case '5xx before effect':
+        return process.wait(soon, () => answer(503))
+      case '5xx after effect':
+        return process.wait(soon, () => {
+          act(request)
+          return answer(502)
+        })
+      case 'rate limited':
+        return process.wait(soon, () => {
+          const wait = { 'retry-after': String(Math.round(rng.between(1, 600))) }
+          return answer(request.url.href.startsWith(GITHUB_URL) ? rng.pick([403, 429]) : 429, wait)
+        })
+      case 'refused':
+        return process.wait(soon, () => answer(rng.pick([400, 401, 403, 404, 422])))
+      case 'killed before effect':
+        return process.wait(soon, () => {
+          options.die()
+          return answer(0)
+        })
+      case 'killed after effect':
+        return process.wait(soon, () => {
+          act(request)
+          options.die()
+          return answer(0)
+        })
+      case 'machine sleeps': {
+        let response: HttpResponse | null = null
+        if (rng.chance(0.7))
+          world.at(soon, () => {
+            response = act(request)
+          })
+        const wakes = world.now() + rng.pick([rng.between(0, 2 * HOUR), rng.between(0, 3 * DAY)])
+        return process.wait(Math.max(wakes, soon + 1), () => response ?? fail('cut', true))
+      }
+      case 'cancelled':
+        world.at(soon, options.cancel)
+        world.at(soon + 6_900, options.die)
+        return process.wait(soon + 1, () => act(request))
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import { describe, expect, test } from '@jest/globals'
+import { readRotateInputs } from '../../src/rotate/inputs.ts'
+
+const DAY = 24 * 3_600_000
+const GIVEN = { 'api-key': 'the-long-key', 'github-token': 'the-token' }
+const read = (given: Record<string, string> = {}, env = {}, why: string | null = null) => {
+  const inputs: Record<string, string> = { ...GIVEN, ...given }
+  return readRotateInputs(
+    (name) => inputs[name] ?? '',
+    env,
+    () => why,
+  )
+}
+const refused = (given: Record<string, string>, env = {}) => {
+  try {
+    read(given, env)
+  } catch (error) {
+    return error instanceof Error ? error.message : ''
+  }
+  return ''
+}
+
+describe('the inputs of rotate', () => {
+  test('have the defaults of action.yml', () => {
+    expect(read({}, { GITHUB_API_URL: 'https://ghes.example/api/v3/' })).toEqual({
+      apiKey: 'the-long-key',
+      githubToken: 'the-token',
+      secret: 'SPHERESCOUT_API_KEY',
+      home: { kind: 'repository', name: '' },
+      copies: [],
+      limits: { rotateAfter: 30 * DAY, expiresIn: 60 * DAY, overlap: 7 * DAY },
+      initialKeyId: '',
+      revokePrevious: 'after-overlap',
+      apiUrl: 'https://www.spherescout.io',
+      githubApiUrl: 'https://ghes.example/api/v3',
+      timeout: 120_000,
+    })
+    expect(read().githubApiUrl).toBe('https://api.github.com')
+  })
+
+  test('are read where they are given', () => {
+    const given = {
+      secret: 'My_Key1',
+      environment: ' production ',
+      copies: 'dependabot\r\n\n  Codespaces \n environment  Staging EU\nrepository',
+      'rotate-after': '10d',
+      'expires-in': '20d',
+      overlap: '3d',
+      'initial-key-id': ' 17 ',
+      'revoke-previous': 'now',
+      'api-url': 'https://api.example/v1/',
+      'github-api-url': 'http://127.0.0.1:8080/',
+      timeout: '5m',
+    }
+    expect(
+      read(given, { GITHUB_EVENT_NAME: 'workflow_dispatch', GITHUB_API_URL: 'https://x.example' }),
+    ).toMatchObject({
+      secret: 'MY_KEY1',
+      home: { kind: 'environment', name: 'production' },
+      copies: [
+        { kind: 'dependabot', name: '' },
+        { kind: 'codespaces', name: '' },
+        { kind: 'environment', name: 'Staging EU' },
+        { kind: 'repository', name: '' },
+      ],
+      limits: { rotateAfter: 10 * DAY, expiresIn: 20 * DAY, overlap: 3 * DAY },
+      initialKeyId: '17',
+      revokePrevious: 'now',
+      apiUrl: 'https://api.example/v1',
+      githubApiUrl: 'http://127.0.0.1:8080',
+      timeout: 300_000,
+    })
+    expect(read({ organization: 'Octo-Org' }).home).toEqual({ kind: 'organization', name: 'Octo-Org' })
+  })
+
+  test('explain an empty key by the run, where it tells', () => {
+    expect(() => read({ 'api-key': '' }, {}, 'A fork has no secrets.')).toThrow('A fork has no secrets.')
+  })
+
+  test.each([
+    [{ 'api-key': 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOjF9.c2ln' }, 'only an API key can be rotated'],
+    [{ 'api-key': 'a b' }, 'api-key holds white space'],
+    [{ 'github-token': '' }, 'Input github-token is empty'],
+    [{ 'github-token': 'two words' }, 'github-token holds white space'],
+    [{ 'github-token': 'wörd' }, 'github-token holds white space'],
+    [{ secret: 'GITHUB_KEY' }, 'Input secret is not the name of a secret'],
+    [{ secret: 'github_key' }, 'Input secret is not the name of a secret'],
+    [{ secret: '1KEY' }, 'Input secret is not the name of a secret'],
+    [{ secret: 'A-KEY' }, 'Input secret is not the name of a secret'],
+    [{ secret: '../KEY' }, 'Input secret is not the name of a secret'],
+    [{ environment: 'a', organization: 'b' }, 'exclude each other'],
+    [{ environment: '..' }, 'Input environment names an environment that cannot exist'],
+    [{ environment: '.' }, 'cannot exist'],
+    [{ environment: '\ud800' }, 'cannot exist'],
+    [{ organization: 'a/b' }, 'Input organization is not the name of one'],
+    [{ organization: '..' }, 'Input organization is not the name of one'],
+    [{ copies: 'environment ..' }, 'Input copies names an environment that cannot exist'],
+    [{ copies: 'organization x' }, 'has a line that is no place'],
+    [{ copies: 'environment' }, 'has a line that is no place'],
+    [{ copies: 'repository' }, 'names a place twice'],
+    [{ copies: 'dependabot\nDependabot' }, 'names a place twice'],
+    [{ environment: 'prod', copies: 'environment PROD' }, 'names a place twice'],
+    [{ 'rotate-after': '23h' }, 'at least 1 day'],
+    [{ 'rotate-after': '366d' }, 'at most 365 days'],
+    [{ 'expires-in': '7d' }, 'at least 8 days'],
+    [{ 'expires-in': '731d' }, 'at most 730 days'],
+    [{ overlap: '59m' }, 'at least 1 hour'],
+    [{ overlap: '36d' }, 'at most 35 days'],
+    [{ 'expires-in': '43d' }, 'Raise it to 44d, or lower rotate-after'],
+    [{ 'revoke-previous': 'later' }, 'it must be after-overlap or now'],
+    [{ 'revoke-previous': 'now' }, 'workflow_dispatch'],
+    [{ 'api-url': 'http://api.example' }, 'Input api-url must start with https://'],
+    [{ 'github-api-url': 'nonsense' }, 'Input github-api-url is not a URL'],
+    [{ 'github-api-url': 'http://ghes.example' }, 'Input github-api-url must start with https://'],
+    [{ 'github-api-url': 'ftp://127.0.0.1' }, 'Input github-api-url must start with https://'],
+    [{ 'github-api-url': 'https://u@ghes.example' }, 'Input github-api-url holds a user name'],
+    [{ 'github-api-url': 'https://:p@ghes.example' }, 'Input github-api-url holds a user name'],
+    [{ 'github-api-url': 'https://ghes.example?x' }, 'Input github-api-url holds a user name'],
+    [{ timeout: '31m' }, 'at most 30 minutes'],
+    [{ timeout: '0s' }, 'at least 1 second'],
+  ])('are refused: %j', (given, reason) => {
+    expect(refused(given, { GITHUB_EVENT_NAME: 'schedule' })).toContain(reason)
+  })
+
+  test('that only look like a JWT are keys', () => {
+    for (const key of ['eyJhbGciOiJIUzI1NiJ9', 'eyJ.b', 'x.y.z', 'xeyJ.a.b'])
+      expect(read({ 'api-key': key }).apiKey).toBe(key)
+  })
+
+  test('accept exactly the shortest lifetime that leaves a week', () => {
+    expect(read({ 'expires-in': '44d' }).limits.expiresIn).toBe(44 * DAY)
+  })
+})

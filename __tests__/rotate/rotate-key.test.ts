@@ -1,0 +1,532 @@
+import { describe, expect, test } from '@jest/globals'
+import { DAY, HOUR, type RotateOptions, runRotate, SECRET, START, stateOf } from './harness.ts'
+
+const KEYS = '/api/user/api-keys'
+const SECRETS = '/repos/octo-org/octo-repo/actions/secrets'
+const MINUTE = 60_000
+const made = ({ account }: Awaited<ReturnType<typeof runRotate>>) => account.keys()
+const whats = ({ seen }: Awaited<ReturnType<typeof runRotate>>) =>
+  seen.map(({ what }) => what.replace(/(api-keys)\/\w+/, '$1/ID'))
+const secretValue = ({ github }: Awaited<ReturnType<typeof runRotate>>) =>
+  github.secret('repository', SECRET)?.value
+const young: RotateOptions = { own: true, age: DAY }
+
+describe('a run', () => {
+  test('asks in this order, and saves what the post step needs before each risk', async () => {
+    const run = await runRotate()
+    expect(run.error).toBe('')
+    expect(whats(run)).toEqual([
+      `GET ${KEYS}`,
+      `GET ${SECRETS}/${SECRET}`,
+      `GET ${SECRETS}/public-key`,
+      `POST ${KEYS}`,
+      `GET ${KEYS}`,
+      `PUT ${SECRETS}/${SECRET}`,
+    ])
+    expect(stateOf(run)).toMatchObject({ kind: 'record', state: { phase: 'settled', key: null } })
+    expect(secretValue(run)).toBe(made(run)[0]?.token)
+    expect(run.traces.printed.join('\n')).toContain('Rotated: the secret now holds the key')
+  })
+
+  test('that is not due reads both services and changes nothing', async () => {
+    const run = await runRotate(young)
+    expect(whats(run)).toEqual([`GET ${KEYS}`, `GET ${SECRETS}/${SECRET}`, `GET ${SECRETS}/public-key`])
+    expect(run.traces.outputs).toMatchObject({
+      rotated: 'false',
+      'key-id': run.current.id,
+      'key-prefix': run.current.token_key,
+      'due-at': new Date(START + 29 * DAY).toISOString(),
+      'expires-at': new Date(run.current.expiry ?? 0).toISOString(),
+      retired: '[]',
+    })
+    expect(stateOf(run)).toEqual({ kind: 'none' })
+    expect(run.traces.printed.join('\n')).toContain("Not due: the secret's key")
+  })
+
+  test('rotates at the very instant at which the key is due', async () => {
+    expect(made(await runRotate({ own: true, age: 30 * DAY - 5_000 }))).toEqual([])
+    expect(made(await runRotate({ own: true, age: 30 * DAY }))).toHaveLength(1)
+  })
+
+  test("reads the repository's id where the runner does not tell it", async () => {
+    const run = await runRotate({ ...young, repositoryId: null })
+    expect(whats(run)[0]).toBe('GET /repos/octo-org/octo-repo')
+    const failing = await runRotate({
+      repositoryId: null,
+      answer: (what) => (what === 'GET /repos/octo-org/octo-repo' ? { status: 404 } : undefined),
+    })
+    expect(failing.error).toContain("The repository's id could not be read")
+    const organization = await runRotate({
+      repositoryId: null,
+      inputs: { home: { kind: 'organization', name: 'Octo-Org' } },
+      prepare: ({ github }) =>
+        github.addSecret('organization octo-org', SECRET, { value: 'x', visibility: 'all' }),
+    })
+    expect(organization.error).toBe('')
+    expect(whats(organization)[0]).toBe(`GET ${KEYS}`)
+  })
+
+  test('sets its outputs and writes its summary even if it fails', async () => {
+    const run = await runRotate({ answer: (what) => (what.startsWith('POST') ? { status: 403 } : undefined) })
+    expect(run.error).toMatch(/^The new key was not created: api\.example answered 403/)
+    expect(run.traces.outputs).toMatchObject({ rotated: 'false', 'key-id': run.current.id })
+    const summary = run.traces.printed.find((text) => text.startsWith('###'))
+    expect(summary).toContain('SphereScout key rotation: Failed')
+    expect(summary).toContain('The new key was not created')
+    expect(summary).toContain('Next rotation: now')
+    expect(summary).toContain('works until no set time')
+  })
+
+  test('goes on without a summary that cannot be written', async () => {
+    const run = await runRotate({ failing: 'writeSummary' })
+    expect(run.error).toBe('')
+    expect(run.traces.printed).toContain('The job summary could not be written.')
+  })
+})
+
+describe('the account’s list', () => {
+  const listed = (answer: RotateOptions['answer']) =>
+    runRotate({ answer: (what, ...rest) => (what === `GET ${KEYS}` ? answer?.(what, ...rest) : undefined) })
+
+  test('a 401 is reported as a key that is not accepted, other refusals as they are', async () => {
+    expect((await listed(() => ({ status: 401 }))).error).toContain('did not accept api-key')
+    expect((await listed(() => ({ status: 403 }))).error).toMatch(
+      /^The account's keys could not be listed: .*403/,
+    )
+  })
+
+  test('without the key in hand, nothing is changed', async () => {
+    const run = await listed(() => ({ status: 200, body: [] }))
+    expect(run.error).toMatch(
+      /not found in the account: .*no key that begins like api-key\. Nothing was changed/,
+    )
+    expect(run.seen).toHaveLength(1)
+  })
+
+  test('is given the whole timeout, and no longer', async () => {
+    const run = await listed(() => ({ silence: true }))
+    expect(run.error).toContain('could not be listed')
+    expect(run.took).toBeLessThanOrEqual(120_000)
+    expect(run.took).toBeGreaterThan(100_000)
+  })
+})
+
+describe('retiring old keys', () => {
+  const old: RotateOptions = {
+    own: true,
+    age: 9 * DAY,
+    prepare: ({ addOwnKey }) => {
+      addOwnKey(40 * DAY)
+      addOwnKey(41 * DAY)
+    },
+  }
+
+  test('revokes each with the key in hand, and looks at the list afterwards', async () => {
+    const run = await runRotate(old)
+    expect(whats(run).slice(1, 4)).toEqual([`DELETE ${KEYS}/ID`, `DELETE ${KEYS}/ID`, `GET ${KEYS}`])
+    expect(run.seen[1]?.credential).toBe(run.current.token)
+    expect(JSON.parse(run.traces.outputs.retired ?? '')).toHaveLength(2)
+    expect(run.traces.printed.join('\n')).toMatch(/Revoked the old key .* \(not listed any more\)/)
+  })
+
+  test('a refusal is a warning, and the run goes on', async () => {
+    const run = await runRotate({
+      ...old,
+      age: 31 * DAY,
+      answer: (what) => (what.startsWith('DELETE') ? { status: 403 } : undefined),
+    })
+    expect(run.error).toBe('')
+    expect(run.traces.warnings).toHaveLength(2)
+    expect(run.traces.warnings[0]).toMatch(
+      /Could not confirm that the old key .* was revoked: .*403.*A later run tries again/,
+    )
+    expect(made(run)).toHaveLength(1)
+  })
+
+  test('a 404 is believed if the list agrees', async () => {
+    const gone = await runRotate({
+      ...old,
+      answer: (what) => (what.startsWith('DELETE') ? { status: 404, acted: true } : undefined),
+    })
+    expect(JSON.parse(gone.traces.outputs.retired ?? '')).toHaveLength(2)
+    const there = await runRotate({
+      ...old,
+      answer: (what) => (what.startsWith('DELETE') ? { status: 404 } : undefined),
+    })
+    expect(there.traces.warnings[0]).toContain('it is still in the list')
+    expect(there.took).toBeGreaterThanOrEqual(10_000)
+    expect(there.took).toBeLessThan(15_000)
+  })
+
+  test.each([
+    ['cannot be read', { status: 403 }, '403'],
+    ['does not have the key in hand', { status: 200, body: [] }, 'no key that begins like'],
+  ])('a list that %s shows nothing', async (_, answer, reason) => {
+    const run = await runRotate({
+      ...old,
+      answer: (what, count) => (what === `GET ${KEYS}` && count > 1 ? answer : undefined),
+    })
+    expect(run.traces.outputs.retired).toBe('[]')
+    expect(run.traces.warnings[0]).toContain(reason)
+  })
+
+  test('does not happen where the API does not tell its time', async () => {
+    const run = await runRotate({ ...old, api: { dateHeader: false } })
+    expect(whats(run).filter((what) => what.startsWith('DELETE'))).toEqual([])
+    expect(run.traces.printed.join('\n')).toContain('The API did not tell its time')
+  })
+
+  test('does not happen where the list may be incomplete', async () => {
+    const run = await runRotate({
+      ...old,
+      answer: (what, count, { account }) => {
+        if (what !== `GET ${KEYS}` || count > 1) return undefined
+        const headers = { authorization: `Bearer ${account.longLivedKey}` }
+        const results = JSON.parse(account.handle({ method: 'GET', path: KEYS, headers, body: '' }).body)
+        const body = { count: results.length + 1, next: null, results }
+        return { status: 200, headers: { date: new Date(START).toUTCString() }, body }
+      },
+    })
+    expect(whats(run).filter((what) => what.startsWith('DELETE'))).toEqual([])
+    expect(run.traces.printed.join('\n')).toMatch(
+      /The account's list may be incomplete \(.*\), so no old key was retired/,
+    )
+  })
+
+  test("goes by the API's clock, not by the machine's", async () => {
+    const run = await runRotate({ ...old, age: 6 * DAY, clockError: 3 * DAY })
+    expect(run.traces.outputs.retired).toBe('[]')
+    const behind = await runRotate({ ...old, clockError: -3 * DAY })
+    expect(JSON.parse(behind.traces.outputs.retired ?? '')).toHaveLength(2)
+  })
+
+  test('says that the initial key is still valid, while it is', async () => {
+    const initialKeyId = 'initial'
+    const run = await runRotate({
+      own: true,
+      age: DAY,
+      prepare: ({ account }) => {
+        account.addKey({ expiry: null, created: START - 50 * DAY }).id = initialKeyId
+      },
+      inputs: { initialKeyId },
+    })
+    expect(run.traces.printed.join('\n')).toMatch(/The initial key .* is still valid; a later run retires it/)
+  })
+})
+
+describe('creating the new key', () => {
+  const onCreate = (answer: RotateOptions['answer'], further: RotateOptions = {}) =>
+    runRotate({
+      ...further,
+      answer: (what, ...rest) => (what.startsWith('POST') ? answer?.(what, ...rest) : undefined),
+    })
+  const posts = (run: Awaited<ReturnType<typeof runRotate>>) =>
+    run.seen.filter(({ what }) => what.startsWith('POST'))
+
+  test('is tried three times where the answer is lost', async () => {
+    const run = await onCreate(() => ({ cut: true, acted: true }))
+    expect(posts(run)).toHaveLength(3)
+    expect(run.error).toMatch(/The secret still holds the old key\. If the request created a key/)
+    expect(stateOf(run)).toMatchObject({ state: { phase: 'creating', key: null } })
+  })
+
+  test('leaves nothing to the post step where nothing can have been created', async () => {
+    const run = await onCreate(() => ({ refused: true }))
+    expect(posts(run)).toHaveLength(3)
+    expect(run.error).not.toContain('If the request created a key')
+    expect(stateOf(run)).toMatchObject({ state: { phase: 'settled' } })
+  })
+
+  test('waits as long as a rate limit asks, unless that passes the timeout', async () => {
+    const limited = (seconds: string) => (_: string, count: number) =>
+      count === 1 ? { status: 429, headers: { 'retry-after': seconds } } : undefined
+    const short = await onCreate(limited('30'))
+    expect(short.error).toBe('')
+    const [first, second] = posts(short)
+    expect(Number(second?.at) - Number(first?.at)).toBeGreaterThanOrEqual(30_000)
+    expect(short.traces.printed.join('\n')).toContain('Trying again in 30.')
+    expect((await onCreate(limited('121'))).error).toMatch(/The new key was not created: .*too many requests/)
+  })
+
+  test('asks for whole seconds after a 400, once', async () => {
+    const run = await onCreate((_, count) => (count === 1 ? { status: 400 } : undefined))
+    expect(JSON.parse(posts(run)[1]?.body ?? '').expiry).toMatch(/T\d\d:\d\d:\d\dZ$/)
+    expect(run.error).toBe('')
+    expect(posts(await onCreate(() => ({ status: 400 })))).toHaveLength(2)
+  })
+
+  test("reckons the expiry by the API's clock", async () => {
+    const run = await runRotate({ clockError: 5 * DAY })
+    const [key] = made(run)
+    expect(Number(key?.expiry) - START).toBeLessThanOrEqual(60 * DAY + MINUTE)
+    expect(Number(key?.expiry) - START).toBeGreaterThan(58 * DAY)
+  })
+
+  test('masks a key before it looks at it, and leaves one that is not its own alone', async () => {
+    const run = await onCreate((_, __, { account }) => {
+      const [other] = [account.addKey({ expiry: null, created: START - DAY })]
+      return {
+        status: 201,
+        body: {
+          token: other.token,
+          api_key: {
+            id: other.id,
+            token_key: other.token_key,
+            created: '2027-02-28T04:17:00Z',
+            expiry: null,
+          },
+        },
+      }
+    })
+    expect(run.error).toMatch(
+      /does not show a new key of this run: it was created at .* neither written nor revoked; look at the key/,
+    )
+    expect(whats(run).filter((what) => /DELETE|PUT/.test(what))).toEqual([])
+    expect(run.traces.masks).toHaveLength(4)
+    expect(stateOf(run)).toMatchObject({ state: { phase: 'settled' } })
+  })
+
+  test('is not begun in a cancelled job', async () => {
+    const run = await runRotate({ signalAt: 250 })
+    expect(run.error).toBe('The job was cancelled before the key was rotated.')
+    expect(made(run)).toEqual([])
+  })
+
+  test('stops where the timeout is over', async () => {
+    const run = await onCreate(() => undefined, { inputs: { timeout: 400 } })
+    expect(run.error).toContain('No key was created within the timeout of 0.4 s')
+  })
+})
+
+describe('proving the new key', () => {
+  const onProof = (answer: RotateOptions['answer'], further: RotateOptions = {}) =>
+    runRotate({
+      ...further,
+      answer: (what, count, world) =>
+        what === `GET ${KEYS}` && count > 1 && world.account.keys()[0]?.revoked === false
+          ? answer?.(what, count, world)
+          : undefined,
+    })
+
+  test('waits for a replica that lags', async () => {
+    const run = await onProof((_, count) =>
+      count < 4 ? { status: 401 } : count < 6 ? { status: 200, body: [] } : undefined,
+    )
+    expect(run.error).toBe('')
+    expect(secretValue(run)).toBe(made(run)[0]?.token)
+  })
+
+  test.each([
+    ['is refused for good', { status: 403 }, '403', 0],
+    ['is not accepted in time', { status: 401 }, '401', 100_000],
+    ['is not listed in time', { status: 200, body: [] }, 'the list does not have it', 100_000],
+  ])('a key that %s is revoked, and the old one stays', async (_, answer, reason, atLeast) => {
+    const run = await onProof(() => answer)
+    expect(run.error).toMatch(/^Could not prove that the new key .* works: /)
+    expect(run.error).toContain(reason)
+    expect(run.took).toBeGreaterThanOrEqual(atLeast)
+    expect(run.took).toBeLessThan(130_000)
+    expect(made(run).map(({ revoked }) => revoked)).toEqual([true])
+    expect(secretValue(run)).toBe(run.current.token)
+    expect(stateOf(run)).toMatchObject({ state: { phase: 'settled', key: null } })
+  })
+
+  test('a key that is listed without an expiry is not used', async () => {
+    const run = await onProof((_, __, { account }) => {
+      const [key] = account.keys()
+      return {
+        status: 200,
+        body: [{ id: key?.id, token_key: key?.token_key, created: '2027-03-01T04:17:00Z', expiry: null }],
+      }
+    })
+    expect(run.error).toContain('the list has it without an expiry')
+    expect(secretValue(run)).toBe(run.current.token)
+  })
+
+  test('a key that cannot be saved for the post step is revoked at once', async () => {
+    const run = await runRotate({ failing: 'saveState', failingFrom: 2 })
+    expect(run.error).toContain('ENOSPC')
+    expect(made(run).map(({ revoked }) => revoked)).toEqual([true])
+  })
+
+  test('a job that is cancelled meanwhile writes nothing', async () => {
+    const run = await onProof(() => ({ status: 401 }), { signalAt: 2_000 })
+    expect(run.error).not.toBe('')
+    expect(whats(run).some((what) => what.startsWith('PUT'))).toBe(false)
+  })
+})
+
+describe('writing the new key', () => {
+  const onWrite = (answer: RotateOptions['answer'], further: RotateOptions = {}) =>
+    runRotate({
+      ...further,
+      answer: (what, ...rest) => (what.startsWith('PUT') ? answer?.(what, ...rest) : undefined),
+    })
+  const puts = (run: Awaited<ReturnType<typeof runRotate>>) =>
+    run.seen.filter(({ what }) => what.startsWith('PUT'))
+
+  test('is tried until ten minutes after the creation, and the key then stays', async () => {
+    const run = await onWrite(() => ({ status: 503 }))
+    const created = run.seen.find(({ what }) => what.startsWith('POST'))?.at ?? 0
+    const last = puts(run).at(-1)?.at ?? 0
+    expect(last - created).toBeLessThanOrEqual(10 * MINUTE)
+    expect(last - created).toBeGreaterThan(9 * MINUTE)
+    expect(run.error).toMatch(/The new key .* may be in some places only: .*503.*both stay valid/)
+    expect(made(run)[0]?.revoked).toBe(false)
+    expect(stateOf(run)).toMatchObject({ state: { phase: 'writing', key: { id: made(run)[0]?.id } } })
+  })
+
+  test('does not outlast the ten minutes in a request', async () => {
+    const run = await onWrite(() => ({ silence: true, acted: false }))
+    const created = run.seen.find(({ what }) => what.startsWith('POST'))?.at ?? 0
+    expect(run.took - created).toBeLessThanOrEqual(10 * MINUTE + 1000)
+  })
+
+  test('is not begun after ten minutes, and the key is revoked', async () => {
+    const run = await runRotate({
+      inputs: { timeout: 30 * MINUTE },
+      answer: (what, count) =>
+        what === `GET ${KEYS}` && count > 1 && count < 2000 ? { status: 401 } : undefined,
+    })
+    expect(puts(run)).toEqual([])
+    expect(run.took).toBeLessThan(11 * MINUTE)
+    expect(made(run)[0]?.revoked).toBe(true)
+  })
+
+  test('a clear refusal before anything was written: the key is revoked by itself', async () => {
+    const run = await onWrite(() => ({
+      status: 403,
+      body: { message: 'Resource not accessible by integration' },
+    }))
+    expect(run.error).toMatch(
+      /^The new key was not written, and the secret still holds the old key: .*needs the permission "Secrets: write"/,
+    )
+    expect(run.seen.find(({ what }) => what.startsWith('DELETE'))?.credential).toBe(made(run)[0]?.token)
+    expect(run.traces.printed.join('\n')).toMatch(
+      /Revoked the new key .*, which was not written \(verified\)/,
+    )
+    expect(stateOf(run)).toMatchObject({ state: { phase: 'settled', key: null } })
+  })
+
+  test('with the key in hand, where the new one may not revoke itself', async () => {
+    const run = await onWrite(() => ({ status: 403 }), { api: { selfRevocation: 'forbidden' } })
+    expect(made(run)[0]?.revoked).toBe(true)
+  })
+
+  test('a key that could not be revoked is left to the post step', async () => {
+    const run = await runRotate({
+      answer: (what) => (/^(PUT|DELETE)/.test(what) ? { status: 403 } : undefined),
+    })
+    expect(run.traces.warnings[0]).toMatch(/Could not confirm that the new key .* was revoked: .*403/)
+    expect(stateOf(run)).toMatchObject({ state: { phase: 'created', key: { id: made(run)[0]?.id } } })
+  })
+
+  test('an acknowledged revocation that did nothing is not believed', async () => {
+    const run = await onWrite(() => ({ status: 403 }), { api: { idleRevocation: true } })
+    expect(run.traces.warnings[0]).toContain('the API still accepts it')
+  })
+
+  test('a refusal at the second place: the key stays, as the first holds it', async () => {
+    const run = await runRotate({
+      inputs: { copies: [{ kind: 'dependabot', name: '' }] },
+      prepare: ({ github }) => github.addSecret('dependabot', SECRET, { value: 'old' }),
+      answer: (what) => (what.startsWith('PUT') && what.includes('/actions/') ? { status: 403 } : undefined),
+    })
+    expect(run.error).toContain('may be in some places only')
+    expect(made(run)[0]?.revoked).toBe(false)
+    expect(run.github.secret('dependabot', SECRET)?.value).toBe(made(run)[0]?.token)
+    expect(secretValue(run)).toBe(run.current.token)
+  })
+
+  test('a failure at a copy: the home secret is not written', async () => {
+    const run = await runRotate({
+      inputs: { copies: [{ kind: 'dependabot', name: '' }] },
+      prepare: ({ github }) => github.addSecret('dependabot', SECRET, { value: 'old' }),
+      answer: (what) =>
+        what.startsWith('PUT') && what.includes('/dependabot/') ? { status: 422 } : undefined,
+    })
+    expect(puts(run)).toHaveLength(1)
+    expect(made(run)[0]?.revoked).toBe(true)
+  })
+
+  test('422 and a new public key: sealed again; 422 and the same one: given up', async () => {
+    const replaced = await runRotate({
+      answer: (what, count) =>
+        what.endsWith('public-key') && count === 1
+          ? { status: 200, body: { key_id: 'old', key: 'k0' } }
+          : undefined,
+    })
+    expect(replaced.error).toBe('')
+    expect(puts(replaced).map(({ body }) => JSON.parse(body).key_id)).toEqual(['old', '1'])
+    expect(secretValue(replaced)).toBe(made(replaced)[0]?.token)
+    const same = await onWrite(() => ({ status: 422, body: { message: 'Invalid request.' } }))
+    expect(puts(same)).toHaveLength(1)
+    expect(same.error).toContain('Invalid request')
+  })
+
+  test('a public key that is none: the new key is revoked', async () => {
+    const run = await runRotate({ github: { publicKey: { id: '1', key: 'unusable' } } })
+    expect(run.error).toContain('GitHub sent a public key that cannot be used')
+    expect(puts(run)).toEqual([])
+    expect(made(run)[0]?.revoked).toBe(true)
+  })
+
+  test('tells of a secret that was deleted meanwhile', async () => {
+    const run = await onWrite(() => ({ status: 201, acted: true }))
+    expect(run.traces.printed.join('\n')).toContain('did not exist any more and was created again')
+  })
+
+  test('a runner that cannot save the state writes nothing', async () => {
+    const run = await runRotate({ failing: 'saveState', failingFrom: 3 })
+    expect(puts(run)).toEqual([])
+    expect(made(run)[0]?.revoked).toBe(true)
+  })
+
+  test('is reported even if the end cannot be saved for the post step', async () => {
+    const run = await runRotate({ failing: 'saveState', failingFrom: 4 })
+    expect(run.error).toBe('')
+    expect(run.traces.outputs.rotated).toBe('true')
+    expect(stateOf(run)).toMatchObject({ state: { phase: 'writing' } })
+  })
+
+  test('tells when the old key will be revoked, or how to have a hand-made one revoked', async () => {
+    const own = (await runRotate({ own: true, age: 31 * DAY })).traces.printed.join('\n')
+    expect(own).toMatch(
+      /The previous key .* stays valid during the overlap: the first run after 2027-03-08 05:17:00 UTC revokes it/,
+    )
+    const byHand = await runRotate()
+    expect(byHand.traces.printed.join('\n')).toContain(`set initial-key-id to ${byHand.current.id}`)
+    const named = await runRotate({
+      prepare: () => {},
+      inputs: { initialKeyId: byHand.current.id },
+    })
+    expect(named.current.id).toBe(byHand.current.id)
+    expect(named.traces.printed.join('\n')).toContain('the first run after')
+  })
+})
+
+describe('an emergency', () => {
+  const now: RotateOptions = { ...young, inputs: { revokePrevious: 'now' } }
+
+  test('rotates a key that is not due, and revokes the old keys with the new one', async () => {
+    const run = await runRotate({ ...now, prepare: ({ addOwnKey }) => void addOwnKey(2 * DAY) })
+    expect(run.error).toBe('')
+    const deletes = run.seen.filter(({ what }) => what.startsWith('DELETE'))
+    expect(deletes.map(({ credential }) => credential)).toEqual(deletes.map(() => made(run)[0]?.token))
+    expect(JSON.parse(run.traces.outputs.retired ?? '')).toHaveLength(2)
+    expect(run.traces.outputs.rotated).toBe('true')
+    expect(run.traces.printed.join('\n')).toContain('Rotated, and the old keys revoked')
+    expect(run.traces.printed.join('\n')).toMatch(/\| Revoked \|/)
+  })
+
+  test('fails where the old key was not revoked', async () => {
+    const refused = await runRotate({
+      ...now,
+      answer: (what) => (what.startsWith('DELETE') ? { status: 403 } : undefined),
+    })
+    expect(refused.error).toMatch(/The secret holds a new key, but the old key .* was not revoked/)
+    const fresh = await runRotate({ ...now, age: HOUR - 10_000 })
+    expect(fresh.error).toContain('run this again in an hour')
+    expect(fresh.traces.outputs.rotated).toBe('true')
+  })
+})

@@ -1,0 +1,53 @@
+import type { RuleRemoval } from '../simulation/rule-removals.ts'
+
+/** Rules of the rotation, taken out one at a time: the simulation has to notice each. */
+export const ROTATION_RULE_REMOVALS: RuleRemoval[] = [
+  {
+    rule: 'the gap: a retired key was created an hour or more before the key in hand',
+    file: 'rotate/decisions.ts',
+    from: 'export const MIN_GAP_MS = HOUR_MS',
+    to: 'export const MIN_GAP_MS = 0',
+  },
+  {
+    rule: 'the ten minutes: a key is written soon after its creation or never',
+    file: 'rotate/decisions.ts',
+    from: 'export const WRITE_WITHIN_MS = 10 * 60 * 1000',
+    to: 'export const WRITE_WITHIN_MS = 100 * 24 * HOUR_MS',
+  },
+  {
+    rule: 'own keys only: a key without the tag is never retired',
+    file: 'rotate/decisions.ts',
+    from: 'return key.unreadable === null && hasRotationTag(key, tag)',
+    to: 'return key.unreadable === null || tag > 0',
+  },
+  {
+    rule: 'the key in hand is own: a key that a person made may have been written long after its creation',
+    file: 'rotate/decisions.ts',
+    from: 'if (current.createdAt === null || !isOwn(current, tag)) return []',
+    to: 'if (current.createdAt === null) return []',
+  },
+  {
+    rule: 'the overlap: a replaced key stays valid for the runs that were queued with it',
+    file: 'rotate/decisions.ts',
+    from: 'return createdAt + overlap + OVERLAP_MARGIN_MS',
+    to: 'return createdAt + overlap * 0',
+  },
+  {
+    rule: 'the order of places: the one that the key in hand came from is written last',
+    file: 'rotate/decisions.ts',
+    from: 'return [...copies, home]',
+    to: 'return [home, ...copies]',
+  },
+  {
+    rule: 'the record: the post step knows that a write may have reached GitHub',
+    file: 'rotate/rotate-key.ts',
+    from: '    record.writing()\n',
+    to: '',
+  },
+  {
+    rule: 'the doubt: a key that may have been written is not revoked',
+    file: 'rotate/write-places.ts',
+    from: "index === 0 && !acted ? 'refused' : 'unclear'",
+    to: "'refused'",
+  },
+]

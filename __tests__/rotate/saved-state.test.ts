@@ -1,0 +1,79 @@
+import { describe, expect, test } from '@jest/globals'
+import { openRecord } from '../../src/rotate/rotation-record.ts'
+import { parseRotateState, ROTATE_STATE_NAME } from '../../src/rotate/saved-state.ts'
+
+const CONNECTION = {
+  apiUrl: 'https://api.example',
+  apiKey: 'old',
+  userAgent: 'agent',
+  proxy: '',
+  settings: { NO_PROXY: 'x' },
+}
+const KEY = { token: 'new', id: 'k', prefix: 'n', createdAt: 1, expiresAt: 2 }
+const STATE = { version: 1, ...CONNECTION, phase: 'created', expiry: 2, key: KEY }
+const parsed = (change: object) => parseRotateState(JSON.stringify({ ...STATE, ...change })).kind
+
+describe('the saved state', () => {
+  test('is what the record saves, at each step', () => {
+    const saved: string[] = []
+    const record = openRecord(
+      {
+        saveState(name, value) {
+          expect(name).toBe(ROTATE_STATE_NAME)
+          saved.push(String(value))
+        },
+      },
+      CONNECTION,
+    )
+    record.creating(2)
+    record.created(KEY)
+    record.writing()
+    record.settled()
+    record.creating(3)
+    expect(saved.map((text) => parseRotateState(text))).toEqual(
+      [
+        { phase: 'creating', expiry: 2, key: null },
+        { phase: 'created', expiry: 2, key: KEY },
+        { phase: 'writing', expiry: 2, key: KEY },
+        { phase: 'settled', expiry: 2, key: null },
+        { phase: 'creating', expiry: 3, key: null },
+      ].map((change) => ({ kind: 'record', state: { ...STATE, ...change } })),
+    )
+  })
+
+  test('is nothing where nothing was saved', () => {
+    expect(parseRotateState('')).toEqual({ kind: 'none' })
+  })
+
+  test('is only taken whole', () => {
+    expect(parsed({})).toBe('record')
+    expect(parsed({ key: null })).toBe('record')
+    for (const text of ['{', 'null', '[]', '"x"', '17'])
+      expect(parseRotateState(text).kind).toBe('unreadable')
+    for (const change of [
+      { version: 2 },
+      { apiUrl: 'nonsense' },
+      { apiUrl: 1 },
+      { apiKey: null },
+      { userAgent: null },
+      { proxy: null },
+      { settings: null },
+      { settings: 'x' },
+      { settings: { NO_PROXY: 1 } },
+      { phase: 'done' },
+      { phase: null },
+      { expiry: '2' },
+      { expiry: 8.64e15 + 1 },
+      { key: 'k' },
+      { key: undefined },
+      { key: { ...KEY, token: null } },
+      { key: { ...KEY, id: 1 } },
+      { key: { ...KEY, prefix: null } },
+      { key: { ...KEY, createdAt: null } },
+      { key: { ...KEY, expiresAt: 'x' } },
+    ])
+      expect({ change, kind: parsed(change) }).toEqual({ change, kind: 'unreadable' })
+    for (const phase of ['creating', 'created', 'writing', 'settled'])
+      expect(parsed({ phase })).toBe('record')
+  })
+})

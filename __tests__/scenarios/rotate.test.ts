@@ -1,0 +1,538 @@
+import { describe, expect, test } from '@jest/globals'
+import type { StepResult } from '../support/runner.ts'
+import { errorOf, warningsOf } from './with-job.ts'
+import { DAY, HOUR, type Rotation, type RotationOptions, withRotation } from './with-rotation.ts'
+
+const NAME = 'SPHERESCOUT_API_KEY'
+const REPOSITORY = '/repos/octo-org/octo-repo/actions/secrets'
+const REPOSITORY_ID = { env: { GITHUB_REPOSITORY_ID: '4711' } }
+
+/** One whole run: the main step with what the secret holds now, and the post step. */
+async function run(
+  { job, inputs }: Rotation,
+  further: Record<string, string> = {},
+  options: Parameters<Rotation['job']>[0] = {},
+): Promise<{ main: StepResult; post: StepResult }> {
+  const one = job(options)
+  const main = await one.main({ ...inputs(), ...further })
+  return { main, post: await one.post() }
+}
+
+/** A run that fails: its one error line. */
+async function failedRun(
+  rotation: Rotation,
+  further: Record<string, string> = {},
+  options: Parameters<Rotation['job']>[0] = {},
+): Promise<string> {
+  const { main } = await run(rotation, further, options)
+  expect(main.exitCode).toBe(1)
+  expect(main.stderr).toBe('')
+  return errorOf(main)
+}
+
+const created = ({ emulator }: Rotation) => emulator.account.keys()
+const posts = ({ emulator }: Rotation) => emulator.requests.filter(({ method }) => method === 'POST')
+const puts = ({ github }: Rotation) => github.requests.filter((request) => request.startsWith('PUT'))
+
+describe('a rotation', () => {
+  test('replaces a hand-made key, proves the new one first, and leaves the old one valid', async () => {
+    await withRotation({}, async (rotation) => {
+      const { emulator, github, key, isValid } = rotation
+      const old = key()
+      const { main, post } = await run(rotation)
+      const [made] = created(rotation)
+      expect(main.outcome).toBe('success')
+      expect(key()).toBe(made)
+      expect(isValid(old)).toBe(true)
+      expect(main.outputs).toMatchObject({
+        rotated: 'true',
+        'key-id': made?.id,
+        'key-prefix': made?.token_key,
+        'expires-at': new Date(made?.expiry ?? 0).toISOString(),
+        retired: '[]',
+      })
+      expect(emulator.requests.map(({ method }) => method)).toEqual(['GET', 'POST', 'GET'])
+      expect(emulator.requests[2]?.credential).toBe(made?.token)
+      expect(github.requests.at(-1)).toBe(`PUT ${REPOSITORY}/${NAME}`)
+      expect(main.summary).toContain('SphereScout key rotation: Rotated')
+      expect(main.summary).toContain('If rotation stops, the secret works until')
+      expect(main.summary).toContain(`set initial-key-id to ${old?.id}`)
+      expect(post.outcome).toBe('success')
+    })
+  })
+
+  test('does nothing until the key is due, then rotates, and retires the predecessor after the overlap', async () => {
+    await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
+      const first = rotation.key()
+      await run(rotation)
+      const second = rotation.key()
+      rotation.travel(6 * DAY)
+      const early = await run(rotation)
+      expect(early.main.outputs).toMatchObject({ rotated: 'false', retired: '[]' })
+      expect(early.main.summary).toContain('SphereScout key rotation: Not due')
+      rotation.travel(2 * DAY)
+      const later = await run(rotation)
+      expect(later.main.outputs).toMatchObject({ rotated: 'false', retired: JSON.stringify([first?.id]) })
+      expect(rotation.isValid(first)).toBe(false)
+      rotation.travel(23 * DAY)
+      expect((await run(rotation)).main.outputs.rotated).toBe('true')
+      expect(rotation.key()).not.toBe(second)
+      expect(rotation.isValid(second)).toBe(true)
+    })
+  })
+
+  test('masks the key, the token and the new key, and prints none of them', async () => {
+    await withRotation({}, async (rotation) => {
+      const { main, post } = await run(rotation)
+      const secrets = [
+        rotation.github.token,
+        rotation.value(),
+        ...created(rotation).map(({ token }) => token),
+      ]
+      const printed = [main, post].flatMap(({ stdout, stderr }) => (stdout + stderr).split('\n'))
+      for (const secret of secrets)
+        expect(printed.filter((line) => line.includes(secret) && !line.startsWith('::add-mask::'))).toEqual(
+          [],
+        )
+      for (const secret of secrets) expect(JSON.stringify(main.outputs) + main.summary).not.toContain(secret)
+      expect(rotation.github.bodies.join()).not.toContain(rotation.value())
+    })
+  })
+
+  test('revokes the initial key after the overlap, if its id is given, and never otherwise', async () => {
+    await withRotation({ age: 5 * 60_000 }, async (rotation) => {
+      const initial = rotation.key()
+      const named = { 'initial-key-id': initial?.id ?? '' }
+      await run(rotation, named)
+      rotation.travel(9 * DAY)
+      expect((await run(rotation)).main.outputs.retired).toBe('[]')
+      expect(rotation.isValid(initial)).toBe(true)
+      const { main } = await run(rotation, named)
+      expect(main.outputs.retired).toBe(JSON.stringify([initial?.id]))
+      expect(rotation.isValid(initial)).toBe(false)
+    })
+  })
+
+  test('leaves keys of others alone, however old', async () => {
+    await withRotation({ own: true, age: 20 * DAY }, async (rotation) => {
+      const { account } = rotation.emulator
+      account.addKey({ expiry: null, created: Date.now() - 400 * DAY })
+      account.addKey({ expiry: Date.now() + 30 * DAY, created: Date.now() - 30 * DAY })
+      const own = rotation.addOwnKey(50 * DAY)
+      await run(rotation)
+      expect(account.touchedForeign()).toEqual([own.id])
+    })
+  })
+
+  test('rotates with an API that drops fractions, but not every day, and retires nothing', async () => {
+    await withRotation({ api: { fractions: 'drop' } }, async (rotation) => {
+      const { main } = await run(rotation)
+      expect(main.summary).toContain('The API changed the expiry of the new key')
+      rotation.travel(9 * DAY)
+      expect((await run(rotation)).main.outputs).toMatchObject({ rotated: 'false', retired: '[]' })
+    })
+  })
+
+  test('asks for whole seconds where the API refuses fractions', async () => {
+    await withRotation({ api: { fractions: 'refuse' } }, async (rotation) => {
+      expect((await run(rotation)).main.outcome).toBe('success')
+      expect(rotation.key()).toBe(created(rotation)[0])
+    })
+  })
+})
+
+describe('after a crash', () => {
+  test('before the create request: the next run rotates', async () => {
+    await withRotation({}, async (rotation) => {
+      const { github, emulator } = rotation
+      github.fault({ on: { path: 'public-key' }, hang: true })
+      await rotation.killWhen(() => github.requests.some((request) => request.includes('public-key')))
+      expect(posts(rotation)).toEqual([])
+      expect((await run(rotation)).main.outputs.rotated).toBe('true')
+      expect(emulator.account.live()).toHaveLength(1)
+    })
+  })
+
+  test('during the create request: the orphan is left, and retired after the next rotation', async () => {
+    await withRotation({}, async (rotation) => {
+      rotation.emulator.fault({ on: 'create', kind: 'hang' })
+      const post = await rotation.killWhen(() => posts(rotation).length > 0)
+      expect(post && warningsOf(post)).toContain('ended before a create request was answered')
+      const [orphan] = created(rotation)
+      expect(rotation.isValid(orphan)).toBe(true)
+      rotation.travel(DAY)
+      expect((await run(rotation)).main.outputs.rotated).toBe('true')
+      rotation.travel(8 * DAY)
+      expect((await run(rotation)).main.outputs.retired).toBe(JSON.stringify([orphan?.id]))
+    })
+  })
+
+  test('before the new key was proven: the post step revokes it', async () => {
+    await withRotation({}, async (rotation) => {
+      const { emulator } = rotation
+      emulator.fault({ on: 'list', kind: 'delay', ms: 0, act: 'before' })
+      emulator.fault({ on: 'list', kind: 'hang' })
+      const lists = () => emulator.requests.filter(({ method }) => method === 'GET').length
+      const post = await rotation.killWhen(() => lists() > 1)
+      expect(post?.shown).toContain('which was not written (verified)')
+      expect(emulator.account.live()).toEqual([])
+      expect(rotation.isValid(rotation.key())).toBe(true)
+    })
+  })
+
+  test('before the new key was proven, without a post step: a later run retires it', async () => {
+    await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
+      const { emulator } = rotation
+      emulator.fault({ on: 'list', kind: 'delay', ms: 0, act: 'before' })
+      emulator.fault({ on: 'list', kind: 'hang' })
+      const lists = () => emulator.requests.filter(({ method }) => method === 'GET').length
+      await rotation.killWhen(() => lists() > 1, { post: false })
+      const [orphan] = created(rotation)
+      rotation.travel(DAY)
+      await run(rotation)
+      rotation.travel(8 * DAY)
+      expect((await run(rotation)).main.outputs.retired).toContain(orphan?.id)
+    })
+  })
+
+  test.each([
+    ['not carried out', false],
+    ['carried out', true],
+  ])('during the write, which was %s: the new key stays, and the next run goes on', async (_, acted) => {
+    await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
+      const old = rotation.key()
+      rotation.github.fault({ on: { method: 'PUT' }, acted, hang: true })
+      const post = await rotation.killWhen(() => puts(rotation).length > 0)
+      const [made] = created(rotation)
+      expect(post && warningsOf(post)).toContain('The secret may hold it, so it stays valid')
+      expect(rotation.isValid(made)).toBe(true)
+      expect(rotation.key()).toBe(acted ? made : old)
+      rotation.travel(DAY)
+      expect((await run(rotation)).main.outputs.rotated).toBe(String(!acted))
+      rotation.travel(8 * DAY)
+      const { main } = await run(rotation)
+      expect(JSON.parse(main.outputs.retired ?? '').sort()).toEqual(
+        [old?.id, ...(acted ? [] : [made?.id])].sort(),
+      )
+      expect(rotation.isValid(rotation.key())).toBe(true)
+    })
+  })
+
+  test('between two places: the home secret is still the old one, and the next run writes both', async () => {
+    await withRotation({}, async (rotation) => {
+      const { github } = rotation
+      const old = rotation.key()
+      github.github.addSecret('dependabot', NAME, { value: rotation.value() })
+      github.fault({ on: { method: 'PUT', path: '/actions/' }, hang: true })
+      await rotation.killWhen(() => puts(rotation).length > 1, { inputs: { copies: 'dependabot' } })
+      const [half] = created(rotation)
+      expect([rotation.key('dependabot'), rotation.key()]).toEqual([half, old])
+      expect([half, old].every(rotation.isValid)).toBe(true)
+      rotation.travel(DAY)
+      await run(rotation, { copies: 'dependabot' })
+      expect(rotation.key('dependabot')).toBe(rotation.key())
+      rotation.travel(8 * DAY)
+      expect((await run(rotation, { copies: 'dependabot' })).main.outputs.retired).toBe(
+        JSON.stringify([half?.id]),
+      )
+    })
+  })
+
+  test('a key that GitHub refused and that could not be revoked is revoked by the post step', async () => {
+    await withRotation({}, async (rotation) => {
+      rotation.github.fault({ on: { method: 'PUT' }, status: 403, body: '{"message":"Not allowed"}' })
+      rotation.emulator.fault({ on: 'revoke', kind: 'status', status: 403, times: 2 })
+      const { main, post } = await run(rotation)
+      expect(errorOf(main)).toContain('the secret still holds the old key')
+      expect(warningsOf(main)).toContain('Could not confirm that the new key')
+      expect(post.shown).toContain('which was not written (verified)')
+      expect(rotation.emulator.account.live()).toEqual([])
+    })
+  })
+
+  test.each([
+    ['carried out', 'cut-after'],
+    ['not carried out', 'cut-before'],
+  ] as const)('a revocation whose answer was lost, %s, is seen in the list', async (_, kind) => {
+    await withRotation({ own: true, age: 20 * DAY }, async (rotation) => {
+      const old = rotation.addOwnKey(50 * DAY)
+      rotation.emulator.fault({ on: 'revoke', kind })
+      const { main } = await run(rotation)
+      expect(main.outputs.retired).toBe(JSON.stringify([old.id]))
+      expect(rotation.isValid(old)).toBe(false)
+    })
+  })
+
+  test('an acknowledged revocation that did nothing is not believed, and does not stop the run', async () => {
+    await withRotation({ api: { idleRevocation: true }, own: true, age: 31 * DAY }, async (rotation) => {
+      rotation.addOwnKey(50 * DAY)
+      const { main } = await run(rotation)
+      expect(warningsOf(main)).toContain('Could not confirm that the old key')
+      expect(main.outputs).toMatchObject({ rotated: 'true', retired: '[]' })
+    })
+  })
+
+  test('a run with a stale secret rotates once too often, and breaks nothing', async () => {
+    await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
+      const stale = rotation.value()
+      await run(rotation)
+      const current = rotation.key()
+      rotation.travel(3 * DAY)
+      const { main } = await run(rotation, { 'api-key': stale })
+      expect(main.outputs).toMatchObject({ rotated: 'true', retired: '[]' })
+      expect([current, rotation.key()].every(rotation.isValid)).toBe(true)
+    })
+  })
+
+  test('a revoked key in the secret is reported, with what to do', async () => {
+    await withRotation({ own: true, age: DAY }, async (rotation) => {
+      const key = rotation.key()
+      if (key) key.revoked = true
+      const message = await failedRun(rotation)
+      expect(message).toMatch(
+        /did not accept api-key: it is wrong, revoked or expired .*create a key in the dashboard/,
+      )
+      expect(posts(rotation)).toEqual([])
+    })
+  })
+
+  test('a key that a person put into the secret is replaced when it is due, and not revoked', async () => {
+    await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
+      const byHand = rotation.emulator.account.addKey({ expiry: null, created: Date.now() - DAY })
+      rotation.github.github.addSecret('repository', NAME, { value: byHand.token })
+      expect((await run(rotation)).main.outputs.rotated).toBe('true')
+      rotation.travel(9 * DAY)
+      await run(rotation)
+      expect(rotation.isValid(byHand)).toBe(true)
+    })
+  })
+})
+
+describe('an emergency', () => {
+  const byHand = { eventName: 'workflow_dispatch' }
+  const now = { 'revoke-previous': 'now' }
+
+  test('rotates at once and revokes the previous keys', async () => {
+    await withRotation({ own: true, age: 3 * DAY }, async (rotation) => {
+      const old = [rotation.key(), rotation.addOwnKey(9 * DAY)]
+      const { main } = await run(rotation, now, byHand)
+      expect(main.summary).toContain('Rotated, and the old keys revoked')
+      expect(old.map(rotation.isValid)).toEqual([false, false])
+      expect(rotation.isValid(rotation.key())).toBe(true)
+    })
+  })
+
+  test('does not revoke a key that is less than an hour old, and says so', async () => {
+    await withRotation({ own: true, age: HOUR / 2 }, async (rotation) => {
+      const old = rotation.key()
+      expect(await failedRun(rotation, now, byHand)).toContain('run this again in an hour')
+      expect(rotation.isValid(old)).toBe(true)
+      expect(rotation.key()).toBe(created(rotation)[0])
+    })
+  })
+
+  test('is refused in a run that was not started by hand', async () => {
+    await withRotation({}, async (rotation) => {
+      expect(await failedRun(rotation, now)).toContain('started by hand (workflow_dispatch)')
+      expect(rotation.emulator.requests).toEqual([])
+    })
+  })
+})
+
+describe('what is refused before anything is created', () => {
+  async function refusal(options: RotationOptions, further: Record<string, string> = {}): Promise<string> {
+    return withRotation(options, async (rotation) => {
+      const message = await failedRun(rotation, further)
+      expect(posts(rotation)).toEqual([])
+      expect(puts(rotation)).toEqual([])
+      return message
+    })
+  }
+
+  test('a secret that does not exist', async () => {
+    const message = await refusal({}, { secret: 'SPHERESCOUT_API_KEYS' })
+    expect(message).toContain('There is no secret SPHERESCOUT_API_KEYS in the repository')
+  })
+
+  test('an environment that does not exist', async () => {
+    expect(await refusal({}, { environment: 'prod' })).toContain('in the environment "prod"')
+  })
+
+  test.each([
+    ['repository', 'repository', {}, 'Secrets: write'],
+    ['environment', 'environment prod', { environment: 'prod' }, 'Secrets: write and Environments: write'],
+    [
+      'organization',
+      'organization octo-org',
+      { organization: 'octo-org' },
+      'organization permission Secrets: write',
+    ],
+  ])('a token without the permission for the %s', async (_, place, further, permission) => {
+    const message = await refusal({ place, github: { permissions: [] } }, further)
+    expect(message).toContain(`github-token needs the permission "${permission}"`)
+    expect(message).toContain('GITHUB_TOKEN can never write secrets')
+  })
+
+  test.each([
+    ['dependabot', 'Dependabot secrets: write'],
+    ['codespaces', 'Codespaces secrets: write'],
+  ])('a token without the permission for the copy in %s', async (copies, permission) => {
+    expect(await refusal({ github: { permissions: ['secrets'] } }, { copies })).toContain(permission)
+  })
+
+  test('a token that GitHub does not accept', async () => {
+    expect(await refusal({}, { 'github-token': 'ghp_expired' })).toContain(
+      'github-token is wrong, revoked or expired',
+    )
+  })
+
+  test('durations that contradict each other', async () => {
+    expect(await refusal({}, { 'rotate-after': '50d' })).toContain('at least rotate-after + overlap + 7 days')
+    expect(await refusal({}, { overlap: '30m' })).toContain('overlap')
+  })
+
+  test('a JWT access token', async () => {
+    expect(await refusal({}, { 'api-key': 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOjF9.c2ln' })).toContain(
+      'only an API key can be rotated',
+    )
+  })
+})
+
+describe('what GitHub answers to a write', () => {
+  const RETRIED: [string, Parameters<Rotation['github']['fault']>[0]][] = [
+    ['409', { on: { method: 'PUT' }, status: 409 }],
+    ['429', { on: { method: 'PUT' }, status: 429, headers: { 'Retry-After': '1' } }],
+    ['a secondary rate limit', { on: { method: 'PUT' }, status: 403, headers: { 'Retry-After': '1' } }],
+    [
+      'an exhausted rate limit',
+      {
+        on: { method: 'PUT' },
+        status: 403,
+        headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': String(Math.floor(Date.now() / 1000)) },
+      },
+    ],
+    ['a 5xx before the effect', { on: { method: 'PUT' }, status: 503 }],
+    ['a 5xx after the effect', { on: { method: 'PUT' }, status: 502, acted: true }],
+    ['a cut connection before the effect', { on: { method: 'PUT' } }],
+    ['a cut connection after the effect', { on: { method: 'PUT' }, acted: true }],
+  ]
+  test.each(RETRIED)('%s: the same value is written again', async (_, fault) => {
+    await withRotation({}, async (rotation) => {
+      rotation.github.fault(fault)
+      const { main } = await run(rotation)
+      expect(main.outcome).toBe('success')
+      expect(puts(rotation)).toHaveLength(2)
+      expect(rotation.key()).toBe(created(rotation)[0])
+      expect(created(rotation)).toHaveLength(1)
+    })
+  })
+
+  test('422 after the public key was replaced: it is read again, and the value sealed for it', async () => {
+    await withRotation({}, async (rotation) => {
+      const { github } = rotation
+      github.fault({ on: { path: 'public-key' }, served: github.replaceKeyPair })
+      expect((await run(rotation)).main.outcome).toBe('success')
+      expect(puts(rotation)).toHaveLength(2)
+      expect(rotation.key()).toBe(created(rotation)[0])
+    })
+  })
+
+  test.each([422, 403, 404])('%i for good: the new key is revoked, and the old one stays', async (status) => {
+    await withRotation({}, async (rotation) => {
+      const old = rotation.key()
+      rotation.github.fault({ on: { method: 'PUT' }, status, body: '{"message":"No."}' })
+      expect(await failedRun(rotation)).toContain(
+        'The new key was not written, and the secret still holds the old key',
+      )
+      expect(created(rotation).filter(rotation.isValid)).toEqual([])
+      expect(rotation.key()).toBe(old)
+    })
+  })
+
+  test('a refusal after a doubtful answer: the new key stays valid', async () => {
+    await withRotation({}, async (rotation) => {
+      rotation.github.fault({ on: { method: 'PUT' }, status: 502, acted: true })
+      rotation.github.fault({ on: { method: 'PUT' }, status: 403, body: '{"message":"No."}' })
+      const message = await failedRun(rotation)
+      expect(message).toContain('may be in some places only')
+      expect(rotation.isValid(rotation.key())).toBe(true)
+    })
+  })
+})
+
+describe('what the API answers to a create request', () => {
+  test.each([
+    ['created long ago', { api_key: { created: '2020-01-01T00:00:00Z' } }, 'which is not now'],
+    ['that never expires', { api_key: { expiry: null } }, 'it never expires'],
+    ['with another expiry', { api_key: { expiry: '2040-01-01T00:00:00Z' } }, 'was asked for'],
+  ])('a key %s is neither written nor revoked', async (_, body, reason) => {
+    await withRotation({}, async (rotation) => {
+      rotation.emulator.fault({ on: 'create', kind: 'replace', body })
+      expect(await failedRun(rotation)).toContain(reason)
+      expect(puts(rotation)).toEqual([])
+      expect(rotation.emulator.requests.filter(({ method }) => method === 'DELETE')).toEqual([])
+    })
+  })
+
+  test('the key that asked is not taken for a new one', async () => {
+    await withRotation({}, async (rotation) => {
+      rotation.emulator.fault({ on: 'create', kind: 'replace', body: { token: rotation.value() } })
+      expect(await failedRun(rotation)).toContain('the key that was used to ask for a new one')
+      expect(rotation.isValid(rotation.key())).toBe(true)
+    })
+  })
+})
+
+describe('where the secret is', () => {
+  test('its name is compared without case', async () => {
+    await withRotation({}, async (rotation) => {
+      expect((await run(rotation, { secret: 'spherescout_api_key' })).main.outcome).toBe('success')
+      expect(puts(rotation)).toEqual([`PUT ${REPOSITORY}/${NAME}`])
+      expect(rotation.key()).toBe(created(rotation)[0])
+    })
+  })
+
+  test.each([
+    ['by name', false, '/repos/octo-org/octo-repo'],
+    ["by the repository's id, as on older Enterprise Servers", true, '/repositories/4711'],
+  ])('an environment whose name needs escaping, addressed %s', async (_, environmentsById, base) => {
+    const environment = 'prod/eu #1 ü?'
+    await withRotation(
+      { place: `environment ${environment}`, github: { environmentsById } },
+      async (rotation) => {
+        expect((await run(rotation, { environment }, REPOSITORY_ID)).main.outcome).toBe('success')
+        expect(puts(rotation)).toEqual([
+          `PUT ${base}/environments/${encodeURIComponent(environment)}/secrets/${NAME}`,
+        ])
+        expect(rotation.key()).toBe(created(rotation)[0])
+      },
+    )
+  })
+
+  test.each([
+    ['all', {}],
+    ['private', {}],
+    ['selected', { selected: Array.from({ length: 120 }, (_, index) => 1000 + index) }],
+  ])("an organization's secret keeps its visibility: %s", async (visibility, audience) => {
+    await withRotation(
+      { place: 'organization octo-org', secret: { visibility, ...audience } },
+      async (rotation) => {
+        expect((await run(rotation, { organization: 'octo-org' })).main.outcome).toBe('success')
+        const stored = rotation.github.github.secret('organization octo-org', NAME)
+        expect(stored).toMatchObject({ visibility, ...audience })
+        expect(rotation.key()).toBe(created(rotation)[0])
+      },
+    )
+  })
+
+  test('every copy is written, the home secret last', async () => {
+    await withRotation({}, async (rotation) => {
+      const places = ['dependabot', 'codespaces', 'environment staging']
+      for (const place of places) rotation.github.github.addSecret(place, NAME, { value: rotation.value() })
+      expect((await run(rotation, { copies: places.join('\n') })).main.outcome).toBe('success')
+      expect(places.map(rotation.value)).toEqual(places.map(() => rotation.value()))
+      expect(puts(rotation)).toHaveLength(4)
+      expect(puts(rotation).at(-1)).toContain(REPOSITORY)
+    })
+  })
+})

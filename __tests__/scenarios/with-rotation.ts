@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { rotationTag, TAG_RANGE } from '../../src/util/rotation-tag.ts'
+import type { StoredKey } from '../support/account.ts'
+import { type Emulator, type EmulatorOptions, startEmulator } from '../support/emulator.ts'
+import type { GithubOptions } from '../support/github.ts'
+import { type GithubEmulator, startGithubEmulator } from '../support/github-emulator.ts'
+import { createJob, type Job, type JobOptions, type StepResult } from '../support/runner.ts'
+
+export const HOUR = 3_600_000
+export const DAY = 24 * HOUR
+
+/** Jobs that rotate the key in one secret, on emulators of both services whose clock the test moves. */
+export interface Rotation {
+  emulator: Emulator
+  github: GithubEmulator
+  /** A job that is given what the secret holds, as `secrets.*` would give it. */
+  job(options?: JobOptions): Job
+  /** The inputs of such a job. */
+  inputs(): Record<string, string>
+  /** What the secret holds: the value, and the key. */
+  value(place?: string): string
+  key(place?: string): StoredKey | undefined
+  /** Moves the API's clock on by so many milliseconds; the machine's stays. */
+  travel(duration: number): void
+  /** Whether the API still accepts a key. */
+  isValid(key: StoredKey | undefined): boolean
+  /** Starts the main step, kills it once `reached` holds, and runs the post step if `post` says so. */
+  killWhen(
+    reached: () => boolean,
+    options?: { post?: boolean; inputs?: Record<string, string> },
+  ): Promise<StepResult | null>
+  /** An own key of this rotation, created so many milliseconds ago. */
+  addOwnKey(age: number): StoredKey
+}
+
+export interface RotationOptions {
+  api?: EmulatorOptions
+  github?: Partial<GithubOptions>
+  place?: string
+  secret?: { visibility?: string; selected?: number[] }
+  name?: string
+  /** What the tag is made of; the repository's secret unless told. */
+  scope?: string
+  environment?: string
+  /** How old the hand-made key in the secret is, in milliseconds; or whether it is an own one. */
+  age?: number
+  own?: boolean
+}
+
+const root = new URL('../../', import.meta.url)
+const action = fileURLToPath(new URL('rotate/action.yml', root))
+/** Set by the Jest project that runs every scenario on the source; see jest.config.js. */
+const { steps } = globalThis as { steps?: 'source' }
+const SOURCE = {
+  main: fileURLToPath(new URL('src/rotate.ts', root)),
+  post: fileURLToPath(new URL('src/rotate-post.ts', root)),
+}
+
+/** Starts both emulators with one secret, plays, and clears everything away. */
+export async function withRotation<T>(
+  options: RotationOptions,
+  play: (rotation: Rotation) => Promise<T>,
+): Promise<T> {
+  let shift = 0
+  const now = () => Date.now() + shift
+  const emulator = await startEmulator({ now, ...options.api })
+  const github = await startGithubEmulator(options.github)
+  const jobs: Job[] = []
+  const name = options.name ?? 'SPHERESCOUT_API_KEY'
+  const home = options.place ?? 'repository'
+  const tag = rotationTag(
+    {
+      apiUrl: emulator.url,
+      scope: options.scope ?? 'repo:4711',
+      environment: options.environment ?? '',
+      secret: name,
+    },
+    (text) => createHash('sha256').update(text).digest(),
+  )
+  const addOwnKey = (age: number) => {
+    const latest = now() - age + 60 * DAY
+    const expiry = latest - (latest % TAG_RANGE) + tag - TAG_RANGE
+    return emulator.account.addKey({
+      created: now() - age,
+      expiry: expiry % 1000 === 0 ? expiry - TAG_RANGE : expiry,
+    })
+  }
+  const keys: StoredKey[] = []
+  const age = options.age ?? 100 * DAY
+  const first = options.own ? addOwnKey(age) : emulator.account.addKey({ expiry: null, created: now() - age })
+  keys.push(first)
+  github.github.addSecret(home, name, { value: first.token, ...options.secret })
+  const value = (place = home) => github.github.secret(place, name)?.value ?? ''
+  const newJob = (jobOptions: JobOptions = {}) => {
+    const bundles = steps === 'source' ? { bundles: SOURCE } : {}
+    const job = createJob({ action, ...bundles, secretInputs: ['api-key', 'github-token'], ...jobOptions })
+    jobs.push(job)
+    return job
+  }
+  const inputs = () => ({
+    'api-key': value(),
+    'github-token': github.token,
+    'api-url': emulator.url,
+    'github-api-url': github.url,
+    ...(name === 'SPHERESCOUT_API_KEY' ? {} : { secret: name }),
+  })
+  const isValid = (key: StoredKey | undefined) =>
+    key !== undefined && !key.revoked && (key.expiry === null || key.expiry > now())
+  try {
+    return await play({
+      emulator,
+      github,
+      job: newJob,
+      inputs,
+      value,
+      isValid,
+      key: (place = home) =>
+        [...keys, ...emulator.account.keys()].find(({ token }) => token === value(place)),
+      travel(duration) {
+        shift += duration
+      },
+      async killWhen(reached, { post = true, inputs: further = {} } = {}) {
+        const job = newJob()
+        const main = job.start({ ...inputs(), ...further })
+        while (!reached() && main.child.exitCode === null) await sleep(10)
+        main.signal('SIGKILL')
+        await main.done
+        return post ? job.post() : null
+      },
+      addOwnKey(ownAge) {
+        const key = addOwnKey(ownAge)
+        keys.push(key)
+        return key
+      },
+    })
+  } finally {
+    await Promise.all(jobs.map((job) => job.cleanUp()))
+    await Promise.all([emulator.close(), github.close()])
+  }
+}

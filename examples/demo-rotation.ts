@@ -1,0 +1,221 @@
+// Shows sixty days of a rotation in a few seconds, as a timeline: the real code in virtual time, against emulators of
+// both services. Exits with 1 if anything is not as docs/rotation.md promises.
+import { createHash } from 'node:crypto'
+import { styleText } from 'node:util'
+import sodium from 'libsodium-wrappers'
+import { createWorld, type SimulatedProcess, type World } from '../__tests__/rotate/world.ts'
+import { type Account, createAccount, type StoredKey } from '../__tests__/support/account.ts'
+import { createGithub, type Github } from '../__tests__/support/github.ts'
+import { createKeyApi } from '../src/api/key-api.ts'
+import { type HttpClient, HttpError, type HttpRequest, type HttpResponse } from '../src/http/http-client.ts'
+import { createCancellation } from '../src/retry/cancellation.ts'
+import { createGithubSecrets } from '../src/rotate/github-secrets.ts'
+import { rotateKey } from '../src/rotate/rotate-key.ts'
+import { sealForGithub } from '../src/rotate/sealed-box.ts'
+import type { Runner } from '../src/runner/report.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+const DAYS = 60
+const START = Date.parse('2027-03-01T04:17:00Z')
+const SECRET = 'SPHERESCOUT_API_KEY'
+const API_URL = 'https://api.example'
+const GITHUB_URL = 'https://github.example'
+const TOKEN = 'token-of-an-app'
+
+/** What goes wrong, or is done by hand, on which day. */
+const GITHUB_DOWN = 30
+const ANSWER_LOST = 31
+const EMERGENCY = 47
+
+const names = new Map<string, string>()
+let validEachDay = true
+
+await sodium.ready
+const pair = sodium.crypto_box_keypair()
+const world = createWorld(START)
+const account = createAccount({ now: world.now, random: Math.random })
+const initial = account.addKey({ expiry: null, created: START - 400 * DAY_MS })
+const other = account.addKey({ expiry: null, created: START - 300 * DAY_MS })
+names.set(initial.id, 'hand-made key')
+const github = createGithub({
+  now: world.now,
+  token: TOKEN,
+  publicKey: { id: '1', key: Buffer.from(pair.publicKey).toString('base64') },
+  open: (sealed) =>
+    Buffer.from(
+      sodium.crypto_box_seal_open(
+        new Uint8Array(Buffer.from(sealed, 'base64')),
+        pair.publicKey,
+        pair.privateKey,
+      ),
+    ).toString('utf8'),
+})
+github.addSecret('repository', SECRET, { value: initial.token })
+
+console.log('Rotation with the defaults: rotate-after 30d, overlap 7d, expires-in 60d. One run a day.\n')
+for (let day = 0; day <= DAYS; day++)
+  world.at(START + day * DAY_MS, () => playDay(day, world, account, github))
+await world.run()
+process.exitCode = conclude() ? 0 : 1
+
+/** One day: what somebody else did, then the run, told in a line unless nothing happened. */
+async function playDay(day: number, world: World, account: Account, github: Github): Promise<void> {
+  if (day === GITHUB_DOWN) tell(day, 'yellow', "GitHub's API answers 503 all day.")
+  if (day === ANSWER_LOST) tell(day, 'yellow', 'The answer to the create request is lost on the way.')
+  if (day === EMERGENCY)
+    tell(day, 'yellow', 'The key was leaked. Somebody starts the workflow with revoke-previous: now.')
+  await world.startProcess(0, async (simulated) => {
+    const outputs: Record<string, string> = {}
+    try {
+      await run(day, simulated, outputs, account, github)
+    } catch (reason) {
+      tell(day, 'red', `The run fails: ${reason instanceof Error ? reason.message : String(reason)}`)
+    }
+    report(day, outputs, account, github)
+  })
+}
+
+/** Tells what a run changed, and watches the secret. */
+function report(day: number, outputs: Record<string, string>, account: Account, github: Github): void {
+  const current = holder(account, github)
+  for (const { id } of account.keys())
+    if (!names.has(id)) names.set(id, `${id === current?.id ? 'key' : 'orphan'} ${letter(names.size)}`)
+  if (outputs.rotated === 'true')
+    tell(
+      day,
+      'green',
+      `Rotated: the secret holds ${nameOf(outputs['key-id'])}, until ${date(outputs['expires-at'])}. Next: ${date(outputs['due-at'])}.`,
+    )
+  for (const id of JSON.parse(outputs.retired ?? '[]')) tell(day, 'cyan', `Revoked: ${nameOf(id)}.`)
+  if (!isValid(current)) validEachDay = false
+}
+
+async function run(
+  day: number,
+  process: SimulatedProcess,
+  outputs: Record<string, string>,
+  account: Account,
+  github: Github,
+): Promise<void> {
+  const send = network(day, process, account, github)
+  const emergency = day === EMERGENCY
+  await rotateKey(
+    {
+      apiKey: github.secret('repository', SECRET)?.value ?? '',
+      githubToken: TOKEN,
+      secret: SECRET,
+      home: { kind: 'repository', name: '' },
+      copies: [],
+      limits: { rotateAfter: 30 * DAY_MS, expiresIn: 60 * DAY_MS, overlap: 7 * DAY_MS },
+      initialKeyId: initial.id,
+      revokePrevious: emergency ? 'now' : 'after-overlap',
+      apiUrl: API_URL,
+      githubApiUrl: GITHUB_URL,
+      timeout: 120_000,
+    },
+    {
+      api: createKeyApi(send, API_URL, 'demo', process.clock.now),
+      secrets: createGithubSecrets(send, {
+        apiUrl: GITHUB_URL,
+        token: TOKEN,
+        userAgent: 'demo',
+        now: process.clock.now,
+      }),
+      clock: process.clock,
+      random: Math.random,
+      runner: recorder(outputs),
+      cancellation: createCancellation(process.clock.now),
+      sha256: (text) => createHash('sha256').update(text).digest(),
+      seal: sealForGithub,
+      repository: { owner: 'octo-org', repo: 'octo-repo', id: '4711' },
+      connection: { userAgent: 'demo', proxy: '', settings: {} },
+    },
+  )
+}
+
+/** Serves what is asked, but on the days on which something goes wrong. */
+function network(day: number, process: SimulatedProcess, account: Account, github: Github): HttpClient {
+  let lost = false
+  return (request) =>
+    process.wait(world.now() + 300, () => {
+      const toGithub = request.url.href.startsWith(GITHUB_URL)
+      if (day === GITHUB_DOWN && toGithub) return { status: 503, headers: {}, body: '' }
+      const response = serve(request, toGithub ? github : account)
+      if (day === ANSWER_LOST && request.method === 'POST' && !lost) {
+        lost = true
+        throw new HttpError('cut', true, 'closed the connection before it answered')
+      }
+      return response
+    })
+}
+
+function serve({ method, url, headers, body = '' }: HttpRequest, service: Account | Github): HttpResponse {
+  const {
+    status,
+    headers: given,
+    body: answer,
+  } = service.handle({
+    method,
+    path: url.pathname + url.search,
+    headers: { authorization: headers.Authorization ?? '' },
+    body,
+  })
+  return { status, headers: { date: given.Date }, body: answer }
+}
+
+function recorder(outputs: Record<string, string>): Runner {
+  const ignore = () => {}
+  return {
+    info: ignore,
+    warning: ignore,
+    setSecret: ignore,
+    exportVariable: ignore,
+    saveState: ignore,
+    writeSummary: ignore,
+    setOutput(name, value) {
+      outputs[name] = String(value)
+    },
+  }
+}
+
+function holder(account: Account, github: Github): StoredKey | undefined {
+  const value = github.secret('repository', SECRET)?.value
+  return [initial, ...account.keys()].find(({ token }) => token === value)
+}
+
+function isValid(key: StoredKey | undefined): boolean {
+  return key !== undefined && !key.revoked && (key.expiry === null || key.expiry > world.now())
+}
+
+/** A, B, C, ... for the keys in the order in which they were made; the hand-made one has no letter. */
+function letter(known: number): string {
+  return String.fromCharCode('A'.charCodeAt(0) + known - 1)
+}
+
+function nameOf(id: string | undefined): string {
+  return names.get(id ?? '') ?? String(id)
+}
+
+function date(instant: string | undefined): string {
+  return (instant ?? '').slice(0, 10)
+}
+
+function tell(day: number, color: Parameters<typeof styleText>[0], text: string): void {
+  const when = new Date(START + day * DAY_MS).toISOString().slice(0, 10)
+  console.log(`${when}  day ${String(day).padStart(2)}  ${styleText(color, text)}`)
+}
+
+function conclude(): boolean {
+  const own = account.keys().filter(isValid)
+  console.log(`\nOn the other days, nothing was due. Valid keys of the rotation at the end: ${own.length}.`)
+  const checks: [string, boolean][] = [
+    ['the secret held a valid key each day', validEachDay],
+    ['the hand-made key was revoked, as initial-key-id names it', initial.revoked],
+    ['no other key was touched', !other.revoked],
+    ['every key of the rotation has an expiry', account.keys().every(({ expiry }) => expiry !== null)],
+    ['at most three of its keys are valid', own.length <= 3],
+  ]
+  for (const [claim, holds] of checks)
+    console.log(styleText(holds ? 'green' : 'red', `${holds ? '\u2713' : '\u2717'} ${claim}`))
+  return checks.every(([, holds]) => holds)
+}

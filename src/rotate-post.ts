@@ -1,0 +1,33 @@
+// Wires the real runner, network and clock into the post step of rotate.
+import { createKeyApi } from './api/key-api.ts'
+import { createHttpClient } from './http/http-client.ts'
+import { logRequests } from './http/log-requests.ts'
+import { networkSettings } from './http/network-settings.ts'
+import { cleanUp } from './rotate/clean-up.ts'
+import { parseRotateState, ROTATE_STATE_NAME } from './rotate/saved-state.ts'
+import { debugLog, failStep, getState, runner } from './runner/runner.ts'
+import { systemClock } from './util/system.ts'
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
+
+async function run(): Promise<void> {
+  try {
+    await cleanUp(parseRotateState(getState(ROTATE_STATE_NAME)), {
+      clock: systemClock,
+      random: Math.random,
+      runner,
+      connect: ({ apiUrl, proxy, userAgent }) =>
+        createKeyApi(
+          logRequests(createHttpClient(proxy), debugLog(), systemClock.now),
+          apiUrl,
+          userAgent,
+          systemClock.now,
+        ),
+      settings: networkSettings(process.env),
+    })
+  } catch (error) {
+    failStep(error)
+  }
+}
+
+void run()

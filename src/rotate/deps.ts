@@ -1,0 +1,37 @@
+import type { ApiResult, CallLimits, KeyApi, KeyList } from '../api/key-api.ts'
+import { type Budget, type Clock, retry } from '../retry/budget.ts'
+import type { Cancellation } from '../retry/cancellation.ts'
+import type { Runner } from '../runner/report.ts'
+import type { GithubSecrets } from './github-secrets.ts'
+import type { Connection } from './saved-state.ts'
+
+/** What a request to the key API needs. `random` is in [0, 1). */
+export interface KeyDeps {
+  api: KeyApi
+  clock: Clock
+  random: () => number
+}
+
+/** What the main step runs in. */
+export interface RotateDeps extends KeyDeps {
+  secrets: GithubSecrets
+  runner: Runner
+  cancellation: Cancellation
+  sha256(text: string): Uint8Array
+  /** Encrypts a text for the holder of a public key; both are base64 but the text. */
+  seal(text: string, publicKey: string): string
+  /** `id` is null where the runner does not tell. */
+  repository: { owner: string; repo: string; id: string | null }
+  /** What the post step needs to know of this process. */
+  connection: Pick<Connection, 'userAgent' | 'proxy' | 'settings'>
+}
+
+/** Reads the account's list, with retries. */
+export function listKeys(credential: string, { api, random }: KeyDeps, budget: Budget): Promise<ApiResult<KeyList>> {
+  return retry(budget, random, (limits: CallLimits) => api.list(credential, limits))
+}
+
+/** Throws an Error if the job was cancelled, before anything that a cancelled job should not begin. */
+export function stopIfCancelled({ cancellation }: Pick<RotateDeps, 'cancellation'>): void {
+  if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before the key was rotated.')
+}

@@ -1,0 +1,225 @@
+import type { ApiFailure, ApiResult, CallLimits } from '../api/key-api.ts'
+import { type HttpClient, HttpError, type HttpResponse } from '../http/http-client.ts'
+import { parseRetryAfter } from '../retry/backoff.ts'
+
+/** One place's public key, with which values for it are encrypted. */
+export interface PublicKey {
+  id: string
+  /** Base64. */
+  key: string
+}
+
+/** What GitHub tells of a secret; its value cannot be read. */
+export interface SecretInfo {
+  name: string
+  /** Of an organization's secret: who may use it. */
+  visibility: string | null
+}
+
+/** What a write sends. */
+export interface SecretValue {
+  encrypted_value: string
+  key_id: string
+  visibility?: string
+  selected_repository_ids?: number[]
+}
+
+/** One page of the repositories that may use an organization's secret. */
+export interface RepositoryPage {
+  total: number
+  ids: number[]
+}
+
+/**
+ * The calls of GitHub's secrets API. `path` is that of a place's secrets; `permission` is what its caller needs, for
+ * the message of a refusal. They never throw, and never try again.
+ */
+export interface GithubSecrets {
+  repositoryId(repository: string, limits: CallLimits): Promise<ApiResult<string>>
+  publicKey(path: string, permission: string, limits: CallLimits): Promise<ApiResult<PublicKey>>
+  secret(path: string, name: string, permission: string, limits: CallLimits): Promise<ApiResult<SecretInfo>>
+  /** The pages count from 1. */
+  selectedRepositories(path: string, name: string, page: number, limits: CallLimits): Promise<ApiResult<RepositoryPage>>
+  /** Whether the secret was created anew, where an update was meant. */
+  write(
+    path: string,
+    name: string,
+    value: SecretValue,
+    permission: string,
+    limits: CallLimits,
+  ): Promise<ApiResult<{ created: boolean }>>
+}
+
+export interface GithubOptions {
+  /** Without a trailing slash. */
+  apiUrl: string
+  token: string
+  userAgent: string
+  /** This machine's clock, in milliseconds. */
+  now: () => number
+}
+
+const ACCEPT = 'application/vnd.github+json'
+const PAGE_SIZE = 50
+const ORGANIZATION = 'organization permission Secrets: write'
+
+/** The secrets API at `apiUrl`: github.com or an Enterprise Server. */
+export function createGithubSecrets(send: HttpClient, options: GithubOptions): GithubSecrets {
+  const get = <T>(path: string, permission: string, limits: CallLimits, read: (answer: unknown) => T) =>
+    call(send, options, { method: 'GET', path, permission, limits }, ({ body }) => read(JSON.parse(body)))
+  return {
+    repositoryId: (repository, limits) =>
+      get(`/repos/${repository.split('/').map(encodeURIComponent).join('/')}`, 'Metadata: read', limits, (answer) =>
+        String(number(answer, 'id')),
+      ),
+    publicKey: (path, permission, limits) =>
+      get(`${path}/public-key`, permission, limits, (answer) => ({
+        id: text(answer, 'key_id'),
+        key: text(answer, 'key'),
+      })),
+    secret: (path, name, permission, limits) =>
+      get(`${path}/${name}`, permission, limits, (answer) => {
+        const visibility = field(answer, 'visibility')
+        return { name: text(answer, 'name'), visibility: typeof visibility === 'string' ? visibility : null }
+      }),
+    selectedRepositories: (path, name, page, limits) =>
+      get(`${path}/${name}/repositories?per_page=${PAGE_SIZE}&page=${page}`, ORGANIZATION, limits, readRepositories),
+    write: (path, name, value, permission, limits) =>
+      call(
+        send,
+        options,
+        { method: 'PUT', path: `${path}/${name}`, permission, limits, body: JSON.stringify(value) },
+        ({ status }) => ({ created: status === 201 }),
+      ),
+  }
+}
+
+interface Call {
+  method: 'GET' | 'PUT'
+  path: string
+  permission: string
+  limits: CallLimits
+  body?: string
+}
+
+async function call<T>(
+  send: HttpClient,
+  { apiUrl, token, userAgent, now }: GithubOptions,
+  { method, path, permission, limits, body }: Call,
+  read: (response: HttpResponse) => T,
+): Promise<ApiResult<T>> {
+  const url = new URL(apiUrl + path)
+  const headers = {
+    Accept: ACCEPT,
+    Authorization: `Bearer ${token}`,
+    'User-Agent': userAgent,
+    'X-GitHub-Api-Version': '2022-11-28',
+    ...(body !== undefined && { 'Content-Type': 'application/json' }),
+  }
+  const failed = (failure: ApiFailure): ApiResult<T> => ({ ok: false, skew: null, failure })
+  try {
+    const response = await send({ method, url, headers, ...limits, ...(body !== undefined && { body }) })
+    const { status } = response
+    const what = `${url.host} answered ${status} to ${method} ${url.pathname}`
+    if (status < 200 || status > 299) return failed(refusal(what, response, permission, token, now()))
+    try {
+      return { ok: true, skew: null, value: read(response) }
+    } catch {
+      const message = `${what} with something that could not be read`
+      return failed({ message, status, mayHaveActed: true, retryable: true })
+    }
+  } catch (error) {
+    if (!(error instanceof HttpError)) throw error
+    const { mayHaveActed, retryable } = error
+    return failed({ message: `${url.host}: ${error.message}`, mayHaveActed, retryable })
+  }
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
+}
+
+/** A text that has to be there. */
+function text(value: unknown, name: string): string {
+  const found = field(value, name)
+  if (typeof found !== 'string' || found === '') throw new TypeError(name)
+  return found
+}
+
+/** A whole number that has to be there. */
+function number(value: unknown, name: string): number {
+  const found = field(value, name)
+  if (!Number.isSafeInteger(found)) throw new TypeError(name)
+  return Number(found)
+}
+
+function readRepositories(answer: unknown): RepositoryPage {
+  const rows = field(answer, 'repositories')
+  if (!Array.isArray(rows)) throw new TypeError()
+  return { total: number(answer, 'total_count'), ids: rows.map((row) => number(row, 'id')) }
+}
+
+/** Answers of gateways that may pass, and behind which the request may have been carried out. */
+const UNCERTAIN_STATUSES = [408, 421, 425, 499]
+
+/** What an answer outside 2xx means. */
+function refusal(
+  what: string,
+  { status, headers, body }: HttpResponse,
+  permission: string,
+  token: string,
+  now: number,
+): ApiFailure {
+  const certain = { status, mayHaveActed: false, retryable: false }
+  const reason = reasonGiven(body, token)
+  const said = `${what}${reason && `: ${reason}`}`
+  const retryAfter = waitAsked(headers, now) ?? (/rate limit/i.test(reason) ? 60_000 : undefined)
+  // The secondary rate limits say 403, which otherwise is a missing permission.
+  if (status === 429 || (status === 403 && retryAfter !== undefined))
+    return {
+      ...certain,
+      message: `${what}: rate limited by GitHub`,
+      retryable: true,
+      ...(retryAfter !== undefined && { retryAfter }),
+    }
+  if (status >= 300 && status < 400)
+    return { ...certain, message: `${what} with a redirect; was the repository renamed or moved?` }
+  if (status === 401) return { ...certain, message: `${said}. github-token is wrong, revoked or expired` }
+  if (status === 403)
+    return {
+      ...certain,
+      message:
+        `${said}. github-token needs the permission "${permission}". GITHUB_TOKEN can never write secrets: ` +
+        'use a token of a GitHub App, or a fine-grained personal access token',
+    }
+  if (status === 409) return { ...certain, message: said, retryable: true }
+  const doubtful = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
+  return { status, message: said, mayHaveActed: doubtful, retryable: doubtful }
+}
+
+/** How long GitHub asks to stay away, in milliseconds: Retry-After, or until the rate limit is reset. */
+function waitAsked(headers: HttpResponse['headers'], now: number): number | undefined {
+  const asked = parseRetryAfter(headers['retry-after'], now)
+  if (asked !== undefined || headers['x-ratelimit-remaining'] !== '0') return asked
+  const reset = Number(headers['x-ratelimit-reset'] ?? Number.NaN) * 1000
+  return Number.isNaN(reset) ? 60_000 : Math.max(0, reset - now)
+}
+
+const MAX_REASON_LENGTH = 200
+
+/** GitHub's own words, on one line, without anything that could be a token. */
+function reasonGiven(body: string, token: string): string {
+  try {
+    const message = field(JSON.parse(body), 'message')
+    if (typeof message !== 'string') return ''
+    return message
+      .replaceAll(token, '***')
+      .replace(/[\w-]{24,}/g, '***')
+      .replace(/[^\x21-\x7e]+/g, ' ')
+      .trim()
+      .slice(0, MAX_REASON_LENGTH)
+      .replace(/\.$/, '')
+  } catch {
+    return ''
+  }
+}

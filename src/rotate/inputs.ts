@@ -1,0 +1,162 @@
+import {
+  checkCredential,
+  emptyKeyMessage,
+  isLoopback,
+  type ReadInput,
+  readApiUrl,
+  readChoice,
+  readDuration,
+  TIMEOUT,
+} from '../runner/inputs.ts'
+import { areLimitsConsistent, type Limits, minLifetimeDays } from './decisions.ts'
+import type { Place } from './places.ts'
+
+/** What the workflow asked for, checked. Durations in milliseconds. */
+export interface RotateInputs {
+  apiKey: string
+  githubToken: string
+  /** In upper case, as GitHub keeps it. */
+  secret: string
+  /** Where the secret that `apiKey` came from is kept. */
+  home: Place
+  copies: Place[]
+  limits: Limits
+  /** Empty for none. */
+  initialKeyId: string
+  revokePrevious: 'after-overlap' | 'now'
+  /** Without a trailing slash. */
+  apiUrl: string
+  githubApiUrl: string
+  timeout: number
+}
+
+/** The runner's variables that matter here. */
+export interface RunEnvironment {
+  GITHUB_API_URL?: string | undefined
+  GITHUB_EVENT_NAME?: string | undefined
+}
+
+/**
+ * Reads and checks every input; an empty one takes its default. Throws an Error that names the input, what is wrong with
+ * it, and an example that works.
+ */
+export function readRotateInputs(
+  input: ReadInput,
+  env: RunEnvironment,
+  explainEmptyKey: () => string | null = () => null,
+): RotateInputs {
+  const given = (name: string, otherwise = '') => input(name).trim() || otherwise
+  if (given('api-key') === '') throw new Error(emptyKeyMessage(given('api_key') !== '', explainEmptyKey))
+  const apiKey = checkCredential(given('api-key'))
+  if (/^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(apiKey))
+    throw new Error(
+      'Input api-key is a JWT access token, and only an API key can be rotated. ' +
+        'Save an API key in the secret, and give that',
+    )
+  const home = readHome(given('environment'), given('organization'))
+  return {
+    apiKey,
+    githubToken: readToken(given('github-token')),
+    secret: readSecretName(given('secret', 'SPHERESCOUT_API_KEY')),
+    home,
+    copies: readCopies(given('copies'), home),
+    limits: readLimits(given),
+    initialKeyId: given('initial-key-id'),
+    revokePrevious: readRevokePrevious(given('revoke-previous', 'after-overlap'), env.GITHUB_EVENT_NAME),
+    apiUrl: readApiUrl(given('api-url', 'https://www.spherescout.io')),
+    githubApiUrl: readGithubApiUrl(given('github-api-url', env.GITHUB_API_URL || 'https://api.github.com')),
+    timeout: readDuration(given('timeout', '2m'), TIMEOUT),
+  }
+}
+
+function readLimits(given: (name: string, otherwise: string) => string): Limits {
+  const read = (name: string, otherwise: string, shortest: string, longest: string) =>
+    readDuration(given(name, otherwise), { name, shortest, longest, example: otherwise })
+  const limits = {
+    rotateAfter: read('rotate-after', '30d', '1 day', '365 days'),
+    expiresIn: read('expires-in', '60d', '8 days', '730 days'),
+    overlap: read('overlap', '7d', '1 hour', '35 days'),
+  }
+  if (areLimitsConsistent(limits)) return limits
+  throw new Error(
+    'Input expires-in is too short: it must be at least rotate-after + overlap + 7 days, so that a rotation that fails ' +
+      `has a week to recover. Raise it to ${minLifetimeDays(limits)}d, or lower rotate-after`,
+  )
+}
+
+function readToken(value: string): string {
+  const example = 'For example: github-token: $' + '{{ steps.app-token.outputs.token }}'
+  if (value === '') throw new Error(`Input github-token is empty. It must be able to write the secret. ${example}`)
+  if (!/^[\x21-\x7e]+$/.test(value))
+    throw new Error(`Input github-token holds white space or a non-ASCII character (it is not shown here). ${example}`)
+  return value
+}
+
+function readSecretName(value: string): string {
+  if (/^(?!GITHUB_)[A-Z_][A-Z0-9_]*$/i.test(value)) return value.toUpperCase()
+  throw new Error(
+    'Input secret is not the name of a secret: letters, digits and underscores, and not GITHUB_ at its beginning. ' +
+      'For example: secret: SPHERESCOUT_API_KEY',
+  )
+}
+
+function readHome(environment: string, organization: string): Place {
+  if (environment !== '' && organization !== '')
+    throw new Error('Inputs environment and organization exclude each other: a secret is kept in one of them. Give one')
+  if (organization !== '') {
+    if (!/^[\w.-]*\w[\w.-]*$/.test(organization))
+      throw new Error('Input organization is not the name of one. For example: organization: octo-org')
+    return { kind: 'organization', name: organization }
+  }
+  return environment === '' ? { kind: 'repository', name: '' } : environmentPlace('environment', environment)
+}
+
+function environmentPlace(input: string, name: string): Place {
+  // Even escaped, these would name another path.
+  if (name === '.' || name === '..' || !name.isWellFormed())
+    throw new Error(`Input ${input} names an environment that cannot exist. For example: production`)
+  return { kind: 'environment', name }
+}
+
+function readCopies(value: string, home: Place): Place[] {
+  const copies = value
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .map(readCopy)
+  const all = [home, ...copies].map(({ kind, name }) => `${kind} ${name.toLowerCase()}`)
+  if (new Set(all).size < all.length)
+    throw new Error('Input copies names a place twice, or the place where the secret is. Name each place once')
+  return copies
+}
+
+function readCopy(line: string): Place {
+  const [, environment] = /^environment\s+(\S.*)$/i.exec(line) ?? []
+  if (environment !== undefined) return environmentPlace('copies', environment)
+  const kind = (['repository', 'dependabot', 'codespaces'] as const).find((known) => known === line.toLowerCase())
+  if (kind !== undefined) return { kind, name: '' }
+  throw new Error(
+    'Input copies has a line that is no place: each must be repository, dependabot, codespaces or environment NAME',
+  )
+}
+
+function readRevokePrevious(value: string, event: string | undefined): RotateInputs['revokePrevious'] {
+  const choice = readChoice('revoke-previous', value, ['after-overlap', 'now'])
+  if (choice === 'now' && event !== 'workflow_dispatch')
+    throw new Error(
+      'Input revoke-previous is now, which is for emergencies: it makes running jobs fail. ' +
+        'It is only accepted in a run that was started by hand (workflow_dispatch)',
+    )
+  return choice
+}
+
+function readGithubApiUrl(value: string): string {
+  const example = 'For example: github-api-url: https://api.github.com'
+  if (!URL.canParse(value)) throw new Error(`Input github-api-url is not a URL. ${example}`)
+  const url = new URL(value)
+  if (url.username || url.password || /[?#]/.test(value))
+    throw new Error(`Input github-api-url holds a user name, password, query or fragment. ${example}`)
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
+    throw new Error(`Input github-api-url must start with https://, as a token is sent to it. ${example}`)
+  return url.href.replace(/\/+$/, '')
+}

@@ -1,0 +1,82 @@
+import type { ListedKey } from '../api/key-api.ts'
+import { formatUtc, keyLabel, type Runner } from '../runner/report.ts'
+import { sanitizeLine } from '../runner/sanitize.ts'
+import { formatInstant } from '../util/instant.ts'
+
+/** What a run found and did, collected while it goes on, for the summary and the outputs. */
+export interface RotationReport {
+  /** The outcome in a few words; docs/rotation.md explains each. */
+  state: 'Failed' | 'Not due' | 'Rotated' | 'Rotated, and the old keys revoked'
+  /** What a person should know, or do. */
+  notes: string[]
+  /** The key that the secret held, and the one that it holds now. */
+  current: ListedKey | null
+  created: Pick<ListedKey, 'id' | 'prefix' | 'createdAt' | 'expiresAt'> | null
+  retired: ListedKey[]
+  /** Milliseconds since 1970; null if unknown. */
+  dueAt: number | null
+}
+
+/** The report of a run that has done nothing yet. */
+export function openReport(): RotationReport {
+  return { state: 'Failed', notes: [], current: null, created: null, retired: [], dueAt: null }
+}
+
+/** Sets the outputs. `key-id` and the rest are those of the key that the secret holds now. */
+export function setOutputs({ state, current, created, retired, dueAt }: RotationReport, runner: Runner): void {
+  const key = created ?? current
+  const instant = (known: number | null | undefined) => (known ? formatInstant(known) : '')
+  runner.setOutput('rotated', String(state.startsWith('Rotated')))
+  runner.setOutput('key-id', key?.id ?? '')
+  runner.setOutput('key-prefix', key?.prefix ?? '')
+  runner.setOutput('expires-at', instant(key?.expiresAt))
+  runner.setOutput('due-at', instant(dueAt))
+  runner.setOutput('retired', JSON.stringify(retired.map(({ id }) => id)))
+}
+
+/** The job summary, in Markdown. */
+export function summaryOf(report: RotationReport): string {
+  const { state, notes, current, created, retired, dueAt } = report
+  const inSecret = created ?? current
+  const rows = [
+    ...(created ? [rowOf(created, 'New; in the secret')] : []),
+    ...(current ? [rowOf(current, statusOfCurrent(report))] : []),
+    ...retired.filter(({ id }) => id !== current?.id).map((key) => rowOf(key, 'Revoked')),
+  ]
+  const table =
+    rows.length === 0 ? [] : ['| Key | Created | Expires | Status |', '| --- | --- | --- | --- |', ...rows, '']
+  const until = inSecret && (inSecret.expiresAt === null ? 'no set time' : formatUtc(inSecret.expiresAt))
+  return [
+    `### SphereScout key rotation: ${state}`,
+    '',
+    ...table,
+    ...(dueAt === null ? [] : [`- Next rotation: ${dueAt === 0 ? 'now' : `due at ${formatUtc(dueAt)}`}`]),
+    ...(until === null ? [] : [`- If rotation stops, the secret works until ${until}.`]),
+    ...notes.map((note) => `- ${note}`),
+    '',
+  ].join('\n')
+}
+
+function statusOfCurrent({ created, current, retired }: RotationReport): string {
+  if (retired.some(({ id }) => id === current?.id)) return 'Revoked'
+  return created ? 'Replaced; still valid' : 'In the secret'
+}
+
+function rowOf(key: Pick<ListedKey, 'id' | 'prefix' | 'createdAt' | 'expiresAt'>, status: string): string {
+  const instant = (known: number | null, none: string) => (known === null ? none : formatUtc(known))
+  return `| ${keyLabel(key)} | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, 'never')} | ${status} |`
+}
+
+/** A text of someone else's for the summary and the log: one line, without Markdown or anything that the runner obeys. */
+export function plainLine(text: string): string {
+  return sanitizeLine(text).replace(/[|`<>\\]/g, '?')
+}
+
+/** Writes the summary. A summary that cannot be written does not fail the job. */
+export function writeRotationSummary(report: RotationReport, runner: Runner): void {
+  try {
+    runner.writeSummary(summaryOf(report))
+  } catch {
+    runner.info('The job summary could not be written.')
+  }
+}

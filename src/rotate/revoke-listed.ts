@@ -1,0 +1,68 @@
+import type { KeyList, ListedKey } from '../api/key-api.ts'
+import { type Budget, retry } from '../retry/budget.ts'
+import { keyLabel } from '../runner/report.ts'
+import { findCurrentKey } from './decisions.ts'
+import { type KeyDeps, listKeys } from './deps.ts'
+
+/** What came of revoking keys: those that are gone, and a sentence on each of the others. */
+export interface RevokeResult {
+  revoked: ListedKey[]
+  failures: string[]
+}
+
+/** How long keys that were revoked are waited for to leave the list, in milliseconds: replicas may lag. */
+const VERIFY_FOR_MS = 10_000
+const LIST_INTERVAL_MS = 1_000
+
+/**
+ * Revokes `keys` with `credential`, whose own row shows that a list is this account's. An acknowledgment is no proof:
+ * a key is gone once a list that can be trusted does not have it any more.
+ */
+export async function revokeListed(
+  keys: readonly ListedKey[],
+  credential: string,
+  deps: KeyDeps,
+  budget: Budget,
+): Promise<RevokeResult> {
+  const failures: string[] = []
+  const asked: ListedKey[] = []
+  for (const key of keys) {
+    const reply = await retry(budget, deps.random, (limits) => deps.api.revoke(credential, key.id, limits))
+    // 404 is what a repeated revocation gets; the list decides.
+    if (reply.ok || reply.failure.status === 404 || reply.failure.mayHaveActed) asked.push(key)
+    else failures.push(failureOf(key, reply.failure.message))
+  }
+  const { left, reason } = await waitUntilGone(asked, credential, deps, budget)
+  failures.push(...left.map((key) => failureOf(key, reason)))
+  return { revoked: asked.filter((key) => !left.includes(key)), failures }
+}
+
+function failureOf(key: ListedKey, reason: string): string {
+  return `Could not confirm that the old key ${keyLabel(key)} was revoked: ${reason}.`
+}
+
+async function waitUntilGone(
+  keys: readonly ListedKey[],
+  credential: string,
+  deps: KeyDeps,
+  budget: Budget,
+): Promise<{ left: readonly ListedKey[]; reason: string }> {
+  if (keys.length === 0) return { left: [], reason: '' }
+  const end = deps.clock.now() + VERIFY_FOR_MS
+  for (;;) {
+    const reply = await listKeys(credential, deps, budget)
+    if (!reply.ok) return { left: keys, reason: reply.failure.message }
+    const reason = whyUntrusted(reply.value, credential)
+    const left = reason === null ? keys.filter(({ id }) => reply.value.keys.some((row) => row.id === id)) : keys
+    if (left.length === 0) return { left, reason: '' }
+    if (deps.clock.now() >= end || budget.left() <= LIST_INTERVAL_MS)
+      return { left, reason: reason ?? 'it is still in the list' }
+    await budget.pause(LIST_INTERVAL_MS)
+  }
+}
+
+/** Why a list does not show that a key is absent, or null. */
+function whyUntrusted(list: KeyList, credential: string): string | null {
+  const current = findCurrentKey(list, credential)
+  return list.doubt ?? (typeof current === 'string' ? current : null)
+}

@@ -1,0 +1,230 @@
+import type { ListedKey } from '../api/key-api.ts'
+import { type Budget, createBudget, retry } from '../retry/budget.ts'
+import { formatUtc, keyLabel } from '../runner/report.ts'
+import { rotationTag } from '../util/rotation-tag.ts'
+import { dueAt, findCurrentKey, isOwn, keysToRetire, keysToRevokeNow, retirableAt, writeOrder } from './decisions.ts'
+import { listKeys, type RotateDeps, stopIfCancelled } from './deps.ts'
+import type { RotateInputs } from './inputs.ts'
+import { createKey, discardKey, type FreshKey, proveKey } from './new-key.ts'
+import type { Repository } from './places.ts'
+import { openReport, plainLine, type RotationReport, setOutputs, writeRotationSummary } from './report.ts'
+import { type RevokeResult, revokeListed } from './revoke-listed.ts'
+import { openRecord, type RotationRecord } from './rotation-record.ts'
+import { inspectPlace, type Target, type WriteResult, writePlaces } from './write-places.ts'
+
+/** What the parts of one run share. */
+interface Run {
+  inputs: RotateInputs
+  deps: RotateDeps
+  repository: Repository
+  tag: number
+  /** The account's keys at the start, why they may not be all, and the row of the key in hand. */
+  keys: readonly ListedKey[]
+  doubt: string | null
+  current: ListedKey
+  /** The API's clock less this machine's, in milliseconds; null if unknown. */
+  skew: number | null
+  record: RotationRecord
+  report: RotationReport
+}
+
+/**
+ * The main step: retires old keys; if the key in hand is due, creates a new one, proves that it works, and writes it to
+ * every place, the one that the key in hand came from last. Throws an Error for the person reading the log.
+ */
+export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise<void> {
+  const report = openReport()
+  try {
+    const run = await openRun(inputs, deps, report)
+    await retireOldKeys(run)
+    const targets = await inspectPlaces(run)
+    report.dueAt = dueAt(run.current, inputs.limits)
+    const isDue = report.dueAt <= deps.clock.now() + (run.skew ?? 0)
+    if (isDue || inputs.revokePrevious === 'now') await rotate(run, targets)
+    else report.state = 'Not due'
+    deps.runner.info(outcomeLine(report))
+  } catch (error) {
+    const message = plainLine(error instanceof Error ? error.message : String(error))
+    report.notes.push(message)
+    throw new Error(message)
+  } finally {
+    setOutputs(report, deps.runner)
+    writeRotationSummary(report, deps.runner)
+  }
+}
+
+function outcomeLine({ state, current, created, dueAt }: RotationReport): string {
+  const due = dueAt === null || dueAt === 0 ? '' : ` The next rotation is due at ${formatUtc(dueAt)}.`
+  if (created) return `Rotated: the secret now holds the key ${keyLabel(created)}.${due}`
+  return `${state}: the secret's key ${current ? keyLabel(current) : ''} stays.${due}`
+}
+
+function phaseBudget({ timeout }: RotateInputs, { clock, cancellation }: RotateDeps): Budget {
+  return createBudget(clock.now() + timeout, clock, cancellation)
+}
+
+async function openRun(inputs: RotateInputs, deps: RotateDeps, report: RotationReport): Promise<Run> {
+  const { apiKey, apiUrl, home, secret } = inputs
+  const budget = phaseBudget(inputs, deps)
+  const repository = { ...deps.repository, id: await repositoryId(inputs, deps, budget) }
+  const scope = home.kind === 'organization' ? `org:${home.name}` : `repo:${repository.id}`
+  const environment = home.kind === 'environment' ? home.name : ''
+  const tag = rotationTag({ apiUrl, scope, environment, secret }, deps.sha256)
+
+  const reply = await listKeys(apiKey, deps, budget)
+  if (!reply.ok && reply.failure.status === 401)
+    throw new Error(
+      `The API did not accept api-key: it is wrong, revoked or expired (${reply.failure.message}). ` +
+        'Rotation cannot go on from it: create a key in the dashboard, and save it in the secret.',
+    )
+  if (!reply.ok) throw new Error(`The account's keys could not be listed: ${reply.failure.message}.`)
+  const current = findCurrentKey(reply.value, apiKey)
+  if (typeof current === 'string')
+    throw new Error(`The key in api-key was not found in the account: ${current}. Nothing was changed.`)
+  report.current = current
+  const record = openRecord(deps.runner, { ...deps.connection, apiUrl, apiKey })
+  const { keys, doubt } = reply.value
+  return { inputs, deps, repository, tag, keys, doubt, current, skew: reply.skew, record, report }
+}
+
+async function repositoryId(
+  { home }: RotateInputs,
+  { repository: { owner, repo, id }, secrets, random }: RotateDeps,
+  budget: Budget,
+): Promise<string> {
+  if (id !== null) return id
+  if (home.kind === 'organization') return ''
+  const reply = await retry(budget, random, (limits) => secrets.repositoryId(`${owner}/${repo}`, limits))
+  if (reply.ok) return reply.value
+  throw new Error(`The repository's id could not be read: ${reply.failure.message}.`)
+}
+
+/** Revokes the old keys that no run can still need. A failure is only noted: rotation must not depend on it. */
+async function retireOldKeys(run: Run): Promise<void> {
+  const { inputs, deps, keys, doubt, current, tag, skew, report } = run
+  const { initialKeyId } = inputs
+  const overlap = inputs.limits.overlap
+  if (doubt !== null || skew === null) {
+    const reason = doubt === null ? 'The API did not tell its time' : `The account's list may be incomplete (${doubt})`
+    report.notes.push(plainLine(`${reason}, so no old key was retired.`))
+    return
+  }
+  const old = keysToRetire({ keys, current, tag, overlap, now: deps.clock.now() + skew, initialKeyId })
+  takeIn(await revokeListed(old, inputs.apiKey, deps, phaseBudget(inputs, deps)), run)
+  const initial = keys.find(({ id }) => id === initialKeyId)
+  if (initial && !report.retired.includes(initial))
+    report.notes.push(`The initial key ${keyLabel(initial)} is still valid; a later run retires it.`)
+}
+
+function takeIn({ revoked, failures }: RevokeResult, { deps: { runner }, report }: Run): void {
+  report.retired.push(...revoked)
+  for (const key of revoked) runner.info(`Revoked the old key ${keyLabel(key)} (not listed any more).`)
+  for (const failure of failures.map(plainLine)) {
+    runner.warning(`${failure} A later run tries again.`)
+    report.notes.push(failure)
+  }
+}
+
+async function inspectPlaces({ inputs, deps, repository }: Run): Promise<Target[]> {
+  const { home, copies, secret } = inputs
+  const budget = phaseBudget(inputs, deps)
+  const targets: Target[] = []
+  for (const place of writeOrder(home, copies))
+    targets.push(await inspectPlace(place, { secret, repository }, deps, budget))
+  return targets
+}
+
+async function rotate(run: Run, targets: Target[]): Promise<void> {
+  const { inputs, deps, tag, skew, keys, record, report } = run
+  const { apiKey, timeout, limits } = inputs
+  const request = { apiKey, timeout, lifetime: limits.expiresIn, tag, skew, known: keys }
+  const fresh = await createKey(request, record, deps)
+  const row = await useOrDiscard(fresh, targets, run)
+  report.created = row
+  report.state = 'Rotated'
+  report.dueAt = dueAt(row, limits)
+  saveIfPossible(record.settled)
+  if (!isOwn(row, tag)) report.notes.push(UNRECOGNIZABLE)
+  else if (inputs.revokePrevious !== 'now') report.notes.push(previousNote(run, row))
+  if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh)
+}
+
+/** What becomes of the key that was replaced. */
+function previousNote({ inputs, current, tag }: Run, { createdAt }: ListedKey): string {
+  const { initialKeyId, limits } = inputs
+  if (isOwn(current, tag) || current.id === initialKeyId) {
+    const at = retirableAt(createdAt ?? 0, limits)
+    return `The previous key ${keyLabel(current)} stays valid during the overlap: the first run after ${formatUtc(at)} revokes it.`
+  }
+  return plainLine(
+    `The previous key ${keyLabel(current)} was not made by rotate, so it stays valid: to have it revoked after the overlap, set initial-key-id to ${current.id}`,
+  )
+}
+
+const UNRECOGNIZABLE =
+  'The API changed the expiry of the new key, so a later run cannot recognize it: old keys are not retired, and end at their expiry.'
+
+/**
+ * Proves the key and writes it. What was certainly not written is revoked; in any doubt, the key stays valid. Returns
+ * the key's row in the list.
+ */
+async function useOrDiscard({ key, writeUntil }: FreshKey, targets: Target[], run: Run): Promise<ListedKey> {
+  const { inputs, deps, repository, record } = run
+  const { clock, cancellation } = deps
+  let row: ListedKey
+  let result: WriteResult | null = null
+  try {
+    record.created(key)
+    const proveUntil = Math.min(clock.now() + inputs.timeout, writeUntil)
+    row = await proveKey(key, deps, createBudget(proveUntil, clock, cancellation))
+    stopIfCancelled(deps)
+    record.writing()
+    result = { kind: 'unclear', reason: 'writing the secret was interrupted' }
+    result = await writePlaces(key.token, targets, writeUntil, { secret: inputs.secret, repository }, deps)
+  } catch (error) {
+    if (result === null) await discard(key, run)
+    throw error
+  }
+  if (result.kind === 'written') {
+    run.report.notes.push(...result.notes)
+    return row
+  }
+  if (result.kind === 'refused') await discard(key, run)
+  throw new Error(writeFailure(result, key))
+}
+
+function writeFailure({ kind, reason }: { kind: string; reason: string }, key: FreshKey['key']): string {
+  if (kind === 'refused') return `The new key was not written, and the secret still holds the old key: ${reason}.`
+  return (
+    `The new key ${keyLabel(key)} may be in some places only: ${reason}. ` +
+    'It and the old key both stay valid; the next run rotates again if it has to.'
+  )
+}
+
+/** Revokes a key that is in no place. The post step tries again where that fails. */
+async function discard(key: FreshKey['key'], { inputs, deps, record }: Run): Promise<void> {
+  saveIfPossible(() => record.created(key))
+  if (await discardKey(key, inputs.apiKey, deps)) saveIfPossible(record.settled)
+}
+
+/** A state file that cannot be written must not keep a run from what is more urgent. */
+function saveIfPossible(save: () => void): void {
+  try {
+    save()
+  } catch {
+    // The post step then finds an older record: it leaves the key alone, or revokes a revoked key. Both are harmless.
+  }
+}
+
+/** The emergency: after the confirmed write, the old keys end at once, and running jobs with them. */
+async function revokePrevious(run: Run, { key }: FreshKey): Promise<void> {
+  const { inputs, deps, keys, current, tag, report } = run
+  const old = keysToRevokeNow(keys, current, key.createdAt, tag).filter((one) => !report.retired.includes(one))
+  takeIn(await revokeListed(old, key.token, deps, phaseBudget(inputs, deps)), run)
+  report.state = 'Rotated, and the old keys revoked'
+  if (report.retired.includes(current)) return
+  throw new Error(
+    `The secret holds a new key, but the old key ${keyLabel(current)} was not revoked. ` +
+      'A key that was created less than an hour ago may still be written by another run: run this again in an hour, or revoke it in the dashboard.',
+  )
+}

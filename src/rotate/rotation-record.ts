@@ -1,0 +1,47 @@
+import type { Runner } from '../runner/report.ts'
+import {
+  type Connection,
+  type NewKey,
+  type Phase,
+  ROTATE_STATE_NAME,
+  ROTATE_STATE_VERSION,
+  type RotateState,
+} from './saved-state.ts'
+
+/** What the post step will find. Each method saves, and throws what `saveState` throws. */
+export interface RotationRecord {
+  /** A create request with this expiry is about to be sent. */
+  creating(expiry: number): void
+  /** The key is known, and nothing has been written. */
+  created(key: NewKey): void
+  /** A write is about to be sent. */
+  writing(): void
+  /** Nothing is left to do for the post step. */
+  settled(): void
+}
+
+/** A record of which nothing is saved until there is something to save. */
+export function openRecord(runner: Pick<Runner, 'saveState'>, connection: Connection): RotationRecord {
+  let expiry = 0
+  let key: NewKey | null = null
+  const save = (phase: Phase) => {
+    const state: RotateState = { version: ROTATE_STATE_VERSION, ...connection, phase, expiry, key }
+    runner.saveState(ROTATE_STATE_NAME, JSON.stringify(state))
+  }
+  return {
+    creating(asked) {
+      expiry = asked
+      key = null
+      save('creating')
+    },
+    created(made) {
+      key = made
+      save('created')
+    },
+    writing: () => save('writing'),
+    settled() {
+      key = null
+      save('settled')
+    },
+  }
+}

@@ -1,0 +1,90 @@
+/** A new key, as far as it is needed to revoke it. */
+export interface NewKey {
+  token: string
+  id: string
+  prefix: string
+  /** Milliseconds since 1970. */
+  createdAt: number
+  expiresAt: number
+}
+
+/** Where the API is, and how the main step reached it. */
+export interface Connection {
+  apiUrl: string
+  apiKey: string
+  userAgent: string
+  /** The proxy that the main step used; empty for none. */
+  proxy: string
+  /** The environment's settings for the network when the main step ran (see network-settings.ts). */
+  settings: Record<string, string>
+}
+
+/**
+ * How far the rotation came. `creating`: a create request was sent, and its answer is not known. `created`: the key is
+ * known and nothing was written. `writing`: a write may have reached GitHub. `settled`: nothing is left to do.
+ */
+export type Phase = 'creating' | 'created' | 'writing' | 'settled'
+
+/** What the main step leaves for the post step, in one record (see the root action's saved-state.ts). */
+export interface RotateState extends Connection {
+  version: typeof ROTATE_STATE_VERSION
+  phase: Phase
+  /** The expiry that the create request asked for, in milliseconds since 1970. */
+  expiry: number
+  /** Null until there is a key. */
+  key: NewKey | null
+}
+
+export const ROTATE_STATE_VERSION = 1
+export const ROTATE_STATE_NAME = 'rotation'
+
+/** What the post step finds: nothing, a record, or something that is none. */
+export type FoundRotateState = { kind: 'none' } | { kind: 'record'; state: RotateState } | { kind: 'unreadable' }
+
+/** Reads what the main step saved. Never throws; every field has to be there and of its kind. */
+export function parseRotateState(text: string): FoundRotateState {
+  if (text === '') return { kind: 'none' }
+  try {
+    const value: unknown = JSON.parse(text)
+    return isRotateState(value) ? { kind: 'record', state: value } : { kind: 'unreadable' }
+  } catch {
+    return { kind: 'unreadable' }
+  }
+}
+
+const PHASES: readonly unknown[] = ['creating', 'created', 'writing', 'settled'] satisfies Phase[]
+
+function isRotateState(value: unknown): value is RotateState {
+  return (
+    isRecord(value) &&
+    value.version === ROTATE_STATE_VERSION &&
+    areTexts(value, ['apiUrl', 'apiKey', 'userAgent', 'proxy']) &&
+    URL.canParse(String(value.apiUrl)) &&
+    isRecord(value.settings) &&
+    areTexts(value.settings, Object.keys(value.settings)) &&
+    PHASES.includes(value.phase) &&
+    isInstant(value.expiry) &&
+    (value.key === null || isNewKey(value.key))
+  )
+}
+
+function isNewKey(value: unknown): boolean {
+  return (
+    isRecord(value) &&
+    areTexts(value, ['token', 'id', 'prefix']) &&
+    isInstant(value.createdAt) &&
+    isInstant(value.expiresAt)
+  )
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+function areTexts(value: Record<string, unknown>, names: string[]): boolean {
+  return names.every((name) => typeof value[name] === 'string')
+}
+
+function isInstant(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) <= 8.64e15
+}

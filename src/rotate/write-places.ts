@@ -1,0 +1,169 @@
+import type { ApiFailure, ApiResult, CallLimits } from '../api/key-api.ts'
+import { type Budget, createBudget, retry } from '../retry/budget.ts'
+import type { RotateDeps } from './deps.ts'
+import type { PublicKey, SecretValue } from './github-secrets.ts'
+import { type Place, permissionFor, placeLabel, type Repository, secretsPaths } from './places.ts'
+
+/** A place whose secret exists and can be written, as far as reading can tell. */
+export interface Target {
+  place: Place
+  path: string
+  publicKey: PublicKey
+  /** Who may use an organization's secret: sent back with every write, so that it stays as it is. */
+  audience: Pick<SecretValue, 'visibility' | 'selected_repository_ids'>
+}
+
+/** How the writing ended. Only `refused` proves that the new key is in no place. */
+export type WriteResult =
+  | { kind: 'written'; notes: string[] }
+  | { kind: 'refused'; reason: string }
+  | { kind: 'unclear'; reason: string }
+
+/** Less time than this is not enough for a write, in milliseconds. */
+const MIN_ATTEMPT_MS = 1_000
+const MAX_PAGES = 200
+
+/** What GitHub is asked about. */
+export interface GithubRequest {
+  secret: string
+  repository: Repository
+}
+
+/**
+ * Reads what is needed to write the secret in one place. Throws an Error where it does not exist there: a typing error
+ * would otherwise make a second secret, while the real one runs out.
+ */
+export async function inspectPlace(
+  place: Place,
+  { secret, repository }: GithubRequest,
+  deps: RotateDeps,
+  budget: Budget,
+): Promise<Target> {
+  const ask = <T>(attempt: (limits: CallLimits) => Promise<ApiResult<T>>) => retry(budget, deps.random, attempt)
+  const permission = permissionFor(place)
+  for (const path of secretsPaths(place, repository)) {
+    const found = await ask((limits) => deps.secrets.secret(path, secret, permission, limits))
+    if (!found.ok && found.failure.status === 404) continue
+    const info = valueOrThrow(found, place)
+    if (info.name.toUpperCase() !== secret)
+      throw new Error(
+        `GitHub answered with another secret than ${secret} in ${placeLabel(place)}. Nothing was changed.`,
+      )
+    const publicKey = valueOrThrow(await ask((limits) => deps.secrets.publicKey(path, permission, limits)), place)
+    const { visibility } = info
+    if (place.kind !== 'organization') return { place, path, publicKey, audience: {} }
+    if (visibility === null)
+      throw new Error(`GitHub did not tell who may use ${secret} in ${placeLabel(place)}. Nothing was changed.`)
+    const ids = visibility === 'selected' ? await readSelected(place, path, secret, deps, budget) : null
+    return { place, path, publicKey, audience: { visibility, ...(ids && { selected_repository_ids: ids }) } }
+  }
+  throw new Error(
+    `There is no secret ${secret} in ${placeLabel(place)}, or github-token may not see it (404). Nothing was changed. ` +
+      `Check the inputs secret, environment and copies, and that the token has access to it ("${permission}").`,
+  )
+}
+
+/** The ids of all repositories that may use an organization's secret. */
+async function readSelected(
+  place: Place,
+  path: string,
+  secret: string,
+  { secrets, random }: RotateDeps,
+  budget: Budget,
+): Promise<number[]> {
+  const ids = new Set<number>()
+  for (let page = 1; page <= MAX_PAGES; page++) {
+    const reply = await retry(budget, random, (limits) => secrets.selectedRepositories(path, secret, page, limits))
+    const { total, ids: more } = valueOrThrow(reply, place)
+    for (const id of more) ids.add(id)
+    if (ids.size === total) return [...ids]
+    if (more.length === 0) break
+  }
+  throw new Error(
+    `The repositories that may use ${secret} in ${placeLabel(place)} could not all be read. Nothing was changed; run again.`,
+  )
+}
+
+function valueOrThrow<T>(reply: ApiResult<T>, place: Place): T {
+  if (reply.ok) return reply.value
+  throw new Error(`The secret in ${placeLabel(place)} could not be looked up: ${reply.failure.message}.`)
+}
+
+/**
+ * Writes the key to every place, in this order, until `writeUntil` (by this machine's clock). The same value may be
+ * written twice, so whatever is not a clear refusal is tried again. Stops at the first place that fails.
+ */
+export async function writePlaces(
+  token: string,
+  targets: readonly Target[],
+  writeUntil: number,
+  request: GithubRequest,
+  deps: RotateDeps,
+): Promise<WriteResult> {
+  const budget = createBudget(writeUntil, deps.clock, deps.cancellation)
+  const notes: string[] = []
+  for (const [index, target] of targets.entries()) {
+    const { reply, acted } = await writePlace(token, target, request.secret, deps, budget)
+    if (reply.ok) {
+      if (reply.value.created)
+        notes.push(`The secret in ${placeLabel(target.place)} did not exist any more and was created again.`)
+      continue
+    }
+    const reason = `writing the secret in ${placeLabel(target.place)} failed: ${reply.failure.message}`
+    return { kind: index === 0 && !acted ? 'refused' : 'unclear', reason }
+  }
+  return { kind: 'written', notes }
+}
+
+/** The last answer, and whether any attempt may have changed the secret. */
+interface Written {
+  reply: ApiResult<{ created: boolean }>
+  acted: boolean
+}
+
+async function writePlace(
+  token: string,
+  target: Target,
+  secret: string,
+  { secrets, seal, random }: RotateDeps,
+  budget: Budget,
+): Promise<Written> {
+  const permission = permissionFor(target.place)
+  let { publicKey } = target
+  let acted = false
+  const write = async (limits: CallLimits) => {
+    // A machine that slept may wake up after the time for writing.
+    if (budget.left() < MIN_ATTEMPT_MS) return TOO_LATE
+    const encrypted = sealed(seal, token, publicKey)
+    if (encrypted === null) return UNUSABLE_KEY
+    const value = { encrypted_value: encrypted, key_id: publicKey.id, ...target.audience }
+    const reply = await secrets.write(target.path, secret, value, permission, limits)
+    acted ||= reply.ok || reply.failure.mayHaveActed
+    return reply
+  }
+  const reply = await retry(budget, random, write)
+  if (reply.ok || reply.failure.status !== 422) return { reply, acted }
+  // The likely cause is that GitHub changed its key since it was read.
+  const fresh = await retry(budget, random, (limits) => secrets.publicKey(target.path, permission, limits))
+  if (!fresh.ok || fresh.value.id === publicKey.id) return { reply, acted }
+  publicKey = fresh.value
+  const again = await retry(budget, random, write)
+  return { reply: again, acted }
+}
+
+/** The value for GitHub, or null where its public key is none. */
+function sealed(seal: RotateDeps['seal'], token: string, { key }: PublicKey): string | null {
+  try {
+    return seal(token, key)
+  } catch {
+    return null
+  }
+}
+
+function notSent(message: string): ApiResult<{ created: boolean }> {
+  const failure: ApiFailure = { message, mayHaveActed: false, retryable: false }
+  return { ok: false, skew: null, failure }
+}
+
+const TOO_LATE = notSent('more than ten minutes have passed since the key was created, or the job was cancelled')
+const UNUSABLE_KEY = notSent('GitHub sent a public key that cannot be used')
