@@ -1,3 +1,4 @@
+import type { JsonWebKey } from 'node:crypto'
 import { hsalsa, xsalsa20poly1305 } from '@noble/ciphers/salsa.js'
 import { blake2b } from '@noble/hashes/blake2.js'
 
@@ -6,6 +7,8 @@ export interface KeyPair {
   publicKey: Uint8Array
   privateKey: Uint8Array
 }
+
+const nodeCrypto = () => process.getBuiltinModule('node:crypto')
 
 const KEY_BYTES = 32
 const NONCE_BYTES = 24
@@ -27,11 +30,11 @@ export function sealForGithub(text: string, publicKey: string, ephemeral = gener
 
 /** The key of crypto_box: HSalsa20 of what X25519 agrees on. Throws for a public key of low order. */
 function sharedKey(own: KeyPair, recipient: Uint8Array): Uint8Array {
-  const secret = process.getBuiltinModule('node:crypto').diffieHellman({
+  const secret = nodeCrypto().diffieHellman({
     privateKey: process
       .getBuiltinModule('node:crypto')
       .createPrivateKey({ key: jwk(own.publicKey, own.privateKey), format: 'jwk' }),
-    publicKey: process.getBuiltinModule('node:crypto').createPublicKey({ key: jwk(recipient), format: 'jwk' }),
+    publicKey: nodeCrypto().createPublicKey({ key: jwk(recipient), format: 'jwk' }),
   })
   const key = new Uint32Array(KEY_BYTES / 4)
   hsalsa(words(SIGMA), words(secret), new Uint32Array(4), key)
@@ -45,7 +48,7 @@ function words(bytes: Uint8Array): Uint32Array {
   return new Uint32Array(new Uint8Array(bytes).buffer)
 }
 
-function jwk(publicKey: Uint8Array, privateKey?: Uint8Array): crypto.JsonWebKey {
+function jwk(publicKey: Uint8Array, privateKey?: Uint8Array): JsonWebKey {
   const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url')
   return { kty: 'OKP', crv: 'X25519', x: text(publicKey), ...(privateKey && { d: text(privateKey) }) }
 }

@@ -1,0 +1,1367 @@
+'use strict'
+
+const node_fs = require('node:fs')
+
+const PERMANENT = ['certificate', 'proxy', 'protocol']
+/** `mayHaveActed` is false only if none of the request can have reached the server. */
+class HttpError extends Error {
+	kind
+	mayHaveActed
+	retryable
+	constructor(kind, mayHaveActed, message, retryable = !PERMANENT.includes(kind)) {
+		super(message)
+		this.kind = kind
+		this.mayHaveActed = mayHaveActed
+		this.retryable = retryable
+	}
+}
+/** No HTTP response starts with it. */
+const TLS_ALERT = 0x15
+const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
+const CERTIFICATE_HINTS = [
+	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
+	[/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
+	[/ALTNAME|HOSTNAME/, 'it is for another host'],
+]
+/** `connected`: TLS included. `via` names the proxy. */
+function describeError(error, connected, via = '') {
+	const list = (error.errors ?? [error]).map(({ code }) => code ?? 'closed early')
+	// EPROTO alone says nothing; OpenSSL's reason is in the message.
+	if (list[0] === 'EPROTO') list.push(/SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1] ?? 'TLS')
+	const codes = [...new Set(list)].join(', ')
+	const failure = (kind, what, hint = '', acted = connected, retryable) =>
+		new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`, retryable)
+	// The server has read no request then, even if our handshake was complete (TLS 1.3).
+	if (/alert.(certificate.required|bad.certificate)/i.test(codes))
+		return failure('certificate', 'requires a client certificate', '', false)
+	if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', 'use https://', false)
+	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
+	if (connected) return failure('cut', 'closed the connection before it answered')
+	if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', 'check its spelling')
+	if (codes === 'EAI_AGAIN') return failure('dns', 'its name could not be resolved')
+	if (CERTIFICATE.test(codes)) {
+		const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1]
+		return failure('certificate', 'its certificate was not accepted', hint)
+	}
+	if (/wrong.version.number|packet.length/i.test(codes)) return failure('protocol', 'does not speak TLS on this port')
+	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
+	// A load balancer that restarts ends handshakes too, but not with these two.
+	const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
+	const hint = refused ? 'it may require a client certificate' : ''
+	return failure('refused', 'the TLS handshake failed', hint, false, !refused)
+}
+
+/** Decide which certificate authorities Node trusts. */
+;['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
+/** `text` itself if it is malformed. */
+function percentDecoded(text) {
+	try {
+		return decodeURIComponent(text)
+	} catch {
+		return text
+	}
+}
+
+/** For each address of a host: Node's 250 ms are too short for a slow line. */
+const ADDRESS_TIMEOUT_MS = 3_000
+/**
+ * A `createConnection` through a CONNECT tunnel, with TLS inside if `secure`. The oldest runner with node24 ships
+ * Node 24.4, without `proxyEnv`.
+ */
+function tunnelThrough(proxy, secure) {
+	const { host } = new URL(proxy)
+	return (options, connected) => {
+		const refuse = (error) => connected?.(error, undefined)
+		requestTunnel(proxy, `${bracketed(String(options.host))}:${options.port}`)
+			// The request has a deadline; a silent proxy must not outlive it.
+			.once('socket', (socket) => socket.unref())
+			.once('connect', ({ statusCode = 0 }, socket) => {
+				if (statusCode < 200 || statusCode > 299) {
+					socket.destroy()
+					return refuse(refusal$1(host, statusCode))
+				}
+				socket.ref()
+				const { connect } = process.getBuiltinModule('node:tls')
+				connected?.(null, secure ? connect({ ...options, socket }) : socket)
+			})
+			.on('error', (error) => {
+				const { kind, message, retryable } = describeError(error, false)
+				refuse(new HttpError(kind, false, `the proxy ${host}: ${message}`, retryable))
+			})
+			.end()
+	}
+}
+function requestTunnel(proxy, target) {
+	const { protocol, hostname, port, username, password } = new URL(proxy)
+	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
+	const options = {
+		method: 'CONNECT',
+		host: hostname.replace(/^\[|\]$/g, ''),
+		port: port || (protocol === 'https:' ? 443 : 80),
+		path: target,
+		headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
+		agent: false,
+		rejectUnauthorized: true,
+		autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
+	}
+	return nodeModule(protocol).request(options)
+}
+/** Loaded only when needed. */
+function nodeModule(protocol) {
+	return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
+}
+function refusal$1(host, status) {
+	const hint = status === 407 ? '; it requires a login, as in http://USER:PASSWORD@HOST:PORT' : ''
+	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
+	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
+	return new HttpError(permanent ? 'proxy' : 'refused', false, message)
+}
+function bracketed(host) {
+	return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+}
+
+const MAX_RESPONSE_BYTES = 1024 * 1024
+/** 3.5 s of backoff: a resolver may be wrong for a moment. */
+const MAX_UNKNOWN_HOST = 4
+/**
+ * `proxy` is a URL, or empty. No POST reuses a connection: one that the server just closed looks like a lost
+ * response. `rejectUnauthorized` outranks NODE_TLS_REJECT_UNAUTHORIZED.
+ */
+function createHttpClient(proxy) {
+	const agents = {}
+	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
+	let unknownHost = 0
+	return async (request) => {
+		const { protocol } = request.url
+		const creates = request.method === 'POST'
+		const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
+		agents[protocol] = agent
+		return exchange(request, agent, via).catch((error) => {
+			// Other requests are about a key, so the name did exist and may come back.
+			if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+			throw error
+		})
+	}
+}
+function createAgent(protocol, proxy) {
+	const { Agent } = nodeModule(protocol)
+	const options = { keepAlive: true, rejectUnauthorized: true }
+	const agent = new Agent(options)
+	if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
+	return agent
+}
+function exchange(request, agent, via) {
+	return new Promise((resolve, reject) => {
+		const { url, method, headers, body } = request
+		const options = {
+			method,
+			agent,
+			headers: { 'Accept-Encoding': 'identity', ...headers },
+			autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
+		}
+		const sent = nodeModule(url.protocol).request(url, options)
+		const isConnected = trackConnection(sent, url.protocol === 'https:')
+		const fail = (error) => {
+			stopDeadline()
+			reject(error)
+			sent.destroy()
+		}
+		const stopDeadline = startDeadline(request, () => {
+			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
+			fail(new HttpError('timeout', isConnected(), message))
+		})
+		// Not once: an unhandled error would end the process before the key is revoked.
+		sent.on('error', (error) => fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)))
+		sent.once('upgrade', () => fail(upgradeError()))
+		sent.once('response', (response) => {
+			readBody(response, fail, (text) => {
+				stopDeadline()
+				resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
+			})
+		})
+		sent.end(body)
+	})
+}
+const upgradeError = () => new HttpError('protocol', true, 'answered 101 and switched to another protocol')
+function trackConnection(sent, secure) {
+	let connected = false
+	sent.once('socket', (socket) => {
+		connected = sent.reusedSocket || (!secure && !socket.connecting)
+		if (connected) return
+		socket.once(secure ? 'secureConnect' : 'connect', () => {
+			connected = true
+		})
+	})
+	return () => connected
+}
+/** Returns a function that stops it. */
+function startDeadline({ timeout, cancel, grace }, expire) {
+	const timers = [setTimeout(expire, timeout)]
+	const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
+	if (cancel?.aborted) onCancel()
+	else cancel?.addEventListener('abort', onCancel)
+	return () => {
+		timers.forEach(clearTimeout)
+		cancel?.removeEventListener('abort', onCancel)
+	}
+}
+/** A compressed body is an error with a 2xx, and empty with any other status. */
+function readBody(response, fail, done) {
+	const { statusCode = 0, headers } = response
+	const coding = headers['content-encoding'] ?? ''
+	const chunks = []
+	let size = 0
+	response.on('data', (chunk) => {
+		size += chunk.length
+		if (size > MAX_RESPONSE_BYTES) fail(new HttpError('too-large', true, 'answered with more than 1 MiB'))
+		else chunks.push(chunk)
+	})
+	response.on('error', ({ code }) =>
+		fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)),
+	)
+	response.once('end', () => {
+		const encoded = size > 0 && !/^(identity)?$/i.test(coding.trim())
+		const name = coding.replace(/[^\w, -]/g, '').slice(0, 40)
+		if (statusCode === 101) fail(upgradeError())
+		else if (encoded && statusCode < 300)
+			fail(new HttpError('protocol', true, `answered ${statusCode} in ${name}, which was not asked for`))
+		else done(encoded ? '' : String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
+	})
+}
+
+const INITIAL_BACKOFF_MS = 500
+const MAX_BACKOFF_MS = 20_000
+/** In milliseconds, with full jitter. `failures` is 1 or more, `random` in [0, 1). */
+function backoff(failures, random, { retryAfter = 0, spread = 0, most = Infinity } = {}) {
+	const exponential = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
+	return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
+}
+/** RFC 9110, 5.6.7. Date.parse alone takes `4s` for a day in 2001. */
+const HTTP_DATE =
+	/^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
+const MAX_RETRY_AFTER_MS = 365 * 86_400_000
+/** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
+function parseRetryAfter(header = '', now) {
+	const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
+	const date = HTTP_DATE.test(header) ? Date.parse(header.replace(/(\d{4})\s*$/, '$1 GMT')) : Number.NaN
+	const wait = seconds === undefined ? date - now : Math.ceil(Number(seconds)) * 1000
+	return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS)
+}
+
+/** Gateways and locks give these; the request may have been carried out. */
+const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
+const MAX_REASON_LENGTH = 300
+/** `now`: the server's time, in milliseconds since 1970. */
+function failureOf(asked, response, now) {
+	const { status, headers } = response
+	if (status >= 300 && status < 400) return redirected(asked, response)
+	const rateLimited = status === 429
+	const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
+	const notFromApi = isForeign(response)
+	const retryAfter = rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined
+	return {
+		status,
+		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
+		mayHaveActed: uncertain,
+		retryable: uncertain || rateLimited || notFromApi,
+		...(retryAfter !== undefined && { retryAfter }),
+		...(notFromApi && { notFromApi }),
+	}
+}
+/** For a 2xx. */
+function unusableResponse(asked, response) {
+	const { status } = response
+	const reason = detail(response, asked.credential) || ': something that is not the JSON of this API'
+	const message = `${answered(asked, status)}${reason}`
+	return { status, message, mayHaveActed: true, retryable: true, unusable: true }
+}
+function answered({ method, url: { host, pathname } }, status) {
+	const path = pathname.replace(/([^/]{8})[^/]{24,}$/, '$1...')
+	return `${host} answered ${status} to ${method} ${path}`
+}
+function redirected(asked, { status, headers }) {
+	const { url } = asked
+	const { location } = headers
+	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
+	const place =
+		target === null ? 'an unreadable address' : target.host === url.host ? target.origin + target.pathname : target.host
+	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
+	// 302 and 303 may mean "done, look there".
+	return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
+}
+/** The API speaks only JSON and Bearer (its documentation). */
+function isForeign({ status, headers, body }) {
+	if (status < 400 || status > 499) return false
+	const schemes = headers['www-authenticate']
+	return (
+		isHtml(headers, body) ||
+		headers['cf-mitigated'] !== undefined ||
+		(status === 401 && schemes !== undefined && !/\bbearer\b/i.test(schemes))
+	)
+}
+function isHtml(headers, body) {
+	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
+}
+function detail(response, credential) {
+	const { status, headers, body } = response
+	if (headers['cf-mitigated']) return ' with a challenge; a firewall in front of the API stopped this runner'
+	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
+	const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
+	if (isForeign(response)) return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
+	const reason = reasonGiven(body, credential, status < 300)
+	return reason && `: ${reason}`
+}
+/** One line, nothing that could be a key; of a success, only what is named as a reason. */
+function reasonGiven(body, credential, isSuccess) {
+	let answer
+	try {
+		answer = JSON.parse(body)
+	} catch {
+		return ''
+	}
+	return wordsIn(answer, isSuccess)
+		.join('; ')
+		.replaceAll(credential, '***')
+		.replace(/[\w-]{24,}/g, '***')
+		.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
+		.trim()
+		.slice(0, MAX_REASON_LENGTH)
+		.replace(/\.$/, '')
+}
+function wordsIn(value, onlyNamed, label = '', depth = 0) {
+	if (typeof value === 'string') return [label + value]
+	if (typeof value !== 'object' || value === null || depth > 3) return []
+	return Object.entries(value).flatMap(([name, part]) => {
+		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
+		if (name === 'code' || (onlyNamed && !isPlain)) return []
+		return wordsIn(part, onlyNamed, isPlain ? label : `${label}${name}: `, depth + 1)
+	})
+}
+
+const KEYS_PATH = '/api/user/api-keys'
+/** More is a gateway's error. */
+const MAX_DATE_SKEW_MS = 24 * 3_600_000
+/** Never throws for what the network or the API does. */
+function createCaller(client, userAgent, now) {
+	return async ({ method, url, credential, body }, limits, read) => {
+		const headers = {
+			Accept: 'application/json',
+			Authorization: `Bearer ${credential}`,
+			'User-Agent': userAgent,
+			...(body && { 'Content-Type': 'application/json' }),
+		}
+		const asked = { method, url, credential }
+		const sentAt = now()
+		try {
+			const response = await client({
+				method,
+				url,
+				headers,
+				...limits,
+				...(body && { body: JSON.stringify(body) }),
+			})
+			const skew = skewOf(response, sentAt, now())
+			if (response.status < 200 || response.status > 299)
+				return { ok: false, skew, failure: failureOf(asked, response, now() + (skew ?? 0)) }
+			try {
+				return { ok: true, skew, value: read(response) }
+			} catch {
+				return { ok: false, skew, failure: unusableResponse(asked, response) }
+			}
+		} catch (error) {
+			if (!(error instanceof HttpError)) throw error
+			const { mayHaveActed, retryable } = error
+			return {
+				ok: false,
+				skew: null,
+				failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
+			}
+		}
+	}
+}
+function skewOf({ headers }, sentAt, receivedAt) {
+	// Whole seconds: on average, the server is half a second further.
+	const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
+	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
+}
+
+/**
+ * Milliseconds since the first signal. The runner sends SIGTERM 7.5 s after SIGINT and kills 2.5 s later
+ * (actions/runner, ProcessInvoker).
+ */
+const CANCEL = {
+	LAST_REQUEST_MS: 6_500,
+}
+
+const MAX_ATTEMPT_MS = 10_000
+/** Reserved for the last attempt. */
+const LAST_ATTEMPT_MS = 1_000
+const MIN_LEFT_MS = 250
+/** Ends at `deadline`, or sooner if the job is cancelled. */
+function createBudget(deadline, clock, cancellation) {
+	const left = () => {
+		const cancelledAt = Infinity
+		return Math.max(0, Math.min(deadline, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
+	}
+	// A signal that already came must not end every later wait.
+	const signalToCome = () => undefined
+	return {
+		left,
+		limits() {
+			const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
+			return { timeout }
+		},
+		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
+	}
+}
+/**
+ * Retries an idempotent call until the budget is spent. Makes the last attempt even before Retry-After: a key that
+ * stays valid is worse than a 429.
+ */
+async function retry(budget, random, attempt, shouldRetry = (failure) => failure.retryable) {
+	for (let failures = 1; ; failures++) {
+		const result = await attempt(budget.limits())
+		if (result.ok || !shouldRetry(result.failure)) return result
+		const wait = backoff(failures, random(), result.failure)
+		if (result.failure.status === 429) budget.extend?.(wait)
+		if (budget.left() <= LAST_ATTEMPT_MS) return result
+		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
+		// After a stall, another request would only hide this answer.
+		if (budget.left() < MIN_LEFT_MS) return result
+	}
+}
+
+const DATE = String.raw`(\d{4})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
+const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
+const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
+const ISO_8601 = new RegExp(`^${DATE}(?:${TIME}${ZONE})?$`, 'i')
+const NUMBER = /^\d{9,13}(?:\.\d+)?$/
+const MINUTE_MS = 60_000
+const DAY_MS$2 = 24 * 60 * MINUTE_MS
+/** Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. */
+function parseTime(value) {
+	if (value === null || value === undefined || value === '') return { kind: 'absent' }
+	const text = typeof value === 'object' ? 'an object' : String(value).trim()
+	const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
+	return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
+}
+function fromEpoch(value) {
+	return value < 1e11 ? value * 1000 : value
+}
+function fromIso(text) {
+	const found = ISO_8601.exec(text)
+	if (!found) return null
+	const [, year = '', month, day, week, weekday, ordinal, ...rest] = found
+	const [hour = '0', minute, second, fraction, , sign, zoneHour = '0', zoneMinute = '0'] = rest
+	const midnight = week
+		? fromWeek(Number(year), Number(week), Number(weekday))
+		: Date.UTC(Number(year), month ? Number(month) - 1 : 0, Number(day ?? ordinal))
+	// Date.UTC turns February 30 into March 2.
+	const isRealDay = !month || new Date(midnight).toISOString().slice(5, 10) === `${month}-${day}`
+	const parts = [Number(hour), Number(minute ?? 0), Number(second ?? 0)]
+	if (!isRealDay || !isRealTime(...parts)) return null
+	const unit = second ? 1000 : minute ? MINUTE_MS : 60 * MINUTE_MS
+	const offset = (Number(zoneHour) * 60 + Number(zoneMinute)) * MINUTE_MS * (sign === '+' || !sign ? 1 : -1)
+	const time = parts[0] * 3_600_000 + parts[1] * MINUTE_MS + parts[2] * 1000
+	return midnight + time - offset + Number(`0.${fraction ?? 0}`) * unit
+}
+function isRealTime(hour, minute, second) {
+	// 60 is a leap second; 24:00 is the end of a day.
+	return (hour < 24 && minute < 60 && second <= 60) || (hour === 24 && minute + second === 0)
+}
+/** ISO week 1 contains January 4. */
+function fromWeek(year, week, weekday) {
+	const fourth = Date.UTC(year, 0, 4)
+	const monday = fourth - ((new Date(fourth).getUTCDay() + 6) % 7) * DAY_MS$2
+	return monday + ((week - 1) * 7 + weekday - 1) * DAY_MS$2
+}
+/** To the millisecond. */
+function formatInstant(instant) {
+	return new Date(instant).toISOString()
+}
+
+const MAX_PREFIX_LENGTH = 20
+const MAX_ID_LENGTH = 256
+function readKey(value) {
+	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
+	const unreadable =
+		created.kind === 'unreadable'
+			? `created "${created.text}"`
+			: expiry.kind === 'unreadable'
+				? `expiry "${expiry.text}"`
+				: field(value, 'expiry') === undefined
+					? 'expiry (missing)'
+					: null
+	return {
+		id: identifier(field(value, 'id')),
+		// It is printed: never the whole key.
+		prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH),
+		createdAt: created.kind === 'instant' ? created.at : null,
+		expiresAt: expiry.kind === 'instant' ? expiry.at : null,
+		unreadable,
+	}
+}
+/** Even escaped, a dot segment names another path. */
+function identifier(value) {
+	if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
+	const id = textOf(value)
+	const isUsable = id !== null && id !== '.' && id !== '..' && id.isWellFormed() && id.length <= MAX_ID_LENGTH
+	return isUsable ? id : null
+}
+/** Keeps large integers as text: IDs above 2^53 would lose digits. */
+function parseJson(body) {
+	const keepDigits = (_name, value, context) =>
+		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '')
+			? context?.source
+			: value
+	return JSON.parse(body, keepDigits)
+}
+/** Undefined if there is none. */
+function field(value, ...path) {
+	return path.reduce(
+		(part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined),
+		value,
+	)
+}
+function textOf(value) {
+	return typeof value === 'string' && value !== '' ? value : null
+}
+
+/** Throws if this is neither an array nor `{results, next}`. */
+function readPage({ headers, body }) {
+	const answer = parseJson(body)
+	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
+	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
+	const described = rows.map(readKey)
+	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
+	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
+	const next = textOf(field(answer, 'next'))
+	const range = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1]
+	const count = field(answer, 'count') ?? field(answer, 'total') ?? headers['x-total-count'] ?? range ?? null
+	const morePages =
+		announcesMore(answer) || Boolean(headers['x-next-page']) || /rel="?next/i.test(String(headers.link ?? ''))
+	const cached = Object.entries(headers).some(
+		([name, value]) =>
+			(name === 'age' && /[1-9]/.test(String(value))) || (/cache/.test(name) && /\bhit\b/i.test(String(value))),
+	)
+	const doubts = [
+		unread > 0 && `${unread} of its rows cannot be read`,
+		next === null && morePages && 'it has further pages that cannot be found',
+		cached && 'it comes from a cache',
+	]
+	const doubt = doubts.find(Boolean) || null
+	return { keys, next, doubt, count: count === null ? null : Number(count) }
+}
+/** By a field that this action does not follow, such as `has_more` or `links.next`. */
+function announcesMore(value, depth = 0) {
+	if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+	return Object.entries(value).some(([name, part]) => {
+		if (name === 'next' && depth === 0 && typeof part === 'string') return false
+		if (/pages/i.test(name)) return Number(part) > 1
+		return (/next|more|cursor/i.test(name) && Boolean(part)) || (depth === 0 && announcesMore(part, 1))
+	})
+}
+
+const MAX_PAGES = 100
+/** The list alone, for an action that changes nothing. */
+function createListApi(call, apiUrl, now) {
+	return {
+		list(credential, limits) {
+			const deadline = now() + limits.timeout
+			return readList$1(new URL(`${apiUrl}${KEYS_PATH}`), (url) =>
+				call(
+					{ method: 'GET', url, credential },
+					{ ...limits, timeout: Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now())) },
+					readPage,
+				),
+			)
+		},
+	}
+}
+async function readList$1(start, readOne) {
+	const keys = []
+	const visited = new Set()
+	let doubt = null
+	let skew = null
+	for (let url = start; url !== null; ) {
+		visited.add(url.href)
+		const result = await readOne(url)
+		if (!result.ok) return result
+		const { value } = result
+		skew = result.skew ?? skew
+		keys.push(...value.keys)
+		doubt ??= value.doubt
+		url = value.next === null ? null : nextUrl(value.next, start)
+		if (url === null && value.count !== null && value.count !== keys.length)
+			doubt ??= `it shows ${keys.length} of ${value.count} keys`
+		if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+			doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+			url = null
+		}
+	}
+	return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
+}
+/** Always on our own host: the credential goes nowhere else. */
+function nextUrl(next, start) {
+	const isBareQuery = /^[\w-]+=/.test(next)
+	const reference = isBareQuery ? `?${next}` : next
+	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
+	const tail = named.pathname.split(KEYS_PATH)[1]
+	const url = new URL(start)
+	url.pathname = tail === undefined ? named.pathname : start.pathname + tail
+	url.search = named.search
+	return url
+}
+
+/** The tag's range: 26 bits, so that the expiry of a new key is at most 18.7 hours earlier than asked. */
+const TAG_RANGE = 2 ** 26
+/** The longest lifetime of a key that the main action creates, in milliseconds: a rotated key always outlives it. */
+const MAX_EPHEMERAL_LIFETIME_MS = 5 * 24 * 3_600_000
+/**
+ * The tag that the expiry of every key of `rotation` carries: the first 26 bits of SHA-256 over its name. GitHub
+ * compares organizations and secrets without case, so the tag does as well.
+ */
+function rotationTag({ apiUrl, scope, environment, secret }, sha256) {
+	const name = [apiUrl, scope.toLowerCase(), environment, secret.toUpperCase()].join('\n')
+	const [first = 0, second = 0, third = 0, fourth = 0] = sha256(name)
+	return first * 2 ** 18 + second * 2 ** 10 + third * 2 ** 2 + (fourth >> 6)
+}
+/**
+ * Whether a key was made by the rotation with this tag: its expiry is congruent to the tag modulo 2^26 ms, is not a
+ * whole second, and the key lives longer than any key of the main action. A random expiry fits with 1.5 x 10^-8.
+ */
+function hasRotationTag({ createdAt, expiresAt }, tag) {
+	if (createdAt === null || expiresAt === null) return false
+	if (expiresAt - createdAt <= MAX_EPHEMERAL_LIFETIME_MS) return false
+	return expiresAt % TAG_RANGE === tag && expiresAt % 1000 !== 0
+}
+
+/**
+ * One line that the runner does not obey: no `::name::` at its start, no `##[name]` anywhere (actions/runner,
+ * ActionCommand.TryParse), no invisible characters.
+ */
+function sanitizeLine(text) {
+	return text
+		.replace(/\s+/g, ' ')
+		.trim()
+		.replace(/[\p{C}\p{DI}]/gu, '?')
+		.replace(/##(?=\[)/g, '# #')
+		.replace(/^::/, ': :')
+}
+/** At most 200 characters, none that could end a code span or cell, or start a command, tag or link. */
+function sanitizeName(text) {
+	return text.replace(/[^\w.~+/=:-]/g, '?').slice(0, 200)
+}
+/** The runner silently cuts at 4,096 characters. */
+const MAX_ANNOTATION_LENGTH = 4_000
+const CUT_NOTE = '... (truncated; the full text is in the log of this step)'
+function truncateAnnotation(line) {
+	if (line.length <= MAX_ANNOTATION_LENGTH) return line
+	return `${line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length)}${CUT_NOTE}`
+}
+
+/** A key as the dashboard shows it. */
+function keyLabel({ prefix, id }) {
+	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
+}
+/** As much of an id as a person needs to find it, for a line or a table cell. */
+function shortId(id) {
+	const whole = sanitizeName(id)
+	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
+}
+/** As `2027-01-01 00:00:00 UTC`. */
+function formatUtc(instant) {
+	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
+}
+
+/** How much longer than asked a key may live where clocks differ. */
+const LIFETIME_SLACK_MS = 5 * 60_000
+const JWT = /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/
+/** Whether a list shows every key with its times, also the one that it was read with (a JWT is in no list). */
+function readList({ keys, doubt }, apiKey) {
+	const incomplete = (reason) => ({ kind: 'incomplete', reason })
+	const read = []
+	const ids = new Set()
+	for (const key of keys) {
+		const { id, createdAt, unreadable } = key
+		if (unreadable !== null) return incomplete(`cannot read ${unreadable} of the key ${keyLabel(key)}`)
+		if (createdAt === null) return incomplete(`the list does not say when the key ${keyLabel(key)} was created`)
+		if (ids.has(id)) return incomplete(`the key ${keyLabel(key)} is listed twice`)
+		ids.add(id)
+		read.push({ ...key, createdAt })
+	}
+	if (doubt !== null) return incomplete(doubt)
+	const inUse = read.filter(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix))
+	if (inUse.length === 0 && !JWT.test(apiKey)) return incomplete('the key in api-key is not in it')
+	return { kind: 'complete', keys: read, inUse }
+}
+/** Sorts keys into classes. `known` outranks markers, because these can be imitated. */
+function classify({ keys, inUse }, known, rotations) {
+	const knownById = new Map(known.map((entry) => [entry.id, entry]))
+	const [only] = inUse
+	return keys.map((key) => {
+		const entry = knownById.get(key.id) ?? null
+		const rotation = rotations.find(({ tag }) => hasRotationTag(key, tag)) ?? null
+		return { key, class: classOf(), rotation, known: entry }
+		function classOf() {
+			if (inUse.length === 1 && key === only) return 'in-use'
+			if (entry !== null) return 'known'
+			if (rotation !== null) return 'rotated'
+			return isShortLived(key) ? 'short-lived' : 'unexpected'
+		}
+	})
+}
+/** Whether a key lives no longer than keys of the main action. */
+function isShortLived({ createdAt, expiresAt }) {
+	return expiresAt !== null && expiresAt - createdAt <= MAX_EPHEMERAL_LIFETIME_MS + LIFETIME_SLACK_MS
+}
+
+/** Everything that the audit can find, the most urgent first. */
+const FINDING_KINDS = [
+	'list-incomplete',
+	'expires-soon',
+	'unexpected',
+	'known-overdue',
+	'known-missing',
+	'never-expires',
+	'too-old',
+]
+/** Every finding about the keys of a complete list, the most urgent first. */
+function findFindings(keys, known, limits) {
+	const rotated = keys.filter(({ rotation }) => rotation !== null)
+	/** A rotation that works replaces its newest key long before it expires. */
+	const isNewest = ({ rotation, key }) =>
+		rotation !== null && !rotated.some((other) => other.rotation === rotation && other.key.createdAt > key.createdAt)
+	const findings = keys.flatMap((entry) => {
+		const { key, class: keyClass, rotation } = entry
+		return kindsFor(entry, isNewest(entry), limits).map((kind) => ({
+			...key,
+			kind,
+			class: keyClass,
+			rotation,
+		}))
+	})
+	const ids = new Set(keys.map(({ key }) => key.id))
+	const missing = known.filter(({ id, until }) => !ids.has(id) && !isPast(until, limits.now))
+	const all = [
+		...findings,
+		...missing.map(({ id }) => ({ ...listIncomplete(), kind: 'known-missing', class: 'known', id })),
+	]
+	return all.sort((a, b) => FINDING_KINDS.indexOf(a.kind) - FINDING_KINDS.indexOf(b.kind))
+}
+/** The only finding if the list cannot be judged. */
+function listIncomplete() {
+	return {
+		kind: 'list-incomplete',
+		class: null,
+		id: null,
+		prefix: null,
+		createdAt: null,
+		expiresAt: null,
+		rotation: null,
+	}
+}
+/** A key in `known` is accepted as it is until its date has passed. */
+function kindsFor(entry, isNewest, { now, maxAge, warnBefore }) {
+	const { key, class: keyClass, known } = entry
+	if (keyClass === 'short-lived') return []
+	const kinds = []
+	const mustStayValid = (keyClass === 'in-use' || isNewest) && !isShortLived(key)
+	if (mustStayValid && key.expiresAt !== null && key.expiresAt - now <= warnBefore) kinds.push('expires-soon')
+	if (keyClass === 'unexpected') kinds.push('unexpected')
+	const overdue = known !== null && isPast(known.until, now)
+	if (overdue) kinds.push('known-overdue')
+	if (known !== null && !overdue) return kinds
+	if (key.expiresAt === null) kinds.push('never-expires')
+	if (now - key.createdAt > maxAge) kinds.push('too-old')
+	return kinds
+}
+function isPast(until, now) {
+	return until !== null && now >= until
+}
+
+const DAY_MS$1 = 24 * 3_600_000
+const MAX_NAMED = 10
+const MAX_ROWS = 100
+/** A step cannot receive more than 128 KiB in an environment variable. */
+const MAX_OUTPUT_LENGTH = 100_000
+const CLASSES = ['in-use', 'rotated', 'short-lived', 'known', 'unexpected']
+const ACCEPTABLE = ['unexpected', 'never-expires', 'too-old']
+const BLIND_SPOTS =
+	'Not visible to an audit: when a key was last used (the API does not say), and that a key was made to look short-lived or rotated.'
+/** The findings by kind. */
+function groupByKind(findings) {
+	return [...Map.groupBy(findings, ({ kind }) => kind)].map(([kind, found]) => ({ kind, findings: found }))
+}
+/** How many keys there are of each class. */
+function overview(keys) {
+	const counts = CLASSES.flatMap((name) => {
+		const { length } = keys.filter((key) => key.class === name)
+		return length > 0 ? `${length} ${name}` : []
+	})
+	return [plural(keys.length, 'key'), counts.join(', ')].filter(Boolean).join(': ')
+}
+/** One kind of finding: what it is, which keys (unless a table shows them), and what to do. */
+function groupLine({ kind, findings }, { now, maxAge, warnBefore }, isInTable = false) {
+	const named = findings.slice(0, MAX_NAMED).map((finding) => describeKey(finding, now))
+	if (findings.length > MAX_NAMED) named.push(`and ${findings.length - MAX_NAMED} more`)
+	const dashboard = 'in Dashboard > Plans > API Keys'
+	const [meaning, advice] = {
+		'list-incomplete': ['', ''],
+		'expires-soon': [
+			`meant to stay valid, but expires within ${days(warnBefore)}`,
+			`Look at the last runs of the workflow that rotates it; if there is none, create a new key ${dashboard}, save it as the secret, then revoke this one`,
+		],
+		unexpected: [
+			'made by no action of this project, and not in input known',
+			`Find out who uses it; then revoke it ${dashboard}`,
+		],
+		'known-overdue': ['still there after its until date in input known', `Revoke it ${dashboard}, or move its date`],
+		'known-missing': ['in input known, but not in the account', 'Find out who revoked it, then remove its line'],
+		'never-expires': ['valid until someone revokes it', 'Replace it with a key that expires'],
+		'too-old': [`created more than ${days(maxAge)} ago`, 'Replace it with a new key and revoke it'],
+	}[kind]
+	const keys = isInTable && kind !== 'known-missing' ? '' : `: ${named.join('; ')}`
+	const accept = ACCEPTABLE.includes(kind) ? ', or accept it in input known' : ''
+	return `${kind} (${plural(findings.length, 'key')}): ${meaning}${keys}. ${advice}${accept}.`
+}
+function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }, now) {
+	if (prefix === null || createdAt === null) return `id ${shortId(id ?? '')}`
+	const parts = [`${sanitizeName(prefix)}... (id ${shortId(id ?? '')})`]
+	if (kind === 'unexpected' || kind === 'too-old') parts.push(`created ${created(createdAt, now)}`)
+	if (kind !== 'never-expires' && kind !== 'too-old')
+		parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
+	if (kind === 'expires-soon' && rotation !== null)
+		parts.push(`as the rotation of secret ${rotation.secret} has stopped`)
+	return parts.join(', ')
+}
+/** As many findings as fit into 100,000 characters, as JSON without secrets. */
+function findingsJson(findings) {
+	const instant = (at) => (at === null ? null : formatInstant(at))
+	const rows = []
+	let length = 0
+	for (const { kind: finding, class: name, id, prefix, createdAt, expiresAt } of findings) {
+		const times = { created: instant(createdAt), expiry: instant(expiresAt) }
+		const row = JSON.stringify({ class: name, finding, id, prefix, ...times })
+		length += row.length + 1
+		if (length > MAX_OUTPUT_LENGTH) break
+		rows.push(row)
+	}
+	return `[${rows.join(',')}]`
+}
+/** The job summary in Markdown: keys with findings first, short-lived ones left out. */
+function summaryOf(keys, findings, notes, limits) {
+	const kindsOf = Map.groupBy(findings, ({ id }) => id)
+	const urgency = ({ key }) =>
+		FINDING_KINDS.indexOf(kindsOf.get(key.id)?.[0]?.kind ?? 'list-incomplete') || FINDING_KINDS.length
+	const shown = keys.filter((entry) => entry.class !== 'short-lived').sort((a, b) => urgency(a) - urgency(b))
+	const rows = shown.slice(0, MAX_ROWS).map(({ key: { id, prefix, createdAt, expiresAt }, class: name }) => {
+		const kinds = (kindsOf.get(id) ?? []).map(({ kind }) => kind).join(', ')
+		const expires = expiresAt === null ? '**never**' : day(expiresAt)
+		return `| ${kinds && `**${kinds}**`} | \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${name} | ${created(createdAt, limits.now)} | ${expires} |`
+	})
+	const head = '| Finding | Key | Id | Class | Created | Expires |\n| --- | --- | --- | --- | --- | --- |'
+	const paragraphs = [
+		`### SphereScout keys: ${kindsOf.size === 0 ? 'no findings' : `${kindsOf.size} to look at`}`,
+		`${overview(keys)}.`,
+		rows.length > 0 ? [head, ...rows].join('\n') : '',
+		shown.length > MAX_ROWS ? `${shown.length - MAX_ROWS} more keys are not shown here.` : '',
+		groupByKind(findings)
+			.map((group) => `- ${groupLine(group, limits, true)}`)
+			.join('\n'),
+		linesForKnown(findings),
+		...notes,
+		BLIND_SPOTS,
+	]
+	return paragraphs.filter(Boolean).join('\n\n')
+}
+/** Lines to paste into input `known`, for keys that a person may accept. */
+function linesForKnown(findings) {
+	const acceptable = findings.filter(({ kind }) => ACCEPTABLE.includes(kind))
+	const lines = acceptable.map(
+		({ id, prefix, createdAt }) =>
+			`${sanitizeName(id ?? '')} # ${sanitizeName(prefix ?? '')}..., created ${day(createdAt ?? 0)}`,
+	)
+	if (lines.length === 0) return ''
+	const code = [...new Set(lines)].slice(0, MAX_ROWS).join('\n')
+	return `<details><summary>Lines for input known, for keys that are meant to exist</summary>\n\n\`\`\`\n${code}\n\`\`\`\n\n</details>`
+}
+function plural(count, noun) {
+	return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+function days(duration) {
+	if (duration < 2 * DAY_MS$1) return plural(Math.round(duration / 3_600_000), 'hour')
+	return plural(Math.round(duration / DAY_MS$1), 'day')
+}
+function created(instant, now) {
+	return `${day(instant)} (${days(Math.max(0, now - instant))} ago)`
+}
+function day(instant) {
+	return formatUtc(instant).slice(0, 10)
+}
+
+/** Lists the keys, judges them and reports; changes nothing. Throws an Error if the list cannot be read. */
+async function auditAccount(inputs, deps) {
+	const { runner } = deps
+	const { apiKey, known } = inputs
+	const { value: list, skew } = await listKeys(inputs, deps)
+	const read = readList(list, apiKey)
+	if (read.kind === 'incomplete') {
+		const line =
+			`list-incomplete: The API's list of keys may not show every key (${read.reason}), so no key was judged. ` +
+			'Run the audit again; if it says the same, see docs/audit.md.'
+		const markdown = `### SphereScout keys: not judged\n\n${line.replace(/[|`<>\\\s]+/g, ' ')}`
+		publish([listIncomplete()], markdown, apiKey, runner)
+		runner.fail(line)
+		return
+	}
+	const rotations = inputs.rotations.map((rotation) => ({
+		secret: rotation.secret,
+		tag: rotationTag(rotation, deps.sha256),
+	}))
+	const limits = { ...inputs, now: deps.clock.now() + (skew ?? 0) }
+	const keys = classify(read, known, rotations)
+	const findings = findFindings(keys, known, limits)
+	const notes = notesOn(read.inUse.length, rotations.length)
+	publish(findings, summaryOf(keys, findings, notes, limits), apiKey, runner)
+	for (const line of [`Read ${overview(keys)}.`, ...notes]) runner.info(line)
+	for (const group of groupByKind(findings)) {
+		const say = inputs.failOn.has(group.kind) ? runner.fail : runner.warning
+		say(groupLine(group, limits))
+	}
+	if (findings.length === 0) runner.info('No findings.')
+	runner.info(BLIND_SPOTS)
+}
+async function listKeys(inputs, { api, clock, random }) {
+	const budget = createBudget(clock.now() + inputs.timeout, clock)
+	const inTime = ({ retryable, retryAfter = 0 }) => retryable && retryAfter < budget.left()
+	const list = () => api.list(inputs.apiKey, { timeout: Math.max(1, budget.left()) })
+	const reply = await retry(budget, random, list, inTime)
+	if (reply.ok) return reply
+	const { status, message, retryable, notFromApi } = reply.failure
+	if (status === 401 && !notFromApi)
+		throw new Error(
+			`The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`,
+		)
+	const advice = retryable ? ' Run the audit again later, or raise input timeout.' : ''
+	throw new Error(`Could not list the keys of the account: ${message}.${advice}`)
+}
+function notesOn(keysInUse, rotations) {
+	return [
+		keysInUse === 0 && 'As api-key is a JWT, no key of the list is in use here.',
+		keysInUse > 1 && `The first characters of api-key fit ${keysInUse} keys, so the key in use is unknown.`,
+		rotations === 0 &&
+			'Keys made by rotate are not recognized: add repository=ID in input rotated-secrets, as GITHUB_REPOSITORY_ID is not set.',
+	].filter((note) => note !== false)
+}
+/**
+ * Writes outputs and summary, without the key, even if the API gives it as an id. If nothing was judged, the other
+ * counts stay empty: zero would say that there is nothing.
+ */
+function publish(findings, markdown, apiKey, runner) {
+	const clean = (text) => text.replaceAll(apiKey, '***')
+	const judged = findings[0]?.kind !== 'list-incomplete'
+	runner.setOutput('ok', String(findings.length === 0))
+	runner.setOutput('findings', clean(findingsJson(findings)))
+	for (const kind of FINDING_KINDS) {
+		const { length } = findings.filter((finding) => finding.kind === kind)
+		runner.setOutput(kind, judged || length > 0 ? String(length) : '')
+	}
+	try {
+		runner.writeSummary(clean(markdown))
+	} catch (error) {
+		// The log says the same.
+		runner.info(error instanceof Error ? error.message : String(error))
+	}
+}
+
+const DAY_MS = 86_400_000
+/** In milliseconds, in the order of the names in DURATION. */
+const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS, 7 * DAY_MS, 365.25 * DAY_MS]
+const DURATION =
+	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/i
+/** Reads one number with one unit, as the package `ms` does, in milliseconds; null for any other text. */
+function parseDuration(text) {
+	const [, number, ...names] = DURATION.exec(text) ?? []
+	const unit = UNITS[names.findIndex(Boolean)]
+	return unit === undefined ? null : Number(number) * unit
+}
+
+/** No API key or token is shorter; masking a value such as `true` would ruin the log. */
+const MIN_CREDENTIAL_LENGTH = 8
+/**
+ * What a log must not show. The runner masks no hex or base64url, act only exact values. Leaves out forms shorter
+ * than `shortest`, and a value with such a line, as each line is masked.
+ */
+function maskedForms(secret, shortest = 1) {
+	const bytes = Buffer.from(secret, 'utf8')
+	const lines = secret.split(/[\r\n]+/)
+	const forms = [
+		...(lines.some((line) => line !== '' && line.length < shortest) ? [] : [secret]),
+		...lines,
+		bytes.toString('base64'),
+		bytes.toString('base64url'),
+		bytes.toString('hex'),
+		// Half a surrogate pair has no URL form.
+		secret.isWellFormed() ? encodeURIComponent(secret) : '',
+		JSON.stringify(secret).slice(1, -1),
+	]
+	if (secret.trim().length < shortest) return []
+	return [...new Set(forms)].filter((form) => form.trim().length >= shortest)
+}
+
+function emptyKeyMessage(isMisspelled, explain) {
+	const why = isMisspelled
+		? 'The workflow sets api_key; the name has a hyphen.'
+		: (explain() ??
+			'Check that the secret is defined for this repository, organization or environment, that the job names that ' +
+				'environment, and that a reusable workflow receives it (secrets: inherit).')
+	return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
+}
+const FAULTS = [
+	[/^\*+$/, 'contains only asterisks: it was copied from a log that masks it'],
+	[/^["'`]/, 'begins with a quote'],
+	[/^\{/, 'begins with {, as a JSON document does'],
+	[/^\$/, 'begins with $: it is the name of a variable, not its value'],
+	[/^(authorization|bearer)[\s:]/i, 'begins with the name of an HTTP header or scheme'],
+	[/^[A-Za-z_][\w-]*\s*=[^=]/, 'has the form NAME=VALUE'],
+	[/^.{0,7}$/s, `is shorter than ${MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
+	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
+]
+function checkCredential(value) {
+	const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
+	if (fault === undefined) return value
+	throw new Error(
+		`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`,
+	)
+}
+const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
+function readDuration(value, { name, shortest, longest, example }) {
+	const refuse = refusal(name, value, example)
+	if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
+	const duration = parseDuration(value)
+	if (duration === null) throw refuse('it is not a duration such as 90s, 15m or 1.5h')
+	if (duration < Number(parseDuration(shortest))) throw refuse(`it must be at least ${shortest}`)
+	if (duration > Number(parseDuration(longest))) throw refuse(`it must be at most ${longest}`)
+	return duration
+}
+function readApiUrl(value) {
+	const refuse = (fault) => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
+	if (!URL.canParse(value)) throw refuse('is not a URL')
+	const url = new URL(value)
+	if (url.username || url.password || /[?#]/.test(value))
+		throw refuse('contains a user name, password, query or fragment')
+	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
+		throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
+	return url.href.replace(/\/+$/, '')
+}
+function isLoopback(hostname) {
+	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+}
+/** Shows at most 60 characters of the value, in one line. */
+function refusal(name, value, example) {
+	const shown = JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
+	return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
+}
+
+const MAX_AGE = { name: 'max-age', shortest: '1 day', longest: '10 years', example: '90d' }
+const WARN_BEFORE = { name: 'warn-before', shortest: '1 hour', longest: '1 year', example: '14d' }
+/** Checks every input; an empty one takes its default. Throws an Error that names the input and the line. */
+function readAuditInputs(input, repositoryId, explainEmptyKey = () => null) {
+	const given = (name, otherwise) => input(name).trim() || otherwise
+	const apiKey = given('api-key', '')
+	if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key', '') !== '', explainEmptyKey))
+	const apiUrl = readApiUrl(given('api-url', 'https://www.spherescout.io'))
+	const rotated = given('rotated-secrets', 'SPHERESCOUT_API_KEY')
+	return {
+		apiKey: checkCredential(apiKey),
+		apiUrl,
+		known: readKnown(input('known'), apiKey),
+		rotations: readRotations(rotated, apiUrl, repositoryId),
+		maxAge: readDuration(given('max-age', '90d'), MAX_AGE),
+		warnBefore: readDuration(given('warn-before', '14d'), WARN_BEFORE),
+		failOn: readFailOn(input('fail-on')),
+		timeout: readDuration(given('timeout', '2m'), TIMEOUT),
+	}
+}
+/** The lines of an input, without blank ones and comments. */
+function linesOf(name, value) {
+	return value.split(/\r\n|\r|\n/).flatMap((line, index) => {
+		const text = line.replace(/(^|\s)#.*$/, '').trim()
+		const shown = JSON.stringify(text.slice(0, 60))
+		const error = (fault, example) =>
+			new Error(`Input ${name}, line ${index + 1}: ${shown} ${fault}. For example: ${example}`)
+		return text === '' ? [] : { text, error }
+	})
+}
+function readKnown(value, apiKey) {
+	const ids = new Set()
+	return linesOf('known', value.replaceAll(apiKey, '***')).map(({ text, error }) => {
+		const refuse = (fault) => error(fault, '48213 until 2027-06-30 # reporting')
+		const [, id, date] = /^(\S+)(?:\s+until\s+(\S+))?$/.exec(text) ?? []
+		if (id === undefined) throw refuse('is not an id with an optional until date')
+		if (id.includes('***')) throw refuse('has the key in api-key in place of an id')
+		if (ids.has(id)) throw refuse('repeats an id')
+		ids.add(id)
+		const until = date === undefined ? null : endOfDay(date)
+		if (Number.isNaN(until)) throw refuse('has no date of the form YYYY-MM-DD after until')
+		return { id, until }
+	})
+}
+/** The end of a day in UTC (ms since 1970), or NaN. */
+function endOfDay(date) {
+	const start = Date.parse(`${date}T00:00:00Z`)
+	// Date.parse takes February 30 for March 2.
+	const isDate = !Number.isNaN(start) && new Date(start).toISOString().startsWith(`${date}T`)
+	return isDate ? start + 24 * 3_600_000 : Number.NaN
+}
+const ROTATED = /^([A-Za-z_]\w*)(?:\s+(?:repository=(\d+)|organization=([\w.-]+)))?(?:\s+environment=(.+))?$/
+function readRotations(value, apiUrl, repositoryId) {
+	return linesOf('rotated-secrets', value).flatMap(({ text, error }) => {
+		const [, secret, repository = repositoryId, organization, environment = ''] = ROTATED.exec(text) ?? []
+		if (secret === undefined)
+			throw error(
+				'is not a secret with an optional repository=ID or organization=NAME and environment=NAME',
+				'SPHERESCOUT_API_KEY environment=production',
+			)
+		const scope = organization ? `org:${organization}` : repository && `repo:${repository}`
+		return scope ? { apiUrl, scope, environment, secret } : []
+	})
+}
+function readFailOn(value) {
+	const names = value.toLowerCase().split(/[\s,]+/)
+	const kinds = names.filter(Boolean).map((name) => {
+		const kind = FINDING_KINDS.find((known) => known === name)
+		if (kind) return kind
+		throw new Error(
+			`Input fail-on names ${JSON.stringify(name.slice(0, 60))}; the findings are ${FINDING_KINDS.join(', ')}`,
+		)
+	})
+	return new Set(kinds)
+}
+
+/** Logs requests, without headers, bodies or whole IDs. Returns `send` itself without `log`. */
+function logRequests(send, log, now) {
+	if (!log) return send
+	const attempts = new Map()
+	return async (request) => {
+		const { method, url } = request
+		const name = `${method} ${url}`
+		const path = url.pathname.replace(/[^/]{17,}/g, (segment) => `${segment.slice(0, 8)}...`)
+		const attempt = (attempts.get(name) ?? 0) + 1
+		attempts.set(name, attempt)
+		const startedAt = now()
+		const note = (outcome) =>
+			log(`${method} ${path} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
+		try {
+			const response = await send(request)
+			note(`status ${response.status}`)
+			return response
+		} catch (error) {
+			note(error instanceof HttpError ? `${error.kind}, ${error.message},` : String(error))
+			throw error
+		}
+	}
+}
+
+/** As the URL parser writes these hosts. */
+const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
+/**
+ * A proxy URL, or empty. As curl and Go do, lower case first, but not for loopback hosts: it could read a key sent in
+ * the clear. Throws if the variable names no usable proxy.
+ */
+function proxyFor(url, env) {
+	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
+	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
+	const own = `${url.protocol.slice(0, -1)}_proxy`
+	const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
+	return name === undefined ? '' : readProxy(name, env[name]?.trim() ?? '', own.toUpperCase(), url.hostname)
+}
+/** Messages show only the scheme: the rest may be a login. */
+function readProxy(name, value, own, host) {
+	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
+	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
+		throw new Error(
+			`${name} is a ${scheme}:// proxy. Set ${own} to an http:// or https:// proxy, or add ${host} to NO_PROXY.`,
+		)
+	const proxy = scheme === undefined ? `http://${value}` : value
+	// An @ after the first delimiter belongs to a login that was cut there.
+	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
+		throw new Error(
+			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
+				'and percent-encode special characters of the login (# as %23, / as %2F, ? as %3F).',
+		)
+	return proxy
+}
+/**
+ * `entry` is `*`, an address, a CIDR range, or a name and its subdomains (after `.` or `*.`, only these), with or
+ * without `:port`.
+ */
+function covers(entry, { protocol, hostname, port }) {
+	const { isIP } = process.getBuiltinModule('node:net')
+	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
+	if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
+	if (name === '*') return true
+	const host = hostname.replace(/^\[|[\].]$/g, '')
+	if (isIP(host)) return within(host, name)
+	const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
+	return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
+}
+function within(host, range) {
+	const { BlockList, isIP } = process.getBuiltinModule('node:net')
+	const [address = '', prefix] = range.replace(/[[\]]/g, '').split('/')
+	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
+	const list = new BlockList()
+	try {
+		list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
+		return list.check(host, family(host))
+	} catch {
+		return false
+	}
+}
+
+/** Never throws: an unusable event file counts as empty. */
+function readRunContext(env) {
+	const { GITHUB_EVENT_NAME: eventName = '', GITHUB_ACTOR: actor = '', GITHUB_EVENT_PATH: path = '' } = env
+	let payload = null
+	try {
+		if (node_fs.statSync(path).isFile()) payload = JSON.parse(node_fs.readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+	} catch {
+		// The file only helps to explain an empty secret.
+	}
+	return { eventName, actor, payload }
+}
+/** Why GitHub gave this run no secrets, or null if it should have. */
+function explainMissingSecrets({ eventName, actor, payload }) {
+	if (actor === 'dependabot[bot]')
+		return 'Dependabot started this run, and GitHub gives such runs only Dependabot secrets; define it as a Dependabot secret, or skip this job.'
+	const head = field(payload, 'pull_request', 'head')
+	const source = field(head, 'repo', 'full_name')
+	const target = field(payload, 'pull_request', 'base', 'repo', 'full_name')
+	if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
+		return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
+	if (field(payload, 'repository', 'fork') === true)
+		return 'This repository is a fork, and GitHub does not copy secrets to forks; define it here, or skip this job.'
+	return null
+}
+
+const LOSSES = {
+	GITHUB_STATE: 'the post step could not revoke the key',
+	GITHUB_OUTPUT: 'later steps could not receive the key',
+	GITHUB_ENV: 'export-env could not be set',
+	GITHUB_STEP_SUMMARY: 'the job summary is missing',
+}
+/** The Error names the file, the reason and the loss. */
+function namingFile(variable, write) {
+	return (...values) => {
+		try {
+			write(process.env[variable] ?? '', ...values)
+		} catch (error) {
+			const reason = String(error).replace(/^Error: /, '')
+			throw new Error(
+				`Could not write the file ${variable} (${reason}), so ${LOSSES[variable]}. ` +
+					"Check the disk space and the permissions of the runner's temporary folder.",
+			)
+		}
+	}
+}
+
+/** A tenth of the bytes of @actions/core; a test compares the two. */
+const runner = {
+	info: (text) => print(sanitizeLine(text)),
+	warning: (text) => annotate('warning', text),
+	setSecret: (secret) => command('add-mask', secret),
+	setOutput: namingFile('GITHUB_OUTPUT', appendValue),
+	exportVariable: namingFile('GITHUB_ENV', appendValue),
+	saveState: namingFile('GITHUB_STATE', appendValue),
+	writeSummary: namingFile('GITHUB_STEP_SUMMARY', (path, markdown) => append(path, `${markdown}\n`)),
+}
+/** Trimmed; empty if not given. */
+function getInput(name) {
+	return (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim()
+}
+/** `value` must not contain the delimiter. */
+function appendValue(path, name, value) {
+	let delimiter = 'ghadelimiter'
+	while (value.includes(delimiter)) delimiter += delimiter
+	append(path, `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
+}
+/** Creates no file: the runner would not read it. */
+function append(path, text) {
+	const file = node_fs.openSync(path, node_fs.constants.O_APPEND | node_fs.constants.O_WRONLY)
+	try {
+		node_fs.appendFileSync(file, text)
+	} finally {
+		node_fs.closeSync(file)
+	}
+}
+/** Null unless debug logging is on. */
+function debugLog() {
+	return process.env.RUNNER_DEBUG === '1' ? (text) => command('debug', sanitizeLine(text)) : null
+}
+/** The stack trace goes to the debug log. */
+function failStep(error) {
+	process.exitCode = 1
+	const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error))
+	// Errors thrown on purpose are plain Errors.
+	annotate('error', name === 'Error' ? message : `Unexpected ${name}, please report it: ${message}`)
+	for (const line of stack.split('\n')) debugLog()?.(line)
+}
+/** A text too long for one is also printed in full. */
+function annotate(level, text) {
+	const line = sanitizeLine(text)
+	const shown = truncateAnnotation(line)
+	if (shown !== line) print(line)
+	command(level, shown)
+}
+function command(name, data) {
+	print(`::${name}::${data.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}`)
+}
+function print(line) {
+	process.stdout.write(`${line}\n`)
+}
+
+/** Milliseconds since the machine started, which no one can set. */
+const uptime = () => Number(process.hrtime.bigint() / 1000000n)
+/** In milliseconds since 1970, by the clock as it is set now. */
+const bootedAt = Date.now() - uptime()
+/** The machine's clock, monotonic within this process. */
+const systemClock = {
+	now: () => bootedAt + uptime(),
+	sleep: (duration, signal) =>
+		process
+			.getBuiltinModule('node:timers/promises')
+			.setTimeout(duration, undefined, { signal })
+			.catch(() => {}),
+}
+
+/** A test compares both with package.json. */
+const ACTION = 'spherescout-ephemeral-key'
+const VERSION = '1.0.0'
+/** Lets the account's owner trace a key to its run. Drops what a header cannot hold. */
+function userAgent(repository, runId) {
+	const sanitize = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
+	return `${ACTION}/${VERSION} (${sanitize(repository)}; run ${sanitize(runId)})`
+}
+
+// Wires the real runner, network and clock into the audit. It creates nothing, so it needs no post step.
+async function run() {
+	try {
+		for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
+		const { env } = process
+		const inputs = readAuditInputs(getInput, env.GITHUB_REPOSITORY_ID, () => explainMissingSecrets(readRunContext(env)))
+		const client = createHttpClient(proxyFor(new URL(inputs.apiUrl), env))
+		const send = logRequests(client, debugLog(), systemClock.now)
+		const agent = userAgent(env.GITHUB_REPOSITORY, env.GITHUB_RUN_ID)
+		await auditAccount(inputs, {
+			api: createListApi(createCaller(send, agent, systemClock.now), inputs.apiUrl, systemClock.now),
+			clock: systemClock,
+			random: Math.random,
+			sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
+			runner: { ...runner, fail: failStep },
+		})
+	} catch (error) {
+		failStep(error)
+	}
+}
+void run()

@@ -1,0 +1,1047 @@
+'use strict'
+
+const node_fs = require('node:fs')
+
+const PERMANENT = ['certificate', 'proxy', 'protocol']
+/** `mayHaveActed` is false only if none of the request can have reached the server. */
+class HttpError extends Error {
+	kind
+	mayHaveActed
+	retryable
+	constructor(kind, mayHaveActed, message, retryable = !PERMANENT.includes(kind)) {
+		super(message)
+		this.kind = kind
+		this.mayHaveActed = mayHaveActed
+		this.retryable = retryable
+	}
+}
+/** No HTTP response starts with it. */
+const TLS_ALERT = 0x15
+const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
+const CERTIFICATE_HINTS = [
+	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
+	[/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
+	[/ALTNAME|HOSTNAME/, 'it is for another host'],
+]
+/** `connected`: TLS included. `via` names the proxy. */
+function describeError(error, connected, via = '') {
+	const list = (error.errors ?? [error]).map(({ code }) => code ?? 'closed early')
+	// EPROTO alone says nothing; OpenSSL's reason is in the message.
+	if (list[0] === 'EPROTO') list.push(/SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1] ?? 'TLS')
+	const codes = [...new Set(list)].join(', ')
+	const failure = (kind, what, hint = '', acted = connected, retryable) =>
+		new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`, retryable)
+	// The server has read no request then, even if our handshake was complete (TLS 1.3).
+	if (/alert.(certificate.required|bad.certificate)/i.test(codes))
+		return failure('certificate', 'requires a client certificate', '', false)
+	if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', 'use https://', false)
+	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
+	if (connected) return failure('cut', 'closed the connection before it answered')
+	if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', 'check its spelling')
+	if (codes === 'EAI_AGAIN') return failure('dns', 'its name could not be resolved')
+	if (CERTIFICATE.test(codes)) {
+		const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1]
+		return failure('certificate', 'its certificate was not accepted', hint)
+	}
+	if (/wrong.version.number|packet.length/i.test(codes)) return failure('protocol', 'does not speak TLS on this port')
+	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
+	// A load balancer that restarts ends handshakes too, but not with these two.
+	const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
+	const hint = refused ? 'it may require a client certificate' : ''
+	return failure('refused', 'the TLS handshake failed', hint, false, !refused)
+}
+
+/** Decide which certificate authorities Node trusts. */
+const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
+const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
+/** Those that are set. */
+function networkSettings(env) {
+	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+}
+/** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
+function proxyLogins(env) {
+	const logins = PROXIES.flatMap((name) => {
+		const [, user = '', password] = /^\s*(?:[a-z][a-z\d+.-]*:\/\/)?([^:]*?)(?::(.*))?@/is.exec(env[name] ?? '') ?? []
+		if (password) return [password, `${user}:${password}`]
+		// A user alone may be a token; but masking a name such as `ci` would ruin the log.
+		return user.length < 8 ? [] : [user]
+	})
+	return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
+}
+/** `text` itself if it is malformed. */
+function percentDecoded(text) {
+	try {
+		return decodeURIComponent(text)
+	} catch {
+		return text
+	}
+}
+
+/** For each address of a host: Node's 250 ms are too short for a slow line. */
+const ADDRESS_TIMEOUT_MS = 3_000
+/**
+ * A `createConnection` through a CONNECT tunnel, with TLS inside if `secure`. The oldest runner with node24 ships
+ * Node 24.4, without `proxyEnv`.
+ */
+function tunnelThrough(proxy, secure) {
+	const { host } = new URL(proxy)
+	return (options, connected) => {
+		const refuse = (error) => connected?.(error, undefined)
+		requestTunnel(proxy, `${bracketed(String(options.host))}:${options.port}`)
+			// The request has a deadline; a silent proxy must not outlive it.
+			.once('socket', (socket) => socket.unref())
+			.once('connect', ({ statusCode = 0 }, socket) => {
+				if (statusCode < 200 || statusCode > 299) {
+					socket.destroy()
+					return refuse(refusal(host, statusCode))
+				}
+				socket.ref()
+				const { connect } = process.getBuiltinModule('node:tls')
+				connected?.(null, secure ? connect({ ...options, socket }) : socket)
+			})
+			.on('error', (error) => {
+				const { kind, message, retryable } = describeError(error, false)
+				refuse(new HttpError(kind, false, `the proxy ${host}: ${message}`, retryable))
+			})
+			.end()
+	}
+}
+function requestTunnel(proxy, target) {
+	const { protocol, hostname, port, username, password } = new URL(proxy)
+	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
+	const options = {
+		method: 'CONNECT',
+		host: hostname.replace(/^\[|\]$/g, ''),
+		port: port || (protocol === 'https:' ? 443 : 80),
+		path: target,
+		headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
+		agent: false,
+		rejectUnauthorized: true,
+		autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
+	}
+	return nodeModule(protocol).request(options)
+}
+/** Loaded only when needed. */
+function nodeModule(protocol) {
+	return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
+}
+function refusal(host, status) {
+	const hint = status === 407 ? '; it requires a login, as in http://USER:PASSWORD@HOST:PORT' : ''
+	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
+	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
+	return new HttpError(permanent ? 'proxy' : 'refused', false, message)
+}
+function bracketed(host) {
+	return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+}
+
+const MAX_RESPONSE_BYTES = 1024 * 1024
+/** 3.5 s of backoff: a resolver may be wrong for a moment. */
+const MAX_UNKNOWN_HOST = 4
+/**
+ * `proxy` is a URL, or empty. No POST reuses a connection: one that the server just closed looks like a lost
+ * response. `rejectUnauthorized` outranks NODE_TLS_REJECT_UNAUTHORIZED.
+ */
+function createHttpClient(proxy) {
+	const agents = {}
+	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
+	let unknownHost = 0
+	return async (request) => {
+		const { protocol } = request.url
+		const creates = request.method === 'POST'
+		const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
+		agents[protocol] = agent
+		return exchange(request, agent, via).catch((error) => {
+			// Other requests are about a key, so the name did exist and may come back.
+			if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+			throw error
+		})
+	}
+}
+function createAgent(protocol, proxy) {
+	const { Agent } = nodeModule(protocol)
+	const options = { keepAlive: true, rejectUnauthorized: true }
+	const agent = new Agent(options)
+	if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
+	return agent
+}
+function exchange(request, agent, via) {
+	return new Promise((resolve, reject) => {
+		const { url, method, headers, body } = request
+		const options = {
+			method,
+			agent,
+			headers: { 'Accept-Encoding': 'identity', ...headers },
+			autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
+		}
+		const sent = nodeModule(url.protocol).request(url, options)
+		const isConnected = trackConnection(sent, url.protocol === 'https:')
+		const fail = (error) => {
+			stopDeadline()
+			reject(error)
+			sent.destroy()
+		}
+		const stopDeadline = startDeadline(request, () => {
+			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
+			fail(new HttpError('timeout', isConnected(), message))
+		})
+		// Not once: an unhandled error would end the process before the key is revoked.
+		sent.on('error', (error) => fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)))
+		sent.once('upgrade', () => fail(upgradeError()))
+		sent.once('response', (response) => {
+			readBody(response, fail, (text) => {
+				stopDeadline()
+				resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
+			})
+		})
+		sent.end(body)
+	})
+}
+const upgradeError = () => new HttpError('protocol', true, 'answered 101 and switched to another protocol')
+function trackConnection(sent, secure) {
+	let connected = false
+	sent.once('socket', (socket) => {
+		connected = sent.reusedSocket || (!secure && !socket.connecting)
+		if (connected) return
+		socket.once(secure ? 'secureConnect' : 'connect', () => {
+			connected = true
+		})
+	})
+	return () => connected
+}
+/** Returns a function that stops it. */
+function startDeadline({ timeout, cancel, grace }, expire) {
+	const timers = [setTimeout(expire, timeout)]
+	const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
+	if (cancel?.aborted) onCancel()
+	else cancel?.addEventListener('abort', onCancel)
+	return () => {
+		timers.forEach(clearTimeout)
+		cancel?.removeEventListener('abort', onCancel)
+	}
+}
+/** A compressed body is an error with a 2xx, and empty with any other status. */
+function readBody(response, fail, done) {
+	const { statusCode = 0, headers } = response
+	const coding = headers['content-encoding'] ?? ''
+	const chunks = []
+	let size = 0
+	response.on('data', (chunk) => {
+		size += chunk.length
+		if (size > MAX_RESPONSE_BYTES) fail(new HttpError('too-large', true, 'answered with more than 1 MiB'))
+		else chunks.push(chunk)
+	})
+	response.on('error', ({ code }) =>
+		fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)),
+	)
+	response.once('end', () => {
+		const encoded = size > 0 && !/^(identity)?$/i.test(coding.trim())
+		const name = coding.replace(/[^\w, -]/g, '').slice(0, 40)
+		if (statusCode === 101) fail(upgradeError())
+		else if (encoded && statusCode < 300)
+			fail(new HttpError('protocol', true, `answered ${statusCode} in ${name}, which was not asked for`))
+		else done(encoded ? '' : String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
+	})
+}
+
+const INITIAL_BACKOFF_MS = 500
+const MAX_BACKOFF_MS = 20_000
+/** In milliseconds, with full jitter. `failures` is 1 or more, `random` in [0, 1). */
+function backoff(failures, random, { retryAfter = 0, spread = 0, most = Infinity } = {}) {
+	const exponential = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
+	return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
+}
+/** RFC 9110, 5.6.7. Date.parse alone takes `4s` for a day in 2001. */
+const HTTP_DATE =
+	/^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
+const MAX_RETRY_AFTER_MS = 365 * 86_400_000
+/** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
+function parseRetryAfter(header = '', now) {
+	const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
+	const date = HTTP_DATE.test(header) ? Date.parse(header.replace(/(\d{4})\s*$/, '$1 GMT')) : Number.NaN
+	const wait = seconds === undefined ? date - now : Math.ceil(Number(seconds)) * 1000
+	return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS)
+}
+
+/** Gateways and locks give these; the request may have been carried out. */
+const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
+const MAX_REASON_LENGTH = 300
+/** `now`: the server's time, in milliseconds since 1970. */
+function failureOf(asked, response, now) {
+	const { status, headers } = response
+	if (status >= 300 && status < 400) return redirected(asked, response)
+	const rateLimited = status === 429
+	const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
+	const notFromApi = isForeign(response)
+	const retryAfter = rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined
+	return {
+		status,
+		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
+		mayHaveActed: uncertain,
+		retryable: uncertain || rateLimited || notFromApi,
+		...(retryAfter !== undefined && { retryAfter }),
+		...(notFromApi && { notFromApi }),
+	}
+}
+/** For a 2xx. */
+function unusableResponse(asked, response) {
+	const { status } = response
+	const reason = detail(response, asked.credential) || ': something that is not the JSON of this API'
+	const message = `${answered(asked, status)}${reason}`
+	return { status, message, mayHaveActed: true, retryable: true, unusable: true }
+}
+function answered({ method, url: { host, pathname } }, status) {
+	const path = pathname.replace(/([^/]{8})[^/]{24,}$/, '$1...')
+	return `${host} answered ${status} to ${method} ${path}`
+}
+function redirected(asked, { status, headers }) {
+	const { url } = asked
+	const { location } = headers
+	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
+	const place =
+		target === null ? 'an unreadable address' : target.host === url.host ? target.origin + target.pathname : target.host
+	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
+	// 302 and 303 may mean "done, look there".
+	return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
+}
+/** The API speaks only JSON and Bearer (its documentation). */
+function isForeign({ status, headers, body }) {
+	if (status < 400 || status > 499) return false
+	const schemes = headers['www-authenticate']
+	return (
+		isHtml(headers, body) ||
+		headers['cf-mitigated'] !== undefined ||
+		(status === 401 && schemes !== undefined && !/\bbearer\b/i.test(schemes))
+	)
+}
+function isHtml(headers, body) {
+	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
+}
+function detail(response, credential) {
+	const { status, headers, body } = response
+	if (headers['cf-mitigated']) return ' with a challenge; a firewall in front of the API stopped this runner'
+	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
+	const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
+	if (isForeign(response)) return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
+	const reason = reasonGiven(body, credential, status < 300)
+	return reason && `: ${reason}`
+}
+/** One line, nothing that could be a key; of a success, only what is named as a reason. */
+function reasonGiven(body, credential, isSuccess) {
+	let answer
+	try {
+		answer = JSON.parse(body)
+	} catch {
+		return ''
+	}
+	return wordsIn(answer, isSuccess)
+		.join('; ')
+		.replaceAll(credential, '***')
+		.replace(/[\w-]{24,}/g, '***')
+		.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
+		.trim()
+		.slice(0, MAX_REASON_LENGTH)
+		.replace(/\.$/, '')
+}
+function wordsIn(value, onlyNamed, label = '', depth = 0) {
+	if (typeof value === 'string') return [label + value]
+	if (typeof value !== 'object' || value === null || depth > 3) return []
+	return Object.entries(value).flatMap(([name, part]) => {
+		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
+		if (name === 'code' || (onlyNamed && !isPlain)) return []
+		return wordsIn(part, onlyNamed, isPlain ? label : `${label}${name}: `, depth + 1)
+	})
+}
+
+const KEYS_PATH = '/api/user/api-keys'
+/** More is a gateway's error. */
+const MAX_DATE_SKEW_MS = 24 * 3_600_000
+/** Never throws for what the network or the API does. */
+function createCaller(client, userAgent, now) {
+	return async ({ method, url, credential, body }, limits, read) => {
+		const headers = {
+			Accept: 'application/json',
+			Authorization: `Bearer ${credential}`,
+			'User-Agent': userAgent,
+			...(body && { 'Content-Type': 'application/json' }),
+		}
+		const asked = { method, url, credential }
+		const sentAt = now()
+		try {
+			const response = await client({
+				method,
+				url,
+				headers,
+				...limits,
+				...(body && { body: JSON.stringify(body) }),
+			})
+			const skew = skewOf(response, sentAt, now())
+			if (response.status < 200 || response.status > 299)
+				return { ok: false, skew, failure: failureOf(asked, response, now() + (skew ?? 0)) }
+			try {
+				return { ok: true, skew, value: read(response) }
+			} catch {
+				return { ok: false, skew, failure: unusableResponse(asked, response) }
+			}
+		} catch (error) {
+			if (!(error instanceof HttpError)) throw error
+			const { mayHaveActed, retryable } = error
+			return {
+				ok: false,
+				skew: null,
+				failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
+			}
+		}
+	}
+}
+/** Alone, this does not prove that a key is revoked. */
+function isRejected(result) {
+	return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
+}
+/** Visible ASCII: nothing that could break out of a header or a log line. */
+function isHeaderSafe(credential) {
+	return /^[\x21-\x7e]+$/.test(credential)
+}
+function skewOf({ headers }, sentAt, receivedAt) {
+	// Whole seconds: on average, the server is half a second further.
+	const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
+	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
+}
+
+const DATE = String.raw`(\d{4})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
+const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
+const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
+const ISO_8601 = new RegExp(`^${DATE}(?:${TIME}${ZONE})?$`, 'i')
+const NUMBER = /^\d{9,13}(?:\.\d+)?$/
+const MINUTE_MS = 60_000
+const DAY_MS = 24 * 60 * MINUTE_MS
+/** Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. */
+function parseTime(value) {
+	if (value === null || value === undefined || value === '') return { kind: 'absent' }
+	const text = typeof value === 'object' ? 'an object' : String(value).trim()
+	const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
+	return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
+}
+function fromEpoch(value) {
+	return value < 1e11 ? value * 1000 : value
+}
+function fromIso(text) {
+	const found = ISO_8601.exec(text)
+	if (!found) return null
+	const [, year = '', month, day, week, weekday, ordinal, ...rest] = found
+	const [hour = '0', minute, second, fraction, , sign, zoneHour = '0', zoneMinute = '0'] = rest
+	const midnight = week
+		? fromWeek(Number(year), Number(week), Number(weekday))
+		: Date.UTC(Number(year), month ? Number(month) - 1 : 0, Number(day ?? ordinal))
+	// Date.UTC turns February 30 into March 2.
+	const isRealDay = !month || new Date(midnight).toISOString().slice(5, 10) === `${month}-${day}`
+	const parts = [Number(hour), Number(minute ?? 0), Number(second ?? 0)]
+	if (!isRealDay || !isRealTime(...parts)) return null
+	const unit = second ? 1000 : minute ? MINUTE_MS : 60 * MINUTE_MS
+	const offset = (Number(zoneHour) * 60 + Number(zoneMinute)) * MINUTE_MS * (sign === '+' || !sign ? 1 : -1)
+	const time = parts[0] * 3_600_000 + parts[1] * MINUTE_MS + parts[2] * 1000
+	return midnight + time - offset + Number(`0.${fraction ?? 0}`) * unit
+}
+function isRealTime(hour, minute, second) {
+	// 60 is a leap second; 24:00 is the end of a day.
+	return (hour < 24 && minute < 60 && second <= 60) || (hour === 24 && minute + second === 0)
+}
+/** ISO week 1 contains January 4. */
+function fromWeek(year, week, weekday) {
+	const fourth = Date.UTC(year, 0, 4)
+	const monday = fourth - ((new Date(fourth).getUTCDay() + 6) % 7) * DAY_MS
+	return monday + ((week - 1) * 7 + weekday - 1) * DAY_MS
+}
+/** To the millisecond. */
+function formatInstant(instant) {
+	return new Date(instant).toISOString()
+}
+/** As many decimals (0, 3 or 6) as `instant` needs. */
+function formatExactly(instant) {
+	const micros = Math.round(instant * 1000)
+	const rest = micros % 1000
+	const text = formatInstant((micros - rest) / 1000)
+	if (rest !== 0) return text.replace('Z', `${String(rest).padStart(3, '0')}Z`)
+	return text.replace('.000Z', 'Z')
+}
+
+const MAX_PREFIX_LENGTH = 20
+const MAX_ID_LENGTH = 256
+/** Throws if there is neither a key nor its description. */
+function readCreated({ body }) {
+	const answer = parseJson(body)
+	const created = { token: textOf(field(answer, 'token')), ...readKey(field(answer, 'api_key')) }
+	if (created.token === null && created.id === null) throw new Error('no key')
+	return created
+}
+/** Throws unless this is JSON, as the list is. */
+function readJson({ body }) {
+	if (typeof parseJson(body) !== 'object') throw new Error('not a list')
+	return null
+}
+/** Throws unless the key was revoked. */
+function readRevoked({ body }) {
+	const answer = body.trim() === '' ? {} : parseJson(body)
+	if (field(answer, 'success') === false || field(answer, 'error')) throw new Error('not revoked')
+	return null
+}
+function readKey(value) {
+	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
+	const unreadable =
+		created.kind === 'unreadable'
+			? `created "${created.text}"`
+			: expiry.kind === 'unreadable'
+				? `expiry "${expiry.text}"`
+				: field(value, 'expiry') === undefined
+					? 'expiry (missing)'
+					: null
+	return {
+		id: identifier(field(value, 'id')),
+		// It is printed: never the whole key.
+		prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH),
+		createdAt: created.kind === 'instant' ? created.at : null,
+		expiresAt: expiry.kind === 'instant' ? expiry.at : null,
+		unreadable,
+	}
+}
+/** Even escaped, a dot segment names another path. */
+function identifier(value) {
+	if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
+	const id = textOf(value)
+	const isUsable = id !== null && id !== '.' && id !== '..' && id.isWellFormed() && id.length <= MAX_ID_LENGTH
+	return isUsable ? id : null
+}
+/** Keeps large integers as text: IDs above 2^53 would lose digits. */
+function parseJson(body) {
+	const keepDigits = (_name, value, context) =>
+		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '')
+			? context?.source
+			: value
+	return JSON.parse(body, keepDigits)
+}
+/** Undefined if there is none. */
+function field(value, ...path) {
+	return path.reduce(
+		(part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined),
+		value,
+	)
+}
+function textOf(value) {
+	return typeof value === 'string' && value !== '' ? value : null
+}
+
+/** `apiUrl` has no trailing slash. */
+function createIssuingApi(call, apiUrl) {
+	const url = new URL(`${apiUrl}${KEYS_PATH}`)
+	return {
+		create: (credential, expiry, limits) =>
+			call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
+		revoke: (credential, id, limits) =>
+			call({ method: 'DELETE', url: new URL(`${url}/${encodeURIComponent(id)}`), credential }, limits, readRevoked),
+		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readJson),
+	}
+}
+
+/** Logs requests, without headers, bodies or whole IDs. Returns `send` itself without `log`. */
+function logRequests(send, log, now) {
+	if (!log) return send
+	const attempts = new Map()
+	return async (request) => {
+		const { method, url } = request
+		const name = `${method} ${url}`
+		const path = url.pathname.replace(/[^/]{17,}/g, (segment) => `${segment.slice(0, 8)}...`)
+		const attempt = (attempts.get(name) ?? 0) + 1
+		attempts.set(name, attempt)
+		const startedAt = now()
+		const note = (outcome) =>
+			log(`${method} ${path} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
+		try {
+			const response = await send(request)
+			note(`status ${response.status}`)
+			return response
+		} catch (error) {
+			note(error instanceof HttpError ? `${error.kind}, ${error.message},` : String(error))
+			throw error
+		}
+	}
+}
+
+/**
+ * Milliseconds since the first signal. The runner sends SIGTERM 7.5 s after SIGINT and kills 2.5 s later
+ * (actions/runner, ProcessInvoker).
+ */
+const CANCEL = {
+	RESPONSE_GRACE_MS: 5_000,
+	LAST_REQUEST_MS: 6_500,
+	EXIT_MS: 6_900,
+}
+/** Only the first call of `request` counts. */
+function createCancellation(now) {
+	const controller = new AbortController()
+	let requestedAt = null
+	return {
+		signal: controller.signal,
+		get requestedAt() {
+			return requestedAt
+		},
+		request() {
+			requestedAt ??= now()
+			controller.abort()
+		},
+	}
+}
+
+const MAX_ATTEMPT_MS = 10_000
+/** Reserved for the last attempt. */
+const LAST_ATTEMPT_MS = 1_000
+const MIN_LEFT_MS = 250
+/** Ends at `deadline`, or sooner if the job is cancelled. */
+function createBudget(deadline, clock, cancellation) {
+	const left = () => {
+		const cancelledAt = cancellation?.requestedAt ?? Infinity
+		return Math.max(0, Math.min(deadline, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
+	}
+	// A signal that already came must not end every later wait.
+	const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
+	return {
+		left,
+		limits() {
+			const cancel = signalToCome()
+			const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
+			return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
+		},
+		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
+	}
+}
+/**
+ * Retries an idempotent call until the budget is spent. Makes the last attempt even before Retry-After: a key that
+ * stays valid is worse than a 429.
+ */
+async function retry(budget, random, attempt, shouldRetry = (failure) => failure.retryable) {
+	for (let failures = 1; ; failures++) {
+		const result = await attempt(budget.limits())
+		if (result.ok || !shouldRetry(result.failure)) return result
+		const wait = backoff(failures, random(), result.failure)
+		if (result.failure.status === 429) budget.extend?.(wait)
+		if (budget.left() <= LAST_ATTEMPT_MS) return result
+		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
+		// After a stall, another request would only hide this answer.
+		if (budget.left() < MIN_LEFT_MS) return result
+	}
+}
+
+/**
+ * One line that the runner does not obey: no `::name::` at its start, no `##[name]` anywhere (actions/runner,
+ * ActionCommand.TryParse), no invisible characters.
+ */
+function sanitizeLine(text) {
+	return text
+		.replace(/\s+/g, ' ')
+		.trim()
+		.replace(/[\p{C}\p{DI}]/gu, '?')
+		.replace(/##(?=\[)/g, '# #')
+		.replace(/^::/, ': :')
+}
+/** At most 200 characters, none that could end a code span or cell, or start a command, tag or link. */
+function sanitizeName(text) {
+	return text.replace(/[^\w.~+/=:-]/g, '?').slice(0, 200)
+}
+/** The runner silently cuts at 4,096 characters. */
+const MAX_ANNOTATION_LENGTH = 4_000
+const CUT_NOTE = '... (truncated; the full text is in the log of this step)'
+function truncateAnnotation(line) {
+	if (line.length <= MAX_ANNOTATION_LENGTH) return line
+	return `${line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length)}${CUT_NOTE}`
+}
+
+/** A key as the dashboard shows it. */
+function keyLabel({ prefix, id }) {
+	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
+}
+/** As much of an id as a person needs to find it, for a line or a table cell. */
+function shortId(id) {
+	const whole = sanitizeName(id)
+	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
+}
+/** The lifetime is by the server's clock. */
+function issuedLine(key, { revoke }) {
+	const { createdAt, expiresAt } = key
+	const end = revoke ? 'The post step revokes it after the job.' : 'It stays valid until it expires (`revoke: false`).'
+	const validity =
+		expiresAt === null
+			? 'whose expiry is unknown'
+			: `valid until ${formatUtc(expiresAt)}${createdAt === null ? '' : formatLifetime(expiresAt - createdAt)}`
+	return `Created the API key ${keyLabel(key)}, ${validity}. ${end}`
+}
+function formatLifetime(lifetime) {
+	const minutes = Math.round(lifetime / 60_000)
+	if (minutes < 1) return ''
+	if (minutes < 120) return ` (for ${minutes} min)`
+	return minutes < 48 * 60 ? ` (for ${Math.round(minutes / 60)} h)` : ` (for ${Math.round(minutes / 1440)} days)`
+}
+/** Milliseconds as `2.5 s`. */
+function formatSeconds(duration) {
+	return `${(duration / 1000).toFixed(1)} s`
+}
+/** As `2027-01-01 00:00:00 UTC`. */
+function formatUtc(instant) {
+	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
+}
+/** `skew`: the server's clock less ours, in milliseconds. */
+function clockNote(skew) {
+	const minutes = Math.abs(skew / 60_000).toFixed(1)
+	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the expiry is calculated by the API's clock.`
+}
+/** Never throws. */
+function summarizeKeys(runner, title, rows) {
+	const lines = rows.map(({ key: { prefix, id, createdAt, expiresAt }, status }) => {
+		const created = createdAt === null ? 'unknown' : formatUtc(createdAt)
+		const expires = expiresAt === null ? 'unknown' : formatUtc(expiresAt)
+		return `| \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${created} | ${expires} | ${status} |\n`
+	})
+	const head = '| API key | ID | Created | Expires | Status |\n| --- | --- | --- | --- | --- |\n'
+	try {
+		runner.writeSummary(`### ${title}\n\n${head}${lines.join('')}`)
+	} catch (error) {
+		runner.info(error instanceof Error ? error.message : 'Could not write the job summary.')
+	}
+}
+
+const PRECISIONS_US = [1, 1000, 1_000_000]
+/** After this, even a slow server has carried out a request. */
+const LATE_WRITE_GRACE_MS = 15_000
+/** Time zones are multiples of 15 minutes, up to 14 hours. */
+const ZONE_STEP_MS = 15 * 60_000
+const MAX_ZONE_MS = 14 * 3_600_000
+/** For an expiry that no other run is likely to request. */
+const MAX_SHORTENING = 0.05
+/** Up to 5% before the end of `lifetime`, by the server's clock. */
+function createIntent({ now, skew, lifetime, timeout, precision, random }) {
+	const latest = (now + skew + lifetime - random * lifetime * MAX_SHORTENING) * 1000
+	const kept = Math.floor(latest / precision) * precision
+	// On the next coarser grid, it would look like other runs' keys.
+	const isCoarse = precision < 1_000_000 && kept % (precision * 1000) === 0
+	const expiry = (isCoarse ? kept - precision : kept) / 1000
+	return { expiry, sentAt: now, deadline: now + timeout, answered: false, refused: '' }
+}
+/** Servers keep an expiry on one of these. 10 ms stands for SQL Server's 1/300 s too. */
+const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
+/** Assumed until a response shows a finer grid. */
+const UNKNOWN_GRID_US = 60_000_000
+function microsLost(asked, stored) {
+	return Math.round(asked * 1000) - Math.round(stored * 1000)
+}
+/** The finest grid on which a server turns `asked` into `stored`, or null. */
+function gridBetween(asked, stored) {
+	const lost = microsLost(asked, stored)
+	return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
+}
+/** The coarsest grid possible: a near miss up to this far may be ours. */
+function coarsestGrid(asked, stored) {
+	const lost = microsLost(asked, stored)
+	return GRIDS_US.findLast((grid) => fits(stored, lost, grid)) ?? (lost === 0 ? 1 : UNKNOWN_GRID_US)
+}
+/** By rounding down, or to the nearest. */
+function fits(stored, lost, grid) {
+	if (lost >= grid || lost < -grid / 2) return false
+	return grid === 10_000 ? isOnCoarseGrid(stored) : Math.round(stored * 1000) % grid === 0
+}
+/** 1/300 s is written with a last digit of 0, 3 or 7. */
+function isOnCoarseGrid(stored) {
+	return [0, 3000, 7000].includes(Math.round(stored * 1000) % 10_000)
+}
+/** `exact` proves that this request made the key (odds: docs/design.md), `near` does not. */
+function fitOf(intent, stored, grid) {
+	const needed = gridBetween(intent.expiry, stored)
+	if (needed === null || needed > grid) return 'none'
+	const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
+	// On a coarse grid, keys of other runs share the few values that there are.
+	const mayBeCoarse = needed > 1 && grid > 1000 && isOnCoarseGrid(stored)
+	return needed > 1000 || isWholeSecond || mayBeCoarse ? 'near' : 'exact'
+}
+/** The time zone (ms) that brings `local` nearest to `instant`, or 0. */
+function nearestZone(local, instant) {
+	const shift = Math.round((local - instant) / ZONE_STEP_MS) * ZONE_STEP_MS
+	return Math.abs(shift) <= MAX_ZONE_MS ? shift : 0
+}
+/** The offset (ms) of a server that writes local times without one. */
+function zoneShift(intent, stored) {
+	const shift = stored === null ? 0 : nearestZone(stored, intent.expiry)
+	return stored !== null && shift !== 0 && fitOf(intent, stored - shift, UNKNOWN_GRID_US) !== 'none' ? shift : 0
+}
+/** `Date` has whole seconds, and takes a while to arrive. */
+const CLOCK_SLACK_MS = 5_000
+/** Our own clock is corrected only beyond a minute. */
+const LOCAL_CLOCK_SLACK_MS = 65_000
+/** By our clock, or by one that differs by one of `skews`. */
+function isWithin(created, [from, to], skews) {
+	const fits = (skew, slack) => from + skew - slack <= created && created <= to + skew + slack
+	return fits(0, LOCAL_CLOCK_SLACK_MS) || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
+}
+/** Limits of an API are whole minutes, expiries of other runs are not. */
+function isCapped({ createdAt, expiresAt }, intent) {
+	if (createdAt === null || expiresAt === null || expiresAt >= intent.expiry) return false
+	const lifetime = expiresAt - createdAt
+	return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 1
+}
+
+const STATE_VERSION = 2
+const STATE_NAME = 'record'
+
+/** Whether the key is certainly revoked or expired. */
+function isVerifiedRevoked({ granted, rejected, missing, expired }) {
+	return rejected && (granted || missing || expired)
+}
+
+/** Caches and replicas may lag. */
+const VERIFY_FOR_MS = 10_000
+const PROBE_INTERVAL_MS = 500
+const EXPIRY_MARGIN_MS = 1_000
+/** Revokes `key` with itself, or with `credentials` if it may not (401, 403, 404), until verified or hopeless. */
+async function revokeAndVerify(key, context) {
+	const evidence = { granted: false, rejected: false, missing: false, expired: false }
+	const token = key.token !== null && isHeaderSafe(key.token) ? key.token : null
+	const startedAt = context.clock.now()
+	let wasGranted = false
+	for (let round = 1; ; round++) {
+		// Extend the deadline for 429s only in the first round.
+		const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
+		const now = { ...context, budget }
+		const refusal = await requestRevocation(key, token, evidence, now)
+		const probed =
+			token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
+		if (!isVerifiedRevoked(evidence) && (token === null || (refusal !== null && evidence.rejected)))
+			evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
+		wasGranted ||= evidence.granted
+		const verified = isVerifiedRevoked(evidence)
+		if (verified || (token === null && evidence.missing))
+			return { revoked: true, verified, alreadyRevoked: !wasGranted }
+		// A later 401 must not be taken for the effect of this grant.
+		if (probed?.ok) evidence.granted = false
+		const failure = refusal ?? whatIsMissing(wasGranted, probed)
+		const wait = backoff(round, context.random())
+		if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS)
+			return { revoked: false, failure: explain(failure, evidence) }
+		await budget.pause(wait)
+	}
+}
+function canStillChange(refusal, { rejected }) {
+	return refusal === null || refusal.retryable || rejected || refusal.status === 401 || refusal.status === 404
+}
+/** Returns null once granted, else the last failure. */
+async function requestRevocation(key, token, evidence, context) {
+	const { api, budget, random, credentials } = context
+	let failure = NO_CREDENTIAL
+	for (const credential of [token, ...credentials]) {
+		if (credential === null || !isHeaderSafe(credential)) continue
+		const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits), canPassSoon)
+		if (result.ok) {
+			Object.assign(evidence, { granted: true, rejected: false })
+			return null
+		}
+		failure = result.failure
+		if (credential === token && isRejected(result)) {
+			// Some APIs answer 401 to a key that may not revoke itself.
+			const probed = await api.probe(token, budget.limits())
+			evidence.rejected = isRejected(probed)
+			evidence.expired = hasExpired(key, probed.skew, context)
+			if (isVerifiedRevoked(evidence)) return failure
+		}
+		if (![401, 403, 404].includes(failure.status ?? 0)) return failure
+	}
+	return failure
+}
+/** What answers instead of the API may last: try the next credential first. */
+function canPassSoon({ retryable, notFromApi }) {
+	return retryable && !notFromApi
+}
+const NO_CREDENTIAL = {
+	message: 'there was no credential left that may be sent',
+	mayHaveActed: false,
+	retryable: false,
+}
+/** By every clock that may be right. */
+function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
+	const serverSkews = [skew, dateSkew].filter((known) => known !== null)
+	if (expiresAt === null || serverSkews.length === 0) return false
+	return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
+}
+/** Probes until a 401, or for 10 s; after a refusal, only until there is an answer. */
+async function probeUntilRejected(token, refusal, evidence, { api, clock, random, budget }) {
+	const isRateLimit = ({ status }) => status === 429
+	for (let end = Infinity; ; ) {
+		const result = await retry(budget, random, (limits) => api.probe(token, limits), isRateLimit)
+		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
+		evidence.rejected = isRejected(result)
+		const isEnough = evidence.rejected || (refusal !== null && (result.ok || !result.failure.retryable))
+		if (isEnough || clock.now() >= end || budget.left() <= PROBE_INTERVAL_MS) return result
+		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
+	}
+}
+function whatIsMissing(granted, probed) {
+	const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
+	const then = probed?.ok ? 'the API still accepts it' : (probed?.failure.message ?? 'no list shows that it is gone')
+	const message = `${claim}, but ${then}`
+	return { message, mayHaveActed: true, retryable: true }
+}
+function explain(failure, { granted, rejected }) {
+	if (!rejected || granted) return failure
+	const message = `the API rejects the key, but nothing confirms that it was revoked (${failure.message})`
+	return { ...failure, message }
+}
+
+const LOSSES = {
+	GITHUB_STATE: 'the post step could not revoke the key',
+	GITHUB_OUTPUT: 'later steps could not receive the key',
+	GITHUB_ENV: 'export-env could not be set',
+	GITHUB_STEP_SUMMARY: 'the job summary is missing',
+}
+/** Throws if one is not set: the only other way to pass a key on, the log, would show it. */
+function requireCommandFiles(env, names) {
+	const missing = names.filter((name) => !env[name])
+	if (missing.length > 0)
+		throw new Error(
+			`This runner does not set ${missing.join(' and ')}, so the key could only be passed on through the log. ` +
+				'No key was requested. Use a current GitHub Actions runner.',
+		)
+}
+/** The Error names the file, the reason and the loss. */
+function namingFile(variable, write) {
+	return (...values) => {
+		try {
+			write(process.env[variable] ?? '', ...values)
+		} catch (error) {
+			const reason = String(error).replace(/^Error: /, '')
+			throw new Error(
+				`Could not write the file ${variable} (${reason}), so ${LOSSES[variable]}. ` +
+					"Check the disk space and the permissions of the runner's temporary folder.",
+			)
+		}
+	}
+}
+
+/** A tenth of the bytes of @actions/core; a test compares the two. */
+const runner = {
+	info: (text) => print(sanitizeLine(text)),
+	warning: (text) => annotate('warning', text),
+	setSecret: (secret) => command('add-mask', secret),
+	setOutput: namingFile('GITHUB_OUTPUT', appendValue),
+	exportVariable: namingFile('GITHUB_ENV', appendValue),
+	saveState: namingFile('GITHUB_STATE', appendValue),
+	writeSummary: namingFile('GITHUB_STEP_SUMMARY', (path, markdown) => append(path, `${markdown}\n`)),
+}
+/** Trimmed; empty if not given. */
+function getInput(name) {
+	return (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim()
+}
+/** Empty if nothing was saved. */
+function getState(name) {
+	return process.env[`STATE_${name}`] ?? ''
+}
+/** `value` must not contain the delimiter. */
+function appendValue(path, name, value) {
+	let delimiter = 'ghadelimiter'
+	while (value.includes(delimiter)) delimiter += delimiter
+	append(path, `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
+}
+/** Creates no file: the runner would not read it. */
+function append(path, text) {
+	const file = node_fs.openSync(path, node_fs.constants.O_APPEND | node_fs.constants.O_WRONLY)
+	try {
+		node_fs.appendFileSync(file, text)
+	} finally {
+		node_fs.closeSync(file)
+	}
+}
+/** Null unless debug logging is on. */
+function debugLog() {
+	return process.env.RUNNER_DEBUG === '1' ? (text) => command('debug', sanitizeLine(text)) : null
+}
+/** The stack trace goes to the debug log. */
+function failStep(error) {
+	process.exitCode = 1
+	const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error))
+	// Errors thrown on purpose are plain Errors.
+	annotate('error', name === 'Error' ? message : `Unexpected ${name}, please report it: ${message}`)
+	for (const line of stack.split('\n')) debugLog()?.(line)
+}
+/** A text too long for one is also printed in full. */
+function annotate(level, text) {
+	const line = sanitizeLine(text)
+	const shown = truncateAnnotation(line)
+	if (shown !== line) print(line)
+	command(level, shown)
+}
+function command(name, data) {
+	print(`::${name}::${data.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}`)
+}
+function print(line) {
+	process.stdout.write(`${line}\n`)
+}
+
+/** Milliseconds since the machine started, which no one can set. */
+const uptime = () => Number(process.hrtime.bigint() / 1000000n)
+/** In milliseconds since 1970, by the clock as it is set now. */
+const bootedAt = Date.now() - uptime()
+/** The machine's clock, monotonic within this process. */
+const systemClock = {
+	now: () => bootedAt + uptime(),
+	sleep: (duration, signal) =>
+		process
+			.getBuiltinModule('node:timers/promises')
+			.setTimeout(duration, undefined, { signal })
+			.catch(() => {}),
+}
+
+exports.AUTHORITIES = AUTHORITIES
+exports.CANCEL = CANCEL
+exports.KEYS_PATH = KEYS_PATH
+exports.LATE_WRITE_GRACE_MS = LATE_WRITE_GRACE_MS
+exports.MAX_ATTEMPT_MS = MAX_ATTEMPT_MS
+exports.NO_CREDENTIAL = NO_CREDENTIAL
+exports.PRECISIONS_US = PRECISIONS_US
+exports.PROXIES = PROXIES
+exports.STATE_NAME = STATE_NAME
+exports.STATE_VERSION = STATE_VERSION
+exports.UNKNOWN_GRID_US = UNKNOWN_GRID_US
+exports.backoff = backoff
+exports.bootedAt = bootedAt
+exports.clockNote = clockNote
+exports.coarsestGrid = coarsestGrid
+exports.createBudget = createBudget
+exports.createCaller = createCaller
+exports.createCancellation = createCancellation
+exports.createHttpClient = createHttpClient
+exports.createIntent = createIntent
+exports.createIssuingApi = createIssuingApi
+exports.debugLog = debugLog
+exports.failStep = failStep
+exports.field = field
+exports.fitOf = fitOf
+exports.formatExactly = formatExactly
+exports.formatInstant = formatInstant
+exports.formatSeconds = formatSeconds
+exports.formatUtc = formatUtc
+exports.getInput = getInput
+exports.getState = getState
+exports.gridBetween = gridBetween
+exports.isCapped = isCapped
+exports.isHeaderSafe = isHeaderSafe
+exports.isOnCoarseGrid = isOnCoarseGrid
+exports.isWithin = isWithin
+exports.issuedLine = issuedLine
+exports.keyLabel = keyLabel
+exports.logRequests = logRequests
+exports.nearestZone = nearestZone
+exports.networkSettings = networkSettings
+exports.parseJson = parseJson
+exports.proxyLogins = proxyLogins
+exports.readKey = readKey
+exports.requireCommandFiles = requireCommandFiles
+exports.retry = retry
+exports.revokeAndVerify = revokeAndVerify
+exports.runner = runner
+exports.summarizeKeys = summarizeKeys
+exports.systemClock = systemClock
+exports.textOf = textOf
+exports.zoneShift = zoneShift

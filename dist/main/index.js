@@ -1,0 +1,562 @@
+'use strict'
+
+const common = require('../common/index.js')
+const node_fs = require('node:fs')
+
+/** As the URL parser writes these hosts. */
+const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
+/**
+ * A proxy URL, or empty. As curl and Go do, lower case first, but not for loopback hosts: it could read a key sent in
+ * the clear. Throws if the variable names no usable proxy.
+ */
+function proxyFor(url, env) {
+	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
+	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
+	const own = `${url.protocol.slice(0, -1)}_proxy`
+	const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
+	return name === undefined ? '' : readProxy(name, env[name]?.trim() ?? '', own.toUpperCase(), url.hostname)
+}
+/** Messages show only the scheme: the rest may be a login. */
+function readProxy(name, value, own, host) {
+	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
+	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
+		throw new Error(
+			`${name} is a ${scheme}:// proxy. Set ${own} to an http:// or https:// proxy, or add ${host} to NO_PROXY.`,
+		)
+	const proxy = scheme === undefined ? `http://${value}` : value
+	// An @ after the first delimiter belongs to a login that was cut there.
+	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
+		throw new Error(
+			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
+				'and percent-encode special characters of the login (# as %23, / as %2F, ? as %3F).',
+		)
+	return proxy
+}
+/**
+ * `entry` is `*`, an address, a CIDR range, or a name and its subdomains (after `.` or `*.`, only these), with or
+ * without `:port`.
+ */
+function covers(entry, { protocol, hostname, port }) {
+	const { isIP } = process.getBuiltinModule('node:net')
+	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
+	if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
+	if (name === '*') return true
+	const host = hostname.replace(/^\[|[\].]$/g, '')
+	if (isIP(host)) return within(host, name)
+	const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
+	return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
+}
+function within(host, range) {
+	const { BlockList, isIP } = process.getBuiltinModule('node:net')
+	const [address = '', prefix] = range.replace(/[[\]]/g, '').split('/')
+	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
+	const list = new BlockList()
+	try {
+		list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
+		return list.check(host, family(host))
+	} catch {
+		return false
+	}
+}
+
+/** No API key or token is shorter; masking a value such as `true` would ruin the log. */
+const MIN_CREDENTIAL_LENGTH = 8
+/**
+ * What a log must not show. The runner masks no hex or base64url, act only exact values. Leaves out forms shorter
+ * than `shortest`, and a value with such a line, as each line is masked.
+ */
+function maskedForms(secret, shortest = 1) {
+	const bytes = Buffer.from(secret, 'utf8')
+	const lines = secret.split(/[\r\n]+/)
+	const forms = [
+		...(lines.some((line) => line !== '' && line.length < shortest) ? [] : [secret]),
+		...lines,
+		bytes.toString('base64'),
+		bytes.toString('base64url'),
+		bytes.toString('hex'),
+		// Half a surrogate pair has no URL form.
+		secret.isWellFormed() ? encodeURIComponent(secret) : '',
+		JSON.stringify(secret).slice(1, -1),
+	]
+	if (secret.trim().length < shortest) return []
+	return [...new Set(forms)].filter((form) => form.trim().length >= shortest)
+}
+
+/** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
+const MAX_RECORD_LENGTH = 64 * 1024
+/** For the keys of the recorded requests. */
+const RESERVED_LENGTH = 16 * 1024
+/** Saves nothing until there is something to save. */
+function openJournal({ apiUrl, apiKey, revoke, onRevokeFailure }, deps) {
+	const { runner, userAgent, proxy, settings, bootedAt } = deps
+	let state = {
+		version: common.STATE_VERSION,
+		...{ apiUrl, apiKey, userAgent, proxy, settings, bootedAt, revoke, onRevokeFailure },
+		grid: common.UNKNOWN_GRID_US,
+		skew: null,
+		keys: [],
+		intents: [],
+	}
+	const save = (change, maxLength = MAX_RECORD_LENGTH) => {
+		const record = JSON.stringify({ ...state, ...change })
+		if (record.length > maxLength) throw new Error(`The record for the post step would exceed ${maxLength / 1024} KiB.`)
+		state = { ...state, ...change }
+		runner.saveState(common.STATE_NAME, record)
+	}
+	const others = (intent) => state.intents.filter((item) => item !== intent)
+	return {
+		recordIntent: (intent) => save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
+		resolve: (intent) => save({ intents: others(intent) }),
+		refuse: (intent, described) => save({ intents: [...others(intent), { ...intent, refused: described }] }),
+		recordKey(key, intent, isRepeated) {
+			const intents = [...others(intent), ...(isRepeated ? [{ ...intent, answered: true }] : [])]
+			save({ keys: [...state.keys, key], intents, ...learn(state, key, intent) })
+		},
+		keep: (key, keep) => save({ keys: state.keys.map((held) => (held.id === key.id ? { ...held, keep } : held)) }),
+		removeKey: (key) => save({ keys: state.keys.filter(({ id }) => id !== key.id) }),
+		keys: () => state.keys,
+		ids: () => new Set(state.keys.map(({ id }) => id)),
+		learned: () => state,
+	}
+}
+function learn({ grid, skew }, key, intent) {
+	const shown = key.expiresAt === null ? common.UNKNOWN_GRID_US : common.coarsestGrid(intent.expiry, key.expiresAt)
+	return { grid: Math.min(grid, shown), skew: key.createdAt === null ? skew : key.createdAt - intent.sentAt }
+}
+
+const MAX_EXTRA_LIFETIME_MS = 5_000
+/** A clock this far off is corrected. */
+const CLOCK_TOLERANCE_MS = 60_000
+const MAX_TOKEN_LENGTH = 4096
+/** Judges whether the key is ours, and as requested. */
+function judgeCreated(key, context) {
+	const stranger = whyNotOurs(key, context)
+	if (stranger !== null) return { kind: 'refuse', reason: stranger }
+	const unusable = whyUnusable(key, context.intent)
+	if (unusable !== null) return { kind: 'revoke', reason: unusable }
+	return judgeLifetime(key, context)
+}
+function isSendable(token) {
+	return common.isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
+}
+function whyNotOurs(key, context) {
+	const { token, id, prefix, createdAt, expiresAt } = key
+	const { intent, tokens, ids, receivedAt, dateSkew, skew } = context
+	const describesAnother =
+		prefix !== '' && token !== null && !token.startsWith(prefix) && tokens.some((known) => known.startsWith(prefix))
+	if (tokens.includes(token ?? '') || ids.has(id ?? '') || describesAnother)
+		return 'it returned a key that existed before'
+	// A server that writes local times without an offset shifts both of them.
+	const shift = common.zoneShift(intent, expiresAt)
+	const fit = expiresAt === null ? 'none' : common.fitOf(intent, expiresAt - shift, common.UNKNOWN_GRID_US)
+	if (fit === 'exact') return null
+	const window = [intent.sentAt, receivedAt]
+	const isFresh = createdAt !== null && common.isWithin(createdAt - shift, window, [dateSkew, skew])
+	if (createdAt !== null && !isFresh) return `it returned a key that was created ${common.formatInstant(createdAt)}`
+	if (fit === 'near' || (isFresh && (expiresAt === null || common.isCapped(key, intent)))) return null
+	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
+	return `it returned a key that expires ${common.formatInstant(expiresAt)}, not ${common.formatInstant(intent.expiry)} as requested`
+}
+function whyUnusable({ token, id, expiresAt, unreadable }, intent) {
+	if (token === null) return 'the response holds no key'
+	if (!isSendable(token))
+		return `the key is not one of ${MIN_CREDENTIAL_LENGTH} to ${MAX_TOKEN_LENGTH} visible ASCII characters`
+	if (id === null) return 'the response holds no usable id'
+	if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
+	if (expiresAt === null) return 'the key never expires, although an expiry was requested'
+	const shift = common.zoneShift(intent, expiresAt)
+	if (shift !== 0) return `its times are off by ${shift / 3_600_000} h: the API writes local times without an offset`
+	return null
+}
+function judgeLifetime(key, context) {
+	const { intent, expiresIn, receivedAt, skew } = context
+	const expiresAt = key.expiresAt ?? 0
+	const serverSkew = skewOfServer(key, context)
+	const lifetime = expiresAt - (receivedAt + serverSkew)
+	const asked = intent.expiry - intent.sentAt - skew
+	const isMarked = common.gridBetween(intent.expiry, expiresAt) !== null
+	const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
+	const isLong = lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS
+	if (isMarked && (isShort || isLong)) return { kind: 'replace', skew: serverSkew }
+	if (isLong) return { kind: 'revoke', reason: 'the key lives longer than asked' }
+	if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
+	if (isMarked) return { kind: 'accept', warning: null }
+	const minutes = (duration) => `${Math.round(duration / 60_000)} min`
+	const warning = `The API shortened the key's lifetime to ${minutes(lifetime)}; expires-in is ${minutes(expiresIn)}.`
+	return { kind: 'accept', warning }
+}
+/**
+ * Rounded down, so that no lifetime is too long. `created` outranks `Date`, which a gateway may set, but not if it is
+ * in another time zone.
+ */
+function skewOfServer({ createdAt }, context) {
+	const { intent, receivedAt, dateSkew, skew } = context
+	const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
+	if (createdAt === null) return Math.abs(byDate - skew) > CLOCK_TOLERANCE_MS ? byDate : skew
+	const byCreated = createdAt - receivedAt
+	const zone = common.nearestZone(createdAt, receivedAt)
+	const isInAnotherZone =
+		zone !== 0 && Math.abs(byCreated - zone) < CLOCK_TOLERANCE_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
+	return isInAnotherZone ? byDate : byCreated
+}
+
+/** With less time, the response would likely be lost. */
+const MIN_ATTEMPT_MS = 500
+/** Rate-limited jobs spread over this many Retry-Afters (docs/scale.md). */
+const THROTTLE_JITTER = 2
+const FIRST_ATTEMPT = {
+	attempt: 1,
+	precision: 1,
+	corrections: 0,
+	longestRetryAfter: 0,
+	wasUnusable: false,
+}
+const MAX_CORRECTIONS = 2
+/** What follows a failed create request. */
+function nextAttempt(failure, progress, context) {
+	const { status, retryAfter = 0, unusable = false } = failure
+	if (status === 400 && context.left >= MIN_ATTEMPT_MS) {
+		// Likely an expiry in the past by the server's clock, or too many digits.
+		const coarser = common.PRECISIONS_US[common.PRECISIONS_US.indexOf(progress.precision) + 1]
+		const corrections = progress.corrections + 1
+		if (context.clockCorrected && corrections <= MAX_CORRECTIONS)
+			return { kind: 'retry', afterMs: 0, progress: { ...progress, corrections } }
+		if (coarser) return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
+	}
+	// Refusals do not pass soon, even if something in front of the API gave them.
+	const isRefusal = [401, 403, 404].includes(status ?? 0)
+	const isFinal = !failure.retryable || isRefusal || (unusable && progress.wasUnusable)
+	if (isFinal) return { kind: 'stop', message: refusalMessage(failure) }
+	const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
+	const afterMs = waitFor(progress.attempt, retryAfter, longestRetryAfter, context)
+	if (afterMs + MIN_ATTEMPT_MS > context.left)
+		return { kind: 'stop', message: stoppedMessage(failure, progress.attempt, context.timeout, afterMs) }
+	const next = { attempt: progress.attempt + 1, longestRetryAfter, wasUnusable: unusable }
+	return { kind: 'retry', afterMs, progress: { ...progress, ...next } }
+}
+function waitFor(attempt, retryAfter, longest, { left, random }) {
+	// Leave time for this attempt, and for one more 429 after it.
+	const room = left - MIN_ATTEMPT_MS - retryAfter
+	const spread = Math.min(THROTTLE_JITTER * longest, room - longest)
+	return common.backoff(attempt, random, { retryAfter, spread, most: retryAfter > 0 ? Math.max(0, room) : Infinity })
+}
+function refusalMessage({ status, notFromApi, message }) {
+	if (status === 401 && !notFromApi)
+		return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
+	const hint = notFromApi
+		? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.'
+		: ''
+	return `No key was created: ${message}.${hint}`
+}
+/** The error of a step that ran out of time; it names the last failure. `wait`, `timeout` in milliseconds. */
+function stoppedMessage({ message }, attempts, timeout, wait = 0) {
+	return (
+		`No key was created: ${message}. Stopped after attempt ${attempts}: the next retry ` +
+		`(in ${common.formatSeconds(wait)}) would exceed timeout (${common.formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`
+	)
+}
+
+const MAX_REPLACEMENTS = 2
+/** On top of `timeout`. */
+const CLEANUP_TIMEOUT_MS = 20_000
+/** A gateway may have repeated a request that took longer. */
+const SLOW_RESPONSE_MS = 3_000
+/** The main step. If it throws, keys created by then are revoked, or saved for post. */
+async function issueKey(inputs, deps) {
+	const { runner, cancellation } = deps
+	const context = { ...deps, inputs, journal: openJournal(inputs, deps) }
+	try {
+		const key = await obtainKey(context)
+		stopIfCancelled(cancellation)
+		setOutputs(key, inputs, runner)
+		runner.info(common.issuedLine(key, inputs))
+		const status = inputs.revoke ? 'Valid; the post step revokes it' : 'Valid until it expires (`revoke: false`)'
+		common.summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
+		stopIfCancelled(cancellation)
+		if (!inputs.revoke) context.journal.keep(key, true)
+	} catch (error) {
+		await revokeHeldKeys(context, CLEANUP_TIMEOUT_MS)
+		throw error
+	}
+}
+async function obtainKey(context) {
+	const { runner, clock, random, cancellation, inputs } = context
+	const { timeout } = inputs
+	const budget = common.createBudget(clock.now() + timeout, clock, cancellation)
+	let progress = FIRST_ATTEMPT
+	let skew = 0
+	for (let replacements = 0; ; ) {
+		const attempt = await requestKey(context, budget, skew, progress.precision)
+		if (attempt.kind === 'key') return attempt.key
+		if (attempt.skew !== null) {
+			skew = attempt.skew
+			runner.info(common.clockNote(skew))
+		}
+		if (attempt.kind === 'replace') {
+			await revokeHeldKeys(context, budget.left())
+			if (++replacements > MAX_REPLACEMENTS || budget.left() < MIN_ATTEMPT_MS)
+				throw new Error(`No key was created: there was no time to replace it. ${common.clockNote(skew)}`)
+			continue
+		}
+		stopIfCancelled(cancellation)
+		const clockCorrected = attempt.skew !== null
+		const left = budget.left()
+		const next = nextAttempt(attempt.failure, progress, { left, timeout, random: random(), clockCorrected })
+		if (next.kind === 'stop') throw new Error(next.message)
+		progress = next.progress
+		if (next.afterMs === 0) continue
+		runner.info(`${attempt.failure.message}. Retrying in ${common.formatSeconds(next.afterMs)}.`)
+		await budget.pause(next.afterMs)
+		stopIfCancelled(cancellation)
+		if (budget.left() < MIN_ATTEMPT_MS) throw new Error(stoppedMessage(attempt.failure, progress.attempt - 1, timeout))
+	}
+}
+async function requestKey(context, budget, skew, precision) {
+	const { api, clock, random, cancellation, inputs, journal } = context
+	stopIfCancelled(cancellation)
+	const limits = budget.limits()
+	const now = clock.now()
+	const { expiresIn: lifetime, apiKey } = inputs
+	const intent = common.createIntent({ now, skew, precision, lifetime, timeout: limits.timeout, random: random() })
+	journal.recordIntent(intent)
+	const result = await api.create(apiKey, common.formatExactly(intent.expiry), limits)
+	if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context)
+	// Otherwise it stays in the journal: post looks for its key.
+	const { failure } = result
+	const isRepeated = clock.now() - now >= SLOW_RESPONSE_MS
+	if (!failure.mayHaveActed && !isRepeated) journal.resolve(intent)
+	const tolerance = Math.min(CLOCK_TOLERANCE_MS, lifetime / 4)
+	const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > tolerance
+	return { kind: 'failure', failure, skew: isClockWrong ? result.skew : null }
+}
+/** Masks the key first. Throws if it is ours but unusable. */
+function accept(answer, request, context) {
+	const { runner, clock, inputs, journal } = context
+	const { intent } = request
+	for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
+	const receivedAt = clock.now()
+	const verdict = judgeCreated(answer, {
+		...request,
+		receivedAt,
+		expiresIn: inputs.expiresIn,
+		tokens: [inputs.apiKey, ...journal.keys().flatMap(({ token }) => token ?? [])],
+		ids: journal.ids(),
+	})
+	if (verdict.kind === 'refuse' || answer.id === null) {
+		const reason = 'reason' in verdict ? verdict.reason : ''
+		const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}`
+		journal.refuse(intent, common.keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' }))
+		const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
+		return { kind: 'failure', failure, skew: null }
+	}
+	const key = toIssuedKey(answer, answer.id)
+	journal.recordKey(key, intent, receivedAt - intent.sentAt >= SLOW_RESPONSE_MS)
+	if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
+	if (verdict.kind === 'replace') return verdict
+	if (verdict.warning !== null) runner.warning(verdict.warning)
+	return { kind: 'key', key }
+}
+function toIssuedKey({ token, prefix, createdAt, expiresAt }, id) {
+	// Without a value that can be sent, `api-key` revokes the key.
+	const sendable = token !== null && isSendable(token) ? token : null
+	return { token: sendable, id, prefix, createdAt, expiresAt, keep: false }
+}
+function setOutputs(key, inputs, runner) {
+	const token = key.token ?? ''
+	runner.setOutput('key', token)
+	runner.setOutput('key-id', key.id)
+	runner.setOutput('key-prefix', key.prefix)
+	const instant = (known) => (known === null ? '' : common.formatInstant(known))
+	runner.setOutput('created-at', instant(key.createdAt))
+	runner.setOutput('expires-at', instant(key.expiresAt))
+	if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
+}
+/** Post revokes what cannot be revoked now. */
+async function revokeHeldKeys(context, time) {
+	const { runner, clock, cancellation, journal, inputs } = context
+	const budget = common.createBudget(clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS), clock, cancellation)
+	const revoke = async (key) => {
+		const { skew } = journal.learned()
+		const result = await common.revokeAndVerify(key, { ...context, budget, credentials: [inputs.apiKey], skew })
+		if (result.revoked) runner.info(`Revoked the key ${common.keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
+		else
+			runner.warning(
+				`Could not confirm that the key ${common.keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`,
+			)
+		try {
+			if (result.revoked) journal.removeKey(key)
+			else journal.keep(key, false)
+		} catch {
+			// The state file may be why main fails; still revoke the other keys.
+		}
+	}
+	await Promise.all(journal.keys().map(revoke))
+}
+function stopIfCancelled(cancellation) {
+	if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before a key could be handed over.')
+}
+
+const DAY_MS = 86_400_000
+/** In milliseconds, in the order of the names in DURATION. */
+const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS, 7 * DAY_MS, 365.25 * DAY_MS]
+const DURATION =
+	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/i
+/** Reads one number with one unit, as the package `ms` does, in milliseconds; null for any other text. */
+function parseDuration(text) {
+	const [, number, ...names] = DURATION.exec(text) ?? []
+	const unit = UNITS[names.findIndex(Boolean)]
+	return unit === undefined ? null : Number(number) * unit
+}
+
+/** An empty input takes its default. Throws an Error that names the input, the fault and an example. */
+function readInputs(input, explainEmptyKey = () => null) {
+	const given = (name, otherwise = '') => input(name).trim() || otherwise
+	const apiKey = given('api-key')
+	if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key') !== '', explainEmptyKey))
+	return {
+		apiKey: checkCredential(apiKey),
+		expiresIn: readDuration(given('expires-in', '1h'), EXPIRES_IN),
+		apiUrl: readApiUrl(given('api-url', 'https://www.spherescout.io')),
+		exportEnv: readVariableName(given('export-env')),
+		revoke: readChoice('revoke', given('revoke', 'true'), ['true', 'false']) === 'true',
+		onRevokeFailure: readChoice('on-revoke-failure', given('on-revoke-failure', 'warn'), ['warn', 'fail']),
+		timeout: readDuration(given('timeout', '2m'), TIMEOUT),
+	}
+}
+function emptyKeyMessage(isMisspelled, explain) {
+	const why = isMisspelled
+		? 'The workflow sets api_key; the name has a hyphen.'
+		: (explain() ??
+			'Check that the secret is defined for this repository, organization or environment, that the job names that ' +
+				'environment, and that a reusable workflow receives it (secrets: inherit).')
+	return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
+}
+const FAULTS = [
+	[/^\*+$/, 'contains only asterisks: it was copied from a log that masks it'],
+	[/^["'`]/, 'begins with a quote'],
+	[/^\{/, 'begins with {, as a JSON document does'],
+	[/^\$/, 'begins with $: it is the name of a variable, not its value'],
+	[/^(authorization|bearer)[\s:]/i, 'begins with the name of an HTTP header or scheme'],
+	[/^[A-Za-z_][\w-]*\s*=[^=]/, 'has the form NAME=VALUE'],
+	[/^.{0,7}$/s, `is shorter than ${MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
+	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
+]
+function checkCredential(value) {
+	const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
+	if (fault === undefined) return value
+	throw new Error(
+		`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`,
+	)
+}
+const EXPIRES_IN = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
+const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
+function readDuration(value, { name, shortest, longest, example }) {
+	const refuse = refusal(name, value, example)
+	if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
+	const duration = parseDuration(value)
+	if (duration === null) throw refuse('it is not a duration such as 90s, 15m or 1.5h')
+	if (duration < Number(parseDuration(shortest))) throw refuse(`it must be at least ${shortest}`)
+	if (duration > Number(parseDuration(longest))) throw refuse(`it must be at most ${longest}`)
+	return duration
+}
+function readApiUrl(value) {
+	const refuse = (fault) => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
+	if (!URL.canParse(value)) throw refuse('is not a URL')
+	const url = new URL(value)
+	if (url.username || url.password || /[?#]/.test(value))
+		throw refuse('contains a user name, password, query or fragment')
+	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
+		throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
+	return url.href.replace(/\/+$/, '')
+}
+function isLoopback(hostname) {
+	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+}
+/** Names of the runner itself, or that would change how later steps run. */
+const RESERVED_NAMES = /^(NODE_OPTIONS|PATH|CI|(GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
+function readVariableName(value) {
+	const refuse = refusal('export-env', value, 'SPHERESCOUT_API_KEY')
+	if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) throw refuse('not a name for an environment variable')
+	if (RESERVED_NAMES.test(value)) throw refuse('it is reserved for the runner')
+	return value
+}
+function readChoice(name, value, choices) {
+	const choice = choices.find((known) => known === value.toLowerCase())
+	if (choice !== undefined) return choice
+	throw refusal(name, value, choices[0])(`it must be ${choices.join(' or ')}`)
+}
+/** Shows at most 60 characters of the value, in one line. */
+function refusal(name, value, example) {
+	const shown = JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
+	return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
+}
+
+/** Never throws: an unusable event file counts as empty. */
+function readRunContext(env) {
+	const { GITHUB_EVENT_NAME: eventName = '', GITHUB_ACTOR: actor = '', GITHUB_EVENT_PATH: path = '' } = env
+	let payload = null
+	try {
+		if (node_fs.statSync(path).isFile()) payload = JSON.parse(node_fs.readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+	} catch {
+		// The file only helps to explain an empty secret.
+	}
+	return { eventName, actor, payload }
+}
+/** Why GitHub gave this run no secrets, or null if it should have. */
+function explainMissingSecrets({ eventName, actor, payload }) {
+	if (actor === 'dependabot[bot]')
+		return 'Dependabot started this run, and GitHub gives such runs only Dependabot secrets; define it as a Dependabot secret, or skip this job.'
+	const head = common.field(payload, 'pull_request', 'head')
+	const source = common.field(head, 'repo', 'full_name')
+	const target = common.field(payload, 'pull_request', 'base', 'repo', 'full_name')
+	if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
+		return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
+	if (common.field(payload, 'repository', 'fork') === true)
+		return 'This repository is a fork, and GitHub does not copy secrets to forks; define it here, or skip this job.'
+	return null
+}
+
+/** A test compares both with package.json. */
+const ACTION = 'spherescout-ephemeral-key'
+const VERSION = '1.0.0'
+/** Lets the account's owner trace a key to its run. Drops what a header cannot hold. */
+function userAgent(repository, runId) {
+	const sanitize = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
+	return `${ACTION}/${VERSION} (${sanitize(repository)}; run ${sanitize(runId)})`
+}
+
+// Wires the real runner, network, clock and signals into the main step.
+const cancellation = common.createCancellation(common.systemClock.now)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, cancellation.request)
+// Exit before the runner kills this process; post has what it needs.
+cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), common.CANCEL.EXIT_MS).unref())
+async function run() {
+	try {
+		for (const form of maskedForms(common.getInput('api-key'), MIN_CREDENTIAL_LENGTH)) common.runner.setSecret(form)
+		for (const login of common.proxyLogins(process.env))
+			for (const form of maskedForms(login)) common.runner.setSecret(form)
+		const inputs = readInputs(common.getInput, () => explainMissingSecrets(readRunContext(process.env)))
+		common.requireCommandFiles(process.env, [
+			'GITHUB_STATE',
+			'GITHUB_OUTPUT',
+			...(inputs.exportEnv ? ['GITHUB_ENV'] : []),
+		])
+		const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
+		const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
+		const send = common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now)
+		await issueKey(inputs, {
+			api: common.createIssuingApi(common.createCaller(send, agent, common.systemClock.now), inputs.apiUrl),
+			clock: common.systemClock,
+			random: Math.random,
+			runner: common.runner,
+			cancellation,
+			userAgent: agent,
+			proxy,
+			settings: common.networkSettings(process.env),
+			bootedAt: common.bootedAt,
+		})
+	} catch (error) {
+		common.failStep(error)
+	}
+}
+void run()

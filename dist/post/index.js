@@ -1,0 +1,563 @@
+'use strict'
+
+const common = require('../common/index.js')
+
+/** Throws if this is neither an array nor `{results, next}`. */
+function readPage({ headers, body }) {
+	const answer = common.parseJson(body)
+	const rows = Array.isArray(answer) ? answer : common.field(answer, 'results')
+	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
+	const described = rows.map(common.readKey)
+	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
+	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
+	const next = common.textOf(common.field(answer, 'next'))
+	const range = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1]
+	const count =
+		common.field(answer, 'count') ?? common.field(answer, 'total') ?? headers['x-total-count'] ?? range ?? null
+	const morePages =
+		announcesMore(answer) || Boolean(headers['x-next-page']) || /rel="?next/i.test(String(headers.link ?? ''))
+	const cached = Object.entries(headers).some(
+		([name, value]) =>
+			(name === 'age' && /[1-9]/.test(String(value))) || (/cache/.test(name) && /\bhit\b/i.test(String(value))),
+	)
+	const doubts = [
+		unread > 0 && `${unread} of its rows cannot be read`,
+		next === null && morePages && 'it has further pages that cannot be found',
+		cached && 'it comes from a cache',
+	]
+	const doubt = doubts.find(Boolean) || null
+	return { keys, next, doubt, count: count === null ? null : Number(count) }
+}
+/** By a field that this action does not follow, such as `has_more` or `links.next`. */
+function announcesMore(value, depth = 0) {
+	if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+	return Object.entries(value).some(([name, part]) => {
+		if (name === 'next' && depth === 0 && typeof part === 'string') return false
+		if (/pages/i.test(name)) return Number(part) > 1
+		return (/next|more|cursor/i.test(name) && Boolean(part)) || (depth === 0 && announcesMore(part, 1))
+	})
+}
+
+const MAX_PAGES = 100
+/** See `createCaller`. */
+function createKeyApi(client, apiUrl, userAgent, now) {
+	const call = common.createCaller(client, userAgent, now)
+	return { ...common.createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, now) }
+}
+/** The list alone, for an action that changes nothing. */
+function createListApi(call, apiUrl, now) {
+	return {
+		list(credential, limits) {
+			const deadline = now() + limits.timeout
+			return readList$1(new URL(`${apiUrl}${common.KEYS_PATH}`), (url) =>
+				call(
+					{ method: 'GET', url, credential },
+					{ ...limits, timeout: Math.max(1, Math.min(common.MAX_ATTEMPT_MS, deadline - now())) },
+					readPage,
+				),
+			)
+		},
+	}
+}
+async function readList$1(start, readOne) {
+	const keys = []
+	const visited = new Set()
+	let doubt = null
+	let skew = null
+	for (let url = start; url !== null; ) {
+		visited.add(url.href)
+		const result = await readOne(url)
+		if (!result.ok) return result
+		const { value } = result
+		skew = result.skew ?? skew
+		keys.push(...value.keys)
+		doubt ??= value.doubt
+		url = value.next === null ? null : nextUrl(value.next, start)
+		if (url === null && value.count !== null && value.count !== keys.length)
+			doubt ??= `it shows ${keys.length} of ${value.count} keys`
+		if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+			doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+			url = null
+		}
+	}
+	return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
+}
+/** Always on our own host: the credential goes nowhere else. */
+function nextUrl(next, start) {
+	const isBareQuery = /^[\w-]+=/.test(next)
+	const reference = isBareQuery ? `?${next}` : next
+	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
+	const tail = named.pathname.split(common.KEYS_PATH)[1]
+	const url = new URL(start)
+	url.pathname = tail === undefined ? named.pathname : start.pathname + tail
+	url.search = named.search
+	return url
+}
+
+/** Never throws. A damaged part is named in `damaged` and replaced; only without the API's URL is nothing possible. */
+function parseState(text) {
+	const unreadable = (reason) => ({ kind: 'unreadable', reason })
+	if (text === '') return { kind: 'none' }
+	let value
+	try {
+		value = JSON.parse(text)
+	} catch {
+		return unreadable('it is not JSON')
+	}
+	if (!isFields(value)) return unreadable('it is not a record')
+	if (value.version !== common.STATE_VERSION) return unreadable(`its version is not ${common.STATE_VERSION}`)
+	const { apiUrl } = value
+	if (!isText(apiUrl) || !URL.canParse(apiUrl)) return unreadable('it holds no API URL')
+	return { kind: 'record', ...readParts(value, apiUrl) }
+}
+function readParts(value, apiUrl) {
+	const damaged = []
+	const part = (name, isSound, otherwise) => {
+		const found = value[name]
+		if (isSound(found)) return found
+		damaged.push(name)
+		return otherwise
+	}
+	const entries = (name, isSound) => {
+		const found = part(name, Array.isArray, [])
+		const sound = found.filter(isSound)
+		if (sound.length < found.length) damaged.push(`${found.length - sound.length} of its ${name}`)
+		return sound
+	}
+	const state = {
+		version: common.STATE_VERSION,
+		apiUrl,
+		apiKey: part('apiKey', isFilled, null),
+		userAgent: part('userAgent', isHeaderText, 'spherescout-ephemeral-key'),
+		proxy: part('proxy', isText, ''),
+		settings: part('settings', isTexts, {}),
+		bootedAt: part('bootedAt', isNumberOrNull, null),
+		revoke: part('revoke', isFlag, true),
+		onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
+		grid: part('grid', isNumber, common.UNKNOWN_GRID_US),
+		skew: part('skew', isNumberOrNull, null),
+		keys: entries('keys', isKey),
+		intents: entries('intents', isIntent),
+	}
+	return { state, damaged }
+}
+const isFields = (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isText = (value) => typeof value === 'string'
+const isFilled = (value) => typeof value === 'string' && value !== ''
+const isHeaderText = (value) => isText(value) && /^[\x20-\x7e]+$/.test(value)
+const isTexts = (value) => isFields(value) && Object.values(value).every(isText)
+const isFlag = (value) => typeof value === 'boolean'
+const isPolicy = (value) => value === 'warn' || value === 'fail'
+/** A Date beyond 8.64e15 does not exist. */
+const isNumber = (value) => typeof value === 'number' && Math.abs(value) <= 8.64e15
+const isNumberOrNull = (value) => value === null || isNumber(value)
+const isKey = (value) =>
+	isFields(value) &&
+	(value.token === null || isFilled(value.token)) &&
+	isFilled(value.id) &&
+	isText(value.prefix) &&
+	isNumberOrNull(value.createdAt) &&
+	isNumberOrNull(value.expiresAt) &&
+	isFlag(value.keep)
+const isIntent = (value) =>
+	isFields(value) &&
+	isNumber(value.expiry) &&
+	isNumber(value.sentAt) &&
+	isNumber(value.deadline) &&
+	isFlag(value.answered) &&
+	isText(value.refused)
+
+/** The variables that differ. */
+function changedSettings(before, after) {
+	const changed = (name) => before[name] !== after[name]
+	return { authorities: common.AUTHORITIES.filter(changed), proxies: common.PROXIES.filter(changed) }
+}
+
+// Apart, so that main does not load it.
+/** Waits for rate limits extend this budget. */
+function throttleBudget({ deadline, latest, clock, onWait }) {
+	let end = deadline
+	const budget = () => common.createBudget(end, clock)
+	return {
+		left: () => budget().left(),
+		limits: () => budget().limits(),
+		pause: (duration) => budget().pause(duration),
+		extend(wait) {
+			if (end + wait > latest) return
+			end += wait
+			onWait(wait)
+		},
+	}
+}
+
+// Apart, so that main does not load it.
+/** One sentence about a key that may still be valid. */
+function expiryAdvice(expiresAt) {
+	if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
+	return `It expires at ${common.formatUtc(expiresAt)}.`
+}
+
+/**
+ * Why this list cannot show that a key is absent, or null. It has "every key" (the API's documentation), so also
+ * `credential`; `gone` are IDs of revoked keys.
+ */
+function doubtAbout(list, credential, gone) {
+	if (list.doubt !== null) return list.doubt
+	// A JWT is no key, so no list shows it.
+	const isJwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(credential)
+	if (!isJwt && !list.keys.some(({ prefix }) => prefix !== '' && credential.startsWith(prefix)))
+		return 'it does not show the key that it was read with'
+	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
+	return null
+}
+/** A replica may lack a younger key. */
+const MAX_REPLICA_LAG_MS = 15_000
+/** See `RevocationContext.isMissing`. */
+function missingCheck(context) {
+	const { api, clock, random, skew, credential, gone } = context
+	return async ({ id, createdAt }, { startedAt, granted, budget }) => {
+		const now = clock.now()
+		const age = Math.max(now - startedAt, createdAt === null ? 0 : now + (skew ?? 0) - createdAt)
+		if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
+		const result = await common.retry(budget, random, (limits) => api.list(credential, limits))
+		if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
+		return doubtAbout(result.value, credential, gone) === null
+	}
+}
+
+/** Found only if exactly one key has exactly the expiry, and was created in the window of the request. */
+function matchIntent(intent, list, context) {
+	const { known, skews, grid } = context
+	const to = intent.deadline + common.LATE_WRITE_GRACE_MS
+	const others = list.filter(({ id }) => !known.has(id))
+	const wasThen = (created) => common.isWithin(created, [intent.sentAt, to], skews)
+	const inWindow = ({ createdAt }) => createdAt !== null && wasThen(createdAt)
+	// Any expiry in the list that is on no coarse grid shows that the server keeps milliseconds.
+	const isFine = list.some(({ expiresAt }) => expiresAt !== null && !common.isOnCoarseGrid(expiresAt))
+	const fitness = ({ expiresAt }) => {
+		if (expiresAt === null) return 'none'
+		const isExact = isFine && common.fitOf(intent, expiresAt, Math.min(grid, 1000)) === 'exact'
+		return isExact ? 'exact' : common.fitOf(intent, expiresAt, grid)
+	}
+	const exact = others.filter((key) => fitness(key) === 'exact')
+	const [only, another] = exact.filter(inWindow)
+	if (only && !another) return { kind: 'found', key: only }
+	// Without a usable expiry, only the time identifies a key, perhaps in another zone.
+	const isSuspect = (key) => {
+		const { createdAt, expiresAt } = key
+		if (createdAt === null || (expiresAt !== null && !common.isCapped(key, intent))) return false
+		return wasThen(createdAt) || wasThen(createdAt - common.nearestZone(createdAt, intent.sentAt))
+	}
+	const near = others.filter(
+		(key) => fitness(key) === 'near' || isSuspect(key) || common.zoneShift(intent, key.expiresAt) !== 0,
+	)
+	const candidates = exact.length > 0 ? exact : near
+	return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
+}
+
+/** Looks once, and revokes keys that this run certainly made. One result per intent, in order. */
+async function revokeOrphans(intents, context) {
+	const read = await readList(context)
+	if (!read.ok) {
+		const { message: reason, retryable } = read.failure
+		return intents.map(() => ({ kind: 'failed', reason, retryable, key: null }))
+	}
+	const { list, credential } = read.value
+	const doubt = doubtAbout(list, credential, context.gone)
+	const { grid, skew } = context
+	const known = new Set([...context.known, ...context.gone])
+	const results = []
+	for (const intent of intents) {
+		const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })
+		if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
+		else if (match.kind === 'ambiguous') results.push(match)
+		else results.push(await revokeOrphan(match.key, context))
+	}
+	return results
+}
+async function revokeOrphan(key, context) {
+	const result = await common.revokeAndVerify({ ...key, token: null }, context)
+	if (result.revoked) return { kind: 'revoked', key }
+	const { message: reason, retryable } = result.failure
+	return { kind: 'failed', reason, retryable, key }
+}
+/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
+async function readList(context) {
+	const { api, budget, random, credentials } = context
+	let failure = common.NO_CREDENTIAL
+	for (const credential of credentials.filter(common.isHeaderSafe)) {
+		const read = () => common.retry(budget, random, (limits) => api.list(credential, limits))
+		const first = await read()
+		const last = first.ok && first.value.pages > 1 ? await read() : first
+		if (first.ok && last.ok) return { ...last, value: { list: merge(first.value, last.value), credential } }
+		if (!last.ok) failure = last.failure
+		// An authentication service that is down gives 401, too.
+		if (failure.status === 401) failure = { ...failure, retryable: true }
+		if (failure.status !== 401 && failure.status !== 403) break
+	}
+	return { ok: false, skew: null, failure }
+}
+function merge(first, second) {
+	const byId = new Map([...first.keys, ...second.keys].map((key) => [key.id, key]))
+	return { ...second, keys: [...byId.values()], doubt: first.doubt ?? second.doubt }
+}
+
+const DASHBOARD = 'Dashboard > Plans > API Keys'
+/** One attempt, and a slow server. */
+const MAX_WATCH_MS = 10_000 + common.LATE_WRITE_GRACE_MS
+const WATCH_INTERVAL_MS = 2_000
+/** A lookup with less time would only time out. */
+const MIN_LOOKUP_MS = 1_000
+/** No server carries a request out this long after its deadline. */
+const LATEST_WRITE_MS = 10 * 60_000
+/** Looks until even a slow server has acted, and revokes what is certainly this run's. Adds to `gone`. */
+async function resolveIntents(intents, context) {
+	const { runner, clock, budget } = context
+	const unanswered = intents.filter(({ answered }) => !answered).length
+	if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
+	const latest = Math.max(...intents.map(({ deadline }) => deadline + common.LATE_WRITE_GRACE_MS))
+	const watchUntil = Math.min(latest, clock.now() + MAX_WATCH_MS)
+	let open = intents.map((intent) => ({
+		...{ intent, isFound: intent.answered },
+		result: { kind: 'absent', doubt: 'it was not read' },
+	}))
+	for (;;) {
+		const lookedAt = clock.now()
+		open = await lookAgain(open, context)
+		const isWatched = lookedAt >= watchUntil
+		if (!shouldLookAgain(open, isWatched) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS)
+			return conclude(open, isWatched, clock.now())
+		const rest = isWatched ? WATCH_INTERVAL_MS : Math.max(0, watchUntil - clock.now())
+		await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
+	}
+}
+async function lookAgain(open, context) {
+	const results = await revokeOrphans(
+		open.map(({ intent }) => intent),
+		context,
+	)
+	return open.map((item, index) => {
+		const result = results[index] ?? item.result
+		if (result.kind !== 'revoked') return { ...item, result }
+		context.gone.add(result.key.id)
+		context.runner.info(`Found and revoked the orphaned key ${common.keyLabel(result.key)}.`)
+		return { ...item, result: { kind: 'absent', doubt: null }, isFound: true }
+	})
+}
+/** `isWatched`: a slow server has had its time. */
+function shouldLookAgain(open, isWatched) {
+	return open.some(({ intent, result }) => {
+		if (result.kind === 'failed') return result.retryable
+		if (result.kind === 'absent' && result.doubt !== null) return !isWatched
+		return !isWatched && !intent.answered
+	})
+}
+function conclude(open, isWatched, now) {
+	const failures = new Map()
+	const warnings = new Map()
+	for (const { intent, result, isFound } of open) {
+		const isDoubtful = result.kind === 'absent' && result.doubt !== null
+		const mayStillAct = !isFound && now < intent.deadline + LATEST_WRITE_MS
+		const reason = reasonOf(intent, isFound, result, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
+		if (reason === null) continue
+		const sort = reason === NOTHING_YET || (isFound && isDoubtful) ? warnings : failures
+		sort.set(reason, [...(sort.get(reason) ?? []), intent])
+	}
+	return { failures: sentences(failures), warnings: sentences(warnings) }
+}
+const NOTHING_YET =
+	'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it'
+function reasonOf({ refused }, isFound, result, isWatched) {
+	const what = isFound ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
+	switch (result.kind) {
+		case 'failed':
+			return result.key === null
+				? `Could not determine whether ${what}: ${result.reason}`
+				: `Could not confirm that the orphaned API key ${common.keyLabel(result.key)} was revoked: ${result.reason}`
+		case 'ambiguous':
+			return (
+				`An unanswered create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(common.keyLabel).join(', ')}); ` +
+				'revoked none, because some may belong to other runs'
+			)
+		case 'absent':
+			if (result.doubt !== null)
+				return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
+			if (refused !== '' && !isFound)
+				return `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`
+			return isWatched || isFound ? null : 'There was no time to wait for an unanswered create request'
+		case 'revoked':
+			return null
+	}
+}
+function sentences(byReason) {
+	return [...byReason].map(([reason, intents]) => {
+		const least = (of) => Math.min(...intents.map((intent) => intent[of]))
+		const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
+		const times = `created about ${common.formatUtc(least('sentAt'))} and expires ${common.formatExactly(least('expiry'))}${later}`
+		return `${reason}${count}. Such a key was ${times}; to revoke it now: ${DASHBOARD}.`
+	})
+}
+
+const POST_STEP_TIMEOUT_MS = 60_000
+/** Jobs of a matrix that end together take turns. */
+const MAX_THROTTLE_WAIT_MS = 30 * 60_000
+/** For the known keys, if looking for orphans comes first. */
+const RESERVED_FOR_KEYS_MS = 25_000
+/** The known keys get a head start. */
+const LOOKUP_DELAY_MS = 3_000
+const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD}.`
+/**
+ * The post step. Reads only what main saved. If it cannot confirm a revocation, it throws an Error or warns, by
+ * `onRevokeFailure`.
+ */
+async function revokeKeys(found, deps) {
+	const { runner } = deps
+	if (found.kind === 'none') return runner.info('This step requested no key, so there is nothing to revoke.')
+	if (found.kind === 'unreadable') {
+		const message =
+			`The record that the main step saved cannot be used (${found.reason}), so nothing was revoked. ` +
+			`If it created a key, that key ${STAYS_VALID}`
+		return warnOrFail([message], deps.policyWithoutRecord(), runner)
+	}
+	const { state, damaged } = found
+	const failures = []
+	if (damaged.length > 0)
+		failures.push(
+			`Parts of the record that the main step saved cannot be used (${damaged.join(', ')}). ` +
+				`A key that they described ${STAYS_VALID}`,
+		)
+	if (state.keys.length === 0 && state.intents.length === 0)
+		runner.info('The main step left no key behind, so there is nothing to revoke.')
+	else {
+		warnOfChanges(state, deps)
+		const unresolved = await settleAll(state, contextFor(state, deps))
+		for (const warning of unresolved.warnings) runner.warning(warning)
+		failures.push(...unresolved.failures)
+	}
+	warnOrFail(failures, state.onRevokeFailure, runner)
+}
+async function settleAll(state, context) {
+	const { clock, apiKey, newBudget, shift } = context
+	const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
+		return { ...intent, sentAt: sentAt + shift, deadline: deadline + shift }
+	})
+	const end = clock.now() + POST_STEP_TIMEOUT_MS
+	const resolve = async (deadline) => {
+		if (intents.length === 0) return { failures: [], warnings: [] }
+		const credentials = apiKey === null ? state.keys.flatMap(({ token }) => token ?? []) : [apiKey]
+		const known = new Set(state.keys.map(({ id }) => id))
+		const { grid } = state
+		const isMissing = missingCheck({ ...context, credential: credentials[0] ?? null })
+		const budget = newBudget(deadline)
+		return resolveIntents(intents, { ...context, budget, credentials, known, grid, isMissing })
+	}
+	const revoke = () => revokeHeldKeys(state.keys, context, () => newBudget(end))
+	if (apiKey === null) {
+		// Only the known keys can look for others, so revoke them last.
+		const reserved = state.keys.some(({ keep }) => !keep) ? RESERVED_FOR_KEYS_MS : 0
+		const unresolved = await resolve(end - reserved)
+		return { ...unresolved, failures: [...(await revoke()), ...unresolved.failures] }
+	}
+	const revoking = revoke()
+	const wake = new AbortController()
+	const stopWaiting = () => wake.abort()
+	revoking.then(stopWaiting, stopWaiting)
+	if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
+	const [failures, unresolved] = await Promise.all([revoking, resolve(end)])
+	return { ...unresolved, failures: [...failures, ...unresolved.failures] }
+}
+function warnOrFail(failures, policy, runner) {
+	if (failures.length === 0) return
+	const message = failures.join(' ')
+	if (policy === 'fail') throw new Error(message)
+	runner.warning(message)
+}
+/**
+ * If a step changed which authorities are trusted, an attacker may read what post sends: only a key that ends with
+ * that.
+ */
+function contextFor(state, deps) {
+	const { runner, clock, random, connect, settings, bootedAt } = deps
+	const isTrusted = changedSettings(state.settings, settings).authorities.length === 0
+	const apiKey = isTrusted && state.apiKey !== null && common.isHeaderSafe(state.apiKey) ? state.apiKey : null
+	const shift = bootedAt - (state.bootedAt ?? bootedAt)
+	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${common.formatSeconds(wait)}.`)
+	return {
+		...{ api: connect(state), clock, random, runner, apiKey, shift },
+		skew: state.skew === null ? null : state.skew - shift,
+		gone: new Set(),
+		newBudget: (deadline) => throttleBudget({ deadline, latest: deadline + MAX_THROTTLE_WAIT_MS, clock, onWait }),
+	}
+}
+function warnOfChanges(state, { runner, settings, verificationOff }) {
+	if (verificationOff)
+		runner.warning('NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. The post step verifies certificates anyway.')
+	const { authorities, proxies } = changedSettings(state.settings, settings)
+	if (authorities.length > 0)
+		runner.warning(
+			`A step of this job changed ${authorities.join(', ')}, which decides the certificates that are trusted. ` +
+				'The post step does not send api-key under these settings.',
+		)
+	if (proxies.length > 0)
+		runner.warning(
+			`A step of this job changed the proxy settings (${proxies.join(', ')}). The post step uses those of the main step.`,
+		)
+}
+/** Returns sentences about what could not be confirmed. */
+async function revokeHeldKeys(keys, context, newBudget) {
+	const { runner, apiKey, gone } = context
+	const failures = []
+	const revokeOne = async (key) => {
+		if (key.keep) {
+			const end = key.expiresAt === null ? '' : ` at ${common.formatUtc(key.expiresAt)}`
+			runner.info(`The key ${common.keyLabel(key)} stays valid until it expires${end} (\`revoke: false\`).`)
+			return { key, status: '**Kept** until it expires (`revoke: false`)' }
+		}
+		const credentials = apiKey === null ? [] : [apiKey]
+		const isMissing = missingCheck({ ...context, credential: apiKey })
+		const result = await common.revokeAndVerify(key, { ...context, budget: newBudget(), credentials, isMissing })
+		if (result.revoked) gone.add(key.id)
+		else
+			failures.push(
+				`Could not confirm that API key ${common.keyLabel(key)} was revoked: ${result.failure.message}. ${expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
+			)
+		return { key, status: report(key, result, context) }
+	}
+	const rows = await Promise.all(keys.map(revokeOne))
+	if (rows.length > 0) common.summarizeKeys(runner, 'SphereScout key after this job', rows)
+	return failures
+}
+function report(key, result, { runner, clock }) {
+	if (!result.revoked) return '**Revocation not confirmed**'
+	const how = `${result.alreadyRevoked ? 'Already revoked or expired' : 'Revoked'}${result.verified ? ' (verified)' : ''}`
+	const proof = result.verified ? '; the API rejects it with 401' : ''
+	runner.info(`${how}: API key ${common.keyLabel(key)}${proof}.`)
+	return `**${how}**, ${common.formatUtc(clock.now())}`
+}
+
+// Wires the real runner, network and clock into the post step.
+// Only the runner's kill stops the revocation, not a signal.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
+async function run() {
+	try {
+		await revokeKeys(parseState(common.getState(common.STATE_NAME)), {
+			clock: common.systemClock,
+			random: Math.random,
+			runner: common.runner,
+			connect: ({ apiUrl, proxy, userAgent }) =>
+				createKeyApi(
+					common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now),
+					apiUrl,
+					userAgent,
+					common.systemClock.now,
+				),
+			settings: common.networkSettings(process.env),
+			bootedAt: common.bootedAt,
+			verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
+			policyWithoutRecord: () => (/^fail$/i.test(common.getInput('on-revoke-failure')) ? 'fail' : 'warn'),
+		})
+	} catch (error) {
+		common.failStep(error)
+	}
+}
+void run()

@@ -1,0 +1,1404 @@
+'use strict'
+
+const node_fs = require('node:fs')
+
+const INITIAL_BACKOFF_MS = 500
+const MAX_BACKOFF_MS = 20_000
+/** In milliseconds, with full jitter. `failures` is 1 or more, `random` in [0, 1). */
+function backoff(failures, random, { retryAfter = 0, spread = 0, most = Infinity } = {}) {
+	const exponential = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
+	return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
+}
+/** RFC 9110, 5.6.7. Date.parse alone takes `4s` for a day in 2001. */
+const HTTP_DATE =
+	/^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
+const MAX_RETRY_AFTER_MS = 365 * 86_400_000
+/** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
+function parseRetryAfter(header = '', now) {
+	const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
+	const date = HTTP_DATE.test(header) ? Date.parse(header.replace(/(\d{4})\s*$/, '$1 GMT')) : Number.NaN
+	const wait = seconds === undefined ? date - now : Math.ceil(Number(seconds)) * 1000
+	return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS)
+}
+
+/**
+ * Milliseconds since the first signal. The runner sends SIGTERM 7.5 s after SIGINT and kills 2.5 s later
+ * (actions/runner, ProcessInvoker).
+ */
+const CANCEL = {
+	RESPONSE_GRACE_MS: 5_000,
+	LAST_REQUEST_MS: 6_500,
+	EXIT_MS: 6_900,
+}
+/** Only the first call of `request` counts. */
+function createCancellation(now) {
+	const controller = new AbortController()
+	let requestedAt = null
+	return {
+		signal: controller.signal,
+		get requestedAt() {
+			return requestedAt
+		},
+		request() {
+			requestedAt ??= now()
+			controller.abort()
+		},
+	}
+}
+
+const MAX_ATTEMPT_MS = 10_000
+/** Reserved for the last attempt. */
+const LAST_ATTEMPT_MS = 1_000
+const MIN_LEFT_MS = 250
+/** Ends at `deadline`, or sooner if the job is cancelled. */
+function createBudget(deadline, clock, cancellation) {
+	const left = () => {
+		const cancelledAt = cancellation?.requestedAt ?? Infinity
+		return Math.max(0, Math.min(deadline, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
+	}
+	// A signal that already came must not end every later wait.
+	const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
+	return {
+		left,
+		limits() {
+			const cancel = signalToCome()
+			const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
+			return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
+		},
+		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
+	}
+}
+/**
+ * Retries an idempotent call until the budget is spent. Makes the last attempt even before Retry-After: a key that
+ * stays valid is worse than a 429.
+ */
+async function retry(budget, random, attempt, shouldRetry = (failure) => failure.retryable) {
+	for (let failures = 1; ; failures++) {
+		const result = await attempt(budget.limits())
+		if (result.ok || !shouldRetry(result.failure)) return result
+		const wait = backoff(failures, random(), result.failure)
+		if (result.failure.status === 429) budget.extend?.(wait)
+		if (budget.left() <= LAST_ATTEMPT_MS) return result
+		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
+		// After a stall, another request would only hide this answer.
+		if (budget.left() < MIN_LEFT_MS) return result
+	}
+}
+
+const PERMANENT = ['certificate', 'proxy', 'protocol']
+/** `mayHaveActed` is false only if none of the request can have reached the server. */
+class HttpError extends Error {
+	kind
+	mayHaveActed
+	retryable
+	constructor(kind, mayHaveActed, message, retryable = !PERMANENT.includes(kind)) {
+		super(message)
+		this.kind = kind
+		this.mayHaveActed = mayHaveActed
+		this.retryable = retryable
+	}
+}
+/** No HTTP response starts with it. */
+const TLS_ALERT = 0x15
+const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
+const CERTIFICATE_HINTS = [
+	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
+	[/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
+	[/ALTNAME|HOSTNAME/, 'it is for another host'],
+]
+/** `connected`: TLS included. `via` names the proxy. */
+function describeError(error, connected, via = '') {
+	const list = (error.errors ?? [error]).map(({ code }) => code ?? 'closed early')
+	// EPROTO alone says nothing; OpenSSL's reason is in the message.
+	if (list[0] === 'EPROTO') list.push(/SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1] ?? 'TLS')
+	const codes = [...new Set(list)].join(', ')
+	const failure = (kind, what, hint = '', acted = connected, retryable) =>
+		new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`, retryable)
+	// The server has read no request then, even if our handshake was complete (TLS 1.3).
+	if (/alert.(certificate.required|bad.certificate)/i.test(codes))
+		return failure('certificate', 'requires a client certificate', '', false)
+	if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', 'use https://', false)
+	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
+	if (connected) return failure('cut', 'closed the connection before it answered')
+	if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', 'check its spelling')
+	if (codes === 'EAI_AGAIN') return failure('dns', 'its name could not be resolved')
+	if (CERTIFICATE.test(codes)) {
+		const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1]
+		return failure('certificate', 'its certificate was not accepted', hint)
+	}
+	if (/wrong.version.number|packet.length/i.test(codes)) return failure('protocol', 'does not speak TLS on this port')
+	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
+	// A load balancer that restarts ends handshakes too, but not with these two.
+	const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
+	const hint = refused ? 'it may require a client certificate' : ''
+	return failure('refused', 'the TLS handshake failed', hint, false, !refused)
+}
+
+/** Decide which certificate authorities Node trusts. */
+const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
+const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
+/** Those that are set. */
+function networkSettings(env) {
+	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+}
+/** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
+function proxyLogins(env) {
+	const logins = PROXIES.flatMap((name) => {
+		const [, user = '', password] = /^\s*(?:[a-z][a-z\d+.-]*:\/\/)?([^:]*?)(?::(.*))?@/is.exec(env[name] ?? '') ?? []
+		if (password) return [password, `${user}:${password}`]
+		// A user alone may be a token; but masking a name such as `ci` would ruin the log.
+		return user.length < 8 ? [] : [user]
+	})
+	return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
+}
+/** `text` itself if it is malformed. */
+function percentDecoded(text) {
+	try {
+		return decodeURIComponent(text)
+	} catch {
+		return text
+	}
+}
+
+/** For each address of a host: Node's 250 ms are too short for a slow line. */
+const ADDRESS_TIMEOUT_MS = 3_000
+/**
+ * A `createConnection` through a CONNECT tunnel, with TLS inside if `secure`. The oldest runner with node24 ships
+ * Node 24.4, without `proxyEnv`.
+ */
+function tunnelThrough(proxy, secure) {
+	const { host } = new URL(proxy)
+	return (options, connected) => {
+		const refuse = (error) => connected?.(error, undefined)
+		requestTunnel(proxy, `${bracketed(String(options.host))}:${options.port}`)
+			// The request has a deadline; a silent proxy must not outlive it.
+			.once('socket', (socket) => socket.unref())
+			.once('connect', ({ statusCode = 0 }, socket) => {
+				if (statusCode < 200 || statusCode > 299) {
+					socket.destroy()
+					return refuse(refusal(host, statusCode))
+				}
+				socket.ref()
+				const { connect } = process.getBuiltinModule('node:tls')
+				connected?.(null, secure ? connect({ ...options, socket }) : socket)
+			})
+			.on('error', (error) => {
+				const { kind, message, retryable } = describeError(error, false)
+				refuse(new HttpError(kind, false, `the proxy ${host}: ${message}`, retryable))
+			})
+			.end()
+	}
+}
+function requestTunnel(proxy, target) {
+	const { protocol, hostname, port, username, password } = new URL(proxy)
+	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
+	const options = {
+		method: 'CONNECT',
+		host: hostname.replace(/^\[|\]$/g, ''),
+		port: port || (protocol === 'https:' ? 443 : 80),
+		path: target,
+		headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
+		agent: false,
+		rejectUnauthorized: true,
+		autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
+	}
+	return nodeModule(protocol).request(options)
+}
+/** Loaded only when needed. */
+function nodeModule(protocol) {
+	return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
+}
+function refusal(host, status) {
+	const hint = status === 407 ? '; it requires a login, as in http://USER:PASSWORD@HOST:PORT' : ''
+	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
+	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
+	return new HttpError(permanent ? 'proxy' : 'refused', false, message)
+}
+function bracketed(host) {
+	return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+}
+
+const MAX_RESPONSE_BYTES = 1024 * 1024
+/** 3.5 s of backoff: a resolver may be wrong for a moment. */
+const MAX_UNKNOWN_HOST = 4
+/**
+ * `proxy` is a URL, or empty. No POST reuses a connection: one that the server just closed looks like a lost
+ * response. `rejectUnauthorized` outranks NODE_TLS_REJECT_UNAUTHORIZED.
+ */
+function createHttpClient(proxy) {
+	const agents = {}
+	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
+	let unknownHost = 0
+	return async (request) => {
+		const { protocol } = request.url
+		const creates = request.method === 'POST'
+		const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
+		agents[protocol] = agent
+		return exchange(request, agent, via).catch((error) => {
+			// Other requests are about a key, so the name did exist and may come back.
+			if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+			throw error
+		})
+	}
+}
+function createAgent(protocol, proxy) {
+	const { Agent } = nodeModule(protocol)
+	const options = { keepAlive: true, rejectUnauthorized: true }
+	const agent = new Agent(options)
+	if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
+	return agent
+}
+function exchange(request, agent, via) {
+	return new Promise((resolve, reject) => {
+		const { url, method, headers, body } = request
+		const options = {
+			method,
+			agent,
+			headers: { 'Accept-Encoding': 'identity', ...headers },
+			autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
+		}
+		const sent = nodeModule(url.protocol).request(url, options)
+		const isConnected = trackConnection(sent, url.protocol === 'https:')
+		const fail = (error) => {
+			stopDeadline()
+			reject(error)
+			sent.destroy()
+		}
+		const stopDeadline = startDeadline(request, () => {
+			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
+			fail(new HttpError('timeout', isConnected(), message))
+		})
+		// Not once: an unhandled error would end the process before the key is revoked.
+		sent.on('error', (error) => fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)))
+		sent.once('upgrade', () => fail(upgradeError()))
+		sent.once('response', (response) => {
+			readBody(response, fail, (text) => {
+				stopDeadline()
+				resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
+			})
+		})
+		sent.end(body)
+	})
+}
+const upgradeError = () => new HttpError('protocol', true, 'answered 101 and switched to another protocol')
+function trackConnection(sent, secure) {
+	let connected = false
+	sent.once('socket', (socket) => {
+		connected = sent.reusedSocket || (!secure && !socket.connecting)
+		if (connected) return
+		socket.once(secure ? 'secureConnect' : 'connect', () => {
+			connected = true
+		})
+	})
+	return () => connected
+}
+/** Returns a function that stops it. */
+function startDeadline({ timeout, cancel, grace }, expire) {
+	const timers = [setTimeout(expire, timeout)]
+	const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
+	if (cancel?.aborted) onCancel()
+	else cancel?.addEventListener('abort', onCancel)
+	return () => {
+		timers.forEach(clearTimeout)
+		cancel?.removeEventListener('abort', onCancel)
+	}
+}
+/** A compressed body is an error with a 2xx, and empty with any other status. */
+function readBody(response, fail, done) {
+	const { statusCode = 0, headers } = response
+	const coding = headers['content-encoding'] ?? ''
+	const chunks = []
+	let size = 0
+	response.on('data', (chunk) => {
+		size += chunk.length
+		if (size > MAX_RESPONSE_BYTES) fail(new HttpError('too-large', true, 'answered with more than 1 MiB'))
+		else chunks.push(chunk)
+	})
+	response.on('error', ({ code }) =>
+		fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)),
+	)
+	response.once('end', () => {
+		const encoded = size > 0 && !/^(identity)?$/i.test(coding.trim())
+		const name = coding.replace(/[^\w, -]/g, '').slice(0, 40)
+		if (statusCode === 101) fail(upgradeError())
+		else if (encoded && statusCode < 300)
+			fail(new HttpError('protocol', true, `answered ${statusCode} in ${name}, which was not asked for`))
+		else done(encoded ? '' : String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
+	})
+}
+
+/** Gateways and locks give these; the request may have been carried out. */
+const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
+const MAX_REASON_LENGTH = 300
+/** `now`: the server's time, in milliseconds since 1970. */
+function failureOf(asked, response, now) {
+	const { status, headers } = response
+	if (status >= 300 && status < 400) return redirected(asked, response)
+	const rateLimited = status === 429
+	const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
+	const notFromApi = isForeign(response)
+	const retryAfter = rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined
+	return {
+		status,
+		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
+		mayHaveActed: uncertain,
+		retryable: uncertain || rateLimited || notFromApi,
+		...(retryAfter !== undefined && { retryAfter }),
+		...(notFromApi && { notFromApi }),
+	}
+}
+/** For a 2xx. */
+function unusableResponse(asked, response) {
+	const { status } = response
+	const reason = detail(response, asked.credential) || ': something that is not the JSON of this API'
+	const message = `${answered(asked, status)}${reason}`
+	return { status, message, mayHaveActed: true, retryable: true, unusable: true }
+}
+function answered({ method, url: { host, pathname } }, status) {
+	const path = pathname.replace(/([^/]{8})[^/]{24,}$/, '$1...')
+	return `${host} answered ${status} to ${method} ${path}`
+}
+function redirected(asked, { status, headers }) {
+	const { url } = asked
+	const { location } = headers
+	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
+	const place =
+		target === null ? 'an unreadable address' : target.host === url.host ? target.origin + target.pathname : target.host
+	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
+	// 302 and 303 may mean "done, look there".
+	return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
+}
+/** The API speaks only JSON and Bearer (its documentation). */
+function isForeign({ status, headers, body }) {
+	if (status < 400 || status > 499) return false
+	const schemes = headers['www-authenticate']
+	return (
+		isHtml(headers, body) ||
+		headers['cf-mitigated'] !== undefined ||
+		(status === 401 && schemes !== undefined && !/\bbearer\b/i.test(schemes))
+	)
+}
+function isHtml(headers, body) {
+	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
+}
+function detail(response, credential) {
+	const { status, headers, body } = response
+	if (headers['cf-mitigated']) return ' with a challenge; a firewall in front of the API stopped this runner'
+	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
+	const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
+	if (isForeign(response)) return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
+	const reason = reasonGiven(body, credential, status < 300)
+	return reason && `: ${reason}`
+}
+/** One line, nothing that could be a key; of a success, only what is named as a reason. */
+function reasonGiven(body, credential, isSuccess) {
+	let answer
+	try {
+		answer = JSON.parse(body)
+	} catch {
+		return ''
+	}
+	return wordsIn(answer, isSuccess)
+		.join('; ')
+		.replaceAll(credential, '***')
+		.replace(/[\w-]{24,}/g, '***')
+		.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
+		.trim()
+		.slice(0, MAX_REASON_LENGTH)
+		.replace(/\.$/, '')
+}
+function wordsIn(value, onlyNamed, label = '', depth = 0) {
+	if (typeof value === 'string') return [label + value]
+	if (typeof value !== 'object' || value === null || depth > 3) return []
+	return Object.entries(value).flatMap(([name, part]) => {
+		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
+		if (name === 'code' || (onlyNamed && !isPlain)) return []
+		return wordsIn(part, onlyNamed, isPlain ? label : `${label}${name}: `, depth + 1)
+	})
+}
+
+const KEYS_PATH = '/api/user/api-keys'
+/** More is a gateway's error. */
+const MAX_DATE_SKEW_MS = 24 * 3_600_000
+/** Never throws for what the network or the API does. */
+function createCaller(client, userAgent, now) {
+	return async ({ method, url, credential, body }, limits, read) => {
+		const headers = {
+			Accept: 'application/json',
+			Authorization: `Bearer ${credential}`,
+			'User-Agent': userAgent,
+			...(body && { 'Content-Type': 'application/json' }),
+		}
+		const asked = { method, url, credential }
+		const sentAt = now()
+		try {
+			const response = await client({
+				method,
+				url,
+				headers,
+				...limits,
+				...(body && { body: JSON.stringify(body) }),
+			})
+			const skew = skewOf(response, sentAt, now())
+			if (response.status < 200 || response.status > 299)
+				return { ok: false, skew, failure: failureOf(asked, response, now() + (skew ?? 0)) }
+			try {
+				return { ok: true, skew, value: read(response) }
+			} catch {
+				return { ok: false, skew, failure: unusableResponse(asked, response) }
+			}
+		} catch (error) {
+			if (!(error instanceof HttpError)) throw error
+			const { mayHaveActed, retryable } = error
+			return {
+				ok: false,
+				skew: null,
+				failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
+			}
+		}
+	}
+}
+/** Alone, this does not prove that a key is revoked. */
+function isRejected(result) {
+	return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
+}
+/** Visible ASCII: nothing that could break out of a header or a log line. */
+function isHeaderSafe(credential) {
+	return /^[\x21-\x7e]+$/.test(credential)
+}
+function skewOf({ headers }, sentAt, receivedAt) {
+	// Whole seconds: on average, the server is half a second further.
+	const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
+	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
+}
+
+const DATE = String.raw`(\d{4})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
+const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
+const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
+const ISO_8601 = new RegExp(`^${DATE}(?:${TIME}${ZONE})?$`, 'i')
+const NUMBER = /^\d{9,13}(?:\.\d+)?$/
+const MINUTE_MS = 60_000
+const DAY_MS$1 = 24 * 60 * MINUTE_MS
+/** Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. */
+function parseTime(value) {
+	if (value === null || value === undefined || value === '') return { kind: 'absent' }
+	const text = typeof value === 'object' ? 'an object' : String(value).trim()
+	const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
+	return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
+}
+function fromEpoch(value) {
+	return value < 1e11 ? value * 1000 : value
+}
+function fromIso(text) {
+	const found = ISO_8601.exec(text)
+	if (!found) return null
+	const [, year = '', month, day, week, weekday, ordinal, ...rest] = found
+	const [hour = '0', minute, second, fraction, , sign, zoneHour = '0', zoneMinute = '0'] = rest
+	const midnight = week
+		? fromWeek(Number(year), Number(week), Number(weekday))
+		: Date.UTC(Number(year), month ? Number(month) - 1 : 0, Number(day ?? ordinal))
+	// Date.UTC turns February 30 into March 2.
+	const isRealDay = !month || new Date(midnight).toISOString().slice(5, 10) === `${month}-${day}`
+	const parts = [Number(hour), Number(minute ?? 0), Number(second ?? 0)]
+	if (!isRealDay || !isRealTime(...parts)) return null
+	const unit = second ? 1000 : minute ? MINUTE_MS : 60 * MINUTE_MS
+	const offset = (Number(zoneHour) * 60 + Number(zoneMinute)) * MINUTE_MS * (sign === '+' || !sign ? 1 : -1)
+	const time = parts[0] * 3_600_000 + parts[1] * MINUTE_MS + parts[2] * 1000
+	return midnight + time - offset + Number(`0.${fraction ?? 0}`) * unit
+}
+function isRealTime(hour, minute, second) {
+	// 60 is a leap second; 24:00 is the end of a day.
+	return (hour < 24 && minute < 60 && second <= 60) || (hour === 24 && minute + second === 0)
+}
+/** ISO week 1 contains January 4. */
+function fromWeek(year, week, weekday) {
+	const fourth = Date.UTC(year, 0, 4)
+	const monday = fourth - ((new Date(fourth).getUTCDay() + 6) % 7) * DAY_MS$1
+	return monday + ((week - 1) * 7 + weekday - 1) * DAY_MS$1
+}
+/** To the millisecond. */
+function formatInstant(instant) {
+	return new Date(instant).toISOString()
+}
+
+const MAX_PREFIX_LENGTH = 20
+const MAX_ID_LENGTH = 256
+/** Throws if there is neither a key nor its description. */
+function readCreated({ body }) {
+	const answer = parseJson(body)
+	const created = { token: textOf(field(answer, 'token')), ...readKey(field(answer, 'api_key')) }
+	if (created.token === null && created.id === null) throw new Error('no key')
+	return created
+}
+/** Throws unless this is JSON, as the list is. */
+function readJson({ body }) {
+	if (typeof parseJson(body) !== 'object') throw new Error('not a list')
+	return null
+}
+/** Throws unless the key was revoked. */
+function readRevoked({ body }) {
+	const answer = body.trim() === '' ? {} : parseJson(body)
+	if (field(answer, 'success') === false || field(answer, 'error')) throw new Error('not revoked')
+	return null
+}
+function readKey(value) {
+	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
+	const unreadable =
+		created.kind === 'unreadable'
+			? `created "${created.text}"`
+			: expiry.kind === 'unreadable'
+				? `expiry "${expiry.text}"`
+				: field(value, 'expiry') === undefined
+					? 'expiry (missing)'
+					: null
+	return {
+		id: identifier(field(value, 'id')),
+		// It is printed: never the whole key.
+		prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH),
+		createdAt: created.kind === 'instant' ? created.at : null,
+		expiresAt: expiry.kind === 'instant' ? expiry.at : null,
+		unreadable,
+	}
+}
+/** Even escaped, a dot segment names another path. */
+function identifier(value) {
+	if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
+	const id = textOf(value)
+	const isUsable = id !== null && id !== '.' && id !== '..' && id.isWellFormed() && id.length <= MAX_ID_LENGTH
+	return isUsable ? id : null
+}
+/** Keeps large integers as text: IDs above 2^53 would lose digits. */
+function parseJson(body) {
+	const keepDigits = (_name, value, context) =>
+		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '')
+			? context?.source
+			: value
+	return JSON.parse(body, keepDigits)
+}
+/** Undefined if there is none. */
+function field(value, ...path) {
+	return path.reduce(
+		(part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined),
+		value,
+	)
+}
+function textOf(value) {
+	return typeof value === 'string' && value !== '' ? value : null
+}
+
+/** `apiUrl` has no trailing slash. */
+function createIssuingApi(call, apiUrl) {
+	const url = new URL(`${apiUrl}${KEYS_PATH}`)
+	return {
+		create: (credential, expiry, limits) =>
+			call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
+		revoke: (credential, id, limits) =>
+			call({ method: 'DELETE', url: new URL(`${url}/${encodeURIComponent(id)}`), credential }, limits, readRevoked),
+		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readJson),
+	}
+}
+
+/** Throws if this is neither an array nor `{results, next}`. */
+function readPage({ headers, body }) {
+	const answer = parseJson(body)
+	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
+	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
+	const described = rows.map(readKey)
+	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
+	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
+	const next = textOf(field(answer, 'next'))
+	const range = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1]
+	const count = field(answer, 'count') ?? field(answer, 'total') ?? headers['x-total-count'] ?? range ?? null
+	const morePages =
+		announcesMore(answer) || Boolean(headers['x-next-page']) || /rel="?next/i.test(String(headers.link ?? ''))
+	const cached = Object.entries(headers).some(
+		([name, value]) =>
+			(name === 'age' && /[1-9]/.test(String(value))) || (/cache/.test(name) && /\bhit\b/i.test(String(value))),
+	)
+	const doubts = [
+		unread > 0 && `${unread} of its rows cannot be read`,
+		next === null && morePages && 'it has further pages that cannot be found',
+		cached && 'it comes from a cache',
+	]
+	const doubt = doubts.find(Boolean) || null
+	return { keys, next, doubt, count: count === null ? null : Number(count) }
+}
+/** By a field that this action does not follow, such as `has_more` or `links.next`. */
+function announcesMore(value, depth = 0) {
+	if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+	return Object.entries(value).some(([name, part]) => {
+		if (name === 'next' && depth === 0 && typeof part === 'string') return false
+		if (/pages/i.test(name)) return Number(part) > 1
+		return (/next|more|cursor/i.test(name) && Boolean(part)) || (depth === 0 && announcesMore(part, 1))
+	})
+}
+
+const MAX_PAGES = 100
+/** See `createCaller`. */
+function createKeyApi(client, apiUrl, userAgent, now) {
+	const call = createCaller(client, userAgent, now)
+	return { ...createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, now) }
+}
+/** The list alone, for an action that changes nothing. */
+function createListApi(call, apiUrl, now) {
+	return {
+		list(credential, limits) {
+			const deadline = now() + limits.timeout
+			return readList(new URL(`${apiUrl}${KEYS_PATH}`), (url) =>
+				call(
+					{ method: 'GET', url, credential },
+					{ ...limits, timeout: Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now())) },
+					readPage,
+				),
+			)
+		},
+	}
+}
+async function readList(start, readOne) {
+	const keys = []
+	const visited = new Set()
+	let doubt = null
+	let skew = null
+	for (let url = start; url !== null; ) {
+		visited.add(url.href)
+		const result = await readOne(url)
+		if (!result.ok) return result
+		const { value } = result
+		skew = result.skew ?? skew
+		keys.push(...value.keys)
+		doubt ??= value.doubt
+		url = value.next === null ? null : nextUrl(value.next, start)
+		if (url === null && value.count !== null && value.count !== keys.length)
+			doubt ??= `it shows ${keys.length} of ${value.count} keys`
+		if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+			doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+			url = null
+		}
+	}
+	return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
+}
+/** Always on our own host: the credential goes nowhere else. */
+function nextUrl(next, start) {
+	const isBareQuery = /^[\w-]+=/.test(next)
+	const reference = isBareQuery ? `?${next}` : next
+	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
+	const tail = named.pathname.split(KEYS_PATH)[1]
+	const url = new URL(start)
+	url.pathname = tail === undefined ? named.pathname : start.pathname + tail
+	url.search = named.search
+	return url
+}
+
+/** Logs requests, without headers, bodies or whole IDs. Returns `send` itself without `log`. */
+function logRequests(send, log, now) {
+	if (!log) return send
+	const attempts = new Map()
+	return async (request) => {
+		const { method, url } = request
+		const name = `${method} ${url}`
+		const path = url.pathname.replace(/[^/]{17,}/g, (segment) => `${segment.slice(0, 8)}...`)
+		const attempt = (attempts.get(name) ?? 0) + 1
+		attempts.set(name, attempt)
+		const startedAt = now()
+		const note = (outcome) =>
+			log(`${method} ${path} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
+		try {
+			const response = await send(request)
+			note(`status ${response.status}`)
+			return response
+		} catch (error) {
+			note(error instanceof HttpError ? `${error.kind}, ${error.message},` : String(error))
+			throw error
+		}
+	}
+}
+
+/**
+ * One line that the runner does not obey: no `::name::` at its start, no `##[name]` anywhere (actions/runner,
+ * ActionCommand.TryParse), no invisible characters.
+ */
+function sanitizeLine(text) {
+	return text
+		.replace(/\s+/g, ' ')
+		.trim()
+		.replace(/[\p{C}\p{DI}]/gu, '?')
+		.replace(/##(?=\[)/g, '# #')
+		.replace(/^::/, ': :')
+}
+/** At most 200 characters, none that could end a code span or cell, or start a command, tag or link. */
+function sanitizeName(text) {
+	return text.replace(/[^\w.~+/=:-]/g, '?').slice(0, 200)
+}
+/** The runner silently cuts at 4,096 characters. */
+const MAX_ANNOTATION_LENGTH = 4_000
+const CUT_NOTE = '... (truncated; the full text is in the log of this step)'
+function truncateAnnotation(line) {
+	if (line.length <= MAX_ANNOTATION_LENGTH) return line
+	return `${line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length)}${CUT_NOTE}`
+}
+
+/** A key as the dashboard shows it. */
+function keyLabel({ prefix, id }) {
+	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
+}
+/** As much of an id as a person needs to find it, for a line or a table cell. */
+function shortId(id) {
+	const whole = sanitizeName(id)
+	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
+}
+/** Milliseconds as `2.5 s`. */
+function formatSeconds(duration) {
+	return `${(duration / 1000).toFixed(1)} s`
+}
+/** As `2027-01-01 00:00:00 UTC`. */
+function formatUtc(instant) {
+	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
+}
+
+/** Whether the key is certainly revoked or expired. */
+function isVerifiedRevoked({ granted, rejected, missing, expired }) {
+	return rejected && (granted || missing || expired)
+}
+
+/** Caches and replicas may lag. */
+const VERIFY_FOR_MS = 10_000
+const PROBE_INTERVAL_MS = 500
+const EXPIRY_MARGIN_MS = 1_000
+/** Revokes `key` with itself, or with `credentials` if it may not (401, 403, 404), until verified or hopeless. */
+async function revokeAndVerify(key, context) {
+	const evidence = { granted: false, rejected: false, missing: false, expired: false }
+	const token = key.token !== null && isHeaderSafe(key.token) ? key.token : null
+	const startedAt = context.clock.now()
+	let wasGranted = false
+	for (let round = 1; ; round++) {
+		// Extend the deadline for 429s only in the first round.
+		const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
+		const now = { ...context, budget }
+		const refusal = await requestRevocation(key, token, evidence, now)
+		const probed =
+			token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
+		if (!isVerifiedRevoked(evidence) && (token === null || (refusal !== null && evidence.rejected)))
+			evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
+		wasGranted ||= evidence.granted
+		const verified = isVerifiedRevoked(evidence)
+		if (verified || (token === null && evidence.missing))
+			return { revoked: true, verified, alreadyRevoked: !wasGranted }
+		// A later 401 must not be taken for the effect of this grant.
+		if (probed?.ok) evidence.granted = false
+		const failure = refusal ?? whatIsMissing(wasGranted, probed)
+		const wait = backoff(round, context.random())
+		if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS)
+			return { revoked: false, failure: explain(failure, evidence) }
+		await budget.pause(wait)
+	}
+}
+function canStillChange(refusal, { rejected }) {
+	return refusal === null || refusal.retryable || rejected || refusal.status === 401 || refusal.status === 404
+}
+/** Returns null once granted, else the last failure. */
+async function requestRevocation(key, token, evidence, context) {
+	const { api, budget, random, credentials } = context
+	let failure = NO_CREDENTIAL
+	for (const credential of [token, ...credentials]) {
+		if (credential === null || !isHeaderSafe(credential)) continue
+		const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits), canPassSoon)
+		if (result.ok) {
+			Object.assign(evidence, { granted: true, rejected: false })
+			return null
+		}
+		failure = result.failure
+		if (credential === token && isRejected(result)) {
+			// Some APIs answer 401 to a key that may not revoke itself.
+			const probed = await api.probe(token, budget.limits())
+			evidence.rejected = isRejected(probed)
+			evidence.expired = hasExpired(key, probed.skew, context)
+			if (isVerifiedRevoked(evidence)) return failure
+		}
+		if (![401, 403, 404].includes(failure.status ?? 0)) return failure
+	}
+	return failure
+}
+/** What answers instead of the API may last: try the next credential first. */
+function canPassSoon({ retryable, notFromApi }) {
+	return retryable && !notFromApi
+}
+const NO_CREDENTIAL = {
+	message: 'there was no credential left that may be sent',
+	mayHaveActed: false,
+	retryable: false,
+}
+/** By every clock that may be right. */
+function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
+	const serverSkews = [skew, dateSkew].filter((known) => known !== null)
+	if (expiresAt === null || serverSkews.length === 0) return false
+	return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
+}
+/** Probes until a 401, or for 10 s; after a refusal, only until there is an answer. */
+async function probeUntilRejected(token, refusal, evidence, { api, clock, random, budget }) {
+	const isRateLimit = ({ status }) => status === 429
+	for (let end = Infinity; ; ) {
+		const result = await retry(budget, random, (limits) => api.probe(token, limits), isRateLimit)
+		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
+		evidence.rejected = isRejected(result)
+		const isEnough = evidence.rejected || (refusal !== null && (result.ok || !result.failure.retryable))
+		if (isEnough || clock.now() >= end || budget.left() <= PROBE_INTERVAL_MS) return result
+		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
+	}
+}
+function whatIsMissing(granted, probed) {
+	const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
+	const then = probed?.ok ? 'the API still accepts it' : (probed?.failure.message ?? 'no list shows that it is gone')
+	const message = `${claim}, but ${then}`
+	return { message, mayHaveActed: true, retryable: true }
+}
+function explain(failure, { granted, rejected }) {
+	if (!rejected || granted) return failure
+	const message = `the API rejects the key, but nothing confirms that it was revoked (${failure.message})`
+	return { ...failure, message }
+}
+
+/** No API key or token is shorter; masking a value such as `true` would ruin the log. */
+const MIN_CREDENTIAL_LENGTH = 8
+/**
+ * What a log must not show. The runner masks no hex or base64url, act only exact values. Leaves out forms shorter
+ * than `shortest`, and a value with such a line, as each line is masked.
+ */
+function maskedForms(secret, shortest = 1) {
+	const bytes = Buffer.from(secret, 'utf8')
+	const lines = secret.split(/[\r\n]+/)
+	const forms = [
+		...(lines.some((line) => line !== '' && line.length < shortest) ? [] : [secret]),
+		...lines,
+		bytes.toString('base64'),
+		bytes.toString('base64url'),
+		bytes.toString('hex'),
+		// Half a surrogate pair has no URL form.
+		secret.isWellFormed() ? encodeURIComponent(secret) : '',
+		JSON.stringify(secret).slice(1, -1),
+	]
+	if (secret.trim().length < shortest) return []
+	return [...new Set(forms)].filter((form) => form.trim().length >= shortest)
+}
+
+/** The tag's range: 26 bits, so that the expiry of a new key is at most 18.7 hours earlier than asked. */
+const TAG_RANGE = 2 ** 26
+/** The longest lifetime of a key that the main action creates, in milliseconds: a rotated key always outlives it. */
+const MAX_EPHEMERAL_LIFETIME_MS = 5 * 24 * 3_600_000
+/**
+ * The tag that the expiry of every key of `rotation` carries: the first 26 bits of SHA-256 over its name. GitHub
+ * compares organizations and secrets without case, so the tag does as well.
+ */
+function rotationTag({ apiUrl, scope, environment, secret }, sha256) {
+	const name = [apiUrl, scope.toLowerCase(), environment, secret.toUpperCase()].join('\n')
+	const [first = 0, second = 0, third = 0, fourth = 0] = sha256(name)
+	return first * 2 ** 18 + second * 2 ** 10 + third * 2 ** 2 + (fourth >> 6)
+}
+/**
+ * Whether a key was made by the rotation with this tag: its expiry is congruent to the tag modulo 2^26 ms, is not a
+ * whole second, and the key lives longer than any key of the main action. A random expiry fits with 1.5 x 10^-8.
+ */
+function hasRotationTag({ createdAt, expiresAt }, tag) {
+	if (createdAt === null || expiresAt === null) return false
+	if (expiresAt - createdAt <= MAX_EPHEMERAL_LIFETIME_MS) return false
+	return expiresAt % TAG_RANGE === tag && expiresAt % 1000 !== 0
+}
+
+// What a run of rotate decides, as pure functions. Instants are milliseconds since 1970 by the API's clock.
+const HOUR_MS = 60 * 60 * 1000
+const DAY_MS = 24 * HOUR_MS
+/** A key is written to the secret within this time of its creation, or never. */
+const WRITE_WITHIN_MS = 10 * 60 * 1000
+/**
+ * A key is only retired if it was created at least this long before the key in hand. Because of WRITE_WITHIN_MS, it was
+ * then last written before the key in hand was created, even if GitHub carried a write out 50 minutes late.
+ */
+const MIN_GAP_MS = HOUR_MS
+/** What the overlap is lengthened by: the time between creation and the end of the last write. */
+const OVERLAP_MARGIN_MS = HOUR_MS
+/** How long a rotation that fails has at least to recover, before the key in the secret expires. */
+const MIN_RECOVERY_MS = 7 * DAY_MS
+/** Whether the three durations leave a broken rotation at least 7 days to recover. */
+function areLimitsConsistent({ rotateAfter, expiresIn, overlap }) {
+	return expiresIn >= rotateAfter + overlap + MIN_RECOVERY_MS
+}
+/** The shortest `expires-in` that goes with the other two, in days. */
+function minLifetimeDays({ rotateAfter, overlap }) {
+	return Math.ceil((rotateAfter + overlap + MIN_RECOVERY_MS) / DAY_MS)
+}
+/** The row of the key in hand, the only one whose first characters it has, or the reason why there is no such row. */
+function findCurrentKey({ keys, doubt }, apiKey) {
+	const rows = keys.filter(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix))
+	const [only] = rows
+	if (only && rows.length === 1) return only
+	if (rows.length > 1) return `the account lists ${rows.length} keys that begin like api-key`
+	return `the account's list has no key that begins like api-key${doubt === null ? '' : ` (${doubt})`}`
+}
+/** Whether this rotation made the key. A key without an expiry was never made by it. */
+function isOwn(key, tag) {
+	return key.unreadable === null && hasRotationTag(key, tag)
+}
+/** The most by which `taggedExpiry` is earlier than asked for, in milliseconds. */
+const MAX_EXPIRY_SHIFT_MS = 2 * TAG_RANGE
+/** The latest instant up to `latest` that carries the tag and is not a whole second. */
+function taggedExpiry(latest, tag) {
+	const whole = Math.floor(latest)
+	const expiry = whole - ((whole - tag) % TAG_RANGE)
+	// An API that drops fractions makes whole seconds of all expiries; those must not look like ours.
+	return expiry % 1000 === 0 ? expiry - TAG_RANGE : expiry
+}
+/**
+ * The places in the order in which they are written: the one that the key in hand came from last. A run that dies in
+ * between leaves the old key there, so the next run rotates again, and writes every place.
+ */
+function writeOrder(home, copies) {
+	return [...copies, home]
+}
+/** Until when the keys before the one that was created at `createdAt` stay valid. */
+function retirableAt(createdAt, { overlap }) {
+	return createdAt + overlap + OVERLAP_MARGIN_MS
+}
+/**
+ * The keys that can be revoked now, because no run can still need them. An own key X that was created an hour or more
+ * before the key in hand was last written before the key in hand was: the secret holds the key in hand or a later one,
+ * even if the key in hand is stale. And whoever was given X was queued longer ago than the overlap.
+ */
+function keysToRetire(facts) {
+	const { keys, current, tag, overlap, now, initialKeyId } = facts
+	if (current.createdAt === null || !isOwn(current, tag)) return []
+	if (now <= retirableAt(current.createdAt, { overlap })) return []
+	const { createdAt: currentCreatedAt } = current
+	return keys.filter((key) => {
+		if (key.id === current.id || key.createdAt === null) return false
+		if (isOwn(key, tag)) return key.createdAt <= currentCreatedAt - MIN_GAP_MS
+		return key.id === initialKeyId && key.createdAt < currentCreatedAt
+	})
+}
+/**
+ * The keys that an emergency ends at once, after every place holds `created`: the key in hand and own keys, if they
+ * were created so long before that no late write can bring them back.
+ */
+function keysToRevokeNow(keys, current, createdAt, tag) {
+	return keys.filter(
+		(key) =>
+			(key.id === current.id || isOwn(key, tag)) && key.createdAt !== null && key.createdAt <= createdAt - MIN_GAP_MS,
+	)
+}
+/**
+ * When the key has to be replaced: at the age of `rotateAfter`, or while enough is left of its lifetime to recover from
+ * failures, whichever is earlier. A key that never expires, or whose creation cannot be read, is due at once (0). This
+ * does not rest on the tag, so that an API that rounds expiries does not make it rotate every day.
+ */
+function dueAt({ createdAt, expiresAt, unreadable }, { rotateAfter, expiresIn }) {
+	if (createdAt === null || (expiresAt === null && unreadable !== 'expiry')) return 0
+	const byAge = createdAt + rotateAfter
+	if (expiresAt === null) return byAge
+	// Its own keys expire up to MAX_EXPIRY_SHIFT_MS early; for them, the age decides.
+	return Math.min(byAge, expiresAt - (expiresIn - rotateAfter) + MAX_EXPIRY_SHIFT_MS)
+}
+/** A server may round an expiry to its own grid; more than this is another lifetime. */
+const ROUNDING_MS = 5_000
+/**
+ * Why the answer to a create request does not show a new key of this run, or null. An API may answer with a key that
+ * was there before, or with another request's answer: such a key is somebody's.
+ */
+function whyNotOurs({ token, id, createdAt, expiresAt }, facts) {
+	if (token === null || id === null) return 'the answer holds no key, or no id'
+	if (token === facts.apiKey) return 'it is the key that was used to ask for a new one'
+	if (facts.knownIds.has(id)) return 'it was there before'
+	if (createdAt === null || createdAt < facts.sentAt - facts.slack || createdAt > facts.answeredAt + facts.slack)
+		return `it was created at ${createdAt === null ? 'an unknown time' : formatUtc(createdAt)}, which is not now`
+	if (expiresAt === null) return 'it never expires, though an expiry was asked for'
+	if (Math.abs(expiresAt - facts.asked) > ROUNDING_MS)
+		return `it expires at ${formatUtc(expiresAt)}, and ${formatUtc(facts.asked)} was asked for`
+	return null
+}
+
+/** Reads the account's list, with retries. */
+function listKeys(credential, { api, random }, budget) {
+	return retry(budget, random, (limits) => api.list(credential, limits))
+}
+/** Throws an Error if the job was cancelled, before anything that a cancelled job should not begin. */
+function stopIfCancelled({ cancellation }) {
+	if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before the key was rotated.')
+}
+
+/** The report of a run that has done nothing yet. */
+function openReport() {
+	return { state: 'Failed', notes: [], current: null, created: null, retired: [], dueAt: null }
+}
+/** Sets the outputs. `key-id` and the rest are those of the key that the secret holds now. */
+function setOutputs({ state, current, created, retired, dueAt }, runner) {
+	const key = created ?? current
+	const instant = (known) => (known ? formatInstant(known) : '')
+	runner.setOutput('rotated', String(state.startsWith('Rotated')))
+	runner.setOutput('key-id', key?.id ?? '')
+	runner.setOutput('key-prefix', key?.prefix ?? '')
+	runner.setOutput('expires-at', instant(key?.expiresAt))
+	runner.setOutput('due-at', instant(dueAt))
+	runner.setOutput('retired', JSON.stringify(retired.map(({ id }) => id)))
+}
+/** The job summary, in Markdown. */
+function summaryOf(report) {
+	const { state, notes, current, created, retired, dueAt } = report
+	const inSecret = created ?? current
+	const rows = [
+		...(created ? [rowOf(created, 'New; in the secret')] : []),
+		...(current ? [rowOf(current, statusOfCurrent(report))] : []),
+		...retired.filter(({ id }) => id !== current?.id).map((key) => rowOf(key, 'Revoked')),
+	]
+	const table =
+		rows.length === 0 ? [] : ['| Key | Created | Expires | Status |', '| --- | --- | --- | --- |', ...rows, '']
+	const until = inSecret && (inSecret.expiresAt === null ? 'no set time' : formatUtc(inSecret.expiresAt))
+	return [
+		`### SphereScout key rotation: ${state}`,
+		'',
+		...table,
+		...(dueAt === null ? [] : [`- Next rotation: ${dueAt === 0 ? 'now' : `due at ${formatUtc(dueAt)}`}`]),
+		...(until === null ? [] : [`- If rotation stops, the secret works until ${until}.`]),
+		...notes.map((note) => `- ${note}`),
+		'',
+	].join('\n')
+}
+function statusOfCurrent({ created, current, retired }) {
+	if (retired.some(({ id }) => id === current?.id)) return 'Revoked'
+	return created ? 'Replaced; still valid' : 'In the secret'
+}
+function rowOf(key, status) {
+	const instant = (known, none) => (known === null ? none : formatUtc(known))
+	return `| ${keyLabel(key)} | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, 'never')} | ${status} |`
+}
+/** A text of someone else's for the summary and the log: one line, without Markdown or anything that the runner obeys. */
+function plainLine(text) {
+	return sanitizeLine(text).replace(/[|`<>\\]/g, '?')
+}
+/** Writes the summary. A summary that cannot be written does not fail the job. */
+function writeRotationSummary(report, runner) {
+	try {
+		runner.writeSummary(summaryOf(report))
+	} catch {
+		runner.info('The job summary could not be written.')
+	}
+}
+
+/** How often a run sends a create request: each that is not answered may leave a key whose value no one knows. */
+const MAX_ATTEMPTS = 3
+/** Less time than this is not enough for an attempt, in milliseconds. */
+const MIN_ATTEMPT_MS = 500
+/** How far clocks may be off, in milliseconds: the Date header has whole seconds; without it, up to a minute. */
+const SLACK_MS = { known: 5_000, unknown: 65_000 }
+const PROVE_INTERVAL_MS = 1_000
+/** How long the revocation of a key that is not used may take, in milliseconds. */
+const DISCARD_TIMEOUT_MS = 20_000
+/**
+ * Creates a key that carries the tag, and masks it. Throws an Error where there is none that can be used. A key that was perhaps created without an answer is left to a later run, which retires it: two runs at
+ * once may ask for the same expiry, so it cannot be told from another run's key, which may be in the secret.
+ */
+async function createKey(request, record, deps) {
+	const { clock, api } = deps
+	const budget = createBudget(clock.now() + request.timeout, clock, deps.cancellation)
+	let wholeSeconds = false
+	for (let attempt = 1; ; ) {
+		stopIfCancelled(deps)
+		if (budget.left() < MIN_ATTEMPT_MS)
+			throw new Error(
+				`No key was created within the timeout of ${formatSeconds(request.timeout)}. Raise input timeout.`,
+			)
+		const sentAt = clock.now()
+		const asked = expiryOf(request, sentAt, wholeSeconds)
+		record.creating(asked)
+		const expiry = formatInstant(asked).replace('.000Z', 'Z')
+		const reply = await api.create(request.apiKey, expiry, budget.limits())
+		if (reply.ok) {
+			const skew = reply.skew ?? request.skew
+			const key = accept(reply.value, { asked, sentAt, skew }, request, record, deps)
+			return { key, writeUntil: sentAt + WRITE_WITHIN_MS }
+		}
+		const { failure } = reply
+		if (!failure.mayHaveActed) record.settled()
+		if (failure.status === 400 && !wholeSeconds) {
+			// The likely cause is a server that refuses fractions of a second.
+			wholeSeconds = true
+			continue
+		}
+		await waitOrGiveUp(failure, attempt, budget, deps)
+		attempt += 1
+	}
+}
+/** The expiry to ask for: tagged, but where the server refuses fractions of a second. */
+function expiryOf({ skew, lifetime, tag }, now, wholeSeconds) {
+	const latest = now + (skew ?? 0) + lifetime
+	return wholeSeconds ? Math.floor(latest / 1000) * 1000 : taggedExpiry(latest, tag)
+}
+/** Waits before the next create request. Throws an Error where there is to be none. */
+async function waitOrGiveUp(failure, attempt, budget, { random, runner }) {
+	const wait = backoff(attempt, random(), { retryAfter: failure.retryAfter })
+	if (!failure.retryable || attempt === MAX_ATTEMPTS || wait + MIN_ATTEMPT_MS > budget.left())
+		throw new Error(refusalMessage(failure))
+	runner.info(plainLine(`${failure.message}. Retrying in ${formatSeconds(wait)}.`))
+	await budget.pause(wait)
+}
+function refusalMessage({ message, mayHaveActed }) {
+	const orphan = mayHaveActed
+		? ' If the request created a key, no one knows its value: a later run retires it, or it expires.'
+		: ''
+	return `The new key was not created: ${message}. The secret still holds the old key.${orphan}`
+}
+/** Masks the key before anything else is done with it, and takes it only if it is certainly new. */
+function accept(answer, { asked, sentAt, skew }, { apiKey, known }, record, { runner, clock }) {
+	const { token, id, prefix, createdAt, expiresAt } = answer
+	for (const form of maskedForms(token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
+	const reason = whyNotOurs(answer, {
+		asked,
+		sentAt: sentAt + (skew ?? 0),
+		answeredAt: clock.now() + (skew ?? 0),
+		slack: skew === null ? SLACK_MS.unknown : SLACK_MS.known,
+		apiKey,
+		knownIds: new Set(known.map((key) => key.id)),
+	})
+	if (reason !== null || token === null || id === null || createdAt === null || expiresAt === null) {
+		record.settled()
+		throw new Error(
+			`The API's answer does not show a new key of this run: ${reason}. It was neither written nor revoked` +
+				`${id === null ? '' : `; look at the key ${keyLabel({ prefix, id })} in the dashboard`}.`,
+		)
+	}
+	return { token, id, prefix, createdAt, expiresAt }
+}
+/**
+ * Waits until the API accepts the key and lists it: replicas may lag. Returns its row. Throws an Error where that does
+ * not happen in time, or where the row has no expiry.
+ */
+async function proveKey(key, deps, budget) {
+	for (;;) {
+		const reply = await listKeys(key.token, deps, budget)
+		const row = reply.ok ? reply.value.keys.find(({ id }) => id === key.id) : undefined
+		if (row && row.expiresAt !== null) return row
+		const mayLag = reply.ok ? row === undefined : reply.failure.status === 401
+		if (!mayLag || budget.left() <= PROVE_INTERVAL_MS) {
+			const reason = !reply.ok
+				? reply.failure.message
+				: `the list ${row === undefined ? 'does not have it' : 'has it without an expiry'}`
+			throw new Error(
+				`Could not prove that the new key ${keyLabel(key)} works: ${reason}. It was not written; the secret still holds the old key.`,
+			)
+		}
+		await budget.pause(PROVE_INTERVAL_MS)
+	}
+}
+/**
+ * Revokes a key that was certainly never written, with the key itself or with `apiKey` (null where that must not be
+ * sent). Returns whether the API refuses it now.
+ */
+async function discardKey(
+	key,
+	apiKey,
+	{ runner, ...deps },
+	budget = createBudget(deps.clock.now() + DISCARD_TIMEOUT_MS, deps.clock),
+) {
+	const credentials = apiKey === null ? [] : [apiKey]
+	const result = await revokeAndVerify(key, { ...deps, budget, credentials, skew: null })
+	const verified = result.revoked && result.verified
+	if (verified) runner.info(`Revoked the new key ${keyLabel(key)}, which was not written (verified).`)
+	else
+		runner.warning(
+			`Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` +
+				`${result.revoked ? 'its value is not known' : result.failure.message}. ` +
+				`It expires at ${formatInstant(key.expiresAt)}; a later run retires it.`,
+		)
+	return verified
+}
+
+const ROTATE_STATE_VERSION = 1
+const ROTATE_STATE_NAME = 'rotation'
+/** Reads what the main step saved. Never throws; every field has to be there and of its kind. */
+function parseRotateState(text) {
+	if (text === '') return { kind: 'none' }
+	try {
+		const value = JSON.parse(text)
+		return isRotateState(value) ? { kind: 'record', state: value } : { kind: 'unreadable' }
+	} catch {
+		return { kind: 'unreadable' }
+	}
+}
+const PHASES = ['creating', 'created', 'writing', 'settled']
+function isRotateState(value) {
+	return (
+		isRecord(value) &&
+		value.version === ROTATE_STATE_VERSION &&
+		areTexts(value, ['apiUrl', 'apiKey', 'userAgent', 'proxy']) &&
+		URL.canParse(String(value.apiUrl)) &&
+		isRecord(value.settings) &&
+		areTexts(value.settings, Object.keys(value.settings)) &&
+		PHASES.includes(value.phase) &&
+		isInstant(value.expiry) &&
+		(value.key === null || isNewKey(value.key))
+	)
+}
+function isNewKey(value) {
+	return (
+		isRecord(value) &&
+		areTexts(value, ['token', 'id', 'prefix']) &&
+		isInstant(value.createdAt) &&
+		isInstant(value.expiresAt)
+	)
+}
+function isRecord(value) {
+	return typeof value === 'object' && value !== null
+}
+function areTexts(value, names) {
+	return names.every((name) => typeof value[name] === 'string')
+}
+function isInstant(value) {
+	return typeof value === 'number' && Math.abs(value) <= 8.64e15
+}
+
+const LOSSES = {
+	GITHUB_STATE: 'the post step could not revoke the key',
+	GITHUB_OUTPUT: 'later steps could not receive the key',
+	GITHUB_ENV: 'export-env could not be set',
+	GITHUB_STEP_SUMMARY: 'the job summary is missing',
+}
+/** Throws if one is not set: the only other way to pass a key on, the log, would show it. */
+function requireCommandFiles(env, names) {
+	const missing = names.filter((name) => !env[name])
+	if (missing.length > 0)
+		throw new Error(
+			`This runner does not set ${missing.join(' and ')}, so the key could only be passed on through the log. ` +
+				'No key was requested. Use a current GitHub Actions runner.',
+		)
+}
+/** The Error names the file, the reason and the loss. */
+function namingFile(variable, write) {
+	return (...values) => {
+		try {
+			write(process.env[variable] ?? '', ...values)
+		} catch (error) {
+			const reason = String(error).replace(/^Error: /, '')
+			throw new Error(
+				`Could not write the file ${variable} (${reason}), so ${LOSSES[variable]}. ` +
+					"Check the disk space and the permissions of the runner's temporary folder.",
+			)
+		}
+	}
+}
+
+/** A tenth of the bytes of @actions/core; a test compares the two. */
+const runner = {
+	info: (text) => print(sanitizeLine(text)),
+	warning: (text) => annotate('warning', text),
+	setSecret: (secret) => command('add-mask', secret),
+	setOutput: namingFile('GITHUB_OUTPUT', appendValue),
+	exportVariable: namingFile('GITHUB_ENV', appendValue),
+	saveState: namingFile('GITHUB_STATE', appendValue),
+	writeSummary: namingFile('GITHUB_STEP_SUMMARY', (path, markdown) => append(path, `${markdown}\n`)),
+}
+/** Trimmed; empty if not given. */
+function getInput(name) {
+	return (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim()
+}
+/** Empty if nothing was saved. */
+function getState(name) {
+	return process.env[`STATE_${name}`] ?? ''
+}
+/** `value` must not contain the delimiter. */
+function appendValue(path, name, value) {
+	let delimiter = 'ghadelimiter'
+	while (value.includes(delimiter)) delimiter += delimiter
+	append(path, `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
+}
+/** Creates no file: the runner would not read it. */
+function append(path, text) {
+	const file = node_fs.openSync(path, node_fs.constants.O_APPEND | node_fs.constants.O_WRONLY)
+	try {
+		node_fs.appendFileSync(file, text)
+	} finally {
+		node_fs.closeSync(file)
+	}
+}
+/** Null unless debug logging is on. */
+function debugLog() {
+	return process.env.RUNNER_DEBUG === '1' ? (text) => command('debug', sanitizeLine(text)) : null
+}
+/** The stack trace goes to the debug log. */
+function failStep(error) {
+	process.exitCode = 1
+	const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error))
+	// Errors thrown on purpose are plain Errors.
+	annotate('error', name === 'Error' ? message : `Unexpected ${name}, please report it: ${message}`)
+	for (const line of stack.split('\n')) debugLog()?.(line)
+}
+/** A text too long for one is also printed in full. */
+function annotate(level, text) {
+	const line = sanitizeLine(text)
+	const shown = truncateAnnotation(line)
+	if (shown !== line) print(line)
+	command(level, shown)
+}
+function command(name, data) {
+	print(`::${name}::${data.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}`)
+}
+function print(line) {
+	process.stdout.write(`${line}\n`)
+}
+
+/** Milliseconds since the machine started, which no one can set. */
+const uptime = () => Number(process.hrtime.bigint() / 1000000n)
+/** In milliseconds since 1970, by the clock as it is set now. */
+const bootedAt = Date.now() - uptime()
+/** The machine's clock, monotonic within this process. */
+const systemClock = {
+	now: () => bootedAt + uptime(),
+	sleep: (duration, signal) =>
+		process
+			.getBuiltinModule('node:timers/promises')
+			.setTimeout(duration, undefined, { signal })
+			.catch(() => {}),
+}
+
+exports.AUTHORITIES = AUTHORITIES
+exports.CANCEL = CANCEL
+exports.HttpError = HttpError
+exports.MIN_CREDENTIAL_LENGTH = MIN_CREDENTIAL_LENGTH
+exports.PROXIES = PROXIES
+exports.ROTATE_STATE_NAME = ROTATE_STATE_NAME
+exports.ROTATE_STATE_VERSION = ROTATE_STATE_VERSION
+exports.areLimitsConsistent = areLimitsConsistent
+exports.createBudget = createBudget
+exports.createCancellation = createCancellation
+exports.createHttpClient = createHttpClient
+exports.createKey = createKey
+exports.createKeyApi = createKeyApi
+exports.debugLog = debugLog
+exports.discardKey = discardKey
+exports.dueAt = dueAt
+exports.failStep = failStep
+exports.field = field
+exports.findCurrentKey = findCurrentKey
+exports.formatUtc = formatUtc
+exports.getInput = getInput
+exports.getState = getState
+exports.isOwn = isOwn
+exports.keyLabel = keyLabel
+exports.keysToRetire = keysToRetire
+exports.keysToRevokeNow = keysToRevokeNow
+exports.listKeys = listKeys
+exports.logRequests = logRequests
+exports.maskedForms = maskedForms
+exports.minLifetimeDays = minLifetimeDays
+exports.networkSettings = networkSettings
+exports.openReport = openReport
+exports.parseRetryAfter = parseRetryAfter
+exports.parseRotateState = parseRotateState
+exports.plainLine = plainLine
+exports.proveKey = proveKey
+exports.proxyLogins = proxyLogins
+exports.requireCommandFiles = requireCommandFiles
+exports.retirableAt = retirableAt
+exports.retry = retry
+exports.rotationTag = rotationTag
+exports.runner = runner
+exports.setOutputs = setOutputs
+exports.stopIfCancelled = stopIfCancelled
+exports.systemClock = systemClock
+exports.writeOrder = writeOrder
+exports.writeRotationSummary = writeRotationSummary
