@@ -1,12 +1,13 @@
+import type { Secret } from '../util/brands.ts'
 import { type ApiResult, type Call, type CallLimits, KEYS_PATH } from './call.ts'
 import { type CreatedKey, readCreated, readJson, readRevoked } from './parse-response.ts'
 
 /** The calls that the main step needs. Every failure is an ApiFailure. */
 export interface IssuingApi {
-  create(credential: string, expiry: string, limits: CallLimits): Promise<ApiResult<CreatedKey>>
-  revoke(credential: string, id: string, limits: CallLimits): Promise<ApiResult<null>>
+  create(credential: Secret, expiry: string, limits: CallLimits): Promise<ApiResult<CreatedKey>>
+  revoke(credential: Secret, id: string, limits: CallLimits): Promise<ApiResult<null>>
   /** Asks whether a key is still accepted. */
-  probe(credential: string, limits: CallLimits): Promise<ApiResult<null>>
+  probe(credential: Secret, limits: CallLimits): Promise<ApiResult<null>>
 }
 
 /** `apiUrl` has no trailing slash. */

@@ -1,5 +1,6 @@
 import type { HttpClient } from '../http/http-client.ts'
 import { MAX_ATTEMPT_MS } from '../retry/budget.ts'
+import type { Secret } from '../util/brands.ts'
 import type { ApiFailure } from './api-failure.ts'
 import { type ApiResult, type Call, type CallLimits, createCaller, KEYS_PATH } from './call.ts'
 import { createIssuingApi, type IssuingApi } from './issuing-api.ts'
@@ -20,7 +21,7 @@ export interface KeyList {
 /** All calls of the key API. The main step does without the list, and without the bytes that reading it takes. */
 export interface KeyApi extends IssuingApi {
   /** Reads the list once, page by page. */
-  list(credential: string, limits: CallLimits): Promise<ApiResult<KeyList>>
+  list(credential: Secret, limits: CallLimits): Promise<ApiResult<KeyList>>
 }
 
 const MAX_PAGES = 100

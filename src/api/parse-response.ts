@@ -1,4 +1,5 @@
 import type { HttpResponse } from '../http/http-client.ts'
+import type { Secret, ServerTime } from '../util/brands.ts'
 import { parseTime } from '../util/instant.ts'
 
 /** A key as the API describes it. Instants in milliseconds since 1970, microseconds as a fraction. */
@@ -7,16 +8,16 @@ export interface KeyInfo {
   /** The first characters of the key. */
   prefix: string
   /** Null if the API gives none, or one that cannot be read (see `unreadable`). */
-  createdAt: number | null
+  createdAt: ServerTime | null
   /** Null if the key never expires, or if its expiry cannot be read (see `unreadable`). */
-  expiresAt: number | null
+  expiresAt: ServerTime | null
   /** The field that could not be read, with its text; null if all could. */
   unreadable: string | null
 }
 
 /** The response to a create call, as far as it could be read: nothing in it is to be trusted yet. */
 export interface CreatedKey extends KeyInfo {
-  token: string | null
+  token: Secret | null
 }
 
 const MAX_PREFIX_LENGTH = 20

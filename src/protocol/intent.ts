@@ -1,3 +1,5 @@
+import type { LocalTime, ServerTime } from '../util/brands.ts'
+
 /**
  * What one create request asks for, saved before it is sent so that its key can be identified if the response is lost.
  * The API lets a client choose nothing but `expiry`, so the expiry itself is the marker. Times are milliseconds since
@@ -5,10 +7,10 @@
  */
 export interface Intent {
   /** The expiry asked for, by the server's clock. */
-  expiry: number
+  expiry: ServerTime
   /** When the request was sent and when waiting for its response ends, by this machine's clock. */
-  sentAt: number
-  deadline: number
+  sentAt: LocalTime
+  deadline: LocalTime
   /** The response came and its key is known, but so late that a gateway may have sent the request twice. */
   answered: boolean
   /** The key that the response described (for a person), if nothing showed that this run made it; else empty. */
@@ -16,8 +18,8 @@ export interface Intent {
 }
 
 interface KeyTimes {
-  createdAt: number | null
-  expiresAt: number | null
+  createdAt: ServerTime | null
+  expiresAt: ServerTime | null
   /** The field that could not be read, or null. */
   unreadable: string | null
 }
@@ -38,7 +40,7 @@ const MAX_SHORTENING = 0.05
 
 export interface IntentOptions {
   /** This machine's clock, and what to add to it to get the server's, in milliseconds. */
-  now: number
+  now: LocalTime
   skew: number
   /** In milliseconds; the key never lives longer. */
   lifetime: number
@@ -64,35 +66,35 @@ const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
 /** Assumed until a response shows a finer grid. */
 export const UNKNOWN_GRID_US = 60_000_000
 
-function microsLost(asked: number, stored: number): number {
+function microsLost(asked: ServerTime, stored: ServerTime): number {
   return Math.round(asked * 1000) - Math.round(stored * 1000)
 }
 
 /** The finest grid on which a server turns `asked` into `stored`, or null. */
-export function gridBetween(asked: number, stored: number): number | null {
+export function gridBetween(asked: ServerTime, stored: ServerTime): number | null {
   const lost = microsLost(asked, stored)
   return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
 }
 
 /** The coarsest grid possible: a near miss up to this far may be ours. */
-export function coarsestGrid(asked: number, stored: number): number {
+export function coarsestGrid(asked: ServerTime, stored: ServerTime): number {
   const lost = microsLost(asked, stored)
   return GRIDS_US.findLast((grid) => fits(stored, lost, grid)) ?? (lost === 0 ? 1 : UNKNOWN_GRID_US)
 }
 
 /** By rounding down, or to the nearest. */
-function fits(stored: number, lost: number, grid: number): boolean {
+function fits(stored: ServerTime, lost: number, grid: number): boolean {
   if (lost >= grid || lost < -grid / 2) return false
   return grid === 10_000 ? isOnCoarseGrid(stored) : Math.round(stored * 1000) % grid === 0
 }
 
 /** 1/300 s is written with a last digit of 0, 3 or 7. */
-export function isOnCoarseGrid(stored: number): boolean {
+export function isOnCoarseGrid(stored: ServerTime): boolean {
   return [0, 3000, 7000].includes(Math.round(stored * 1000) % 10_000)
 }
 
 /** `exact` proves that this request made the key (odds: docs/design.md), `near` does not. */
-export function fitOf(intent: Intent, stored: number, grid: number): 'exact' | 'near' | 'none' {
+export function fitOf(intent: Intent, stored: ServerTime, grid: number): 'exact' | 'near' | 'none' {
   const needed = gridBetween(intent.expiry, stored)
   if (needed === null || needed > grid) return 'none'
   const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
@@ -108,7 +110,7 @@ export function nearestZone(local: number, instant: number): number {
 }
 
 /** The offset (ms) of a server that writes local times without one. */
-export function zoneShift(intent: Intent, stored: number | null): number {
+export function zoneShift(intent: Intent, stored: ServerTime | null): number {
   const shift = stored === null ? 0 : nearestZone(stored, intent.expiry)
   return stored !== null && shift !== 0 && fitOf(intent, stored - shift, UNKNOWN_GRID_US) !== 'none' ? shift : 0
 }
@@ -120,8 +122,8 @@ const LOCAL_CLOCK_SLACK_MS = 65_000
 
 /** By our clock, or by one that differs by one of `skews`. */
 export function isWithin(
-  created: number,
-  [from, to]: [from: number, to: number],
+  created: ServerTime,
+  [from, to]: [from: LocalTime, to: LocalTime],
   skews: readonly (number | null)[],
 ): boolean {
   const fits = (skew: number, slack: number) => from + skew - slack <= created && created <= to + skew + slack

@@ -1,6 +1,7 @@
 import { isHeaderSafe } from '../api/call.ts'
 import type { CreatedKey } from '../api/parse-response.ts'
 import { MIN_CREDENTIAL_LENGTH } from '../runner/masking.ts'
+import type { LocalTime, Secret } from '../util/brands.ts'
 import { formatInstant } from '../util/instant.ts'
 import {
   fitOf,
@@ -33,11 +34,11 @@ export type Verdict =
 
 export interface AnswerContext {
   intent: Intent
-  receivedAt: number
+  receivedAt: LocalTime
   /** In milliseconds. */
   expiresIn: number
   /** Keys that exist already: `api-key`, and those that this run holds. */
-  tokens: readonly string[]
+  tokens: readonly Secret[]
   ids: ReadonlySet<string>
   /** The server's clock less ours by the `Date` of the response, and as it was when the expiry was chosen. */
   dateSkew: number | null

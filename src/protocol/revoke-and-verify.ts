@@ -3,6 +3,7 @@ import { type ApiResult, isHeaderSafe, isRejected } from '../api/call.ts'
 import type { IssuingApi } from '../api/issuing-api.ts'
 import { backoff } from '../retry/backoff.ts'
 import { type Budget, type Clock, retry } from '../retry/budget.ts'
+import type { LocalTime, Secret } from '../util/brands.ts'
 import { type Evidence, isVerifiedRevoked } from './evidence.ts'
 import type { IssuedKey } from './saved-state.ts'
 
@@ -20,7 +21,7 @@ export type RevocationResult =
 export interface RevocationContext extends Deps {
   budget: Budget
   /** What to revoke with if the key may not revoke itself: the long-lived key need not travel again otherwise. */
-  credentials: readonly string[]
+  credentials: readonly Secret[]
   /** The server's clock less ours, in milliseconds, if the API's own times showed it. */
   skew: number | null
   /** Whether a list that can be believed no longer shows the key. The post step alone reads the list. */
@@ -29,7 +30,7 @@ export interface RevocationContext extends Deps {
 
 export interface RevocationProgress {
   /** When this revocation was begun, by this machine's clock. */
-  startedAt: number
+  startedAt: LocalTime
   granted: boolean
   budget: Budget
 }
@@ -78,7 +79,7 @@ function canStillChange(refusal: ApiFailure | null, { rejected }: Evidence): boo
 /** Returns null once granted, else the last failure. */
 async function requestRevocation(
   key: KeyToRevoke,
-  token: string | null,
+  token: Secret | null,
   evidence: Evidence,
   context: RevocationContext,
 ): Promise<ApiFailure | null> {
@@ -124,7 +125,7 @@ function hasExpired({ expiresAt }: KeyToRevoke, dateSkew: number | null, { clock
 
 /** Probes until a 401, or for 10 s; after a refusal, only until there is an answer. */
 async function probeUntilRejected(
-  token: string,
+  token: Secret,
   refusal: ApiFailure | null,
   evidence: Evidence,
   { api, clock, random, budget }: RevocationContext,

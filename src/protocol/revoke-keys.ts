@@ -5,6 +5,7 @@ import type { Budget } from '../retry/budget.ts'
 import { throttleBudget } from '../retry/throttle-budget.ts'
 import { expiryAdvice } from '../runner/expiry-advice.ts'
 import { formatSeconds, formatUtc, type KeyStatus, keyLabel, type Runner, summarizeKeys } from '../runner/report.ts'
+import type { LocalTime, Secret } from '../util/brands.ts'
 import { missingCheck } from './list-trust.ts'
 import type { FoundState } from './parse-state.ts'
 import { DASHBOARD, resolveIntents, type Unresolved } from './resolve-intents.ts'
@@ -17,7 +18,7 @@ export interface PostDeps extends Omit<Deps, 'api'> {
   connect(state: SavedState): KeyApi
   settings: SavedState['settings']
   /** As in SavedState, by the clock as it is now. */
-  bootedAt: number
+  bootedAt: LocalTime
   /** Whether NODE_TLS_REJECT_UNAUTHORIZED asks to verify no certificate. */
   verificationOff: boolean
   /** What to do about a record that cannot be read, where its own policy cannot be read either. */
@@ -107,7 +108,7 @@ interface Context extends Deps {
   api: KeyApi
   runner: Runner
   /** The long-lived key, or null if it must not be sent. */
-  apiKey: string | null
+  apiKey: Secret | null
   /** By how much the clock was set between main and post, in milliseconds. */
   shift: number
   skew: number | null

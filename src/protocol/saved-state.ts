@@ -1,13 +1,14 @@
+import type { LocalTime, Secret, ServerTime } from '../util/brands.ts'
 import type { Intent } from './intent.ts'
 
 /** A key that main's request created. Instants in milliseconds since 1970, null if the API gave none. */
 export interface IssuedKey {
   /** Null if the response held no value that can be sent: the key can then only be revoked with `api-key`. */
-  token: string | null
+  token: Secret | null
   id: string
   prefix: string
-  createdAt: number | null
-  expiresAt: number | null
+  createdAt: ServerTime | null
+  expiresAt: ServerTime | null
   /** Left valid until it expires, because the workflow said `revoke: false`. */
   keep: boolean
 }
@@ -21,14 +22,14 @@ export interface SavedState {
   version: typeof STATE_VERSION
   apiUrl: string
   /** Null only if the record was damaged. */
-  apiKey: string | null
+  apiKey: Secret | null
   userAgent: string
   /** Empty for none. */
   proxy: string
   /** The environment's settings for the network when main ran (see network-settings.ts). */
   settings: Record<string, string>
   /** When the machine started, by its clock as it was set then (see system.ts): milliseconds since 1970. */
-  bootedAt: number | null
+  bootedAt: LocalTime | null
   revoke: boolean
   onRevokeFailure: 'warn' | 'fail'
   /** The coarsest grid on which the server may keep an expiry, in microseconds, as its responses showed. */

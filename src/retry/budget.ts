@@ -1,10 +1,11 @@
 import type { ApiFailure, ApiResult, CallLimits } from '../api/key-api.ts'
+import type { LocalTime } from '../util/brands.ts'
 import { backoff } from './backoff.ts'
 import { CANCEL, type Cancellation } from './cancellation.ts'
 
 /** Time, as it is passed in. Milliseconds. */
 export interface Clock {
-  now(): number
+  now(): LocalTime
   /** Resolves after `duration`, or as soon as `wake` is aborted. */
   sleep(duration: number, wake?: AbortSignal): Promise<void>
 }

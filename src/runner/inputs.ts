@@ -1,9 +1,10 @@
+import type { Secret } from '../util/brands.ts'
 import { parseDuration } from '../util/duration.ts'
 import { MIN_CREDENTIAL_LENGTH } from './masking.ts'
 
 /** The checked inputs of the workflow. Durations in milliseconds. */
 export interface Inputs {
-  apiKey: string
+  apiKey: Secret
   expiresIn: number
   /** Without a trailing slash. */
   apiUrl: string
