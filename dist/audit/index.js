@@ -249,7 +249,7 @@ function parseRetryAfter(header = '', now) {
 }
 
 /** Gateways and locks give these; the request may have been carried out. */
-const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
+const UNCERTAIN_STATUSES = [407, 408, 421, 423, 425, 499]
 const MAX_REASON_LENGTH = 300
 /** `now`: the server's time, in milliseconds since 1970. */
 function failureOf(asked, response, now) {
@@ -262,7 +262,7 @@ function failureOf(asked, response, now) {
 	return {
 		status,
 		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
-		mayHaveActed: uncertain,
+		mayHaveActed: uncertain || notFromApi,
 		retryable: uncertain || rateLimited || notFromApi,
 		...(retryAfter !== undefined && { retryAfter }),
 		...(notFromApi && { notFromApi }),
@@ -296,7 +296,7 @@ function isForeign({ status, headers, body }) {
 	return (
 		isHtml(headers, body) ||
 		headers['cf-mitigated'] !== undefined ||
-		(status === 401 && schemes !== undefined && !/\bbearer\b/i.test(schemes))
+		(status === 401 && schemes !== undefined && !/(^|,\s*)bearer\b/i.test(schemes))
 	)
 }
 function isHtml(headers, body) {
@@ -322,7 +322,7 @@ function reasonGiven(body, credential, isSuccess) {
 	return wordsIn(answer, isSuccess)
 		.join('; ')
 		.replaceAll(credential, '***')
-		.replace(/[\w-]{24,}/g, '***')
+		.replace(/[\w.~+/=-]{24,}/g, '***')
 		.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
 		.trim()
 		.slice(0, MAX_REASON_LENGTH)
@@ -333,7 +333,7 @@ function wordsIn(value, onlyNamed, label = '', depth = 0) {
 	if (typeof value !== 'object' || value === null || depth > 3) return []
 	return Object.entries(value).flatMap(([name, part]) => {
 		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
-		if (name === 'code' || (onlyNamed && !isPlain)) return []
+		if (/^code$|token|key|secret/i.test(name) || (onlyNamed && !isPlain)) return []
 		return wordsIn(part, onlyNamed, isPlain ? label : `${label}${name}: `, depth + 1)
 	})
 }
@@ -592,7 +592,7 @@ async function readList$1(start, readOne) {
 		keys.push(...value.keys)
 		doubt ??= value.doubt
 		url = value.next === null ? null : nextUrl(value.next, start)
-		if (url === null && value.count !== null && value.count !== keys.length)
+		if (url === null && value.count !== null && value.count !== new Set(keys.map(({ id }) => id)).size)
 			doubt ??= `it shows ${keys.length} of ${value.count} keys`
 		if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
 			doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'

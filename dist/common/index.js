@@ -264,7 +264,7 @@ function parseRetryAfter(header = '', now) {
 }
 
 /** Gateways and locks give these; the request may have been carried out. */
-const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
+const UNCERTAIN_STATUSES = [407, 408, 421, 423, 425, 499]
 const MAX_REASON_LENGTH = 300
 /** `now`: the server's time, in milliseconds since 1970. */
 function failureOf(asked, response, now) {
@@ -277,7 +277,7 @@ function failureOf(asked, response, now) {
 	return {
 		status,
 		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
-		mayHaveActed: uncertain,
+		mayHaveActed: uncertain || notFromApi,
 		retryable: uncertain || rateLimited || notFromApi,
 		...(retryAfter !== undefined && { retryAfter }),
 		...(notFromApi && { notFromApi }),
@@ -311,7 +311,7 @@ function isForeign({ status, headers, body }) {
 	return (
 		isHtml(headers, body) ||
 		headers['cf-mitigated'] !== undefined ||
-		(status === 401 && schemes !== undefined && !/\bbearer\b/i.test(schemes))
+		(status === 401 && schemes !== undefined && !/(^|,\s*)bearer\b/i.test(schemes))
 	)
 }
 function isHtml(headers, body) {
@@ -337,7 +337,7 @@ function reasonGiven(body, credential, isSuccess) {
 	return wordsIn(answer, isSuccess)
 		.join('; ')
 		.replaceAll(credential, '***')
-		.replace(/[\w-]{24,}/g, '***')
+		.replace(/[\w.~+/=-]{24,}/g, '***')
 		.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
 		.trim()
 		.slice(0, MAX_REASON_LENGTH)
@@ -348,7 +348,7 @@ function wordsIn(value, onlyNamed, label = '', depth = 0) {
 	if (typeof value !== 'object' || value === null || depth > 3) return []
 	return Object.entries(value).flatMap(([name, part]) => {
 		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
-		if (name === 'code' || (onlyNamed && !isPlain)) return []
+		if (/^code$|token|key|secret/i.test(name) || (onlyNamed && !isPlain)) return []
 		return wordsIn(part, onlyNamed, isPlain ? label : `${label}${name}: `, depth + 1)
 	})
 }
@@ -774,9 +774,10 @@ const CLOCK_SLACK_MS = 5_000
 /** Our own clock is corrected only beyond a minute. */
 const LOCAL_CLOCK_SLACK_MS = 65_000
 /** By our clock, or by one that differs by one of `skews`. */
-function isWithin(created, [from, to], skews) {
+function isWithin(created, [from, to], skews, isStrict = false) {
 	const fits = (skew, slack) => from + skew - slack <= created && created <= to + skew + slack
-	return fits(0, LOCAL_CLOCK_SLACK_MS) || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
+	const isNow = fits(0, isStrict ? CLOCK_SLACK_MS : LOCAL_CLOCK_SLACK_MS)
+	return isNow || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
 }
 /** Limits of an API are whole minutes, expiries of other runs are not. */
 function isCapped({ createdAt, expiresAt }, intent) {
@@ -810,9 +811,9 @@ async function revokeAndVerify(key, context) {
 		const refusal = await requestRevocation(key, token, evidence, now)
 		const probed =
 			token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
-		if (!isVerifiedRevoked(evidence) && (token === null || (refusal !== null && evidence.rejected)))
+		if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
 			evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
-		wasGranted ||= evidence.granted
+		wasGranted ||= refusal === null
 		const verified = isVerifiedRevoked(evidence)
 		if (verified || (token === null && evidence.missing))
 			return { revoked: true, verified, alreadyRevoked: !wasGranted }
@@ -836,7 +837,8 @@ async function requestRevocation(key, token, evidence, context) {
 		if (credential === null || !isHeaderSafe(credential)) continue
 		const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits), canPassSoon)
 		if (result.ok) {
-			Object.assign(evidence, { granted: true, rejected: false })
+			// A key that was rejected before, by a replica that lags, is not rejected because of the grant.
+			Object.assign(evidence, { granted: !evidence.rejected, rejected: false })
 			return null
 		}
 		failure = result.failure

@@ -142,16 +142,21 @@ function isSendable(token) {
 function whyNotOurs(key, context) {
 	const { token, id, prefix, createdAt, expiresAt } = key
 	const { intent, tokens, ids, receivedAt, dateSkew, skew } = context
-	const describesAnother =
-		prefix !== '' && token !== null && !token.startsWith(prefix) && tokens.some((known) => known.startsWith(prefix))
-	if (tokens.includes(token ?? '') || ids.has(id ?? '') || describesAnother)
-		return 'it returned a key that existed before'
+	const isDescribed =
+		prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
+	if (tokens.includes(token ?? '') || ids.has(id ?? '') || !isDescribed) return 'it returned a key that existed before'
 	// A server that writes local times without an offset shifts both of them.
 	const shift = common.zoneShift(intent, expiresAt)
 	const fit = expiresAt === null ? 'none' : common.fitOf(intent, expiresAt - shift, common.UNKNOWN_GRID_US)
-	if (fit === 'exact') return null
-	const window = [intent.sentAt, receivedAt]
-	const isFresh = createdAt !== null && common.isWithin(createdAt - shift, window, [dateSkew, skew])
+	const wasThen = (created, isStrict = false) =>
+		common.isWithin(created, [intent.sentAt, receivedAt], [dateSkew, skew], isStrict)
+	const created = createdAt === null ? null : createdAt - shift
+	if (fit === 'exact') {
+		// Some APIs give the key of a user a new expiry; only a clock that nothing confirms may excuse an old one.
+		if (created === null || dateSkew === null || wasThen(created)) return null
+		if (wasThen(created - common.nearestZone(created, receivedAt))) return null
+	}
+	const isFresh = created !== null && wasThen(created, dateSkew !== null)
 	if (createdAt !== null && !isFresh) return `it returned a key that was created ${common.formatInstant(createdAt)}`
 	if (fit === 'near' || (isFresh && (expiresAt === null || common.isCapped(key, intent)))) return null
 	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`

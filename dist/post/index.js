@@ -73,7 +73,7 @@ async function readList$1(start, readOne) {
 		keys.push(...value.keys)
 		doubt ??= value.doubt
 		url = value.next === null ? null : nextUrl(value.next, start)
-		if (url === null && value.count !== null && value.count !== keys.length)
+		if (url === null && value.count !== null && value.count !== new Set(keys.map(({ id }) => id)).size)
 			doubt ??= `it shows ${keys.length} of ${value.count} keys`
 		if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
 			doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
@@ -129,7 +129,7 @@ function readParts(value, apiUrl) {
 		apiUrl,
 		apiKey: part('apiKey', isFilled, null),
 		userAgent: part('userAgent', isHeaderText, 'spherescout-ephemeral-key'),
-		proxy: part('proxy', isText, ''),
+		proxy: part('proxy', isProxy, ''),
 		settings: part('settings', isTexts, {}),
 		bootedAt: part('bootedAt', isNumberOrNull, null),
 		revoke: part('revoke', isFlag, true),
@@ -146,6 +146,7 @@ const isText = (value) => typeof value === 'string'
 const isFilled = (value) => typeof value === 'string' && value !== ''
 const isHeaderText = (value) => isText(value) && /^[\x20-\x7e]+$/.test(value)
 const isTexts = (value) => isFields(value) && Object.values(value).every(isText)
+const isProxy = (value) => value === '' || (isText(value) && URL.canParse(value) && /^https?:/.test(value))
 const isFlag = (value) => typeof value === 'boolean'
 const isPolicy = (value) => value === 'warn' || value === 'fail'
 /** A Date beyond 8.64e15 does not exist. */
@@ -155,6 +156,7 @@ const isKey = (value) =>
 	isFields(value) &&
 	(value.token === null || isFilled(value.token)) &&
 	isFilled(value.id) &&
+	!/^\.\.?$/.test(value.id) &&
 	isText(value.prefix) &&
 	isNumberOrNull(value.createdAt) &&
 	isNumberOrNull(value.expiresAt) &&
@@ -205,22 +207,29 @@ function doubtAbout(list, credential, gone) {
 	if (list.doubt !== null) return list.doubt
 	// A JWT is no key, so no list shows it.
 	const isJwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(credential)
-	if (!isJwt && !list.keys.some(({ prefix }) => prefix !== '' && credential.startsWith(prefix)))
-		return 'it does not show the key that it was read with'
+	if (!isJwt && ownRow(list, credential) === null) return 'it does not show the key that it was read with'
 	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
 	return null
+}
+/** The row of `credential`, if its first characters tell just one. */
+function ownRow({ keys }, credential) {
+	const [own, another] = keys.filter(({ prefix }) => prefix !== '' && credential.startsWith(prefix))
+	return own && !another ? own : null
 }
 /** A replica may lack a younger key. */
 const MAX_REPLICA_LAG_MS = 15_000
 /** See `RevocationContext.isMissing`. */
 function missingCheck(context) {
 	const { api, clock, random, skew, credential, gone } = context
-	return async ({ id, createdAt }, { startedAt, granted, budget }) => {
+	return async ({ id, token, createdAt, expiresAt }, { startedAt, granted, budget }) => {
 		const now = clock.now()
 		const age = Math.max(now - startedAt, createdAt === null ? 0 : now + (skew ?? 0) - createdAt)
 		if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
 		const result = await common.retry(budget, random, (limits) => api.list(credential, limits))
-		if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
+		// The list may give it another id than create did.
+		const isShown = ({ id: shown, prefix, expiresAt: expiry }) =>
+			shown === id || (token?.startsWith(prefix || '\n') && expiry === expiresAt)
+		if (!result.ok || result.value.keys.some(isShown)) return false
 		return doubtAbout(result.value, credential, gone) === null
 	}
 }
@@ -265,7 +274,7 @@ async function revokeOrphans(intents, context) {
 	const { list, credential } = read.value
 	const doubt = doubtAbout(list, credential, context.gone)
 	const { grid, skew } = context
-	const known = new Set([...context.known, ...context.gone])
+	const known = new Set([...context.known, ...context.gone, ownRow(list, credential)?.id ?? ''])
 	const results = []
 	for (const intent of intents) {
 		const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })
@@ -394,6 +403,7 @@ function sentences(byReason) {
 		const least = (of) => Math.min(...intents.map((intent) => intent[of]))
 		const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
 		const times = `created about ${common.formatUtc(least('sentAt'))} and expires ${common.formatExactly(least('expiry'))}${later}`
+		if (intents[0]?.refused) return `${reason}. Look at it: ${DASHBOARD}.`
 		return `${reason}${count}. Such a key was ${times}; to revoke it now: ${DASHBOARD}.`
 	})
 }

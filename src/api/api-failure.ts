@@ -25,7 +25,7 @@ export interface Asked {
 }
 
 /** Gateways and locks give these; the request may have been carried out. */
-const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
+const UNCERTAIN_STATUSES = [407, 408, 421, 423, 425, 499]
 const MAX_REASON_LENGTH = 300
 
 /** `now`: the server's time, in milliseconds since 1970. */
@@ -39,7 +39,7 @@ export function failureOf(asked: Asked, response: HttpResponse, now: number): Ap
   return {
     status,
     message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
-    mayHaveActed: uncertain,
+    mayHaveActed: uncertain || notFromApi,
     retryable: uncertain || rateLimited || notFromApi,
     ...(retryAfter !== undefined && { retryAfter }),
     ...(notFromApi && { notFromApi }),
@@ -77,7 +77,7 @@ function isForeign({ status, headers, body }: HttpResponse): boolean {
   return (
     isHtml(headers, body) ||
     headers['cf-mitigated'] !== undefined ||
-    (status === 401 && schemes !== undefined && !/\bbearer\b/i.test(schemes))
+    (status === 401 && schemes !== undefined && !/(^|,\s*)bearer\b/i.test(schemes))
   )
 }
 
@@ -106,7 +106,7 @@ function reasonGiven(body: string, credential: string, isSuccess: boolean): stri
   return wordsIn(answer, isSuccess)
     .join('; ')
     .replaceAll(credential, '***')
-    .replace(/[\w-]{24,}/g, '***')
+    .replace(/[\w.~+/=-]{24,}/g, '***')
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
     .trim()
     .slice(0, MAX_REASON_LENGTH)
@@ -118,7 +118,7 @@ function wordsIn(value: unknown, onlyNamed: boolean, label = '', depth = 0): str
   if (typeof value !== 'object' || value === null || depth > 3) return []
   return Object.entries(value).flatMap(([name, part]) => {
     const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
-    if (name === 'code' || (onlyNamed && !isPlain)) return []
+    if (/^code$|token|key|secret/i.test(name) || (onlyNamed && !isPlain)) return []
     return wordsIn(part, onlyNamed, isPlain ? label : `${label}${name}: `, depth + 1)
   })
 }

@@ -62,7 +62,7 @@ async function readList(start: URL, readOne: (url: URL) => Promise<ApiResult<Pag
     keys.push(...value.keys)
     doubt ??= value.doubt
     url = value.next === null ? null : nextUrl(value.next, start)
-    if (url === null && value.count !== null && value.count !== keys.length)
+    if (url === null && value.count !== null && value.count !== new Set(keys.map(({ id }) => id)).size)
       doubt ??= `it shows ${keys.length} of ${value.count} keys`
     if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
       doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'

@@ -125,9 +125,11 @@ export function isWithin(
   created: ServerTime,
   [from, to]: [from: LocalTime, to: LocalTime],
   skews: readonly (number | null)[],
+  isStrict = false,
 ): boolean {
   const fits = (skew: number, slack: number) => from + skew - slack <= created && created <= to + skew + slack
-  return fits(0, LOCAL_CLOCK_SLACK_MS) || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
+  const isNow = fits(0, isStrict ? CLOCK_SLACK_MS : LOCAL_CLOCK_SLACK_MS)
+  return isNow || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
 }
 
 /** Limits of an API are whole minutes, expiries of other runs are not. */

@@ -1,4 +1,4 @@
-import type { KeyApi, KeyList } from '../api/key-api.ts'
+import type { KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
 import { retry } from '../retry/budget.ts'
 import type { KeyToRevoke, RevocationContext, RevocationProgress } from './revoke-and-verify.ts'
 
@@ -10,10 +10,15 @@ export function doubtAbout(list: KeyList, credential: string, gone: ReadonlySet<
   if (list.doubt !== null) return list.doubt
   // A JWT is no key, so no list shows it.
   const isJwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(credential)
-  if (!isJwt && !list.keys.some(({ prefix }) => prefix !== '' && credential.startsWith(prefix)))
-    return 'it does not show the key that it was read with'
+  if (!isJwt && ownRow(list, credential) === null) return 'it does not show the key that it was read with'
   if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
   return null
+}
+
+/** The row of `credential`, if its first characters tell just one. */
+export function ownRow({ keys }: KeyList, credential: string): ListedKey | null {
+  const [own, another] = keys.filter(({ prefix }) => prefix !== '' && credential.startsWith(prefix))
+  return own && !another ? own : null
 }
 
 /** A replica may lack a younger key. */
@@ -29,12 +34,18 @@ export interface ListContext extends Pick<RevocationContext, 'clock' | 'random' 
 /** See `RevocationContext.isMissing`. */
 export function missingCheck(context: ListContext): NonNullable<RevocationContext['isMissing']> {
   const { api, clock, random, skew, credential, gone } = context
-  return async ({ id, createdAt }: KeyToRevoke, { startedAt, granted, budget }: RevocationProgress) => {
+  return async (
+    { id, token, createdAt, expiresAt }: KeyToRevoke,
+    { startedAt, granted, budget }: RevocationProgress,
+  ) => {
     const now = clock.now()
     const age = Math.max(now - startedAt, createdAt === null ? 0 : now + (skew ?? 0) - createdAt)
     if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
     const result = await retry(budget, random, (limits) => api.list(credential, limits))
-    if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
+    // The list may give it another id than create did.
+    const isShown = ({ id: shown, prefix, expiresAt: expiry }: ListedKey) =>
+      shown === id || (token?.startsWith(prefix || '\n') && expiry === expiresAt)
+    if (!result.ok || result.value.keys.some(isShown)) return false
     return doubtAbout(result.value, credential, gone) === null
   }
 }

@@ -45,7 +45,7 @@ function readParts(value: Fields, apiUrl: string): { state: SavedState; damaged:
     apiUrl,
     apiKey: part('apiKey', isFilled, null),
     userAgent: part('userAgent', isHeaderText, 'spherescout-ephemeral-key'),
-    proxy: part('proxy', isText, ''),
+    proxy: part('proxy', isProxy, ''),
     settings: part('settings', isTexts, {}),
     bootedAt: part('bootedAt', isNumberOrNull, null),
     revoke: part('revoke', isFlag, true),
@@ -65,6 +65,8 @@ const isFilled = (value: unknown): value is string => typeof value === 'string' 
 const isHeaderText = (value: unknown): value is string => isText(value) && /^[\x20-\x7e]+$/.test(value)
 const isTexts = (value: unknown): value is Record<string, string> =>
   isFields(value) && Object.values(value).every(isText)
+const isProxy = (value: unknown): value is string =>
+  value === '' || (isText(value) && URL.canParse(value) && /^https?:/.test(value))
 const isFlag = (value: unknown): value is boolean => typeof value === 'boolean'
 const isPolicy = (value: unknown): value is 'warn' | 'fail' => value === 'warn' || value === 'fail'
 /** A Date beyond 8.64e15 does not exist. */
@@ -75,6 +77,7 @@ const isKey = (value: unknown): value is IssuedKey =>
   isFields(value) &&
   (value.token === null || isFilled(value.token)) &&
   isFilled(value.id) &&
+  !/^\.\.?$/.test(value.id) &&
   isText(value.prefix) &&
   isNumberOrNull(value.createdAt) &&
   isNumberOrNull(value.expiresAt) &&

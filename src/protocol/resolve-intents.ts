@@ -119,6 +119,7 @@ function sentences(byReason: ReadonlyMap<string, readonly Intent[]>): string[] {
     const least = (of: 'sentAt' | 'expiry') => Math.min(...intents.map((intent) => intent[of]))
     const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
     const times = `created about ${formatUtc(least('sentAt'))} and expires ${formatExactly(least('expiry'))}${later}`
+    if (intents[0]?.refused) return `${reason}. Look at it: ${DASHBOARD}.`
     return `${reason}${count}. Such a key was ${times}; to revoke it now: ${DASHBOARD}.`
   })
 }

@@ -55,9 +55,9 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     const refusal = await requestRevocation(key, token, evidence, now)
     const probed =
       token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
-    if (!isVerifiedRevoked(evidence) && (token === null || (refusal !== null && evidence.rejected)))
+    if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
       evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
-    wasGranted ||= evidence.granted
+    wasGranted ||= refusal === null
     const verified = isVerifiedRevoked(evidence)
     if (verified || (token === null && evidence.missing))
       return { revoked: true, verified, alreadyRevoked: !wasGranted }
@@ -89,7 +89,8 @@ async function requestRevocation(
     if (credential === null || !isHeaderSafe(credential)) continue
     const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits), canPassSoon)
     if (result.ok) {
-      Object.assign(evidence, { granted: true, rejected: false })
+      // A key that was rejected before, by a replica that lags, is not rejected because of the grant.
+      Object.assign(evidence, { granted: !evidence.rejected, rejected: false })
       return null
     }
     failure = result.failure

@@ -1,7 +1,7 @@
 import { type ApiResult, isHeaderSafe, type KeyApi, type KeyList, type ListedKey } from '../api/key-api.ts'
 import { retry } from '../retry/budget.ts'
 import type { Intent } from './intent.ts'
-import { doubtAbout } from './list-trust.ts'
+import { doubtAbout, ownRow } from './list-trust.ts'
 import { matchIntent } from './match-intent.ts'
 import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
 
@@ -35,7 +35,7 @@ export async function revokeOrphans(intents: readonly Intent[], context: LookupC
   const { list, credential } = read.value
   const doubt = doubtAbout(list, credential, context.gone)
   const { grid, skew } = context
-  const known = new Set([...context.known, ...context.gone])
+  const known = new Set([...context.known, ...context.gone, ownRow(list, credential)?.id ?? ''])
   const results: OrphanResult[] = []
   for (const intent of intents) {
     const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })

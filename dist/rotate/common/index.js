@@ -328,7 +328,7 @@ function readBody(response, fail, done) {
 }
 
 /** Gateways and locks give these; the request may have been carried out. */
-const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
+const UNCERTAIN_STATUSES = [407, 408, 421, 423, 425, 499]
 const MAX_REASON_LENGTH = 300
 /** `now`: the server's time, in milliseconds since 1970. */
 function failureOf(asked, response, now) {
@@ -341,7 +341,7 @@ function failureOf(asked, response, now) {
 	return {
 		status,
 		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
-		mayHaveActed: uncertain,
+		mayHaveActed: uncertain || notFromApi,
 		retryable: uncertain || rateLimited || notFromApi,
 		...(retryAfter !== undefined && { retryAfter }),
 		...(notFromApi && { notFromApi }),
@@ -375,7 +375,7 @@ function isForeign({ status, headers, body }) {
 	return (
 		isHtml(headers, body) ||
 		headers['cf-mitigated'] !== undefined ||
-		(status === 401 && schemes !== undefined && !/\bbearer\b/i.test(schemes))
+		(status === 401 && schemes !== undefined && !/(^|,\s*)bearer\b/i.test(schemes))
 	)
 }
 function isHtml(headers, body) {
@@ -401,7 +401,7 @@ function reasonGiven(body, credential, isSuccess) {
 	return wordsIn(answer, isSuccess)
 		.join('; ')
 		.replaceAll(credential, '***')
-		.replace(/[\w-]{24,}/g, '***')
+		.replace(/[\w.~+/=-]{24,}/g, '***')
 		.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
 		.trim()
 		.slice(0, MAX_REASON_LENGTH)
@@ -412,7 +412,7 @@ function wordsIn(value, onlyNamed, label = '', depth = 0) {
 	if (typeof value !== 'object' || value === null || depth > 3) return []
 	return Object.entries(value).flatMap(([name, part]) => {
 		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
-		if (name === 'code' || (onlyNamed && !isPlain)) return []
+		if (/^code$|token|key|secret/i.test(name) || (onlyNamed && !isPlain)) return []
 		return wordsIn(part, onlyNamed, isPlain ? label : `${label}${name}: `, depth + 1)
 	})
 }
@@ -668,7 +668,7 @@ async function readList(start, readOne) {
 		keys.push(...value.keys)
 		doubt ??= value.doubt
 		url = value.next === null ? null : nextUrl(value.next, start)
-		if (url === null && value.count !== null && value.count !== keys.length)
+		if (url === null && value.count !== null && value.count !== new Set(keys.map(({ id }) => id)).size)
 			doubt ??= `it shows ${keys.length} of ${value.count} keys`
 		if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
 			doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
@@ -777,9 +777,9 @@ async function revokeAndVerify(key, context) {
 		const refusal = await requestRevocation(key, token, evidence, now)
 		const probed =
 			token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
-		if (!isVerifiedRevoked(evidence) && (token === null || (refusal !== null && evidence.rejected)))
+		if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
 			evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
-		wasGranted ||= evidence.granted
+		wasGranted ||= refusal === null
 		const verified = isVerifiedRevoked(evidence)
 		if (verified || (token === null && evidence.missing))
 			return { revoked: true, verified, alreadyRevoked: !wasGranted }
@@ -803,7 +803,8 @@ async function requestRevocation(key, token, evidence, context) {
 		if (credential === null || !isHeaderSafe(credential)) continue
 		const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits), canPassSoon)
 		if (result.ok) {
-			Object.assign(evidence, { granted: true, rejected: false })
+			// A key that was rejected before, by a replica that lags, is not rejected because of the grant.
+			Object.assign(evidence, { granted: !evidence.rejected, rejected: false })
 			return null
 		}
 		failure = result.failure
