@@ -60,7 +60,7 @@ export const FACTS: readonly Fact[] = [
   {
     fact: 'A key expires when it was asked to.',
     basis: 'documented',
-    relied: 'Every key of the main action ends by itself, even if the post step never runs.',
+    relied: 'Every key of the main action expires, even if the post step never runs.',
     otherwise: 'The main step revokes the key at once and fails.',
     observe(evidence) {
       const create = firstCreate(evidence)
@@ -163,7 +163,7 @@ export const FACTS: readonly Fact[] = [
     observe({ answers }) {
       const cached = answers.filter(({ headers }) => Number(headers.age) > 0 || /hit/i.test(headers['x-cache'] ?? ''))
       if (answers.length === 0) return NOT_OBSERVED
-      return seen(cached.length === 0, cached.length === 0 ? 'no sign of one' : 'Age or X-Cache tell of one')
+      return seen(cached.length === 0, cached.length === 0 ? 'no sign of one' : 'Age or X-Cache shows one')
     },
   },
   {

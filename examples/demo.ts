@@ -25,7 +25,7 @@ try {
   await emulator.close()
 }
 
-/** Runs the job and says what it shows. Tells whether all was as promised. */
+/** Runs the job and says what it shows. Returns whether everything was as promised. */
 async function demonstrate(job: Job): Promise<boolean> {
   const { account, url } = emulator
   const log = newLogOf(job)
@@ -124,7 +124,7 @@ function wasSaid(secrets: string[]): boolean {
   return masker.mask(everything) !== everything
 }
 
-/** Colours a line by how it begins, where the output is a terminal. */
+/** Colors a line by how it begins, where the output is a terminal. */
 function coloured(line: string): string {
   const style = styles.find(([beginning]) => beginning.test(line))
   return style ? styleText(style[1], line) : line

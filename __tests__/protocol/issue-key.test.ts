@@ -270,7 +270,7 @@ describe('an answer with a key that this request did not make', () => {
     })
   })
 
-  test('is masked all the same', async () => {
+  test('is still masked', async () => {
     const { traces } = await runMain({ responses: [answer(200, { token: OTHER, api_key })] })
     expect(traces.masks).toContain(OTHER)
   })
@@ -589,7 +589,7 @@ describe('a wrong clock', () => {
   )
 
   test.each([-55_000, 58_000, 58_500])(
-    'by %i ms gives a key of 1 min that lives at most 65 s and is alive when it arrives',
+    'by %i ms gives a key of 1 min that lives at most 65 s and is still valid when it arrives',
     async (clockError) => {
       const run = await runMain({ clockError, inputs: { expiresIn: MINUTE_MS } })
       expect(run.error).toBeNull()
@@ -650,7 +650,7 @@ describe('a wrong clock', () => {
     expect(methods(run.seen)).toBe('POST POST POST POST')
   })
 
-  test('of an API that shortens lifetimes is not seen: its key is handed over with a warning', async () => {
+  test('is not assumed where the API shortens lifetimes: its key is handed over with a warning', async () => {
     const capped = answering(({ token, api_key }) => ({
       token,
       api_key: {

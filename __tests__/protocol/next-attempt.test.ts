@@ -120,7 +120,7 @@ describe('a 400', () => {
     expect(decide(bad, {}, { left: MIN_ATTEMPT_MS - 1 }).kind).toBe('stop')
   })
 
-  test('does not correct the clock for ever: two gateways whose clocks differ take turns', () => {
+  test('corrects the clock at most twice, even if two gateways whose clocks differ take turns', () => {
     let next = decide(bad, {}, { clockCorrected: true })
     for (let times = 0; times < 20 && next.kind === 'retry'; times++)
       next = decide(bad, next.progress, { clockCorrected: true })
@@ -171,7 +171,7 @@ describe('a rate limit', () => {
   const wait = (retryAfter: number, random: number, left = 1_800_000, longest = 0) =>
     waitOf(decide(rateLimited(retryAfter), { longestRetryAfter: longest }, { random, left }))
 
-  test('is waited for, and up to twice as long again, so that a matrix does not return together', () => {
+  test('is waited for, plus up to twice that time, so that the jobs of a matrix do not return together', () => {
     expect([0, 0.5, 1].map((random) => wait(30_000, random))).toEqual([30_000, 60_000, 90_000])
   })
 
@@ -197,7 +197,7 @@ describe('a rate limit', () => {
     expect(decide(rateLimited(60_000), {}, { left: 60_000 + MIN_ATTEMPT_MS, random: 0.9 }).kind).toBe('retry')
   })
 
-  test('of a 503 is heeded as well', () => {
+  test('of a 503 is respected as well', () => {
     expect(waitOf(decide({ ...unavailable, retryAfter: 6_000 }, {}, { random: 0 }))).toBe(6_000)
   })
 })
@@ -220,7 +220,7 @@ describe('a wait beyond the timeout', () => {
   })
 })
 
-test('whatever the failure, it waits no longer than is left, counts on, and names the cause when it stops', () => {
+test('whatever the failure, it waits no longer than the time left, counts each attempt, and names the cause when it stops', () => {
   const anyFailure = fc.record({
     status: fc.constantFrom(undefined, 200, 302, 400, 401, 403, 404, 408, 429, 500, 503),
     retryable: fc.boolean(),

@@ -630,7 +630,7 @@ describe('an unanswered create request', () => {
     expect(traces.warnings).toEqual([])
   })
 
-  test('among several is settled by itself', async () => {
+  test('among several is settled separately', async () => {
     const { account, error } = await runPost({
       state: (account) => {
         create(account, EXPIRY)

@@ -93,7 +93,7 @@ describe('failStep', () => {
     expect(printed).toBe('::error::No key.\n')
   })
 
-  test('calls an error that nobody throws on purpose unexpected, and keeps its stack to the debug log', () => {
+  test('calls an error that is not thrown on purpose unexpected, and prints its stack only in the debug log', () => {
     const error = new TypeError("Cannot read properties of null (reading 'id')")
     failStep(error)
     expect(printed).toBe(

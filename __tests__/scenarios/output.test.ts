@@ -58,7 +58,7 @@ describe('a value that is no credential', () => {
     }),
   )
 
-  test('is masked all the same if it is long, as it may hold the credential', () =>
+  test('is still masked if it is long, because it may contain the credential', () =>
     withJob({}, async ({ job, inputs }) => {
       const main = await job.main({ ...inputs, 'api-key': 'Bearer 0123456789abcdef' })
       expect(errorOf(main)).toContain('begins with the name of an HTTP header')
