@@ -89,7 +89,7 @@ describe('a refusal is final at the first attempt', () => {
 describe('a 400', () => {
   const bad = failure(400, { message: 'api.example answered 400: expiry: Too far away' })
 
-  test('is asked again at once in milliseconds, then in whole seconds, and is then final with its reason', () => {
+  test('is followed at once by a request in milliseconds, then in whole seconds, and is then final with its reason', () => {
     const [first, second, third] = [
       decide(bad),
       decide(bad, { precision: 1_000 }),
@@ -107,7 +107,7 @@ describe('a 400', () => {
     })
   })
 
-  test('that corrected the clock is asked again at once with the same precision', () => {
+  test('that corrected the clock is followed at once by a request with the same precision', () => {
     for (const precision of [1, 1_000, 1_000_000] as const)
       expect(decide(bad, { precision }, { clockCorrected: true })).toEqual({
         kind: 'retry',
@@ -116,7 +116,7 @@ describe('a 400', () => {
       })
   })
 
-  test('is not asked again with less time than an attempt needs', () => {
+  test('is final with less time left than an attempt needs', () => {
     expect(decide(bad, {}, { left: MIN_ATTEMPT_MS - 1 }).kind).toBe('stop')
   })
 
@@ -129,7 +129,7 @@ describe('a 400', () => {
 })
 
 describe('a 2xx response that cannot be used', () => {
-  test('is asked for again once, and two in a row are final', () => {
+  test('is retried once, and two in a row are final', () => {
     const first = decide(unusable)
     expect(first).toMatchObject({ kind: 'retry', progress: { attempt: 2, wasUnusable: true } })
     expect(decide(unusable, { attempt: 2, wasUnusable: true })).toEqual({
@@ -138,13 +138,13 @@ describe('a 2xx response that cannot be used', () => {
     })
   })
 
-  test('is asked for again if something else came in between', () => {
+  test('is retried if something else came in between', () => {
     const between = decide(unavailable, { attempt: 2, wasUnusable: true })
     expect(between).toMatchObject({ kind: 'retry', progress: { attempt: 3, wasUnusable: false } })
   })
 })
 
-describe('what may pass is tried again', () => {
+describe('a failure that may be temporary is retried', () => {
   test.each([
     ['a refused connection', refusedConnection],
     ['a 503', unavailable],

@@ -43,7 +43,7 @@ describe('text of the API', () => {
     }))
 })
 
-describe('a value that is no credential', () => {
+describe('a value that is not a credential', () => {
   test.each([
     ['true', /is shorter than 8 characters/],
     ['1', /is shorter than 8 characters/],
@@ -97,7 +97,7 @@ describe('an event file', () => {
 })
 
 describe('debug lines', () => {
-  test('tell each request, without any secret, if debug logging is on', () =>
+  test('report each request, without any secret, if debug logging is on', () =>
     withJob({}, async ({ emulator, job, inputs }) => {
       const stepEnv = { RUNNER_DEBUG: '1' }
       const main = await job.main(inputs, { stepEnv })
