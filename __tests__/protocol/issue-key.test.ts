@@ -126,7 +126,7 @@ describe('a good key', () => {
   test.each([
     [true, 'Valid; the post step revokes it'],
     [false, 'Valid until it expires (`revoke: false`)'],
-  ])('stands in the summary with what becomes of it (revoke: %s)', async (revoke, status) => {
+  ])('is in the summary with what will happen to it (revoke: %s)', async (revoke, status) => {
     const { traces, account } = await runMain({ inputs: { revoke } })
     const [key] = account.keys()
     const summary = traces.printed.at(-1) ?? ''
@@ -433,7 +433,7 @@ describe('an unanswered request', () => {
     expect(savedBy(await runMain({ responses: [{ ...slow, takes: 2_999 }] })).intents).toEqual([])
   })
 
-  test('costs no more than 400 entries in the record, however long the timeout', async () => {
+  test('adds at most 400 entries to the record, however long the timeout', async () => {
     const run = await runMain({
       inputs: { timeout: 30 * MINUTE_MS },
       random: () => 0,
@@ -606,7 +606,7 @@ describe('a wrong clock', () => {
     expect(error).toBeNull()
   })
 
-  test('of a gateway costs nothing where created is right: Date two hours ahead', async () => {
+  test('of a gateway does not matter if created is right: Date two hours ahead', async () => {
     const run = await runMain({
       responses: [
         {
@@ -710,7 +710,7 @@ describe('a cancelled job', () => {
     expect(seen).toHaveLength(1)
   })
 
-  test('waits for the answer that is on its way, and has its key revoked', async () => {
+  test('waits for the pending response, and has its key revoked', async () => {
     const run = await runMain({ signalAt: 50, responses: [{ kind: 'serve', takes: 4_900 }] })
     expect(run.error?.message).toBe(CANCELLED)
     expect(methods(run.seen)).toBe('POST DELETE GET')
@@ -735,7 +735,7 @@ describe('a cancelled job', () => {
     expect(savedBy(run).keys).toHaveLength(1)
   })
 
-  test('does not wait to try again', async () => {
+  test('does not wait for a retry', async () => {
     const run = await runMain({
       signalAt: 200,
       responses: [{ kind: 'answer', status: 429, headers: { 'retry-after': '60' } }],
