@@ -40,7 +40,7 @@ export const BUNDLES = {
   audit: { entries: { audit: 'audit' }, maxLoaded: 64 * KIB, maxTotal: 64 * KIB },
 } satisfies Record<string, Bundle>
 
-/** The packages whose used parts go into the bundles. All others stay out: the build fails if one is needed. */
+/** The packages whose used parts go into the bundles. Of the others, nothing does: the build fails if one is needed. */
 export const BUNDLED_PACKAGES: string[] = []
 
 /** The folders of `dist` that hold the files of `bundle`. */
