@@ -184,11 +184,11 @@ function quantile(sorted: number[], part: number): number {
   return sorted[Math.round((sorted.length - 1) * part)] ?? Number.NaN
 }
 
-/** The median of `values`, and between what eight of ten lie. */
+/** The median of `values`, and the range of the middle 80%. */
 function spread(values: number[], digits: number): [median: string, range: string] {
   const sorted = values.toSorted((a, b) => a - b)
   const show = (part: number) => quantile(sorted, part).toFixed(digits)
-  return [show(0.5), `${show(0.1)} – ${show(0.9)}`]
+  return [show(0.5), `${show(0.1)} to ${show(0.9)}`]
 }
 
 const rounds = await measure(Number(values.rounds))
@@ -246,8 +246,8 @@ const rows: Row[] = [
 ]
 
 const today = new Date().toISOString().slice(0, 10)
-const about = `${today}, Node ${process.version}, ${cpus().length} CPUs, ${rounds.length} rounds; medians, and between what eight of ten lie.`
-const report = [about, '', ...table(['what', 'measured', 'at most', '10 % – 90 %'], rows)]
+const about = `${today}, Node ${process.version}, ${cpus().length} CPUs, ${rounds.length} rounds; medians, and the range of the middle 80%.`
+const report = [about, '', ...table(['what', 'measured', 'at most', '10% to 90%'], rows)]
 console.log(report.join('\n'))
 if (values.write) {
   const page = join(repository, 'docs/performance.md')

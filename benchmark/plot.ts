@@ -7,7 +7,7 @@ export interface Curve {
 const [WIDTH, HEIGHT] = [720, 400]
 const FRAME = { left: 60, top: 20, right: 20, bottom: 56 }
 const LONGEST = 1.25
-/** Told apart without their colours, by dashes too. */
+/** Dashes tell the lines apart without their colors. */
 const STROKES = [
   'stroke="#0072b2"',
   'stroke="#d55e00" stroke-dasharray="8 3"',

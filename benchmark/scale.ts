@@ -1,4 +1,4 @@
-// Many jobs of one throttled account, on a virtual clock: how soon each has its key, and what is alive at the end.
+// Many jobs on one rate-limited account and a virtual clock: how soon each has its key, and how many are valid at the end.
 //   npm run scale                          every size and rate, and other spreads (a quarter of an hour)
 //   npm run scale -- --jobs 16,256         some sizes only
 //   npm run scale -- --write               also writes the tables and the plot of docs/scale.md
@@ -14,10 +14,10 @@ import { type Curve, plot } from './plot.ts'
 const SIZES = [16, 256, 4096, 65_536]
 const RATES = [60, 600, 6000]
 const MINUTE = 60_000
-/** The longest `timeout` that the action takes, and the one that it takes unless told. */
+/** The longest `timeout` that the action accepts, and its default. */
 const LONGEST = 30 * MINUTE
 const USUAL = 2 * MINUTE
-/** A herd starts within this time. */
+/** Jobs that are not spread start within this time. */
 const AT_ONCE = 5_000
 /** Jobs that are spread beforehand start within so many times the ideal time. */
 const SPREAD = 1.15
@@ -90,14 +90,14 @@ for (const { jobs, perMinute } of cases) {
   }
   const inTurn = await run({ jobs, perMinute, ends: 'in turn' })
   const cancelled = await run({ jobs, perMinute, ends: 'cancelled' })
-  const alive = (outcome: MatrixOutcome) => whole(outcome.alive)
+  const valid = (outcome: MatrixOutcome) => whole(outcome.alive)
   ending.push([
     ...size,
     whole(keys),
-    alive(inTurn),
-    alive(together),
+    valid(inTurn),
+    valid(together),
     duration(together.longestPost),
-    alive(cancelled),
+    valid(cancelled),
   ])
   console.error(`${whole(jobs)} jobs at ${whole(perMinute)} requests a minute: done`)
 }

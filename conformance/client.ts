@@ -6,7 +6,7 @@ export interface Question {
   path: string
   credential: string
   body?: object
-  /** What `Accept-Encoding` says; `identity` unless told. */
+  /** What `Accept-Encoding` says; `identity` by default. */
   encoding?: string
 }
 

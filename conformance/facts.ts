@@ -60,7 +60,7 @@ export const FACTS: readonly Fact[] = [
   {
     fact: 'A key expires when it was asked to.',
     basis: 'documented',
-    relied: 'Every key of the main action ends by itself, even if the post step never runs.',
+    relied: 'Every key of the main action expires, even if the post step never runs.',
     otherwise: 'The main step revokes the key at once and fails.',
     observe(evidence) {
       const create = firstCreate(evidence)
@@ -75,8 +75,8 @@ export const FACTS: readonly Fact[] = [
   {
     fact: 'Expiries keep fractions of a second, to 1 ms or finer.',
     basis: 'assumed',
-    relied: 'The exact expiry marks a key: an orphan is told from the keys of other runs by it.',
-    otherwise: 'A possible orphan is reported instead of revoked; it ends at its expiry.',
+    relied: 'The exact expiry marks a key: it tells an orphan apart from the keys of other runs.',
+    otherwise: 'A possible orphan is reported instead of revoked; it stays valid until it expires.',
     observe({ creates, fractionsRefused }) {
       const pairs = creates.flatMap(({ asked, answered }) => (answered === null ? [] : [[asked, answered] as const]))
       if (fractionsRefused) return seen(false, 'fractions are refused with 400')
@@ -101,7 +101,7 @@ export const FACTS: readonly Fact[] = [
     fact: 'The list gives the expiry that the response to create gave.',
     basis: 'assumed',
     relied: 'An orphan is recognized by the expiry in the list.',
-    otherwise: 'The orphan is not recognized; it ends at its expiry.',
+    otherwise: 'The orphan is not recognized; it stays valid until it expires.',
     observe(evidence) {
       const { listed } = evidence
       const answered = firstCreate(evidence)?.answered ?? null
@@ -138,7 +138,7 @@ export const FACTS: readonly Fact[] = [
     fact: 'The list shows the key that it is read with.',
     basis: 'documented',
     relied: 'A list without it does not prove that a key is absent.',
-    otherwise: 'The post step warns where it would conclude; the audit fails with `list-incomplete`.',
+    otherwise: 'The post step draws no conclusion from it and warns; the audit fails with `list-incomplete`.',
     observe: ({ ownRow, list }) =>
       ownRow === null || list?.form === 'other'
         ? NOT_OBSERVED
@@ -148,7 +148,7 @@ export const FACTS: readonly Fact[] = [
     fact: 'The list is complete: one array, or pages that lead to the next.',
     basis: 'documented',
     relied: 'A key that is not in the list does not exist.',
-    otherwise: 'The post step warns where it would conclude; the audit fails with `list-incomplete`.',
+    otherwise: 'The post step draws no conclusion from it and warns; the audit fails with `list-incomplete`.',
     observe({ list }) {
       if (list === null) return NOT_OBSERVED
       const form = { array: 'one array', pages: `${list.pages} page(s)`, other: 'neither' }[list.form]
@@ -159,11 +159,11 @@ export const FACTS: readonly Fact[] = [
     fact: 'The list does not come from a cache.',
     basis: 'assumed',
     relied: 'A key that is not in the list does not exist any more.',
-    otherwise: 'The post step warns where it would conclude; the audit fails with `list-incomplete`.',
+    otherwise: 'The post step draws no conclusion from it and warns; the audit fails with `list-incomplete`.',
     observe({ answers }) {
       const cached = answers.filter(({ headers }) => Number(headers.age) > 0 || /hit/i.test(headers['x-cache'] ?? ''))
       if (answers.length === 0) return NOT_OBSERVED
-      return seen(cached.length === 0, cached.length === 0 ? 'no sign of one' : 'Age or X-Cache tell of one')
+      return seen(cached.length === 0, cached.length === 0 ? 'no sign of one' : 'Age or X-Cache shows one')
     },
   },
   {
@@ -197,7 +197,7 @@ export const FACTS: readonly Fact[] = [
   {
     fact: 'An expiry in the past is refused with 400.',
     basis: 'assumed',
-    relied: 'After a 400 the main step asks again, with the clock corrected or in whole seconds.',
+    relied: 'After a 400 the main step asks again, with the clock corrected or with fewer digits.',
     otherwise: 'The main step checks the expiry in the response, and fails if it has passed.',
     observe: ({ pastExpiry }) =>
       pastExpiry === null ? NOT_OBSERVED : seen(pastExpiry.status === 400, statusOf(pastExpiry)),

@@ -4,7 +4,7 @@ import { gridOf, millisecondsOf, type Row, readRows } from './read.ts'
 /** A key that this run created. */
 export interface MadeKey {
   id: string
-  /** Null where only the list told of it. */
+  /** Null if only the list showed it. */
   token: string | null
   prefix: string
   expiry: string

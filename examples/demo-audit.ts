@@ -18,7 +18,7 @@ try {
   await emulator.close()
 }
 
-/** Audits the account and prints log, summary and outputs. Tells whether all was as promised. */
+/** Audits the account and prints log, summary and outputs. Returns whether everything was as promised. */
 async function demonstrate(): Promise<boolean> {
   const { inUse, known, tokens } = fillAccount()
   const step = await job.main(

@@ -25,7 +25,7 @@ try {
   await emulator.close()
 }
 
-/** Runs the job and says what it shows. Tells whether all was as promised. */
+/** Runs the job and says what it shows. Returns whether everything was as promised. */
 async function demonstrate(job: Job): Promise<boolean> {
   const { account, url } = emulator
   const log = newLogOf(job)
@@ -57,9 +57,9 @@ async function demonstrate(job: Job): Promise<boolean> {
   const known = new Set(keysBefore.map(({ id }) => id))
   heading('In short')
   return [
-    check('main and post succeeded', main.outcome === 'success' && post.outcome === 'success'),
+    check('both steps succeeded', main.outcome === 'success' && post.outcome === 'success'),
     check(`the key worked during the job (${duringJob})`, duringJob === '200'),
-    check(`the key was refused after it (${afterJob})`, afterJob === '401'),
+    check(`the key was rejected after it (${afterJob})`, afterJob === '401'),
     check(
       'no key of the job is left',
       keysAfter.every(({ id }) => known.has(id)),
@@ -68,7 +68,7 @@ async function demonstrate(job: Job): Promise<boolean> {
   ].every(Boolean)
 }
 
-/** Calls a protected endpoint from a step of the job, as a workflow would. Returns the status of the answer. */
+/** Calls a protected endpoint from a step of the job, as a workflow would. Returns the status of the response. */
 async function callApi(job: Job, name: string, key: string): Promise<string | undefined> {
   const source = `
     import { appendFileSync } from 'node:fs'
@@ -81,7 +81,7 @@ async function callApi(job: Job, name: string, key: string): Promise<string | un
   return step.outputs.status
 }
 
-/** Each call returns what came to the job's log since the last. */
+/** Each call returns what was added to the job's log since the last one. */
 function newLogOf(job: Job): () => string {
   let seen = 0
   return () => {
@@ -113,10 +113,10 @@ function heading(text: string) {
 /** Prints, and remembers what was printed. */
 function say(text: string) {
   said.push(text)
-  for (const line of text.split('\n')) console.log(coloured(line))
+  for (const line of text.split('\n')) console.log(colored(line))
 }
 
-/** Whether any of the secrets was printed, in any of the forms that the runner would have masked. */
+/** Whether any of the secrets was printed, in any form that the runner would have masked. */
 function wasSaid(secrets: string[]): boolean {
   const masker = createMasker()
   for (const secret of secrets) masker.add(secret)
@@ -124,8 +124,8 @@ function wasSaid(secrets: string[]): boolean {
   return masker.mask(everything) !== everything
 }
 
-/** Colours a line by how it begins, where the output is a terminal. */
-function coloured(line: string): string {
+/** Colors a line by how it begins, where the output is a terminal. */
+function colored(line: string): string {
   const style = styles.find(([beginning]) => beginning.test(line))
   return style ? styleText(style[1], line) : line
 }

@@ -47,7 +47,7 @@ async function bundleCode({ entries, shared }: Bundle): Promise<OutputChunk[]> {
     format: 'cjs',
     entryFileNames: '[name]/index.js',
     chunkFileNames: `${shared}/index.js`,
-    // Rollup finds the shared code by itself, but would name it after one of its modules.
+    // Rollup finds the shared code automatically, but would name it after one of its modules.
     manualChunks: (id, { getModuleInfo }) =>
       shared !== undefined && entryFiles.every((entry) => importsOf(entry, getModuleInfo).has(id))
         ? 'common'

@@ -12,7 +12,7 @@ import type { Outcome } from '../__tests__/simulation/job.ts'
 import { runSchedule } from '../__tests__/simulation/schedule.ts'
 import { createTally, type Tally } from '../__tests__/simulation/tally.ts'
 
-// Thousands of simulated failures are made a second, and no one reads where.
+// The simulation creates thousands of errors per second, and no one reads their stack traces.
 Error.stackTraceLimit = 0
 
 const { values } = parseArgs({
@@ -35,7 +35,7 @@ interface Share {
   to: number
 }
 
-/** Runs the schedules of one share, and tells what they came to. */
+/** Runs the schedules of one share, and reports their outcomes. */
 async function runShare({ from, to }: Share, note: (name: string, outcome: Outcome) => void): Promise<void> {
   for (let seed = from; seed < to; seed++) {
     const outcome = await runSchedule(seed, subject)

@@ -1,4 +1,4 @@
-// Runs the tests beside busy loops, as on a machine that has other things to do: `npm run test:loaded`. Arguments go to
+// Runs the tests beside busy loops, as on a busy machine: `npm run test:loaded`. Arguments go to
 // Jest. The loops are threads of this process, so that none of them outlives it, however it ends.
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'

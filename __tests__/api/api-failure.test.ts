@@ -101,7 +101,7 @@ describe('what came from something in front of the API', () => {
     ).toBe(`${answered(200)}${HTML}`)
   })
 
-  test('a challenge without HTML is one all the same', async () => {
+  test('a challenge without HTML is still named as a challenge', async () => {
     const challenge = { status: 403, body: '', headers: { 'cf-mitigated': 'challenge' } }
     expect(await failureOf(challenge)).toMatchObject({ notFromApi: true })
   })
@@ -129,7 +129,7 @@ describe('what a status means', () => {
     [502, true, true],
     [503, true, true],
     [100, true, true],
-  ])('%i: may have acted %s, worth another try %s', async (status, mayHaveActed, retryable) => {
+  ])('%i: may have acted %s, retryable %s', async (status, mayHaveActed, retryable) => {
     expect(await failureOf({ status, body: '{}' })).toMatchObject({ status, mayHaveActed, retryable })
   })
 
@@ -151,7 +151,7 @@ describe('Retry-After', () => {
   const retryAfter = async (status: number, header: string) =>
     (await failureOf({ status, body: '', headers: { 'retry-after': header } })).retryAfter
 
-  test('is heeded with 429 and 503, and with nothing else', async () => {
+  test('is respected with 429 and 503, and with no other status', async () => {
     expect(await retryAfter(429, '7')).toBe(7_000)
     expect(await retryAfter(503, '7')).toBe(7_000)
     for (const status of [500, 502, 403, 301]) expect(await retryAfter(status, '7')).toBeUndefined()
@@ -207,7 +207,7 @@ describe('a failure of the network', () => {
     ['timeout', true],
     ['cut', true],
     ['too-large', true],
-  ] as const)('%s is worth another try: %s', async (kind, retryable) => {
+  ] as const)('%s is retryable: %s', async (kind, retryable) => {
     expect(await failureOf(new HttpError(kind, true, 'it failed'))).toEqual({
       message: 'api.example:8443: it failed',
       mayHaveActed: true,

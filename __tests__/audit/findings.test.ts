@@ -41,7 +41,7 @@ describe('expires-soon', () => {
     expect(kindsOf(entry({ created: NOW, expires: NOW + DAY_MS }))).toEqual([])
   })
 
-  test('not for keys that nobody uses here', () => {
+  test('not for keys that are not in use here', () => {
     const soon = { created: NOW - 30 * DAY_MS, expires: NOW + DAY_MS }
     expect(kindsOf(entry({ class: 'unexpected', ...soon }))).toEqual(['unexpected'])
   })

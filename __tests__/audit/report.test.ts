@@ -54,10 +54,10 @@ describe('a line of the log', () => {
   })
 })
 
-describe('what the API says', () => {
+describe('text of the API', () => {
   const hostile = 'a|b`c<i>\n::error::d\u202e'
 
-  test('can start no line, cell or tag of its own', () => {
+  test('cannot start a line, a cell or a tag', () => {
     const entries = [entry(hostile, { key: { ...entry('x').key, id: hostile, prefix: hostile } })]
     const findings = findFindings(entries, [], LIMITS)
     const lines = groupByKind(findings).map((group) => groupLine(group, LIMITS))

@@ -93,7 +93,7 @@ describe('the table says what each mode does:', () => {
     [{ dateErrorMs: 7_200_000 }, "The server's clock", false, /^7200\.\d s ahead$/],
     [{ idForm: 'big' }, 'Create answers', true, /^201$/],
     [{ createAnswer: () => 'own twin' }, 'Create answers', true, /^201$/],
-    [{ listAge: () => 5_000 }, 'The list does not come', false, /^Age or X-Cache tell of one$/],
+    [{ listAge: () => 5_000 }, 'The list does not come', false, /^Age or X-Cache shows one$/],
     [{ fractions: 'drop' }, 'Expiries keep', false, /^kept to 1 s$/],
     [{ fractions: 'refuse' }, 'Expiries keep', false, /^fractions are refused with 400$/],
     [{ timeForm: 'offset' }, 'The list gives the expiry', true, /^the same instant$/],
@@ -193,7 +193,7 @@ describe('a run that cannot go on', () => {
     expect(result.printed).toContain('All keys that were made (1) are revoked (verified).')
   })
 
-  test('says which key to look for where a lost one cannot be told', async () => {
+  test('says which key to look for when it cannot identify a lost one', async () => {
     const result = await run({ fractions: 'drop' }, [{ on: 'create', kind: 'cut-after' }])
     expect(result.printed).toMatch(
       /^A create request got no usable answer; look for a key that expires at 2027-/m,

@@ -254,16 +254,19 @@ describe('a request without a usable response', () => {
     },
   )
 
-  test.each(['ECONNREFUSED', 'two dead addresses'])('proves that nothing was done: %s', async (what) => {
-    const server = createRawServer()
-    const port = await listen(server)
-    await new Promise((resolve) => server.close(resolve))
-    resolveAs(['127.0.0.1', '127.0.0.2'])
-    const host = what === 'ECONNREFUSED' ? '127.0.0.1' : 'api.invalid'
-    expect(await send(`http://${host}:${port}`)).toEqual(
-      failure('refused', false, 'the connection failed (ECONNREFUSED)'),
-    )
-  })
+  test.each(['ECONNREFUSED', 'two unreachable addresses'])(
+    'proves that nothing was done: %s',
+    async (what) => {
+      const server = createRawServer()
+      const port = await listen(server)
+      await new Promise((resolve) => server.close(resolve))
+      resolveAs(['127.0.0.1', '127.0.0.2'])
+      const host = what === 'ECONNREFUSED' ? '127.0.0.1' : 'api.invalid'
+      expect(await send(`http://${host}:${port}`)).toEqual(
+        failure('refused', false, 'the connection failed (ECONNREFUSED)'),
+      )
+    },
+  )
 })
 
 describe('the name of the host', () => {
@@ -292,7 +295,7 @@ describe('the name of the host', () => {
     [['127.0.0.2', '127.0.0.1']],
     [['127.0.0.1', '::1']],
     [['::1', '127.0.0.1']],
-  ])('leads to the address that answers, of %j, of which one is dead', async (addresses) => {
+  ])('leads to the address that answers, of %j, of which one is unreachable', async (addresses) => {
     const port = await listen(createServer((_, response) => response.end('here')))
     resolveAs(addresses)
     expect(await send(`http://api.invalid:${port}`)).toMatchObject({ body: 'here' })
@@ -362,7 +365,7 @@ describe('the deadline', () => {
     expect(await outcome).toEqual(failure('timeout', false, 'could not be reached in time'))
   })
 
-  test('comes as soon as the grace is over that a cancellation leaves', async () => {
+  test('comes when the grace period after a cancellation is over', async () => {
     useFakeTime()
     const cancel = new AbortController()
     const outcome = ask(

@@ -37,7 +37,7 @@ test('logs method, path, attempt, status and milliseconds, and neither headers, 
   expect(lines).toEqual(['POST /api/user/api-keys (attempt 1): status 201 after 81 ms'])
 })
 
-test('shortens IDs, and counts the attempts of each request by itself', async () => {
+test('shortens IDs, and counts the attempts of each request separately', async () => {
   const { lines, send } = createLog(ok)
   for (const id of [ID, ID, `${ID}0`]) await send(request('DELETE', `/api/user/api-keys/${id}`))
   expect(lines.map((line) => line.replace(/:.*/, ''))).toEqual([
@@ -47,7 +47,7 @@ test('shortens IDs, and counts the attempts of each request by itself', async ()
   ])
 })
 
-test('logs the kind of a failure, and throws it on', async () => {
+test('logs the kind of a failure, and rethrows it', async () => {
   const failure = new HttpError('timeout', true, 'did not answer in time')
   const { lines, send } = createLog(() => Promise.reject(failure))
   await expect(send(request('GET', '/'))).rejects.toBe(failure)

@@ -73,7 +73,7 @@ test.each([
   'http://127.1',
   'http://[::1]:8080',
   'http://[::ffff:127.0.0.1]',
-])('a proxy never gets to see a request to the loopback host %s', (url) => {
+])('a proxy never sees a request to the loopback host %s', (url) => {
   const env = { HTTPS_PROXY: 'http://p', HTTP_PROXY: 'http://p', ALL_PROXY: 'http://p' }
   expect(proxyFor(new URL(url), env)).toBe('')
 })
@@ -137,12 +137,12 @@ describe('NO_PROXY', () => {
     expect(proxyFor(new URL(url), env)).toBe(exempt ? '' : 'http://p')
   })
 
-  test('counts in lower case first', () => {
+  test('is read in lower case first', () => {
     const env = { HTTPS_PROXY: 'http://p', no_proxy: 'other', NO_PROXY: '*' }
     expect(proxyFor(API, env)).toBe('http://p')
   })
 
-  test('never throws, whatever stands in it', () => {
+  test('never throws, whatever it contains', () => {
     const entry = fc.string({ unit: fc.constantFrom(...'a.*:8/[]-%, f1'), maxLength: 12 })
     const url = fc.constantFrom('https://api.example.com', 'http://10.0.0.1:8', 'http://[2001:db8::1]')
     fc.assert(

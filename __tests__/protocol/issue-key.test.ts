@@ -126,7 +126,7 @@ describe('a good key', () => {
   test.each([
     [true, 'Valid; the post step revokes it'],
     [false, 'Valid until it expires (`revoke: false`)'],
-  ])('stands in the summary with what becomes of it (revoke: %s)', async (revoke, status) => {
+  ])('is in the summary with what will happen to it (revoke: %s)', async (revoke, status) => {
     const { traces, account } = await runMain({ inputs: { revoke } })
     const [key] = account.keys()
     const summary = traces.printed.at(-1) ?? ''
@@ -270,7 +270,7 @@ describe('an answer with a key that this request did not make', () => {
     })
   })
 
-  test('is masked all the same', async () => {
+  test('is still masked', async () => {
     const { traces } = await runMain({ responses: [answer(200, { token: OTHER, api_key })] })
     expect(traces.masks).toContain(OTHER)
   })
@@ -433,7 +433,7 @@ describe('an unanswered request', () => {
     expect(savedBy(await runMain({ responses: [{ ...slow, takes: 2_999 }] })).intents).toEqual([])
   })
 
-  test('costs no more than 400 entries in the record, however long the timeout', async () => {
+  test('adds at most 400 entries to the record, however long the timeout', async () => {
     const run = await runMain({
       inputs: { timeout: 30 * MINUTE_MS },
       random: () => 0,
@@ -589,7 +589,7 @@ describe('a wrong clock', () => {
   )
 
   test.each([-55_000, 58_000, 58_500])(
-    'by %i ms gives a key of 1 min that lives at most 65 s and is alive when it arrives',
+    'by %i ms gives a key of 1 min that lives at most 65 s and is still valid when it arrives',
     async (clockError) => {
       const run = await runMain({ clockError, inputs: { expiresIn: MINUTE_MS } })
       expect(run.error).toBeNull()
@@ -606,7 +606,7 @@ describe('a wrong clock', () => {
     expect(error).toBeNull()
   })
 
-  test('of a gateway costs nothing where created is right: Date two hours ahead', async () => {
+  test('of a gateway does not matter if created is right: Date two hours ahead', async () => {
     const run = await runMain({
       responses: [
         {
@@ -650,7 +650,7 @@ describe('a wrong clock', () => {
     expect(methods(run.seen)).toBe('POST POST POST POST')
   })
 
-  test('of an API that shortens lifetimes is not seen: its key is handed over with a warning', async () => {
+  test('is not assumed where the API shortens lifetimes: its key is handed over with a warning', async () => {
     const capped = answering(({ token, api_key }) => ({
       token,
       api_key: {
@@ -710,7 +710,7 @@ describe('a cancelled job', () => {
     expect(seen).toHaveLength(1)
   })
 
-  test('waits for the answer that is on its way, and has its key revoked', async () => {
+  test('waits for the pending response, and has its key revoked', async () => {
     const run = await runMain({ signalAt: 50, responses: [{ kind: 'serve', takes: 4_900 }] })
     expect(run.error?.message).toBe(CANCELLED)
     expect(methods(run.seen)).toBe('POST DELETE GET')
@@ -735,7 +735,7 @@ describe('a cancelled job', () => {
     expect(savedBy(run).keys).toHaveLength(1)
   })
 
-  test('does not wait to try again', async () => {
+  test('does not wait for a retry', async () => {
     const run = await runMain({
       signalAt: 200,
       responses: [{ kind: 'answer', status: 429, headers: { 'retry-after': '60' } }],

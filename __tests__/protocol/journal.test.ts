@@ -50,7 +50,7 @@ describe('the journal', () => {
     expect(open().saved).toEqual([])
   })
 
-  test('saves all that post needs with the first intent, in a form that post can read', () => {
+  test('saves all that the post step needs with the first intent, in a form that it can read', () => {
     const { journal, saved, texts } = open()
     journal.recordIntent(intentOf(1))
     const expected: SavedState = {
@@ -108,14 +108,14 @@ describe('the journal', () => {
     expect(last()).toEqual({ keys: [['a', false]], intents: [{ ...intent, answered: true }] })
   })
 
-  test('still holds a key for main if it cannot be saved', () => {
+  test('still holds a key for the main step if it cannot be saved', () => {
     const { journal } = open({ failsFrom: 1 })
     expect(() => journal.recordKey(keyOf('a'), intentOf(1), false)).toThrow('no space left')
     expect(journal.keys()).toHaveLength(1)
   })
 })
 
-describe('what answered requests teach', () => {
+describe('the journal learns from answered requests', () => {
   const EXPIRY = START + HOUR_MS - 12_345.322
   const learnedFrom = (...keys: Partial<IssuedKey>[]) => {
     const { journal, saved } = open()
@@ -145,7 +145,7 @@ describe('what answered requests teach', () => {
     expect(learnedFrom({ expiresAt: down(1_000) }, { expiresAt: null }).grid).toBe(1_000_000)
   })
 
-  test('the server’s clock by created, and the last one counts', () => {
+  test('the server’s clock from created, of which the last one counts', () => {
     expect(learnedFrom({ createdAt: START + 600_000 }).skew).toBe(600_000)
     expect(learnedFrom({ createdAt: START + 600_000 }, { createdAt: null }).skew).toBe(600_000)
     expect(learnedFrom({ createdAt: START + 600_000 }, { createdAt: START - 5 }).skew).toBe(-5)

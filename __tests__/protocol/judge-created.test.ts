@@ -338,14 +338,14 @@ describe('a key made by a wrong clock is replaced', () => {
 
 describe('created outranks Date', () => {
   test.each([2 * HOUR_MS, -2 * HOUR_MS, 23 * HOUR_MS, MINUTE_MS])(
-    'a Date that is %i ms off does not cost a key whose created is right',
+    'a Date that is %i ms off does not matter if created is right',
     (dateSkew) => {
       expect(judge({ dateSkew })).toEqual(ACCEPTED)
     },
   )
 
   test.each([-5, 5.5, 9])(
-    'a created that is %s h off does not cost a key where Date and our clock agree',
+    'a created that is %s h off does not matter if Date and our clock agree',
     (hours) => {
       expect(judge({ dateSkew: 0, key: { createdAt: NOW + hours * HOUR_MS } })).toEqual(ACCEPTED)
     },
@@ -412,12 +412,12 @@ describe('an API that limits lifetimes', () => {
     ['created long ago', cappedAt(10, { createdAt: NOW - 20 * MINUTE_MS })],
     ['of unknown age', (_, intent) => ({ createdAt: null, expiresAt: intent.expiry - 31 * MINUTE_MS })],
     [
-      'of a lifetime that no API has for a limit',
+      'of a lifetime that is no whole number of minutes',
       ({ createdAt }) => ({ expiresAt: (createdAt ?? 0) + 10 * MINUTE_MS + 1_234 }),
     ],
     ['of a lifetime above the one asked for', cappedAt(120)],
     ['of less than a minute', cappedAt(0)],
-  ])('is not taken for the reason of a shorter life of a key %s', (_, key) => {
+  ])('is not assumed for a key %s', (_, key) => {
     expect(judge({ key }).kind).toBe('refuse')
   })
 })
@@ -428,7 +428,7 @@ describe('a key that had expired when it arrived', () => {
       expect(judge({ serverAhead, expiresIn: MINUTE_MS }).kind).not.toBe('accept')
   })
 
-  test('is not accepted on a grid that rounds its whole life away', () => {
+  test('is not accepted on a grid that rounds its lifetime to zero', () => {
     const verdict = judge({ expiresIn: MINUTE_MS, store: floorTo(6e7), random: 0.99 })
     expect(verdict.kind).not.toBe('accept')
   })

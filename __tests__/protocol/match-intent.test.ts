@@ -94,7 +94,7 @@ describe('one listed key', () => {
     expect(kindOf([ours(key)], { grid })).toBe(kind)
   })
 
-  test('whose lifetime the API cut short is ambiguous rather than absent: judgeCreated would accept it', () => {
+  test('whose lifetime the API capped is ambiguous rather than absent: judgeCreated would accept it', () => {
     expect(kindOf([ours({ expiresAt: NOW + 100 + 10 * MINUTE_MS })])).toBe('ambiguous')
   })
 
@@ -130,7 +130,7 @@ describe('the window in which a key may have been created', () => {
     ['by a server whose Date is 10 min ahead', 10 * MINUTE_MS, [10 * MINUTE_MS, null], true],
     ['by a server whose own times are 10 min behind', -10 * MINUTE_MS, [0, -10 * MINUTE_MS], true],
     ['by a server 10 min behind, 6 s too early', -10 * MINUTE_MS - 5_001, [-10 * MINUTE_MS], false],
-  ])('holds or not: %s', (_, offset, skews, counts) => {
+  ])('contains a creation time or not: %s', (_, offset, skews, counts) => {
     expect(kindOf([ours({ createdAt: NOW + offset })], { skews })).toBe(counts ? 'found' : 'ambiguous')
     const rounded = ours({ createdAt: NOW + offset, expiresAt: down(1_000) })
     expect(kindOf([rounded], { skews })).toBe('ambiguous')
@@ -166,7 +166,7 @@ describe('several listed keys', () => {
     expect(match([other(), ours()], { known })).toEqual({ kind: 'found', key: ours() })
   })
 
-  test('none are absent', () => {
+  test('an empty list has no match', () => {
     expect(match([])).toEqual({ kind: 'absent' })
   })
 })

@@ -89,7 +89,7 @@ describe('a refusal is final at the first attempt', () => {
 describe('a 400', () => {
   const bad = failure(400, { message: 'api.example answered 400: expiry: Too far away' })
 
-  test('is asked again at once in milliseconds, then in whole seconds, and is then final with its reason', () => {
+  test('is followed at once by a request in milliseconds, then in whole seconds, and is then final with its reason', () => {
     const [first, second, third] = [
       decide(bad),
       decide(bad, { precision: 1_000 }),
@@ -107,7 +107,7 @@ describe('a 400', () => {
     })
   })
 
-  test('that corrected the clock is asked again at once with the same precision', () => {
+  test('that corrected the clock is followed at once by a request with the same precision', () => {
     for (const precision of [1, 1_000, 1_000_000] as const)
       expect(decide(bad, { precision }, { clockCorrected: true })).toEqual({
         kind: 'retry',
@@ -116,11 +116,11 @@ describe('a 400', () => {
       })
   })
 
-  test('is not asked again with less time than an attempt needs', () => {
+  test('is final with less time left than an attempt needs', () => {
     expect(decide(bad, {}, { left: MIN_ATTEMPT_MS - 1 }).kind).toBe('stop')
   })
 
-  test('does not correct the clock for ever: two gateways whose clocks differ take turns', () => {
+  test('corrects the clock at most twice, even if two gateways whose clocks differ take turns', () => {
     let next = decide(bad, {}, { clockCorrected: true })
     for (let times = 0; times < 20 && next.kind === 'retry'; times++)
       next = decide(bad, next.progress, { clockCorrected: true })
@@ -129,7 +129,7 @@ describe('a 400', () => {
 })
 
 describe('a 2xx response that cannot be used', () => {
-  test('is asked for again once, and two in a row are final', () => {
+  test('is retried once, and two in a row are final', () => {
     const first = decide(unusable)
     expect(first).toMatchObject({ kind: 'retry', progress: { attempt: 2, wasUnusable: true } })
     expect(decide(unusable, { attempt: 2, wasUnusable: true })).toEqual({
@@ -138,13 +138,13 @@ describe('a 2xx response that cannot be used', () => {
     })
   })
 
-  test('is asked for again if something else came in between', () => {
+  test('is retried if something else came in between', () => {
     const between = decide(unavailable, { attempt: 2, wasUnusable: true })
     expect(between).toMatchObject({ kind: 'retry', progress: { attempt: 3, wasUnusable: false } })
   })
 })
 
-describe('what may pass is tried again', () => {
+describe('a failure that may be temporary is retried', () => {
   test.each([
     ['a refused connection', refusedConnection],
     ['a 503', unavailable],
@@ -171,7 +171,7 @@ describe('a rate limit', () => {
   const wait = (retryAfter: number, random: number, left = 1_800_000, longest = 0) =>
     waitOf(decide(rateLimited(retryAfter), { longestRetryAfter: longest }, { random, left }))
 
-  test('is waited for, and up to twice as long again, so that a matrix does not return together', () => {
+  test('is waited for, plus up to twice that time, so that the jobs of a matrix do not return together', () => {
     expect([0, 0.5, 1].map((random) => wait(30_000, random))).toEqual([30_000, 60_000, 90_000])
   })
 
@@ -197,7 +197,7 @@ describe('a rate limit', () => {
     expect(decide(rateLimited(60_000), {}, { left: 60_000 + MIN_ATTEMPT_MS, random: 0.9 }).kind).toBe('retry')
   })
 
-  test('of a 503 is heeded as well', () => {
+  test('of a 503 is respected as well', () => {
     expect(waitOf(decide({ ...unavailable, retryAfter: 6_000 }, {}, { random: 0 }))).toBe(6_000)
   })
 })
@@ -220,7 +220,7 @@ describe('a wait beyond the timeout', () => {
   })
 })
 
-test('whatever the failure, it waits no longer than is left, counts on, and names the cause when it stops', () => {
+test('whatever the failure, it waits no longer than the time left, counts each attempt, and names the cause when it stops', () => {
   const anyFailure = fc.record({
     status: fc.constantFrom(undefined, 200, 302, 400, 401, 403, 404, 408, 429, 500, 503),
     retryable: fc.boolean(),

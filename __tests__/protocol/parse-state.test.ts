@@ -26,7 +26,7 @@ describe('what main saved', () => {
     expect(parseState('')).toEqual({ kind: 'none' })
   })
 
-  test('is read to the letter', () => {
+  test('is read exactly as it was saved', () => {
     expect(parse(FULL)).toEqual({ kind: 'record', state: FULL, damaged: [] })
     const bare: SavedState = {
       ...FULL,
@@ -81,7 +81,7 @@ describe('a damaged part', () => {
     ['skew', [undefined, '1', 8.65e15]],
     ['keys', [undefined, null, {}, 'a']],
     ['intents', [undefined, null, {}, 7]],
-  ])('%s is named and replaced, and costs nothing else', (name, values) => {
+  ])('%s is named and replaced, and nothing else is lost', (name, values) => {
     for (const value of values) {
       const state = { ...FULL, [name]: DEFAULTS[name] }
       expect(parse({ ...FULL, [name]: value })).toEqual({ kind: 'record', state, damaged: [name] })
@@ -104,7 +104,7 @@ describe('a damaged part', () => {
     ['a key created at a text', { ...keyOf('b'), createdAt: 'x' }],
     ['a key that expires after the end of time', { ...keyOf('b'), expiresAt: 8.65e15 }],
     ['a key that is neither kept nor not', { ...keyOf('b'), keep: 0 }],
-  ])('of the keys costs none of the others: %s', (_, entry) => {
+  ])('of the keys does not lose the others: %s', (_, entry) => {
     const { state, damaged } = recordIn(parse({ ...FULL, keys: [keyOf('a'), entry, keyOf('c')] }))
     expect(state).toEqual({ ...FULL, keys: [keyOf('a'), keyOf('c')] })
     expect(damaged).toEqual(['1 of its keys'])
@@ -117,13 +117,13 @@ describe('a damaged part', () => {
     ['a deadline before the beginning of time', { ...intentOf(2), deadline: -8.65e15 }],
     ['neither answered nor not', { ...intentOf(2), answered: 1 }],
     ['refused as a number', { ...intentOf(2), refused: 7 }],
-  ])('of the intents costs none of the others: %s', (_, entry) => {
+  ])('of the intents does not lose the others: %s', (_, entry) => {
     const { state, damaged } = recordIn(parse({ ...FULL, intents: [entry, intentOf(2), entry] }))
     expect(state).toEqual({ ...FULL, intents: [intentOf(2)] })
     expect(damaged).toEqual(['2 of its intents'])
   })
 
-  test('never costs another part or entry, whatever the damage is', () => {
+  test('never loses another part or entry, whatever the damage is', () => {
     const paths = fc.constantFrom<[part: 'keys' | 'intents', index: number, field: string | null]>(
       ['keys', 0, null],
       ['keys', 1, 'token'],

@@ -260,7 +260,7 @@ describe('watching for the keys of unanswered requests', () => {
     expect(printed.join()).not.toContain('Found')
   })
 
-  test('looks for a twin once, without a word on unanswered requests', async () => {
+  test('looks for a twin once, without a line about unanswered requests', async () => {
     const { looks, printed, failures, warnings } = await watch([answered], () => empty)
     expect(looks).toEqual([0])
     expect({ printed, failures, warnings }).toEqual({ printed: [], failures: [], warnings: [] })
@@ -323,7 +323,7 @@ describe('watching for the keys of unanswered requests', () => {
     expect(looks.at(-1)).toBeGreaterThanOrEqual(6_000)
   })
 
-  test('settles each of several requests by itself', async () => {
+  test('settles each of several requests separately', async () => {
     const [one, two, three] = [1, 2, 3].map((index) =>
       intentOf({ expiry: START + HOUR_MS + index * 60_000 + 0.5 }),
     )

@@ -121,7 +121,7 @@ describe('a 401 to a key that nothing has revoked', () => {
     expect(took).toBeLessThan(10_000)
   })
 
-  test('verifies an end with a list that no longer shows the key', async () => {
+  test('verifies the revocation with a list that no longer shows the key', async () => {
     const { result, calls } = await revoke({ revoke: [status(401), status(404)], list: [without] })
     expect(result).toEqual(revoked(true))
     expect(calls).toEqual([
@@ -150,7 +150,7 @@ describe('a 401 to a key that nothing has revoked', () => {
     expect(result).toMatchObject({ revoked: false })
   })
 
-  test('verifies nothing on the word of replicas that all lag behind the create request', async () => {
+  test('verifies nothing where all replicas lag behind the create request', async () => {
     // As after a create request whose key has not reached any replica yet: not in the list, not known by its id.
     const lagging = {
       revoke: (credential: string) => (credential === 'key' ? status(401) : status(404)),
@@ -175,7 +175,7 @@ describe('a 401 of something in front of the API', () => {
     expect(result).toEqual(unconfirmed('the API answered as if it were revoked, but failure 401'))
   })
 
-  test('is waited out', async () => {
+  test('is retried until the API itself answers', async () => {
     const { result, took } = await revoke({
       revoke: [gate, gate, gate, gate, done],
       probe: [gate, gate, status(401)],
@@ -357,7 +357,7 @@ describe('the 401 that verifies a revocation', () => {
     expect((await revoke({ probe: [done], budgetMs: 501 })).calls).toHaveLength(3)
   })
 
-  test('does not stand for a revocation that nobody answered, unless a list confirms it', async () => {
+  test('does not confirm a revocation that was not answered, unless a list does', async () => {
     expect((await revoke({ revoke: [unreachable], budgetMs: 5_000 })).result).toMatchObject({
       revoked: false,
     })

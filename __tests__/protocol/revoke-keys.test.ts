@@ -110,7 +110,7 @@ describe('what main saved', () => {
     ])
   })
 
-  test('is damaged down to nothing: that is reported', async () => {
+  test('is damaged completely: that is reported', async () => {
     const { traces } = await runPost({ damaged: ['keys'] })
     expect(traces.warnings).toEqual([expect.stringContaining('(keys)')])
   })
@@ -230,7 +230,7 @@ describe('a key', () => {
     expect(took).toBeLessThan(6_200)
   })
 
-  test('that no one may revoke is not asked about for long', async () => {
+  test('that no credential may revoke is given up early', async () => {
     const refusal = answer(403, { detail: 'Not today.' })
     const { traces, took, seen } = await runPost({ state: oneKey(), responses: [refusal, refusal] })
     expect(methods(seen)).toBe('DELETE DELETE GET')
@@ -255,7 +255,7 @@ describe('a key', () => {
     expect(traces.warnings[0]).toContain('timeout by the harness')
   })
 
-  test('of several: one that takes all the time leaves the others theirs, and one failure does not hide another', async () => {
+  test('that is one of several: a slow one takes no time from the others, and one failure does not hide another', async () => {
     const { account, traces } = await runPost({
       state: (account) => ({
         keys: [1, 2, 3].map((hours) => saved(create(account, START + hours * HOUR_MS))),
@@ -324,7 +324,7 @@ describe('a 401 that proves nothing', () => {
     expect(traces.printed.join()).toContain('Revoked (verified)')
   })
 
-  test('of an authentication service that fails closed for good: nothing is confirmed', async () => {
+  test('of an authentication service that never recovers: nothing is confirmed', async () => {
     const { traces, took } = await runPost({
       state: oneKey(),
       intercept: () => answer(401, { detail: 'Invalid token.' }),
@@ -356,7 +356,7 @@ describe('a rate-limited API', () => {
     expect(traces.printed.at(-2)).toContain('Revoked (verified)')
   })
 
-  test('for good is waited for 30 min more than 60 s, and no longer', async () => {
+  test('that never ends is waited for 30 min more than 60 s, and no longer', async () => {
     const { took, traces } = await runPost({ state: oneKey(), responses: Array(200).fill(limited(59)) })
     expect(took).toBeGreaterThan(30 * MINUTE_MS)
     expect(took).toBeLessThanOrEqual(31 * MINUTE_MS + 10)
@@ -417,7 +417,7 @@ describe('the order of post', () => {
     expect(account.live()).toEqual([account.keys()[0]])
   })
 
-  test('look-ups that are not answered cost the known key nothing, and the other way round', async () => {
+  test('look-ups that are not answered do not delay the known key, and the other way round', async () => {
     const run = await runPost({
       state: (account) => ({ ...oneKey()(account), ...oneIntent() }),
       intercept: ({ credential }) => (credential === INPUTS.apiKey ? silence : undefined),
@@ -630,7 +630,7 @@ describe('an unanswered create request', () => {
     expect(traces.warnings).toEqual([])
   })
 
-  test('among several is settled by itself', async () => {
+  test('among several is settled separately', async () => {
     const { account, error } = await runPost({
       state: (account) => {
         create(account, EXPIRY)

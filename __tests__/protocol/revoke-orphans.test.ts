@@ -146,19 +146,19 @@ describe('a list that cannot be read', () => {
     expect(results).toEqual([{ kind: 'absent', doubt: null }])
   })
 
-  test('with 401 is worth another look, as an authentication service may come back', async () => {
+  test('with 401 is retryable, because an authentication service may recover', async () => {
     const { results } = await look([status(401)])
     expect(results).toEqual([{ kind: 'failed', reason: 'failure 401', retryable: true, key: null }])
   })
 
-  test('for want of an answer is read again until the budget ends', async () => {
+  test('that is not answered is read again until the budget ends', async () => {
     const unavailable = failed({ status: 503, retryable: true })
     const { results, calls } = await look([unavailable], { budgetMs: 10_000 })
     expect(calls.length).toBeGreaterThan(3)
     expect(results).toEqual([{ kind: 'failed', reason: 'failure 503', retryable: true, key: null }])
   })
 
-  test('for want of a credential is not asked for', async () => {
+  test('is not requested without a credential', async () => {
     const { results, calls } = await look([], { credentials: ['a b'] })
     expect(calls).toEqual([])
     expect(results).toEqual([

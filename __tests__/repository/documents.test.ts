@@ -23,10 +23,10 @@ const PAGES = [
 ]
 
 /**
- * The fixed beginnings of what the action can say, taken from the source: the texts given to the log, to errors,
- * warnings, problems, faults and refusals, each up to its first variable part.
+ * The fixed beginnings of the action's messages, taken from the source: what it passes to the log, errors, warnings,
+ * failures and refusals, each up to its first variable part.
  */
-function sayings(): string[] {
+function messages(): string[] {
   const text = sources.join('\n').replace(/^\s*(\*|\/\/|\/\*\*).*$/gm, '')
   const given =
     /(?:Error|warning|info|refuse|fail|failure|warnOrFail)\(\s*(?:'[a-z-]+',\s*)?(?:true,\s*)?(['"`])((?:(?!\1)[^$]){12,})/g
@@ -36,30 +36,26 @@ function sayings(): string[] {
   return [...new Set(found.map((start) => start.trim().replace(/[ ,;.:(]+$/, '')))]
 }
 
-/** What is no saying of its own: the rest of one, or a message that nobody reads. */
-const NOT_BY_ITSELF = [
+/** Not messages: the end of one, or one that no one reads. */
+const NOT_A_MESSAGE = [
   /^The post step revokes it/,
-  /^If there is such a key/,
-  /^Is the secret defined/,
-  /to be revoked by the post step/,
-  /^left to its expiry/,
-  // Caught where it is thrown: the person reads “something that could not be read”.
+  // Caught where it is thrown: the person reads "something that is not the JSON of this API".
   /^neither an array nor a page/,
 ]
 
 describe('docs/troubleshooting.md', () => {
   const page = read('docs/troubleshooting.md')
 
-  test('has a row for every message of the source', () => {
-    const all = sayings().filter((saying) => !NOT_BY_ITSELF.some((pattern) => pattern.test(saying)))
+  test('has an entry for every message of the source', () => {
+    const all = messages().filter((message) => !NOT_A_MESSAGE.some((pattern) => pattern.test(message)))
     expect(all.length).toBeGreaterThan(35)
-    const words = (saying: string) =>
-      saying
+    const words = (message: string) =>
+      message
         .split(' ')
         .slice(0, 4)
         .join(' ')
         .replace(/[,;:.]$/, '')
-    expect(all.filter((saying) => !page.includes(words(saying)))).toEqual([])
+    expect(all.filter((message) => !page.includes(words(message)))).toEqual([])
   })
 })
 

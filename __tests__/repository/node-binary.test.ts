@@ -50,7 +50,7 @@ whereScripts('with NODE_BINARY', () => {
     )
   })
 
-  test('refuses a path that leads nowhere', () => {
+  test('refuses a path that does not exist', () => {
     expect(run(join(folder, 'missing'), 'file.ts')).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/missing is not there/),

@@ -130,7 +130,7 @@ describe('the rules of this file', () => {
     expect(longFunctions(`class A {\n  m(): void {\n${body(50)}}\n}`)).toEqual(['line 2: 50 lines'])
   })
 
-  test('measure the columns of prose and tables, and let an address be', () => {
+  test('measure the columns of prose and tables, and ignore addresses', () => {
     const words = 'word '.repeat(30)
     expect(longLines(`# A\n\n${words}`)).toEqual(['line 3: 150 columns'])
     expect(longLines(`| ${words} |`)).toEqual([])

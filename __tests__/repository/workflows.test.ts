@@ -90,7 +90,7 @@ test('the lock file has a digest for every package that it installs', () => {
 // The runner's own bash is on PATH on every system, but the stand-in for gh is a script that Windows cannot start.
 const whereScripts = process.platform === 'win32' ? describe.skip : describe
 
-whereScripts('what only GitHub runs of the end-to-end workflow', () => {
+whereScripts('the part of the end-to-end workflow that runs only on GitHub', () => {
   const script = scriptOf('e2e.yml', 'verdict', 'The logs show asterisks and no key')
   const logs = (line: string) => `case "$*" in *per_page*) echo 7;; *) printf '${line}';; esac`
   const masked = 'The key reads: ***\\n'.repeat(6)

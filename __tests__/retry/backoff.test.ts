@@ -85,7 +85,7 @@ describe('Retry-After', () => {
     expect(parseRetryAfter(undefined, now)).toBeUndefined()
   })
 
-  test('never makes a wait that is not a finite number', () => {
+  test('never returns a wait that is not a finite number', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(...'0123456789.,e -+sGMT:') }), (header) => {
         const wait = parseRetryAfter(header, now) ?? 0

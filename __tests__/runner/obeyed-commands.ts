@@ -12,12 +12,12 @@ export function commandIn(line: string): string | null {
   return /##\[([^\]]*)\]/s.exec(seen)?.[1]?.split(' ')[0] ?? null
 }
 
-/** The lines that the runner reads in what a process printed. */
+/** The output of a process, split into lines as the runner does. */
 export function linesOf(printed: string): string[] {
   return printed.split(/\r\n|\n|\r/).filter((line) => line !== '')
 }
 
-/** Text that is rich in what a command is made of. */
+/** Text with many parts of commands. */
 export const hostileText: fc.Arbitrary<string> = fc
   .array(
     fc.oneof(

@@ -24,12 +24,12 @@ describe('issuedLine', () => {
     [57.4 * 60_000, '(for 57 min)'],
     [3 * 3_600_000, '(for 3 h)'],
     [5 * 86_400_000, '(for 5 days)'],
-  ])('tells a lifetime of %d ms as %s, by the server’s clock', (lifetime, text) => {
+  ])('gives a lifetime of %d ms as %s, by the server’s clock', (lifetime, text) => {
     const expiresAt = (key.createdAt ?? 0) + lifetime
     expect(issuedLine({ ...key, expiresAt }, { revoke: true })).toContain(` UTC ${text}. The post step`)
   })
 
-  test('tells no lifetime if the creation time is unknown or not before the expiry', () => {
+  test('gives no lifetime if the creation time is unknown or not before the expiry', () => {
     for (const createdAt of [null, key.expiresAt, (key.expiresAt ?? 0) + 241 * 60_000])
       expect(issuedLine({ ...key, createdAt }, { revoke: false })).toBe(
         'Created the API key the-sec... (id aaaaaaaa...), valid until 2027-01-01 03:00:00 UTC. ' +

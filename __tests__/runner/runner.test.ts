@@ -69,7 +69,7 @@ describe('an annotation', () => {
   test.each([
     ['warning', () => runner.warning(long)],
     ['error', () => failStep(new Error(long))],
-  ])('that is too long for one is cut, and in the log in full (%s)', (level, print) => {
+  ])('that is too long is cut, and printed in full in the log (%s)', (level, print) => {
     print()
     const [full, annotation = '', ...rest] = linesOf(printed)
     expect(full).toBe(long)
@@ -93,7 +93,7 @@ describe('failStep', () => {
     expect(printed).toBe('::error::No key.\n')
   })
 
-  test('calls an error that nobody throws on purpose unexpected, and keeps its stack to the debug log', () => {
+  test('calls an error that is not thrown on purpose unexpected, and prints its stack only in the debug log', () => {
     const error = new TypeError("Cannot read properties of null (reading 'id')")
     failStep(error)
     expect(printed).toBe(
@@ -110,7 +110,7 @@ describe('failStep', () => {
     ).toBe(true)
   })
 
-  test('takes what is no error', () => {
+  test('accepts a thrown value that is not an Error', () => {
     failStep('odd')
     expect(printed).toBe('::error::odd\n')
   })

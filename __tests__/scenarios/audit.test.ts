@@ -310,7 +310,7 @@ describe('an API that does not answer the question', () => {
     expect(requests).toBe(1)
   })
 
-  test('an error that passes is tried again', () =>
+  test('a temporary error is retried', () =>
     withAudit({}, async (stage) => {
       stage.emulator.fault({ kind: 'cut-before' })
       const step = await stage.audit({ known: await ownId(stage) })

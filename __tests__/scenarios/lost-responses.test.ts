@@ -33,7 +33,7 @@ describe('a response that is lost after the key was created', () => {
     }),
   )
 
-  test('is made good with a list of several pages, without touching other keys', () =>
+  test('has its key found in a list of several pages, and other keys are not touched', () =>
     withJob({ api: { listForm: 'paginated', pageSize: 1 } }, async ({ emulator, job, inputs }) => {
       for (const age of [1, 2, 3])
         emulator.account.addKey({ expiry: null, created: Date.now() - age * 60_000 })

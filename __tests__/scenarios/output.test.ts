@@ -43,7 +43,7 @@ describe('text of the API', () => {
     }))
 })
 
-describe('a value that is no credential', () => {
+describe('a value that is not a credential', () => {
   test.each([
     ['true', /is shorter than 8 characters/],
     ['1', /is shorter than 8 characters/],
@@ -58,7 +58,7 @@ describe('a value that is no credential', () => {
     }),
   )
 
-  test('is masked all the same if it is long, as it may hold the credential', () =>
+  test('is still masked if it is long, because it may contain the credential', () =>
     withJob({}, async ({ job, inputs }) => {
       const main = await job.main({ ...inputs, 'api-key': 'Bearer 0123456789abcdef' })
       expect(errorOf(main)).toContain('begins with the name of an HTTP header')
@@ -97,7 +97,7 @@ describe('an event file', () => {
 })
 
 describe('debug lines', () => {
-  test('tell each request, without any secret, if debug logging is on', () =>
+  test('report each request, without any secret, if debug logging is on', () =>
     withJob({}, async ({ emulator, job, inputs }) => {
       const stepEnv = { RUNNER_DEBUG: '1' }
       const main = await job.main(inputs, { stepEnv })

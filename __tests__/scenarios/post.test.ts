@@ -95,7 +95,7 @@ describe('a key', () => {
         )
         expect(askedWith).toEqual([
           'DELETE with the key',
-          // After a 401, the key may be dead already: that has to be ruled out.
+          // After a 401, the key may already be revoked: the post step has to rule that out.
           ...(selfRevocation === 'unauthorized' ? ['GET with the key'] : []),
           'DELETE with api-key',
           'GET with the key',

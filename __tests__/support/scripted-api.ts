@@ -64,11 +64,9 @@ export function scriptApi(script: Script, start = 0): ScriptedApi {
       return result
     }
   }
-  const [revoke, probe, list] = [
-    answers('revoke', script.revoke),
-    answers('probe', script.probe),
-    answers('list', script.list),
-  ]
+  const revoke = answers('revoke', script.revoke)
+  const probe = answers('probe', script.probe)
+  const list = answers('list', script.list)
   return {
     api: {
       create: () => Promise.reject(new Error('nothing is created here')),

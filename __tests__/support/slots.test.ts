@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { createSlots } from './slots.ts'
 
-test('no more pieces of work go on at once than there are slots, and a failed one gives its slot back', async () => {
+test('no more tasks run at once than there are slots, and a failed one gives its slot back', async () => {
   const slots = createSlots(3)
   let now = 0
   let most = 0

@@ -1,9 +1,9 @@
-/** Lets only so many pieces of work go on at a time. */
+/** Limits how many tasks run at a time. */
 export interface Slots {
   use<T>(work: () => Promise<T>): Promise<T>
 }
 
-/** Slots for `free` pieces of work at a time; the others wait for their turn. */
+/** Slots for `free` tasks at a time; the others wait for their turn. */
 export function createSlots(free: number): Slots {
   const waiting: (() => void)[] = []
   return {

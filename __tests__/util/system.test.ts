@@ -15,13 +15,13 @@ describe('the system clock', () => {
     jest.restoreAllMocks()
   })
 
-  test('passes at least the time that it was asked to sleep', async () => {
+  test('sleeps at least as long as asked', async () => {
     const startedAt = systemClock.now()
     await systemClock.sleep(20)
     expect(systemClock.now() - startedAt).toBeGreaterThanOrEqual(20 - ROUNDING_MS)
   })
 
-  test('wakes who sleeps when the signal is aborted, and lets no one fall asleep after that', async () => {
+  test('ends a sleep when the signal is aborted, and every later one at once', async () => {
     const startedAt = performance.now()
     const controller = new AbortController()
     const sleeping = systemClock.sleep(10 * STALL_MS, controller.signal)
@@ -31,11 +31,11 @@ describe('the system clock', () => {
     expect(performance.now() - startedAt).toBeLessThan(STALL_MS)
   })
 
-  test('tells about the time of the machine', () => {
+  test('is close to the time of the machine', () => {
     expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(STALL_MS)
   })
 
-  test('is not moved by whoever sets the time of the machine', () => {
+  test('does not change when the time of the machine is set', () => {
     const before = systemClock.now()
     jest.spyOn(Date, 'now').mockReturnValue(0)
     expect(systemClock.now()).toBeGreaterThanOrEqual(before)
