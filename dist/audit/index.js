@@ -32,8 +32,7 @@ function describeError(error, connected, via = '') {
 	const failure = (kind, what, hint = '', acted = connected, retryable) =>
 		new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`, retryable)
 	// The server has read no request then, even if our handshake was complete (TLS 1.3).
-	if (/alert.(certificate.required|bad.certificate)/i.test(codes))
-		return failure('certificate', 'requires a client certificate', '', false)
+	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('certificate', 'requires a client certificate', '', false)
 	if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', 'use https://', false)
 	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
 	if (connected) return failure('cut', 'closed the connection before it answered')
@@ -137,7 +136,7 @@ function createHttpClient(proxy) {
 		const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
 		agents[protocol] = agent
 		return exchange(request, agent, via).catch((error) => {
-			// Other requests are about a key, so the name did exist and may come back.
+			// Other requests are about a key: the name existed.
 			if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
 			throw error
 		})
@@ -216,9 +215,7 @@ function readBody(response, fail, done) {
 		if (size > MAX_RESPONSE_BYTES) fail(new HttpError('too-large', true, 'answered with more than 1 MiB'))
 		else chunks.push(chunk)
 	})
-	response.on('error', ({ code }) =>
-		fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)),
-	)
+	response.on('error', ({ code }) => fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)))
 	response.once('end', () => {
 		const encoded = size > 0 && !/^(identity)?$/i.test(coding.trim())
 		const name = coding.replace(/[^\w, -]/g, '').slice(0, 40)
@@ -237,8 +234,7 @@ function backoff(failures, random, { retryAfter = 0, spread = 0, most = Infinity
 	return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
 }
 /** RFC 9110, 5.6.7. Date.parse alone takes `4s` for a day in 2001. */
-const HTTP_DATE =
-	/^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
+const HTTP_DATE = /^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
 const MAX_RETRY_AFTER_MS = 365 * 86_400_000
 /** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
 function parseRetryAfter(header = '', now) {
@@ -283,8 +279,7 @@ function redirected(asked, { status, headers }) {
 	const { url } = asked
 	const { location } = headers
 	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
-	const place =
-		target === null ? 'an unreadable address' : target.host === url.host ? target.origin + target.pathname : target.host
+	const place = target === null ? 'an unreadable address' : target.host === url.host ? target.origin + target.pathname : target.host
 	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
 	// 302 and 303 may mean "done, look there".
 	return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
@@ -304,7 +299,7 @@ function isHtml(headers, body) {
 }
 function detail(response, credential) {
 	const { status, headers, body } = response
-	if (headers['cf-mitigated']) return ' with a challenge; a firewall in front of the API stopped this runner'
+	if (headers['cf-mitigated']) return ' with a challenge; a firewall stopped this runner'
 	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
 	const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
@@ -511,22 +506,19 @@ function identifier(value) {
 /** Keeps large integers as text: IDs above 2^53 would lose digits. */
 function parseJson(body) {
 	const keepDigits = (_name, value, context) =>
-		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '')
-			? context?.source
-			: value
+		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '') ? context?.source : value
 	return JSON.parse(body, keepDigits)
 }
 /** Undefined if there is none. */
 function field(value, ...path) {
-	return path.reduce(
-		(part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined),
-		value,
-	)
+	return path.reduce((part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined), value)
 }
 function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
 
+/** Of a page; another field may announce more keys in a way that this action does not follow. */
+const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 /** Throws if this is neither an array nor `{results, next}`. */
 function readPage({ headers, body }) {
 	const answer = parseJson(body)
@@ -536,30 +528,20 @@ function readPage({ headers, body }) {
 	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
 	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
 	const next = textOf(field(answer, 'next'))
-	const range = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1]
-	const count = field(answer, 'count') ?? field(answer, 'total') ?? headers['x-total-count'] ?? range ?? null
-	const morePages =
-		announcesMore(answer) || Boolean(headers['x-next-page']) || /rel="?next/i.test(String(headers.link ?? ''))
-	const cached = Object.entries(headers).some(
-		([name, value]) =>
-			(name === 'age' && /[1-9]/.test(String(value))) || (/cache/.test(name) && /\bhit\b/i.test(String(value))),
+	const total = field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? ''
+	const count = /\d+$/.exec(String(total))?.[0]
+	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
+	const morePages = isUnknown || headers['x-next-page'] || /rel="?next/i.test(String(headers.link ?? ''))
+	const cached = Object.entries(headers).some(([name, value]) =>
+		(name === 'age' ? /[1-9]/ : /cache/.test(name) ? /\bhit\b/i : /^\b$/).test(String(value)),
 	)
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
-		next === null && morePages && 'it has further pages that cannot be found',
+		morePages && 'it may have pages that cannot be found',
 		cached && 'it comes from a cache',
 	]
 	const doubt = doubts.find(Boolean) || null
-	return { keys, next, doubt, count: count === null ? null : Number(count) }
-}
-/** By a field that this action does not follow, such as `has_more` or `links.next`. */
-function announcesMore(value, depth = 0) {
-	if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-	return Object.entries(value).some(([name, part]) => {
-		if (name === 'next' && depth === 0 && typeof part === 'string') return false
-		if (/pages/i.test(name)) return Number(part) > 1
-		return (/next|more|cursor/i.test(name) && Boolean(part)) || (depth === 0 && announcesMore(part, 1))
-	})
+	return { keys, next, doubt, count: count === undefined ? null : Number(count) }
 }
 
 const MAX_PAGES = 100
@@ -569,11 +551,7 @@ function createListApi(call, apiUrl, now) {
 		list(credential, limits) {
 			const deadline = now() + limits.timeout
 			return readList$1(new URL(`${apiUrl}${KEYS_PATH}`), (url) =>
-				call(
-					{ method: 'GET', url, credential },
-					{ ...limits, timeout: Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now())) },
-					readPage,
-				),
+				call({ method: 'GET', url, credential }, { ...limits, timeout: Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now())) }, readPage),
 			)
 		},
 	}
@@ -717,15 +695,7 @@ function isShortLived({ createdAt, expiresAt }) {
 }
 
 /** Everything that the audit can find, the most urgent first. */
-const FINDING_KINDS = [
-	'list-incomplete',
-	'expires-soon',
-	'unexpected',
-	'known-overdue',
-	'known-missing',
-	'never-expires',
-	'too-old',
-]
+const FINDING_KINDS = ['list-incomplete', 'expires-soon', 'unexpected', 'known-overdue', 'known-missing', 'never-expires', 'too-old']
 /** Every finding about the keys of a complete list, the most urgent first. */
 function findFindings(keys, known, limits) {
 	const rotated = keys.filter(({ rotation }) => rotation !== null)
@@ -743,10 +713,7 @@ function findFindings(keys, known, limits) {
 	})
 	const ids = new Set(keys.map(({ key }) => key.id))
 	const missing = known.filter(({ id, until }) => !ids.has(id) && !isPast(until, limits.now))
-	const all = [
-		...findings,
-		...missing.map(({ id }) => ({ ...listIncomplete(), kind: 'known-missing', class: 'known', id })),
-	]
+	const all = [...findings, ...missing.map(({ id }) => ({ ...listIncomplete(), kind: 'known-missing', class: 'known', id }))]
 	return all.sort((a, b) => FINDING_KINDS.indexOf(a.kind) - FINDING_KINDS.indexOf(b.kind))
 }
 /** The only finding if the list cannot be judged. */
@@ -812,10 +779,7 @@ function groupLine({ kind, findings }, { now, maxAge, warnBefore }, isInTable = 
 			`meant to stay valid, but expires within ${days(warnBefore)}`,
 			`Look at the last runs of the workflow that rotates it; if there is none, create a new key ${dashboard}, save it as the secret, then revoke this one`,
 		],
-		unexpected: [
-			'made by no action of this project, and not in input known',
-			`Find out who uses it; then revoke it ${dashboard}`,
-		],
+		unexpected: ['made by no action of this project, and not in input known', `Find out who uses it; then revoke it ${dashboard}`],
 		'known-overdue': ['still there after its until date in input known', `Revoke it ${dashboard}, or move its date`],
 		'known-missing': ['in input known, but not in the account', 'Find out who revoked it, then remove its line'],
 		'never-expires': ['valid until someone revokes it', 'Replace it with a key that expires'],
@@ -829,10 +793,8 @@ function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }, now) 
 	if (prefix === null || createdAt === null) return `id ${shortId(id ?? '')}`
 	const parts = [`${sanitizeName(prefix)}... (id ${shortId(id ?? '')})`]
 	if (kind === 'unexpected' || kind === 'too-old') parts.push(`created ${created(createdAt, now)}`)
-	if (kind !== 'never-expires' && kind !== 'too-old')
-		parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
-	if (kind === 'expires-soon' && rotation !== null)
-		parts.push(`as the rotation of secret ${rotation.secret} has stopped`)
+	if (kind !== 'never-expires' && kind !== 'too-old') parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
+	if (kind === 'expires-soon' && rotation !== null) parts.push(`as the rotation of secret ${rotation.secret} has stopped`)
 	return parts.join(', ')
 }
 /** As many findings as fit into 100,000 characters, as JSON without secrets. */
@@ -852,8 +814,7 @@ function findingsJson(findings) {
 /** The job summary in Markdown: keys with findings first, short-lived ones left out. */
 function summaryOf(keys, findings, notes, limits) {
 	const kindsOf = Map.groupBy(findings, ({ id }) => id)
-	const urgency = ({ key }) =>
-		FINDING_KINDS.indexOf(kindsOf.get(key.id)?.[0]?.kind ?? 'list-incomplete') || FINDING_KINDS.length
+	const urgency = ({ key }) => FINDING_KINDS.indexOf(kindsOf.get(key.id)?.[0]?.kind ?? 'list-incomplete') || FINDING_KINDS.length
 	const shown = keys.filter((entry) => entry.class !== 'short-lived').sort((a, b) => urgency(a) - urgency(b))
 	const rows = shown.slice(0, MAX_ROWS).map(({ key: { id, prefix, createdAt, expiresAt }, class: name }) => {
 		const kinds = (kindsOf.get(id) ?? []).map(({ kind }) => kind).join(', ')
@@ -879,8 +840,7 @@ function summaryOf(keys, findings, notes, limits) {
 function linesForKnown(findings) {
 	const acceptable = findings.filter(({ kind }) => ACCEPTABLE.includes(kind))
 	const lines = acceptable.map(
-		({ id, prefix, createdAt }) =>
-			`${sanitizeName(id ?? '')} # ${sanitizeName(prefix ?? '')}..., created ${day(createdAt ?? 0)}`,
+		({ id, prefix, createdAt }) => `${sanitizeName(id ?? '')} # ${sanitizeName(prefix ?? '')}..., created ${day(createdAt ?? 0)}`,
 	)
 	if (lines.length === 0) return ''
 	const code = [...new Set(lines)].slice(0, MAX_ROWS).join('\n')
@@ -1019,7 +979,6 @@ function emptyKeyMessage(isMisspelled, explain) {
 	return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
 const FAULTS = [
-	[/^\*+$/, 'contains only asterisks: it was copied from a log that masks it'],
 	[/^["'`]/, 'begins with a quote'],
 	[/^\{/, 'begins with {, as a JSON document does'],
 	[/^\$/, 'begins with $: it is the name of a variable, not its value'],
@@ -1031,9 +990,7 @@ const FAULTS = [
 function checkCredential(value) {
 	const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
 	if (fault === undefined) return value
-	throw new Error(
-		`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`,
-	)
+	throw new Error(`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`)
 }
 const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
 function readDuration(value, { name, shortest, longest, example }) {
@@ -1049,8 +1006,7 @@ function readApiUrl(value) {
 	const refuse = (fault) => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
 	if (!URL.canParse(value)) throw refuse('is not a URL')
 	const url = new URL(value)
-	if (url.username || url.password || /[?#]/.test(value))
-		throw refuse('contains a user name, password, query or fragment')
+	if (url.username || url.password || /[?#]/.test(value)) throw refuse('contains a user name, password, query or fragment')
 	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
 		throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
 	return url.href.replace(/\/+$/, '')
@@ -1089,8 +1045,7 @@ function linesOf(name, value) {
 	return value.split(/\r\n|\r|\n/).flatMap((line, index) => {
 		const text = line.replace(/(^|\s)#.*$/, '').trim()
 		const shown = JSON.stringify(text.slice(0, 60))
-		const error = (fault, example) =>
-			new Error(`Input ${name}, line ${index + 1}: ${shown} ${fault}. For example: ${example}`)
+		const error = (fault, example) => new Error(`Input ${name}, line ${index + 1}: ${shown} ${fault}. For example: ${example}`)
 		return text === '' ? [] : { text, error }
 	})
 }
@@ -1133,9 +1088,7 @@ function readFailOn(value) {
 	const kinds = names.filter(Boolean).map((name) => {
 		const kind = FINDING_KINDS.find((known) => known === name)
 		if (kind) return kind
-		throw new Error(
-			`Input fail-on names ${JSON.stringify(name.slice(0, 60))}; the findings are ${FINDING_KINDS.join(', ')}`,
-		)
+		throw new Error(`Input fail-on names ${JSON.stringify(name.slice(0, 60))}; the findings are ${FINDING_KINDS.join(', ')}`)
 	})
 	return new Set(kinds)
 }
@@ -1151,8 +1104,7 @@ function logRequests(send, log, now) {
 		const attempt = (attempts.get(name) ?? 0) + 1
 		attempts.set(name, attempt)
 		const startedAt = now()
-		const note = (outcome) =>
-			log(`${method} ${path} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
+		const note = (outcome) => log(`${method} ${path} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
 		try {
 			const response = await send(request)
 			note(`status ${response.status}`)
@@ -1181,9 +1133,7 @@ function proxyFor(url, env) {
 function readProxy(name, value, own, host) {
 	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
 	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
-		throw new Error(
-			`${name} is a ${scheme}:// proxy. Set ${own} to an http:// or https:// proxy, or add ${host} to NO_PROXY.`,
-		)
+		throw new Error(`${name} is a ${scheme}:// proxy. Set ${own} to an http:// or https:// proxy, or add ${host} to NO_PROXY.`)
 	const proxy = scheme === undefined ? `http://${value}` : value
 	// An @ after the first delimiter belongs to a login that was cut there.
 	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
@@ -1240,8 +1190,6 @@ function explainMissingSecrets({ eventName, actor, payload }) {
 	const target = field(payload, 'pull_request', 'base', 'repo', 'full_name')
 	if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
 		return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
-	if (field(payload, 'repository', 'fork') === true)
-		return 'This repository is a fork, and GitHub does not copy secrets to forks; define it here, or skip this job.'
 	return null
 }
 

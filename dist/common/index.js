@@ -32,8 +32,7 @@ function describeError(error, connected, via = '') {
 	const failure = (kind, what, hint = '', acted = connected, retryable) =>
 		new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`, retryable)
 	// The server has read no request then, even if our handshake was complete (TLS 1.3).
-	if (/alert.(certificate.required|bad.certificate)/i.test(codes))
-		return failure('certificate', 'requires a client certificate', '', false)
+	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('certificate', 'requires a client certificate', '', false)
 	if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', 'use https://', false)
 	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
 	if (connected) return failure('cut', 'closed the connection before it answered')
@@ -152,7 +151,7 @@ function createHttpClient(proxy) {
 		const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
 		agents[protocol] = agent
 		return exchange(request, agent, via).catch((error) => {
-			// Other requests are about a key, so the name did exist and may come back.
+			// Other requests are about a key: the name existed.
 			if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
 			throw error
 		})
@@ -231,9 +230,7 @@ function readBody(response, fail, done) {
 		if (size > MAX_RESPONSE_BYTES) fail(new HttpError('too-large', true, 'answered with more than 1 MiB'))
 		else chunks.push(chunk)
 	})
-	response.on('error', ({ code }) =>
-		fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)),
-	)
+	response.on('error', ({ code }) => fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)))
 	response.once('end', () => {
 		const encoded = size > 0 && !/^(identity)?$/i.test(coding.trim())
 		const name = coding.replace(/[^\w, -]/g, '').slice(0, 40)
@@ -252,8 +249,7 @@ function backoff(failures, random, { retryAfter = 0, spread = 0, most = Infinity
 	return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
 }
 /** RFC 9110, 5.6.7. Date.parse alone takes `4s` for a day in 2001. */
-const HTTP_DATE =
-	/^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
+const HTTP_DATE = /^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
 const MAX_RETRY_AFTER_MS = 365 * 86_400_000
 /** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
 function parseRetryAfter(header = '', now) {
@@ -298,8 +294,7 @@ function redirected(asked, { status, headers }) {
 	const { url } = asked
 	const { location } = headers
 	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
-	const place =
-		target === null ? 'an unreadable address' : target.host === url.host ? target.origin + target.pathname : target.host
+	const place = target === null ? 'an unreadable address' : target.host === url.host ? target.origin + target.pathname : target.host
 	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
 	// 302 and 303 may mean "done, look there".
 	return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
@@ -319,7 +314,7 @@ function isHtml(headers, body) {
 }
 function detail(response, credential) {
 	const { status, headers, body } = response
-	if (headers['cf-mitigated']) return ' with a challenge; a firewall in front of the API stopped this runner'
+	if (headers['cf-mitigated']) return ' with a challenge; a firewall stopped this runner'
 	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
 	const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
@@ -514,17 +509,12 @@ function identifier(value) {
 /** Keeps large integers as text: IDs above 2^53 would lose digits. */
 function parseJson(body) {
 	const keepDigits = (_name, value, context) =>
-		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '')
-			? context?.source
-			: value
+		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '') ? context?.source : value
 	return JSON.parse(body, keepDigits)
 }
 /** Undefined if there is none. */
 function field(value, ...path) {
-	return path.reduce(
-		(part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined),
-		value,
-	)
+	return path.reduce((part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined), value)
 }
 function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
@@ -534,8 +524,7 @@ function textOf(value) {
 function createIssuingApi(call, apiUrl) {
 	const url = new URL(`${apiUrl}${KEYS_PATH}`)
 	return {
-		create: (credential, expiry, limits) =>
-			call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
+		create: (credential, expiry, limits) => call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
 		revoke: (credential, id, limits) =>
 			call({ method: 'DELETE', url: new URL(`${url}/${encodeURIComponent(id)}`), credential }, limits, readRevoked),
 		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readJson),
@@ -553,8 +542,7 @@ function logRequests(send, log, now) {
 		const attempt = (attempts.get(name) ?? 0) + 1
 		attempts.set(name, attempt)
 		const startedAt = now()
-		const note = (outcome) =>
-			log(`${method} ${path} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
+		const note = (outcome) => log(`${method} ${path} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
 		try {
 			const response = await send(request)
 			note(`status ${response.status}`)
@@ -675,9 +663,7 @@ function issuedLine(key, { revoke }) {
 }
 function formatLifetime(lifetime) {
 	const minutes = Math.round(lifetime / 60_000)
-	if (minutes < 1) return ''
-	if (minutes < 120) return ` (for ${minutes} min)`
-	return minutes < 48 * 60 ? ` (for ${Math.round(minutes / 60)} h)` : ` (for ${Math.round(minutes / 1440)} days)`
+	return minutes < 120 ? ` (for ${minutes} min)` : ` (for ${Math.round(minutes / 60)} h)`
 }
 /** Milliseconds as `2.5 s`. */
 function formatSeconds(duration) {
@@ -690,7 +676,7 @@ function formatUtc(instant) {
 /** `skew`: the server's clock less ours, in milliseconds. */
 function clockNote(skew) {
 	const minutes = Math.abs(skew / 60_000).toFixed(1)
-	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the expiry is calculated by the API's clock.`
+	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the API's decides.`
 }
 /** Never throws. */
 function summarizeKeys(runner, title, rows) {
@@ -809,20 +795,19 @@ async function revokeAndVerify(key, context) {
 		const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
 		const now = { ...context, budget }
 		const refusal = await requestRevocation(key, token, evidence, now)
-		const probed =
-			token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
+		const probed = token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
 		if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
 			evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
 		wasGranted ||= refusal === null
 		const verified = isVerifiedRevoked(evidence)
-		if (verified || (token === null && evidence.missing))
-			return { revoked: true, verified, alreadyRevoked: !wasGranted }
+		if (verified || (token === null && evidence.missing)) return { revoked: true, verified, alreadyRevoked: !wasGranted }
 		// A later 401 must not be taken for the effect of this grant.
 		if (probed?.ok) evidence.granted = false
-		const failure = refusal ?? whatIsMissing(wasGranted, probed)
 		const wait = backoff(round, context.random())
-		if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS)
-			return { revoked: false, failure: explain(failure, evidence) }
+		if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS) {
+			const message = reasonOf(refusal, probed, evidence.rejected)
+			return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
+		}
 		await budget.pause(wait)
 	}
 }
@@ -837,8 +822,8 @@ async function requestRevocation(key, token, evidence, context) {
 		if (credential === null || !isHeaderSafe(credential)) continue
 		const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits), canPassSoon)
 		if (result.ok) {
-			// A key that was rejected before, by a replica that lags, is not rejected because of the grant.
-			Object.assign(evidence, { granted: !evidence.rejected, rejected: false })
+			// A replica that lags rejects a key before the grant as well.
+			Object.assign(evidence, { granted: credential === token || !evidence.rejected, rejected: false })
 			return null
 		}
 		failure = result.failure
@@ -880,16 +865,14 @@ async function probeUntilRejected(token, refusal, evidence, { api, clock, random
 		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
 	}
 }
-function whatIsMissing(granted, probed) {
-	const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
-	const then = probed?.ok ? 'the API still accepts it' : (probed?.failure.message ?? 'no list shows that it is gone')
-	const message = `${claim}, but ${then}`
-	return { message, mayHaveActed: true, retryable: true }
-}
-function explain(failure, { granted, rejected }) {
-	if (!rejected || granted) return failure
-	const message = `the API rejects the key, but nothing confirms that it was revoked (${failure.message})`
-	return { ...failure, message }
+/** Why the revocation is not verified. */
+function reasonOf(refusal, probed, rejected) {
+	const now = rejected
+		? 'the API rejects the key, but nothing confirms that it was revoked'
+		: probed?.ok
+			? 'the API still accepts it'
+			: (probed?.failure.message ?? 'no list confirms that it is gone')
+	return `${refusal?.message ?? 'the revocation was granted'}; ${now}`
 }
 
 const LOSSES = {

@@ -20,9 +20,7 @@ function proxyFor(url, env) {
 function readProxy(name, value, own, host) {
 	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
 	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
-		throw new Error(
-			`${name} is a ${scheme}:// proxy. Set ${own} to an http:// or https:// proxy, or add ${host} to NO_PROXY.`,
-		)
+		throw new Error(`${name} is a ${scheme}:// proxy. Set ${own} to an http:// or https:// proxy, or add ${host} to NO_PROXY.`)
 	const proxy = scheme === undefined ? `http://${value}` : value
 	// An @ after the first delimiter belongs to a login that was cut there.
 	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
@@ -127,6 +125,7 @@ function learn({ grid, skew }, key, intent) {
 const MAX_EXTRA_LIFETIME_MS = 5_000
 /** A clock this far off is corrected. */
 const CLOCK_TOLERANCE_MS = 60_000
+const OLD_KEY_MS = 3_600_000
 const MAX_TOKEN_LENGTH = 4096
 /** Judges whether the key is ours, and as requested. */
 function judgeCreated(key, context) {
@@ -142,20 +141,16 @@ function isSendable(token) {
 function whyNotOurs(key, context) {
 	const { token, id, prefix, createdAt, expiresAt } = key
 	const { intent, tokens, ids, receivedAt, dateSkew, skew } = context
-	const isDescribed =
-		prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
+	const isDescribed = prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
 	if (tokens.includes(token ?? '') || ids.has(id ?? '') || !isDescribed) return 'it returned a key that existed before'
 	// A server that writes local times without an offset shifts both of them.
 	const shift = common.zoneShift(intent, expiresAt)
 	const fit = expiresAt === null ? 'none' : common.fitOf(intent, expiresAt - shift, common.UNKNOWN_GRID_US)
-	const wasThen = (created, isStrict = false) =>
-		common.isWithin(created, [intent.sentAt, receivedAt], [dateSkew, skew], isStrict)
 	const created = createdAt === null ? null : createdAt - shift
-	if (fit === 'exact') {
-		// Some APIs give the key of a user a new expiry; only a clock that nothing confirms may excuse an old one.
-		if (created === null || dateSkew === null || wasThen(created)) return null
-		if (wasThen(created - common.nearestZone(created, receivedAt))) return null
-	}
+	const wasThen = (time, isStrict = false) => common.isWithin(time, [intent.sentAt, receivedAt], [dateSkew, skew], isStrict)
+	// Some APIs give an old key a new expiry.
+	const isOld = created !== null && created < intent.sentAt - OLD_KEY_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
+	if (fit === 'exact' && (!isOld || wasThen(created - common.nearestZone(created, receivedAt)))) return null
 	const isFresh = created !== null && wasThen(created, dateSkew !== null)
 	if (createdAt !== null && !isFresh) return `it returned a key that was created ${common.formatInstant(createdAt)}`
 	if (fit === 'near' || (isFresh && (expiresAt === null || common.isCapped(key, intent)))) return null
@@ -164,8 +159,7 @@ function whyNotOurs(key, context) {
 }
 function whyUnusable({ token, id, expiresAt, unreadable }, intent) {
 	if (token === null) return 'the response holds no key'
-	if (!isSendable(token))
-		return `the key is not one of ${MIN_CREDENTIAL_LENGTH} to ${MAX_TOKEN_LENGTH} visible ASCII characters`
+	if (!isSendable(token)) return `the key is not one of ${MIN_CREDENTIAL_LENGTH} to ${MAX_TOKEN_LENGTH} visible ASCII characters`
 	if (id === null) return 'the response holds no usable id'
 	if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
 	if (expiresAt === null) return 'the key never expires, although an expiry was requested'
@@ -437,7 +431,6 @@ function emptyKeyMessage(isMisspelled, explain) {
 	return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
 const FAULTS = [
-	[/^\*+$/, 'contains only asterisks: it was copied from a log that masks it'],
 	[/^["'`]/, 'begins with a quote'],
 	[/^\{/, 'begins with {, as a JSON document does'],
 	[/^\$/, 'begins with $: it is the name of a variable, not its value'],
@@ -449,9 +442,7 @@ const FAULTS = [
 function checkCredential(value) {
 	const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
 	if (fault === undefined) return value
-	throw new Error(
-		`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`,
-	)
+	throw new Error(`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`)
 }
 const EXPIRES_IN = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
 const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
@@ -468,8 +459,7 @@ function readApiUrl(value) {
 	const refuse = (fault) => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
 	if (!URL.canParse(value)) throw refuse('is not a URL')
 	const url = new URL(value)
-	if (url.username || url.password || /[?#]/.test(value))
-		throw refuse('contains a user name, password, query or fragment')
+	if (url.username || url.password || /[?#]/.test(value)) throw refuse('contains a user name, password, query or fragment')
 	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
 		throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
 	return url.href.replace(/\/+$/, '')
@@ -516,8 +506,6 @@ function explainMissingSecrets({ eventName, actor, payload }) {
 	const target = common.field(payload, 'pull_request', 'base', 'repo', 'full_name')
 	if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
 		return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
-	if (common.field(payload, 'repository', 'fork') === true)
-		return 'This repository is a fork, and GitHub does not copy secrets to forks; define it here, or skip this job.'
 	return null
 }
 
@@ -538,14 +526,9 @@ cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exi
 async function run() {
 	try {
 		for (const form of maskedForms(common.getInput('api-key'), MIN_CREDENTIAL_LENGTH)) common.runner.setSecret(form)
-		for (const login of common.proxyLogins(process.env))
-			for (const form of maskedForms(login)) common.runner.setSecret(form)
+		for (const login of common.proxyLogins(process.env)) for (const form of maskedForms(login)) common.runner.setSecret(form)
 		const inputs = readInputs(common.getInput, () => explainMissingSecrets(readRunContext(process.env)))
-		common.requireCommandFiles(process.env, [
-			'GITHUB_STATE',
-			'GITHUB_OUTPUT',
-			...(inputs.exportEnv ? ['GITHUB_ENV'] : []),
-		])
+		common.requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT', ...(inputs.exportEnv ? ['GITHUB_ENV'] : [])])
 		const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
 		const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
 		const send = common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now)

@@ -2,6 +2,8 @@
 
 const common = require('../common/index.js')
 
+/** Of a page; another field may announce more keys in a way that this action does not follow. */
+const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 /** Throws if this is neither an array nor `{results, next}`. */
 function readPage({ headers, body }) {
 	const answer = common.parseJson(body)
@@ -11,31 +13,20 @@ function readPage({ headers, body }) {
 	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
 	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
 	const next = common.textOf(common.field(answer, 'next'))
-	const range = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1]
-	const count =
-		common.field(answer, 'count') ?? common.field(answer, 'total') ?? headers['x-total-count'] ?? range ?? null
-	const morePages =
-		announcesMore(answer) || Boolean(headers['x-next-page']) || /rel="?next/i.test(String(headers.link ?? ''))
-	const cached = Object.entries(headers).some(
-		([name, value]) =>
-			(name === 'age' && /[1-9]/.test(String(value))) || (/cache/.test(name) && /\bhit\b/i.test(String(value))),
+	const total = common.field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? ''
+	const count = /\d+$/.exec(String(total))?.[0]
+	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
+	const morePages = isUnknown || headers['x-next-page'] || /rel="?next/i.test(String(headers.link ?? ''))
+	const cached = Object.entries(headers).some(([name, value]) =>
+		(name === 'age' ? /[1-9]/ : /cache/.test(name) ? /\bhit\b/i : /^\b$/).test(String(value)),
 	)
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
-		next === null && morePages && 'it has further pages that cannot be found',
+		morePages && 'it may have pages that cannot be found',
 		cached && 'it comes from a cache',
 	]
 	const doubt = doubts.find(Boolean) || null
-	return { keys, next, doubt, count: count === null ? null : Number(count) }
-}
-/** By a field that this action does not follow, such as `has_more` or `links.next`. */
-function announcesMore(value, depth = 0) {
-	if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-	return Object.entries(value).some(([name, part]) => {
-		if (name === 'next' && depth === 0 && typeof part === 'string') return false
-		if (/pages/i.test(name)) return Number(part) > 1
-		return (/next|more|cursor/i.test(name) && Boolean(part)) || (depth === 0 && announcesMore(part, 1))
-	})
+	return { keys, next, doubt, count: count === undefined ? null : Number(count) }
 }
 
 const MAX_PAGES = 100
@@ -221,15 +212,12 @@ const MAX_REPLICA_LAG_MS = 15_000
 /** See `RevocationContext.isMissing`. */
 function missingCheck(context) {
 	const { api, clock, random, skew, credential, gone } = context
-	return async ({ id, token, createdAt, expiresAt }, { startedAt, granted, budget }) => {
+	return async ({ id, createdAt }, { startedAt, granted, budget }) => {
 		const now = clock.now()
 		const age = Math.max(now - startedAt, createdAt === null ? 0 : now + (skew ?? 0) - createdAt)
 		if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
 		const result = await common.retry(budget, random, (limits) => api.list(credential, limits))
-		// The list may give it another id than create did.
-		const isShown = ({ id: shown, prefix, expiresAt: expiry }) =>
-			shown === id || (token?.startsWith(prefix || '\n') && expiry === expiresAt)
-		if (!result.ok || result.value.keys.some(isShown)) return false
+		if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
 		return doubtAbout(result.value, credential, gone) === null
 	}
 }
@@ -257,9 +245,7 @@ function matchIntent(intent, list, context) {
 		if (createdAt === null || (expiresAt !== null && !common.isCapped(key, intent))) return false
 		return wasThen(createdAt) || wasThen(createdAt - common.nearestZone(createdAt, intent.sentAt))
 	}
-	const near = others.filter(
-		(key) => fitness(key) === 'near' || isSuspect(key) || common.zoneShift(intent, key.expiresAt) !== 0,
-	)
+	const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key) || common.zoneShift(intent, key.expiresAt) !== 0)
 	const candidates = exact.length > 0 ? exact : near
 	return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
 }
@@ -374,8 +360,7 @@ function conclude(open, isWatched, now) {
 	}
 	return { failures: sentences(failures), warnings: sentences(warnings) }
 }
-const NOTHING_YET =
-	'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it'
+const NOTHING_YET = 'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it'
 function reasonOf({ refused }, isFound, result, isWatched) {
 	const what = isFound ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
 	switch (result.kind) {
@@ -389,8 +374,7 @@ function reasonOf({ refused }, isFound, result, isWatched) {
 				'revoked none, because some may belong to other runs'
 			)
 		case 'absent':
-			if (result.doubt !== null)
-				return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
+			if (result.doubt !== null) return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
 			if (refused !== '' && !isFound)
 				return `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`
 			return isWatched || isFound ? null : 'There was no time to wait for an unanswered create request'
@@ -433,11 +417,9 @@ async function revokeKeys(found, deps) {
 	const failures = []
 	if (damaged.length > 0)
 		failures.push(
-			`Parts of the record that the main step saved cannot be used (${damaged.join(', ')}). ` +
-				`A key that they described ${STAYS_VALID}`,
+			`Parts of the record that the main step saved cannot be used (${damaged.join(', ')}). ` + `A key that they described ${STAYS_VALID}`,
 		)
-	if (state.keys.length === 0 && state.intents.length === 0)
-		runner.info('The main step left no key behind, so there is nothing to revoke.')
+	if (state.keys.length === 0 && state.intents.length === 0) runner.info('The main step left no key behind, so there is nothing to revoke.')
 	else {
 		warnOfChanges(state, deps)
 		const unresolved = await settleAll(state, contextFor(state, deps))
@@ -500,8 +482,7 @@ function contextFor(state, deps) {
 	}
 }
 function warnOfChanges(state, { runner, settings, verificationOff }) {
-	if (verificationOff)
-		runner.warning('NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. The post step verifies certificates anyway.')
+	if (verificationOff) runner.warning('NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. The post step verifies certificates anyway.')
 	const { authorities, proxies } = changedSettings(state.settings, settings)
 	if (authorities.length > 0)
 		runner.warning(
@@ -509,9 +490,7 @@ function warnOfChanges(state, { runner, settings, verificationOff }) {
 				'The post step does not send api-key under these settings.',
 		)
 	if (proxies.length > 0)
-		runner.warning(
-			`A step of this job changed the proxy settings (${proxies.join(', ')}). The post step uses those of the main step.`,
-		)
+		runner.warning(`A step of this job changed the proxy settings (${proxies.join(', ')}). The post step uses those of the main step.`)
 }
 /** Returns sentences about what could not be confirmed. */
 async function revokeHeldKeys(keys, context, newBudget) {

@@ -20,9 +20,7 @@ function proxyFor(url, env) {
 function readProxy(name, value, own, host) {
 	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
 	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
-		throw new Error(
-			`${name} is a ${scheme}:// proxy. Set ${own} to an http:// or https:// proxy, or add ${host} to NO_PROXY.`,
-		)
+		throw new Error(`${name} is a ${scheme}:// proxy. Set ${own} to an http:// or https:// proxy, or add ${host} to NO_PROXY.`)
 	const proxy = scheme === undefined ? `http://${value}` : value
 	// An @ after the first delimiter belongs to a login that was cut there.
 	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
@@ -84,12 +82,9 @@ function createGithubSecrets(send, options) {
 		selectedRepositories: (path, name, page, limits) =>
 			get(`${path}/${name}/repositories?per_page=${PAGE_SIZE}&page=${page}`, ORGANIZATION, limits, readRepositories),
 		write: (path, name, value, permission, limits) =>
-			call(
-				send,
-				options,
-				{ method: 'PUT', path: `${path}/${name}`, permission, limits, body: JSON.stringify(value) },
-				({ status }) => ({ created: status === 201 }),
-			),
+			call(send, options, { method: 'PUT', path: `${path}/${name}`, permission, limits, body: JSON.stringify(value) }, ({ status }) => ({
+				created: status === 201,
+			})),
 	}
 }
 async function call(send, { apiUrl, token, userAgent, now }, { method, path, permission, limits, body }, read) {
@@ -155,8 +150,7 @@ function refusal$1(what, { status, headers, body }, permission, token, now) {
 			retryable: true,
 			...(retryAfter !== undefined && { retryAfter }),
 		}
-	if (status >= 300 && status < 400)
-		return { ...certain, message: `${what} with a redirect; was the repository renamed or moved?` }
+	if (status >= 300 && status < 400) return { ...certain, message: `${what} with a redirect; was the repository renamed or moved?` }
 	if (status === 401) return { ...certain, message: `${said}. github-token is wrong, revoked or expired` }
 	if (status === 403)
 		return {
@@ -215,7 +209,6 @@ function emptyKeyMessage(isMisspelled, explain) {
 	return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
 const FAULTS = [
-	[/^\*+$/, 'contains only asterisks: it was copied from a log that masks it'],
 	[/^["'`]/, 'begins with a quote'],
 	[/^\{/, 'begins with {, as a JSON document does'],
 	[/^\$/, 'begins with $: it is the name of a variable, not its value'],
@@ -227,9 +220,7 @@ const FAULTS = [
 function checkCredential(value) {
 	const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
 	if (fault === undefined) return value
-	throw new Error(
-		`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`,
-	)
+	throw new Error(`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`)
 }
 const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
 function readDuration(value, { name, shortest, longest, example }) {
@@ -245,8 +236,7 @@ function readApiUrl(value) {
 	const refuse = (fault) => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
 	if (!URL.canParse(value)) throw refuse('is not a URL')
 	const url = new URL(value)
-	if (url.username || url.password || /[?#]/.test(value))
-		throw refuse('contains a user name, password, query or fragment')
+	if (url.username || url.password || /[?#]/.test(value)) throw refuse('contains a user name, password, query or fragment')
 	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
 		throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
 	return url.href.replace(/\/+$/, '')
@@ -275,8 +265,7 @@ function readRotateInputs(input, env, explainEmptyKey = () => null) {
 	const apiKey = checkCredential(given('api-key'))
 	if (/^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(apiKey))
 		throw new Error(
-			'Input api-key is a JWT access token, and only an API key can be rotated. ' +
-				'Save an API key in the secret, and give that',
+			'Input api-key is a JWT access token, and only an API key can be rotated. ' + 'Save an API key in the secret, and give that',
 		)
 	const home = readHome(given('environment'), given('organization'))
 	return {
@@ -294,8 +283,7 @@ function readRotateInputs(input, env, explainEmptyKey = () => null) {
 	}
 }
 function readLimits(given) {
-	const read = (name, otherwise, shortest, longest) =>
-		readDuration(given(name, otherwise), { name, shortest, longest, example: otherwise })
+	const read = (name, otherwise, shortest, longest) => readDuration(given(name, otherwise), { name, shortest, longest, example: otherwise })
 	const limits = {
 		rotateAfter: read('rotate-after', '30d', '1 day', '365 days'),
 		expiresIn: read('expires-in', '60d', '8 days', '730 days'),
@@ -353,9 +341,7 @@ function readCopy(line) {
 	if (environment !== undefined) return environmentPlace('copies', environment)
 	const kind = ['repository', 'dependabot', 'codespaces'].find((known) => known === line.toLowerCase())
 	if (kind !== undefined) return { kind, name: '' }
-	throw new Error(
-		'Input copies has a line that is no place: each must be repository, dependabot, codespaces or environment NAME',
-	)
+	throw new Error('Input copies has a line that is no place: each must be repository, dependabot, codespaces or environment NAME')
 }
 function readRevokePrevious(value, event) {
 	const choice = readChoice('revoke-previous', value, ['after-overlap', 'now'])
@@ -409,8 +395,7 @@ async function waitUntilGone(keys, credential, deps, budget) {
 		const reason = whyUntrusted(reply.value, credential)
 		const left = reason === null ? keys.filter(({ id }) => reply.value.keys.some((row) => row.id === id)) : keys
 		if (left.length === 0) return { left, reason: '' }
-		if (deps.clock.now() >= end || budget.left() <= LIST_INTERVAL_MS)
-			return { left, reason: reason ?? 'it is still in the list' }
+		if (deps.clock.now() >= end || budget.left() <= LIST_INTERVAL_MS) return { left, reason: reason ?? 'it is still in the list' }
 		await budget.pause(LIST_INTERVAL_MS)
 	}
 }
@@ -452,9 +437,7 @@ function secretsPaths({ kind, name }, { owner, repo, id }) {
 	const repository = `/repos/${encodeURIComponent(owner)}/${encodeURIComponent(repo)}`
 	switch (kind) {
 		case 'environment':
-			return [repository, `/repositories/${encodeURIComponent(id)}`].map(
-				(base) => `${base}/environments/${escaped}/secrets`,
-			)
+			return [repository, `/repositories/${encodeURIComponent(id)}`].map((base) => `${base}/environments/${escaped}/secrets`)
 		case 'organization':
 			return [`/orgs/${escaped}/actions/secrets`]
 		case 'repository':
@@ -499,14 +482,11 @@ async function inspectPlace(place, { secret, repository }, deps, budget) {
 		if (!found.ok && found.failure.status === 404) continue
 		const info = valueOrThrow(found, place)
 		if (info.name.toUpperCase() !== secret)
-			throw new Error(
-				`GitHub answered with another secret than ${secret} in ${placeLabel(place)}. Nothing was changed.`,
-			)
+			throw new Error(`GitHub answered with another secret than ${secret} in ${placeLabel(place)}. Nothing was changed.`)
 		const publicKey = valueOrThrow(await ask((limits) => deps.secrets.publicKey(path, permission, limits)), place)
 		const { visibility } = info
 		if (place.kind !== 'organization') return { place, path, publicKey, audience: {} }
-		if (visibility === null)
-			throw new Error(`GitHub did not tell who may use ${secret} in ${placeLabel(place)}. Nothing was changed.`)
+		if (visibility === null) throw new Error(`GitHub did not tell who may use ${secret} in ${placeLabel(place)}. Nothing was changed.`)
 		const ids = visibility === 'selected' ? await readSelected(place, path, secret, deps, budget) : null
 		return { place, path, publicKey, audience: { visibility, ...(ids && { selected_repository_ids: ids }) } }
 	}
@@ -519,17 +499,13 @@ async function inspectPlace(place, { secret, repository }, deps, budget) {
 async function readSelected(place, path, secret, { secrets, random }, budget) {
 	const ids = new Set()
 	for (let page = 1; page <= MAX_PAGES; page++) {
-		const reply = await common.retry(budget, random, (limits) =>
-			secrets.selectedRepositories(path, secret, page, limits),
-		)
+		const reply = await common.retry(budget, random, (limits) => secrets.selectedRepositories(path, secret, page, limits))
 		const { total, ids: more } = valueOrThrow(reply, place)
 		for (const id of more) ids.add(id)
 		if (ids.size === total) return [...ids]
 		if (more.length === 0) break
 	}
-	throw new Error(
-		`The repositories that may use ${secret} in ${placeLabel(place)} could not all be read. Nothing was changed; run again.`,
-	)
+	throw new Error(`The repositories that may use ${secret} in ${placeLabel(place)} could not all be read. Nothing was changed; run again.`)
 }
 function valueOrThrow(reply, place) {
 	if (reply.ok) return reply.value
@@ -545,8 +521,7 @@ async function writePlaces(token, targets, writeUntil, request, deps) {
 	for (const [index, target] of targets.entries()) {
 		const { reply, acted } = await writePlace(token, target, request.secret, deps, budget)
 		if (reply.ok) {
-			if (reply.value.created)
-				notes.push(`The secret in ${placeLabel(target.place)} did not exist any more and was created again.`)
+			if (reply.value.created) notes.push(`The secret in ${placeLabel(target.place)} did not exist any more and was created again.`)
 			continue
 		}
 		const reason = `writing the secret in ${placeLabel(target.place)} failed: ${reply.failure.message}`
@@ -639,8 +614,7 @@ async function openRun(inputs, deps, report) {
 		)
 	if (!reply.ok) throw new Error(`The account's keys could not be listed: ${reply.failure.message}.`)
 	const current = common.findCurrentKey(reply.value, apiKey)
-	if (typeof current === 'string')
-		throw new Error(`The key in api-key was not found in the account: ${current}. Nothing was changed.`)
+	if (typeof current === 'string') throw new Error(`The key in api-key was not found in the account: ${current}. Nothing was changed.`)
 	report.current = current
 	const record = openRecord(deps.runner, { ...deps.connection, apiUrl, apiKey })
 	const { keys, doubt } = reply.value
@@ -681,8 +655,7 @@ async function inspectPlaces({ inputs, deps, repository }) {
 	const { home, copies, secret } = inputs
 	const budget = phaseBudget(inputs, deps)
 	const targets = []
-	for (const place of common.writeOrder(home, copies))
-		targets.push(await inspectPlace(place, { secret, repository }, deps, budget))
+	for (const place of common.writeOrder(home, copies)) targets.push(await inspectPlace(place, { secret, repository }, deps, budget))
 	return targets
 }
 async function rotate(run, targets) {
@@ -796,10 +769,7 @@ function isBytes$1(a) {
 	// spoofing is rejected, and `BYTES_PER_ELEMENT === 1` keeps the fallback on byte-oriented views.
 	return (
 		a instanceof Uint8Array ||
-		(ArrayBuffer.isView(a) &&
-			a.constructor.name === 'Uint8Array' &&
-			'BYTES_PER_ELEMENT' in a &&
-			a.BYTES_PER_ELEMENT === 1)
+		(ArrayBuffer.isView(a) && a.constructor.name === 'Uint8Array' && 'BYTES_PER_ELEMENT' in a && a.BYTES_PER_ELEMENT === 1)
 	)
 }
 // Shared error-message prefix builder. Only called on throw paths, so assert
@@ -870,9 +840,7 @@ function abytes$1(value, length, title = '') {
 }
 const aobject$1 = (value, label) => {
 	if (value === null || typeof value !== 'object' || Array.isArray(value))
-		throw new TypeError(
-			label === 'object' ? 'expected valid options object' : `"${label}" expected object, got type=${typeof value}`,
-		)
+		throw new TypeError(label === 'object' ? 'expected valid options object' : `"${label}" expected object, got type=${typeof value}`)
 }
 /**
  * Asserts a hash- or MAC-like instance has not been destroyed or finished.
@@ -2055,10 +2023,7 @@ function isBytes(a) {
 	// `BYTES_PER_ELEMENT === 1` keeps the fallback on byte-oriented views.
 	return (
 		a instanceof Uint8Array ||
-		(ArrayBuffer.isView(a) &&
-			a.constructor.name === 'Uint8Array' &&
-			'BYTES_PER_ELEMENT' in a &&
-			a.BYTES_PER_ELEMENT === 1)
+		(ArrayBuffer.isView(a) && a.constructor.name === 'Uint8Array' && 'BYTES_PER_ELEMENT' in a && a.BYTES_PER_ELEMENT === 1)
 	)
 }
 // Shared error-message prefix builder. Only called on throw paths, so assert
@@ -2333,15 +2298,14 @@ function createHasher(hashCons, info = {}) {
  */
 // prettier-ignore
 const BSIGMA = /* @__PURE__ */ Uint8Array.from([
-	0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3, 11, 8, 12,
-	0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4, 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8, 9, 0, 5, 7, 2, 4, 10,
-	15, 14, 1, 11, 12, 6, 8, 3, 13, 2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9, 12, 5, 1, 15, 14, 13, 4, 10, 0,
-	7, 6, 3, 9, 2, 8, 11, 13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10, 6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7,
-	1, 4, 10, 5, 10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
-	15, 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3,
+	0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3, 11, 8, 12, 0, 5, 2, 15, 13,
+	10, 14, 3, 6, 7, 1, 9, 4, 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8, 9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13, 2,
+	12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9, 12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11, 13, 11, 7, 14, 12, 1, 3, 9, 5, 0,
+	15, 4, 8, 6, 2, 10, 6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5, 10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0, 0, 1, 2,
+	3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3,
 	// Blake1, unused in others
-	11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4, 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8, 9, 0, 5,
-	7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13, 2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9,
+	11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4, 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8, 9, 0, 5, 7, 2, 4, 10, 15, 14,
+	1, 11, 12, 6, 8, 3, 13, 2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9,
 ])
 
 // Split a JS number into u32 halves without a BigInt allocation. Exact only for integers
@@ -2384,8 +2348,8 @@ const add3H = (low, Ah, Bh, Ch) => (Ah + Bh + Ch + ((low / 2 ** 32) | 0)) | 0
 // Same IV words as `SHA512_IV`, but endian-swapped into LE u32 low/high halves
 // for the BLAKE2b u64 helpers below.
 const B2B_IV = /* @__PURE__ */ Uint32Array.from([
-	0xf3bcc908, 0x6a09e667, 0x84caa73b, 0xbb67ae85, 0xfe94f82b, 0x3c6ef372, 0x5f1d36f1, 0xa54ff53a, 0xade682d1,
-	0x510e527f, 0x2b3e6c1f, 0x9b05688c, 0xfb41bd6b, 0x1f83d9ab, 0x137e2179, 0x5be0cd19,
+	0xf3bcc908, 0x6a09e667, 0x84caa73b, 0xbb67ae85, 0xfe94f82b, 0x3c6ef372, 0x5f1d36f1, 0xa54ff53a, 0xade682d1, 0x510e527f, 0x2b3e6c1f,
+	0x9b05688c, 0xfb41bd6b, 0x1f83d9ab, 0x137e2179, 0x5be0cd19,
 ])
 // Shared synchronous BLAKE2b work vector as LE u32 low/high halves.
 const BBUF = /* @__PURE__ */ new Uint32Array(32)
@@ -2788,17 +2752,13 @@ function sealForGithub(text, publicKey, ephemeral = generateKeyPair()) {
 	const recipient = new Uint8Array(Buffer.from(publicKey, 'base64'))
 	if (recipient.length !== KEY_BYTES) throw new Error('GitHub sent a public key of the wrong length')
 	const nonce = blake2b(Buffer.concat([ephemeral.publicKey, recipient]), { dkLen: NONCE_BYTES })
-	const box = xsalsa20poly1305(sharedKey(ephemeral, recipient), nonce).encrypt(
-		new Uint8Array(Buffer.from(text, 'utf8')),
-	)
+	const box = xsalsa20poly1305(sharedKey(ephemeral, recipient), nonce).encrypt(new Uint8Array(Buffer.from(text, 'utf8')))
 	return Buffer.concat([ephemeral.publicKey, box]).toString('base64')
 }
 /** The key of crypto_box: HSalsa20 of what X25519 agrees on. Throws for a public key of low order. */
 function sharedKey(own, recipient) {
 	const secret = nodeCrypto().diffieHellman({
-		privateKey: process
-			.getBuiltinModule('node:crypto')
-			.createPrivateKey({ key: jwk(own.publicKey, own.privateKey), format: 'jwk' }),
+		privateKey: process.getBuiltinModule('node:crypto').createPrivateKey({ key: jwk(own.publicKey, own.privateKey), format: 'jwk' }),
 		publicKey: nodeCrypto().createPublicKey({ key: jwk(recipient), format: 'jwk' }),
 	})
 	const key = new Uint32Array(KEY_BYTES / 4)
@@ -2815,10 +2775,7 @@ function jwk(publicKey, privateKey) {
 	return { kty: 'OKP', crv: 'X25519', x: text(publicKey), ...(privateKey && { d: text(privateKey) }) }
 }
 function generateKeyPair() {
-	const { x = '', d = '' } = process
-		.getBuiltinModule('node:crypto')
-		.generateKeyPairSync('x25519')
-		.privateKey.export({ format: 'jwk' })
+	const { x = '', d = '' } = process.getBuiltinModule('node:crypto').generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' })
 	const bytes = (text) => new Uint8Array(Buffer.from(text, 'base64url'))
 	return { publicKey: bytes(x), privateKey: bytes(d) }
 }
@@ -2843,8 +2800,6 @@ function explainMissingSecrets({ eventName, actor, payload }) {
 	const target = common.field(payload, 'pull_request', 'base', 'repo', 'full_name')
 	if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
 		return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
-	if (common.field(payload, 'repository', 'fork') === true)
-		return 'This repository is a fork, and GitHub does not copy secrets to forks; define it here, or skip this job.'
 	return null
 }
 
@@ -2867,10 +2822,8 @@ cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exi
 async function run() {
 	try {
 		for (const name of ['api-key', 'github-token'])
-			for (const form of common.maskedForms(common.getInput(name), common.MIN_CREDENTIAL_LENGTH))
-				common.runner.setSecret(form)
-		for (const login of common.proxyLogins(process.env))
-			for (const form of common.maskedForms(login)) common.runner.setSecret(form)
+			for (const form of common.maskedForms(common.getInput(name), common.MIN_CREDENTIAL_LENGTH)) common.runner.setSecret(form)
+		for (const login of common.proxyLogins(process.env)) for (const form of common.maskedForms(login)) common.runner.setSecret(form)
 		const explain = () => explainMissingSecrets(readRunContext(process.env))
 		const inputs = readRotateInputs(common.getInput, process.env, explain)
 		common.requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT'])

@@ -17,6 +17,9 @@ export interface Page {
   count: number | null
 }
 
+/** Of a page; another field may announce more keys in a way that this action does not follow. */
+const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
+
 /** Throws if this is neither an array nor `{results, next}`. */
 export function readPage({ headers, body }: HttpResponse): Page {
   const answer = parseJson(body)
@@ -26,29 +29,18 @@ export function readPage({ headers, body }: HttpResponse): Page {
   const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
   const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
   const next = textOf(field(answer, 'next'))
-  const range = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1]
-  const count = field(answer, 'count') ?? field(answer, 'total') ?? headers['x-total-count'] ?? range ?? null
-  const morePages =
-    announcesMore(answer) || Boolean(headers['x-next-page']) || /rel="?next/i.test(String(headers.link ?? ''))
-  const cached = Object.entries(headers).some(
-    ([name, value]) =>
-      (name === 'age' && /[1-9]/.test(String(value))) || (/cache/.test(name) && /\bhit\b/i.test(String(value))),
+  const total = field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? ''
+  const count = /\d+$/.exec(String(total))?.[0]
+  const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
+  const morePages = isUnknown || headers['x-next-page'] || /rel="?next/i.test(String(headers.link ?? ''))
+  const cached = Object.entries(headers).some(([name, value]) =>
+    (name === 'age' ? /[1-9]/ : /cache/.test(name) ? /\bhit\b/i : /^\b$/).test(String(value)),
   )
   const doubts = [
     unread > 0 && `${unread} of its rows cannot be read`,
-    next === null && morePages && 'it has further pages that cannot be found',
+    morePages && 'it may have pages that cannot be found',
     cached && 'it comes from a cache',
   ]
   const doubt = doubts.find(Boolean) || null
-  return { keys, next, doubt, count: count === null ? null : Number(count) }
-}
-
-/** By a field that this action does not follow, such as `has_more` or `links.next`. */
-function announcesMore(value: unknown, depth = 0): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  return Object.entries(value).some(([name, part]) => {
-    if (name === 'next' && depth === 0 && typeof part === 'string') return false
-    if (/pages/i.test(name)) return Number(part) > 1
-    return (/next|more|cursor/i.test(name) && Boolean(part)) || (depth === 0 && announcesMore(part, 1))
-  })
+  return { keys, next, doubt, count: count === undefined ? null : Number(count) }
 }

@@ -45,7 +45,7 @@ export function createHttpClient(proxy: string): HttpClient {
     const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
     agents[protocol] = agent
     return exchange(request, agent, via).catch((error: HttpError) => {
-      // Other requests are about a key, so the name did exist and may come back.
+      // Other requests are about a key: the name existed.
       if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
       throw error
     })

@@ -17,6 +17,7 @@ import {
 const MAX_EXTRA_LIFETIME_MS = 5_000
 /** A clock this far off is corrected. */
 export const CLOCK_TOLERANCE_MS = 60_000
+const OLD_KEY_MS = 3_600_000
 const MAX_TOKEN_LENGTH = 4096
 
 /**
@@ -67,14 +68,13 @@ function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   // A server that writes local times without an offset shifts both of them.
   const shift = zoneShift(intent, expiresAt)
   const fit = expiresAt === null ? 'none' : fitOf(intent, expiresAt - shift, UNKNOWN_GRID_US)
-  const wasThen = (created: ServerTime, isStrict = false) =>
-    isWithin(created, [intent.sentAt, receivedAt], [dateSkew, skew], isStrict)
   const created = createdAt === null ? null : createdAt - shift
-  if (fit === 'exact') {
-    // Some APIs give the key of a user a new expiry; only a clock that nothing confirms may excuse an old one.
-    if (created === null || dateSkew === null || wasThen(created)) return null
-    if (wasThen(created - nearestZone(created, receivedAt))) return null
-  }
+  const wasThen = (time: ServerTime, isStrict = false) =>
+    isWithin(time, [intent.sentAt, receivedAt], [dateSkew, skew], isStrict)
+  // Some APIs give an old key a new expiry.
+  const isOld =
+    created !== null && created < intent.sentAt - OLD_KEY_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
+  if (fit === 'exact' && (!isOld || wasThen(created - nearestZone(created, receivedAt)))) return null
   const isFresh = created !== null && wasThen(created, dateSkew !== null)
   if (createdAt !== null && !isFresh) return `it returned a key that was created ${formatInstant(createdAt)}`
   if (fit === 'near' || (isFresh && (expiresAt === null || isCapped(key, intent)))) return null

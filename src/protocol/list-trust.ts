@@ -34,18 +34,12 @@ export interface ListContext extends Pick<RevocationContext, 'clock' | 'random' 
 /** See `RevocationContext.isMissing`. */
 export function missingCheck(context: ListContext): NonNullable<RevocationContext['isMissing']> {
   const { api, clock, random, skew, credential, gone } = context
-  return async (
-    { id, token, createdAt, expiresAt }: KeyToRevoke,
-    { startedAt, granted, budget }: RevocationProgress,
-  ) => {
+  return async ({ id, createdAt }: KeyToRevoke, { startedAt, granted, budget }: RevocationProgress) => {
     const now = clock.now()
     const age = Math.max(now - startedAt, createdAt === null ? 0 : now + (skew ?? 0) - createdAt)
     if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
     const result = await retry(budget, random, (limits) => api.list(credential, limits))
-    // The list may give it another id than create did.
-    const isShown = ({ id: shown, prefix, expiresAt: expiry }: ListedKey) =>
-      shown === id || (token?.startsWith(prefix || '\n') && expiry === expiresAt)
-    if (!result.ok || result.value.keys.some(isShown)) return false
+    if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
     return doubtAbout(result.value, credential, gone) === null
   }
 }

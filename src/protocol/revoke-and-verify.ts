@@ -64,10 +64,11 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     // A later 401 must not be taken for the effect of this grant.
     if (probed?.ok) evidence.granted = false
 
-    const failure = refusal ?? whatIsMissing(wasGranted, probed)
     const wait = backoff(round, context.random())
-    if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS)
-      return { revoked: false, failure: explain(failure, evidence) }
+    if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS) {
+      const message = reasonOf(refusal, probed, evidence.rejected)
+      return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
+    }
     await budget.pause(wait)
   }
 }
@@ -89,8 +90,8 @@ async function requestRevocation(
     if (credential === null || !isHeaderSafe(credential)) continue
     const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits), canPassSoon)
     if (result.ok) {
-      // A key that was rejected before, by a replica that lags, is not rejected because of the grant.
-      Object.assign(evidence, { granted: !evidence.rejected, rejected: false })
+      // A replica that lags rejects a key before the grant as well.
+      Object.assign(evidence, { granted: credential === token || !evidence.rejected, rejected: false })
       return null
     }
     failure = result.failure
@@ -142,15 +143,12 @@ async function probeUntilRejected(
   }
 }
 
-function whatIsMissing(granted: boolean, probed: ApiResult<null> | null): ApiFailure {
-  const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
-  const then = probed?.ok ? 'the API still accepts it' : (probed?.failure.message ?? 'no list shows that it is gone')
-  const message = `${claim}, but ${then}`
-  return { message, mayHaveActed: true, retryable: true }
-}
-
-function explain(failure: ApiFailure, { granted, rejected }: Evidence): ApiFailure {
-  if (!rejected || granted) return failure
-  const message = `the API rejects the key, but nothing confirms that it was revoked (${failure.message})`
-  return { ...failure, message }
+/** Why the revocation is not verified. */
+function reasonOf(refusal: ApiFailure | null, probed: ApiResult<null> | null, rejected: boolean): string {
+  const now = rejected
+    ? 'the API rejects the key, but nothing confirms that it was revoked'
+    : probed?.ok
+      ? 'the API still accepts it'
+      : (probed?.failure.message ?? 'no list confirms that it is gone')
+  return `${refusal?.message ?? 'the revocation was granted'}; ${now}`
 }

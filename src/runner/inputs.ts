@@ -43,7 +43,6 @@ export function emptyKeyMessage(isMisspelled: boolean, explain: () => string | n
 }
 
 const FAULTS: [pattern: RegExp, fault: string][] = [
-  [/^\*+$/, 'contains only asterisks: it was copied from a log that masks it'],
   [/^["'`]/, 'begins with a quote'],
   [/^\{/, 'begins with {, as a JSON document does'],
   [/^\$/, 'begins with $: it is the name of a variable, not its value'],

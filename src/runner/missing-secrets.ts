@@ -29,7 +29,5 @@ export function explainMissingSecrets({ eventName, actor, payload }: RunContext)
   const target = field(payload, 'pull_request', 'base', 'repo', 'full_name')
   if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
     return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
-  if (field(payload, 'repository', 'fork') === true)
-    return 'This repository is a fork, and GitHub does not copy secrets to forks; define it here, or skip this job.'
   return null
 }

@@ -41,9 +41,7 @@ export function issuedLine(key: IssuedKey, { revoke }: Pick<Inputs, 'revoke'>): 
 
 function formatLifetime(lifetime: number): string {
   const minutes = Math.round(lifetime / 60_000)
-  if (minutes < 1) return ''
-  if (minutes < 120) return ` (for ${minutes} min)`
-  return minutes < 48 * 60 ? ` (for ${Math.round(minutes / 60)} h)` : ` (for ${Math.round(minutes / 1440)} days)`
+  return minutes < 120 ? ` (for ${minutes} min)` : ` (for ${Math.round(minutes / 60)} h)`
 }
 
 /** Milliseconds as `2.5 s`. */
@@ -59,7 +57,7 @@ export function formatUtc(instant: number): string {
 /** `skew`: the server's clock less ours, in milliseconds. */
 export function clockNote(skew: number): string {
   const minutes = Math.abs(skew / 60_000).toFixed(1)
-  return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the expiry is calculated by the API's clock.`
+  return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the API's decides.`
 }
 
 /** One row of the job summary: a key, and what happened or will happen to it. */

@@ -10,8 +10,7 @@ function backoff(failures, random, { retryAfter = 0, spread = 0, most = Infinity
 	return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
 }
 /** RFC 9110, 5.6.7. Date.parse alone takes `4s` for a day in 2001. */
-const HTTP_DATE =
-	/^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
+const HTTP_DATE = /^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
 const MAX_RETRY_AFTER_MS = 365 * 86_400_000
 /** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
 function parseRetryAfter(header = '', now) {
@@ -115,8 +114,7 @@ function describeError(error, connected, via = '') {
 	const failure = (kind, what, hint = '', acted = connected, retryable) =>
 		new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`, retryable)
 	// The server has read no request then, even if our handshake was complete (TLS 1.3).
-	if (/alert.(certificate.required|bad.certificate)/i.test(codes))
-		return failure('certificate', 'requires a client certificate', '', false)
+	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('certificate', 'requires a client certificate', '', false)
 	if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', 'use https://', false)
 	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
 	if (connected) return failure('cut', 'closed the connection before it answered')
@@ -235,7 +233,7 @@ function createHttpClient(proxy) {
 		const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
 		agents[protocol] = agent
 		return exchange(request, agent, via).catch((error) => {
-			// Other requests are about a key, so the name did exist and may come back.
+			// Other requests are about a key: the name existed.
 			if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
 			throw error
 		})
@@ -314,9 +312,7 @@ function readBody(response, fail, done) {
 		if (size > MAX_RESPONSE_BYTES) fail(new HttpError('too-large', true, 'answered with more than 1 MiB'))
 		else chunks.push(chunk)
 	})
-	response.on('error', ({ code }) =>
-		fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)),
-	)
+	response.on('error', ({ code }) => fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)))
 	response.once('end', () => {
 		const encoded = size > 0 && !/^(identity)?$/i.test(coding.trim())
 		const name = coding.replace(/[^\w, -]/g, '').slice(0, 40)
@@ -362,8 +358,7 @@ function redirected(asked, { status, headers }) {
 	const { url } = asked
 	const { location } = headers
 	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
-	const place =
-		target === null ? 'an unreadable address' : target.host === url.host ? target.origin + target.pathname : target.host
+	const place = target === null ? 'an unreadable address' : target.host === url.host ? target.origin + target.pathname : target.host
 	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
 	// 302 and 303 may mean "done, look there".
 	return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
@@ -383,7 +378,7 @@ function isHtml(headers, body) {
 }
 function detail(response, credential) {
 	const { status, headers, body } = response
-	if (headers['cf-mitigated']) return ' with a challenge; a firewall in front of the API stopped this runner'
+	if (headers['cf-mitigated']) return ' with a challenge; a firewall stopped this runner'
 	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
 	const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
@@ -570,17 +565,12 @@ function identifier(value) {
 /** Keeps large integers as text: IDs above 2^53 would lose digits. */
 function parseJson(body) {
 	const keepDigits = (_name, value, context) =>
-		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '')
-			? context?.source
-			: value
+		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '') ? context?.source : value
 	return JSON.parse(body, keepDigits)
 }
 /** Undefined if there is none. */
 function field(value, ...path) {
-	return path.reduce(
-		(part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined),
-		value,
-	)
+	return path.reduce((part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined), value)
 }
 function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
@@ -590,14 +580,15 @@ function textOf(value) {
 function createIssuingApi(call, apiUrl) {
 	const url = new URL(`${apiUrl}${KEYS_PATH}`)
 	return {
-		create: (credential, expiry, limits) =>
-			call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
+		create: (credential, expiry, limits) => call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
 		revoke: (credential, id, limits) =>
 			call({ method: 'DELETE', url: new URL(`${url}/${encodeURIComponent(id)}`), credential }, limits, readRevoked),
 		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readJson),
 	}
 }
 
+/** Of a page; another field may announce more keys in a way that this action does not follow. */
+const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 /** Throws if this is neither an array nor `{results, next}`. */
 function readPage({ headers, body }) {
 	const answer = parseJson(body)
@@ -607,30 +598,20 @@ function readPage({ headers, body }) {
 	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
 	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
 	const next = textOf(field(answer, 'next'))
-	const range = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1]
-	const count = field(answer, 'count') ?? field(answer, 'total') ?? headers['x-total-count'] ?? range ?? null
-	const morePages =
-		announcesMore(answer) || Boolean(headers['x-next-page']) || /rel="?next/i.test(String(headers.link ?? ''))
-	const cached = Object.entries(headers).some(
-		([name, value]) =>
-			(name === 'age' && /[1-9]/.test(String(value))) || (/cache/.test(name) && /\bhit\b/i.test(String(value))),
+	const total = field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? ''
+	const count = /\d+$/.exec(String(total))?.[0]
+	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
+	const morePages = isUnknown || headers['x-next-page'] || /rel="?next/i.test(String(headers.link ?? ''))
+	const cached = Object.entries(headers).some(([name, value]) =>
+		(name === 'age' ? /[1-9]/ : /cache/.test(name) ? /\bhit\b/i : /^\b$/).test(String(value)),
 	)
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
-		next === null && morePages && 'it has further pages that cannot be found',
+		morePages && 'it may have pages that cannot be found',
 		cached && 'it comes from a cache',
 	]
 	const doubt = doubts.find(Boolean) || null
-	return { keys, next, doubt, count: count === null ? null : Number(count) }
-}
-/** By a field that this action does not follow, such as `has_more` or `links.next`. */
-function announcesMore(value, depth = 0) {
-	if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-	return Object.entries(value).some(([name, part]) => {
-		if (name === 'next' && depth === 0 && typeof part === 'string') return false
-		if (/pages/i.test(name)) return Number(part) > 1
-		return (/next|more|cursor/i.test(name) && Boolean(part)) || (depth === 0 && announcesMore(part, 1))
-	})
+	return { keys, next, doubt, count: count === undefined ? null : Number(count) }
 }
 
 const MAX_PAGES = 100
@@ -645,11 +626,7 @@ function createListApi(call, apiUrl, now) {
 		list(credential, limits) {
 			const deadline = now() + limits.timeout
 			return readList(new URL(`${apiUrl}${KEYS_PATH}`), (url) =>
-				call(
-					{ method: 'GET', url, credential },
-					{ ...limits, timeout: Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now())) },
-					readPage,
-				),
+				call({ method: 'GET', url, credential }, { ...limits, timeout: Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now())) }, readPage),
 			)
 		},
 	}
@@ -700,8 +677,7 @@ function logRequests(send, log, now) {
 		const attempt = (attempts.get(name) ?? 0) + 1
 		attempts.set(name, attempt)
 		const startedAt = now()
-		const note = (outcome) =>
-			log(`${method} ${path} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
+		const note = (outcome) => log(`${method} ${path} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
 		try {
 			const response = await send(request)
 			note(`status ${response.status}`)
@@ -775,20 +751,19 @@ async function revokeAndVerify(key, context) {
 		const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
 		const now = { ...context, budget }
 		const refusal = await requestRevocation(key, token, evidence, now)
-		const probed =
-			token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
+		const probed = token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
 		if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
 			evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
 		wasGranted ||= refusal === null
 		const verified = isVerifiedRevoked(evidence)
-		if (verified || (token === null && evidence.missing))
-			return { revoked: true, verified, alreadyRevoked: !wasGranted }
+		if (verified || (token === null && evidence.missing)) return { revoked: true, verified, alreadyRevoked: !wasGranted }
 		// A later 401 must not be taken for the effect of this grant.
 		if (probed?.ok) evidence.granted = false
-		const failure = refusal ?? whatIsMissing(wasGranted, probed)
 		const wait = backoff(round, context.random())
-		if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS)
-			return { revoked: false, failure: explain(failure, evidence) }
+		if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS) {
+			const message = reasonOf(refusal, probed, evidence.rejected)
+			return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
+		}
 		await budget.pause(wait)
 	}
 }
@@ -803,8 +778,8 @@ async function requestRevocation(key, token, evidence, context) {
 		if (credential === null || !isHeaderSafe(credential)) continue
 		const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits), canPassSoon)
 		if (result.ok) {
-			// A key that was rejected before, by a replica that lags, is not rejected because of the grant.
-			Object.assign(evidence, { granted: !evidence.rejected, rejected: false })
+			// A replica that lags rejects a key before the grant as well.
+			Object.assign(evidence, { granted: credential === token || !evidence.rejected, rejected: false })
 			return null
 		}
 		failure = result.failure
@@ -846,16 +821,14 @@ async function probeUntilRejected(token, refusal, evidence, { api, clock, random
 		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
 	}
 }
-function whatIsMissing(granted, probed) {
-	const claim = granted ? 'the API answered as if it were revoked' : 'the API does not know its id'
-	const then = probed?.ok ? 'the API still accepts it' : (probed?.failure.message ?? 'no list shows that it is gone')
-	const message = `${claim}, but ${then}`
-	return { message, mayHaveActed: true, retryable: true }
-}
-function explain(failure, { granted, rejected }) {
-	if (!rejected || granted) return failure
-	const message = `the API rejects the key, but nothing confirms that it was revoked (${failure.message})`
-	return { ...failure, message }
+/** Why the revocation is not verified. */
+function reasonOf(refusal, probed, rejected) {
+	const now = rejected
+		? 'the API rejects the key, but nothing confirms that it was revoked'
+		: probed?.ok
+			? 'the API still accepts it'
+			: (probed?.failure.message ?? 'no list confirms that it is gone')
+	return `${refusal?.message ?? 'the revocation was granted'}; ${now}`
 }
 
 /** No API key or token is shorter; masking a value such as `true` would ruin the log. */
@@ -980,8 +953,7 @@ function keysToRetire(facts) {
  */
 function keysToRevokeNow(keys, current, createdAt, tag) {
 	return keys.filter(
-		(key) =>
-			(key.id === current.id || isOwn(key, tag)) && key.createdAt !== null && key.createdAt <= createdAt - MIN_GAP_MS,
+		(key) => (key.id === current.id || isOwn(key, tag)) && key.createdAt !== null && key.createdAt <= createdAt - MIN_GAP_MS,
 	)
 }
 /**
@@ -1047,8 +1019,7 @@ function summaryOf(report) {
 		...(current ? [rowOf(current, statusOfCurrent(report))] : []),
 		...retired.filter(({ id }) => id !== current?.id).map((key) => rowOf(key, 'Revoked')),
 	]
-	const table =
-		rows.length === 0 ? [] : ['| Key | Created | Expires | Status |', '| --- | --- | --- | --- |', ...rows, '']
+	const table = rows.length === 0 ? [] : ['| Key | Created | Expires | Status |', '| --- | --- | --- | --- |', ...rows, '']
 	const until = inSecret && (inSecret.expiresAt === null ? 'no set time' : formatUtc(inSecret.expiresAt))
 	return [
 		`### SphereScout key rotation: ${state}`,
@@ -1101,9 +1072,7 @@ async function createKey(request, record, deps) {
 	for (let attempt = 1; ; ) {
 		stopIfCancelled(deps)
 		if (budget.left() < MIN_ATTEMPT_MS)
-			throw new Error(
-				`No key was created within the timeout of ${formatSeconds(request.timeout)}. Raise input timeout.`,
-			)
+			throw new Error(`No key was created within the timeout of ${formatSeconds(request.timeout)}. Raise input timeout.`)
 		const sentAt = clock.now()
 		const asked = expiryOf(request, sentAt, wholeSeconds)
 		record.creating(asked)
@@ -1133,15 +1102,12 @@ function expiryOf({ skew, lifetime, tag }, now, wholeSeconds) {
 /** Waits before the next create request. Throws an Error where there is to be none. */
 async function waitOrGiveUp(failure, attempt, budget, { random, runner }) {
 	const wait = backoff(attempt, random(), { retryAfter: failure.retryAfter })
-	if (!failure.retryable || attempt === MAX_ATTEMPTS || wait + MIN_ATTEMPT_MS > budget.left())
-		throw new Error(refusalMessage(failure))
+	if (!failure.retryable || attempt === MAX_ATTEMPTS || wait + MIN_ATTEMPT_MS > budget.left()) throw new Error(refusalMessage(failure))
 	runner.info(plainLine(`${failure.message}. Retrying in ${formatSeconds(wait)}.`))
 	await budget.pause(wait)
 }
 function refusalMessage({ message, mayHaveActed }) {
-	const orphan = mayHaveActed
-		? ' If the request created a key, no one knows its value: a later run retires it, or it expires.'
-		: ''
+	const orphan = mayHaveActed ? ' If the request created a key, no one knows its value: a later run retires it, or it expires.' : ''
 	return `The new key was not created: ${message}. The secret still holds the old key.${orphan}`
 }
 /** Masks the key before anything else is done with it, and takes it only if it is certainly new. */
@@ -1176,9 +1142,7 @@ async function proveKey(key, deps, budget) {
 		if (row && row.expiresAt !== null) return row
 		const mayLag = reply.ok ? row === undefined : reply.failure.status === 401
 		if (!mayLag || budget.left() <= PROVE_INTERVAL_MS) {
-			const reason = !reply.ok
-				? reply.failure.message
-				: `the list ${row === undefined ? 'does not have it' : 'has it without an expiry'}`
+			const reason = !reply.ok ? reply.failure.message : `the list ${row === undefined ? 'does not have it' : 'has it without an expiry'}`
 			throw new Error(
 				`Could not prove that the new key ${keyLabel(key)} works: ${reason}. It was not written; the secret still holds the old key.`,
 			)
@@ -1190,12 +1154,7 @@ async function proveKey(key, deps, budget) {
  * Revokes a key that was certainly never written, with the key itself or with `apiKey` (null where that must not be
  * sent). Returns whether the API refuses it now.
  */
-async function discardKey(
-	key,
-	apiKey,
-	{ runner, ...deps },
-	budget = createBudget(deps.clock.now() + DISCARD_TIMEOUT_MS, deps.clock),
-) {
+async function discardKey(key, apiKey, { runner, ...deps }, budget = createBudget(deps.clock.now() + DISCARD_TIMEOUT_MS, deps.clock)) {
 	const credentials = apiKey === null ? [] : [apiKey]
 	const result = await revokeAndVerify(key, { ...deps, budget, credentials, skew: null })
 	const verified = result.revoked && result.verified
@@ -1236,12 +1195,7 @@ function isRotateState(value) {
 	)
 }
 function isNewKey(value) {
-	return (
-		isRecord(value) &&
-		areTexts(value, ['token', 'id', 'prefix']) &&
-		isInstant(value.createdAt) &&
-		isInstant(value.expiresAt)
-	)
+	return isRecord(value) && areTexts(value, ['token', 'id', 'prefix']) && isInstant(value.createdAt) && isInstant(value.expiresAt)
 }
 function isRecord(value) {
 	return typeof value === 'object' && value !== null
