@@ -299,7 +299,7 @@ function isHtml(headers, body) {
 }
 function detail(response, credential) {
 	const { status, headers, body } = response
-	if (headers['cf-mitigated']) return ' with a challenge; a firewall stopped this runner'
+	if (headers['cf-mitigated']) return ' with a challenge; a firewall stops this runner'
 	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
 	const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`

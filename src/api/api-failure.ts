@@ -87,7 +87,7 @@ function isHtml(headers: HttpResponse['headers'], body: string): boolean {
 
 function detail(response: HttpResponse, credential: string): string {
   const { status, headers, body } = response
-  if (headers['cf-mitigated']) return ' with a challenge; a firewall stopped this runner'
+  if (headers['cf-mitigated']) return ' with a challenge; a firewall stops this runner'
   if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
   const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
   if (isForeign(response)) return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
