@@ -232,22 +232,10 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     to: 'isWholeSecond',
   },
   {
-    rule: 'a whole second is ambiguous',
-    file: 'protocol/intent.ts',
-    from: 'isWholeSecond || mayBeCoarse',
-    to: 'mayBeCoarse',
-  },
-  {
     rule: 'a list without fine expiries does not show a fine grid',
     file: 'protocol/match-intent.ts',
     from: 'const isExact = isFine &&',
     to: 'const isExact =',
-  },
-  {
-    rule: 'the grid is learned from responses',
-    file: 'protocol/journal.ts',
-    from: 'grid: Math.min(grid, shown)',
-    to: 'grid',
   },
   {
     rule: 'a response shows the coarsest grid that it fits',
