@@ -199,7 +199,10 @@ function misbehave(
   response: ServerResponse,
   later: (ms: number, act: () => void) => void,
 ): void {
-  if (fault === undefined) return send(response, act())
+  if (fault === undefined) {
+    send(response, act())
+    return
+  }
   const early = 'act' in fault && fault.act === 'before' ? act() : null
   switch (fault.kind) {
     case 'cut-before':
