@@ -3,6 +3,7 @@ import { READABLE_SPELLINGS } from '../support/instants.ts'
 import { excuseFor } from './excuses.ts'
 import type { Job, MainRun, PostRun } from './job.ts'
 import type { StepRecord } from './process.ts'
+import { isUninterrupted } from './run-main.ts'
 import { MINUTE_MS, START } from './world.ts'
 
 /** A 429 asks for 5 s at most, and the backoff adds 20 s at most. */
@@ -10,7 +11,7 @@ const LONGEST_THROTTLED_MS = 25_000
 /** By how much a key may outlive `expires-in` by the server's clock, in ms. */
 const LIFETIME_SLACK_MS = 5_000
 
-/** What has to be true when main has ended; `valid` are the keys of this run that the API accepts then. */
+/** Checks the main step when it has ended. `valid`: the keys of this run that the API accepts then. */
 export function checkMain(job: Job, main: MainRun, valid: readonly StoredKey[]): void {
   const { world, violation, evidence } = job
   const { traces, endedByItself, succeeded, tookMs } = main
@@ -21,11 +22,8 @@ export function checkMain(job: Job, main: MainRun, valid: readonly StoredKey[]):
   checkHonesty(job, traces, 'main')
   checkHandedOver(job, main, valid)
   checkLastCause(job, main)
-  // A wrong clock, and each step down in digits, is refused with a 400 once.
-  const refusals =
-    (Math.abs(world.clockError) > MINUTE_MS ? 1 : 0) + (world.server.maxDigits === undefined ? 0 : 2)
-  if (world.unreadable && world.faultRate === 0 && evidence.createRequests > 2 + refusals)
-    violation(`main sent ${evidence.createRequests} create requests that no answer could be read of`)
+  if (evidence.mostUnreadableInARow > 2)
+    violation(`main got ${evidence.mostUnreadableInARow} unreadable successes in a row and went on`)
   const calm = isCalm(job) && endedByItself && !main.signalled
   if (!calm || world.inputs.timeout < 10_000) return
   if (!succeeded) violation(`main failed without cause: ${main.error?.message}`)
@@ -56,11 +54,13 @@ function checkHandedOver(job: Job, { traces, succeeded }: MainRun, valid: readon
       lifetime > world.inputs.expiresIn + LIFETIME_SLACK_MS
     )
   })
-  if (longer.length > 0 && world.faultRate === 0 && !world.outage && !world.gate)
-    violation('main ended and left a key that is valid for longer than asked')
+  // If `Date` is wrong too, nothing can show that a key by a wrong clock is this run's.
+  const isClockKnown = !world.server.dateErrorMs || Math.abs(world.clockError) <= MINUTE_MS
+  if (longer.length > 0 && isClockKnown && world.faultRate === 0 && !world.outage && !world.gate)
+    violation('the main step left a key that is valid for longer than requested')
 }
 
-/** The error that ends main names what the last create request came to. */
+/** The error that ends main names how the last create request ended. */
 function checkLastCause({ evidence, world, violation }: Job, { error, signalled }: MainRun): void {
   const { lastFailure } = evidence
   if (error === null || signalled || world.failing || lastFailure === null) return
@@ -72,7 +72,7 @@ function checkLastCause({ evidence, world, violation }: Job, { error, signalled 
     violation('the error blames api-key for what a gate answered')
 }
 
-/** What has to be true when a run of post has ended. */
+/** Checks one run of the post step when it has ended. */
 export function checkPost(job: Job, main: MainRun, post: PostRun): void {
   const { violation, world, evidence } = job
   const { traces, settled, tookMs, faults, troubles, requests } = post
@@ -87,17 +87,16 @@ export function checkPost(job: Job, main: MainRun, post: PostRun): void {
   if (keysToRevoke.length > 0 && requests[0] !== 'revoke')
     violation('the first request of post was not the revocation of a key that it knows')
   if (!isCalm(job) || !main.endedByItself) return
-  if (troubles.length > 0) violation(`post gave up without cause: ${troubles.join(' ')}`)
+  if (troubles.length > 0) violation(`the post step gave up without cause: ${troubles.join(' ')}`)
   const ordinary = main.succeeded && Math.abs(world.clockError) <= 2000 && world.inputs.revoke
   if (ordinary && evidence.requests.length !== 3 && world.postRuns === 1 && world.postAfter === 0)
     violation(`post sent ${requests.length} requests where all was well`)
 }
 
-/** Nothing went wrong, and the server does everything as it is documented or likely. */
+/** Nothing went wrong, and the server behaves as documented. */
 function isCalm({ world, interruption }: Job): boolean {
   const { server, failing, faultRate, outage, gate, twin, unreadable, damagedRecord } = world
   const { grid, maxDigits, timeForm, localShiftMs, dateErrorMs, listForm, rowsWithout, idForm } = server
-  const uninterrupted = Object.values(interruption).every((at) => at === Infinity)
   const spelt = READABLE_SPELLINGS.some((spelling) => spelling === timeForm)
   const quiet = faultRate === 0 && !outage && !gate && !twin && !unreadable && !damagedRecord && !failing
   const listed = (listForm === 'array' || listForm === 'paginated') && !rowsWithout && idForm !== 'renamed'
@@ -105,10 +104,10 @@ function isCalm({ world, interruption }: Job): boolean {
   const able = server.selfRevocation === 'allowed' && !server.ignoreExpiry
   // A JWT has no row in the list, so a second run of post cannot show that the first one revoked the key.
   if (world.credential === 'jwt' && world.postRuns === 2) return false
-  return uninterrupted && spelt && quiet && listed && usual && able
+  return isUninterrupted(interruption) && spelt && quiet && listed && usual && able
 }
 
-/** What has to be true when everything is over; `valid` are the keys of this run that outlived post. */
+/** Checks what is left in the end. `valid`: the keys of this run that outlived the post step. */
 export function checkEnd(
   job: Job,
   main: MainRun,
@@ -117,7 +116,7 @@ export function checkEnd(
 ): void {
   const { account, violation, outcome } = job
   const touched = account.touchedForeign()
-  if (touched.length > 0) violation('a key of somebody else was revoked')
+  if (touched.length > 0) violation("another run's key was revoked")
   for (const key of valid) {
     if (posts.length === 0 || key.token === main.kept) continue
     const excuse = excuseFor(key, job, posts)
@@ -128,7 +127,7 @@ export function checkEnd(
   checkLifetimes(job)
 }
 
-/** Where post never ran, main's own clean-up is all there is. */
+/** If the post step never ran, only the main step's own cleanup can revoke keys. */
 function checkWithoutPost(
   { world, evidence, violation }: Job,
   main: MainRun,
@@ -137,13 +136,13 @@ function checkWithoutPost(
   if (!main.endedByItself || world.faultRate > 0 || world.outage || world.gate) return
   const left = valid.filter(({ token, expiry }) => expiry === null && evidence.delivered.has(token))
   if (left.length > 0 && world.server.idForm !== 'renamed')
-    violation('main ended and left a key without an expiry')
+    violation('the main step left a key without an expiry')
 }
 
 /** How far a clock that cannot be checked may move an expiry, in ms: `Date` is believed for no more than a day. */
 const DATE_BOUND_MS = 1440 * MINUTE_MS
 
-/** Not even a key that was lost at birth is valid for much longer than asked. */
+/** Not even an orphan is valid for much longer than requested. */
 function checkLifetimes({ account, world, outcome, violation }: Job): void {
   const { inputs, clockError, server } = world
   const wrongDate = server.dateErrorMs || server.localShiftMs || outcome.faults['503 with a wrong date']
@@ -156,7 +155,7 @@ function checkLifetimes({ account, world, outcome, violation }: Job): void {
   }
 }
 
-/** No line shows a secret, whoever's it is. */
+/** No line shows a secret, not even another run's. */
 function checkPrinted({ account, violation }: Job, { printed }: StepRecord): void {
   const text = printed.join('\n')
   if (text.includes(account.longLivedKey) || text.includes(account.jwt))

@@ -22,7 +22,9 @@ export interface Evidence {
   recent: { fault: Fault; withApiKey: boolean }[]
   /** How the last create request ended, in words that have to be in the last message; null after a success. */
   lastFailure: string[] | null
-  createRequests: number
+  /** How many create requests in a row ended in a success that could not be read, now and at most. */
+  unreadableInARow: number
+  mostUnreadableInARow: number
   requests: Purpose[]
 }
 
@@ -34,7 +36,8 @@ export function noEvidence(): Evidence {
     ambiguous: false,
     recent: [],
     lastFailure: null,
-    createRequests: 0,
+    unreadableInARow: 0,
+    mostUnreadableInARow: 0,
     requests: [],
   }
 }
@@ -85,24 +88,40 @@ function addTwin({ world, account, time, rng, evidence, count }: Scene, body: st
   const asked = readAsked((JSON.parse(body) as { expiry: string }).expiry)?.instant ?? 0
   const { twin } = world
   if (twin === null) return
+  if (twin === 'same by chance') return
   const same = twin === 'same before' || twin === 'same after'
   if (same && !lost) return
   const offset = twin === 'near' ? rng.pick([-0.001, 0.001, -1, 1, -350, 350]) : 0
   const expiry = world.server.ignoreExpiry ? null : account.stored(asked + offset)
   if (twin === 'near' && (expiry === asked || expiry === account.stored(asked))) return
-  const age = twin === 'same before' ? 1 : twin === 'earlier' ? 10 * MINUTE_MS : 0
+  // Far from what a wrong clock takes for now.
+  const earlier =
+    Math.abs(world.clockError + 10 * MINUTE_MS) < 2 * MINUTE_MS ? 20 * MINUTE_MS : 10 * MINUTE_MS
+  const age = twin === 'same before' ? 1 : twin === 'earlier' ? earlier : 0
   account.addKey({ expiry, created: time.now() - age })
   count('twin key of another job')
   if (same) evidence.ambiguous = true
 }
 
+/** Another job's key has our marker, which is a coarse one, and our own request made none. */
+export function addChanceTwin({ world, account, time, count }: Scene, body: string): void {
+  const asked = readAsked((JSON.parse(body) as { expiry: string }).expiry)
+  if (world.twin !== 'same by chance' || asked === null || asked.digits > (world.server.maxDigits ?? 6))
+    return
+  account.addKey({ expiry: account.stored(asked.instant), created: time.now() })
+  count('twin key of another job')
+}
+
 /** Keeps how a request ended that the process lived to see. */
 export function witnessResult(
-  { account, evidence }: Scene,
+  { account, evidence, world }: Scene,
   what: Purpose,
   result: HttpResponse | Error,
 ): void {
   if (what !== 'create') return
+  const isUnreadable = world.unreadable && !(result instanceof Error) && result.status < 300
+  evidence.unreadableInARow = isUnreadable ? evidence.unreadableInARow + 1 : 0
+  evidence.mostUnreadableInARow = Math.max(evidence.mostUnreadableInARow, evidence.unreadableInARow)
   if (result instanceof Error) {
     evidence.lastFailure = [result.message]
     return

@@ -1,15 +1,16 @@
 import type { StoredKey } from '../support/account.ts'
 import { GRID_STEP_US, UNREADABLE_SPELLINGS } from '../support/instants.ts'
 import type { Job, PostRun } from './job.ts'
+import { isUninterrupted } from './run-main.ts'
 import { type Spell, START } from './world.ts'
 
 /**
- * Why a key of this run may be valid after the post step, or null where nothing excuses it. Each excuse is a limit
- * that "What this cannot do" in docs/design.md lists, and but for the first one each needs a warning of the post step.
+ * Why a key of this run may be valid after the post step, or null if nothing excuses it. Each excuse is a limit
+ * that "What this cannot do" in docs/design.md lists, and all but the first need a warning by the post step.
  */
 export function excuseFor(key: StoredKey, job: Job, posts: readonly PostRun[]): string | null {
   const { evidence } = job
-  if (evidence.unsigned.has(key.token)) return 'twin without a sign'
+  if (evidence.unsigned.has(key.token)) return 'repeated request without a sign'
   const last = posts.at(-1)
   if (!last || last.troubles.length === 0) return null
   const excuse = noApi(job, last) ?? unknownId(job)
@@ -18,10 +19,10 @@ export function excuseFor(key: StoredKey, job: Job, posts: readonly PostRun[]): 
   if (last.record.includes(key.token)) return null
   if (evidence.veryLate.has(key.token)) return 'made after the grace'
   if (evidence.ambiguous) return 'several keys with one marker'
-  return unmarked(job) ?? unlisted(job)
+  return unmarked(key, job, last) ?? unlisted(job)
 }
 
-/** All of post's time, in ms, less the longest pause between two attempts: who gives up before has time left. */
+/** The post step's time in ms, less the longest pause between two attempts: whatever gives up sooner has time left. */
 const WHOLE_POST_MS = 38_000
 
 /** The API could not be reached, or something else answered for it. */
@@ -29,7 +30,7 @@ function noApi({ world }: Job, post: PostRun): string | null {
   const { outage, gate, unreadable } = world
   const usedItsTime = post.tookMs >= WHOLE_POST_MS
   if (overlaps(outage, post) && usedItsTime) return 'API down during post'
-  // An answer that the API itself would give to a revoked credential is no reason to go on.
+  // The API gives this same answer to a revoked credential, so the post step may stop.
   if (overlaps(gate, post) && (usedItsTime || gate?.kind === 'authentication down'))
     return 'a gate answered during post'
   if (post.apiKeyRefused) return 'api-key was refused'
@@ -46,18 +47,38 @@ function unknownId({ world }: Job): string | null {
   return world.server.idForm === 'renamed' ? 'ids that cannot be read' : null
 }
 
-/** The expiry that was asked for does not show in the account. */
-function unmarked({ world }: Job): string | null {
-  const { grid = '1 us', maxDigits = 6, ignoreExpiry, timeForm, localShiftMs } = world.server
+/** The list does not show the requested expiry. */
+function unmarked(
+  key: StoredKey,
+  { world, evidence, interruption }: Job,
+  { record }: PostRun,
+): string | null {
+  const {
+    grid = '1 us',
+    maxDigits = 6,
+    ignoreExpiry,
+    timeForm,
+    localShiftMs,
+    maxLifetimeMs = Infinity,
+  } = world.server
   const digitsUs = 10 ** (6 - maxDigits)
   if (ignoreExpiry) return 'expiry ignored'
+  if (maxLifetimeMs < world.inputs.expiresIn) return 'lifetimes limited by the API'
   if (maxDigits === 0) return 'whole seconds only'
-  if (GRID_STEP_US[grid] > digitsUs) return 'expiries on a coarser grid'
+  if (GRID_STEP_US[grid] > digitsUs && !(grid === '1 ms' && showsMilliseconds(record)))
+    return 'expiries on a coarser grid'
   if (UNREADABLE_SPELLINGS.some((spelling) => spelling === timeForm)) return 'times that cannot be read'
-  return localShiftMs ? 'local time without a zone' : null
+  // Such a key is recognized when the response to its request arrives.
+  const isRecognized = evidence.delivered.has(key.token) && !world.failing && isUninterrupted(interruption)
+  return localShiftMs && !isRecognized ? 'local time without an offset' : null
 }
 
-/** The list, or the time by which it is read, cannot show the key. */
+/** Whether a key of the record has an expiry that only a grid of 1 ms explains; others end in 0, 3 or 7. */
+function showsMilliseconds(record: string): boolean {
+  return [...record.matchAll(/"expiresAt":(\d+)[,}]/g)].some(([, at = '']) => !/[037]$/.test(at))
+}
+
+/** The list, or the clock by which it is read, cannot show the key. */
 function unlisted({ world }: Job): string | null {
   const { listForm, rowsWithout, dateErrorMs } = world.server
   if (listForm !== 'array' && listForm !== 'paginated') return 'list in pages of an unknown kind'

@@ -47,7 +47,11 @@ const COMMON_FAULTS = [
   'garbage',
   ...keysOf(GATE_FAULTS),
 ] as const
-const CREATE_FAULTS = [...keysOf(ANSWER_FAULTS), 'POST repeated by a gateway'] as const
+const CREATE_FAULTS = [
+  ...keysOf(ANSWER_FAULTS),
+  'POST repeated by a gateway',
+  'POST repeated by a gateway and refused',
+] as const
 
 export type Fault =
   | (typeof COMMON_FAULTS)[number]
@@ -73,6 +77,14 @@ export const LOSES_THE_ANSWER: ReadonlySet<Fault> = new Set<Fault>([
   '504 and acts late',
   'truncated',
   'garbage',
+  'POST repeated by a gateway and refused',
+])
+
+/** After these, the server has made no key. */
+export const NOT_CARRIED_OUT: ReadonlySet<Fault> = new Set<Fault>([
+  'cut before the server acted',
+  'no answer, server did not act',
+  '502 and did not act',
 ])
 
 function keysOf<T extends Record<string, unknown>>(record: T): (keyof T & string)[] {
@@ -181,6 +193,13 @@ export const EFFECTS: Record<Fault, Effect> = {
   'POST repeated by a gateway': ({ arrive, after, act, answer, rng }) => {
     arrive(() => void act())
     after(rng.between(3_050, 9_000), () => answer(act()))
+  },
+  'POST repeated by a gateway and refused': ({ arrive, after, act, answer, rng }) => {
+    arrive(() => void act())
+    const status = rng.pick([403, 409, 429])
+    after(rng.between(3_050, 9_000), () =>
+      answer({ status, headers: {}, body: '{"detail":"Already done."}' }),
+    )
   },
   'a gate asks for a password': gateEffect('basic'),
   'a firewall challenges': gateEffect('challenge'),

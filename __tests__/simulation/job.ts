@@ -1,8 +1,8 @@
 import { createAccount, type StoredKey } from '../support/account.ts'
 import { checkEnd, checkMain, checkPost } from './checks.ts'
 import type { CodeUnderTest } from './code-under-test.ts'
-import { noEvidence, type Scene, witnessCreate, witnessResult } from './evidence.ts'
-import type { Fault, Purpose } from './faults.ts'
+import { addChanceTwin, noEvidence, type Scene, witnessCreate, witnessResult } from './evidence.ts'
+import { type Fault, NOT_CARRIED_OUT, type Purpose } from './faults.ts'
 import type { NetworkOptions } from './network.ts'
 import type { Rng } from './rng.ts'
 import { type Interruption, type MainRun, runMain } from './run-main.ts'
@@ -136,6 +136,7 @@ function networkOf(
 ): NetworkOptions {
   const { account, control, time, rng, world, evidence, violation, count } = job
   let faults = 0
+  const claim = { path: '', isExposed: false }
   return {
     apiUrl: API_URL,
     account,
@@ -148,21 +149,29 @@ function networkOf(
     down,
     aroundCreate: (act, created) => witnessCreate(job, act, created),
     onResult: (what, result) => witnessResult(job, what, result),
-    chooseFault(what, { headers }) {
+    chooseFault(what, { url, headers, body = '' }) {
+      // The API accepted the key until this second revocation of it.
+      if (what === 'revoke' && url.pathname === claim.path) claim.isExposed = true
       const fault =
         step === 'post' && faults >= MOST_FAULTS_IN_POST
           ? 'none'
-          : chooseFault(what, step, () => job.killMain())
+          : (faultAfterClaim(what, claim, rng) ?? chooseFault(what, step, () => job.killMain()))
+      if (fault === 'revocation claimed, not done' && world.liesAbout === 'both in turn')
+        claim.path = url.pathname
       if (fault !== 'none') faults += 1
+      if (what === 'create' && NOT_CARRIED_OUT.has(fault)) addChanceTwin(job, body)
       const withApiKey = [account.longLivedKey, account.jwt].includes(headers.Authorization?.slice(7) ?? '')
       evidence.recent.push({ fault, withApiKey })
       return fault
     },
-    onRequest(what) {
-      evidence.requests.push(what)
-      if (what === 'create') evidence.createRequests += 1
-    },
+    onRequest: (what) => void evidence.requests.push(what),
   }
+}
+
+/** Once a claim is exposed, 401s that mean nothing may follow; until then, nothing hides the truth. */
+function faultAfterClaim(what: Purpose, claim: { path: string; isExposed: boolean }, rng: Rng): Fault | null {
+  if (claim.path === '' || what === 'create') return null
+  return claim.isExposed && rng.chance(0.7) ? '401 like the API' : 'none'
 }
 
 function isActive({ since, from, to }: Spell, now: number, startOfPost: number | null): boolean {

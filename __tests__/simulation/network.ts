@@ -36,7 +36,7 @@ export interface NetworkOptions {
   count(fault: string): void
 }
 
-/** How long after its deadline a lost request is still carried out, in ms; main and post reckon with 15 s. */
+/** How long after its deadline a lost request is still carried out, in ms; the action expects at most 15 s. */
 const LATEST_ACT_MS = 14_500
 /** Some are carried out after more than that, and up to this time. */
 const VERY_LATE_SHARE = 0.05
@@ -62,12 +62,7 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
           reject(error)
         })
       deliver.onTimeout(() => fail('timeout', true))
-      const act = (which: CreateAnswer = 'own', listAgeMs = 0, late = 0) => {
-        Object.assign(options.control, { createAnswer: which, listAgeMs })
-        const response = carryOut(request, options, fault, late)
-        Object.assign(options.control, { createAnswer: 'own', listAgeMs: 0 })
-        return response
-      }
+      const act = actOn(request, options, fault)
       EFFECTS[fault]({
         rng,
         timeout: request.timeout,
@@ -85,6 +80,16 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
         dateWrongBy: (ms) => dateText(sentAt + ms),
       })
     })
+}
+
+/** Carries `request` out, `late` ms after its deadline, on a list of this age. */
+function actOn(request: HttpRequest, options: NetworkOptions, fault: Fault) {
+  return (which: CreateAnswer = 'own', listAgeMs = 0, late = 0): HttpResponse => {
+    Object.assign(options.control, { createAnswer: which, listAgeMs })
+    const response = carryOut(request, options, fault, late)
+    Object.assign(options.control, { createAnswer: 'own', listAgeMs: 0 })
+    return response
+  }
 }
 
 function faultFor(what: Purpose, request: HttpRequest, options: NetworkOptions): Fault {

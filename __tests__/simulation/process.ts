@@ -53,7 +53,7 @@ export interface StepRecord {
   unmasked: string[]
 }
 
-/** A recorder of what a step does, whose `failing` call (by name) throws from its `failingFrom`-th time on. */
+/** Records what a step does. Its call named `failing` throws from its `failingFrom`-th time on. */
 export function recordRunner(
   process: Process,
   failing: string,
@@ -67,13 +67,12 @@ export function recordRunner(
     calls += 1
     if (calls >= failingFrom) throw new Error(`ENOSPC: no space left on device, ${name}`)
   }
-  const hand = (name: string, value: string) => {
-    if (name.endsWith('key') || name.endsWith('KEY')) {
-      if (!traces.masks.includes(value)) traces.unmasked.push(name)
-    }
-    traces.outputs[name] = value
-  }
-  const runner: Runner = {
+  return { runner: { ...recordLog(process, traces), ...recordFiles(attempt, traces) }, traces }
+}
+
+/** The calls that write to the log. */
+function recordLog(process: Process, traces: StepRecord): Pick<Runner, 'info' | 'warning' | 'setSecret'> {
+  return {
     info(message) {
       process.effect()
       traces.printed.push(message)
@@ -87,13 +86,26 @@ export function recordRunner(
       process.effect()
       traces.masks.push(secret)
     },
+  }
+}
+
+/** The calls that write to command files, and so may fail. */
+function recordFiles(
+  attempt: (name: string) => void,
+  traces: StepRecord,
+): Pick<Runner, 'setOutput' | 'exportVariable' | 'saveState' | 'writeSummary'> {
+  const setValue = (name: string, value: string) => {
+    if (/key$/i.test(name) && !traces.masks.includes(value)) traces.unmasked.push(name)
+    traces.outputs[name] = value
+  }
+  return {
     setOutput(name, value) {
       attempt('setOutput')
-      hand(name, String(value))
+      setValue(name, String(value))
     },
     exportVariable(name, value) {
       attempt('exportVariable')
-      hand(name, String(value))
+      setValue(name, String(value))
     },
     saveState(name, value) {
       attempt('saveState')
@@ -104,5 +116,4 @@ export function recordRunner(
       traces.printed.push(markdown)
     },
   }
-  return { runner, traces }
 }

@@ -3,88 +3,290 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** One rule of the protocol, taken out of a copy of `src`: the simulation has to notice. */
+/** One rule of the protocol, and the change that removes it from a copy of `src`: the simulation must notice. */
 export interface RuleRemoval {
   rule: string
   file: string
-  /** This text, which stands in the file exactly once, … */
+  /** This text, which the file contains exactly once, is replaced by `to`. */
   from: string
-  /** … gives way to this. */
   to: string
 }
 
-/*
- * Each rule that weighs an answer needs a removal here as soon as its code is merged. In brackets: what in the world
- * shows that it is gone.
- *
- * - Proof needs a granted revocation, or an expiry that has passed: a 401 alone is none. ['replicas that lag']
- * - A 401 that asks for another scheme, or is HTML, is not the API's. ['a gate asks for a password']
- * - A created key is ours by its token, its `created` and its expiry. ["another job's answer", 'an old key answered',
- *   'an earlier answer replayed', 'api-key answered']
- * - A key that was answered slowly may have a twin, which is looked for. ['POST repeated by a gateway']
- * - Absence is believed of complete, current lists alone. ['list in pages of an unknown kind', 'stale list',
- *   'ids beyond 2^53', 'rows without times']
- * - The grid is learned; a near miss on an unknown or coarser one is unclear. ['expiries on a coarser grid']
- * - `created` outranks `Date`. ['wrong Date']
- * - `Date` is bounded. ['503 with a wrong date']
- * - The lifetime counts by the server's clock, for seconds too. ['clock some seconds wrong']
- * - The revocation of a known key is post's first request. ['the first request of post was not ...']
- * - Post goes on while it has time. ['API down', with an unanswered create request]
- * - A damaged entry of the record costs no other. ['a damaged entry in the record']
- * - A time that cannot be read is not one that is absent. ['times in another spelling', 'times that cannot be read']
- * - Post warns of a request that a server may still carry out after the grace. ['acts after the grace']
- * - Two unreadable successes in a row are the last. ['every success is unreadable']
- */
+/** A rule that weighs an answer needs its removal here as soon as it is merged. */
 export const RULE_REMOVALS: RuleRemoval[] = [
+  // Which keys there may be.
   {
-    rule: 'the intent: main saves what it is about to ask for',
-    file: 'protocol/journal.ts',
-    from: 'intents = [...intents, intent]\n      save()',
-    to: 'intents = [...intents, intent]',
-  },
-  {
-    rule: 'the lookup: a lost reply is looked up',
-    file: 'protocol/revoke-orphans.ts',
-    from: '  const listed = await listKeys(credentials, tools, budget)\n  if (!listed.ok) return intents.map',
-    to: "  if (intents.length > 0) return intents.map(() => ({ kind: 'absent' }))\n  const listed = await listKeys(credentials, tools, budget)\n  if (!listed.ok) return intents.map",
-  },
-  {
-    rule: 'the compensation: main ends the key that it cannot hand over',
+    rule: 'a create request is recorded before it is sent',
     file: 'protocol/issue-key.ts',
-    from: '    await revokeHeldKeys(journal, deps, inputs.apiKey)\n',
+    from: '  journal.recordIntent(intent)\n',
     to: '',
   },
   {
-    rule: 'the proof: only a 401 to the key itself counts',
-    file: 'protocol/revoke-and-verify.ts',
-    from: '    if (token === null) {',
-    to: "    if (answered === 'revoked') return { dead: true, verified: true, already: false }\n    if (token === null) {",
+    rule: 'a request without a usable response may have created a key',
+    file: 'protocol/issue-key.ts',
+    from: 'if (!failure.mayHaveActed && !isRepeated) journal',
+    to: 'journal',
   },
   {
-    rule: 'the uniqueness rule: of several that match, none is revoked',
+    rule: 'a slow refusal may answer a repeated request',
+    file: 'protocol/issue-key.ts',
+    from: '!failure.mayHaveActed && !isRepeated',
+    to: '!failure.mayHaveActed',
+  },
+  {
+    rule: 'a slow response may mean that two keys were created',
+    file: 'protocol/issue-key.ts',
+    from: 'intent, receivedAt - intent.sentAt >= SLOW_RESPONSE_MS',
+    to: 'intent, false',
+  },
+  {
+    rule: "a request that was answered with another run's key may have created one",
+    file: 'protocol/journal.ts',
+    from: '[...others(intent), { ...intent, refused: described }]',
+    to: 'others(intent)',
+  },
+  {
+    rule: 'a damaged entry of the record costs no other entry',
+    file: 'protocol/parse-state.ts',
+    from: 'return sound\n',
+    to: 'return sound.length < found.length ? [] : sound\n',
+  },
+  // What main does with a key.
+  {
+    rule: 'a key is masked before anything else is done with it',
+    file: 'protocol/issue-key.ts',
+    from: "  for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)\n",
+    to: '',
+  },
+  {
+    rule: 'the main step revokes keys that it cannot hand over',
+    file: 'protocol/issue-key.ts',
+    from: '    await revokeHeldKeys(context, CLEANUP_TIMEOUT_MS)\n',
+    to: '',
+  },
+  {
+    rule: 'two unusable successes in a row are permanent',
+    file: 'protocol/next-attempt.ts',
+    from: ' || (unusable && progress.wasUnusable)',
+    to: '',
+  },
+  // Whether a key is this run's.
+  {
+    rule: "a key that was created before the request is not this run's",
+    file: 'protocol/judge-created.ts',
+    from: 'const isFresh = createdAt !== null && isWithin(createdAt - shift, window, [dateSkew, skew])',
+    to: 'const isFresh = true',
+  },
+  {
+    rule: "a key with another expiry is not this run's",
+    file: 'protocol/judge-created.ts',
+    from: "if (fit === 'near' || (isFresh && (expiresAt === null || isCapped(key, intent)))) return null",
+    to: 'if (isFresh) return null',
+  },
+  {
+    rule: "a shorter lifetime is the API's limit only if it is whole minutes",
     file: 'protocol/intent.ts',
-    from: 'only && exact.length === 1 && !intent.ambiguous',
-    to: 'only && !intent.ambiguous',
+    from: 'return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 1',
+    to: 'return true',
+  },
+  {
+    rule: "a key whose lifetime the API limits is this run's",
+    file: 'protocol/judge-created.ts',
+    from: ' || isCapped(key, intent)',
+    to: '',
+  },
+  {
+    rule: 'local times without an offset are recognized',
+    file: 'protocol/intent.ts',
+    from: "return stored !== null && shift !== 0 && fitOf(intent, stored - shift, UNKNOWN_GRID_US) !== 'none' ? shift : 0",
+    to: 'return 0',
+  },
+  // Clocks.
+  {
+    rule: "a lifetime counts by the server's clock",
+    file: 'protocol/judge-created.ts',
+    from: 'const serverSkew = skewOfServer(key, context)',
+    to: 'const serverSkew = skew',
+  },
+  {
+    rule: '`created` outranks `Date`',
+    file: 'protocol/judge-created.ts',
+    from: 'if (createdAt === null) return',
+    to: 'if (dateSkew !== null) return',
+  },
+  {
+    rule: 'a `Date` that is more than a day off is not believed',
+    file: 'api/call.ts',
+    from: 'Math.abs(skew) <= MAX_DATE_SKEW_MS',
+    to: '!Number.isNaN(skew)',
+  },
+  {
+    rule: 'a key is looked for by the clock of the server',
+    file: 'protocol/revoke-orphans.ts',
+    from: 'skews: [read.skew, skew]',
+    to: 'skews: []',
+  },
+  // Whether a key is revoked.
+  {
+    rule: 'a 401 proves nothing unless a revocation was granted',
+    file: 'protocol/evidence.ts',
+    from: 'return rejected && (granted || missing || expired)',
+    to: 'return rejected',
+  },
+  {
+    rule: 'a granted revocation proves nothing without a 401',
+    file: 'protocol/evidence.ts',
+    from: 'return rejected && (granted || missing || expired)',
+    to: 'return granted || (rejected && (missing || expired))',
+  },
+  {
+    rule: 'a 401 after a grant that was not carried out proves nothing',
+    file: 'protocol/revoke-and-verify.ts',
+    from: '    if (probed?.ok) evidence.granted = false\n',
+    to: '',
+  },
+  {
+    rule: 'a 401 that something in front of the API gave proves nothing',
+    file: 'api/call.ts',
+    from: ' && !result.failure.notFromApi',
+    to: '',
+  },
+  {
+    rule: 'a key has expired only if every clock says so',
+    file: 'protocol/revoke-and-verify.ts',
+    from: 'clock.now() + Math.min(0, ...serverSkews)',
+    to: 'clock.now()',
+  },
+  {
+    rule: 'a revocation is retried while there is time',
+    file: 'protocol/revoke-and-verify.ts',
+    from: 'if (!canStillChange(refusal, evidence) ||',
+    to: 'if (round > 1 || !canStillChange(refusal, evidence) ||',
+  },
+  // What a list shows.
+  {
+    rule: 'a doubtful list does not show that there is no orphan',
+    file: 'protocol/revoke-orphans.ts',
+    from: "results.push({ kind: 'absent', doubt })",
+    to: "results.push({ kind: 'absent', doubt: null })",
+  },
+  {
+    rule: 'a list with rows that cannot be read is doubtful',
+    file: 'api/parse-list.ts',
+    from: 'unread > 0 &&',
+    to: 'false &&',
+  },
+  {
+    rule: 'a list with further pages of an unknown kind is doubtful',
+    file: 'api/parse-list.ts',
+    from: 'next === null && morePages &&',
+    to: 'false &&',
+  },
+  {
+    rule: 'a list that shows fewer keys than it counts is doubtful',
+    file: 'api/key-api.ts',
+    from: 'url === null && value.count !== null && value.count !== keys.length',
+    to: 'false',
+  },
+  {
+    rule: 'a list of several pages is read twice',
+    file: 'protocol/revoke-orphans.ts',
+    from: 'first.ok && first.value.pages > 1 ? await read() : first',
+    to: 'first',
+  },
+  {
+    rule: 'ids beyond 2^53 keep their digits',
+    file: 'api/parse-response.ts',
+    from: 'return JSON.parse(body, keepDigits)',
+    to: 'return JSON.parse(body)',
+  },
+  // Which key is the orphan.
+  {
+    rule: 'the post step looks for orphans',
+    file: 'protocol/revoke-keys.ts',
+    from: 'if (intents.length === 0) return {',
+    to: 'if (intents.length >= 0) return {',
+  },
+  {
+    rule: 'of several keys that match, none is revoked',
+    file: 'protocol/match-intent.ts',
+    from: 'if (only && !another)',
+    to: 'if (only)',
+  },
+  {
+    rule: 'an orphan was created when the request was under way',
+    file: 'protocol/match-intent.ts',
+    from: 'exact.filter(inWindow)',
+    to: 'exact',
+  },
+  {
+    rule: 'a near miss is ambiguous',
+    file: 'protocol/intent.ts',
+    from: "return needed > 1000 || isWholeSecond || mayBeCoarse ? 'near' : 'exact'",
+    to: "return 'exact'",
+  },
+  {
+    rule: 'an expiry that may be on a coarse grid is ambiguous',
+    file: 'protocol/intent.ts',
+    from: 'isWholeSecond || mayBeCoarse',
+    to: 'isWholeSecond',
+  },
+  {
+    rule: 'a list without fine expiries does not show a fine grid',
+    file: 'protocol/match-intent.ts',
+    from: 'const isExact = isFine &&',
+    to: 'const isExact =',
+  },
+  {
+    rule: 'a response shows the coarsest grid that it fits',
+    file: 'protocol/intent.ts',
+    from: 'return GRIDS_US.findLast(',
+    to: 'return GRIDS_US.find(',
+  },
+  // The order and the end of post.
+  {
+    rule: 'the post step revokes the keys that it knows first',
+    file: 'protocol/revoke-keys.ts',
+    from: '  const revoking = revoke()\n',
+    to: '  await resolve(end)\n  const revoking = revoke()\n',
+  },
+  {
+    rule: 'the post step looks again while it has time',
+    file: 'protocol/resolve-intents.ts',
+    from: "if (result.kind === 'failed') return result.retryable",
+    to: "if (result.kind === 'failed') return !isWatched && result.retryable",
+  },
+  {
+    rule: 'the post step watches until a slow server has acted',
+    file: 'protocol/resolve-intents.ts',
+    from: 'const isWatched = lookedAt >= watchUntil',
+    to: 'const isWatched = lookedAt >= 0',
+  },
+  {
+    rule: 'the post step warns of a request that may still be carried out',
+    file: 'protocol/resolve-intents.ts',
+    from: '(mayStillAct ? NOTHING_YET : null)',
+    to: 'null',
   },
 ]
 
-/** The same for what is simulated of many jobs at once. */
+/** The same for many jobs at once. */
 export const RULE_REMOVALS_AT_SCALE = {
   patience: {
-    rule: 'the patience: post waits for its turn at a throttled API',
+    rule: 'the post step waiting for its turn at an API that limits the rate',
     file: 'protocol/revoke-keys.ts',
     from: 'const MAX_THROTTLE_WAIT_MS = 30 * 60_000',
     to: 'const MAX_THROTTLE_WAIT_MS = 0',
   },
   spread: {
-    rule: 'the spread: throttled jobs do not return together',
-    file: 'protocol/issue-key.ts',
+    rule: 'rate-limited jobs spreading their retries',
+    file: 'protocol/next-attempt.ts',
     from: 'const THROTTLE_JITTER = 2',
     to: 'const THROTTLE_JITTER = 0',
   },
 } satisfies Record<string, RuleRemoval>
 
-/** Calls `use` with the folder of a copy of `src` without the rule, which is gone afterwards. */
+/** Calls `use` with the folder of a copy of `src` without the rule, and deletes it afterwards. */
 export async function withoutRule<T>(removal: RuleRemoval, use: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'removal-'))
   try {
@@ -98,9 +300,9 @@ export async function withoutRule<T>(removal: RuleRemoval, use: (folder: string)
   }
 }
 
-/** `source` without the rule. Throws where the text of the removal is not there exactly once: it has to be kept up. */
+/** `source` without the rule. Throws unless it contains the text of the removal exactly once: keep it up to date. */
 function remove({ rule, file, from, to }: RuleRemoval, source: string): string {
   if (source.split(from).length !== 2)
-    throw new Error(`${file} no longer holds the text that removes ${rule}`)
+    throw new Error(`${file} does not contain exactly once the text that removes: ${rule}`)
   return source.replace(from, () => to)
 }

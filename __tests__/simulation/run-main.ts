@@ -20,6 +20,10 @@ export const UNINTERRUPTED: Interruption = {
   signalAfter: Infinity,
 }
 
+export function isUninterrupted(interruption: Interruption): boolean {
+  return Object.values(interruption).every((at) => at === Infinity)
+}
+
 export function chooseInterruption(rng: Rng): Interruption {
   const effect = (probability: number) =>
     rng.chance(probability) ? 1 + Math.floor(rng.between(0, 16)) : Infinity

@@ -33,18 +33,23 @@ function chooseFault(what: Purpose, world: World, rng: Rng): Fault {
 }
 
 /**
- * A server that claims a revocation, does not do it, and then answers 401 all the same, as its own or for a fresh key,
- * is the one combination that nobody could see through.
+ * A server that reports a revocation, does not do it, and then answers 401 anyway, as its own or for a fresh key, is
+ * the one combination that no one could see through, unless the key was accepted in between.
  */
-function isPossible(fault: Fault, { liesAbout, server }: World, rng: Rng): boolean {
+function isPossible(fault: Fault, world: World, rng: Rng): boolean {
   switch (fault) {
     case '401 like the API':
-      return liesAbout === 'credentials'
+      return world.liesAbout === 'credentials'
     case 'revocation claimed, not done':
-      return liesAbout === 'revocation' && !server.replicas?.freshMs
+      return canClaim(world)
     case 'POST repeated without a sign':
       return rng.chance(WITHOUT_A_SIGN)
     default:
       return true
   }
+}
+
+function canClaim({ liesAbout, server, outage, gate, unreadable }: World): boolean {
+  if (liesAbout === 'credentials' || server.replicas?.freshMs) return false
+  return liesAbout === 'revocation' || (!outage && !gate && !unreadable)
 }

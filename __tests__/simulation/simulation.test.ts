@@ -39,9 +39,10 @@ describe('the simulation', () => {
         'replicas that lag',
         'expiries on a coarser grid',
         'digits refused',
+        'lifetimes limited by the API',
         'times in another spelling',
         'times that cannot be read',
-        'local time without a zone',
+        'local time without an offset',
         'wrong Date',
         'acts after the grace',
         'list in pages of an unknown kind',
@@ -71,7 +72,7 @@ describe('the simulation', () => {
   })
 
   test.each(RULE_REMOVALS)(
-    'finds a violation without $rule',
+    'finds a violation without the rule: $rule',
     async (removal) => {
       const { exitCode, output } = await withoutRule(removal, (folder) =>
         simulate('--src', folder, '--stop-at-first', '--schedules', '20000'),

@@ -20,7 +20,7 @@ interface Part {
   violating: { name: string; violations: string[] }[]
 }
 
-const MOST_SHOWN = 10
+const MOST_SHOWN = 100
 
 /** An empty tally, which tells the first violations at once. */
 export function createTally(say: (line: string) => void): Tally {

@@ -3,9 +3,9 @@ import type { Clock } from '../../src/retry/budget.ts'
 /** Time that passes only when nothing is left to do: whatever waits longest is reached in no time. Milliseconds. */
 export interface VirtualTime {
   now(): number
-  /** Calls `act` after `delay`; the answer takes it back. */
+  /** Calls `act` after `delay`, unless the function that it returns is called before. */
   after(delay: number, act: () => void): () => void
-  /** Lets time pass until `done` has settled, or nothing is scheduled any more; answers whether it settled. */
+  /** Lets time pass until `done` has settled, or nothing is scheduled any more; returns whether it settled. */
   runUntil(done: Promise<unknown>): Promise<boolean>
   /** Lets everything that is scheduled happen. */
   drain(): Promise<void>
@@ -24,8 +24,6 @@ export function createTime(start: number): VirtualTime {
   let order = 0
   const events = createQueue()
 
-  /** Everything that can go on without time passing does. */
-  const settle = () => new Promise((resolve) => setImmediate(resolve))
   const step = (): boolean => {
     let event = events.takeFirst()
     while (event?.takenBack) event = events.takeFirst()
@@ -44,22 +42,29 @@ export function createTime(start: number): VirtualTime {
         event.takenBack = true
       }
     },
-    async runUntil(done) {
-      let settled = false
-      const note = () => {
-        settled = true
-      }
-      done.then(note, note)
-      for (;;) {
-        await settle()
-        if (settled) return true
-        if (!step()) return false
-      }
-    },
+    runUntil: (done) => runUntil(done, step),
     async drain() {
       do await settle()
       while (step())
     },
+  }
+}
+
+/** Lets everything happen that needs no time to pass. */
+function settle(): Promise<unknown> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+async function runUntil(done: Promise<unknown>, step: () => boolean): Promise<boolean> {
+  let settled = false
+  const note = () => {
+    settled = true
+  }
+  done.then(note, note)
+  for (;;) {
+    await settle()
+    if (settled) return true
+    if (!step()) return false
   }
 }
 

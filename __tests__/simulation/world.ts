@@ -1,7 +1,7 @@
 import type { Inputs } from '../../src/runner/inputs.ts'
 import type { AccountOptions } from '../support/account.ts'
 import { GATES, type Gate } from '../support/gate.ts'
-import { GRIDS, READABLE_SPELLINGS, UNREADABLE_SPELLINGS } from '../support/instants.ts'
+import { GRID_STEP_US, GRIDS, READABLE_SPELLINGS, UNREADABLE_SPELLINGS } from '../support/instants.ts'
 import { NEXT_FORMS } from '../support/list-forms.ts'
 import type { Rng } from './rng.ts'
 
@@ -31,11 +31,14 @@ export interface World {
   /** The command file that cannot be written, by the call that writes it; empty for none. */
   failing: '' | 'saveState' | 'setOutput' | 'exportVariable' | 'writeSummary'
   /** A key of another job that is close to ours. */
-  twin: 'same before' | 'same after' | 'near' | 'earlier' | null
+  twin: 'same before' | 'same after' | 'same by chance' | 'near' | 'earlier' | null
   /** How many of the requests meet a fault, in [0, 1]. */
   faultRate: number
-  /** Whether a revocation may be claimed and not done; otherwise, a 401 may be the API's and mean nothing. */
-  liesAbout: 'revocation' | 'credentials'
+  /**
+   * Whether a revocation may be claimed and not done, or a 401 may be the API's and mean nothing, or both: the 401s
+   * follow once the API has accepted the key for so long that the claim is exposed.
+   */
+  liesAbout: 'revocation' | 'credentials' | 'both in turn'
   outage: Spell | null
   gate: (Spell & { kind: Gate }) | null
   /** Every success is unreadable. */
@@ -46,6 +49,8 @@ export interface World {
   /** An entry of the record is damaged before post reads it. */
   damagedRecord: boolean
 }
+
+const LIES = ['credentials', 'credentials', 'revocation', 'both in turn'] as const
 
 type Count = (kind: string) => void
 
@@ -65,7 +70,7 @@ export function chooseWorld(rng: Rng, count: Count): World {
   const gate = happens(0.05, 'a gate in front of the API')
     ? { ...chooseSpell(rng, 0.3), kind: rng.pick(GATES) }
     : null
-  const liesAbout = gate?.kind === 'authentication down' || rng.chance(0.5) ? 'credentials' : 'revocation'
+  const liesAbout = gate?.kind === 'authentication down' ? 'credentials' : rng.pick(LIES)
   const server = chooseServer(rng, Math.max(Math.abs(clockError), Math.abs(clockErrorInPost)), happens)
   const postRuns = rng.pick([0, 1, 1, 1, 1, 1, 1, 2] as const)
   if (postRuns !== 1) count(postRuns === 0 ? 'post skipped' : 'post run twice')
@@ -100,7 +105,10 @@ function chooseTwin(rng: Rng, failing: World['failing'], server: Server): World[
   if (!rng.chance(0.2)) return null
   // By a wrong clock, a key of ten minutes ago could be of this moment; in part of a list, one of two could be alone.
   const shown = server.listForm === 'array' || (server.listForm === 'paginated' && !server.listMoves)
-  if (server.dateErrorMs || server.replicas?.listMs || !shown) return 'near'
+  if (server.dateErrorMs || server.replicas?.listMs || server.maxLifetimeMs || !shown) return 'near'
+  // Where expiries have few values, another job's key may have ours by chance, and ours may not exist.
+  const isCoarse = GRID_STEP_US[server.grid ?? '1 us'] > 1000 || server.maxDigits === 0
+  if (isCoarse && rng.chance(0.5)) return 'same by chance'
   // Where nothing can be saved, post cannot learn that our own key is revoked already, and would find the twin alone.
   if (failing === 'saveState') return rng.pick(['near', 'earlier'] as const)
   return rng.pick(['same before', 'same after', 'near', 'earlier'] as const)
@@ -165,10 +173,14 @@ function chooseTimes(server: Server, rng: Rng, happens: Happens): void {
     server.rounding = rng.pick(['floor', 'round'])
   }
   if (happens(0.1, 'digits refused')) server.maxDigits = rng.pick([0, 3])
+  // On a coarse grid, a limit would not show as whole minutes.
+  if (!server.grid && happens(0.03, 'lifetimes limited by the API'))
+    server.maxLifetimeMs = rng.pick([1, 10, 30]) * MINUTE_MS
   if (happens(0.15, 'times in another spelling')) server.timeForm = rng.pick(READABLE_SPELLINGS)
   if (happens(0.01, 'times that cannot be read')) server.timeForm = rng.pick(UNREADABLE_SPELLINGS)
   if (server.dateHeader && happens(0.06, 'wrong Date')) server.dateErrorMs = chooseError(rng)
-  if (happens(0.02, 'local time without a zone')) server.localShiftMs = rng.pick([-5, 2, 9]) * 60 * MINUTE_MS
+  if (happens(0.02, 'local time without an offset'))
+    server.localShiftMs = rng.pick([-5, 2, 9]) * 60 * MINUTE_MS
 }
 
 /** A difference of seconds to months, in ms. */

@@ -48,6 +48,8 @@ export interface AccountOptions {
   errorShape?: 'detail' | 'error' | 'html' | 'empty' | 'codes'
   /** How many keys may be alive at once, before creating one is answered with 403. */
   keyLimit?: number
+  /** The longest lifetime that the API allows, in ms: longer ones are shortened. */
+  maxLifetimeMs?: number
   /** The server takes no notice of `expiry`, and makes keys that never expire. */
   ignoreExpiry?: boolean
   selfRevocation?: 'allowed' | 'forbidden' | 'unauthorized'

@@ -78,7 +78,7 @@ function readExpiry(options: AccountOptions, body: string): { expiry: number | n
           ? 'Fractions are not accepted.'
           : `No more than ${maxDigits} digits of a second are accepted.`,
     }
-  const expiry = storedInstant(options, read.instant)
+  const expiry = Math.min(storedInstant(options, read.instant), now() + (options.maxLifetimeMs ?? Infinity))
   return expiry <= now() ? { wrong: 'Expiry must be in the future.' } : { expiry }
 }
 

@@ -1,4 +1,11 @@
-import { type AccountState, apartMs, rowOptions, type StoredKey, storeKey } from './account-state.ts'
+import {
+  type AccountState,
+  apartMs,
+  rowOptions,
+  type StoredKey,
+  storedInstant,
+  storeKey,
+} from './account-state.ts'
 import { type ApiResponse, answer } from './api-answers.ts'
 import { rowOf } from './rows.ts'
 
@@ -50,7 +57,13 @@ export function createAnswers(state: AccountState, expiry: number | null, which:
     case 'replayed':
       return say(made.at(-1) ?? oldKey(state, 20 * MINUTE_MS, elsewhere(state, expiry)))
     case 'old key':
-      return say(oldKey(state, ageOf(options.random), options.random() < 0.5 ? null : now + 40 * MINUTE_MS))
+      return say(
+        oldKey(
+          state,
+          ageOf(options.random),
+          options.random() < 0.5 ? null : storedInstant(options, now + 40 * MINUTE_MS),
+        ),
+      )
     case 'api-key':
       return say(longLived)
     case 'api-key with expiry':
@@ -65,7 +78,10 @@ function elsewhere({ options }: AccountState, expiry: number | null): number {
   const apart = apartMs(options) + options.random() * MINUTE_MS
   const now = options.now()
   const base = expiry ?? now + 60 * MINUTE_MS
-  return base - apart > now + 1000 && options.random() < 0.5 ? base - apart : base + apart
+  return storedInstant(
+    options,
+    base - apart > now + 1000 && options.random() < 0.5 ? base - apart : base + apart,
+  )
 }
 
 function oldKey(state: AccountState, ageMs: number, expiry: number | null): StoredKey {

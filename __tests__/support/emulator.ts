@@ -7,7 +7,7 @@ type Target = 'create' | 'list' | 'revoke' | 'any'
 
 /** Something that goes wrong with the next request that fits. `acted` says whether the server carries it out. */
 export type Fault = { on?: Target; times?: number } & (
-  | { kind: 'cut-before' | 'cut-after' | 'truncate' | 'garbage' | 'huge' | 'hang' }
+  | { kind: 'cut-before' | 'cut-after' | 'truncate' | 'hang' }
   | { kind: 'delay'; ms: number; act: 'before' | 'after' }
   /** Carried out once and, as a gateway's timeout has passed, a second time `ms` later; the second one is answered. */
   | { kind: 'twice'; ms: number }
@@ -15,10 +15,15 @@ export type Fault = { on?: Target; times?: number } & (
   | { kind: 'late'; ms: number }
   /** The answer waits for an event rather than for a time; the server acts before that or after it. */
   | { kind: 'hold'; until: Promise<unknown>; act: 'before' | 'after' }
+  | AnswerFault
+)
+
+/** Another answer than the API's own. */
+type AnswerFault =
+  | { kind: 'garbage' | 'huge' }
   | { kind: 'status'; status: number; headers?: Record<string, string>; body?: string; acted?: boolean }
   | { kind: 'replace'; status?: number; body: unknown; acted?: boolean }
   | { kind: 'redirect'; location: string; status: number }
-)
 
 export interface EmulatorOptions extends Partial<AccountOptions> {
   port?: number
@@ -52,82 +57,26 @@ export interface Emulator {
   close(): Promise<void>
 }
 
-/** Starts the API on loopback, over TLS where a certificate is given, with a new account behind it. */
+/** Starts the API on loopback, over TLS if a certificate is given, with a new account behind it. */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const { port = 0, host = '127.0.0.1', tls, control = false, ...accountOptions } = options
   const account = createAccount({ now: Date.now, random: Math.random, ...accountOptions })
-  const requests: RecordedRequest[] = []
-  const faults: { fault: Fault; left: number }[] = []
-  const timers = new Set<NodeJS.Timeout>()
-  const watchers = new Set<() => void>()
-
-  const arrived: Emulator['arrived'] = (enough) =>
-    new Promise((resolve) => {
-      const check = () => {
-        if (!enough(requests)) return
-        watchers.delete(check)
-        resolve()
-      }
-      watchers.add(check)
-      check()
-    })
-  const fault = (fault: Fault) => void faults.push({ fault, left: fault.times ?? 1 })
-  const takeFault = (target: Target): Fault | undefined => {
-    const next = faults.find(({ fault: { on = 'any' }, left }) => left > 0 && (on === 'any' || on === target))
-    if (next) next.left -= 1
-    return next?.fault
+  const context: Context = {
+    ...{
+      account,
+      control,
+      requests: [],
+      faults: createFaults(),
+      watchers: new Set(),
+      timers: createTimers(),
+    },
+    sendDate: accountOptions.dateHeader !== false,
   }
-  const later = (ms: number, act: () => void) => {
-    const timer = setTimeout(() => {
-      timers.delete(timer)
-      act()
-    }, ms)
-    timers.add(timer)
-  }
-
-  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    // Node would add the header that the account leaves out.
-    if (accountOptions.dateHeader === false) response.sendDate = false
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
-    const body = Buffer.concat(chunks).toString('utf8')
-    const method = request.method ?? ''
-    const path = request.url ?? ''
-    const headers = Object.fromEntries(
-      Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
-    )
-    if (control && path.startsWith('/__emulator/')) {
-      serveControl(path, body, response)
-      return
-    }
-    const credential = (headers.authorization ?? '').replace(/^Bearer /, '')
-    requests.push({
-      method,
-      path,
-      credential,
-      userAgent: headers['user-agent'] ?? '',
-      headers,
-      body,
-      at: Date.now(),
-    })
-    for (const check of watchers) check()
-    const act = () => account.handle({ method, path, headers, body })
-    misbehave(takeFault(targetOf(method, path)), act, response, later)
-  }
-
-  function serveControl(path: string, body: string, response: ServerResponse): void {
-    if (path === '/__emulator/fault') fault(JSON.parse(body) as Fault)
-    const live = account
-      .live()
-      .map(({ id, token_key, created, expiry }) => ({ id, token_key, created, expiry }))
-    response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(live))
-  }
-
   const listener = (request: IncomingMessage, response: ServerResponse) =>
-    // A client that goes away in the middle of its request is an ordinary event here.
-    void serve(request, response).catch(() => response.destroy())
+    // A client that disconnects in the middle of its request is an ordinary event here.
+    void serve(request, response, context).catch(() => response.destroy())
   const server = tls ? createHttpsServer(tls, listener) : createHttpServer(listener)
-  // Failed handshakes are what some tests are about.
+  // Some tests are about failed handshakes.
   server.on('tlsClientError', () => {})
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve))
   const address = server.address() as AddressInfo
@@ -135,16 +84,103 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     url: `${tls ? 'https' : 'http'}://${host}:${address.port}`,
     port: address.port,
     account,
-    requests,
-    arrived,
-    fault,
-    clearFaults: () => void faults.splice(0),
+    requests: context.requests,
+    arrived: (enough) => arrival(context, enough),
+    fault: context.faults.add,
+    clearFaults: context.faults.clear,
     close() {
-      for (const timer of timers) clearTimeout(timer)
+      context.timers.clear()
       server.closeAllConnections()
       return new Promise((resolve) => server.close(() => resolve()))
     },
   }
+}
+
+interface Context {
+  account: Account
+  control: boolean
+  sendDate: boolean
+  requests: RecordedRequest[]
+  faults: ReturnType<typeof createFaults>
+  /** Called at every request. */
+  watchers: Set<() => void>
+  timers: ReturnType<typeof createTimers>
+}
+
+function createFaults() {
+  const faults: { fault: Fault; left: number }[] = []
+  return {
+    add: (fault: Fault) => void faults.push({ fault, left: fault.times ?? 1 }),
+    clear: () => void faults.splice(0),
+    take(target: Target): Fault | undefined {
+      const next = faults.find(
+        ({ fault: { on = 'any' }, left }) => left > 0 && (on === 'any' || on === target),
+      )
+      if (next) next.left -= 1
+      return next?.fault
+    },
+  }
+}
+
+function createTimers() {
+  const timers = new Set<NodeJS.Timeout>()
+  return {
+    later(ms: number, act: () => void) {
+      const timer = setTimeout(() => {
+        timers.delete(timer)
+        act()
+      }, ms)
+      timers.add(timer)
+    },
+    clear() {
+      for (const timer of timers) clearTimeout(timer)
+    },
+  }
+}
+
+function arrival({ requests, watchers }: Context, enough: Parameters<Emulator['arrived']>[0]): Promise<void> {
+  return new Promise((resolve) => {
+    const check = () => {
+      if (!enough(requests)) return
+      watchers.delete(check)
+      resolve()
+    }
+    watchers.add(check)
+    check()
+  })
+}
+
+async function serve(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
+  const { account, requests, faults, watchers, timers } = context
+  // Node would add the header that the account leaves out.
+  if (!context.sendDate) response.sendDate = false
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  const body = Buffer.concat(chunks).toString('utf8')
+  const { method = '', url: path = '' } = request
+  if (context.control && path.startsWith('/__emulator/')) return serveControl(path, body, response, context)
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
+  )
+  const credential = (headers.authorization ?? '').replace(/^Bearer /, '')
+  const userAgent = headers['user-agent'] ?? ''
+  requests.push({ method, path, credential, userAgent, headers, body, at: Date.now() })
+  for (const check of watchers) check()
+  const act = () => account.handle({ method, path, headers, body })
+  misbehave(faults.take(targetOf(method, path)), act, response, timers.later)
+}
+
+function serveControl(
+  path: string,
+  body: string,
+  response: ServerResponse,
+  { account, faults }: Context,
+): void {
+  if (path === '/__emulator/fault') faults.add(JSON.parse(body) as Fault)
+  const live = account
+    .live()
+    .map(({ id, token_key, created, expiry }) => ({ id, token_key, created, expiry }))
+  response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(live))
 }
 
 function targetOf(method: string, path: string): Target {
@@ -163,10 +199,12 @@ function misbehave(
   response: ServerResponse,
   later: (ms: number, act: () => void) => void,
 ): void {
-  switch (fault?.kind) {
-    case undefined:
-      send(response, act())
-      break
+  if (fault === undefined) {
+    send(response, act())
+    return
+  }
+  const early = 'act' in fault && fault.act === 'before' ? act() : null
+  switch (fault.kind) {
     case 'cut-before':
       response.destroy()
       break
@@ -177,27 +215,12 @@ function misbehave(
     case 'hang':
       act()
       break
-    case 'truncate': {
-      const { status, headers, body } = act()
-      response.writeHead(status, { ...headers, 'Content-Length': String(Buffer.byteLength(body)) })
-      response.write(body.slice(0, body.length / 2), () => response.destroy())
+    case 'truncate':
+      sendHalf(response, act())
       break
-    }
-    case 'garbage': {
-      const { status, headers, body } = act()
-      send(response, { status, headers, body: body.slice(0, body.length / 2) })
-      break
-    }
-    case 'huge': {
-      const answer = act()
-      send(response, { ...answer, body: answer.body + ' '.repeat(1024 * 1024 + 1) })
-      break
-    }
-    case 'delay': {
-      const early = fault.act === 'before' ? act() : null
+    case 'delay':
       later(fault.ms, () => send(response, early ?? act()))
       break
-    }
     case 'twice':
       act()
       later(fault.ms, () => send(response, act()))
@@ -205,27 +228,41 @@ function misbehave(
     case 'late':
       later(fault.ms, () => void act())
       break
-    case 'hold': {
-      const early = fault.act === 'before' ? act() : null
+    case 'hold':
       void fault.until.then(() => send(response, early ?? act()))
       break
+    default:
+      send(response, otherAnswer(fault, act))
+  }
+}
+
+/** Announces the whole body, and disconnects after half of it. */
+function sendHalf(response: ServerResponse, { status, headers, body }: ApiResponse): void {
+  response.writeHead(status, { ...headers, 'Content-Length': String(Buffer.byteLength(body)) })
+  response.write(body.slice(0, body.length / 2), () => response.destroy())
+}
+
+/** The answer that `fault` puts in place of the API's own. */
+function otherAnswer(fault: AnswerFault, act: () => ApiResponse): ApiResponse {
+  switch (fault.kind) {
+    case 'garbage': {
+      const { status, headers, body } = act()
+      return { status, headers, body: body.slice(0, body.length / 2) }
+    }
+    case 'huge': {
+      const answer = act()
+      return { ...answer, body: answer.body + ' '.repeat(1024 * 1024 + 1) }
     }
     case 'status':
       if (fault.acted) act()
-      send(response, { status: fault.status, headers: fault.headers ?? {}, body: fault.body ?? '' })
-      break
+      return { status: fault.status, headers: fault.headers ?? {}, body: fault.body ?? '' }
     case 'replace': {
       const answer = fault.acted === false ? { status: 200, headers: {}, body: '' } : act()
-      send(response, {
-        status: fault.status ?? answer.status,
-        headers: answer.headers,
-        body: JSON.stringify(merged(answer.body, fault.body)),
-      })
-      break
+      const body = JSON.stringify(merged(answer.body, fault.body))
+      return { status: fault.status ?? answer.status, headers: answer.headers, body }
     }
     case 'redirect':
-      send(response, { status: fault.status, headers: { Location: fault.location }, body: '' })
-      break
+      return { status: fault.status, headers: { Location: fault.location }, body: '' }
   }
 }
 

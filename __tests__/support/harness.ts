@@ -110,28 +110,35 @@ function createStage({ responses = [], api = {}, intercept = () => undefined }: 
       // As Node's own request does.
       if (/[^\x20-\x7e]/.test(credential)) throw new TypeError('Invalid character in header content')
       const given = intercept(recorded, account) ?? left.shift() ?? { kind: 'serve' }
-      let over = false
-      const settle = (deliver: () => void) => {
-        if (over) return
-        over = true
-        deliver()
-      }
-      const fail = (fault: 'cut' | 'refused' | 'timeout', acted: boolean) =>
-        settle(() => reject(new HttpError(fault, acted, `${fault} by the harness`)))
-      time.after(timeout, () => fail('timeout', true))
-      request.cancel?.addEventListener('abort', () =>
-        time.after(request.grace ?? 0, () => fail('timeout', true)),
-      )
-      time.after('takes' in given ? (given.takes ?? 100) : 100, () => {
-        const acted =
-          given.kind === 'serve' || ('acted' in given && given.acted) ? serve(account, request) : null
-        if (given.kind === 'serve' && acted) settle(() => resolve(acted))
-        if (given.kind === 'answer') settle(() => resolve(answerOf(given, acted)))
-        if (given.kind === 'cut') fail('cut', true)
-        if (given.kind === 'refused') fail('refused', false)
-      })
+      exchange(request, given, { time, account }, { resolve, reject })
     })
   return { time, account, seen, effects, send }
+}
+
+/** Ends `request` as `given` says, or at its deadline. */
+function exchange(
+  request: HttpRequest,
+  given: MockResponse,
+  { time, account }: Pick<Stage, 'time' | 'account'>,
+  { resolve, reject }: { resolve: (response: HttpResponse) => void; reject: (error: Error) => void },
+): void {
+  let isOver = false
+  const settle = (deliver: () => void) => {
+    if (!isOver) deliver()
+    isOver = true
+  }
+  const fail = (fault: 'cut' | 'refused' | 'timeout', acted: boolean) =>
+    settle(() => reject(new HttpError(fault, acted, `${fault} by the harness`)))
+  const timeOut = () => fail('timeout', true)
+  time.after(request.timeout, timeOut)
+  request.cancel?.addEventListener('abort', () => time.after(request.grace ?? 0, timeOut))
+  time.after('takes' in given ? (given.takes ?? 100) : 100, () => {
+    const acted = given.kind === 'serve' || ('acted' in given && given.acted) ? serve(account, request) : null
+    if (given.kind === 'serve' && acted) settle(() => resolve(acted))
+    if (given.kind === 'answer') settle(() => resolve(answerOf(given, acted)))
+    if (given.kind === 'cut') fail('cut', true)
+    if (given.kind === 'refused') fail('refused', false)
+  })
 }
 
 function serve(account: Account, { method, url, headers, body = '' }: HttpRequest): HttpResponse {

@@ -46,27 +46,17 @@ export interface ScriptedApi {
   run<T>(work: Promise<T>): Promise<{ value: T; took: number }>
 }
 
+type Answers<T> = ApiResult<T>[] | ((credential: string, id: string) => ApiResult<T>) | undefined
+
 /** An API that takes no time and answers by `script`, from `start` on in virtual time. */
 export function scriptApi(script: Script, start = 0): ScriptedApi {
   const time = createTime(start)
   const clock = clockOn(time, 0, () => true)
   const calls: string[] = []
-  function answers<T>(
-    name: string,
-    given: ApiResult<T>[] | ((credential: string, id: string) => ApiResult<T>) | undefined,
-  ) {
-    let count = 0
-    return async (credential: string, id = ''): Promise<ApiResult<T>> => {
-      calls.push(`${time.now() - start} ${name} ${credential} ${id}`.trim())
-      if (typeof given === 'function') return given(credential, id)
-      const result = given?.[Math.min(count++, given.length - 1)]
-      if (result === undefined) throw new Error(`no ${name} was expected here`)
-      return result
-    }
-  }
-  const revoke = answers('revoke', script.revoke)
-  const probe = answers('probe', script.probe)
-  const list = answers('list', script.list)
+  const note = (call: string) => void calls.push(`${time.now() - start} ${call}`)
+  const revoke = answerFrom('revoke', script.revoke, note)
+  const probe = answerFrom('probe', script.probe, note)
+  const list = answerFrom('list', script.list, note)
   return {
     api: {
       create: () => Promise.reject(new Error('nothing is created here')),
@@ -85,5 +75,17 @@ export function scriptApi(script: Script, start = 0): ScriptedApi {
       await time.runUntil(noted)
       return { value: await noted, took }
     },
+  }
+}
+
+/** Notes each call, and answers it. */
+function answerFrom<T>(name: string, given: Answers<T>, note: (call: string) => void) {
+  let count = 0
+  return async (credential: string, id = ''): Promise<ApiResult<T>> => {
+    note(`${name} ${credential} ${id}`.trim())
+    if (typeof given === 'function') return given(credential, id)
+    const result = given?.[Math.min(count++, given.length - 1)]
+    if (result === undefined) throw new Error(`no ${name} was expected here`)
+    return result
   }
 }

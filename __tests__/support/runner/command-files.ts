@@ -53,57 +53,65 @@ export function createCommandFiles(directory: string, broken: readonly CommandFi
 }
 
 function readFiles(pathOf: (file: CommandFile) => string): FilesLeft {
-  const complaints: string[] = []
-  let failed = false
-
-  function fail(...reasons: string[]) {
-    complaints.push(...reasons)
-    failed = true
-  }
-
-  /** A file that cannot be used fails the step, but not the reading of the other files. */
-  function attempt(file: CommandFile, use: (text: string) => void) {
-    try {
-      use(textOf(pathOf(file)))
-    } catch (error) {
-      fail(
-        `Unable to process file command '${file}' successfully.`,
-        error instanceof Error ? error.message : String(error),
-      )
-    }
-  }
-
-  function pairsOf(file: CommandFile): Record<string, string> {
-    const pairs = new Map<string, string>()
-    attempt(file, (text) => {
-      for (const [name, value] of pairsIn(text)) pairs.set(name, value)
-    })
-    return Object.fromEntries(pairs)
-  }
-
-  const state = pairsOf('state')
-  const outputs = pairsOf('output')
-  const env = pairsOf('env')
-  for (const name of Object.keys(env).filter((name) => name.toUpperCase() === 'NODE_OPTIONS')) {
-    delete env[name]
-    // Stricter than the runner, which says this and goes on: here no test can overlook it.
-    fail("Can't store NODE_OPTIONS output parameter using '$GITHUB_ENV' command.")
-  }
-
+  const problems = { complaints: [] as string[], failed: false }
+  const read: Reading = { pathOf, problems }
+  const state = pairsOf('state', read)
+  const outputs = pairsOf('output', read)
+  const env = withoutNodeOptions(pairsOf('env', read), problems)
   const path: string[] = []
-  attempt('path', (text) => path.push(...text.split(/\r?\n/).filter((line) => line !== '')))
+  attempt('path', read, (text) => path.push(...text.split(/\r?\n/).filter((line) => line !== '')))
+  return { state, outputs, env, path, summary: readSummary(read), ...problems }
+}
 
+type Problems = Pick<FilesLeft, 'complaints' | 'failed'>
+
+interface Reading {
+  pathOf: (file: CommandFile) => string
+  problems: Problems
+}
+
+function fail(problems: Problems, ...reasons: string[]): void {
+  problems.complaints.push(...reasons)
+  problems.failed = true
+}
+
+/** A file that cannot be used fails the step, but not the reading of the other files. */
+function attempt(file: CommandFile, { pathOf, problems }: Reading, use: (text: string) => void): void {
+  try {
+    use(textOf(pathOf(file)))
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    fail(problems, `Unable to process file command '${file}' successfully.`, reason)
+  }
+}
+
+function pairsOf(file: CommandFile, reading: Reading): Record<string, string> {
+  const pairs = new Map<string, string>()
+  attempt(file, reading, (text) => {
+    for (const [name, value] of pairsIn(text)) pairs.set(name, value)
+  })
+  return Object.fromEntries(pairs)
+}
+
+function withoutNodeOptions(env: Record<string, string>, problems: Problems): Record<string, string> {
+  const isRefused = (name: string) => name.toUpperCase() === 'NODE_OPTIONS'
+  // Stricter than the runner, which only logs this: no test can overlook it.
+  for (const _ of Object.keys(env).filter(isRefused))
+    fail(problems, "Can't store NODE_OPTIONS output parameter using '$GITHUB_ENV' command.")
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !isRefused(name)))
+}
+
+function readSummary(reading: Reading): string {
   let summary = ''
-  attempt('summary', (text) => {
+  attempt('summary', reading, (text) => {
     const size = Buffer.byteLength(text)
     if (size <= summaryLimit) summary = text
     else
-      complaints.push(
+      reading.problems.complaints.push(
         `$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of 1024k, got ${Math.floor(size / 1024)}k.`,
       )
   })
-
-  return { state, outputs, env, path, summary, complaints, failed }
+  return summary
 }
 
 /** A step may delete its files; that counts as having written nothing. */
@@ -117,7 +125,7 @@ function textOf(path: string): string {
 }
 
 /**
- * Reads `name=value` and `name<<delimiter … delimiter`, whichever mark comes first in a line. Pairs before a
+ * Reads `name=value` and `name<<delimiter … delimiter`, whichever separator comes first in a line. Pairs before a
  * malformed line count; throws there.
  */
 function* pairsIn(text: string): Generator<[name: string, value: string]> {
@@ -126,9 +134,9 @@ function* pairsIn(text: string): Generator<[name: string, value: string]> {
   for (let at = 0; at < lines.length; at++) {
     const line = lines[at] ?? ''
     if (line === '') continue
-    const [, name = '', intent, rest = ''] = /^(.*?)(<<|=)(.*)$/s.exec(line) ?? []
-    if (name === '' || (intent === '<<' && rest === '')) throw new Error(`Invalid format '${line}'`)
-    if (intent === '=') {
+    const [, name = '', separator, rest = ''] = /^(.*?)(<<|=)(.*)$/s.exec(line) ?? []
+    if (name === '' || (separator === '<<' && rest === '')) throw new Error(`Invalid format '${line}'`)
+    if (separator === '=') {
       yield [name, rest]
       continue
     }
