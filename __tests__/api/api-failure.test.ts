@@ -13,7 +13,10 @@ describe('the API’s own reason is shown', () => {
     ['{"expiry":["One.","Two."]}', 'expiry: One.; expiry: Two'],
     ['{"detail":"D","code":"c","messages":[{"message":"M"}]}', 'D; M'],
     ['{"a":{"b":["deep"]}}', 'a: b: deep'],
-    [`{"data":{"token":"${'0123456789abcdef'.repeat(4)}"}}`, 'data: token: ***'],
+    [`{"data":{"note":"${'0123456789abcdef'.repeat(4)}"}}`, 'data: note: ***'],
+    ['{"detail":"x","token":"ss.aaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbbbb"}', 'x'],
+    ['{"detail":"x","secret":"s3cr3t","api_key":{"note":"abc"},"token_key":"abc"}', 'x'],
+    ['{"detail":"no ss.aaaaaaaaaaaaaaaaaaaa.bbbb here"}', 'no *** here'],
     ['["plain"]', 'plain'],
     ['"text"', 'text'],
     [`{"detail":"no ${SECRET} here"}`, 'no *** here'],
@@ -65,7 +68,7 @@ describe('what came from something in front of the API', () => {
     [
       'a challenge',
       { status: 403, body: '<html>', headers: { 'cf-mitigated': 'challenge' } },
-      ' with a challenge; a firewall in front of the API stopped this runner',
+      ' with a challenge; a firewall stopped this runner',
     ],
     [
       'Basic authentication',
@@ -80,7 +83,7 @@ describe('what came from something in front of the API', () => {
   ])('is named: %s', async (_, response, says) => {
     const failure = await failureOf(response)
     expect(failure.message).toBe(`${answered(failure.status ?? 0)}${says}`)
-    expect(failure).toMatchObject({ notFromApi: true, retryable: true, mayHaveActed: false })
+    expect(failure).toMatchObject({ notFromApi: true, retryable: true, mayHaveActed: true })
   })
 
   test.each<[string, Parameters<typeof failureOf>[0]]>([
@@ -118,6 +121,7 @@ describe('what a status means', () => {
     [303, true, false],
     [307, false, false],
     [308, false, false],
+    [407, true, true],
     [408, true, true],
     [409, false, false],
     [421, true, true],

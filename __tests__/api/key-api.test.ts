@@ -181,7 +181,7 @@ describe('what one page says about itself', () => {
     const result = await behind(page(body, headers)).api.list(SECRET, LIMITS)
     return result.ok ? result.value.doubt : 'unreadable'
   }
-  const MORE = 'it has further pages that cannot be found'
+  const MORE = 'it may have pages that cannot be found'
 
   test.each<[string, unknown, HttpResponse['headers'], string | null]>([
     ['a bare array is complete', [row(1)], {}, null],
@@ -192,7 +192,12 @@ describe('what one page says about itself', () => {
       {},
       null,
     ],
-    ['has_more: false is complete', { results: [row(1)], has_more: false }, {}, null],
+    [
+      'has_more: false is not, as no other field is understood',
+      { results: [row(1)], has_more: false },
+      {},
+      MORE,
+    ],
     ['has_more: true is not', { results: [row(1)], has_more: true }, {}, MORE],
     ['hasMore is not', { results: [row(1)], hasMore: true }, {}, MORE],
     ['next_cursor is not', { results: [row(1)], next_cursor: 'abc' }, {}, MORE],

@@ -201,7 +201,7 @@ describe('an error after the key was created', () => {
     expect(savedBy(run).keys).toEqual([expect.objectContaining({ keep: false })])
     expect(run.traces.warnings).toEqual([
       expect.stringMatching(
-        /^Could not confirm that the key .* was revoked: api\.example answered 403 .*No\. The post step will try again\.$/,
+        /^Could not confirm that the key .* was revoked: api\.example answered 403 .*No; the API still accepts it\. The post step will try again\.$/,
       ),
     ])
   })
@@ -313,8 +313,9 @@ describe('an answer that cannot be used', () => {
   })
 
   test('with a key that cannot be sent masks it line by line, and revokes it with api-key', async () => {
+    const token = 'one-line-and\nanother-line'
     const run = await runMain({
-      responses: [answering(({ api_key }) => ({ api_key, token: 'one-line-and\nanother-line' }))],
+      responses: [answering(({ api_key }) => ({ token, api_key: { ...api_key, token_key: 'one-line' } }))],
     })
     expect(run.error?.message).toContain('the key is not one of 8 to 4096 visible ASCII characters')
     expect(run.traces.masks).toEqual(expect.arrayContaining(['one-line-and', 'another-line']))
@@ -324,7 +325,9 @@ describe('an answer that cannot be used', () => {
 
   test('with a key of 140 kB does not put it into the record', async () => {
     const token = 'x'.repeat(140_000)
-    const run = await runMain({ responses: [answering(({ api_key }) => ({ api_key, token }))] })
+    const run = await runMain({
+      responses: [answering(({ api_key }) => ({ token, api_key: { ...api_key, token_key: 'xxxxxxxx' } }))],
+    })
     expect(run.error?.message).toContain('8 to 4096')
     expect(run.traces.state.record?.length).toBeLessThan(64 * 1024)
     expect(run.account.live()).toEqual([])
@@ -452,6 +455,21 @@ describe('a refusal', () => {
       /^The API rejected api-key: api\.example answered 401 to POST \/base\/api\/user\/api-keys: User inactive or deleted\. The key may be wrong, revoked or expired/,
     ],
     [
+      '403',
+      answer(403, { detail: 'Limit reached.' }),
+      /^No key was created: api\.example answered 403 .*: Limit reached\.$/,
+    ],
+    ['404', answer(404, { detail: 'Not found.' }), /^No key was created: .*Not found/],
+    ['301', answer(301, ''), /^No key was created: .*redirect/],
+  ])('is final at once, and leaves nothing in the record: %s', async (_, response, says) => {
+    const run = await runMain({ responses: [response] })
+    expect(run.error?.message).toMatch(says)
+    expect(run.seen).toHaveLength(1)
+    expect(savedBy(run)).toMatchObject({ keys: [], intents: [] })
+  })
+
+  test.each<[string, MockResponse, RegExp]>([
+    [
       '401 of a gate',
       {
         kind: 'answer',
@@ -462,23 +480,21 @@ describe('a refusal', () => {
       /^No key was created: .*Something in front of the API answered/,
     ],
     [
-      '403',
-      answer(403, { detail: 'Limit reached.' }),
-      /^No key was created: api\.example answered 403 .*: Limit reached\.$/,
-    ],
-    [
       '403 of a firewall',
       { kind: 'answer', status: 403, body: '<html>', headers: { 'cf-mitigated': 'challenge' } },
-      /a firewall in front of the API stopped this runner\. Something in front/,
+      /with a challenge; a firewall stopped this runner\. Something in front/,
     ],
-    ['404', answer(404, '<html>'), /^No key was created: .*HTML page.*Check api-url/],
-    ['301', answer(301, ''), /^No key was created: .*redirect/],
-  ])('is final at once, and leaves nothing in the record: %s', async (_, response, says) => {
-    const run = await runMain({ responses: [response] })
-    expect(run.error?.message).toMatch(says)
-    expect(run.seen).toHaveLength(1)
-    expect(savedBy(run)).toMatchObject({ keys: [], intents: [] })
-  })
+    ['403 with HTML', answer(403, '<html>'), /^No key was created: .*HTML page/],
+    ['404 with HTML', answer(404, '<html>'), /^No key was created: .*HTML page.*Check api-url/],
+  ])(
+    'of something in front of the API leaves the request to post, as it may hide a response of the API: %s',
+    async (_, response, says) => {
+      const run = await runMain({ responses: [response] })
+      expect(run.error?.message).toMatch(says)
+      expect(run.seen).toHaveLength(1)
+      expect(savedBy(run)).toMatchObject({ keys: [], intents: [{ answered: false, refused: '' }] })
+    },
+  )
 
   test('of the digits is followed by fewer of them: milliseconds, then whole seconds', async () => {
     const run = await runMain({ api: { fractions: 'refuse' } })

@@ -34,7 +34,7 @@ function open({ failsFrom = Infinity } = {}) {
   const journal = openJournal(INPUTS, {
     runner: { saveState },
     userAgent: 'agent',
-    proxy: 'proxy',
+    proxy: 'http://proxy.example:3128',
     settings: { a: 'b' },
     bootedAt: 7,
   })
@@ -58,7 +58,7 @@ describe('the journal', () => {
       apiUrl: INPUTS.apiUrl,
       apiKey: INPUTS.apiKey,
       userAgent: 'agent',
-      proxy: 'proxy',
+      proxy: 'http://proxy.example:3128',
       settings: { a: 'b' },
       bootedAt: 7,
       revoke: true,

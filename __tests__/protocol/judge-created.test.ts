@@ -75,7 +75,6 @@ describe('a key that was made as asked is accepted', () => {
     ['without created', { key: { createdAt: null } }],
     ['without created and Date', { key: { createdAt: null }, dateSkew: null }],
     ['without a prefix', { key: { prefix: '' } }],
-    ['with a prefix that is not the start of the key', { key: { prefix: 'masked-****' } }],
     ['after 10 s', { latency: 10_000 }],
     [
       'with created that cannot be read, as the expiry proves it',
@@ -133,6 +132,37 @@ describe('a key that the request did not make is refused, neither handed on nor 
     ['the id of a key that this run holds', { id: 'held' }, 'existed before'],
     ['the description of api-key beside another key', { prefix: 'long-lived' }, 'existed before'],
     ['the description of a held key beside another key', { prefix: 'held-short' }, 'existed before'],
+    ['a description that is not the start of the key', { prefix: 'masked-****' }, 'existed before'],
+    [
+      'the description of api-key without a value, with the expiry that was asked for',
+      { token: null, prefix: 'long-lived' },
+      'existed before',
+    ],
+    [
+      'the description of a held key without a value, with the expiry that was asked for',
+      { token: null, prefix: 'held-short' },
+      'existed before',
+    ],
+    [
+      'a key of a month ago that got the expiry that was asked for',
+      { createdAt: NOW - 30 * DAY_MS },
+      'created 2027-01-30',
+    ],
+    [
+      'a key of 97 min ago that got the expiry that was asked for',
+      { createdAt: NOW - 97 * MINUTE_MS },
+      'created 2027-03-01T10:23:00.250Z',
+    ],
+    [
+      'a key of 20 s ago without an expiry',
+      { createdAt: NOW - 20_000, expiresAt: null },
+      'created 2027-03-01T11:59:40.250Z',
+    ],
+    [
+      'a key of 20 s ago whose expiry rounds to ours',
+      (_, intent) => ({ createdAt: NOW - 20_000, expiresAt: floorTo(1e6)(intent.expiry * 1000) / 1000 }),
+      'created 2027-03-01T11:59:40.250Z',
+    ],
     [
       'another run’s key of 20 min ago',
       { createdAt: NOW - 20 * MINUTE_MS, expiresAt: NOW + 40 * MINUTE_MS + 123.456 },
@@ -188,6 +218,30 @@ describe('a key that the request did not make is refused, neither handed on nor 
     expect(verdict).toMatchObject({ kind: 'refuse', reason: expect.stringContaining(says) })
   })
 
+  test('a created of long ago refuses no key of the exact expiry without a Date that confirms our clock', () => {
+    for (const dateSkew of [null, 2 * MINUTE_MS])
+      expect(judge({ dateSkew, key: { createdAt: NOW - 97 * MINUTE_MS } }).kind).not.toBe('refuse')
+  })
+
+  test('the row of api-key without a value is never revoked, whatever its times are', () => {
+    const times = fc.record({
+      createdAt: fc.option(fc.integer({ min: NOW - DAY_MS, max: NOW + DAY_MS })),
+      expires: fc.constantFrom('exactly', 'soon', 'never'),
+      prefix: fc.constantFrom(API_KEY.slice(0, 8), API_KEY.slice(0, 4), API_KEY),
+    })
+    fc.assert(
+      fc.property(times, ({ createdAt, expires, prefix }) => {
+        const { kind } = judge({
+          key: (_, { expiry }) => {
+            const expiresAt = expires === 'never' ? null : expires === 'soon' ? NOW + MINUTE_MS : expiry
+            return { token: null, prefix, createdAt, expiresAt }
+          },
+        })
+        expect(kind).toBe('refuse')
+      }),
+    )
+  })
+
   test('a known token is refused whatever else the answer says', () => {
     const anything = fc.record({
       token: fc.constantFrom(API_KEY, HELD),
@@ -229,7 +283,11 @@ describe('a key of ours that cannot be used is revoked', () => {
     ['without a value', { token: null }, 'the response holds no key'],
     ['with white space in it', { token: 'fresh key' }, 'not one of 8 to 4096 visible ASCII characters'],
     ['with a line break in it', { token: 'fresh-key\n' }, 'not one of 8 to 4096 visible ASCII characters'],
-    ['beyond ASCII', { token: 'sch\u00fcssel' }, 'not one of 8 to 4096 visible ASCII characters'],
+    [
+      'beyond ASCII',
+      { token: 'sch\u00fcssel', prefix: 'sch' },
+      'not one of 8 to 4096 visible ASCII characters',
+    ],
     [
       'of more than 4096 characters',
       { token: 'x'.repeat(4_097), prefix: 'x' },

@@ -73,7 +73,7 @@ describe('a damaged part', () => {
   test.each<[keyof SavedState, unknown[]]>([
     ['apiKey', [undefined, null, 7, '']],
     ['userAgent', [undefined, 7, '', 'a\nb', '\u00e4']],
-    ['proxy', [undefined, null, 7]],
+    ['proxy', [undefined, null, 7, 'proxy', 'proxy.example:3128', 'socks5://proxy.example', 'file:///x']],
     ['settings', [undefined, null, 7, [], { a: 7 }, { a: null }]],
     ['revoke', [undefined, 'true', 1]],
     ['onRevokeFailure', [undefined, 'ignore', null]],
@@ -100,6 +100,8 @@ describe('a damaged part', () => {
     ['a key without a value', { ...keyOf('b'), token: '' }],
     ['a key whose value is no text', { ...keyOf('b'), token: 7 }],
     ['a key without an id', { ...keyOf('b'), id: '' }],
+    ['a key whose id is the path .', { ...keyOf('b'), id: '.' }],
+    ['a key whose id is the path ..', { ...keyOf('b'), id: '..' }],
     ['a key whose prefix is no text', { ...keyOf('b'), prefix: 7 }],
     ['a key created at a text', { ...keyOf('b'), createdAt: 'x' }],
     ['a key that expires after the end of time', { ...keyOf('b'), expiresAt: 8.65e15 }],

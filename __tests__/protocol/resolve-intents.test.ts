@@ -120,7 +120,7 @@ describe('conclude', () => {
     const refused = intentOf({ refused: 'abc... (id 7)' })
     expect(sentences(refused, absent).failures).toEqual([
       "A create request returned the key abc... (id 7), which may not be this run's, so it was not revoked. " +
-        ABOUT,
+        'Look at it: Dashboard > Plans > API Keys.',
     ])
   })
 

@@ -174,7 +174,9 @@ describe('a key', () => {
       state: oneKey({}, { token: null, expiresAt: null }),
       responses: [answer(403, { detail: 'Not today.' })],
     })
-    expect(traces.warnings[0]).toMatch(/^Could not confirm that API key .* was revoked: .*Not today\. /)
+    expect(traces.warnings[0]).toMatch(
+      /^Could not confirm that API key .* was revoked: .*Not today; no list confirms that it is gone\. /,
+    )
     expect(traces.warnings[0]).not.toContain('never;')
     expect(traces.warnings[0]).toContain('revoke it now')
   })
@@ -236,7 +238,7 @@ describe('a key', () => {
     expect(methods(seen)).toBe('DELETE DELETE GET')
     expect(took).toBe(300)
     expect(traces.warnings[0]).toContain('answered 403')
-    expect(traces.warnings[0]).toContain('Not today. It expires')
+    expect(traces.warnings[0]).toContain('Not today; the API still accepts it. It expires')
   })
 
   test('that could not be revoked fails the step under on-revoke-failure: fail', async () => {
@@ -605,7 +607,7 @@ describe('an unanswered create request', () => {
     const [key] = account.keys()
     expect(traces.warnings[0]).toMatch(
       new RegExp(
-        `^Could not confirm that the orphaned API key ${key?.token_key}\\.\\.\\. \\(id ${key?.id.slice(0, 8)}\\.\\.\\.\\) was revoked: .*No\\. `,
+        `^Could not confirm that the orphaned API key ${key?.token_key}\\.\\.\\. \\(id ${key?.id.slice(0, 8)}\\.\\.\\.\\) was revoked: .*No; no list confirms that it is gone\\. `,
       ),
     )
   })

@@ -64,7 +64,7 @@ describe('an orphan', () => {
     expect(results).toEqual([
       {
         kind: 'failed',
-        reason: 'the API answered as if it were revoked, but no list shows that it is gone',
+        reason: 'the revocation was granted; no list confirms that it is gone',
         retryable: true,
         key: orphan,
       },
@@ -73,7 +73,8 @@ describe('an orphan', () => {
 
   test('whose revocation is refused is named with the reason', async () => {
     const { results } = await look(lists([own, orphan]), { revoke: [status(403)] })
-    expect(results).toEqual([{ kind: 'failed', reason: 'failure 403', retryable: false, key: orphan }])
+    const reason = 'failure 403; no list confirms that it is gone'
+    expect(results).toEqual([{ kind: 'failed', reason, retryable: false, key: orphan }])
   })
 
   test('is looked for in a list of several pages twice, as rows move when a key ends meanwhile', async () => {
@@ -120,10 +121,30 @@ describe('absence', () => {
   })
 })
 
+describe('the row of api-key', () => {
+  test('is never revoked, even where it has just the times of an orphan', async () => {
+    const stamped = rowOf('own', { prefix: 'api-key', createdAt: 100, expiresAt: intent.expiry })
+    const { results, calls } = await look(lists([stamped, other]))
+    expect(results).toEqual([{ kind: 'absent', doubt: null }])
+    expect(calls).toEqual(['0 list api-key'])
+  })
+
+  test('does not hide an orphan of the same times', async () => {
+    const stamped = rowOf('own', { prefix: 'api-key', createdAt: 100, expiresAt: intent.expiry })
+    const { results } = await look(lists([stamped, orphan], [stamped]))
+    expect(results).toEqual([{ kind: 'revoked', key: orphan }])
+  })
+
+  test('is not told by a prefix that other rows have as well, which makes the list doubtful', async () => {
+    const { results } = await look(lists([own, rowOf('another', { prefix: 'api-' })]))
+    expect(results).toEqual([{ kind: 'absent', doubt: 'it does not show the key that it was read with' }])
+  })
+})
+
 describe('several requests', () => {
   test('have one result each, in order, from one reading of the list', async () => {
     const intents = [intentOf(111.222), intent, intentOf(999_999.111)]
-    const twins = ['a', 'b'].map((id) => rowOf(id, { createdAt: 5, expiresAt: 111.222 }))
+    const twins = ['twin-1', 'twin-2'].map((id) => rowOf(id, { createdAt: 5, expiresAt: 111.222 }))
     const { results, calls } = await look(lists([own, orphan, ...twins], [own, ...twins]), { intents })
     expect(results.map(({ kind }) => kind)).toEqual(['ambiguous', 'revoked', 'absent'])
     expect(calls).toHaveLength(3)

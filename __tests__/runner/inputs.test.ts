@@ -65,7 +65,7 @@ describe('api-key', () => {
   })
 
   test.each([
-    ['***', 'contains only asterisks'],
+    ['***', 'is shorter than 8 characters'],
     ['"0123456789abcdef"', 'begins with a quote'],
     ["'0123456789abcdef'", 'begins with a quote'],
     ['`0123456789abcdef`', 'begins with a quote'],

@@ -23,7 +23,8 @@ describe('issuedLine', () => {
   test.each([
     [57.4 * 60_000, '(for 57 min)'],
     [3 * 3_600_000, '(for 3 h)'],
-    [5 * 86_400_000, '(for 5 days)'],
+    [119 * 60_000, '(for 119 min)'],
+    [5 * 86_400_000, '(for 120 h)'],
   ])('gives a lifetime of %d ms as %s, by the server’s clock', (lifetime, text) => {
     const expiresAt = (key.createdAt ?? 0) + lifetime
     expect(issuedLine({ ...key, expiresAt }, { revoke: true })).toContain(` UTC ${text}. The post step`)
