@@ -108,7 +108,7 @@ describe("GitHub's secrets API", () => {
       })
       if (!reply.ok)
         expect(reply.failure.message).toBe(
-          `ghes.example answered 200 to GET /api/v3${PATH}/public-key with something that could not be read`,
+          `ghes.example answered 200 to GET /api/v3${PATH}/public-key with something other than the expected JSON`,
         )
     },
   )
@@ -124,6 +124,9 @@ describe("GitHub's secrets API", () => {
 
   test.each([
     [301, false, false, /redirect; was the repository renamed/],
+    [302, true, false, /redirect/],
+    [303, true, false, /redirect/],
+    [307, false, false, /redirect/],
     [400, false, false, /answered 400 to PUT/],
     [401, false, false, /github-token is wrong, revoked or expired/],
     [403, false, false, /needs the permission "Secrets: write"\. GITHUB_TOKEN can never write secrets/],
@@ -132,6 +135,7 @@ describe("GitHub's secrets API", () => {
     [409, false, true, /answered 409/],
     [421, true, true, /421/],
     [422, false, false, /422/],
+    [423, true, true, /423/],
     [425, true, true, /425/],
     [429, false, true, /rate limited by GitHub/],
     [499, true, true, /499/],
@@ -208,7 +212,7 @@ describe("GitHub's secrets API", () => {
         new HttpError(fault, acted, 'its name could not be resolved; check api-url'),
       )
       expect(found).toEqual({
-        message: 'ghes.example: its name could not be resolved',
+        message: 'ghes.example: its name could not be resolved; check api-url',
         mayHaveActed: acted,
         retryable,
       })

@@ -62,8 +62,8 @@ describe('the summary', () => {
   })
 })
 
-test('a line with words of a server holds no command, no Markdown and no second line', () => {
+test('text from a server becomes one line without commands or Markdown', () => {
   expect(plainLine('a ##[add-mask]b `c` |d| <e> \\f\n::warning::g \u00e9')).toBe(
-    'a ## [add-mask]b ?c? ?d? ?e? ?f?::warning::g ?',
+    'a # #[add-mask]b ?c? ?d? ?e? ?f ::warning::g \u00e9',
   )
 })

@@ -15,8 +15,8 @@ const NONCE_BYTES = 24
 
 /**
  * Encrypts `text` for the holder of `publicKey` (base64), as libsodium's crypto_box_seal does and GitHub asks for: only
- * GitHub can open it, and not even we can. Returns base64. `ephemeral` is used once and forgotten; a test may fix it.
- * Throws an Error where `publicKey` is no X25519 key.
+ * GitHub can open it. Returns base64. `ephemeral` is used once; tests may pass their own. Throws an Error if
+ * `publicKey` is not a usable X25519 key.
  */
 export function sealForGithub(text: string, publicKey: string, ephemeral = generateKeyPair()): string {
   const recipient = new Uint8Array(Buffer.from(publicKey, 'base64'))
