@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { DAY, HOUR, type RotateOptions, runRotate, SECRET, START, stateOf } from './harness.ts'
+import { taggedExpiry } from '../../src/rotate/decisions.ts'
+import { DAY, HOUR, type RotateOptions, runRotate, SECRET, START, stateOf, TAG } from './harness.ts'
 
 const KEYS = '/api/user/api-keys'
 const SECRETS = '/repos/octo-org/octo-repo/actions/secrets'
@@ -92,6 +93,17 @@ describe('the account’s list', () => {
     expect((await listed(() => ({ status: 401 }))).error).toContain('The API rejected api-key')
     expect((await listed(() => ({ status: 403 }))).error).toMatch(
       /^Could not list the keys of the account: .*403/,
+    )
+  })
+
+  test.each([
+    ['an HTML page', { status: 401, headers: { 'content-type': 'text/html' } }],
+    ['a challenge for another scheme', { status: 401, headers: { 'www-authenticate': 'Basic' } }],
+  ])('a 401 that is %s says nothing about the key', async (_, answer) => {
+    const passing = await listed((_what, count) => (count === 1 ? answer : undefined))
+    expect(passing.error).toBe('')
+    expect((await listed(() => answer)).error).toMatch(
+      /^Could not list the keys of the account: .* Something in front of the API answered, so api-key was not checked\.$/,
     )
   })
 
@@ -259,6 +271,13 @@ describe('creating the new key', () => {
     expect(posts(await onCreate(() => ({ status: 400 })))).toHaveLength(2)
   })
 
+  test('repeats the same request after a 400 that is not from the API', async () => {
+    const page = { status: 400, headers: { 'content-type': 'text/html' } }
+    const run = await onCreate((_, count) => (count === 1 ? page : undefined))
+    expect(JSON.parse(posts(run)[1]?.body ?? '').expiry).toMatch(/\.\d{3}Z$/)
+    expect(run.error).toBe('')
+  })
+
   test("calculates the expiry by the API's clock", async () => {
     const run = await runRotate({ clockError: 20 * HOUR })
     const [key] = made(run)
@@ -352,6 +371,62 @@ describe('testing the new key', () => {
     expect(secretValue(run)).toBe(run.current.token)
   })
 
+  test('a key whose first characters match two keys is not written', async () => {
+    const run = await onProof((_, __, { account }) => {
+      const [key] = account.keys()
+      const row = {
+        token_key: key?.token_key,
+        created: '2027-03-01T04:17:00Z',
+        expiry: '2027-04-30T04:17:00Z',
+      }
+      const body = [
+        { ...row, id: key?.id },
+        { ...row, id: 'other' },
+      ]
+      return { status: 200, body }
+    })
+    expect(run.error).toContain('its first characters match 2 keys in the list')
+    expect(secretValue(run)).toBe(run.current.token)
+    expect(made(run)[0]?.revoked).toBe(true)
+  })
+
+  test('a key that the list shows at another id is not written', async () => {
+    const run = await onProof((_, __, { account }) => ({
+      status: 200,
+      body: [
+        {
+          id: 'other',
+          token_key: account.keys()[0]?.token_key,
+          created: '2027-03-01T04:17:00Z',
+          expiry: null,
+        },
+      ],
+    }))
+    expect(run.error).toContain('the list shows its first characters at another id')
+    expect(secretValue(run)).toBe(run.current.token)
+  })
+
+  test.each(['short', 'a key with spaces'])(
+    'a key that cannot be sent is revoked with the old one: %s',
+    async (token) => {
+      const expiry = taggedExpiry(START + 60 * DAY, TAG)
+      const run = await runRotate({
+        answer: (what, _, { account }) => {
+          if (!what.startsWith('POST')) return undefined
+          const { id } = account.addKey({ expiry })
+          const times = { created: new Date(START).toISOString(), expiry: new Date(expiry).toISOString() }
+          return { status: 201, body: { token, api_key: { id, token_key: token.slice(0, 3), ...times } } }
+        },
+      })
+      expect(run.error).toContain('its value cannot be sent in a header')
+      expect(run.account.foreign().at(-1)?.revoked).toBe(true)
+      const deletes = run.seen.filter(({ what }) => what.startsWith('DELETE'))
+      expect(deletes.at(-1)?.credential).toBe(run.current.token)
+      expect(run.traces.warnings).toEqual([])
+      expect(secretValue(run)).toBe(run.current.token)
+    },
+  )
+
   test('a key that cannot be saved for the post step is revoked at once', async () => {
     const run = await runRotate({ failing: 'saveState', failingFrom: 2 })
     expect(run.error).toContain('ENOSPC')
@@ -430,6 +505,17 @@ describe('writing the new key', () => {
     })
     expect(run.traces.warnings[0]).toMatch(/Could not confirm that the new key .* was revoked: .*403/)
     expect(stateOf(run)).toMatchObject({ state: { phase: 'created', key: { id: made(run)[0]?.id } } })
+  })
+
+  test('finds in the list that a revocation whose response was lost took effect', async () => {
+    const run = await runRotate({
+      answer: (what) => {
+        if (what.startsWith('PUT')) return { status: 403 }
+        return what.startsWith('DELETE') ? { cut: true, acted: true } : undefined
+      },
+    })
+    expect(run.traces.warnings).toEqual([])
+    expect(run.traces.printed.join('\n')).toContain('which was not written (verified)')
   })
 
   test('warns of an acknowledged revocation that had no effect', async () => {

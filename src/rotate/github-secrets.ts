@@ -171,43 +171,34 @@ function refusal(
   token: string,
   now: number,
 ): ApiFailure {
-  const certain = { status, mayHaveActed: false, retryable: false }
   const reason = reasonGiven(body, token)
-  const said = `${what}${reason && `: ${reason}`}`
   const retryAfter = waitAsked(headers, now) ?? (/rate limit/i.test(reason) ? 60_000 : undefined)
   // Secondary rate limits answer 403, which otherwise means a missing permission.
-  if (status === 429 || (status === 403 && retryAfter !== undefined))
-    return {
-      ...certain,
-      message: `${what}: rate limited by GitHub`,
-      retryable: true,
-      ...(retryAfter !== undefined && { retryAfter }),
-    }
-  if (status >= 300 && status < 400)
-    return {
-      ...certain,
-      message: `${what} with a redirect; was the repository renamed or moved?`,
-      // 302 and 303 may mean "done, look there".
-      mayHaveActed: status === 302 || status === 303,
-    }
-  if (status < 500 && isHtml(headers, body))
-    return {
-      ...certain,
-      message: `${what} with an HTML page; something in front of GitHub's API answered`,
-      retryable: true,
-      notFromApi: true,
-    }
-  if (status === 401) return { ...certain, message: `${said}. github-token is wrong, revoked or expired` }
-  if (status === 403)
-    return {
-      ...certain,
-      message:
-        `${said}. github-token needs the permission "${permission}". GITHUB_TOKEN can never write secrets: ` +
-        'use a token of a GitHub App, or a fine-grained personal access token',
-    }
-  if (status === 409) return { ...certain, message: said, retryable: true }
-  const doubtful = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
-  return { status, message: said, mayHaveActed: doubtful, retryable: doubtful }
+  if (status === 429 || (status === 403 && retryAfter !== undefined)) {
+    const limited = { status, message: `${what}: rate limited by GitHub`, mayHaveActed: false, retryable: true }
+    return retryAfter === undefined ? limited : { ...limited, retryAfter }
+  }
+  if (status >= 300 && status < 400) {
+    const message = `${what} with a redirect; was the repository renamed or moved?`
+    // 302 and 303 may mean "done, look there".
+    return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
+  }
+  const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
+  const notFromApi = status >= 400 && status < 500 && isHtml(headers, body)
+  const message = notFromApi
+    ? `${what} with an HTML page; something in front of GitHub's API answered`
+    : `${what}${reason && `: ${reason}`}${adviceFor(status, permission)}`
+  const retryable = uncertain || status === 409 || notFromApi
+  return { status, message, mayHaveActed: uncertain, retryable, ...(notFromApi && { notFromApi }) }
+}
+
+function adviceFor(status: number, permission: string): string {
+  if (status === 401) return '. github-token is wrong, revoked or expired'
+  if (status !== 403) return ''
+  return (
+    `. github-token needs the permission "${permission}". GITHUB_TOKEN can never write secrets: ` +
+    'use a token of a GitHub App, or a fine-grained personal access token'
+  )
 }
 
 /** How long GitHub asks us to wait, in milliseconds: Retry-After, or until the rate limit is reset. */

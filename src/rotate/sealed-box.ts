@@ -20,7 +20,7 @@ const NONCE_BYTES = 24
  */
 export function sealForGithub(text: string, publicKey: string, ephemeral = generateKeyPair()): string {
   const recipient = new Uint8Array(Buffer.from(publicKey, 'base64'))
-  if (recipient.length !== KEY_BYTES) throw new Error('GitHub sent a public key of the wrong length')
+  if (recipient.length !== KEY_BYTES) throw new TypeError('publicKey')
   const nonce = blake2b(Buffer.concat([ephemeral.publicKey, recipient]), { dkLen: NONCE_BYTES })
   const box = xsalsa20poly1305(sharedKey(ephemeral, recipient), nonce).encrypt(
     new Uint8Array(Buffer.from(text, 'utf8')),
