@@ -16,7 +16,7 @@ function setUp(phase: Phase, options: Parameters<typeof createAccount>[0] | obje
     version: 1,
     apiUrl: 'https://api.example',
     apiKey: parent.token,
-    userAgent: 'rehearsal',
+    userAgent: 'harness',
     proxy: '',
     settings: { NO_PROXY: 'x' },
     phase,

@@ -53,7 +53,7 @@ export function isOwn(key: ListedKey, tag: number): boolean {
   return key.unreadable === null && hasRotationTag(key, tag)
 }
 
-/** The most by which `taggedExpiry` is earlier than asked for, in milliseconds. */
+/** By how much `taggedExpiry` is at most earlier than requested, in milliseconds. */
 export const MAX_EXPIRY_SHIFT_MS = 2 * TAG_RANGE
 
 /** The latest instant up to `latest` that carries the tag and is not a whole second. */

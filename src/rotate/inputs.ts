@@ -11,7 +11,7 @@ import {
 import { areLimitsConsistent, type Limits, minLifetimeDays } from './decisions.ts'
 import type { Place } from './places.ts'
 
-/** What the workflow asked for, checked. Durations in milliseconds. */
+/** The checked inputs of the workflow. Durations in milliseconds. */
 export interface RotateInputs {
   apiKey: string
   githubToken: string

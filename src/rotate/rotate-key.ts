@@ -209,7 +209,7 @@ function writeFailure({ kind, reason }: { kind: string; reason: string }, key: F
   )
 }
 
-/** Revokes a key that is in no place. If that fails, the post step tries again. */
+/** Revokes a key that no place holds. If that fails, the post step tries again. */
 async function discard(key: FreshKey['key'], { inputs, deps, record }: Run): Promise<void> {
   saveIfPossible(() => record.created(key))
   if (await discardKey(key, inputs.apiKey, deps)) saveIfPossible(record.settled)

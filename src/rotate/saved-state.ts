@@ -29,7 +29,7 @@ export type Phase = 'creating' | 'created' | 'writing' | 'settled'
 export interface RotateState extends Connection {
   version: typeof ROTATE_STATE_VERSION
   phase: Phase
-  /** The expiry that the create request asked for, in milliseconds since 1970. */
+  /** The requested expiry, in milliseconds since 1970. */
   expiry: number
   /** Null until there is a key. */
   key: NewKey | null

@@ -13,7 +13,7 @@ export interface Target {
   audience: Pick<SecretValue, 'visibility' | 'selected_repository_ids'>
 }
 
-/** How the writing ended. Only `refused` proves that the new key is in no place. */
+/** The result of writing. Only `refused` proves that no place holds the new key. */
 export type WriteResult =
   | { kind: 'written'; notes: string[] }
   | { kind: 'refused'; reason: string }
