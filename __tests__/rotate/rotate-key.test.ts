@@ -173,6 +173,11 @@ describe('retiring old keys', () => {
   test.each([
     ['cannot be read', { status: 403 }, '403'],
     [
+      'may be incomplete',
+      { status: 200, body: { count: 99, next: null, results: [] } },
+      'may be incomplete (it shows 0 of 99',
+    ],
+    [
       'does not have the key in hand',
       { status: 200, body: [] },
       'the list does not show the key that it was read with',
