@@ -47,18 +47,18 @@ export async function inspectPlace(
     const info = valueOrThrow(found, place)
     if (info.name.toUpperCase() !== secret)
       throw new Error(
-        `GitHub returned another secret instead of ${secret} in ${placeLabel(place)}. Nothing was changed.`,
+        `GitHub returned another secret instead of ${secret} in ${placeLabel(place)}. No key was created.`,
       )
     const publicKey = valueOrThrow(await ask((limits) => deps.secrets.publicKey(path, permission, limits)), place)
     const { visibility } = info
     if (place.kind !== 'organization') return { place, path, publicKey, audience: {} }
     if (visibility === null)
-      throw new Error(`GitHub did not return the visibility of ${secret} in ${placeLabel(place)}. Nothing was changed.`)
+      throw new Error(`GitHub did not return the visibility of ${secret} in ${placeLabel(place)}. No key was created.`)
     const ids = visibility === 'selected' ? await readSelected(place, path, secret, deps, budget) : null
     return { place, path, publicKey, audience: { visibility, ...(ids && { selected_repository_ids: ids }) } }
   }
   throw new Error(
-    `There is no secret ${secret} in ${placeLabel(place)}, or github-token cannot see it (404). Nothing was changed. ` +
+    `There is no secret ${secret} in ${placeLabel(place)}, or github-token cannot see it (404). No key was created. ` +
       `Check the inputs secret, environment and copies, and that the token has access to it ("${permission}").`,
   )
 }
@@ -80,7 +80,7 @@ async function readSelected(
     if (more.length === 0) break
   }
   throw new Error(
-    `Could not read all repositories that may use ${secret} in ${placeLabel(place)}. Nothing was changed; run the workflow again.`,
+    `Could not read all repositories that may use ${secret} in ${placeLabel(place)}. No key was created; run the workflow again.`,
   )
 }
 
