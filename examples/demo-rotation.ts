@@ -1,5 +1,5 @@
 // Shows sixty days of a rotation in a few seconds, as a timeline: the real code in virtual time, against emulators of
-// both services. Exits with 1 if anything is not as docs/rotation.md promises.
+// both services. Exits with 1 if a promise of docs/rotation.md is broken.
 import { createHash } from 'node:crypto'
 import { styleText } from 'node:util'
 import sodium from 'libsodium-wrappers'
@@ -10,6 +10,7 @@ import { createKeyApi } from '../src/api/key-api.ts'
 import { type HttpClient, HttpError, type HttpRequest, type HttpResponse } from '../src/http/http-client.ts'
 import { createCancellation } from '../src/retry/cancellation.ts'
 import { createGithubSecrets } from '../src/rotate/github-secrets.ts'
+import type { RotateInputs } from '../src/rotate/inputs.ts'
 import { rotateKey } from '../src/rotate/rotate-key.ts'
 import { sealForGithub } from '../src/rotate/sealed-box.ts'
 import type { Runner } from '../src/runner/report.ts'
@@ -22,7 +23,7 @@ const API_URL = 'https://api.example'
 const GITHUB_URL = 'https://github.example'
 const TOKEN = 'token-of-an-app'
 
-/** What goes wrong, or is done by hand, on which day. */
+/** The days of faults, and of a run by hand. */
 const GITHUB_DOWN = 30
 const ANSWER_LOST = 31
 const EMERGENCY = 47
@@ -58,12 +59,12 @@ for (let day = 0; day <= DAYS; day++)
 await world.run()
 process.exitCode = conclude() ? 0 : 1
 
-/** One day: what somebody else did, then the run, told in a line unless nothing happened. */
+/** One day: what happened before, then the run; prints a line for each change. */
 async function playDay(day: number, world: World, account: Account, github: Github): Promise<void> {
   if (day === GITHUB_DOWN) tell(day, 'yellow', "GitHub's API answers 503 all day.")
-  if (day === ANSWER_LOST) tell(day, 'yellow', 'The answer to the create request is lost on the way.')
+  if (day === ANSWER_LOST) tell(day, 'yellow', 'The response to the create request is lost.')
   if (day === EMERGENCY)
-    tell(day, 'yellow', 'The key was leaked. Somebody starts the workflow with revoke-previous: now.')
+    tell(day, 'yellow', 'The key leaked. A person starts the workflow with revoke-previous: now.')
   await world.startProcess(0, async (simulated) => {
     const outputs: Record<string, string> = {}
     try {
@@ -75,7 +76,7 @@ async function playDay(day: number, world: World, account: Account, github: Gith
   })
 }
 
-/** Tells what a run changed, and watches the secret. */
+/** Prints what a run changed, and checks the key in the secret. */
 function report(day: number, outputs: Record<string, string>, account: Account, github: Github): void {
   const current = holder(account, github)
   for (const { id } of account.keys())
@@ -98,42 +99,42 @@ async function run(
   github: Github,
 ): Promise<void> {
   const send = network(day, process, account, github)
-  const emergency = day === EMERGENCY
-  await rotateKey(
-    {
-      apiKey: github.secret('repository', SECRET)?.value ?? '',
-      githubToken: TOKEN,
-      secret: SECRET,
-      home: { kind: 'repository', name: '' },
-      copies: [],
-      limits: { rotateAfter: 30 * DAY_MS, expiresIn: 60 * DAY_MS, overlap: 7 * DAY_MS },
-      initialKeyId: initial.id,
-      revokePrevious: emergency ? 'now' : 'after-overlap',
-      apiUrl: API_URL,
-      githubApiUrl: GITHUB_URL,
-      timeout: 120_000,
-    },
-    {
-      api: createKeyApi(send, API_URL, 'demo', process.clock.now),
-      secrets: createGithubSecrets(send, {
-        apiUrl: GITHUB_URL,
-        token: TOKEN,
-        userAgent: 'demo',
-        now: process.clock.now,
-      }),
-      clock: process.clock,
-      random: Math.random,
-      runner: recorder(outputs),
-      cancellation: createCancellation(process.clock.now),
-      sha256: (text) => createHash('sha256').update(text).digest(),
-      seal: sealForGithub,
-      repository: { owner: 'octo-org', repo: 'octo-repo', id: '4711' },
-      connection: { userAgent: 'demo', proxy: '', settings: {} },
-    },
-  )
+  await rotateKey(inputsOn(day, github), {
+    api: createKeyApi(send, API_URL, 'demo', process.clock.now),
+    secrets: createGithubSecrets(send, {
+      apiUrl: GITHUB_URL,
+      token: TOKEN,
+      userAgent: 'demo',
+      now: process.clock.now,
+    }),
+    clock: process.clock,
+    random: Math.random,
+    runner: recorder(outputs),
+    cancellation: createCancellation(process.clock.now),
+    sha256: (text) => createHash('sha256').update(text).digest(),
+    seal: sealForGithub,
+    repository: { owner: 'octo-org', repo: 'octo-repo', id: '4711' },
+    connection: { userAgent: 'demo', proxy: '', settings: {} },
+  })
 }
 
-/** Serves what is asked, but on the days on which something goes wrong. */
+function inputsOn(day: number, github: Github): RotateInputs {
+  return {
+    apiKey: github.secret('repository', SECRET)?.value ?? '',
+    githubToken: TOKEN,
+    secret: SECRET,
+    home: { kind: 'repository', name: '' },
+    copies: [],
+    limits: { rotateAfter: 30 * DAY_MS, expiresIn: 60 * DAY_MS, overlap: 7 * DAY_MS },
+    initialKeyId: initial.id,
+    revokePrevious: day === EMERGENCY ? 'now' : 'after-overlap',
+    apiUrl: API_URL,
+    githubApiUrl: GITHUB_URL,
+    timeout: 120_000,
+  }
+}
+
+/** Serves each request, with faults on some days. */
 function network(day: number, process: SimulatedProcess, account: Account, github: Github): HttpClient {
   let lost = false
   return (request) =>
@@ -187,7 +188,7 @@ function isValid(key: StoredKey | undefined): boolean {
   return key !== undefined && !key.revoked && (key.expiry === null || key.expiry > world.now())
 }
 
-/** A, B, C, ... for the keys in the order in which they were made; the hand-made one has no letter. */
+/** A, B, C, ... for the keys in the order of creation, without the hand-made one. */
 function letter(known: number): string {
   return String.fromCharCode('A'.charCodeAt(0) + known - 1)
 }
@@ -207,13 +208,13 @@ function tell(day: number, color: Parameters<typeof styleText>[0], text: string)
 
 function conclude(): boolean {
   const own = account.keys().filter(isValid)
-  console.log(`\nOn the other days, nothing was due. Valid keys of the rotation at the end: ${own.length}.`)
+  console.log(`\nNothing was due on the other days. Valid keys of the rotation at the end: ${own.length}.`)
   const checks: [string, boolean][] = [
-    ['the secret held a valid key each day', validEachDay],
-    ['the hand-made key was revoked, as initial-key-id names it', initial.revoked],
+    ['the secret held a valid key every day', validEachDay],
+    ['the hand-made key, named in initial-key-id, was revoked', initial.revoked],
     ['no other key was touched', !other.revoked],
     ['every key of the rotation has an expiry', account.keys().every(({ expiry }) => expiry !== null)],
-    ['at most three of its keys are valid', own.length <= 3],
+    ['at most three keys of the rotation are valid', own.length <= 3],
   ]
   for (const [claim, holds] of checks)
     console.log(styleText(holds ? 'green' : 'red', `${holds ? '\u2713' : '\u2717'} ${claim}`))

@@ -1,5 +1,5 @@
-// GitHub's secrets API on this machine, with one secret, to try rotate against. The key pair is real: only what is sealed
-// for it is taken. Prints its URL and token as JSON.
+// GitHub's secrets API on this machine, with one secret, for trying out rotate. It accepts only values that are
+// encrypted for its key pair. Prints its URL and token as JSON.
 //   GET  /__emulator/secret         what the secret holds
 //   POST /__emulator/secret         puts the body into it
 import { createServer } from 'node:http'

@@ -19,6 +19,7 @@ interface Action {
 const PAGES = [
   ['action.yml', 'README.md'],
   ['audit/action.yml', 'docs/audit.md'],
+  ['rotate/action.yml', 'rotate/README.md'],
 ] as const
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))

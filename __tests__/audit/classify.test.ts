@@ -1,8 +1,13 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { ListedKey } from '../../src/api/key-api.ts'
 import { classify, type ReadKey, readList } from '../../src/audit/classify.ts'
-import { TAG_RANGE } from '../../src/util/rotation-tag.ts'
+import { findFindings } from '../../src/audit/findings.ts'
+import { readAuditInputs } from '../../src/audit/inputs.ts'
+import { taggedExpiry } from '../../src/rotate/decisions.ts'
+import { rotationTag, TAG_RANGE } from '../../src/util/rotation-tag.ts'
+import { runRotate, SECRET } from '../rotate/harness.ts'
 
 const NOW = Date.parse('2027-03-01T12:00:00Z')
 const DAY_MS = 86_400_000
@@ -76,6 +81,29 @@ describe('a key is classified', () => {
       'known',
       'known',
     ])
+  })
+
+  test('as made by rotate if its expiry is a taggedExpiry of rotate', () => {
+    const expiresAt = taggedExpiry(NOW + 60 * DAY_MS, ROTATION.tag)
+    expect(classesOf([key('a', { expiresAt })])).toEqual(['rotated'])
+  })
+
+  test('as made by rotate if a run of rotate created it for a secret in rotated-secrets', async () => {
+    const { account } = await runRotate()
+    const [made] = account.keys()
+    const given: Record<string, string> = { 'api-key': API_KEY, 'api-url': 'https://api.example' }
+    const { rotations } = readAuditInputs((name) => given[name] ?? '', '4711')
+    const sha256 = (text: string) => createHash('sha256').update(text).digest()
+    const tags = rotations.map((rotation) => ({
+      secret: rotation.secret,
+      tag: rotationTag(rotation, sha256),
+    }))
+    const created = key('a', { createdAt: Number(made?.created), expiresAt: Number(made?.expiry) })
+    const [entry] = classify({ keys: [created], inUse: [] }, [], tags)
+    expect(entry).toMatchObject({ class: 'rotated', rotation: { secret: SECRET } })
+    const now = created.createdAt + 50 * DAY_MS
+    const limits = { now, maxAge: 90 * DAY_MS, warnBefore: 14 * DAY_MS }
+    expect(findFindings(entry ? [entry] : [], [], limits).map(({ kind }) => kind)).toEqual(['expires-soon'])
   })
 
   test('as made by rotate, by its tag', () => {

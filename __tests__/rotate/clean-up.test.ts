@@ -16,7 +16,7 @@ function setUp(phase: Phase, options: Parameters<typeof createAccount>[0] | obje
     version: 1,
     apiUrl: 'https://api.example',
     apiKey: parent.token,
-    userAgent: 'rehearsal',
+    userAgent: 'harness',
     proxy: '',
     settings: { NO_PROXY: 'x' },
     phase,
@@ -39,13 +39,13 @@ describe('the post step of rotate', () => {
     expect(traces.warnings).toEqual([])
   })
 
-  test('uses the old key where the new one may not revoke itself', async () => {
+  test('uses the old key if the new one may not revoke itself', async () => {
     const { account, found, id } = setUp('created', { selfRevocation: 'forbidden' })
     await runCleanUp(found, account)
     expect(account.touchedForeign()).toEqual([id])
   })
 
-  test('does not send the old key where a step changed which certificates are trusted', async () => {
+  test('does not send the old key if a step changed which certificates are trusted', async () => {
     const { account, found, parent } = setUp('created', { selfRevocation: 'forbidden' })
     const { traces, seen } = await runCleanUp(found, account, { NODE_EXTRA_CA_CERTS: '/tmp/ca.pem abc' })
     expect(account.touchedForeign()).toEqual([])
@@ -54,12 +54,12 @@ describe('the post step of rotate', () => {
   })
 
   test.each([
-    ['writing', /ended while the key .* was being written\. The secret may hold it, so it stays valid/],
+    ['writing', /ended while it was writing the key .*\. The secret may hold it, so it stays valid/],
     [
       'creating',
-      /ended before a create request was answered\. .*expires at 2027-03-01 04:17:01 UTC; a later run retires it/,
+      /ended before the API answered a create request\. .*expires at 2027-03-01 04:17:01 UTC; a later run revokes it/,
     ],
-  ] as const)('revokes nothing in the phase %s, and says why', async (phase, warning) => {
+  ] as const)('revokes nothing in the phase %s and says why', async (phase, warning) => {
     const { account, found } = setUp(phase)
     const { traces, seen } = await runCleanUp(found, account)
     expect(seen).toEqual([])
@@ -67,7 +67,7 @@ describe('the post step of rotate', () => {
     expect(traces.warnings[0]).toMatch(warning)
   })
 
-  test('says nothing after a run that left nothing behind', async () => {
+  test('prints nothing after a run that left no key', async () => {
     const { account, found } = setUp('settled')
     for (const state of [found, { kind: 'none' } as const]) {
       const { traces, seen } = await runCleanUp(state, account)
@@ -76,7 +76,7 @@ describe('the post step of rotate', () => {
     }
   })
 
-  test('revokes nothing without a key to revoke', async () => {
+  test('sends no request if the record has no key', async () => {
     const { account, found } = setUp('created')
     for (const phase of ['created', 'writing'] as const) {
       const { traces, seen } = await runCleanUp(
@@ -88,10 +88,10 @@ describe('the post step of rotate', () => {
     }
   })
 
-  test('warns of a record that cannot be read', async () => {
+  test('warns of an unreadable record', async () => {
     const { account } = setUp('created')
     const { traces, seen } = await runCleanUp({ kind: 'unreadable' }, account)
-    expect(traces.warnings[0]).toContain('cannot be read, so nothing was revoked')
+    expect(traces.warnings[0]).toContain('Could not read what the main step saved, so nothing was revoked')
     expect(seen).toEqual([])
   })
 })

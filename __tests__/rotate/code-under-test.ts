@@ -17,7 +17,7 @@ export type RotationCode = Pick<typeof rotate, 'rotateKey'> &
   Pick<typeof state, 'parseRotateState' | 'ROTATE_STATE_NAME'> &
   Pick<typeof tag, 'rotationTag' | 'hasRotationTag' | 'TAG_RANGE'>
 
-/** Loads it from `folder`, a file URL that ends in a slash. */
+/** Loads the code from `folder`, a file URL that ends in a slash. */
 export async function loadRotationCode(folder: URL): Promise<RotationCode> {
   const names = [
     'api/key-api',

@@ -32,7 +32,7 @@ const key = (id: string, createdAt: number | null, expiresAt: number | null): Li
 const own = (id: string, createdAt: number) => key(id, createdAt, taggedExpiry(createdAt + 60 * DAY, TAG))
 
 describe('the limits', () => {
-  test('leave a broken rotation exactly 7 days or more', () => {
+  test('leave at least 7 days to fix a failing rotation', () => {
     expect(areLimitsConsistent({ ...LIMITS, expiresIn: 44 * DAY })).toBe(true)
     expect(areLimitsConsistent({ ...LIMITS, expiresIn: 44 * DAY - 1 })).toBe(false)
     expect(minLifetimeDays({ ...LIMITS, overlap: 7 * DAY + 1 })).toBe(45)
@@ -40,7 +40,7 @@ describe('the limits', () => {
 })
 
 describe('the tagged expiry', () => {
-  test('is recognized, is no whole second, and is at most 37.3 h early', () => {
+  test('is recognized, not a whole second, and at most 37.3 h early', () => {
     const tag = fc.integer({ min: 0, max: TAG_RANGE - 1 })
     const latest = fc.double({ min: NOW, max: NOW + 1000 * DAY, noNaN: true })
     fc.assert(
@@ -53,7 +53,7 @@ describe('the tagged expiry', () => {
     )
   })
 
-  test('is the latest one that there is', () => {
+  test('is the latest one up to the instant', () => {
     const expiry = taggedExpiry(NOW, TAG)
     expect(taggedExpiry(expiry, TAG)).toBe(expiry)
     expect(taggedExpiry(expiry - 1, TAG)).toBe(expiry - TAG_RANGE)
@@ -76,14 +76,14 @@ describe('an own key', () => {
 describe('the key in hand', () => {
   const list = (keys: ListedKey[], doubt: string | null = null) => ({ keys, doubt, pages: 1 })
 
-  test('is the only one that it begins like', () => {
+  test('is the only one whose prefix it begins with', () => {
     const [a, b] = [key('a', NOW, null), key('b', NOW, null)]
     expect(findCurrentKey(list([a, b]), 'prefix-b and more')).toBe(b)
     expect(findCurrentKey(list([a, { ...b, prefix: '' }]), 'prefix-b and more')).toMatch(
-      /no key that begins like/,
+      /^no key in the list matches its first characters$/,
     )
     expect(findCurrentKey(list([a, { ...a, prefix: 'prefix' }]), 'prefix-a')).toBe(
-      'the account lists 2 keys that begin like api-key',
+      'its first characters match 2 keys in the list',
     )
     expect(findCurrentKey(list([], 'page 2 was empty'), 'prefix-a')).toContain('(page 2 was empty)')
   })
@@ -96,7 +96,7 @@ describe('keys are retired', () => {
     keysToRetire({ ...facts, ...change, keys: [current, ...keys] }).map(({ id }) => id)
   const old = own('old', NOW - 40 * DAY)
 
-  test('if they are own, and an hour or more older than the key in hand', () => {
+  test('only if they are own keys and at least an hour older than the key in hand', () => {
     const at = (age: number) => own('x', Number(current.createdAt) - age)
     expect(retired([old])).toEqual(['old'])
     expect(retired([at(HOUR)])).toEqual(['x'])
@@ -105,20 +105,20 @@ describe('keys are retired', () => {
     expect(retired([{ ...old, createdAt: null }])).toEqual([])
   })
 
-  test('if the key in hand is older than the overlap by more than an hour', () => {
+  test('only if the key in hand is older than the overlap by more than an hour', () => {
     const after = Number(current.createdAt) + 7 * DAY + HOUR
     expect(retired([old], { now: after + 1 })).toEqual(['old'])
     expect(retired([old], { now: after })).toEqual([])
   })
 
-  test('never, if the key in hand is not own, or if they are not', () => {
+  test('never if rotate did not create the key in hand, or them', () => {
     const byHand = key('current', NOW - 8 * DAY, null)
     expect(retired([old], { current: byHand })).toEqual([])
     expect(retired([old], { current: { ...current, createdAt: null } })).toEqual([])
     expect(retired([key('other', NOW - 400 * DAY, null)])).toEqual([])
   })
 
-  test('if a person named them and they are older than the key in hand; an own key has to obey the rule', () => {
+  test('if initial-key-id names them and they are older than the key in hand, but own keys only by the rule', () => {
     const initial = key('initial', Number(current.createdAt) - 1, null)
     expect(retired([initial], { initialKeyId: 'initial' })).toEqual(['initial'])
     expect(retired([{ ...initial, createdAt: current.createdAt }], { initialKeyId: 'initial' })).toEqual([])
@@ -128,7 +128,7 @@ describe('keys are retired', () => {
   })
 })
 
-test('an emergency ends the key in hand and own keys, if they are an hour older than the new one', () => {
+test('an emergency revokes the key in hand and own keys if they are at least an hour older than the new one', () => {
   const current = key('current', NOW - HOUR, null)
   const young = own('young', NOW - HOUR + 1)
   const keys = [current, young, own('old', NOW - 9 * DAY), key('other', NOW - 9 * DAY, null)]
@@ -138,22 +138,22 @@ test('an emergency ends the key in hand and own keys, if they are an hour older 
 })
 
 describe('a key is due', () => {
-  test('by its age, if rotate made it', () => {
+  test('by its age if rotate created it', () => {
     expect(dueAt(own('a', NOW), LIMITS)).toBe(NOW + 30 * DAY)
   })
 
-  test('at once, if it never expires or its creation is unknown', () => {
+  test('at once if it never expires or its creation time is unknown', () => {
     expect(dueAt(key('a', NOW, null), LIMITS)).toBe(0)
     expect(dueAt(key('a', null, NOW + DAY), LIMITS)).toBe(0)
     expect(dueAt({ ...key('a', NOW, null), unreadable: 'expiry' }, LIMITS)).toBe(NOW + 30 * DAY)
   })
 
-  test('earlier, if it expires too soon to recover from failures', () => {
+  test('earlier if it expires too soon to fix a failing rotation', () => {
     expect(dueAt(key('a', NOW, NOW + 40 * DAY), LIMITS)).toBe(NOW + 10 * DAY + MAX_EXPIRY_SHIFT_MS)
   })
 })
 
-describe('the answer to a create request', () => {
+describe('the response to a create request', () => {
   const answer = {
     token: 'new',
     id: 'k',
@@ -171,7 +171,7 @@ describe('the answer to a create request', () => {
     knownIds: new Set(['known']),
   }
 
-  test('is a new key of this run, within the slack of clocks and roundings', () => {
+  test('is a new key of this run if its times differ by no more than clocks and rounding', () => {
     expect(whyNotOurs(answer, facts)).toBeNull()
     for (const createdAt of [NOW - 5_100, NOW + 5_100])
       expect(whyNotOurs({ ...answer, createdAt }, facts)).toBeNull()
@@ -180,17 +180,17 @@ describe('the answer to a create request', () => {
   })
 
   test.each([
-    [{ token: null }, 'holds no key'],
-    [{ id: null }, 'holds no key'],
-    [{ token: 'old' }, 'was used to ask'],
-    [{ id: 'known' }, 'was there before'],
-    [{ createdAt: NOW - 5_101 }, 'created at 2027-03-01 11:59:54 UTC, which is not now'],
+    [{ token: null }, 'no key or no id'],
+    [{ id: null }, 'no key or no id'],
+    [{ token: 'old' }, 'it is api-key itself'],
+    [{ id: 'known' }, 'it existed before'],
+    [{ createdAt: NOW - 5_101 }, 'created at 2027-03-01 11:59:54 UTC, not now'],
     [{ createdAt: NOW + 5_101 }, 'not now'],
     [{ createdAt: null }, 'an unknown time'],
     [{ expiresAt: null }, 'never expires'],
-    [{ expiresAt: answer.expiresAt + 5_001 }, '2027-04-30 12:00:00 UTC was asked for'],
+    [{ expiresAt: answer.expiresAt + 5_001 }, 'not at 2027-04-30 12:00:00 UTC as requested'],
     [{ expiresAt: answer.expiresAt - 5_001 }, 'it expires at 2027-04-30 11:59:55 UTC'],
-  ])('is somebody else’s with %j', (change, reason) => {
+  ])('is not accepted with %j', (change, reason) => {
     expect(whyNotOurs({ ...answer, ...change }, facts)).toContain(reason)
   })
 })

@@ -21,7 +21,7 @@ function uses(page: string): Record<string, string>[] {
 
 describe('rotate/action.yml', () => {
   test('has the defaults that an empty input takes', () => {
-    const given: Record<string, string> = { 'api-key': 'key', 'github-token': 'token' }
+    const given: Record<string, string> = { 'api-key': 'the-long-key', 'github-token': 'token' }
     const defaults: Record<string, string> = Object.fromEntries(
       Object.entries(inputs).map(([name, input]) => [name, input.default ?? '']),
     )
@@ -29,7 +29,7 @@ describe('rotate/action.yml', () => {
     expect(readRotateInputs((name) => given[name] ?? defaults[name] ?? '', {})).toEqual(empty)
   })
 
-  test('runs the bundle of its own, on the runner’s Node', () => {
+  test('runs its own bundle on Node 24', () => {
     expect(runs).toEqual({
       using: 'node24',
       main: '../dist/rotate/index.js',
@@ -39,7 +39,7 @@ describe('rotate/action.yml', () => {
 })
 
 describe.each(['docs/rotation.md', 'rotate/README.md'])('%s', (page) => {
-  test('gives rotate only inputs that it has, and all that it requires', () => {
+  test('uses only existing inputs, and all required ones', () => {
     expect(uses(page)).not.toEqual([])
     const required = Object.keys(inputs).filter((name) => inputs[name]?.required)
     for (const given of uses(page)) {

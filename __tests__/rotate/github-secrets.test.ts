@@ -36,7 +36,7 @@ const failure = async (answer: Partial<HttpResponse> | Error) => {
 }
 
 describe("GitHub's secrets API", () => {
-  test('is asked as documented', async () => {
+  test('gets the documented path, headers and token', async () => {
     const { requests, secrets } = client(json({ key_id: '1', key: 'abc' }))
     expect(await secrets.publicKey(PATH, 'p', LIMITS)).toEqual({
       ok: true,
@@ -58,7 +58,7 @@ describe("GitHub's secrets API", () => {
     ])
   })
 
-  test('gets a value as JSON, and tells whether it made the secret anew', async () => {
+  test('gets a value as JSON and says whether it created the secret', async () => {
     const { requests, secrets } = client({ status: 204 })
     const value = { encrypted_value: 'e', key_id: 'k', visibility: 'all' }
     expect(await secrets.write(PATH, 'KEY', value, 'p', LIMITS)).toMatchObject({
@@ -71,7 +71,7 @@ describe("GitHub's secrets API", () => {
     expect(await write({ status: 201, body: '{}' })).toMatchObject({ ok: true, value: { created: true } })
   })
 
-  test('tells a repository, a secret, and who may use it', async () => {
+  test('returns the id of a repository, and the name and visibility of a secret', async () => {
     const { secrets, requests } = client(
       json({
         id: 42,
@@ -99,7 +99,7 @@ describe("GitHub's secrets API", () => {
   })
 
   test.each([['null'], ['{}'], ['{"key_id":1,"key":"x"}'], ['{"key_id":"1","key":""}'], ['<html>']])(
-    'an answer that cannot be read is a failure: %s',
+    'an unreadable response is a failure: %s',
     async (body) => {
       const reply = await client({ body }).secrets.publicKey(PATH, 'p', LIMITS)
       expect(reply).toMatchObject({
@@ -108,7 +108,7 @@ describe("GitHub's secrets API", () => {
       })
       if (!reply.ok)
         expect(reply.failure.message).toBe(
-          `ghes.example answered 200 to GET /api/v3${PATH}/public-key with something that could not be read`,
+          `ghes.example answered 200 to GET /api/v3${PATH}/public-key with something other than the expected JSON`,
         )
     },
   )
@@ -118,12 +118,15 @@ describe("GitHub's secrets API", () => {
     [{ total_count: 1, repositories: [{}] }],
     [{ repositories: [] }],
     [{ total_count: 1, repositories: [{ id: 1.5 }] }],
-  ])('a page of repositories that cannot be read is a failure: %j', async (page) => {
+  ])('an unreadable page of repositories is a failure: %j', async (page) => {
     expect((await client(json(page)).secrets.selectedRepositories(PATH, 'KEY', 1, LIMITS)).ok).toBe(false)
   })
 
   test.each([
     [301, false, false, /redirect; was the repository renamed/],
+    [302, true, false, /redirect/],
+    [303, true, false, /redirect/],
+    [307, false, false, /redirect/],
     [400, false, false, /answered 400 to PUT/],
     [401, false, false, /github-token is wrong, revoked or expired/],
     [403, false, false, /needs the permission "Secrets: write"\. GITHUB_TOKEN can never write secrets/],
@@ -132,13 +135,14 @@ describe("GitHub's secrets API", () => {
     [409, false, true, /answered 409/],
     [421, true, true, /421/],
     [422, false, false, /422/],
+    [423, true, true, /423/],
     [425, true, true, /425/],
     [429, false, true, /rate limited by GitHub/],
     [499, true, true, /499/],
     [500, true, true, /500/],
     [502, true, true, /502/],
     [199, true, true, /199/],
-  ])('%i: may have acted %s, can be tried again %s', async (status, mayHaveActed, retryable, message) => {
+  ])('%i: may have acted: %s, is retryable: %s', async (status, mayHaveActed, retryable, message) => {
     const found = await failure({ status })
     expect(found).toMatchObject({ status, mayHaveActed, retryable })
     expect(found.message).toMatch(message)
@@ -172,7 +176,7 @@ describe("GitHub's secrets API", () => {
       { status: 403, ...json({ message: 'You have exceeded a secondary rate limit.' }) },
       60_000,
     ],
-  ])('a rate limit is told by %s', async (_, answer, retryAfter) => {
+  ])('a rate limit is recognized by %s', async (_, answer, retryAfter) => {
     const found = await failure(answer)
     expect(found).toMatchObject({ retryable: true, mayHaveActed: false })
     expect(found.retryAfter).toBe(retryAfter)
@@ -185,7 +189,7 @@ describe("GitHub's secrets API", () => {
     })
   })
 
-  test('its own words are told on one line, without what could be a token', async () => {
+  test('its own message is shown on one line without anything like a token', async () => {
     const body = (message: unknown) => failure({ status: 422, ...json({ message }) })
     expect(
       (await body('Bad\r\n::warning::request \u00e9 a-secret-token ghs_0123456789012345678901.')).message,
@@ -193,7 +197,7 @@ describe("GitHub's secrets API", () => {
     expect((await body(17)).message).toMatch(/KEY$/)
     expect((await body('')).message).toMatch(/KEY$/)
     expect((await body('word '.repeat(200))).message.length).toBeLessThan(300)
-    expect((await failure({ status: 422, body: '<html>' })).message).toMatch(/KEY$/)
+    expect((await failure({ status: 422, body: 'nothing' })).message).toMatch(/KEY$/)
   })
 
   test.each([
@@ -202,18 +206,31 @@ describe("GitHub's secrets API", () => {
     ['certificate', false, false],
     ['proxy', false, false],
   ] as const)(
-    'a network failure (%s) says whether it may have acted, and can be tried again',
+    'a network failure (%s) says whether it may have acted and is retryable',
     async (fault, acted, retryable) => {
       const found = await failure(
         new HttpError(fault, acted, 'its name could not be resolved; check api-url'),
       )
       expect(found).toEqual({
-        message: 'ghes.example: its name could not be resolved',
+        message: 'ghes.example: its name could not be resolved; check api-url',
         mayHaveActed: acted,
         retryable,
       })
     },
   )
+
+  test.each([403, 404])('an HTML page with %i is not from GitHub, and is retryable', async (status) => {
+    for (const page of [{ body: '<html>' }, { headers: { 'content-type': 'text/html' } }]) {
+      const found = await failure({ status, ...page })
+      expect(found).toMatchObject({ mayHaveActed: false, retryable: true, notFromApi: true })
+      expect(found.message).toMatch(/with an HTML page; something in front of GitHub's API answered$/)
+    }
+    expect((await failure({ status: 502, body: '<html>' })).notFromApi).toBeUndefined()
+    expect(await failure({ status: 408, body: '<html>' })).toMatchObject({
+      mayHaveActed: true,
+      retryable: true,
+    })
+  })
 
   test('another error is not swallowed', async () => {
     await expect(write(new TypeError('a bug'))).rejects.toThrow('a bug')

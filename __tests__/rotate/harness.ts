@@ -47,7 +47,7 @@ export interface RotateRun {
   seen: Seen[]
   account: Account
   github: Github
-  /** The key that the secret held at first. */
+  /** The key that the secret held at the start. */
   current: StoredKey
   time: VirtualTime
   took: number
@@ -57,12 +57,12 @@ export interface RotateOptions {
   api?: Partial<AccountOptions>
   github?: Partial<GithubOptions>
   inputs?: Partial<RotateInputs>
-  /** How old the key in the secret is, in milliseconds; whether rotate made it. */
+  /** The age of the key in the secret, in milliseconds; `own`: rotate made it. */
   age?: number
   own?: boolean
-  /** Called once the account is there, to add keys and secrets. */
+  /** Adds keys and secrets before the run. */
   prepare?: (world: { account: Account; github: Github; addOwnKey: (age: number) => StoredKey }) => void
-  /** What becomes of a request; undefined: it is served. */
+  /** How to answer a request; undefined: the emulator serves it. */
   answer?: (what: string, count: number, world: { account: Account; github: Github }) => Answer | undefined
   failing?: string
   failingFrom?: number
@@ -152,7 +152,7 @@ function serveBy(
   return { ...response, headers: lower(response.headers) }
 }
 
-/** Rehearses the main step of rotate: the real code, in virtual time. */
+/** Runs the real main step of rotate in virtual time. */
 export async function runRotate(options: RotateOptions = {}): Promise<RotateRun> {
   const stage = createStage(options)
   const { time, account, github, seen, send } = stage
@@ -171,11 +171,11 @@ export async function runRotate(options: RotateOptions = {}): Promise<RotateRun>
   let error = ''
   let endedAt = 0
   const run = rotateKey(inputs, {
-    api: createKeyApi(send, inputs.apiUrl, 'rehearsal', clock.now),
+    api: createKeyApi(send, inputs.apiUrl, 'harness', clock.now),
     secrets: createGithubSecrets(send, {
       apiUrl: inputs.githubApiUrl,
       token: inputs.githubToken,
-      userAgent: 'rehearsal',
+      userAgent: 'harness',
       now: clock.now,
     }),
     clock,
@@ -192,7 +192,7 @@ export async function runRotate(options: RotateOptions = {}): Promise<RotateRun>
       repo: 'octo-repo',
       id: options.repositoryId === undefined ? '4711' : options.repositoryId,
     },
-    connection: { userAgent: 'rehearsal', proxy: 'http://proxy.example:3128', settings: { NO_PROXY: 'x' } },
+    connection: { userAgent: 'harness', proxy: 'http://proxy.example:3128', settings: { NO_PROXY: 'x' } },
   })
     .catch((reason: Error) => {
       error = reason.message
@@ -209,7 +209,7 @@ export function stateOf({ traces }: RotateRun): FoundRotateState {
   return parseRotateState(traces.state[ROTATE_STATE_NAME] ?? '')
 }
 
-/** Rehearses the post step on what a main step left, against the same account. */
+/** Runs the post step on what a main step left, with the same account. */
 export async function runCleanUp(
   found: FoundRotateState,
   account: Account,

@@ -15,12 +15,12 @@ import { createGithub, type Github } from '../support/github.ts'
 import type { RotationCode } from './code-under-test.ts'
 import { createWorld, type SimulatedProcess, type World } from './world.ts'
 
-/** What came of one history. */
+/** The result of one history. */
 export interface HistoryOutcome {
   violations: string[]
   /** How often each kind of fault or event happened. */
   events: Map<string, number>
-  /** The log, if it was asked for. */
+  /** Empty unless requested. */
   log: string[]
 }
 
@@ -29,21 +29,21 @@ const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const START = Date.parse('2027-03-01T04:17:00.250Z')
-/** How many days a history has, and how many of them, at the end, are calm. */
+/** The days of a history, and how many days without faults are at its end. */
 const DAYS = 24
 const CALM_DAYS = 6
-/** Days on which nothing goes wrong come at least this often: no key expires unreplaced. */
+/** At least every so many days there is a day without faults, so that no key expires before it is replaced. */
 const CALM_EVERY = 3
-/** Rotation on a smaller scale than the default, so that a month sees a dozen of them. */
+/** Shorter than the defaults, so that a month has a dozen rotations. */
 const LIMITS = { rotateAfter: 2 * DAY, expiresIn: 10 * DAY + 2 * HOUR, overlap: DAY + HOUR }
-/** How long GitHub and the API may take to act on a request whose client has gone. */
+/** How long GitHub and the API may take to carry out a request after its client gave up. */
 const LATEST_EFFECT = 45 * MINUTE
 const SECRET = 'SPHERESCOUT_API_KEY'
 const API_URL = 'https://api.example'
 const GITHUB_URL = 'https://github.example/api'
 const GITHUB_TOKEN = 'github-token'
 
-/** What can become of one request. */
+/** What can happen to one request. */
 export const FAULTS = [
   'connection refused',
   'cut before effect',
@@ -61,10 +61,10 @@ export const FAULTS = [
 ] as const
 type Fault = (typeof FAULTS)[number]
 
-/** One secret in one place, as the history watches it. */
+/** One secret in one place. */
 interface Watched {
   label: string
-  /** The value that it holds, and when it last held each earlier one. */
+  /** Its value, and when it last held each earlier one. */
   value: string
   lastHeld: Map<string, number>
 }
@@ -78,15 +78,15 @@ interface History {
   home: Place
   copies: Place[]
   places: Watched[]
-  /** The keys by id, however they were made. */
+  /** The keys of this rotation and of persons, by id. */
   keys: Map<string, StoredKey>
   tag: number
   rounds: boolean
-  /** Whether the API tells its time. */
+  /** Whether the API sends a Date header. */
   dates: boolean
   initial: StoredKey
   initialKeyId: string
-  /** Keys that are none of this rotation's business. */
+  /** Keys that this rotation must not touch. */
   strangers: StoredKey[]
   events: Map<string, number>
   violations: string[]
@@ -94,7 +94,7 @@ interface History {
   verbose: boolean
 }
 
-/** Plays one history of rotations. The same seed plays the same history. */
+/** Runs one history of rotations. The same seed runs the same history. */
 export async function runHistory(seed: number, code: RotationCode, verbose = false): Promise<HistoryOutcome> {
   const history = createHistory(seed, code, verbose)
   const { world, rng } = history
@@ -171,7 +171,7 @@ function sha256(text: string): Uint8Array {
   return known
 }
 
-/** Keys that are none of this rotation's business, some of which look much like its own. */
+/** Keys that this rotation must not touch; some of them resemble its own. */
 function addStrangers({ account, rng, tag, code, strangers }: History): void {
   const tagged = (around: number, wanted: number) => around - (around % code.TAG_RANGE) + wanted
   // A short-lived key of the root action that fits the tag by chance.
@@ -223,7 +223,7 @@ function scheduleDay(history: History, day: number): void {
   world.at(due + 12 * HOUR, () => checkSecrets(history))
 }
 
-/** A run that is given the secret at `queuedAt` and starts at `startsAt`. */
+/** A run that reads the secret at `queuedAt` and starts at `startsAt`. */
 function queue(
   history: History,
   queuedAt: number,
@@ -243,7 +243,7 @@ function homeOf({ places: [home] }: History): Watched {
   return home
 }
 
-/** A person makes a key in the dashboard and pastes it everywhere, perhaps only later. */
+/** A person creates a key in the dashboard and saves it in every place, perhaps later. */
 function schedulePerson(history: History, createdAt: number): void {
   const { world, rng, account } = history
   const expiresIn = rng.pick([null, 40 * DAY])
@@ -261,7 +261,7 @@ function schedulePerson(history: History, createdAt: number): void {
   })
 }
 
-/** The place holds another value from now on. */
+/** Changes the value of a place. */
 function hold(history: History, place: Watched, value: string): void {
   place.lastHeld.set(place.value, history.world.now())
   place.value = value
@@ -296,19 +296,19 @@ function checkEnd(history: History): void {
   for (const { id, expiry } of account.live())
     if (expiry === null) violate(history, `the key ${id.slice(0, 8)} of this rotation never expires`)
   const [touched] = account.touchedForeign().filter((id) => !history.keys.has(id))
-  if (touched) violate(history, 'a key of somebody else was revoked')
+  if (touched) violate(history, "another's key was revoked")
 }
 
-/** What has to hold whenever a key was revoked. */
+/** Checks that a key could be revoked. */
 function checkRevocation(history: History, key: StoredKey, emergency: boolean): void {
   const { places, world, keys, initial, initialKeyId } = history
   note(history, 'key revoked')
   const stranger = !keys.has(key.id)
-  if (stranger) violate(history, 'a key of somebody else was revoked')
+  if (stranger) violate(history, "another's key was revoked")
   const byHand = key === initial ? initialKeyId === key.id : !history.account.keys().includes(key)
   if (!stranger && key !== initial && byHand && !emergency) violate(history, "a person's key was revoked")
   if (key === initial && !byHand && !emergency)
-    violate(history, 'the initial key was revoked, and nobody named it')
+    violate(history, 'the initial key was revoked without initial-key-id')
   for (const { label, value, lastHeld } of places) {
     if (value === key.token) violate(history, `the key that ${label} holds was revoked`)
     const held = lastHeld.get(key.token)
@@ -327,7 +327,7 @@ async function startRun(
   emergency: boolean,
 ): Promise<void> {
   const { world, rng, code } = history
-  // Without the API's time, a clock that is wrong by minutes stops rotation with an error.
+  // Without a Date header, rotation fails if the clock is wrong by minutes.
   const clockError = rng.chance(0.2) ? rng.between(-20, 20) * (history.dates ? MINUTE : SECOND) : 0
   const state: Record<string, string> = {}
   note(history, 'run')
@@ -336,7 +336,7 @@ async function startRun(
     const die = () => {
       if (process.killed) return
       process.kill()
-      // Where the machine is gone, no post step follows.
+      // If the machine is lost, the post step does not run.
       if (rng.chance(0.6)) startPost(history, state, faultRate)
     }
     const send = network(history, process, { faultRate, emergency, cancel: cancellation.request, die })
@@ -365,14 +365,14 @@ async function startRun(
   })
 }
 
-/** Errors of a person's kind only; and none where nothing went wrong, but for a dead key in hand. */
+/** Checks that the error is meant for a person, and that a run without faults only fails for a revoked key in hand. */
 function checkError(history: History, error: unknown, faultRate: number): void {
   const message = error instanceof Error ? error.message : String(error)
   note(history, 'run failed')
   if (history.verbose) history.log.push(`  ${message}`)
   if (error instanceof TypeError || /undefined|\[object|is not a function/.test(message))
-    violate(history, `an error that is none for a person: ${message}`)
-  const expected = /did not accept api-key|answered 401|was not revoked/
+    violate(history, `an error that is not meant for a person: ${message}`)
+  const expected = /rejected api-key|answered 401|was not revoked/
   if (faultRate === 0 && !expected.test(message)) violate(history, `a run without a fault failed: ${message}`)
 }
 
@@ -447,12 +447,12 @@ interface NetworkOptions {
   die: () => void
 }
 
-/** What a service does with a request that reaches it, and what that means for the history. */
+/** Carries out a request that reaches a service, and updates the history. */
 function serve(history: History, request: HttpRequest, emergency: boolean): HttpResponse {
   const { account, github } = history
   const { method, url, body = '' } = request
   const toGithub = url.href.startsWith(GITHUB_URL)
-  // Nothing else of them is looked at.
+  // Nothing else in them is used.
   const headers = { authorization: request.headers.Authorization ?? '' }
   const path = (toGithub ? url.pathname.replace(/^\/api/, '') : url.pathname) + url.search
   const asked: ApiRequest = { method, path, headers, body }

@@ -21,7 +21,7 @@ const refused = (given: Record<string, string>, env = {}) => {
 }
 
 describe('the inputs of rotate', () => {
-  test('have the defaults of action.yml', () => {
+  test('have defaults', () => {
     expect(read({}, { GITHUB_API_URL: 'https://ghes.example/api/v3/' })).toEqual({
       apiKey: 'the-long-key',
       githubToken: 'the-token',
@@ -38,7 +38,7 @@ describe('the inputs of rotate', () => {
     expect(read().githubApiUrl).toBe('https://api.github.com')
   })
 
-  test('are read where they are given', () => {
+  test('override the defaults', () => {
     const given = {
       secret: 'My_Key1',
       environment: ' production ',
@@ -73,33 +73,33 @@ describe('the inputs of rotate', () => {
     expect(read({ organization: 'Octo-Org' }).home).toEqual({ kind: 'organization', name: 'Octo-Org' })
   })
 
-  test('explain an empty key by the run, where it tells', () => {
+  test('explain an empty key by the event of the run', () => {
     expect(() => read({ 'api-key': '' }, {}, 'A fork has no secrets.')).toThrow('A fork has no secrets.')
   })
 
   test.each([
     [{ 'api-key': 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOjF9.c2ln' }, 'only an API key can be rotated'],
-    [{ 'api-key': 'a b' }, 'api-key holds white space'],
+    [{ 'api-key': 'key with spaces' }, 'api-key contains white space'],
     [{ 'github-token': '' }, 'Input github-token is empty'],
-    [{ 'github-token': 'two words' }, 'github-token holds white space'],
-    [{ 'github-token': 'wörd' }, 'github-token holds white space'],
-    [{ secret: 'GITHUB_KEY' }, 'Input secret is not the name of a secret'],
-    [{ secret: 'github_key' }, 'Input secret is not the name of a secret'],
-    [{ secret: '1KEY' }, 'Input secret is not the name of a secret'],
-    [{ secret: 'A-KEY' }, 'Input secret is not the name of a secret'],
-    [{ secret: '../KEY' }, 'Input secret is not the name of a secret'],
-    [{ environment: 'a', organization: 'b' }, 'exclude each other'],
-    [{ environment: '..' }, 'Input environment names an environment that cannot exist'],
-    [{ environment: '.' }, 'cannot exist'],
-    [{ environment: '\ud800' }, 'cannot exist'],
-    [{ organization: 'a/b' }, 'Input organization is not the name of one'],
-    [{ organization: '..' }, 'Input organization is not the name of one'],
-    [{ copies: 'environment ..' }, 'Input copies names an environment that cannot exist'],
-    [{ copies: 'organization x' }, 'has a line that is no place'],
-    [{ copies: 'environment' }, 'has a line that is no place'],
-    [{ copies: 'repository' }, 'names a place twice'],
-    [{ copies: 'dependabot\nDependabot' }, 'names a place twice'],
-    [{ environment: 'prod', copies: 'environment PROD' }, 'names a place twice'],
+    [{ 'github-token': 'two words' }, 'github-token contains white space'],
+    [{ 'github-token': 'wörd' }, 'github-token contains white space'],
+    [{ secret: 'GITHUB_KEY' }, 'Input secret is not a valid secret name'],
+    [{ secret: 'github_key' }, 'Input secret is not a valid secret name'],
+    [{ secret: '1KEY' }, 'Input secret is not a valid secret name'],
+    [{ secret: 'A-KEY' }, 'Input secret is not a valid secret name'],
+    [{ secret: '../KEY' }, 'Input secret is not a valid secret name'],
+    [{ environment: 'a', organization: 'b' }, 'are both set'],
+    [{ environment: '..' }, 'Input environment contains an invalid environment name'],
+    [{ environment: '.' }, 'invalid environment name'],
+    [{ environment: '\ud800' }, 'invalid environment name'],
+    [{ organization: 'a/b' }, 'Input organization is not a valid organization name'],
+    [{ organization: '..' }, 'Input organization is not a valid organization name'],
+    [{ copies: 'environment ..' }, 'Input copies contains an invalid environment name'],
+    [{ copies: 'organization x' }, 'lists an unknown place'],
+    [{ copies: 'environment' }, 'lists an unknown place'],
+    [{ copies: 'repository' }, 'lists a place twice'],
+    [{ copies: 'dependabot\nDependabot' }, 'lists a place twice'],
+    [{ environment: 'prod', copies: 'environment PROD' }, 'lists a place twice'],
     [{ 'rotate-after': '23h' }, 'at least 1 day'],
     [{ 'rotate-after': '366d' }, 'at most 365 days'],
     [{ 'expires-in': '7d' }, 'at least 8 days'],
@@ -113,17 +113,17 @@ describe('the inputs of rotate', () => {
     [{ 'github-api-url': 'nonsense' }, 'Input github-api-url is not a URL'],
     [{ 'github-api-url': 'http://ghes.example' }, 'Input github-api-url must start with https://'],
     [{ 'github-api-url': 'ftp://127.0.0.1' }, 'Input github-api-url must start with https://'],
-    [{ 'github-api-url': 'https://u@ghes.example' }, 'Input github-api-url holds a user name'],
-    [{ 'github-api-url': 'https://:p@ghes.example' }, 'Input github-api-url holds a user name'],
-    [{ 'github-api-url': 'https://ghes.example?x' }, 'Input github-api-url holds a user name'],
+    [{ 'github-api-url': 'https://u@ghes.example' }, 'Input github-api-url contains a user name'],
+    [{ 'github-api-url': 'https://:p@ghes.example' }, 'Input github-api-url contains a user name'],
+    [{ 'github-api-url': 'https://ghes.example?x' }, 'Input github-api-url contains a user name'],
     [{ timeout: '31m' }, 'at most 30 minutes'],
     [{ timeout: '0s' }, 'at least 1 second'],
   ])('are refused: %j', (given, reason) => {
     expect(refused(given, { GITHUB_EVENT_NAME: 'schedule' })).toContain(reason)
   })
 
-  test('that only look like a JWT are keys', () => {
-    for (const key of ['eyJhbGciOiJIUzI1NiJ9', 'eyJ.b', 'x.y.z', 'xeyJ.a.b'])
+  test('accept keys that only resemble a JWT', () => {
+    for (const key of ['eyJhbGciOiJIUzI1NiJ9', 'eyJhbGci.b', 'xyz.abc.def', 'xeyJhbG.a.b'])
       expect(read({ 'api-key': key }).apiKey).toBe(key)
   })
 

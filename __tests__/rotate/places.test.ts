@@ -46,7 +46,7 @@ describe('a place', () => {
   })
 })
 
-describe('looking a place up', () => {
+describe('looking up a place', () => {
   const organization = { kind: 'organization', name: 'octo-org' } as const
   const path = '/orgs/octo-org/actions/secrets'
   const inOrganization = (selected: number[], answer?: Parameters<typeof runRotate>[0]) =>
@@ -57,7 +57,7 @@ describe('looking a place up', () => {
       ...answer,
     })
 
-  test('reads every page of the selected repositories, and no more', async () => {
+  test('reads every page of the selected repositories and no more', async () => {
     const ids = Array.from({ length: 100 }, (_, index) => index + 1)
     const run = await inOrganization(ids)
     const pages = run.seen.filter(({ what }) => what.includes('/repositories'))
@@ -72,28 +72,30 @@ describe('looking a place up', () => {
     expect((await inOrganization([])).error).toBe('')
   })
 
-  test('refuses a list of repositories that is not whole', async () => {
+  test('refuses an incomplete list of repositories', async () => {
     const run = await inOrganization([1, 2], {
       answer: (what) =>
         what.includes('/repositories')
           ? { status: 200, body: { total_count: 3, repositories: what.endsWith('=1') ? [{ id: 1 }] : [] } }
           : undefined,
     })
-    expect(run.error).toContain('could not all be read. Nothing was changed')
+    expect(run.error).toContain('Could not read all repositories that may use SPHERESCOUT_API_KEY')
     expect(run.account.keys()).toEqual([])
     expect(run.seen.filter(({ what }) => what.includes('/repositories'))).toHaveLength(2)
   })
 
-  test('refuses an organization that does not tell who may use the secret', async () => {
+  test('refuses an organization secret without its visibility', async () => {
     const run = await runRotate({
       inputs: { home: organization },
       answer: (what) =>
         what === `GET ${path}/${SECRET}` ? { status: 200, body: { name: SECRET } } : undefined,
     })
-    expect(run.error).toContain('did not tell who may use SPHERESCOUT_API_KEY in the organization octo-org')
+    expect(run.error).toContain(
+      'did not return the visibility of SPHERESCOUT_API_KEY in the organization octo-org',
+    )
   })
 
-  test('refuses another secret than the one that was asked for', async () => {
+  test('refuses another secret than the requested one', async () => {
     const run = await runRotate({
       answer: (what) =>
         what.endsWith(`/${SECRET}`) && what.startsWith('GET')
@@ -101,7 +103,7 @@ describe('looking a place up', () => {
           : undefined,
     })
     expect(run.error).toContain(
-      'GitHub answered with another secret than SPHERESCOUT_API_KEY in the repository',
+      'GitHub returned another secret instead of SPHERESCOUT_API_KEY in the repository',
     )
     const lower = await runRotate({
       answer: (what) =>
@@ -112,7 +114,7 @@ describe('looking a place up', () => {
     expect(lower.error).toBe('')
   })
 
-  test('tries again what may pass, and tells what does not', async () => {
+  test('retries a 502 and reports a 403', async () => {
     const passing = await runRotate({
       answer: (what, count) => (what.endsWith('public-key') && count < 3 ? { status: 502 } : undefined),
     })
@@ -120,17 +122,17 @@ describe('looking a place up', () => {
     const lasting = await runRotate({
       answer: (what) => (what.endsWith('public-key') ? { status: 403 } : undefined),
     })
-    expect(lasting.error).toMatch(/^The secret in the repository could not be looked up: .*Secrets: write/)
+    expect(lasting.error).toMatch(/^Could not look up the secret in the repository: .*Secrets: write/)
   })
 
-  test('looks in the other place for an environment only after a 404', async () => {
+  test('tries the other path of an environment only after a 404 from GitHub', async () => {
     const home = { kind: 'environment', name: 'prod' } as const
     const refused = await runRotate({ inputs: { home }, github: { permissions: [] } })
     expect(refused.seen.filter(({ what }) => what.includes('/environments/'))).toHaveLength(1)
     const missing = await runRotate({ inputs: { home } })
     expect(missing.seen.filter(({ what }) => what.includes('/environments/'))).toHaveLength(2)
     expect(missing.error).toMatch(
-      /There is no secret SPHERESCOUT_API_KEY in the environment "prod", or github-token may not see it \(404\)/,
+      /There is no secret SPHERESCOUT_API_KEY in the environment "prod", or github-token cannot see it \(404\)/,
     )
     expect(INPUTS.copies).toEqual([])
   })

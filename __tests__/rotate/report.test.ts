@@ -10,13 +10,13 @@ const KEY = {
 }
 
 describe('the summary', () => {
-  test('of a run that found nothing is the state and the reason', () => {
+  test('of a run without results is the state and the reason', () => {
     expect(summaryOf({ ...openReport(), notes: ['It failed.'] })).toBe(
       '### SphereScout key rotation: Failed\n\n- It failed.\n',
     )
   })
 
-  test('of a run that was not due tells the key, the next rotation, and until when the secret works', () => {
+  test('of a run that was not due shows the key, the next rotation and how long the secret works', () => {
     const retired = [{ ...KEY, id: '9', prefix: 'old', expiresAt: null }]
     const report = {
       ...openReport(),
@@ -39,7 +39,7 @@ describe('the summary', () => {
     ])
   })
 
-  test('of a rotation tells the new key first, and what became of the old one', () => {
+  test('of a rotation shows the new key first, then the status of the old one', () => {
     const created = { ...KEY, id: '18', prefix: 'new' }
     const report = {
       ...openReport(),
@@ -62,8 +62,8 @@ describe('the summary', () => {
   })
 })
 
-test('a line with words of a server holds no command, no Markdown and no second line', () => {
+test('text from a server becomes one line without commands or Markdown', () => {
   expect(plainLine('a ##[add-mask]b `c` |d| <e> \\f\n::warning::g \u00e9')).toBe(
-    'a ## [add-mask]b ?c? ?d? ?e? ?f?::warning::g ?',
+    'a # #[add-mask]b ?c? ?d? ?e? ?f ::warning::g \u00e9',
   )
 })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { DAY, HOUR, type RotateOptions, runRotate, SECRET, START, stateOf } from './harness.ts'
+import { taggedExpiry } from '../../src/rotate/decisions.ts'
+import { DAY, HOUR, type RotateOptions, runRotate, SECRET, START, stateOf, TAG } from './harness.ts'
 
 const KEYS = '/api/user/api-keys'
 const SECRETS = '/repos/octo-org/octo-repo/actions/secrets'
@@ -12,7 +13,7 @@ const secretValue = ({ github }: Awaited<ReturnType<typeof runRotate>>) =>
 const young: RotateOptions = { own: true, age: DAY }
 
 describe('a run', () => {
-  test('asks in this order, and saves what the post step needs before each risk', async () => {
+  test('sends its requests in this order, and leaves nothing to the post step', async () => {
     const run = await runRotate()
     expect(run.error).toBe('')
     expect(whats(run)).toEqual([
@@ -40,22 +41,22 @@ describe('a run', () => {
       retired: '[]',
     })
     expect(stateOf(run)).toEqual({ kind: 'none' })
-    expect(run.traces.printed.join('\n')).toContain("Not due: the secret's key")
+    expect(run.traces.printed.join('\n')).toContain('Not due: the secret keeps the key')
   })
 
-  test('rotates at the very instant at which the key is due', async () => {
+  test('rotates as soon as the key is due, and not 5 s earlier', async () => {
     expect(made(await runRotate({ own: true, age: 30 * DAY - 5_000 }))).toEqual([])
     expect(made(await runRotate({ own: true, age: 30 * DAY }))).toHaveLength(1)
   })
 
-  test("reads the repository's id where the runner does not tell it", async () => {
+  test("reads the repository's id if the runner does not set it", async () => {
     const run = await runRotate({ ...young, repositoryId: null })
     expect(whats(run)[0]).toBe('GET /repos/octo-org/octo-repo')
     const failing = await runRotate({
       repositoryId: null,
       answer: (what) => (what === 'GET /repos/octo-org/octo-repo' ? { status: 404 } : undefined),
     })
-    expect(failing.error).toContain("The repository's id could not be read")
+    expect(failing.error).toContain("Could not read the repository's id")
     const organization = await runRotate({
       repositoryId: null,
       inputs: { home: { kind: 'organization', name: 'Octo-Org' } },
@@ -74,13 +75,13 @@ describe('a run', () => {
     expect(summary).toContain('SphereScout key rotation: Failed')
     expect(summary).toContain('The new key was not created')
     expect(summary).toContain('Next rotation: now')
-    expect(summary).toContain('works until no set time')
+    expect(summary).toContain('The key in the secret has no expiry.')
   })
 
-  test('goes on without a summary that cannot be written', async () => {
+  test('succeeds even if the summary cannot be written', async () => {
     const run = await runRotate({ failing: 'writeSummary' })
     expect(run.error).toBe('')
-    expect(run.traces.printed).toContain('The job summary could not be written.')
+    expect(run.traces.printed).toContain('Could not write the job summary.')
   })
 })
 
@@ -88,24 +89,35 @@ describe('the account’s list', () => {
   const listed = (answer: RotateOptions['answer']) =>
     runRotate({ answer: (what, ...rest) => (what === `GET ${KEYS}` ? answer?.(what, ...rest) : undefined) })
 
-  test('a 401 is reported as a key that is not accepted, other refusals as they are', async () => {
-    expect((await listed(() => ({ status: 401 }))).error).toContain('did not accept api-key')
+  test('a 401 of the API is reported as a rejected key, other refusals as they are', async () => {
+    expect((await listed(() => ({ status: 401 }))).error).toContain('The API rejected api-key')
     expect((await listed(() => ({ status: 403 }))).error).toMatch(
-      /^The account's keys could not be listed: .*403/,
+      /^Could not list the keys of the account: .*403/,
     )
   })
 
-  test('without the key in hand, nothing is changed', async () => {
+  test.each([
+    ['an HTML page', { status: 401, headers: { 'content-type': 'text/html' } }],
+    ['a challenge for another scheme', { status: 401, headers: { 'www-authenticate': 'Basic' } }],
+  ])('a 401 that is %s says nothing about the key', async (_, answer) => {
+    const passing = await listed((_what, count) => (count === 1 ? answer : undefined))
+    expect(passing.error).toBe('')
+    expect((await listed(() => answer)).error).toMatch(
+      /^Could not list the keys of the account: .* Something in front of the API answered, so api-key was not checked\.$/,
+    )
+  })
+
+  test('without the key in hand makes the run fail before it changes anything', async () => {
     const run = await listed(() => ({ status: 200, body: [] }))
     expect(run.error).toMatch(
-      /not found in the account: .*no key that begins like api-key\. Nothing was changed/,
+      /^Could not find api-key in the account's list of keys: no key in the list matches .* Nothing was changed/,
     )
     expect(run.seen).toHaveLength(1)
   })
 
-  test('is given the whole timeout, and no longer', async () => {
+  test('is retried until the timeout, and no longer', async () => {
     const run = await listed(() => ({ silence: true }))
-    expect(run.error).toContain('could not be listed')
+    expect(run.error).toContain('Could not list the keys')
     expect(run.took).toBeLessThanOrEqual(120_000)
     expect(run.took).toBeGreaterThan(100_000)
   })
@@ -121,15 +133,15 @@ describe('retiring old keys', () => {
     },
   }
 
-  test('revokes each with the key in hand, and looks at the list afterwards', async () => {
+  test('revokes each with the key in hand and lists the keys afterwards', async () => {
     const run = await runRotate(old)
     expect(whats(run).slice(1, 4)).toEqual([`DELETE ${KEYS}/ID`, `DELETE ${KEYS}/ID`, `GET ${KEYS}`])
     expect(run.seen[1]?.credential).toBe(run.current.token)
     expect(JSON.parse(run.traces.outputs.retired ?? '')).toHaveLength(2)
-    expect(run.traces.printed.join('\n')).toMatch(/Revoked the old key .* \(not listed any more\)/)
+    expect(run.traces.printed.join('\n')).toMatch(/Revoked the old key .* \(no longer listed\)/)
   })
 
-  test('a refusal is a warning, and the run goes on', async () => {
+  test('warns of a refusal and goes on', async () => {
     const run = await runRotate({
       ...old,
       age: 31 * DAY,
@@ -143,7 +155,7 @@ describe('retiring old keys', () => {
     expect(made(run)).toHaveLength(1)
   })
 
-  test('a 404 is believed if the list agrees', async () => {
+  test('counts a key with a 404 as revoked only if the list no longer shows it', async () => {
     const gone = await runRotate({
       ...old,
       answer: (what) => (what.startsWith('DELETE') ? { status: 404, acted: true } : undefined),
@@ -160,8 +172,17 @@ describe('retiring old keys', () => {
 
   test.each([
     ['cannot be read', { status: 403 }, '403'],
-    ['does not have the key in hand', { status: 200, body: [] }, 'no key that begins like'],
-  ])('a list that %s shows nothing', async (_, answer, reason) => {
+    [
+      'may be incomplete',
+      { status: 200, body: { count: 99, next: null, results: [] } },
+      'may be incomplete (it shows 0 of 99',
+    ],
+    [
+      'does not have the key in hand',
+      { status: 200, body: [] },
+      'the list does not show the key that it was read with',
+    ],
+  ])('counts no key as revoked by a list that %s', async (_, answer, reason) => {
     const run = await runRotate({
       ...old,
       answer: (what, count) => (what === `GET ${KEYS}` && count > 1 ? answer : undefined),
@@ -170,13 +191,13 @@ describe('retiring old keys', () => {
     expect(run.traces.warnings[0]).toContain(reason)
   })
 
-  test('does not happen where the API does not tell its time', async () => {
+  test("does not happen if the API's time is unknown", async () => {
     const run = await runRotate({ ...old, api: { dateHeader: false } })
     expect(whats(run).filter((what) => what.startsWith('DELETE'))).toEqual([])
-    expect(run.traces.printed.join('\n')).toContain('The API did not tell its time')
+    expect(run.traces.printed.join('\n')).toContain("The API's time is unknown")
   })
 
-  test('does not happen where the list may be incomplete', async () => {
+  test('does not happen if the list may be incomplete', async () => {
     const run = await runRotate({
       ...old,
       answer: (what, count, { account }) => {
@@ -189,18 +210,18 @@ describe('retiring old keys', () => {
     })
     expect(whats(run).filter((what) => what.startsWith('DELETE'))).toEqual([])
     expect(run.traces.printed.join('\n')).toMatch(
-      /The account's list may be incomplete \(.*\), so no old key was retired/,
+      /The account's list may be incomplete \(.*\), so no old key was revoked/,
     )
   })
 
-  test("goes by the API's clock, not by the machine's", async () => {
-    const run = await runRotate({ ...old, age: 6 * DAY, clockError: 3 * DAY })
+  test("calculates ages by the API's clock, not by the machine's", async () => {
+    const run = await runRotate({ ...old, age: 7 * DAY, clockError: 20 * HOUR })
     expect(run.traces.outputs.retired).toBe('[]')
-    const behind = await runRotate({ ...old, clockError: -3 * DAY })
+    const behind = await runRotate({ ...old, age: 7 * DAY + 2 * HOUR, clockError: -20 * HOUR })
     expect(JSON.parse(behind.traces.outputs.retired ?? '')).toHaveLength(2)
   })
 
-  test('says that the initial key is still valid, while it is', async () => {
+  test('says that the initial key is still valid', async () => {
     const initialKeyId = 'initial'
     const run = await runRotate({
       own: true,
@@ -210,7 +231,7 @@ describe('retiring old keys', () => {
       },
       inputs: { initialKeyId },
     })
-    expect(run.traces.printed.join('\n')).toMatch(/The initial key .* is still valid; a later run retires it/)
+    expect(run.traces.printed.join('\n')).toMatch(/The initial key .* is still valid; a later run revokes it/)
   })
 })
 
@@ -223,46 +244,53 @@ describe('creating the new key', () => {
   const posts = (run: Awaited<ReturnType<typeof runRotate>>) =>
     run.seen.filter(({ what }) => what.startsWith('POST'))
 
-  test('is tried three times where the answer is lost', async () => {
+  test('is tried three times if the responses are lost', async () => {
     const run = await onCreate(() => ({ cut: true, acted: true }))
     expect(posts(run)).toHaveLength(3)
     expect(run.error).toMatch(/The secret still holds the old key\. If the request created a key/)
     expect(stateOf(run)).toMatchObject({ state: { phase: 'creating', key: null } })
   })
 
-  test('leaves nothing to the post step where nothing can have been created', async () => {
+  test('leaves nothing to the post step if no key can have been created', async () => {
     const run = await onCreate(() => ({ refused: true }))
     expect(posts(run)).toHaveLength(3)
     expect(run.error).not.toContain('If the request created a key')
     expect(stateOf(run)).toMatchObject({ state: { phase: 'settled' } })
   })
 
-  test('waits as long as a rate limit asks, unless that passes the timeout', async () => {
+  test('waits as long as a rate limit asks, unless that exceeds the timeout', async () => {
     const limited = (seconds: string) => (_: string, count: number) =>
       count === 1 ? { status: 429, headers: { 'retry-after': seconds } } : undefined
     const short = await onCreate(limited('30'))
     expect(short.error).toBe('')
     const [first, second] = posts(short)
     expect(Number(second?.at) - Number(first?.at)).toBeGreaterThanOrEqual(30_000)
-    expect(short.traces.printed.join('\n')).toContain('Trying again in 30.')
+    expect(short.traces.printed.join('\n')).toContain('Retrying in 30.')
     expect((await onCreate(limited('121'))).error).toMatch(/The new key was not created: .*too many requests/)
   })
 
-  test('asks for whole seconds after a 400, once', async () => {
+  test('requests whole seconds once after a 400 of the API', async () => {
     const run = await onCreate((_, count) => (count === 1 ? { status: 400 } : undefined))
     expect(JSON.parse(posts(run)[1]?.body ?? '').expiry).toMatch(/T\d\d:\d\d:\d\dZ$/)
     expect(run.error).toBe('')
     expect(posts(await onCreate(() => ({ status: 400 })))).toHaveLength(2)
   })
 
-  test("reckons the expiry by the API's clock", async () => {
-    const run = await runRotate({ clockError: 5 * DAY })
+  test('repeats the same request after a 400 that is not from the API', async () => {
+    const page = { status: 400, headers: { 'content-type': 'text/html' } }
+    const run = await onCreate((_, count) => (count === 1 ? page : undefined))
+    expect(JSON.parse(posts(run)[1]?.body ?? '').expiry).toMatch(/\.\d{3}Z$/)
+    expect(run.error).toBe('')
+  })
+
+  test("calculates the expiry by the API's clock", async () => {
+    const run = await runRotate({ clockError: 20 * HOUR })
     const [key] = made(run)
     expect(Number(key?.expiry) - START).toBeLessThanOrEqual(60 * DAY + MINUTE)
     expect(Number(key?.expiry) - START).toBeGreaterThan(58 * DAY)
   })
 
-  test('masks a key before it looks at it, and leaves one that is not its own alone', async () => {
+  test('masks every key, and neither writes nor revokes a key that existed before', async () => {
     const run = await onCreate((_, __, { account }) => {
       const [other] = [account.addKey({ expiry: null, created: START - DAY })]
       return {
@@ -279,26 +307,26 @@ describe('creating the new key', () => {
       }
     })
     expect(run.error).toMatch(
-      /does not show a new key of this run: it was created at .* neither written nor revoked; look at the key/,
+      /does not describe a key that this run created: it was created at .* neither written nor revoked; check the key/,
     )
     expect(whats(run).filter((what) => /DELETE|PUT/.test(what))).toEqual([])
     expect(run.traces.masks).toHaveLength(4)
     expect(stateOf(run)).toMatchObject({ state: { phase: 'settled' } })
   })
 
-  test('is not begun in a cancelled job', async () => {
+  test('does not begin in a cancelled job', async () => {
     const run = await runRotate({ signalAt: 250 })
     expect(run.error).toBe('The job was cancelled before the key was rotated.')
     expect(made(run)).toEqual([])
   })
 
-  test('stops where the timeout is over', async () => {
+  test('fails when the timeout is over', async () => {
     const run = await onCreate(() => undefined, { inputs: { timeout: 400 } })
     expect(run.error).toContain('No key was created within the timeout of 0.4 s')
   })
 })
 
-describe('proving the new key', () => {
+describe('testing the new key', () => {
   const onProof = (answer: RotateOptions['answer'], further: RotateOptions = {}) =>
     runRotate({
       ...further,
@@ -308,7 +336,7 @@ describe('proving the new key', () => {
           : undefined,
     })
 
-  test('waits for a replica that lags', async () => {
+  test('waits for a lagging replica', async () => {
     const run = await onProof((_, count) =>
       count < 4 ? { status: 401 } : count < 6 ? { status: 200, body: [] } : undefined,
     )
@@ -317,12 +345,17 @@ describe('proving the new key', () => {
   })
 
   test.each([
-    ['is refused for good', { status: 403 }, '403', 0],
+    ['is refused', { status: 403 }, '403', 0],
     ['is not accepted in time', { status: 401 }, '401', 100_000],
-    ['is not listed in time', { status: 200, body: [] }, 'the list does not have it', 100_000],
-  ])('a key that %s is revoked, and the old one stays', async (_, answer, reason, atLeast) => {
+    [
+      'is not listed in time',
+      { status: 200, body: [] },
+      'no key in the list matches its first characters',
+      100_000,
+    ],
+  ])('a key that %s is revoked, and the old one stays in the secret', async (_, answer, reason, atLeast) => {
     const run = await onProof(() => answer)
-    expect(run.error).toMatch(/^Could not prove that the new key .* works: /)
+    expect(run.error).toMatch(/^Could not confirm that the new key .* works: /)
     expect(run.error).toContain(reason)
     expect(run.took).toBeGreaterThanOrEqual(atLeast)
     expect(run.took).toBeLessThan(130_000)
@@ -331,7 +364,7 @@ describe('proving the new key', () => {
     expect(stateOf(run)).toMatchObject({ state: { phase: 'settled', key: null } })
   })
 
-  test('a key that is listed without an expiry is not used', async () => {
+  test('a key that is listed without an expiry is not written', async () => {
     const run = await onProof((_, __, { account }) => {
       const [key] = account.keys()
       return {
@@ -339,9 +372,65 @@ describe('proving the new key', () => {
         body: [{ id: key?.id, token_key: key?.token_key, created: '2027-03-01T04:17:00Z', expiry: null }],
       }
     })
-    expect(run.error).toContain('the list has it without an expiry')
+    expect(run.error).toContain('the list shows no expiry for it')
     expect(secretValue(run)).toBe(run.current.token)
   })
+
+  test('a key whose first characters match two keys is not written', async () => {
+    const run = await onProof((_, __, { account }) => {
+      const [key] = account.keys()
+      const row = {
+        token_key: key?.token_key,
+        created: '2027-03-01T04:17:00Z',
+        expiry: '2027-04-30T04:17:00Z',
+      }
+      const body = [
+        { ...row, id: key?.id },
+        { ...row, id: 'other' },
+      ]
+      return { status: 200, body }
+    })
+    expect(run.error).toContain('its first characters match 2 keys in the list')
+    expect(secretValue(run)).toBe(run.current.token)
+    expect(made(run)[0]?.revoked).toBe(true)
+  })
+
+  test('a key that the list shows at another id is not written', async () => {
+    const run = await onProof((_, __, { account }) => ({
+      status: 200,
+      body: [
+        {
+          id: 'other',
+          token_key: account.keys()[0]?.token_key,
+          created: '2027-03-01T04:17:00Z',
+          expiry: null,
+        },
+      ],
+    }))
+    expect(run.error).toContain('the list shows its first characters at another id')
+    expect(secretValue(run)).toBe(run.current.token)
+  })
+
+  test.each(['short', 'a key with spaces'])(
+    'a key that cannot be sent is revoked with the old one: %s',
+    async (token) => {
+      const expiry = taggedExpiry(START + 60 * DAY, TAG)
+      const run = await runRotate({
+        answer: (what, _, { account }) => {
+          if (!what.startsWith('POST')) return undefined
+          const { id } = account.addKey({ expiry })
+          const times = { created: new Date(START).toISOString(), expiry: new Date(expiry).toISOString() }
+          return { status: 201, body: { token, api_key: { id, token_key: token.slice(0, 3), ...times } } }
+        },
+      })
+      expect(run.error).toContain('its value cannot be sent in a header')
+      expect(run.account.foreign().at(-1)?.revoked).toBe(true)
+      const deletes = run.seen.filter(({ what }) => what.startsWith('DELETE'))
+      expect(deletes.at(-1)?.credential).toBe(run.current.token)
+      expect(run.traces.warnings).toEqual([])
+      expect(secretValue(run)).toBe(run.current.token)
+    },
+  )
 
   test('a key that cannot be saved for the post step is revoked at once', async () => {
     const run = await runRotate({ failing: 'saveState', failingFrom: 2 })
@@ -349,7 +438,7 @@ describe('proving the new key', () => {
     expect(made(run).map(({ revoked }) => revoked)).toEqual([true])
   })
 
-  test('a job that is cancelled meanwhile writes nothing', async () => {
+  test('a job that is cancelled meanwhile writes no secret', async () => {
     const run = await onProof(() => ({ status: 401 }), { signalAt: 2_000 })
     expect(run.error).not.toBe('')
     expect(whats(run).some((what) => what.startsWith('PUT'))).toBe(false)
@@ -365,24 +454,26 @@ describe('writing the new key', () => {
   const puts = (run: Awaited<ReturnType<typeof runRotate>>) =>
     run.seen.filter(({ what }) => what.startsWith('PUT'))
 
-  test('is tried until ten minutes after the creation, and the key then stays', async () => {
+  test('is retried until ten minutes after the creation, and the key stays valid', async () => {
     const run = await onWrite(() => ({ status: 503 }))
     const created = run.seen.find(({ what }) => what.startsWith('POST'))?.at ?? 0
     const last = puts(run).at(-1)?.at ?? 0
     expect(last - created).toBeLessThanOrEqual(10 * MINUTE)
     expect(last - created).toBeGreaterThan(9 * MINUTE)
-    expect(run.error).toMatch(/The new key .* may be in some places only: .*503.*both stay valid/)
+    expect(run.error).toMatch(
+      /Could not confirm that the new key .* was written to every place: .*503.*both stay valid/,
+    )
     expect(made(run)[0]?.revoked).toBe(false)
     expect(stateOf(run)).toMatchObject({ state: { phase: 'writing', key: { id: made(run)[0]?.id } } })
   })
 
-  test('does not outlast the ten minutes in a request', async () => {
+  test('cuts the last request off when the ten minutes are over', async () => {
     const run = await onWrite(() => ({ silence: true, acted: false }))
     const created = run.seen.find(({ what }) => what.startsWith('POST'))?.at ?? 0
     expect(run.took - created).toBeLessThanOrEqual(10 * MINUTE + 1000)
   })
 
-  test('is not begun after ten minutes, and the key is revoked', async () => {
+  test('does not begin after ten minutes, and the key is revoked', async () => {
     const run = await runRotate({
       inputs: { timeout: 30 * MINUTE },
       answer: (what, count) =>
@@ -393,7 +484,7 @@ describe('writing the new key', () => {
     expect(made(run)[0]?.revoked).toBe(true)
   })
 
-  test('a clear refusal before anything was written: the key is revoked by itself', async () => {
+  test('a clear refusal of the first write makes it revoke the new key with itself', async () => {
     const run = await onWrite(() => ({
       status: 403,
       body: { message: 'Resource not accessible by integration' },
@@ -408,12 +499,12 @@ describe('writing the new key', () => {
     expect(stateOf(run)).toMatchObject({ state: { phase: 'settled', key: null } })
   })
 
-  test('with the key in hand, where the new one may not revoke itself', async () => {
+  test('the key in hand revokes the new one if that may not revoke itself', async () => {
     const run = await onWrite(() => ({ status: 403 }), { api: { selfRevocation: 'forbidden' } })
     expect(made(run)[0]?.revoked).toBe(true)
   })
 
-  test('a key that could not be revoked is left to the post step', async () => {
+  test('leaves a key that could not be revoked to the post step', async () => {
     const run = await runRotate({
       answer: (what) => (/^(PUT|DELETE)/.test(what) ? { status: 403 } : undefined),
     })
@@ -421,24 +512,35 @@ describe('writing the new key', () => {
     expect(stateOf(run)).toMatchObject({ state: { phase: 'created', key: { id: made(run)[0]?.id } } })
   })
 
-  test('an acknowledged revocation that did nothing is not believed', async () => {
+  test('finds in the list that a revocation whose response was lost took effect', async () => {
+    const run = await runRotate({
+      answer: (what) => {
+        if (what.startsWith('PUT')) return { status: 403 }
+        return what.startsWith('DELETE') ? { cut: true, acted: true } : undefined
+      },
+    })
+    expect(run.traces.warnings).toEqual([])
+    expect(run.traces.printed.join('\n')).toContain('which was not written (verified)')
+  })
+
+  test('warns of an acknowledged revocation that had no effect', async () => {
     const run = await onWrite(() => ({ status: 403 }), { api: { idleRevocation: true } })
     expect(run.traces.warnings[0]).toContain('the API still accepts it')
   })
 
-  test('a refusal at the second place: the key stays, as the first holds it', async () => {
+  test('a refusal at the second place leaves the key valid, because the first holds it', async () => {
     const run = await runRotate({
       inputs: { copies: [{ kind: 'dependabot', name: '' }] },
       prepare: ({ github }) => github.addSecret('dependabot', SECRET, { value: 'old' }),
       answer: (what) => (what.startsWith('PUT') && what.includes('/actions/') ? { status: 403 } : undefined),
     })
-    expect(run.error).toContain('may be in some places only')
+    expect(run.error).toContain('was written to every place')
     expect(made(run)[0]?.revoked).toBe(false)
     expect(run.github.secret('dependabot', SECRET)?.value).toBe(made(run)[0]?.token)
     expect(secretValue(run)).toBe(run.current.token)
   })
 
-  test('a failure at a copy: the home secret is not written', async () => {
+  test('does not write the home secret after a failure at a copy', async () => {
     const run = await runRotate({
       inputs: { copies: [{ kind: 'dependabot', name: '' }] },
       prepare: ({ github }) => github.addSecret('dependabot', SECRET, { value: 'old' }),
@@ -449,7 +551,7 @@ describe('writing the new key', () => {
     expect(made(run)[0]?.revoked).toBe(true)
   })
 
-  test('422 and a new public key: sealed again; 422 and the same one: given up', async () => {
+  test('encrypts again after 422 only if GitHub has a new public key', async () => {
     const replaced = await runRotate({
       answer: (what, count) =>
         what.endsWith('public-key') && count === 1
@@ -464,32 +566,32 @@ describe('writing the new key', () => {
     expect(same.error).toContain('Invalid request')
   })
 
-  test('a public key that is none: the new key is revoked', async () => {
+  test('an unusable public key makes it revoke the new key', async () => {
     const run = await runRotate({ github: { publicKey: { id: '1', key: 'unusable' } } })
-    expect(run.error).toContain('GitHub sent a public key that cannot be used')
+    expect(run.error).toContain('GitHub sent an unusable public key')
     expect(puts(run)).toEqual([])
     expect(made(run)[0]?.revoked).toBe(true)
   })
 
-  test('tells of a secret that was deleted meanwhile', async () => {
+  test('reports a secret that was deleted meanwhile', async () => {
     const run = await onWrite(() => ({ status: 201, acted: true }))
-    expect(run.traces.printed.join('\n')).toContain('did not exist any more and was created again')
+    expect(run.traces.printed.join('\n')).toContain('had been deleted and was created again')
   })
 
-  test('a runner that cannot save the state writes nothing', async () => {
+  test('writes no secret if the state cannot be saved', async () => {
     const run = await runRotate({ failing: 'saveState', failingFrom: 3 })
     expect(puts(run)).toEqual([])
     expect(made(run)[0]?.revoked).toBe(true)
   })
 
-  test('is reported even if the end cannot be saved for the post step', async () => {
+  test('succeeds even if the end cannot be saved for the post step', async () => {
     const run = await runRotate({ failing: 'saveState', failingFrom: 4 })
     expect(run.error).toBe('')
     expect(run.traces.outputs.rotated).toBe('true')
     expect(stateOf(run)).toMatchObject({ state: { phase: 'writing' } })
   })
 
-  test('tells when the old key will be revoked, or how to have a hand-made one revoked', async () => {
+  test('says when the old key will be revoked, or how to have a hand-made one revoked', async () => {
     const own = (await runRotate({ own: true, age: 31 * DAY })).traces.printed.join('\n')
     expect(own).toMatch(
       /The previous key .* stays valid during the overlap: the first run after 2027-03-08 05:17:00 UTC revokes it/,
@@ -519,7 +621,7 @@ describe('an emergency', () => {
     expect(run.traces.printed.join('\n')).toMatch(/\| Revoked \|/)
   })
 
-  test('fails where the old key was not revoked', async () => {
+  test('fails if the old key was not revoked', async () => {
     const refused = await runRotate({
       ...now,
       answer: (what) => (what.startsWith('DELETE') ? { status: 403 } : undefined),

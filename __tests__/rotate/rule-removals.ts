@@ -21,7 +21,7 @@ export const ROTATION_RULE_REMOVALS: RuleRemoval[] = [
     to: 'return key.unreadable === null || tag > 0',
   },
   {
-    rule: 'the key in hand is own: a key that a person made may have been written long after its creation',
+    rule: 'the key in hand is own: a person may have written a key long after its creation',
     file: 'rotate/decisions.ts',
     from: 'if (current.createdAt === null || !isOwn(current, tag)) return []',
     to: 'if (current.createdAt === null) return []',
@@ -33,7 +33,7 @@ export const ROTATION_RULE_REMOVALS: RuleRemoval[] = [
     to: 'return createdAt + overlap * 0',
   },
   {
-    rule: 'the order of places: the one that the key in hand came from is written last',
+    rule: 'the order of places: the one of the key in hand is written last',
     file: 'rotate/decisions.ts',
     from: 'return [...copies, home]',
     to: 'return [home, ...copies]',

@@ -14,7 +14,7 @@ const STATE = { version: 1, ...CONNECTION, phase: 'created', expiry: 2, key: KEY
 const parsed = (change: object) => parseRotateState(JSON.stringify({ ...STATE, ...change })).kind
 
 describe('the saved state', () => {
-  test('is what the record saves, at each step', () => {
+  test('is what the record saves at each step', () => {
     const saved: string[] = []
     const record = openRecord(
       {
@@ -41,11 +41,11 @@ describe('the saved state', () => {
     )
   })
 
-  test('is nothing where nothing was saved', () => {
+  test('is empty if nothing was saved', () => {
     expect(parseRotateState('')).toEqual({ kind: 'none' })
   })
 
-  test('is only taken whole', () => {
+  test('is unreadable if any field is missing or wrong', () => {
     expect(parsed({})).toBe('record')
     expect(parsed({ key: null })).toBe('record')
     for (const text of ['{', 'null', '[]', '"x"', '17'])

@@ -42,7 +42,7 @@ describe('a value sealed for GitHub', () => {
     },
   )
 
-  test('is opened by libsodium, whatever the text and the key pair', () => {
+  test('can be opened by libsodium for any text and key pair', () => {
     const pair = fc
       .uint8Array({ minLength: 32, maxLength: 32 })
       .map((seed) => sodium.crypto_box_seed_keypair(seed))
@@ -61,7 +61,7 @@ describe('a value sealed for GitHub', () => {
     )
   })
 
-  test('is another one each time', () => {
+  test('differs each time', () => {
     const recipient = VECTORS[0]?.recipient ?? ''
     expect(sealForGithub('same', recipient)).not.toBe(sealForGithub('same', recipient))
   })

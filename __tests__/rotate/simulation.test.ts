@@ -22,7 +22,7 @@ function simulate(...options: string[]): Promise<{ exitCode: number; output: str
 }
 
 describe('histories of rotations, simulated', () => {
-  test('break no promise in 300 histories, with every kind of fault among them', async () => {
+  test('have no violation in 300 histories with every kind of fault', async () => {
     const { exitCode, output } = await simulate('--histories', '300')
     expect(output).toContain('histories with violations: 0')
     expect(exitCode).toBe(0)
@@ -36,13 +36,13 @@ describe('histories of rotations, simulated', () => {
     for (const kind of [...FAULTS, ...others]) expect(output).toMatch(new RegExp(`\\d+ {2}${kind}`))
   })
 
-  test('are the same each time', async () => {
+  test('are deterministic', async () => {
     const [once, again] = await Promise.all([simulate('--seed', '277'), simulate('--seed', '277')])
     expect(once.output).toContain('histories run: 1')
     expect(again).toEqual(once)
   })
 
-  test.each(ROTATION_RULE_REMOVALS)('break without $rule', async (removal) => {
+  test.each(ROTATION_RULE_REMOVALS)('have violations without $rule', async (removal) => {
     const { exitCode, output } = await withoutRule(removal, (folder) =>
       simulate('--src', folder, '--stop-at-first', '--histories', '2000'),
     )

@@ -8,17 +8,17 @@ export interface World {
   now(): number
   /** Calls `act` at `at`. */
   at(at: number, act: () => void | Promise<void>): void
-  /** Lets everything that is scheduled happen. */
+  /** Runs everything that is scheduled. */
   run(): Promise<void>
   startProcess(clockError: number, body: (process: SimulatedProcess) => Promise<void>): Promise<void>
 }
 
-/** One process of the action. It waits in `wait` and nowhere else. */
+/** One process of the action. It waits only in `wait`. */
 export interface SimulatedProcess {
   clock: Clock
-  /** Waits until `at`, then gives what `act` gives. A process that was killed never goes on. */
+  /** Waits until `at`, then returns what `act` returns. A killed process never continues. */
   wait<T>(at: number, act: () => T): Promise<T>
-  /** No effect of this process happens any more. */
+  /** This process has no further effects. */
   kill(): void
   readonly killed: boolean
 }

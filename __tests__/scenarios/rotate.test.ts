@@ -7,7 +7,7 @@ const NAME = 'SPHERESCOUT_API_KEY'
 const REPOSITORY = '/repos/octo-org/octo-repo/actions/secrets'
 const REPOSITORY_ID = { env: { GITHUB_REPOSITORY_ID: '4711' } }
 
-/** One whole run: the main step with what the secret holds now, and the post step. */
+/** Both steps, with what the secret holds now. */
 async function run(
   { job, inputs }: Rotation,
   further: Record<string, string> = {},
@@ -18,7 +18,7 @@ async function run(
   return { main, post: await one.post() }
 }
 
-/** A run that fails: its one error line. */
+/** The one error line of a run that fails. */
 async function failedRun(
   rotation: Rotation,
   further: Record<string, string> = {},
@@ -35,7 +35,7 @@ const posts = ({ emulator }: Rotation) => emulator.requests.filter(({ method }) 
 const puts = ({ github }: Rotation) => github.requests.filter((request) => request.startsWith('PUT'))
 
 describe('a rotation', () => {
-  test('replaces a hand-made key, proves the new one first, and leaves the old one valid', async () => {
+  test('replaces a hand-made key, tests the new one first, and leaves the old one valid', async () => {
     await withRotation({}, async (rotation) => {
       const { emulator, github, key, isValid } = rotation
       const old = key()
@@ -61,7 +61,7 @@ describe('a rotation', () => {
     })
   })
 
-  test('does nothing until the key is due, then rotates, and retires the predecessor after the overlap', async () => {
+  test('rotates only when the key is due, and revokes the previous key after the overlap', async () => {
     await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
       const first = rotation.key()
       await run(rotation)
@@ -99,7 +99,7 @@ describe('a rotation', () => {
     })
   })
 
-  test('revokes the initial key after the overlap, if its id is given, and never otherwise', async () => {
+  test('revokes the initial key after the overlap, but only if initial-key-id names it', async () => {
     await withRotation({ age: 5 * 60_000 }, async (rotation) => {
       const initial = rotation.key()
       const named = { 'initial-key-id': initial?.id ?? '' }
@@ -113,7 +113,7 @@ describe('a rotation', () => {
     })
   })
 
-  test('leaves keys of others alone, however old', async () => {
+  test('revokes no key that it did not make, even an old one', async () => {
     await withRotation({ own: true, age: 20 * DAY }, async (rotation) => {
       const { account } = rotation.emulator
       account.addKey({ expiry: null, created: Date.now() - 400 * DAY })
@@ -124,7 +124,7 @@ describe('a rotation', () => {
     })
   })
 
-  test('rotates with an API that drops fractions, but not every day, and retires nothing', async () => {
+  test('rotates when due and revokes no old key if the API drops fractions', async () => {
     await withRotation({ api: { fractions: 'drop' } }, async (rotation) => {
       const { main } = await run(rotation)
       expect(main.summary).toContain('The API changed the expiry of the new key')
@@ -133,7 +133,7 @@ describe('a rotation', () => {
     })
   })
 
-  test('asks for whole seconds where the API refuses fractions', async () => {
+  test('requests whole seconds if the API refuses fractions', async () => {
     await withRotation({ api: { fractions: 'refuse' } }, async (rotation) => {
       expect((await run(rotation)).main.outcome).toBe('success')
       expect(rotation.key()).toBe(created(rotation)[0])
@@ -142,7 +142,7 @@ describe('a rotation', () => {
 })
 
 describe('after a crash', () => {
-  test('before the create request: the next run rotates', async () => {
+  test('before the create request, the next run rotates', async () => {
     await withRotation({}, async (rotation) => {
       const { github, emulator } = rotation
       github.fault({ on: { path: 'public-key' }, hang: true })
@@ -153,11 +153,11 @@ describe('after a crash', () => {
     })
   })
 
-  test('during the create request: the orphan is left, and retired after the next rotation', async () => {
+  test('during the create request, a run after the next rotation revokes the orphan', async () => {
     await withRotation({}, async (rotation) => {
       rotation.emulator.fault({ on: 'create', kind: 'hang' })
       const post = await rotation.killWhen(() => posts(rotation).length > 0)
-      expect(post && warningsOf(post)).toContain('ended before a create request was answered')
+      expect(post && warningsOf(post)).toContain('ended before the API answered a create request')
       const [orphan] = created(rotation)
       expect(rotation.isValid(orphan)).toBe(true)
       rotation.travel(DAY)
@@ -167,7 +167,7 @@ describe('after a crash', () => {
     })
   })
 
-  test('before the new key was proven: the post step revokes it', async () => {
+  test('before the new key was confirmed to work, the post step revokes it', async () => {
     await withRotation({}, async (rotation) => {
       const { emulator } = rotation
       emulator.fault({ on: 'list', kind: 'delay', ms: 0, act: 'before' })
@@ -180,7 +180,7 @@ describe('after a crash', () => {
     })
   })
 
-  test('before the new key was proven, without a post step: a later run retires it', async () => {
+  test('before the new key was confirmed to work and without a post step, a later run revokes it', async () => {
     await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
       const { emulator } = rotation
       emulator.fault({ on: 'list', kind: 'delay', ms: 0, act: 'before' })
@@ -198,27 +198,30 @@ describe('after a crash', () => {
   test.each([
     ['not carried out', false],
     ['carried out', true],
-  ])('during the write, which was %s: the new key stays, and the next run goes on', async (_, acted) => {
-    await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
-      const old = rotation.key()
-      rotation.github.fault({ on: { method: 'PUT' }, acted, hang: true })
-      const post = await rotation.killWhen(() => puts(rotation).length > 0)
-      const [made] = created(rotation)
-      expect(post && warningsOf(post)).toContain('The secret may hold it, so it stays valid')
-      expect(rotation.isValid(made)).toBe(true)
-      expect(rotation.key()).toBe(acted ? made : old)
-      rotation.travel(DAY)
-      expect((await run(rotation)).main.outputs.rotated).toBe(String(!acted))
-      rotation.travel(8 * DAY)
-      const { main } = await run(rotation)
-      expect(JSON.parse(main.outputs.retired ?? '').sort()).toEqual(
-        [old?.id, ...(acted ? [] : [made?.id])].sort(),
-      )
-      expect(rotation.isValid(rotation.key())).toBe(true)
-    })
-  })
+  ])(
+    'during the write, which was %s, the new key stays valid and the next run continues',
+    async (_, acted) => {
+      await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
+        const old = rotation.key()
+        rotation.github.fault({ on: { method: 'PUT' }, acted, hang: true })
+        const post = await rotation.killWhen(() => puts(rotation).length > 0)
+        const [made] = created(rotation)
+        expect(post && warningsOf(post)).toContain('The secret may hold it, so it stays valid')
+        expect(rotation.isValid(made)).toBe(true)
+        expect(rotation.key()).toBe(acted ? made : old)
+        rotation.travel(DAY)
+        expect((await run(rotation)).main.outputs.rotated).toBe(String(!acted))
+        rotation.travel(8 * DAY)
+        const { main } = await run(rotation)
+        expect(JSON.parse(main.outputs.retired ?? '').sort()).toEqual(
+          [old?.id, ...(acted ? [] : [made?.id])].sort(),
+        )
+        expect(rotation.isValid(rotation.key())).toBe(true)
+      })
+    },
+  )
 
-  test('between two places: the home secret is still the old one, and the next run writes both', async () => {
+  test('between two places, the home secret keeps the old key and the next run writes both', async () => {
     await withRotation({}, async (rotation) => {
       const { github } = rotation
       const old = rotation.key()
@@ -238,7 +241,7 @@ describe('after a crash', () => {
     })
   })
 
-  test('a key that GitHub refused and that could not be revoked is revoked by the post step', async () => {
+  test('the post step revokes a key that GitHub refused and the main step could not revoke', async () => {
     await withRotation({}, async (rotation) => {
       rotation.github.fault({ on: { method: 'PUT' }, status: 403, body: '{"message":"Not allowed"}' })
       rotation.emulator.fault({ on: 'revoke', kind: 'status', status: 403, times: 2 })
@@ -253,17 +256,20 @@ describe('after a crash', () => {
   test.each([
     ['carried out', 'cut-after'],
     ['not carried out', 'cut-before'],
-  ] as const)('a revocation whose answer was lost, %s, is seen in the list', async (_, kind) => {
-    await withRotation({ own: true, age: 20 * DAY }, async (rotation) => {
-      const old = rotation.addOwnKey(50 * DAY)
-      rotation.emulator.fault({ on: 'revoke', kind })
-      const { main } = await run(rotation)
-      expect(main.outputs.retired).toBe(JSON.stringify([old.id]))
-      expect(rotation.isValid(old)).toBe(false)
-    })
-  })
+  ] as const)(
+    'a revocation whose response was lost, %s, is repeated or found in the list',
+    async (_, kind) => {
+      await withRotation({ own: true, age: 20 * DAY }, async (rotation) => {
+        const old = rotation.addOwnKey(50 * DAY)
+        rotation.emulator.fault({ on: 'revoke', kind })
+        const { main } = await run(rotation)
+        expect(main.outputs.retired).toBe(JSON.stringify([old.id]))
+        expect(rotation.isValid(old)).toBe(false)
+      })
+    },
+  )
 
-  test('an acknowledged revocation that did nothing is not believed, and does not stop the run', async () => {
+  test('an acknowledged revocation without effect causes a warning, and the run continues', async () => {
     await withRotation({ api: { idleRevocation: true }, own: true, age: 31 * DAY }, async (rotation) => {
       rotation.addOwnKey(50 * DAY)
       const { main } = await run(rotation)
@@ -272,7 +278,7 @@ describe('after a crash', () => {
     })
   })
 
-  test('a run with a stale secret rotates once too often, and breaks nothing', async () => {
+  test('a run with a stale secret rotates once more, and the key in the secret stays valid', async () => {
     await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
       const stale = rotation.value()
       await run(rotation)
@@ -284,19 +290,19 @@ describe('after a crash', () => {
     })
   })
 
-  test('a revoked key in the secret is reported, with what to do', async () => {
+  test('a revoked key in the secret makes the run fail and say what to do', async () => {
     await withRotation({ own: true, age: DAY }, async (rotation) => {
       const key = rotation.key()
       if (key) key.revoked = true
       const message = await failedRun(rotation)
       expect(message).toMatch(
-        /did not accept api-key: it is wrong, revoked or expired .*create a key in the dashboard/,
+        /The API rejected api-key: .*wrong, revoked or expired.*Create a key in the dashboard/,
       )
       expect(posts(rotation)).toEqual([])
     })
   })
 
-  test('a key that a person put into the secret is replaced when it is due, and not revoked', async () => {
+  test('a key that a person put into the secret is replaced when due and never revoked', async () => {
     await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
       const byHand = rotation.emulator.account.addKey({ expiry: null, created: Date.now() - DAY })
       rotation.github.github.addSecret('repository', NAME, { value: byHand.token })
@@ -322,7 +328,7 @@ describe('an emergency', () => {
     })
   })
 
-  test('does not revoke a key that is less than an hour old, and says so', async () => {
+  test('fails instead of revoking a key that is less than an hour old', async () => {
     await withRotation({ own: true, age: HOUR / 2 }, async (rotation) => {
       const old = rotation.key()
       expect(await failedRun(rotation, now, byHand)).toContain('run this again in an hour')
@@ -339,7 +345,7 @@ describe('an emergency', () => {
   })
 })
 
-describe('what is refused before anything is created', () => {
+describe('refuses before it creates a key', () => {
   async function refusal(options: RotationOptions, further: Record<string, string> = {}): Promise<string> {
     return withRotation(options, async (rotation) => {
       const message = await failedRun(rotation, further)
@@ -398,7 +404,7 @@ describe('what is refused before anything is created', () => {
   })
 })
 
-describe('what GitHub answers to a write', () => {
+describe('a response of GitHub to a write', () => {
   const RETRIED: [string, Parameters<Rotation['github']['fault']>[0]][] = [
     ['409', { on: { method: 'PUT' }, status: 409 }],
     ['429', { on: { method: 'PUT' }, status: 429, headers: { 'Retry-After': '1' } }],
@@ -416,7 +422,7 @@ describe('what GitHub answers to a write', () => {
     ['a cut connection before the effect', { on: { method: 'PUT' } }],
     ['a cut connection after the effect', { on: { method: 'PUT' }, acted: true }],
   ]
-  test.each(RETRIED)('%s: the same value is written again', async (_, fault) => {
+  test.each(RETRIED)('%s makes it write the same value again', async (_, fault) => {
     await withRotation({}, async (rotation) => {
       rotation.github.fault(fault)
       const { main } = await run(rotation)
@@ -427,7 +433,7 @@ describe('what GitHub answers to a write', () => {
     })
   })
 
-  test('422 after the public key was replaced: it is read again, and the value sealed for it', async () => {
+  test('422 after GitHub replaced its public key makes it read the key and encrypt again', async () => {
     await withRotation({}, async (rotation) => {
       const { github } = rotation
       github.fault({ on: { path: 'public-key' }, served: github.replaceKeyPair })
@@ -437,7 +443,7 @@ describe('what GitHub answers to a write', () => {
     })
   })
 
-  test.each([422, 403, 404])('%i for good: the new key is revoked, and the old one stays', async (status) => {
+  test.each([422, 403, 404])('%i makes it revoke the new key and keep the old one', async (status) => {
     await withRotation({}, async (rotation) => {
       const old = rotation.key()
       rotation.github.fault({ on: { method: 'PUT' }, status, body: '{"message":"No."}' })
@@ -449,12 +455,12 @@ describe('what GitHub answers to a write', () => {
     })
   })
 
-  test('a refusal after a doubtful answer: the new key stays valid', async () => {
+  test('a refusal after an unanswered write leaves the new key valid', async () => {
     await withRotation({}, async (rotation) => {
       rotation.github.fault({ on: { method: 'PUT' }, status: 502, acted: true })
       rotation.github.fault({ on: { method: 'PUT' }, status: 403, body: '{"message":"No."}' })
       const message = await failedRun(rotation)
-      expect(message).toContain('may be in some places only')
+      expect(message).toContain('was written to every place')
       expect(rotation.isValid(rotation.key())).toBe(true)
     })
   })
@@ -462,9 +468,9 @@ describe('what GitHub answers to a write', () => {
 
 describe('what the API answers to a create request', () => {
   test.each([
-    ['created long ago', { api_key: { created: '2020-01-01T00:00:00Z' } }, 'which is not now'],
+    ['created long ago', { api_key: { created: '2020-01-01T00:00:00Z' } }, ', not now'],
     ['that never expires', { api_key: { expiry: null } }, 'it never expires'],
-    ['with another expiry', { api_key: { expiry: '2040-01-01T00:00:00Z' } }, 'was asked for'],
+    ['with another expiry', { api_key: { expiry: '2040-01-01T00:00:00Z' } }, 'as requested'],
   ])('a key %s is neither written nor revoked', async (_, body, reason) => {
     await withRotation({}, async (rotation) => {
       rotation.emulator.fault({ on: 'create', kind: 'replace', body })
@@ -474,17 +480,17 @@ describe('what the API answers to a create request', () => {
     })
   })
 
-  test('the key that asked is not taken for a new one', async () => {
+  test('api-key itself is not accepted as a new key', async () => {
     await withRotation({}, async (rotation) => {
       rotation.emulator.fault({ on: 'create', kind: 'replace', body: { token: rotation.value() } })
-      expect(await failedRun(rotation)).toContain('the key that was used to ask for a new one')
+      expect(await failedRun(rotation)).toContain('it is api-key itself')
       expect(rotation.isValid(rotation.key())).toBe(true)
     })
   })
 })
 
 describe('where the secret is', () => {
-  test('its name is compared without case', async () => {
+  test('the case of its name does not matter', async () => {
     await withRotation({}, async (rotation) => {
       expect((await run(rotation, { secret: 'spherescout_api_key' })).main.outcome).toBe('success')
       expect(puts(rotation)).toEqual([`PUT ${REPOSITORY}/${NAME}`])
@@ -525,7 +531,7 @@ describe('where the secret is', () => {
     )
   })
 
-  test('every copy is written, the home secret last', async () => {
+  test('writes every copy, and the home secret last', async () => {
     await withRotation({}, async (rotation) => {
       const places = ['dependabot', 'codespaces', 'environment staging']
       for (const place of places) rotation.github.github.addSecret(place, NAME, { value: rotation.value() })

@@ -6,6 +6,7 @@ import type { StoredKey } from '../support/account.ts'
 import { type Emulator, type EmulatorOptions, startEmulator } from '../support/emulator.ts'
 import type { GithubOptions } from '../support/github.ts'
 import { type GithubEmulator, startGithubEmulator } from '../support/github-emulator.ts'
+import { shiftedClock } from '../support/preload.ts'
 import { createJob, type Job, type JobOptions, type StepResult } from '../support/runner.ts'
 
 export const HOUR = 3_600_000
@@ -15,18 +16,18 @@ export const DAY = 24 * HOUR
 export interface Rotation {
   emulator: Emulator
   github: GithubEmulator
-  /** A job that is given what the secret holds, as `secrets.*` would give it. */
+  /** A job of this repository. */
   job(options?: JobOptions): Job
-  /** The inputs of such a job. */
+  /** Its inputs, with what the secret holds now. */
   inputs(): Record<string, string>
   /** What the secret holds: the value, and the key. */
   value(place?: string): string
   key(place?: string): StoredKey | undefined
-  /** Moves the API's clock on by so many milliseconds; the machine's stays. */
+  /** Moves the API's clock, and the machine's in later jobs, on by so many milliseconds. */
   travel(duration: number): void
   /** Whether the API still accepts a key. */
   isValid(key: StoredKey | undefined): boolean
-  /** Starts the main step, kills it once `reached` holds, and runs the post step if `post` says so. */
+  /** Starts the main step, kills it once `reached` returns true, and runs the post step if `post` is set. */
   killWhen(
     reached: () => boolean,
     options?: { post?: boolean; inputs?: Record<string, string> },
@@ -41,10 +42,10 @@ export interface RotationOptions {
   place?: string
   secret?: { visibility?: string; selected?: number[] }
   name?: string
-  /** What the tag is made of; the repository's secret unless told. */
+  /** The parts of the tag; the repository's secret by default. */
   scope?: string
   environment?: string
-  /** How old the hand-made key in the secret is, in milliseconds; or whether it is an own one. */
+  /** The age of the key in the secret, in milliseconds; `own`: rotate made it. */
   age?: number
   own?: boolean
 }
@@ -58,7 +59,7 @@ const SOURCE = {
   post: fileURLToPath(new URL('src/rotate-post.ts', root)),
 }
 
-/** Starts both emulators with one secret, plays, and clears everything away. */
+/** Starts both emulators with one secret, runs `play`, and cleans up. */
 export async function withRotation<T>(
   options: RotationOptions,
   play: (rotation: Rotation) => Promise<T>,
@@ -95,7 +96,9 @@ export async function withRotation<T>(
   const value = (place = home) => github.github.secret(place, name)?.value ?? ''
   const newJob = (jobOptions: JobOptions = {}) => {
     const bundles = steps === 'source' ? { bundles: SOURCE } : {}
-    const job = createJob({ action, ...bundles, secretInputs: ['api-key', 'github-token'], ...jobOptions })
+    const env = { ...(shift > 0 && shiftedClock(shift)), ...jobOptions.env }
+    const secretInputs = ['api-key', 'github-token']
+    const job = createJob({ action, ...bundles, secretInputs, ...jobOptions, env })
     jobs.push(job)
     return job
   }

@@ -1,9 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import sodium from 'libsodium-wrappers'
+import type { ApiResponse } from './account.ts'
 import { createGithub, type Github, type GithubOptions } from './github.ts'
 
-/** Something that goes wrong with the next request that fits. */
+/** A fault for the next request that fits. */
 export interface GithubFault {
   /** The method, and a part of the path. */
   on: { method?: 'GET' | 'PUT'; path?: string }
@@ -27,7 +28,7 @@ export interface GithubEmulator {
   requests: string[]
   bodies: string[]
   fault(fault: GithubFault): void
-  /** Puts a new key pair in the place of the present one, as GitHub may. */
+  /** Replaces the key pair, as GitHub may. */
   replaceKeyPair(): void
   close(): Promise<void>
 }
@@ -46,46 +47,58 @@ function createKeyPair() {
   }
 }
 
-/** Starts GitHub's secrets API on loopback, with a real key pair: it opens what it is given with libsodium. */
+interface PlannedFault {
+  fault: GithubFault
+  left: number
+}
+
+/** Takes the next fault that fits a request, if there is one. */
+function takeFault(faults: PlannedFault[], method: string, path: string): GithubFault | undefined {
+  const next = faults.find(
+    ({ fault: { on }, left }) =>
+      left > 0 && (!on.method || on.method === method) && path.includes(on.path ?? ''),
+  )
+  if (next) next.left -= 1
+  return next?.fault
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** Sends what `act` returns, or what the fault says. */
+function respond(response: ServerResponse, fault: GithubFault | undefined, act: () => ApiResponse): void {
+  if (!fault || fault.served) {
+    const { status, headers, body } = act()
+    fault?.served?.()
+    response.writeHead(status, headers).end(body)
+    return
+  }
+  if (fault.acted) act()
+  if (fault.hang) return
+  if (fault.status === undefined) response.destroy()
+  else response.writeHead(fault.status, fault.headers ?? {}).end(fault.body ?? '')
+}
+
+/** Starts GitHub's secrets API on loopback, with a real key pair: it decrypts values with libsodium. */
 export async function startGithubEmulator(options: Partial<GithubOptions> = {}): Promise<GithubEmulator> {
   await sodium.ready
   const token = options.token ?? 'ghs_emulatedInstallationTokenOfAnApp'
   const github = createGithub({ now: Date.now, token, ...createKeyPair(), ...options })
   const requests: string[] = []
   const bodies: string[] = []
-  const faults: { fault: GithubFault; left: number }[] = []
-
-  const takeFault = (method: string, path: string): GithubFault | undefined => {
-    const next = faults.find(
-      ({ fault: { on }, left }) =>
-        left > 0 && (!on.method || on.method === method) && path.includes(on.path ?? ''),
-    )
-    if (next) next.left -= 1
-    return next?.fault
-  }
-
-  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
-    const body = Buffer.concat(chunks).toString('utf8')
+  const faults: PlannedFault[] = []
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const body = await readBody(request)
     const { method = '', url: path = '' } = request
     requests.push(`${method} ${path}`)
     bodies.push(body)
     const authorization = request.headers.authorization ?? ''
     const act = () => github.handle({ method, path, headers: { authorization }, body })
-    const fault = takeFault(method, path)
-    if (!fault || fault.served) {
-      const { status, headers, body: answer } = act()
-      fault?.served?.()
-      response.writeHead(status, headers).end(answer)
-      return
-    }
-    if (fault.acted) act()
-    if (fault.hang) return
-    if (fault.status === undefined) response.destroy()
-    else response.writeHead(fault.status, fault.headers ?? {}).end(fault.body ?? '')
+    respond(response, takeFault(faults, method, path), act)
   }
-
   const server = createServer(
     (request, response) => void serve(request, response).catch(() => response.destroy()),
   )

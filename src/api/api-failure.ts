@@ -81,7 +81,7 @@ function isForeign({ status, headers, body }: HttpResponse): boolean {
   )
 }
 
-function isHtml(headers: HttpResponse['headers'], body: string): boolean {
+export function isHtml(headers: HttpResponse['headers'], body: string): boolean {
   return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }
 

@@ -14,9 +14,9 @@ export const WRITE_WITHIN_MS = 10 * 60 * 1000
  * then last written before the key in hand was created, even if GitHub carried a write out 50 minutes late.
  */
 export const MIN_GAP_MS = HOUR_MS
-/** What the overlap is lengthened by: the time between creation and the end of the last write. */
+/** Added to the overlap: the longest time between creation and the end of the last write. */
 const OVERLAP_MARGIN_MS = HOUR_MS
-/** How long a rotation that fails has at least to recover, before the key in the secret expires. */
+/** The least time to fix a failing rotation before the key in the secret expires. */
 const MIN_RECOVERY_MS = 7 * DAY_MS
 
 /** The three durations of a rotation, in milliseconds. */
@@ -29,23 +29,23 @@ export interface Limits {
   overlap: number
 }
 
-/** Whether the three durations leave a broken rotation at least 7 days to recover. */
+/** Whether the three durations leave at least 7 days to fix a failing rotation. */
 export function areLimitsConsistent({ rotateAfter, expiresIn, overlap }: Limits): boolean {
   return expiresIn >= rotateAfter + overlap + MIN_RECOVERY_MS
 }
 
-/** The shortest `expires-in` that goes with the other two, in days. */
+/** The shortest consistent `expires-in`, in days. */
 export function minLifetimeDays({ rotateAfter, overlap }: Limits): number {
   return Math.ceil((rotateAfter + overlap + MIN_RECOVERY_MS) / DAY_MS)
 }
 
-/** The row of the key in hand, the only one whose first characters it has, or the reason why there is no such row. */
-export function findCurrentKey({ keys, doubt }: KeyList, apiKey: string): ListedKey | string {
-  const rows = keys.filter(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix))
+/** The only row of the list whose prefix `token` begins with, or the reason why there is no such row. */
+export function findCurrentKey({ keys, doubt }: KeyList, token: string): ListedKey | string {
+  const rows = keys.filter(({ prefix }) => prefix !== '' && token.startsWith(prefix))
   const [only] = rows
   if (only && rows.length === 1) return only
-  if (rows.length > 1) return `the account lists ${rows.length} keys that begin like api-key`
-  return `the account's list has no key that begins like api-key${doubt === null ? '' : ` (${doubt})`}`
+  if (rows.length > 1) return `its first characters match ${rows.length} keys in the list`
+  return `no key in the list matches its first characters${doubt === null ? '' : ` (${doubt})`}`
 }
 
 /** Whether this rotation made the key. A key without an expiry was never made by it. */
@@ -53,26 +53,26 @@ export function isOwn(key: ListedKey, tag: number): boolean {
   return key.unreadable === null && hasRotationTag(key, tag)
 }
 
-/** The most by which `taggedExpiry` is earlier than asked for, in milliseconds. */
+/** By how much `taggedExpiry` is at most earlier than requested, in milliseconds. */
 export const MAX_EXPIRY_SHIFT_MS = 2 * TAG_RANGE
 
 /** The latest instant up to `latest` that carries the tag and is not a whole second. */
 export function taggedExpiry(latest: number, tag: number): number {
   const whole = Math.floor(latest)
   const expiry = whole - ((whole - tag) % TAG_RANGE)
-  // An API that drops fractions makes whole seconds of all expiries; those must not look like ours.
+  // An API that drops fractions stores only whole seconds; those must not look like ours.
   return expiry % 1000 === 0 ? expiry - TAG_RANGE : expiry
 }
 
 /**
- * The places in the order in which they are written: the one that the key in hand came from last. A run that dies in
- * between leaves the old key there, so the next run rotates again, and writes every place.
+ * The order in which places are written: `home`, where the key in hand came from, is last. A run that is killed in
+ * between leaves the old key there, so the next run rotates again and writes every place.
  */
 export function writeOrder<T>(home: T, copies: readonly T[]): T[] {
   return [...copies, home]
 }
 
-/** What the retirement of old keys rests on. */
+/** The facts by which old keys are retired (revoked after the overlap). */
 export interface RetirementFacts {
   keys: readonly ListedKey[]
   /** The key in hand, which came out of the secret. */
@@ -81,11 +81,11 @@ export interface RetirementFacts {
   /** Milliseconds. */
   overlap: number
   now: number
-  /** The key that a person made and named; empty for none. */
+  /** The id in `initial-key-id`; empty for none. */
   initialKeyId: string
 }
 
-/** Until when the keys before the one that was created at `createdAt` stay valid. */
+/** When the keys that a key created at `createdAt` replaced can be retired. */
 export function retirableAt(createdAt: number, { overlap }: Pick<Limits, 'overlap'>): number {
   return createdAt + overlap + OVERLAP_MARGIN_MS
 }
@@ -108,8 +108,8 @@ export function keysToRetire(facts: RetirementFacts): ListedKey[] {
 }
 
 /**
- * The keys that an emergency ends at once, after every place holds `created`: the key in hand and own keys, if they
- * were created so long before that no late write can bring them back.
+ * The keys to revoke at once in an emergency, after every place holds the key created at `createdAt`: the key in hand
+ * and own keys, if they are so much older that no late write can restore them.
  */
 export function keysToRevokeNow(
   keys: readonly ListedKey[],
@@ -126,27 +126,27 @@ export function keysToRevokeNow(
 /**
  * When the key has to be replaced: at the age of `rotateAfter`, or while enough is left of its lifetime to recover from
  * failures, whichever is earlier. A key that never expires, or whose creation cannot be read, is due at once (0). This
- * does not rest on the tag, so that an API that rounds expiries does not make it rotate every day.
+ * does not depend on the tag, so an API that rounds expiries does not cause a rotation every day.
  */
 export function dueAt({ createdAt, expiresAt, unreadable }: ListedKey, { rotateAfter, expiresIn }: Limits): number {
   if (createdAt === null || (expiresAt === null && unreadable !== 'expiry')) return 0
   const byAge = createdAt + rotateAfter
   if (expiresAt === null) return byAge
-  // Its own keys expire up to MAX_EXPIRY_SHIFT_MS early; for them, the age decides.
+  // Own keys expire up to MAX_EXPIRY_SHIFT_MS early; for them, the age decides.
   return Math.min(byAge, expiresAt - (expiresIn - rotateAfter) + MAX_EXPIRY_SHIFT_MS)
 }
 
-/** What is known of the create request whose answer is looked at. */
+/** What is known about a create request and its response. */
 export interface CreateFacts {
-  /** The expiry that was asked for. */
+  /** The expiry that was requested. */
   asked: number
-  /** When it was sent and answered. */
+  /** When the request was sent and answered. */
   sentAt: number
   answeredAt: number
-  /** How far the two may be off, in milliseconds. */
+  /** By how much these two may be wrong, in milliseconds. */
   slack: number
   apiKey: string
-  /** The ids of the keys that there were before. */
+  /** The ids of the keys that existed before. */
   knownIds: ReadonlySet<string>
 }
 
@@ -154,17 +154,17 @@ export interface CreateFacts {
 const ROUNDING_MS = 5_000
 
 /**
- * Why the answer to a create request does not show a new key of this run, or null. An API may answer with a key that
- * was there before, or with another request's answer: such a key is somebody's.
+ * Why a response to a create request does not describe a key that this run created, or null. A gateway may replay or mix
+ * up responses, and some APIs return a key that existed before: such a key may be in use.
  */
 export function whyNotOurs({ token, id, createdAt, expiresAt }: CreatedKey, facts: CreateFacts): string | null {
-  if (token === null || id === null) return 'the answer holds no key, or no id'
-  if (token === facts.apiKey) return 'it is the key that was used to ask for a new one'
-  if (facts.knownIds.has(id)) return 'it was there before'
+  if (token === null || id === null) return 'the response has no key or no id'
+  if (token === facts.apiKey) return 'it is api-key itself'
+  if (facts.knownIds.has(id)) return 'it existed before'
   if (createdAt === null || createdAt < facts.sentAt - facts.slack || createdAt > facts.answeredAt + facts.slack)
-    return `it was created at ${createdAt === null ? 'an unknown time' : formatUtc(createdAt)}, which is not now`
-  if (expiresAt === null) return 'it never expires, though an expiry was asked for'
+    return `it was created at ${createdAt === null ? 'an unknown time' : formatUtc(createdAt)}, not now`
+  if (expiresAt === null) return 'it never expires, although an expiry was requested'
   if (Math.abs(expiresAt - facts.asked) > ROUNDING_MS)
-    return `it expires at ${formatUtc(expiresAt)}, and ${formatUtc(facts.asked)} was asked for`
+    return `it expires at ${formatUtc(expiresAt)}, not at ${formatUtc(facts.asked)} as requested`
   return null
 }

@@ -18,11 +18,11 @@ export interface RotateDeps extends KeyDeps {
   runner: Runner
   cancellation: Cancellation
   sha256(text: string): Uint8Array
-  /** Encrypts a text for the holder of a public key; both are base64 but the text. */
+  /** Encrypts `text`; `publicKey` and the result are base64. */
   seal(text: string, publicKey: string): string
-  /** `id` is null where the runner does not tell. */
+  /** `id` is null if the runner does not set it. */
   repository: { owner: string; repo: string; id: string | null }
-  /** What the post step needs to know of this process. */
+  /** What the post step needs to know about this process. */
   connection: Pick<Connection, 'userAgent' | 'proxy' | 'settings'>
 }
 
@@ -31,7 +31,7 @@ export function listKeys(credential: string, { api, random }: KeyDeps, budget: B
   return retry(budget, random, (limits: CallLimits) => api.list(credential, limits))
 }
 
-/** Throws an Error if the job was cancelled, before anything that a cancelled job should not begin. */
+/** Throws an Error if the job was cancelled; called before what a cancelled job should not begin. */
 export function stopIfCancelled({ cancellation }: Pick<RotateDeps, 'cancellation'>): void {
   if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before the key was rotated.')
 }

@@ -1,22 +1,23 @@
+import { isHtml } from '../api/api-failure.ts'
 import type { ApiFailure, ApiResult, CallLimits } from '../api/key-api.ts'
 import { type HttpClient, HttpError, type HttpResponse } from '../http/http-client.ts'
 import { parseRetryAfter } from '../retry/backoff.ts'
 
-/** One place's public key, with which values for it are encrypted. */
+/** The public key with which values for one place are encrypted. */
 export interface PublicKey {
   id: string
   /** Base64. */
   key: string
 }
 
-/** What GitHub tells of a secret; its value cannot be read. */
+/** What GitHub says about a secret; its value cannot be read. */
 export interface SecretInfo {
   name: string
-  /** Of an organization's secret: who may use it. */
+  /** Which repositories may use an organization's secret; null elsewhere. */
   visibility: string | null
 }
 
-/** What a write sends. */
+/** The body of a write. */
 export interface SecretValue {
   encrypted_value: string
   key_id: string
@@ -31,16 +32,16 @@ export interface RepositoryPage {
 }
 
 /**
- * The calls of GitHub's secrets API. `path` is that of a place's secrets; `permission` is what its caller needs, for
- * the message of a refusal. They never throw, and never try again.
+ * The calls of GitHub's secrets API. `path` is the path of a place's secrets; `permission` is named if GitHub refuses.
+ * They never throw and never retry.
  */
 export interface GithubSecrets {
   repositoryId(repository: string, limits: CallLimits): Promise<ApiResult<string>>
   publicKey(path: string, permission: string, limits: CallLimits): Promise<ApiResult<PublicKey>>
   secret(path: string, name: string, permission: string, limits: CallLimits): Promise<ApiResult<SecretInfo>>
-  /** The pages count from 1. */
+  /** Pages are numbered from 1. */
   selectedRepositories(path: string, name: string, page: number, limits: CallLimits): Promise<ApiResult<RepositoryPage>>
-  /** Whether the secret was created anew, where an update was meant. */
+  /** `created`: the secret did not exist, although an update was meant. */
   write(
     path: string,
     name: string,
@@ -125,7 +126,7 @@ async function call<T>(
     try {
       return { ok: true, skew: null, value: read(response) }
     } catch {
-      const message = `${what} with something that could not be read`
+      const message = `${what} with something other than the expected JSON`
       return failed({ message, status, mayHaveActed: true, retryable: true })
     }
   } catch (error) {
@@ -139,14 +140,14 @@ function field(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
 }
 
-/** A text that has to be there. */
+/** Throws if the text is missing. */
 function text(value: unknown, name: string): string {
   const found = field(value, name)
   if (typeof found !== 'string' || found === '') throw new TypeError(name)
   return found
 }
 
-/** A whole number that has to be there. */
+/** Throws if the whole number is missing. */
 function number(value: unknown, name: string): number {
   const found = field(value, name)
   if (!Number.isSafeInteger(found)) throw new TypeError(name)
@@ -159,10 +160,10 @@ function readRepositories(answer: unknown): RepositoryPage {
   return { total: number(answer, 'total_count'), ids: rows.map((row) => number(row, 'id')) }
 }
 
-/** Answers of gateways that may pass, and behind which the request may have been carried out. */
-const UNCERTAIN_STATUSES = [408, 421, 425, 499]
+/** Gateways and locks give these; the request may have been carried out. */
+const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
 
-/** What an answer outside 2xx means. */
+/** What a response outside 2xx means. */
 function refusal(
   what: string,
   { status, headers, body }: HttpResponse,
@@ -170,34 +171,37 @@ function refusal(
   token: string,
   now: number,
 ): ApiFailure {
-  const certain = { status, mayHaveActed: false, retryable: false }
   const reason = reasonGiven(body, token)
-  const said = `${what}${reason && `: ${reason}`}`
   const retryAfter = waitAsked(headers, now) ?? (/rate limit/i.test(reason) ? 60_000 : undefined)
-  // The secondary rate limits say 403, which otherwise is a missing permission.
-  if (status === 429 || (status === 403 && retryAfter !== undefined))
-    return {
-      ...certain,
-      message: `${what}: rate limited by GitHub`,
-      retryable: true,
-      ...(retryAfter !== undefined && { retryAfter }),
-    }
-  if (status >= 300 && status < 400)
-    return { ...certain, message: `${what} with a redirect; was the repository renamed or moved?` }
-  if (status === 401) return { ...certain, message: `${said}. github-token is wrong, revoked or expired` }
-  if (status === 403)
-    return {
-      ...certain,
-      message:
-        `${said}. github-token needs the permission "${permission}". GITHUB_TOKEN can never write secrets: ` +
-        'use a token of a GitHub App, or a fine-grained personal access token',
-    }
-  if (status === 409) return { ...certain, message: said, retryable: true }
-  const doubtful = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
-  return { status, message: said, mayHaveActed: doubtful, retryable: doubtful }
+  // Secondary rate limits answer 403, which otherwise means a missing permission.
+  if (status === 429 || (status === 403 && retryAfter !== undefined)) {
+    const limited = { status, message: `${what}: rate limited by GitHub`, mayHaveActed: false, retryable: true }
+    return retryAfter === undefined ? limited : { ...limited, retryAfter }
+  }
+  if (status >= 300 && status < 400) {
+    const message = `${what} with a redirect; was the repository renamed or moved?`
+    // 302 and 303 may mean "done, look there".
+    return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
+  }
+  const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
+  const notFromApi = status >= 400 && status < 500 && isHtml(headers, body)
+  const message = notFromApi
+    ? `${what} with an HTML page; something in front of GitHub's API answered`
+    : `${what}${reason && `: ${reason}`}${adviceFor(status, permission)}`
+  const retryable = uncertain || status === 409 || notFromApi
+  return { status, message, mayHaveActed: uncertain, retryable, ...(notFromApi && { notFromApi }) }
 }
 
-/** How long GitHub asks to stay away, in milliseconds: Retry-After, or until the rate limit is reset. */
+function adviceFor(status: number, permission: string): string {
+  if (status === 401) return '. github-token is wrong, revoked or expired'
+  if (status !== 403) return ''
+  return (
+    `. github-token needs the permission "${permission}". GITHUB_TOKEN can never write secrets: ` +
+    'use a token of a GitHub App, or a fine-grained personal access token'
+  )
+}
+
+/** How long GitHub asks us to wait, in milliseconds: Retry-After, or until the rate limit is reset. */
 function waitAsked(headers: HttpResponse['headers'], now: number): number | undefined {
   const asked = parseRetryAfter(headers['retry-after'], now)
   if (asked !== undefined || headers['x-ratelimit-remaining'] !== '0') return asked
@@ -207,7 +211,7 @@ function waitAsked(headers: HttpResponse['headers'], now: number): number | unde
 
 const MAX_REASON_LENGTH = 200
 
-/** GitHub's own words, on one line, without anything that could be a token. */
+/** GitHub's own message, on one line, without anything that could be a token. */
 function reasonGiven(body: string, token: string): string {
   try {
     const message = field(JSON.parse(body), 'message')

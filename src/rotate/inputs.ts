@@ -11,13 +11,13 @@ import {
 import { areLimitsConsistent, type Limits, minLifetimeDays } from './decisions.ts'
 import type { Place } from './places.ts'
 
-/** What the workflow asked for, checked. Durations in milliseconds. */
+/** The checked inputs of the workflow. Durations in milliseconds. */
 export interface RotateInputs {
   apiKey: string
   githubToken: string
   /** In upper case, as GitHub keeps it. */
   secret: string
-  /** Where the secret that `apiKey` came from is kept. */
+  /** Where the secret that `apiKey` came from is stored. */
   home: Place
   copies: Place[]
   limits: Limits
@@ -30,15 +30,15 @@ export interface RotateInputs {
   timeout: number
 }
 
-/** The runner's variables that matter here. */
+/** The runner's variables that are used here. */
 export interface RunEnvironment {
   GITHUB_API_URL?: string | undefined
   GITHUB_EVENT_NAME?: string | undefined
 }
 
 /**
- * Reads and checks every input; an empty one takes its default. Throws an Error that names the input, what is wrong with
- * it, and an example that works.
+ * Reads and checks every input; an empty one takes its default. Throws an Error that names the input and says what is
+ * wrong with it.
  */
 export function readRotateInputs(
   input: ReadInput,
@@ -50,8 +50,7 @@ export function readRotateInputs(
   const apiKey = checkCredential(given('api-key'))
   if (/^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(apiKey))
     throw new Error(
-      'Input api-key is a JWT access token, and only an API key can be rotated. ' +
-        'Save an API key in the secret, and give that',
+      'Input api-key is a JWT access token; only an API key can be rotated. Save an API key in the secret.',
     )
   const home = readHome(given('environment'), given('organization'))
   return {
@@ -79,33 +78,37 @@ function readLimits(given: (name: string, otherwise: string) => string): Limits 
   }
   if (areLimitsConsistent(limits)) return limits
   throw new Error(
-    'Input expires-in is too short: it must be at least rotate-after + overlap + 7 days, so that a rotation that fails ' +
-      `has a week to recover. Raise it to ${minLifetimeDays(limits)}d, or lower rotate-after`,
+    'Input expires-in is too short: it must be at least rotate-after + overlap + 7 days, which leaves a week to fix a ' +
+      `failing rotation. Raise it to ${minLifetimeDays(limits)}d, or lower rotate-after.`,
   )
 }
 
 function readToken(value: string): string {
   const example = 'For example: github-token: $' + '{{ steps.app-token.outputs.token }}'
-  if (value === '') throw new Error(`Input github-token is empty. It must be able to write the secret. ${example}`)
+  if (value === '') throw new Error(`Input github-token is empty. Pass a token that may write the secret. ${example}`)
   if (!/^[\x21-\x7e]+$/.test(value))
-    throw new Error(`Input github-token holds white space or a non-ASCII character (it is not shown here). ${example}`)
+    throw new Error(
+      `Input github-token contains white space, a control character or a non-ASCII character (its value is not shown). ${example}`,
+    )
   return value
 }
 
 function readSecretName(value: string): string {
   if (/^(?!GITHUB_)[A-Z_][A-Z0-9_]*$/i.test(value)) return value.toUpperCase()
   throw new Error(
-    'Input secret is not the name of a secret: letters, digits and underscores, and not GITHUB_ at its beginning. ' +
-      'For example: secret: SPHERESCOUT_API_KEY',
+    'Input secret is not a valid secret name: only letters, digits and underscores, not starting with a digit or ' +
+      'GITHUB_. For example: secret: SPHERESCOUT_API_KEY',
   )
 }
 
 function readHome(environment: string, organization: string): Place {
   if (environment !== '' && organization !== '')
-    throw new Error('Inputs environment and organization exclude each other: a secret is kept in one of them. Give one')
+    throw new Error(
+      'Inputs environment and organization are both set, but a secret belongs to only one of them. Set one.',
+    )
   if (organization !== '') {
     if (!/^[\w.-]*\w[\w.-]*$/.test(organization))
-      throw new Error('Input organization is not the name of one. For example: organization: octo-org')
+      throw new Error('Input organization is not a valid organization name. For example: organization: octo-org')
     return { kind: 'organization', name: organization }
   }
   return environment === '' ? { kind: 'repository', name: '' } : environmentPlace('environment', environment)
@@ -114,7 +117,7 @@ function readHome(environment: string, organization: string): Place {
 function environmentPlace(input: string, name: string): Place {
   // Even escaped, these would name another path.
   if (name === '.' || name === '..' || !name.isWellFormed())
-    throw new Error(`Input ${input} names an environment that cannot exist. For example: production`)
+    throw new Error(`Input ${input} contains an invalid environment name. For example: production`)
   return { kind: 'environment', name }
 }
 
@@ -126,7 +129,7 @@ function readCopies(value: string, home: Place): Place[] {
     .map(readCopy)
   const all = [home, ...copies].map(({ kind, name }) => `${kind} ${name.toLowerCase()}`)
   if (new Set(all).size < all.length)
-    throw new Error('Input copies names a place twice, or the place where the secret is. Name each place once')
+    throw new Error('Input copies lists a place twice, or lists the place of the secret itself. List each place once.')
   return copies
 }
 
@@ -136,7 +139,7 @@ function readCopy(line: string): Place {
   const kind = (['repository', 'dependabot', 'codespaces'] as const).find((known) => known === line.toLowerCase())
   if (kind !== undefined) return { kind, name: '' }
   throw new Error(
-    'Input copies has a line that is no place: each must be repository, dependabot, codespaces or environment NAME',
+    'Input copies lists an unknown place: each line must be repository, dependabot, codespaces or environment NAME.',
   )
 }
 
@@ -144,8 +147,8 @@ function readRevokePrevious(value: string, event: string | undefined): RotateInp
   const choice = readChoice('revoke-previous', value, ['after-overlap', 'now'])
   if (choice === 'now' && event !== 'workflow_dispatch')
     throw new Error(
-      'Input revoke-previous is now, which is for emergencies: it makes running jobs fail. ' +
-        'It is only accepted in a run that was started by hand (workflow_dispatch)',
+      'Input revoke-previous is now, which is for emergencies because it makes running jobs fail. ' +
+        'It is accepted only in a run that was started by hand (workflow_dispatch).',
     )
   return choice
 }
@@ -155,8 +158,8 @@ function readGithubApiUrl(value: string): string {
   if (!URL.canParse(value)) throw new Error(`Input github-api-url is not a URL. ${example}`)
   const url = new URL(value)
   if (url.username || url.password || /[?#]/.test(value))
-    throw new Error(`Input github-api-url holds a user name, password, query or fragment. ${example}`)
+    throw new Error(`Input github-api-url contains a user name, password, query or fragment. ${example}`)
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
-    throw new Error(`Input github-api-url must start with https://, as a token is sent to it. ${example}`)
+    throw new Error(`Input github-api-url must start with https://, or the token would be sent unencrypted. ${example}`)
   return url.href.replace(/\/+$/, '')
 }

@@ -1,27 +1,35 @@
-import type { ApiFailure, CreatedKey, ListedKey } from '../api/key-api.ts'
+import {
+  type ApiFailure,
+  type ApiResult,
+  type CreatedKey,
+  isHeaderSafe,
+  isRejected,
+  type ListedKey,
+} from '../api/key-api.ts'
+import { missingCheck } from '../protocol/list-trust.ts'
 import { revokeAndVerify } from '../protocol/revoke-and-verify.ts'
 import { backoff } from '../retry/backoff.ts'
 import { type Budget, createBudget } from '../retry/budget.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
-import { formatSeconds, keyLabel, type Runner } from '../runner/report.ts'
+import { formatSeconds, formatUtc, keyLabel, type Runner } from '../runner/report.ts'
 import { formatInstant } from '../util/instant.ts'
-import { taggedExpiry, WRITE_WITHIN_MS, whyNotOurs } from './decisions.ts'
+import { findCurrentKey, taggedExpiry, WRITE_WITHIN_MS, whyNotOurs } from './decisions.ts'
 import { type KeyDeps, listKeys, type RotateDeps, stopIfCancelled } from './deps.ts'
 import { plainLine } from './report.ts'
 import type { RotationRecord } from './rotation-record.ts'
 import type { NewKey } from './saved-state.ts'
 
-/** How often a run sends a create request: each that is not answered may leave a key whose value no one knows. */
+/** How often a run sends a create request: an unanswered one may leave an orphan. */
 const MAX_ATTEMPTS = 3
-/** Less time than this is not enough for an attempt, in milliseconds. */
+/** An attempt needs at least this much time, in milliseconds. */
 const MIN_ATTEMPT_MS = 500
-/** How far clocks may be off, in milliseconds: the Date header has whole seconds; without it, up to a minute. */
+/** By how much times may differ, in milliseconds: `Date` has whole seconds; without it, clocks may differ too. */
 const SLACK_MS = { known: 5_000, unknown: 65_000 }
 const PROVE_INTERVAL_MS = 1_000
-/** How long the revocation of a key that is not used may take, in milliseconds. */
+/** How long revoking an unused key may take, in milliseconds: long enough for a list to count as proof. */
 const DISCARD_TIMEOUT_MS = 20_000
 
-/** What a new key is asked for with. */
+/** What is needed to create a key. */
 export interface NewKeyRequest {
   apiKey: string
   /** Milliseconds. */
@@ -30,19 +38,19 @@ export interface NewKeyRequest {
   tag: number
   /** The API's clock less this machine's, in milliseconds; null if unknown. */
   skew: number | null
-  /** The account's keys before. */
+  /** The keys that existed before. */
   known: readonly ListedKey[]
 }
 
-/** A key that is certainly this run's, and the instant (by this machine's clock) after which it must not be written. */
+/** A key that this run certainly created, and when (by this machine's clock) it must no longer be written. */
 export interface FreshKey {
   key: NewKey
   writeUntil: number
 }
 
 /**
- * Creates a key that carries the tag, and masks it. Throws an Error where there is none that can be used. A key that was perhaps created without an answer is left to a later run, which retires it: two runs at
- * once may ask for the same expiry, so it cannot be told from another run's key, which may be in the secret.
+ * Creates a key that carries the tag, and masks it. Throws an Error if there is no usable key. An orphan is left to a
+ * later run: two runs at once may request the same expiry, so it may be the other run's key, which the secret may hold.
  */
 export async function createKey(request: NewKeyRequest, record: RotationRecord, deps: RotateDeps): Promise<FreshKey> {
   const { clock, api } = deps
@@ -66,7 +74,7 @@ export async function createKey(request: NewKeyRequest, record: RotationRecord, 
     }
     const { failure } = reply
     if (!failure.mayHaveActed) record.settled()
-    if (failure.status === 400 && !wholeSeconds) {
+    if (failure.status === 400 && !failure.notFromApi && !wholeSeconds) {
       // The likely cause is a server that refuses fractions of a second.
       wholeSeconds = true
       continue
@@ -76,13 +84,13 @@ export async function createKey(request: NewKeyRequest, record: RotationRecord, 
   }
 }
 
-/** The expiry to ask for: tagged, but where the server refuses fractions of a second. */
+/** The expiry to request: tagged, unless the server refuses fractions of a second. */
 function expiryOf({ skew, lifetime, tag }: NewKeyRequest, now: number, wholeSeconds: boolean): number {
   const latest = now + (skew ?? 0) + lifetime
   return wholeSeconds ? Math.floor(latest / 1000) * 1000 : taggedExpiry(latest, tag)
 }
 
-/** Waits before the next create request. Throws an Error where there is to be none. */
+/** Waits before the next create request. Throws an Error if there is no time or no use for one. */
 async function waitOrGiveUp(
   failure: ApiFailure,
   attempt: number,
@@ -98,7 +106,7 @@ async function waitOrGiveUp(
 
 function refusalMessage({ message, mayHaveActed }: ApiFailure): string {
   const orphan = mayHaveActed
-    ? ' If the request created a key, no one knows its value: a later run retires it, or it expires.'
+    ? ' If the request created a key anyway, no one knows its value; a later run revokes it, or it expires.'
     : ''
   return `The new key was not created: ${message}. The secret still holds the old key.${orphan}`
 }
@@ -109,7 +117,7 @@ interface Sent {
   skew: number | null
 }
 
-/** Masks the key before anything else is done with it, and takes it only if it is certainly new. */
+/** Masks the key before any other use, and accepts it only if this run certainly created it. */
 function accept(
   answer: CreatedKey,
   { asked, sentAt, skew }: Sent,
@@ -130,38 +138,50 @@ function accept(
   if (reason !== null || token === null || id === null || createdAt === null || expiresAt === null) {
     record.settled()
     throw new Error(
-      `The API's answer does not show a new key of this run: ${reason}. It was neither written nor revoked` +
-        `${id === null ? '' : `; look at the key ${keyLabel({ prefix, id })} in the dashboard`}.`,
+      `The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked` +
+        `${id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`}.`,
     )
   }
   return { token, id, prefix, createdAt, expiresAt }
 }
 
 /**
- * Waits until the API accepts the key and lists it: replicas may lag. Returns its row. Throws an Error where that does
- * not happen in time, or where the row has no expiry.
+ * Waits until the API accepts the key and lists it (replicas may lag). Returns its row, by which the next run will find
+ * it. Throws an Error if that does not happen in time, or if the row has no expiry.
  */
 export async function proveKey(key: NewKey, deps: KeyDeps, budget: Budget): Promise<ListedKey> {
   for (;;) {
-    const reply = await listKeys(key.token, deps, budget)
-    const row = reply.ok ? reply.value.keys.find(({ id }) => id === key.id) : undefined
-    if (row && row.expiresAt !== null) return row
-    const mayLag = reply.ok ? row === undefined : reply.failure.status === 401
-    if (!mayLag || budget.left() <= PROVE_INTERVAL_MS) {
-      const reason = !reply.ok
-        ? reply.failure.message
-        : `the list ${row === undefined ? 'does not have it' : 'has it without an expiry'}`
+    const reply = isSendable(key.token) ? await listKeys(key.token, deps, budget) : UNSENDABLE
+    const row = reply.ok ? findCurrentKey(reply.value, key.token) : null
+    if (row !== null && typeof row === 'object' && row.id === key.id && row.expiresAt !== null) return row
+    const mayLag = reply.ok ? typeof row === 'string' : isRejected(reply)
+    if (!mayLag || budget.left() <= PROVE_INTERVAL_MS)
       throw new Error(
-        `Could not prove that the new key ${keyLabel(key)} works: ${reason}. It was not written; the secret still holds the old key.`,
+        `Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? whyUnproven(row, key) : reply.failure.message}. ` +
+          'It was not written; the secret still holds the old key.',
       )
-    }
     await budget.pause(PROVE_INTERVAL_MS)
   }
 }
 
+function whyUnproven(row: ListedKey | string | null, { id }: NewKey): string {
+  if (row === null || typeof row === 'string') return String(row)
+  return row.id === id ? 'the list shows no expiry for it' : 'the list shows its first characters at another id'
+}
+
+function isSendable(token: string): boolean {
+  return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH
+}
+
+const UNSENDABLE: ApiResult<never> = {
+  ok: false,
+  skew: null,
+  failure: { message: 'its value cannot be sent in a header', mayHaveActed: false, retryable: false },
+}
+
 /**
- * Revokes a key that was certainly never written, with the key itself or with `apiKey` (null where that must not be
- * sent). Returns whether the API refuses it now.
+ * Revokes a key that was certainly never written, with the key itself or with `apiKey` (null if that must not be sent).
+ * Returns whether it is revoked.
  */
 export async function discardKey(
   key: NewKey,
@@ -170,14 +190,16 @@ export async function discardKey(
   budget = createBudget(deps.clock.now() + DISCARD_TIMEOUT_MS, deps.clock),
 ): Promise<boolean> {
   const credentials = apiKey === null ? [] : [apiKey]
-  const result = await revokeAndVerify(key, { ...deps, budget, credentials, skew: null })
-  const verified = result.revoked && result.verified
-  if (verified) runner.info(`Revoked the new key ${keyLabel(key)}, which was not written (verified).`)
+  const context = { ...deps, skew: null, credential: apiKey, gone: new Set<string>() }
+  const result = await revokeAndVerify(key, { ...context, budget, credentials, isMissing: missingCheck(context) })
+  if (result.revoked)
+    runner.info(`Revoked the new key ${keyLabel(key)}, which was not written${result.verified ? ' (verified)' : ''}.`)
   else
     runner.warning(
-      `Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` +
-        `${result.revoked ? 'its value is not known' : result.failure.message}. ` +
-        `It expires at ${formatInstant(key.expiresAt)}; a later run retires it.`,
+      plainLine(
+        `Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` +
+          `${result.failure.message}. It expires at ${formatUtc(key.expiresAt)}; a later run revokes it.`,
+      ),
     )
-  return verified
+  return result.revoked
 }

@@ -1,15 +1,15 @@
-/** Where a secret is kept. */
+/** Where a secret is stored. */
 export interface Place {
   kind: 'repository' | 'environment' | 'organization' | 'dependabot' | 'codespaces'
   /** The environment's or the organization's name; empty for the other kinds. */
   name: string
 }
 
-/** What the URL of a secret is made of, besides its place. */
+/** The repository, for the URL of a secret. */
 export interface Repository {
   owner: string
   repo: string
-  /** Its numeric id, which older servers want for environments. */
+  /** Its numeric id, which older servers require for environments. */
   id: string
 }
 
@@ -31,7 +31,7 @@ export function secretsPaths({ kind, name }: Place, { owner, repo, id }: Reposit
   }
 }
 
-/** The permission that a fine-grained token or an App needs, as GitHub's settings name it. */
+/** The permission that a fine-grained token or an App needs, by its name in GitHub's settings. */
 export function permissionFor({ kind }: Place): string {
   return {
     repository: 'Secrets: write',
@@ -42,7 +42,7 @@ export function permissionFor({ kind }: Place): string {
   }[kind]
 }
 
-/** The place, for a person. */
+/** The place in words, for messages. */
 export function placeLabel({ kind, name }: Place): string {
   return {
     repository: 'the repository',

@@ -3,13 +3,13 @@ import { formatUtc, keyLabel, type Runner } from '../runner/report.ts'
 import { sanitizeLine } from '../runner/sanitize.ts'
 import { formatInstant } from '../util/instant.ts'
 
-/** What a run found and did, collected while it goes on, for the summary and the outputs. */
+/** What a run found and did so far, for the summary and the outputs. */
 export interface RotationReport {
   /** The outcome in a few words; docs/rotation.md explains each. */
   state: 'Failed' | 'Not due' | 'Rotated' | 'Rotated, and the old keys revoked'
-  /** What a person should know, or do. */
+  /** What a person should know or do. */
   notes: string[]
-  /** The key that the secret held, and the one that it holds now. */
+  /** The key that the secret held, and the new one that it holds now. */
   current: ListedKey | null
   created: Pick<ListedKey, 'id' | 'prefix' | 'createdAt' | 'expiresAt'> | null
   retired: ListedKey[]
@@ -45,16 +45,20 @@ export function summaryOf(report: RotationReport): string {
   ]
   const table =
     rows.length === 0 ? [] : ['| Key | Created | Expires | Status |', '| --- | --- | --- | --- |', ...rows, '']
-  const until = inSecret && (inSecret.expiresAt === null ? 'no set time' : formatUtc(inSecret.expiresAt))
   return [
     `### SphereScout key rotation: ${state}`,
     '',
     ...table,
     ...(dueAt === null ? [] : [`- Next rotation: ${dueAt === 0 ? 'now' : `due at ${formatUtc(dueAt)}`}`]),
-    ...(until === null ? [] : [`- If rotation stops, the secret works until ${until}.`]),
+    ...(inSecret ? [`- ${validityOf(inSecret)}`] : []),
     ...notes.map((note) => `- ${note}`),
     '',
   ].join('\n')
+}
+
+function validityOf({ expiresAt }: Pick<ListedKey, 'expiresAt'>): string {
+  if (expiresAt === null) return 'The key in the secret has no expiry.'
+  return `If rotation stops, the secret works until ${formatUtc(expiresAt)}.`
 }
 
 function statusOfCurrent({ created, current, retired }: RotationReport): string {
@@ -67,7 +71,7 @@ function rowOf(key: Pick<ListedKey, 'id' | 'prefix' | 'createdAt' | 'expiresAt'>
   return `| ${keyLabel(key)} | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, 'never')} | ${status} |`
 }
 
-/** A text of someone else's for the summary and the log: one line, without Markdown or anything that the runner obeys. */
+/** Text from a server for the summary and the log: one line, without Markdown or runner commands. */
 export function plainLine(text: string): string {
   return sanitizeLine(text).replace(/[|`<>\\]/g, '?')
 }
@@ -77,6 +81,6 @@ export function writeRotationSummary(report: RotationReport, runner: Runner): vo
   try {
     runner.writeSummary(summaryOf(report))
   } catch {
-    runner.info('The job summary could not be written.')
+    runner.info('Could not write the job summary.')
   }
 }

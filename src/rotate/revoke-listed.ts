@@ -4,19 +4,19 @@ import { keyLabel } from '../runner/report.ts'
 import { findCurrentKey } from './decisions.ts'
 import { type KeyDeps, listKeys } from './deps.ts'
 
-/** What came of revoking keys: those that are gone, and a sentence on each of the others. */
+/** The keys that were revoked, and a sentence about each of the others. */
 export interface RevokeResult {
   revoked: ListedKey[]
   failures: string[]
 }
 
-/** How long keys that were revoked are waited for to leave the list, in milliseconds: replicas may lag. */
+/** How long to wait until revoked keys are no longer listed, in milliseconds: replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const LIST_INTERVAL_MS = 1_000
 
 /**
- * Revokes `keys` with `credential`, whose own row shows that a list is this account's. An acknowledgment is no proof:
- * a key is gone once a list that can be trusted does not have it any more.
+ * Revokes `keys` with `credential`, whose own row shows that a list is from this account. An acknowledgment is not proof:
+ * a key counts as revoked once a list that can be trusted no longer shows it.
  */
 export async function revokeListed(
   keys: readonly ListedKey[],
@@ -28,7 +28,7 @@ export async function revokeListed(
   const asked: ListedKey[] = []
   for (const key of keys) {
     const reply = await retry(budget, deps.random, (limits) => deps.api.revoke(credential, key.id, limits))
-    // 404 is what a repeated revocation gets; the list decides.
+    // A repeated revocation gets 404; the list decides.
     if (reply.ok || reply.failure.status === 404 || reply.failure.mayHaveActed) asked.push(key)
     else failures.push(failureOf(key, reply.failure.message))
   }
@@ -64,5 +64,6 @@ async function waitUntilGone(
 /** Why a list does not show that a key is absent, or null. */
 function whyUntrusted(list: KeyList, credential: string): string | null {
   const current = findCurrentKey(list, credential)
-  return list.doubt ?? (typeof current === 'string' ? current : null)
+  if (list.doubt !== null) return `the account's list may be incomplete (${list.doubt})`
+  return typeof current === 'string' ? `the list does not show the key that it was read with (${current})` : null
 }

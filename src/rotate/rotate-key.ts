@@ -1,4 +1,4 @@
-import type { ListedKey } from '../api/key-api.ts'
+import type { ApiFailure, ListedKey } from '../api/key-api.ts'
 import { type Budget, createBudget, retry } from '../retry/budget.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
 import { rotationTag } from '../util/rotation-tag.ts'
@@ -12,7 +12,7 @@ import { type RevokeResult, revokeListed } from './revoke-listed.ts'
 import { openRecord, type RotationRecord } from './rotation-record.ts'
 import { inspectPlace, type Target, type WriteResult, writePlaces } from './write-places.ts'
 
-/** What the parts of one run share. */
+/** What the functions of one run share. */
 interface Run {
   inputs: RotateInputs
   deps: RotateDeps
@@ -29,8 +29,8 @@ interface Run {
 }
 
 /**
- * The main step: retires old keys; if the key in hand is due, creates a new one, proves that it works, and writes it to
- * every place, the one that the key in hand came from last. Throws an Error for the person reading the log.
+ * The main step: retires old keys; if the key in hand is due, creates a new one, confirms that it works, and writes it to
+ * every place, last to where the key in hand came from. Throws an Error for the person reading the log.
  */
 export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise<void> {
   const report = openReport()
@@ -56,7 +56,7 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
 function outcomeLine({ state, current, created, dueAt }: RotationReport): string {
   const due = dueAt === null || dueAt === 0 ? '' : ` The next rotation is due at ${formatUtc(dueAt)}.`
   if (created) return `Rotated: the secret now holds the key ${keyLabel(created)}.${due}`
-  return `${state}: the secret's key ${current ? keyLabel(current) : ''} stays.${due}`
+  return `${state}: the secret keeps the key ${current ? keyLabel(current) : ''}.${due}`
 }
 
 function phaseBudget({ timeout }: RotateInputs, { clock, cancellation }: RotateDeps): Budget {
@@ -72,19 +72,25 @@ async function openRun(inputs: RotateInputs, deps: RotateDeps, report: RotationR
   const tag = rotationTag({ apiUrl, scope, environment, secret }, deps.sha256)
 
   const reply = await listKeys(apiKey, deps, budget)
-  if (!reply.ok && reply.failure.status === 401)
-    throw new Error(
-      `The API did not accept api-key: it is wrong, revoked or expired (${reply.failure.message}). ` +
-        'Rotation cannot go on from it: create a key in the dashboard, and save it in the secret.',
-    )
-  if (!reply.ok) throw new Error(`The account's keys could not be listed: ${reply.failure.message}.`)
+  if (!reply.ok) throw new Error(whyNotListed(reply.failure))
   const current = findCurrentKey(reply.value, apiKey)
   if (typeof current === 'string')
-    throw new Error(`The key in api-key was not found in the account: ${current}. Nothing was changed.`)
+    throw new Error(`Could not find api-key in the account's list of keys: ${current}. Nothing was changed.`)
   report.current = current
   const record = openRecord(deps.runner, { ...deps.connection, apiUrl, apiKey })
   const { keys, doubt } = reply.value
   return { inputs, deps, repository, tag, keys, doubt, current, skew: reply.skew, record, report }
+}
+
+function whyNotListed(failure: ApiFailure): string {
+  const { message, status, notFromApi } = failure
+  if (status === 401 && !notFromApi)
+    return (
+      `The API rejected api-key: ${message}. The key is wrong, revoked or expired, so rotation cannot continue. ` +
+      'Create a key in the dashboard and save it in the secret.'
+    )
+  const unchecked = notFromApi ? ' Something in front of the API answered, so api-key was not checked.' : ''
+  return `Could not list the keys of the account: ${message}.${unchecked}`
 }
 
 async function repositoryId(
@@ -96,29 +102,29 @@ async function repositoryId(
   if (home.kind === 'organization') return ''
   const reply = await retry(budget, random, (limits) => secrets.repositoryId(`${owner}/${repo}`, limits))
   if (reply.ok) return reply.value
-  throw new Error(`The repository's id could not be read: ${reply.failure.message}.`)
+  throw new Error(`Could not read the repository's id: ${reply.failure.message}.`)
 }
 
-/** Revokes the old keys that no run can still need. A failure is only noted: rotation must not depend on it. */
+/** Revokes the old keys that no run can still need. A failure is only reported: rotation must not depend on it. */
 async function retireOldKeys(run: Run): Promise<void> {
   const { inputs, deps, keys, doubt, current, tag, skew, report } = run
   const { initialKeyId } = inputs
   const overlap = inputs.limits.overlap
   if (doubt !== null || skew === null) {
-    const reason = doubt === null ? 'The API did not tell its time' : `The account's list may be incomplete (${doubt})`
-    report.notes.push(plainLine(`${reason}, so no old key was retired.`))
+    const reason = doubt === null ? UNKNOWN_TIME : `The account's list may be incomplete (${doubt})`
+    report.notes.push(plainLine(`${reason}, so no old key was revoked.`))
     return
   }
   const old = keysToRetire({ keys, current, tag, overlap, now: deps.clock.now() + skew, initialKeyId })
   takeIn(await revokeListed(old, inputs.apiKey, deps, phaseBudget(inputs, deps)), run)
   const initial = keys.find(({ id }) => id === initialKeyId)
   if (initial && !report.retired.includes(initial))
-    report.notes.push(`The initial key ${keyLabel(initial)} is still valid; a later run retires it.`)
+    report.notes.push(`The initial key ${keyLabel(initial)} is still valid; a later run revokes it.`)
 }
 
 function takeIn({ revoked, failures }: RevokeResult, { deps: { runner }, report }: Run): void {
   report.retired.push(...revoked)
-  for (const key of revoked) runner.info(`Revoked the old key ${keyLabel(key)} (not listed any more).`)
+  for (const key of revoked) runner.info(`Revoked the old key ${keyLabel(key)} (no longer listed).`)
   for (const failure of failures.map(plainLine)) {
     runner.warning(`${failure} A later run tries again.`)
     report.notes.push(failure)
@@ -149,7 +155,9 @@ async function rotate(run: Run, targets: Target[]): Promise<void> {
   if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh)
 }
 
-/** What becomes of the key that was replaced. */
+const UNKNOWN_TIME = "The API's time is unknown (no Date header, or one that is more than a day off)"
+
+/** What happens to the key that was replaced. */
 function previousNote({ inputs, current, tag }: Run, { createdAt }: ListedKey): string {
   const { initialKeyId, limits } = inputs
   if (isOwn(current, tag) || current.id === initialKeyId) {
@@ -157,16 +165,16 @@ function previousNote({ inputs, current, tag }: Run, { createdAt }: ListedKey): 
     return `The previous key ${keyLabel(current)} stays valid during the overlap: the first run after ${formatUtc(at)} revokes it.`
   }
   return plainLine(
-    `The previous key ${keyLabel(current)} was not made by rotate, so it stays valid: to have it revoked after the overlap, set initial-key-id to ${current.id}`,
+    `The previous key ${keyLabel(current)} was not created by rotate, so it stays valid. To have it revoked after the overlap, set initial-key-id to ${current.id}`,
   )
 }
 
 const UNRECOGNIZABLE =
-  'The API changed the expiry of the new key, so a later run cannot recognize it: old keys are not retired, and end at their expiry.'
+  'The API changed the expiry of the new key, so later runs cannot recognize it: they revoke no old keys, which stay valid until they expire.'
 
 /**
- * Proves the key and writes it. What was certainly not written is revoked; in any doubt, the key stays valid. Returns
- * the key's row in the list.
+ * Confirms that the key works and writes it. A key that was certainly not written is revoked; in doubt, it stays valid.
+ * Returns the key's row in the list.
  */
 async function useOrDiscard({ key, writeUntil }: FreshKey, targets: Target[], run: Run): Promise<ListedKey> {
   const { inputs, deps, repository, record } = run
@@ -196,18 +204,18 @@ async function useOrDiscard({ key, writeUntil }: FreshKey, targets: Target[], ru
 function writeFailure({ kind, reason }: { kind: string; reason: string }, key: FreshKey['key']): string {
   if (kind === 'refused') return `The new key was not written, and the secret still holds the old key: ${reason}.`
   return (
-    `The new key ${keyLabel(key)} may be in some places only: ${reason}. ` +
-    'It and the old key both stay valid; the next run rotates again if it has to.'
+    `Could not confirm that the new key ${keyLabel(key)} was written to every place: ${reason}. ` +
+    'It and the old key both stay valid; the next run rotates again if necessary.'
   )
 }
 
-/** Revokes a key that is in no place. The post step tries again where that fails. */
+/** Revokes a key that no place holds. If that fails, the post step tries again. */
 async function discard(key: FreshKey['key'], { inputs, deps, record }: Run): Promise<void> {
   saveIfPossible(() => record.created(key))
   if (await discardKey(key, inputs.apiKey, deps)) saveIfPossible(record.settled)
 }
 
-/** A state file that cannot be written must not keep a run from what is more urgent. */
+/** A state file that cannot be written must not stop what is more urgent. */
 function saveIfPossible(save: () => void): void {
   try {
     save()
@@ -216,7 +224,7 @@ function saveIfPossible(save: () => void): void {
   }
 }
 
-/** The emergency: after the confirmed write, the old keys end at once, and running jobs with them. */
+/** The emergency: revokes the old keys right after the confirmed write, although running jobs use them. */
 async function revokePrevious(run: Run, { key }: FreshKey): Promise<void> {
   const { inputs, deps, keys, current, tag, report } = run
   const old = keysToRevokeNow(keys, current, key.createdAt, tag).filter((one) => !report.retired.includes(one))
@@ -225,6 +233,6 @@ async function revokePrevious(run: Run, { key }: FreshKey): Promise<void> {
   if (report.retired.includes(current)) return
   throw new Error(
     `The secret holds a new key, but the old key ${keyLabel(current)} was not revoked. ` +
-      'A key that was created less than an hour ago may still be written by another run: run this again in an hour, or revoke it in the dashboard.',
+      'Another run may still be writing a key that is less than an hour old: run this again in an hour, or revoke the key in the dashboard.',
   )
 }

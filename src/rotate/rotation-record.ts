@@ -8,7 +8,7 @@ import {
   type RotateState,
 } from './saved-state.ts'
 
-/** What the post step will find. Each method saves, and throws what `saveState` throws. */
+/** What the post step will find. Each method saves it, and throws what `saveState` throws. */
 export interface RotationRecord {
   /** A create request with this expiry is about to be sent. */
   creating(expiry: number): void
@@ -20,7 +20,7 @@ export interface RotationRecord {
   settled(): void
 }
 
-/** A record of which nothing is saved until there is something to save. */
+/** Saves nothing before the first call. */
 export function openRecord(runner: Pick<Runner, 'saveState'>, connection: Connection): RotationRecord {
   let expiry = 0
   let key: NewKey | null = null

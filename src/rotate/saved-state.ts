@@ -1,4 +1,4 @@
-/** A new key, as far as it is needed to revoke it. */
+/** A new key, with what is needed to revoke it. */
 export interface NewKey {
   token: string
   id: string
@@ -8,7 +8,7 @@ export interface NewKey {
   expiresAt: number
 }
 
-/** Where the API is, and how the main step reached it. */
+/** How the main step reached the API. */
 export interface Connection {
   apiUrl: string
   apiKey: string
@@ -20,7 +20,7 @@ export interface Connection {
 }
 
 /**
- * How far the rotation came. `creating`: a create request was sent, and its answer is not known. `created`: the key is
+ * How far the rotation came. `creating`: a create request was sent, and its response is not known. `created`: the key is
  * known and nothing was written. `writing`: a write may have reached GitHub. `settled`: nothing is left to do.
  */
 export type Phase = 'creating' | 'created' | 'writing' | 'settled'
@@ -29,7 +29,7 @@ export type Phase = 'creating' | 'created' | 'writing' | 'settled'
 export interface RotateState extends Connection {
   version: typeof ROTATE_STATE_VERSION
   phase: Phase
-  /** The expiry that the create request asked for, in milliseconds since 1970. */
+  /** The requested expiry, in milliseconds since 1970. */
   expiry: number
   /** Null until there is a key. */
   key: NewKey | null
@@ -38,10 +38,10 @@ export interface RotateState extends Connection {
 export const ROTATE_STATE_VERSION = 1
 export const ROTATE_STATE_NAME = 'rotation'
 
-/** What the post step finds: nothing, a record, or something that is none. */
+/** What the post step finds: nothing, a record, or something unreadable. */
 export type FoundRotateState = { kind: 'none' } | { kind: 'record'; state: RotateState } | { kind: 'unreadable' }
 
-/** Reads what the main step saved. Never throws; every field has to be there and of its kind. */
+/** Reads what the main step saved. Never throws; requires every field, each of its type. */
 export function parseRotateState(text: string): FoundRotateState {
   if (text === '') return { kind: 'none' }
   try {

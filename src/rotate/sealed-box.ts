@@ -15,12 +15,12 @@ const NONCE_BYTES = 24
 
 /**
  * Encrypts `text` for the holder of `publicKey` (base64), as libsodium's crypto_box_seal does and GitHub asks for: only
- * GitHub can open it, and not even we can. Returns base64. `ephemeral` is used once and forgotten; a test may fix it.
- * Throws an Error where `publicKey` is no X25519 key.
+ * GitHub can open it. Returns base64. `ephemeral` is used once; tests may pass their own. Throws an Error if
+ * `publicKey` is not a usable X25519 key.
  */
 export function sealForGithub(text: string, publicKey: string, ephemeral = generateKeyPair()): string {
   const recipient = new Uint8Array(Buffer.from(publicKey, 'base64'))
-  if (recipient.length !== KEY_BYTES) throw new Error('GitHub sent a public key of the wrong length')
+  if (recipient.length !== KEY_BYTES) throw new TypeError('publicKey')
   const nonce = blake2b(Buffer.concat([ephemeral.publicKey, recipient]), { dkLen: NONCE_BYTES })
   const box = xsalsa20poly1305(sharedKey(ephemeral, recipient), nonce).encrypt(
     new Uint8Array(Buffer.from(text, 'utf8')),

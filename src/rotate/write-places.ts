@@ -4,34 +4,34 @@ import type { RotateDeps } from './deps.ts'
 import type { PublicKey, SecretValue } from './github-secrets.ts'
 import { type Place, permissionFor, placeLabel, type Repository, secretsPaths } from './places.ts'
 
-/** A place whose secret exists and can be written, as far as reading can tell. */
+/** A place whose secret exists and whose public key is known. */
 export interface Target {
   place: Place
   path: string
   publicKey: PublicKey
-  /** Who may use an organization's secret: sent back with every write, so that it stays as it is. */
+  /** Which repositories may use an organization's secret: sent back with every write, so that it does not change. */
   audience: Pick<SecretValue, 'visibility' | 'selected_repository_ids'>
 }
 
-/** How the writing ended. Only `refused` proves that the new key is in no place. */
+/** The result of writing. Only `refused` proves that no place holds the new key. */
 export type WriteResult =
   | { kind: 'written'; notes: string[] }
   | { kind: 'refused'; reason: string }
   | { kind: 'unclear'; reason: string }
 
-/** Less time than this is not enough for a write, in milliseconds. */
+/** A write needs at least this much time, in milliseconds. */
 const MIN_ATTEMPT_MS = 1_000
 const MAX_PAGES = 200
 
-/** What GitHub is asked about. */
+/** The secret and the repository. */
 export interface GithubRequest {
   secret: string
   repository: Repository
 }
 
 /**
- * Reads what is needed to write the secret in one place. Throws an Error where it does not exist there: a typing error
- * would otherwise make a second secret, while the real one runs out.
+ * Reads what is needed to write the secret in one place. Throws an Error if it does not exist there: otherwise a typo
+ * would create a second secret while the key in the real one expires.
  */
 export async function inspectPlace(
   place: Place,
@@ -43,22 +43,22 @@ export async function inspectPlace(
   const permission = permissionFor(place)
   for (const path of secretsPaths(place, repository)) {
     const found = await ask((limits) => deps.secrets.secret(path, secret, permission, limits))
-    if (!found.ok && found.failure.status === 404) continue
+    if (!found.ok && found.failure.status === 404 && !found.failure.notFromApi) continue
     const info = valueOrThrow(found, place)
     if (info.name.toUpperCase() !== secret)
       throw new Error(
-        `GitHub answered with another secret than ${secret} in ${placeLabel(place)}. Nothing was changed.`,
+        `GitHub returned another secret instead of ${secret} in ${placeLabel(place)}. No key was created.`,
       )
     const publicKey = valueOrThrow(await ask((limits) => deps.secrets.publicKey(path, permission, limits)), place)
     const { visibility } = info
     if (place.kind !== 'organization') return { place, path, publicKey, audience: {} }
     if (visibility === null)
-      throw new Error(`GitHub did not tell who may use ${secret} in ${placeLabel(place)}. Nothing was changed.`)
+      throw new Error(`GitHub did not return the visibility of ${secret} in ${placeLabel(place)}. No key was created.`)
     const ids = visibility === 'selected' ? await readSelected(place, path, secret, deps, budget) : null
     return { place, path, publicKey, audience: { visibility, ...(ids && { selected_repository_ids: ids }) } }
   }
   throw new Error(
-    `There is no secret ${secret} in ${placeLabel(place)}, or github-token may not see it (404). Nothing was changed. ` +
+    `There is no secret ${secret} in ${placeLabel(place)}, or github-token cannot see it (404). No key was created. ` +
       `Check the inputs secret, environment and copies, and that the token has access to it ("${permission}").`,
   )
 }
@@ -80,18 +80,18 @@ async function readSelected(
     if (more.length === 0) break
   }
   throw new Error(
-    `The repositories that may use ${secret} in ${placeLabel(place)} could not all be read. Nothing was changed; run again.`,
+    `Could not read all repositories that may use ${secret} in ${placeLabel(place)}. No key was created; run the workflow again.`,
   )
 }
 
 function valueOrThrow<T>(reply: ApiResult<T>, place: Place): T {
   if (reply.ok) return reply.value
-  throw new Error(`The secret in ${placeLabel(place)} could not be looked up: ${reply.failure.message}.`)
+  throw new Error(`Could not look up the secret in ${placeLabel(place)}: ${reply.failure.message}.`)
 }
 
 /**
- * Writes the key to every place, in this order, until `writeUntil` (by this machine's clock). The same value may be
- * written twice, so whatever is not a clear refusal is tried again. Stops at the first place that fails.
+ * Writes the key to every place, in this order, until `writeUntil` (by this machine's clock). Writing the same value twice
+ * is harmless, so everything but a clear refusal is retried. Stops at the first place that fails.
  */
 export async function writePlaces(
   token: string,
@@ -106,7 +106,7 @@ export async function writePlaces(
     const { reply, acted } = await writePlace(token, target, request.secret, deps, budget)
     if (reply.ok) {
       if (reply.value.created)
-        notes.push(`The secret in ${placeLabel(target.place)} did not exist any more and was created again.`)
+        notes.push(`The secret in ${placeLabel(target.place)} had been deleted and was created again.`)
       continue
     }
     const reason = `writing the secret in ${placeLabel(target.place)} failed: ${reply.failure.message}`
@@ -115,7 +115,7 @@ export async function writePlaces(
   return { kind: 'written', notes }
 }
 
-/** The last answer, and whether any attempt may have changed the secret. */
+/** The last response, and whether any attempt may have changed the secret. */
 interface Written {
   reply: ApiResult<{ created: boolean }>
   acted: boolean
@@ -143,7 +143,7 @@ async function writePlace(
   }
   const reply = await retry(budget, random, write)
   if (reply.ok || reply.failure.status !== 422) return { reply, acted }
-  // The likely cause is that GitHub changed its key since it was read.
+  // Probably GitHub replaced its public key after we read it.
   const fresh = await retry(budget, random, (limits) => secrets.publicKey(target.path, permission, limits))
   if (!fresh.ok || fresh.value.id === publicKey.id) return { reply, acted }
   publicKey = fresh.value
@@ -151,7 +151,7 @@ async function writePlace(
   return { reply: again, acted }
 }
 
-/** The value for GitHub, or null where its public key is none. */
+/** The encrypted value, or null if the public key is unusable. */
 function sealed(seal: RotateDeps['seal'], token: string, { key }: PublicKey): string | null {
   try {
     return seal(token, key)
@@ -166,4 +166,4 @@ function notSent(message: string): ApiResult<{ created: boolean }> {
 }
 
 const TOO_LATE = notSent('more than ten minutes have passed since the key was created, or the job was cancelled')
-const UNUSABLE_KEY = notSent('GitHub sent a public key that cannot be used')
+const UNUSABLE_KEY = notSent('GitHub sent an unusable public key')

@@ -29,7 +29,8 @@ export function rotationTag(
 
 /**
  * Whether a key was made by the rotation with this tag: its expiry is congruent to the tag modulo 2^26 ms, is not a
- * whole second, and the key lives longer than any key of the main action. A random expiry fits with 1.5 x 10^-8.
+ * whole second, and the key lives longer than any key of the main action. A random expiry fits with a probability of
+ * 1.5e-8.
  */
 export function hasRotationTag(
   { createdAt, expiresAt }: { createdAt: number | null; expiresAt: number | null },
