@@ -8,11 +8,11 @@ import type { Rng } from './rng.ts'
 import type { VirtualTime } from './time.ts'
 import { MINUTE_MS, type World } from './world.ts'
 
-/** What is known of a job's requests by whoever sees both sides; the checks are made on it. */
+/** What client and server together know about a job's requests, for the checks. */
 export interface Evidence {
   /** Keys whose answer reached the process that asked. */
   delivered: Set<string>
-  /** The first key of two that one request made, where the answer came too soon to show it. */
+  /** The first key of two that one request made, if the response came too soon to show it. */
   unsigned: Set<string>
   /** Keys that were made later than the documented grace after their request's deadline. */
   veryLate: Set<string>
@@ -82,7 +82,7 @@ function isAliveAt({ revoked, expiry }: StoredKey, now: number): boolean {
 
 /**
  * Another job makes a key that is close to ours. One with our very marker is only there beside a key of ours that
- * nobody else revokes: alone, no one could tell it from ours, with the odds that docs/design.md gives.
+ * no other run revokes: alone, it could not be told from ours, with the odds that docs/design.md gives.
  */
 function addTwin({ world, account, time, rng, evidence, count }: Scene, body: string, lost: boolean): void {
   const asked = readAsked((JSON.parse(body) as { expiry: string }).expiry)?.instant ?? 0

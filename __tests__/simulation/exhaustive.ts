@@ -129,7 +129,7 @@ async function runPlaced(subject: CodeUnderTest, world: World, placed: readonly 
   })
 }
 
-/** A revocation that is claimed and not done, and a 401 that means nothing: nobody could see through the two together. */
+/** A revocation that is claimed and not done, and a 401 that means nothing: no client could detect the two together. */
 function isBlind(fault: Fault, placed: readonly Placed[]): boolean {
   const has = (other: Fault) =>
     placed.some(({ trouble }) => trouble.kind === 'fault' && trouble.fault === other)

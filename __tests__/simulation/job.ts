@@ -10,7 +10,7 @@ import { type PostRun, runPost } from './run-post.ts'
 import { createTime, type VirtualTime } from './time.ts'
 import { API_URL, type Spell, START, type World } from './world.ts'
 
-/** What one job came to. */
+/** The result of one job. */
 export interface Outcome {
   /** Faults by kind, counted as they were injected. */
   faults: Record<string, number>

@@ -29,7 +29,7 @@ export interface NetworkOptions {
   aroundCreate(act: () => HttpResponse, created: { body: string; fault: Fault; late: number }): HttpResponse
   /** A request is sent. */
   onRequest?(what: Purpose): void
-  /** A request of this purpose came to this end, which the process lived to see. */
+  /** A request of this purpose ended so, and the process saw it. */
   onResult?(what: Purpose, result: HttpResponse | Error): void
   /** Something that must never be seen on the wire. */
   violation(text: string): void
@@ -125,21 +125,21 @@ function actLate(
   time.after(timeout + late, () => act(late))
 }
 
-/** Delivers the first end of a request, unless its process is dead; the client's own deadline is one of them. */
+/** Delivers the first end of a request, unless its process was killed; the client's own deadline is one of them. */
 function delivery(request: HttpRequest, process: Process, time: VirtualTime) {
   let settled = false
   let timesOut = () => {}
-  let takeBackDeadline = () => {}
+  let cancelDeadline = () => {}
   const startedAt = time.now()
   const onCancel = () => {
-    takeBackDeadline()
+    cancelDeadline()
     const left = request.timeout - (time.now() - startedAt)
-    takeBackDeadline = time.after(Math.min(left, request.grace ?? 0), () => timesOut())
+    cancelDeadline = time.after(Math.min(left, request.grace ?? 0), () => timesOut())
   }
   const deliver = (hand: () => void) => {
     if (settled) return
     settled = true
-    takeBackDeadline()
+    cancelDeadline()
     request.cancel?.removeEventListener('abort', onCancel)
     if (!process.alive) return
     try {
@@ -152,7 +152,7 @@ function delivery(request: HttpRequest, process: Process, time: VirtualTime) {
   return Object.assign(deliver, {
     onTimeout(then: () => void) {
       timesOut = then
-      takeBackDeadline = time.after(request.timeout, () => timesOut())
+      cancelDeadline = time.after(request.timeout, () => timesOut())
       if (request.cancel?.aborted) onCancel()
       else request.cancel?.addEventListener('abort', onCancel, { once: true })
     },

@@ -8,7 +8,7 @@ export interface Process {
   readonly alive: boolean
   readonly died: Promise<void>
   kill(): void
-  /** Called before each effect; throws Killed in a dead process, or in one that dies at just this effect. */
+  /** Called before each effect; throws Killed if the process was killed, or is killed at this effect. */
   effect(): void
 }
 

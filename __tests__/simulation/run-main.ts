@@ -33,7 +33,7 @@ export function chooseInterruption(rng: Rng): Interruption {
 
 export interface MainRun {
   traces: StepRecord
-  /** Not killed: it came to an end of its own, well or badly. */
+  /** Not killed: it ended by itself, successfully or not. */
   endedByItself: boolean
   succeeded: boolean
   /** What it failed with. */

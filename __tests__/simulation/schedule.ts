@@ -34,7 +34,7 @@ function chooseFault(what: Purpose, world: World, rng: Rng): Fault {
 
 /**
  * A server that reports a revocation, does not do it, and then answers 401 anyway, as its own or for a fresh key, is
- * the one combination that no one could see through, unless the key was accepted in between.
+ * the one combination that no client could detect, unless the key was accepted in between.
  */
 function isPossible(fault: Fault, world: World, rng: Rng): boolean {
   switch (fault) {

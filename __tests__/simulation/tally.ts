@@ -1,6 +1,6 @@
 import type { Outcome } from './job.ts'
 
-/** What many jobs came to, in numbers. */
+/** Counts over many jobs. */
 export interface Tally {
   note(name: string, outcome: Pick<Outcome, 'faults' | 'excuses' | 'violations'>): void
   violating(): number

@@ -15,7 +15,7 @@ interface Event {
   at: number
   order: number
   act: () => void
-  takenBack: boolean
+  isCanceled: boolean
 }
 
 /** Virtual time that starts at `start`, milliseconds since 1970. */
@@ -26,7 +26,7 @@ export function createTime(start: number): VirtualTime {
 
   const step = (): boolean => {
     let event = events.takeFirst()
-    while (event?.takenBack) event = events.takeFirst()
+    while (event?.isCanceled) event = events.takeFirst()
     if (!event) return false
     now = Math.max(now, event.at)
     event.act()
@@ -36,10 +36,10 @@ export function createTime(start: number): VirtualTime {
     now: () => now,
     after(duration, act) {
       const delay = Math.ceil(duration)
-      const event = { at: now + Math.max(0, delay), order: order++, act, takenBack: false }
+      const event = { at: now + Math.max(0, delay), order: order++, act, isCanceled: false }
       events.add(event)
       return () => {
-        event.takenBack = true
+        event.isCanceled = true
       }
     },
     runUntil: (done) => runUntil(done, step),
@@ -110,11 +110,11 @@ export function clockOn(time: VirtualTime, error: number, alive: () => boolean):
     sleep: (duration, wake) =>
       new Promise((resolve) => {
         const done = () => {
-          takeBack()
+          cancel()
           wake?.removeEventListener('abort', done)
           if (alive()) resolve()
         }
-        const takeBack = time.after(duration, done)
+        const cancel = time.after(duration, done)
         if (wake?.aborted) done()
         else wake?.addEventListener('abort', done, { once: true })
       }),

@@ -31,11 +31,11 @@ export interface Account {
   longLivedKey: string
   /** A JWT access token that is accepted like a key, and has no row in the list. */
   jwt: string
-  /** Adds a key of somebody else's. */
+  /** Adds another run's key. */
   addKey(key: { expiry: number | null; created?: number }): StoredKey
   /** Keys of others: those that were added, and those that other jobs made. */
   foreign(): StoredKey[]
-  /** The ids of somebody else's keys that were revoked, the long-lived one among them. */
+  /** The ids of other runs' keys that were revoked, and of the long-lived key if it was. */
   touchedForeign(): string[]
   /** `instant` (ms since 1970) as this server stores it. */
   stored(instant: number): number

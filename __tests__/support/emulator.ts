@@ -167,7 +167,9 @@ async function serve(request: IncomingMessage, response: ServerResponse, context
   requests.push({ method, path, credential, userAgent, headers, body, at: Date.now() })
   for (const check of watchers) check()
   const act = () => account.handle({ method, path, headers, body })
-  misbehave(faults.take(targetOf(method, path)), act, response, timers.later)
+  const fault = faults.take(targetOf(method, path))
+  if (fault === undefined) send(response, act())
+  else misbehave(fault, act, response, timers.later)
 }
 
 function serveControl(
@@ -192,17 +194,13 @@ function send(response: ServerResponse, { status, headers, body }: ApiResponse):
   response.writeHead(status, headers).end(body)
 }
 
-/** Carries out the request and answers it, or does whatever `fault` says instead. */
+/** Does what `fault` says instead of answering the request. */
 function misbehave(
-  fault: Fault | undefined,
+  fault: Fault,
   act: () => ApiResponse,
   response: ServerResponse,
   later: (ms: number, act: () => void) => void,
 ): void {
-  if (fault === undefined) {
-    send(response, act())
-    return
-  }
   const early = 'act' in fault && fault.act === 'before' ? act() : null
   switch (fault.kind) {
     case 'cut-before':
