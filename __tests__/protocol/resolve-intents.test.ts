@@ -113,7 +113,7 @@ describe('conclude', () => {
     const nothing = { failures: [], warnings: [] }
     expect(sentences(answered, absent)).toEqual(nothing)
     expect(sentences(answered, absent, false)).toEqual(nothing)
-    expect(sentences(unanswered, { kind: 'revoked', key: orphan })).toEqual(nothing)
+    expect(sentences(unanswered, { kind: 'revoked', doubt: null, key: orphan })).toEqual(nothing)
   })
 
   test('names the key that an answer described and that was refused, however good the list', () => {

@@ -63,10 +63,7 @@ function percentDecoded(text) {
 
 /** For each address of a host: Node's 250 ms are too short for a slow line. */
 const ADDRESS_TIMEOUT_MS = 3_000
-/**
- * A `createConnection` through a CONNECT tunnel, with TLS inside if `secure`. The oldest runner with node24 ships
- * Node 24.4, without `proxyEnv`.
- */
+/** A `createConnection` for agents: Node's own `proxyEnv` came with 24.5, and runners ship 24.4 too. */
 function tunnelThrough(proxy, secure) {
 	const { host } = new URL(proxy)
 	return (options, connected) => {
@@ -122,10 +119,7 @@ function bracketed(host) {
 const MAX_RESPONSE_BYTES = 1024 * 1024
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
-/**
- * `proxy` is a URL, or empty. No POST reuses a connection: one that the server just closed looks like a lost
- * response. `rejectUnauthorized` outranks NODE_TLS_REJECT_UNAUTHORIZED.
- */
+/** No POST reuses a connection: one that the server just closed looks like a lost response. */
 function createHttpClient(proxy) {
 	const agents = {}
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
@@ -409,10 +403,7 @@ function createBudget(deadline, clock, cancellation) {
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
 	}
 }
-/**
- * Retries an idempotent call until the budget is spent. Makes the last attempt even before Retry-After: a key that
- * stays valid is worse than a 429.
- */
+/** Retries an idempotent call until the budget is spent, at the end even before Retry-After has passed. */
 async function retry(budget, random, attempt, shouldRetry = (failure) => failure.retryable) {
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
@@ -526,12 +517,15 @@ function readPage({ headers, body }) {
 	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
 	const described = rows.map(readKey)
 	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
-	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
+	const unread = described.filter(
+		({ id, unreadable, createdAt, expiresAt }) => id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
+	).length
 	const next = textOf(field(answer, 'next'))
 	const total = field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? ''
 	const count = /\d+$/.exec(String(total))?.[0]
 	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
-	const morePages = isUnknown || headers['x-next-page'] || /rel="?next/i.test(String(headers.link ?? ''))
+	const isOddNext = next === null && Boolean(field(answer, 'next'))
+	const morePages = isUnknown || isOddNext || headers['x-next-page'] || /rel="?next/i.test(String(headers.link ?? ''))
 	const cached = Object.entries(headers).some(([name, value]) =>
 		(name === 'age' ? /[1-9]/ : /cache/.test(name) ? /\bhit\b/i : /^\b$/).test(String(value)),
 	)
@@ -606,7 +600,8 @@ function rotationTag({ apiUrl, scope, environment, secret }, sha256) {
 }
 /**
  * Whether a key was made by the rotation with this tag: its expiry is congruent to the tag modulo 2^26 ms, is not a
- * whole second, and the key lives longer than any key of the main action. A random expiry fits with 1.5 x 10^-8.
+ * whole second, and the key lives longer than any key of the main action. A random expiry fits with a probability of
+ * 1.5e-8.
  */
 function hasRotationTag({ createdAt, expiresAt }, tag) {
 	if (createdAt === null || expiresAt === null) return false
@@ -614,10 +609,7 @@ function hasRotationTag({ createdAt, expiresAt }, tag) {
 	return expiresAt % TAG_RANGE === tag && expiresAt % 1000 !== 0
 }
 
-/**
- * One line that the runner does not obey: no `::name::` at its start, no `##[name]` anywhere (actions/runner,
- * ActionCommand.TryParse), no invisible characters.
- */
+/** One line without commands: `::name::` at its start, `##[name]` anywhere (ActionCommand.TryParse). */
 function sanitizeLine(text) {
 	return text
 		.replace(/\s+/g, ' ')
@@ -949,10 +941,7 @@ function parseDuration(text) {
 
 /** No API key or token is shorter; masking a value such as `true` would ruin the log. */
 const MIN_CREDENTIAL_LENGTH = 8
-/**
- * What a log must not show. The runner masks no hex or base64url, act only exact values. Leaves out forms shorter
- * than `shortest`, and a value with such a line, as each line is masked.
- */
+/** What a log must not show, forms shorter than `shortest` left out. The runner masks no hex or base64url. */
 function maskedForms(secret, shortest = 1) {
 	const bytes = Buffer.from(secret, 'utf8')
 	const lines = secret.split(/[\r\n]+/)
@@ -1118,10 +1107,7 @@ function logRequests(send, log, now) {
 
 /** As the URL parser writes these hosts. */
 const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
-/**
- * A proxy URL, or empty. As curl and Go do, lower case first, but not for loopback hosts: it could read a key sent in
- * the clear. Throws if the variable names no usable proxy.
- */
+/** Empty for no proxy, always for a loopback host. Throws if the variable names no usable one. */
 function proxyFor(url, env) {
 	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
 	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
@@ -1143,10 +1129,7 @@ function readProxy(name, value, own, host) {
 		)
 	return proxy
 }
-/**
- * `entry` is `*`, an address, a CIDR range, or a name and its subdomains (after `.` or `*.`, only these), with or
- * without `:port`.
- */
+/** `entry`: `*`, an address, a CIDR range, or a name and its subdomains; with or without `:port`. */
 function covers(entry, { protocol, hostname, port }) {
 	const { isIP } = process.getBuiltinModule('node:net')
 	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []

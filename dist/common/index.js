@@ -78,10 +78,7 @@ function percentDecoded(text) {
 
 /** For each address of a host: Node's 250 ms are too short for a slow line. */
 const ADDRESS_TIMEOUT_MS = 3_000
-/**
- * A `createConnection` through a CONNECT tunnel, with TLS inside if `secure`. The oldest runner with node24 ships
- * Node 24.4, without `proxyEnv`.
- */
+/** A `createConnection` for agents: Node's own `proxyEnv` came with 24.5, and runners ship 24.4 too. */
 function tunnelThrough(proxy, secure) {
 	const { host } = new URL(proxy)
 	return (options, connected) => {
@@ -137,10 +134,7 @@ function bracketed(host) {
 const MAX_RESPONSE_BYTES = 1024 * 1024
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
-/**
- * `proxy` is a URL, or empty. No POST reuses a connection: one that the server just closed looks like a lost
- * response. `rejectUnauthorized` outranks NODE_TLS_REJECT_UNAUTHORIZED.
- */
+/** No POST reuses a connection: one that the server just closed looks like a lost response. */
 function createHttpClient(proxy) {
 	const agents = {}
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
@@ -601,10 +595,7 @@ function createBudget(deadline, clock, cancellation) {
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
 	}
 }
-/**
- * Retries an idempotent call until the budget is spent. Makes the last attempt even before Retry-After: a key that
- * stays valid is worse than a 429.
- */
+/** Retries an idempotent call until the budget is spent, at the end even before Retry-After has passed. */
 async function retry(budget, random, attempt, shouldRetry = (failure) => failure.retryable) {
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
@@ -618,10 +609,7 @@ async function retry(budget, random, attempt, shouldRetry = (failure) => failure
 	}
 }
 
-/**
- * One line that the runner does not obey: no `::name::` at its start, no `##[name]` anywhere (actions/runner,
- * ActionCommand.TryParse), no invisible characters.
- */
+/** One line without commands: `::name::` at its start, `##[name]` anywhere (ActionCommand.TryParse). */
 function sanitizeLine(text) {
 	return text
 		.replace(/\s+/g, ' ')
@@ -658,7 +646,7 @@ function issuedLine(key, { revoke }) {
 	const validity =
 		expiresAt === null
 			? 'whose expiry is unknown'
-			: `valid until ${formatUtc(expiresAt)}${createdAt === null ? '' : formatLifetime(expiresAt - createdAt)}`
+			: `valid until ${formatUtc(expiresAt)}${createdAt === null || createdAt >= expiresAt ? '' : formatLifetime(expiresAt - createdAt)}`
 	return `Created the API key ${keyLabel(key)}, ${validity}. ${end}`
 }
 function formatLifetime(lifetime) {
@@ -696,6 +684,8 @@ function summarizeKeys(runner, title, rows) {
 const PRECISIONS_US = [1, 1000, 1_000_000]
 /** After this, even a slow server has carried out a request. */
 const LATE_WRITE_GRACE_MS = 15_000
+/** No server carries a request out this long after its deadline. */
+const LATEST_WRITE_MS = 10 * 60_000
 /** Time zones are multiples of 15 minutes, up to 14 hours. */
 const ZONE_STEP_MS = 15 * 60_000
 const MAX_ZONE_MS = 14 * 3_600_000
@@ -981,6 +971,7 @@ const systemClock = {
 exports.AUTHORITIES = AUTHORITIES
 exports.CANCEL = CANCEL
 exports.KEYS_PATH = KEYS_PATH
+exports.LATEST_WRITE_MS = LATEST_WRITE_MS
 exports.LATE_WRITE_GRACE_MS = LATE_WRITE_GRACE_MS
 exports.MAX_ATTEMPT_MS = MAX_ATTEMPT_MS
 exports.NO_CREDENTIAL = NO_CREDENTIAL

@@ -5,10 +5,7 @@ const node_fs = require('node:fs')
 
 /** As the URL parser writes these hosts. */
 const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
-/**
- * A proxy URL, or empty. As curl and Go do, lower case first, but not for loopback hosts: it could read a key sent in
- * the clear. Throws if the variable names no usable proxy.
- */
+/** Empty for no proxy, always for a loopback host. Throws if the variable names no usable one. */
 function proxyFor(url, env) {
 	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
 	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
@@ -30,10 +27,7 @@ function readProxy(name, value, own, host) {
 		)
 	return proxy
 }
-/**
- * `entry` is `*`, an address, a CIDR range, or a name and its subdomains (after `.` or `*.`, only these), with or
- * without `:port`.
- */
+/** `entry`: `*`, an address, a CIDR range, or a name and its subdomains; with or without `:port`. */
 function covers(entry, { protocol, hostname, port }) {
 	const { isIP } = process.getBuiltinModule('node:net')
 	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
@@ -59,10 +53,7 @@ function within(host, range) {
 
 /** No API key or token is shorter; masking a value such as `true` would ruin the log. */
 const MIN_CREDENTIAL_LENGTH = 8
-/**
- * What a log must not show. The runner masks no hex or base64url, act only exact values. Leaves out forms shorter
- * than `shortest`, and a value with such a line, as each line is masked.
- */
+/** What a log must not show, forms shorter than `shortest` left out. The runner masks no hex or base64url. */
 function maskedForms(secret, shortest = 1) {
 	const bytes = Buffer.from(secret, 'utf8')
 	const lines = secret.split(/[\r\n]+/)
@@ -184,10 +175,7 @@ function judgeLifetime(key, context) {
 	const warning = `The API shortened the key's lifetime to ${minutes(lifetime)}; expires-in is ${minutes(expiresIn)}.`
 	return { kind: 'accept', warning }
 }
-/**
- * Rounded down, so that no lifetime is too long. `created` outranks `Date`, which a gateway may set, but not if it is
- * in another time zone.
- */
+/** Rounded down, so that no lifetime is too long. `created` outranks `Date`, which a gateway may set. */
 function skewOfServer({ createdAt }, context) {
 	const { intent, receivedAt, dateSkew, skew } = context
 	const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2

@@ -11,12 +11,15 @@ function readPage({ headers, body }) {
 	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
 	const described = rows.map(common.readKey)
 	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
-	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
+	const unread = described.filter(
+		({ id, unreadable, createdAt, expiresAt }) => id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
+	).length
 	const next = common.textOf(common.field(answer, 'next'))
 	const total = common.field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? ''
 	const count = /\d+$/.exec(String(total))?.[0]
 	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
-	const morePages = isUnknown || headers['x-next-page'] || /rel="?next/i.test(String(headers.link ?? ''))
+	const isOddNext = next === null && Boolean(common.field(answer, 'next'))
+	const morePages = isUnknown || isOddNext || headers['x-next-page'] || /rel="?next/i.test(String(headers.link ?? ''))
 	const cached = Object.entries(headers).some(([name, value]) =>
 		(name === 'age' ? /[1-9]/ : /cache/.test(name) ? /\bhit\b/i : /^\b$/).test(String(value)),
 	)
@@ -190,22 +193,18 @@ function expiryAdvice(expiresAt) {
 	return `It expires at ${common.formatUtc(expiresAt)}.`
 }
 
-/**
- * Why this list cannot show that a key is absent, or null. It has "every key" (the API's documentation), so also
- * `credential`; `gone` are IDs of revoked keys.
- */
+/** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
 function doubtAbout(list, credential, gone) {
 	if (list.doubt !== null) return list.doubt
 	// A JWT is no key, so no list shows it.
 	const isJwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(credential)
-	if (!isJwt && ownRow(list, credential) === null) return 'it does not show the key that it was read with'
+	if (!isJwt && ownRows(list, credential).length !== 1) return 'it does not show the key that it was read with'
 	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
 	return null
 }
-/** The row of `credential`, if its first characters tell just one. */
-function ownRow({ keys }, credential) {
-	const [own, another] = keys.filter(({ prefix }) => prefix !== '' && credential.startsWith(prefix))
-	return own && !another ? own : null
+/** The rows that may be that of `credential`. */
+function ownRows({ keys }, credential) {
+	return keys.filter(({ prefix }) => prefix !== '' && credential.startsWith(prefix))
 }
 /** A replica may lack a younger key. */
 const MAX_REPLICA_LAG_MS = 15_000
@@ -216,9 +215,14 @@ function missingCheck(context) {
 		const now = clock.now()
 		const age = Math.max(now - startedAt, createdAt === null ? 0 : now + (skew ?? 0) - createdAt)
 		if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
-		const result = await common.retry(budget, random, (limits) => api.list(credential, limits))
-		if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
-		return doubtAbout(result.value, credential, gone) === null
+		// Keys move from page to page while several are read, so these are read twice.
+		for (let pages = 2; pages > 0; pages--) {
+			const result = await common.retry(budget, random, (limits) => api.list(credential, limits))
+			if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
+			if (doubtAbout(result.value, credential, gone) !== null) return false
+			if (result.value.pages === 1) break
+		}
+		return true
 	}
 }
 
@@ -243,7 +247,8 @@ function matchIntent(intent, list, context) {
 	const isSuspect = (key) => {
 		const { createdAt, expiresAt } = key
 		if (createdAt === null || (expiresAt !== null && !common.isCapped(key, intent))) return false
-		return wasThen(createdAt) || wasThen(createdAt - common.nearestZone(createdAt, intent.sentAt))
+		const isLate = (time) => common.isWithin(time, [intent.sentAt, intent.deadline + common.LATEST_WRITE_MS], skews)
+		return isLate(createdAt) || isLate(createdAt - common.nearestZone(createdAt, intent.sentAt))
 	}
 	const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key) || common.zoneShift(intent, key.expiresAt) !== 0)
 	const candidates = exact.length > 0 ? exact : near
@@ -260,19 +265,19 @@ async function revokeOrphans(intents, context) {
 	const { list, credential } = read.value
 	const doubt = doubtAbout(list, credential, context.gone)
 	const { grid, skew } = context
-	const known = new Set([...context.known, ...context.gone, ownRow(list, credential)?.id ?? ''])
+	const known = new Set([...context.known, ...context.gone, ...ownRows(list, credential).map(({ id }) => id)])
 	const results = []
 	for (const intent of intents) {
 		const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })
 		if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
 		else if (match.kind === 'ambiguous') results.push(match)
-		else results.push(await revokeOrphan(match.key, context))
+		else results.push(await revokeOrphan(match.key, doubt, context))
 	}
 	return results
 }
-async function revokeOrphan(key, context) {
+async function revokeOrphan(key, doubt, context) {
 	const result = await common.revokeAndVerify({ ...key, token: null }, context)
-	if (result.revoked) return { kind: 'revoked', key }
+	if (result.revoked) return { kind: 'revoked', key, doubt }
 	const { message: reason, retryable } = result.failure
 	return { kind: 'failed', reason, retryable, key }
 }
@@ -303,8 +308,6 @@ const MAX_WATCH_MS = 10_000 + common.LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
 /** A lookup with less time would only time out. */
 const MIN_LOOKUP_MS = 1_000
-/** No server carries a request out this long after its deadline. */
-const LATEST_WRITE_MS = 10 * 60_000
 /** Looks until even a slow server has acted, and revokes what is certainly this run's. Adds to `gone`. */
 async function resolveIntents(intents, context) {
 	const { runner, clock, budget } = context
@@ -336,15 +339,14 @@ async function lookAgain(open, context) {
 		if (result.kind !== 'revoked') return { ...item, result }
 		context.gone.add(result.key.id)
 		context.runner.info(`Found and revoked the orphaned key ${common.keyLabel(result.key)}.`)
-		return { ...item, result: { kind: 'absent', doubt: null }, isFound: true }
+		return { ...item, result: { kind: 'absent', doubt: result.doubt }, isFound: true }
 	})
 }
 /** `isWatched`: a slow server has had its time. */
 function shouldLookAgain(open, isWatched) {
-	return open.some(({ intent, result }) => {
+	return open.some(({ result }) => {
 		if (result.kind === 'failed') return result.retryable
-		if (result.kind === 'absent' && result.doubt !== null) return !isWatched
-		return !isWatched && !intent.answered
+		return !isWatched || (result.kind === 'absent' && result.doubt !== null)
 	})
 }
 function conclude(open, isWatched, now) {
@@ -352,7 +354,7 @@ function conclude(open, isWatched, now) {
 	const warnings = new Map()
 	for (const { intent, result, isFound } of open) {
 		const isDoubtful = result.kind === 'absent' && result.doubt !== null
-		const mayStillAct = !isFound && now < intent.deadline + LATEST_WRITE_MS
+		const mayStillAct = !isFound && now < intent.deadline + common.LATEST_WRITE_MS
 		const reason = reasonOf(intent, isFound, result, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
 		if (reason === null) continue
 		const sort = reason === NOTHING_YET || (isFound && isDoubtful) ? warnings : failures
@@ -377,7 +379,7 @@ function reasonOf({ refused }, isFound, result, isWatched) {
 			if (result.doubt !== null) return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
 			if (refused !== '' && !isFound)
 				return `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`
-			return isWatched || isFound ? null : 'There was no time to wait for an unanswered create request'
+			return isWatched ? null : 'There was no time to wait for an unanswered create request'
 		case 'revoked':
 			return null
 	}
@@ -400,10 +402,7 @@ const RESERVED_FOR_KEYS_MS = 25_000
 /** The known keys get a head start. */
 const LOOKUP_DELAY_MS = 3_000
 const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD}.`
-/**
- * The post step. Reads only what main saved. If it cannot confirm a revocation, it throws an Error or warns, by
- * `onRevokeFailure`.
- */
+/** The post step. Throws an Error or warns, by `onRevokeFailure`, about what it cannot confirm. */
 async function revokeKeys(found, deps) {
 	const { runner } = deps
 	if (found.kind === 'none') return runner.info('This step requested no key, so there is nothing to revoke.')
@@ -464,10 +463,7 @@ function warnOrFail(failures, policy, runner) {
 	if (policy === 'fail') throw new Error(message)
 	runner.warning(message)
 }
-/**
- * If a step changed which authorities are trusted, an attacker may read what post sends: only a key that ends with
- * that.
- */
+/** A step that changed the trusted authorities may read what post sends: never the long-lived key. */
 function contextFor(state, deps) {
 	const { runner, clock, random, connect, settings, bootedAt } = deps
 	const isTrusted = changedSettings(state.settings, settings).authorities.length === 0

@@ -5,10 +5,7 @@ const node_fs = require('node:fs')
 
 /** As the URL parser writes these hosts. */
 const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
-/**
- * A proxy URL, or empty. As curl and Go do, lower case first, but not for loopback hosts: it could read a key sent in
- * the clear. Throws if the variable names no usable proxy.
- */
+/** Empty for no proxy, always for a loopback host. Throws if the variable names no usable one. */
 function proxyFor(url, env) {
 	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
 	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
@@ -30,10 +27,7 @@ function readProxy(name, value, own, host) {
 		)
 	return proxy
 }
-/**
- * `entry` is `*`, an address, a CIDR range, or a name and its subdomains (after `.` or `*.`, only these), with or
- * without `:port`.
- */
+/** `entry`: `*`, an address, a CIDR range, or a name and its subdomains; with or without `:port`. */
 function covers(entry, { protocol, hostname, port }) {
 	const { isIP } = process.getBuiltinModule('node:net')
 	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
@@ -105,7 +99,7 @@ async function call(send, { apiUrl, token, userAgent, now }, { method, path, per
 		try {
 			return { ok: true, skew: null, value: read(response) }
 		} catch {
-			const message = `${what} with something that could not be read`
+			const message = `${what} with something other than the expected JSON`
 			return failed({ message, status, mayHaveActed: true, retryable: true })
 		}
 	} catch (error) {
@@ -117,13 +111,13 @@ async function call(send, { apiUrl, token, userAgent, now }, { method, path, per
 function field(value, name) {
 	return typeof value === 'object' && value !== null ? value[name] : undefined
 }
-/** A text that has to be there. */
+/** Throws if the text is missing. */
 function text(value, name) {
 	const found = field(value, name)
 	if (typeof found !== 'string' || found === '') throw new TypeError(name)
 	return found
 }
-/** A whole number that has to be there. */
+/** Throws if the whole number is missing. */
 function number(value, name) {
 	const found = field(value, name)
 	if (!Number.isSafeInteger(found)) throw new TypeError(name)
@@ -134,36 +128,39 @@ function readRepositories(answer) {
 	if (!Array.isArray(rows)) throw new TypeError()
 	return { total: number(answer, 'total_count'), ids: rows.map((row) => number(row, 'id')) }
 }
-/** Answers of gateways that may pass, and behind which the request may have been carried out. */
-const UNCERTAIN_STATUSES = [408, 421, 425, 499]
-/** What an answer outside 2xx means. */
+/** Gateways and locks give these; the request may have been carried out. */
+const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
+/** What a response outside 2xx means. */
 function refusal$1(what, { status, headers, body }, permission, token, now) {
-	const certain = { status, mayHaveActed: false, retryable: false }
 	const reason = reasonGiven(body, token)
-	const said = `${what}${reason && `: ${reason}`}`
 	const retryAfter = waitAsked(headers, now) ?? (/rate limit/i.test(reason) ? 60_000 : undefined)
-	// The secondary rate limits say 403, which otherwise is a missing permission.
-	if (status === 429 || (status === 403 && retryAfter !== undefined))
-		return {
-			...certain,
-			message: `${what}: rate limited by GitHub`,
-			retryable: true,
-			...(retryAfter !== undefined && { retryAfter }),
-		}
-	if (status >= 300 && status < 400) return { ...certain, message: `${what} with a redirect; was the repository renamed or moved?` }
-	if (status === 401) return { ...certain, message: `${said}. github-token is wrong, revoked or expired` }
-	if (status === 403)
-		return {
-			...certain,
-			message:
-				`${said}. github-token needs the permission "${permission}". GITHUB_TOKEN can never write secrets: ` +
-				'use a token of a GitHub App, or a fine-grained personal access token',
-		}
-	if (status === 409) return { ...certain, message: said, retryable: true }
-	const doubtful = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
-	return { status, message: said, mayHaveActed: doubtful, retryable: doubtful }
+	// Secondary rate limits answer 403, which otherwise means a missing permission.
+	if (status === 429 || (status === 403 && retryAfter !== undefined)) {
+		const limited = { status, message: `${what}: rate limited by GitHub`, mayHaveActed: false, retryable: true }
+		return retryAfter === undefined ? limited : { ...limited, retryAfter }
+	}
+	if (status >= 300 && status < 400) {
+		const message = `${what} with a redirect; was the repository renamed or moved?`
+		// 302 and 303 may mean "done, look there".
+		return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
+	}
+	const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
+	const notFromApi = status >= 400 && status < 500 && common.isHtml(headers, body)
+	const message = notFromApi
+		? `${what} with an HTML page; something in front of GitHub's API answered`
+		: `${what}${reason && `: ${reason}`}${adviceFor(status, permission)}`
+	const retryable = uncertain || status === 409 || notFromApi
+	return { status, message, mayHaveActed: uncertain, retryable, ...(notFromApi && { notFromApi }) }
 }
-/** How long GitHub asks to stay away, in milliseconds: Retry-After, or until the rate limit is reset. */
+function adviceFor(status, permission) {
+	if (status === 401) return '. github-token is wrong, revoked or expired'
+	if (status !== 403) return ''
+	return (
+		`. github-token needs the permission "${permission}". GITHUB_TOKEN can never write secrets: ` +
+		'use a token of a GitHub App, or a fine-grained personal access token'
+	)
+}
+/** How long GitHub asks us to wait, in milliseconds: Retry-After, or until the rate limit is reset. */
 function waitAsked(headers, now) {
 	const asked = common.parseRetryAfter(headers['retry-after'], now)
 	if (asked !== undefined || headers['x-ratelimit-remaining'] !== '0') return asked
@@ -171,7 +168,7 @@ function waitAsked(headers, now) {
 	return Number.isNaN(reset) ? 60_000 : Math.max(0, reset - now)
 }
 const MAX_REASON_LENGTH = 200
-/** GitHub's own words, on one line, without anything that could be a token. */
+/** GitHub's own message, on one line, without anything that could be a token. */
 function reasonGiven(body, token) {
 	try {
 		const message = field(JSON.parse(body), 'message')
@@ -256,17 +253,15 @@ function refusal(name, value, example) {
 }
 
 /**
- * Reads and checks every input; an empty one takes its default. Throws an Error that names the input, what is wrong with
- * it, and an example that works.
+ * Reads and checks every input; an empty one takes its default. Throws an Error that names the input and says what is
+ * wrong with it.
  */
 function readRotateInputs(input, env, explainEmptyKey = () => null) {
 	const given = (name, otherwise = '') => input(name).trim() || otherwise
 	if (given('api-key') === '') throw new Error(emptyKeyMessage(given('api_key') !== '', explainEmptyKey))
 	const apiKey = checkCredential(given('api-key'))
 	if (/^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(apiKey))
-		throw new Error(
-			'Input api-key is a JWT access token, and only an API key can be rotated. ' + 'Save an API key in the secret, and give that',
-		)
+		throw new Error('Input api-key is a JWT access token; only an API key can be rotated. Save an API key in the secret.')
 	const home = readHome(given('environment'), given('organization'))
 	return {
 		apiKey,
@@ -291,30 +286,32 @@ function readLimits(given) {
 	}
 	if (common.areLimitsConsistent(limits)) return limits
 	throw new Error(
-		'Input expires-in is too short: it must be at least rotate-after + overlap + 7 days, so that a rotation that fails ' +
-			`has a week to recover. Raise it to ${common.minLifetimeDays(limits)}d, or lower rotate-after`,
+		'Input expires-in is too short: it must be at least rotate-after + overlap + 7 days, which leaves a week to fix a ' +
+			`failing rotation. Raise it to ${common.minLifetimeDays(limits)}d, or lower rotate-after.`,
 	)
 }
 function readToken(value) {
 	const example = 'For example: github-token: $' + '{{ steps.app-token.outputs.token }}'
-	if (value === '') throw new Error(`Input github-token is empty. It must be able to write the secret. ${example}`)
+	if (value === '') throw new Error(`Input github-token is empty. Pass a token that may write the secret. ${example}`)
 	if (!/^[\x21-\x7e]+$/.test(value))
-		throw new Error(`Input github-token holds white space or a non-ASCII character (it is not shown here). ${example}`)
+		throw new Error(
+			`Input github-token contains white space, a control character or a non-ASCII character (its value is not shown). ${example}`,
+		)
 	return value
 }
 function readSecretName(value) {
 	if (/^(?!GITHUB_)[A-Z_][A-Z0-9_]*$/i.test(value)) return value.toUpperCase()
 	throw new Error(
-		'Input secret is not the name of a secret: letters, digits and underscores, and not GITHUB_ at its beginning. ' +
-			'For example: secret: SPHERESCOUT_API_KEY',
+		'Input secret is not a valid secret name: only letters, digits and underscores, not starting with a digit or ' +
+			'GITHUB_. For example: secret: SPHERESCOUT_API_KEY',
 	)
 }
 function readHome(environment, organization) {
 	if (environment !== '' && organization !== '')
-		throw new Error('Inputs environment and organization exclude each other: a secret is kept in one of them. Give one')
+		throw new Error('Inputs environment and organization are both set, but a secret belongs to only one of them. Set one.')
 	if (organization !== '') {
 		if (!/^[\w.-]*\w[\w.-]*$/.test(organization))
-			throw new Error('Input organization is not the name of one. For example: organization: octo-org')
+			throw new Error('Input organization is not a valid organization name. For example: organization: octo-org')
 		return { kind: 'organization', name: organization }
 	}
 	return environment === '' ? { kind: 'repository', name: '' } : environmentPlace('environment', environment)
@@ -322,7 +319,7 @@ function readHome(environment, organization) {
 function environmentPlace(input, name) {
 	// Even escaped, these would name another path.
 	if (name === '.' || name === '..' || !name.isWellFormed())
-		throw new Error(`Input ${input} names an environment that cannot exist. For example: production`)
+		throw new Error(`Input ${input} contains an invalid environment name. For example: production`)
 	return { kind: 'environment', name }
 }
 function readCopies(value, home) {
@@ -333,7 +330,7 @@ function readCopies(value, home) {
 		.map(readCopy)
 	const all = [home, ...copies].map(({ kind, name }) => `${kind} ${name.toLowerCase()}`)
 	if (new Set(all).size < all.length)
-		throw new Error('Input copies names a place twice, or the place where the secret is. Name each place once')
+		throw new Error('Input copies lists a place twice, or lists the place of the secret itself. List each place once.')
 	return copies
 }
 function readCopy(line) {
@@ -341,14 +338,14 @@ function readCopy(line) {
 	if (environment !== undefined) return environmentPlace('copies', environment)
 	const kind = ['repository', 'dependabot', 'codespaces'].find((known) => known === line.toLowerCase())
 	if (kind !== undefined) return { kind, name: '' }
-	throw new Error('Input copies has a line that is no place: each must be repository, dependabot, codespaces or environment NAME')
+	throw new Error('Input copies lists an unknown place: each line must be repository, dependabot, codespaces or environment NAME.')
 }
 function readRevokePrevious(value, event) {
 	const choice = readChoice('revoke-previous', value, ['after-overlap', 'now'])
 	if (choice === 'now' && event !== 'workflow_dispatch')
 		throw new Error(
-			'Input revoke-previous is now, which is for emergencies: it makes running jobs fail. ' +
-				'It is only accepted in a run that was started by hand (workflow_dispatch)',
+			'Input revoke-previous is now, which is for emergencies because it makes running jobs fail. ' +
+				'It is accepted only in a run that was started by hand (workflow_dispatch).',
 		)
 	return choice
 }
@@ -357,25 +354,25 @@ function readGithubApiUrl(value) {
 	if (!URL.canParse(value)) throw new Error(`Input github-api-url is not a URL. ${example}`)
 	const url = new URL(value)
 	if (url.username || url.password || /[?#]/.test(value))
-		throw new Error(`Input github-api-url holds a user name, password, query or fragment. ${example}`)
+		throw new Error(`Input github-api-url contains a user name, password, query or fragment. ${example}`)
 	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
-		throw new Error(`Input github-api-url must start with https://, as a token is sent to it. ${example}`)
+		throw new Error(`Input github-api-url must start with https://, or the token would be sent unencrypted. ${example}`)
 	return url.href.replace(/\/+$/, '')
 }
 
-/** How long keys that were revoked are waited for to leave the list, in milliseconds: replicas may lag. */
+/** How long to wait until revoked keys are no longer listed, in milliseconds: replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const LIST_INTERVAL_MS = 1_000
 /**
- * Revokes `keys` with `credential`, whose own row shows that a list is this account's. An acknowledgment is no proof:
- * a key is gone once a list that can be trusted does not have it any more.
+ * Revokes `keys` with `credential`, whose own row shows that a list is from this account. An acknowledgment is not proof:
+ * a key counts as revoked once a list that can be trusted no longer shows it.
  */
 async function revokeListed(keys, credential, deps, budget) {
 	const failures = []
 	const asked = []
 	for (const key of keys) {
 		const reply = await common.retry(budget, deps.random, (limits) => deps.api.revoke(credential, key.id, limits))
-		// 404 is what a repeated revocation gets; the list decides.
+		// A repeated revocation gets 404; the list decides.
 		if (reply.ok || reply.failure.status === 404 || reply.failure.mayHaveActed) asked.push(key)
 		else failures.push(failureOf(key, reply.failure.message))
 	}
@@ -402,10 +399,11 @@ async function waitUntilGone(keys, credential, deps, budget) {
 /** Why a list does not show that a key is absent, or null. */
 function whyUntrusted(list, credential) {
 	const current = common.findCurrentKey(list, credential)
-	return list.doubt ?? (typeof current === 'string' ? current : null)
+	if (list.doubt !== null) return `the account's list may be incomplete (${list.doubt})`
+	return typeof current === 'string' ? `the list does not show the key that it was read with (${current})` : null
 }
 
-/** A record of which nothing is saved until there is something to save. */
+/** Saves nothing before the first call. */
 function openRecord(runner, connection) {
 	let expiry = 0
 	let key = null
@@ -446,7 +444,7 @@ function secretsPaths({ kind, name }, { owner, repo, id }) {
 			return [`${repository}/${kind}/secrets`]
 	}
 }
-/** The permission that a fine-grained token or an App needs, as GitHub's settings name it. */
+/** The permission that a fine-grained token or an App needs, by its name in GitHub's settings. */
 function permissionFor({ kind }) {
 	return {
 		repository: 'Secrets: write',
@@ -456,7 +454,7 @@ function permissionFor({ kind }) {
 		codespaces: 'Codespaces secrets: write',
 	}[kind]
 }
-/** The place, for a person. */
+/** The place in words, for messages. */
 function placeLabel({ kind, name }) {
 	return {
 		repository: 'the repository',
@@ -467,31 +465,32 @@ function placeLabel({ kind, name }) {
 	}[kind]
 }
 
-/** Less time than this is not enough for a write, in milliseconds. */
+/** A write needs at least this much time, in milliseconds. */
 const MIN_ATTEMPT_MS = 1_000
 const MAX_PAGES = 200
 /**
- * Reads what is needed to write the secret in one place. Throws an Error where it does not exist there: a typing error
- * would otherwise make a second secret, while the real one runs out.
+ * Reads what is needed to write the secret in one place. Throws an Error if it does not exist there: otherwise a typo
+ * would create a second secret while the key in the real one expires.
  */
 async function inspectPlace(place, { secret, repository }, deps, budget) {
 	const ask = (attempt) => common.retry(budget, deps.random, attempt)
 	const permission = permissionFor(place)
 	for (const path of secretsPaths(place, repository)) {
 		const found = await ask((limits) => deps.secrets.secret(path, secret, permission, limits))
-		if (!found.ok && found.failure.status === 404) continue
+		if (!found.ok && found.failure.status === 404 && !found.failure.notFromApi) continue
 		const info = valueOrThrow(found, place)
 		if (info.name.toUpperCase() !== secret)
-			throw new Error(`GitHub answered with another secret than ${secret} in ${placeLabel(place)}. Nothing was changed.`)
+			throw new Error(`GitHub returned another secret instead of ${secret} in ${placeLabel(place)}. No key was created.`)
 		const publicKey = valueOrThrow(await ask((limits) => deps.secrets.publicKey(path, permission, limits)), place)
 		const { visibility } = info
 		if (place.kind !== 'organization') return { place, path, publicKey, audience: {} }
-		if (visibility === null) throw new Error(`GitHub did not tell who may use ${secret} in ${placeLabel(place)}. Nothing was changed.`)
+		if (visibility === null)
+			throw new Error(`GitHub did not return the visibility of ${secret} in ${placeLabel(place)}. No key was created.`)
 		const ids = visibility === 'selected' ? await readSelected(place, path, secret, deps, budget) : null
 		return { place, path, publicKey, audience: { visibility, ...(ids && { selected_repository_ids: ids }) } }
 	}
 	throw new Error(
-		`There is no secret ${secret} in ${placeLabel(place)}, or github-token may not see it (404). Nothing was changed. ` +
+		`There is no secret ${secret} in ${placeLabel(place)}, or github-token cannot see it (404). No key was created. ` +
 			`Check the inputs secret, environment and copies, and that the token has access to it ("${permission}").`,
 	)
 }
@@ -505,15 +504,17 @@ async function readSelected(place, path, secret, { secrets, random }, budget) {
 		if (ids.size === total) return [...ids]
 		if (more.length === 0) break
 	}
-	throw new Error(`The repositories that may use ${secret} in ${placeLabel(place)} could not all be read. Nothing was changed; run again.`)
+	throw new Error(
+		`Could not read all repositories that may use ${secret} in ${placeLabel(place)}. No key was created; run the workflow again.`,
+	)
 }
 function valueOrThrow(reply, place) {
 	if (reply.ok) return reply.value
-	throw new Error(`The secret in ${placeLabel(place)} could not be looked up: ${reply.failure.message}.`)
+	throw new Error(`Could not look up the secret in ${placeLabel(place)}: ${reply.failure.message}.`)
 }
 /**
- * Writes the key to every place, in this order, until `writeUntil` (by this machine's clock). The same value may be
- * written twice, so whatever is not a clear refusal is tried again. Stops at the first place that fails.
+ * Writes the key to every place, in this order, until `writeUntil` (by this machine's clock). Writing the same value twice
+ * is harmless, so everything but a clear refusal is retried. Stops at the first place that fails.
  */
 async function writePlaces(token, targets, writeUntil, request, deps) {
 	const budget = common.createBudget(writeUntil, deps.clock, deps.cancellation)
@@ -521,7 +522,7 @@ async function writePlaces(token, targets, writeUntil, request, deps) {
 	for (const [index, target] of targets.entries()) {
 		const { reply, acted } = await writePlace(token, target, request.secret, deps, budget)
 		if (reply.ok) {
-			if (reply.value.created) notes.push(`The secret in ${placeLabel(target.place)} did not exist any more and was created again.`)
+			if (reply.value.created) notes.push(`The secret in ${placeLabel(target.place)} had been deleted and was created again.`)
 			continue
 		}
 		const reason = `writing the secret in ${placeLabel(target.place)} failed: ${reply.failure.message}`
@@ -545,14 +546,14 @@ async function writePlace(token, target, secret, { secrets, seal, random }, budg
 	}
 	const reply = await common.retry(budget, random, write)
 	if (reply.ok || reply.failure.status !== 422) return { reply, acted }
-	// The likely cause is that GitHub changed its key since it was read.
+	// Probably GitHub replaced its public key after we read it.
 	const fresh = await common.retry(budget, random, (limits) => secrets.publicKey(target.path, permission, limits))
 	if (!fresh.ok || fresh.value.id === publicKey.id) return { reply, acted }
 	publicKey = fresh.value
 	const again = await common.retry(budget, random, write)
 	return { reply: again, acted }
 }
-/** The value for GitHub, or null where its public key is none. */
+/** The encrypted value, or null if the public key is unusable. */
 function sealed(seal, token, { key }) {
 	try {
 		return seal(token, key)
@@ -565,11 +566,11 @@ function notSent(message) {
 	return { ok: false, skew: null, failure }
 }
 const TOO_LATE = notSent('more than ten minutes have passed since the key was created, or the job was cancelled')
-const UNUSABLE_KEY = notSent('GitHub sent a public key that cannot be used')
+const UNUSABLE_KEY = notSent('GitHub sent an unusable public key')
 
 /**
- * The main step: retires old keys; if the key in hand is due, creates a new one, proves that it works, and writes it to
- * every place, the one that the key in hand came from last. Throws an Error for the person reading the log.
+ * The main step: retires old keys; if the key in hand is due, creates a new one, confirms that it works, and writes it to
+ * every place, last to where the key in hand came from. Throws an Error for the person reading the log.
  */
 async function rotateKey(inputs, deps) {
 	const report = common.openReport()
@@ -594,7 +595,7 @@ async function rotateKey(inputs, deps) {
 function outcomeLine({ state, current, created, dueAt }) {
 	const due = dueAt === null || dueAt === 0 ? '' : ` The next rotation is due at ${common.formatUtc(dueAt)}.`
 	if (created) return `Rotated: the secret now holds the key ${common.keyLabel(created)}.${due}`
-	return `${state}: the secret's key ${current ? common.keyLabel(current) : ''} stays.${due}`
+	return `${state}: the secret keeps the key ${current ? common.keyLabel(current) : ''}.${due}`
 }
 function phaseBudget({ timeout }, { clock, cancellation }) {
 	return common.createBudget(clock.now() + timeout, clock, cancellation)
@@ -607,45 +608,50 @@ async function openRun(inputs, deps, report) {
 	const environment = home.kind === 'environment' ? home.name : ''
 	const tag = common.rotationTag({ apiUrl, scope, environment, secret }, deps.sha256)
 	const reply = await common.listKeys(apiKey, deps, budget)
-	if (!reply.ok && reply.failure.status === 401)
-		throw new Error(
-			`The API did not accept api-key: it is wrong, revoked or expired (${reply.failure.message}). ` +
-				'Rotation cannot go on from it: create a key in the dashboard, and save it in the secret.',
-		)
-	if (!reply.ok) throw new Error(`The account's keys could not be listed: ${reply.failure.message}.`)
+	if (!reply.ok) throw new Error(whyNotListed(reply.failure))
 	const current = common.findCurrentKey(reply.value, apiKey)
-	if (typeof current === 'string') throw new Error(`The key in api-key was not found in the account: ${current}. Nothing was changed.`)
+	if (typeof current === 'string') throw new Error(`Could not find api-key in the account's list of keys: ${current}. Nothing was changed.`)
 	report.current = current
 	const record = openRecord(deps.runner, { ...deps.connection, apiUrl, apiKey })
 	const { keys, doubt } = reply.value
 	return { inputs, deps, repository, tag, keys, doubt, current, skew: reply.skew, record, report }
+}
+function whyNotListed(failure) {
+	const { message, status, notFromApi } = failure
+	if (status === 401 && !notFromApi)
+		return (
+			`The API rejected api-key: ${message}. The key is wrong, revoked or expired, so rotation cannot continue. ` +
+			'Create a key in the dashboard and save it in the secret.'
+		)
+	const unchecked = notFromApi ? ' Something in front of the API answered, so api-key was not checked.' : ''
+	return `Could not list the keys of the account: ${message}.${unchecked}`
 }
 async function repositoryId({ home }, { repository: { owner, repo, id }, secrets, random }, budget) {
 	if (id !== null) return id
 	if (home.kind === 'organization') return ''
 	const reply = await common.retry(budget, random, (limits) => secrets.repositoryId(`${owner}/${repo}`, limits))
 	if (reply.ok) return reply.value
-	throw new Error(`The repository's id could not be read: ${reply.failure.message}.`)
+	throw new Error(`Could not read the repository's id: ${reply.failure.message}.`)
 }
-/** Revokes the old keys that no run can still need. A failure is only noted: rotation must not depend on it. */
+/** Revokes the old keys that no run can still need. A failure is only reported: rotation must not depend on it. */
 async function retireOldKeys(run) {
 	const { inputs, deps, keys, doubt, current, tag, skew, report } = run
 	const { initialKeyId } = inputs
 	const overlap = inputs.limits.overlap
 	if (doubt !== null || skew === null) {
-		const reason = doubt === null ? 'The API did not tell its time' : `The account's list may be incomplete (${doubt})`
-		report.notes.push(common.plainLine(`${reason}, so no old key was retired.`))
+		const reason = doubt === null ? UNKNOWN_TIME : `The account's list may be incomplete (${doubt})`
+		report.notes.push(common.plainLine(`${reason}, so no old key was revoked.`))
 		return
 	}
 	const old = common.keysToRetire({ keys, current, tag, overlap, now: deps.clock.now() + skew, initialKeyId })
 	takeIn(await revokeListed(old, inputs.apiKey, deps, phaseBudget(inputs, deps)), run)
 	const initial = keys.find(({ id }) => id === initialKeyId)
 	if (initial && !report.retired.includes(initial))
-		report.notes.push(`The initial key ${common.keyLabel(initial)} is still valid; a later run retires it.`)
+		report.notes.push(`The initial key ${common.keyLabel(initial)} is still valid; a later run revokes it.`)
 }
 function takeIn({ revoked, failures }, { deps: { runner }, report }) {
 	report.retired.push(...revoked)
-	for (const key of revoked) runner.info(`Revoked the old key ${common.keyLabel(key)} (not listed any more).`)
+	for (const key of revoked) runner.info(`Revoked the old key ${common.keyLabel(key)} (no longer listed).`)
 	for (const failure of failures.map(common.plainLine)) {
 		runner.warning(`${failure} A later run tries again.`)
 		report.notes.push(failure)
@@ -672,7 +678,8 @@ async function rotate(run, targets) {
 	else if (inputs.revokePrevious !== 'now') report.notes.push(previousNote(run, row))
 	if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh)
 }
-/** What becomes of the key that was replaced. */
+const UNKNOWN_TIME = "The API's time is unknown (no Date header, or one that is more than a day off)"
+/** What happens to the key that was replaced. */
 function previousNote({ inputs, current, tag }, { createdAt }) {
 	const { initialKeyId, limits } = inputs
 	if (common.isOwn(current, tag) || current.id === initialKeyId) {
@@ -680,14 +687,14 @@ function previousNote({ inputs, current, tag }, { createdAt }) {
 		return `The previous key ${common.keyLabel(current)} stays valid during the overlap: the first run after ${common.formatUtc(at)} revokes it.`
 	}
 	return common.plainLine(
-		`The previous key ${common.keyLabel(current)} was not made by rotate, so it stays valid: to have it revoked after the overlap, set initial-key-id to ${current.id}`,
+		`The previous key ${common.keyLabel(current)} was not created by rotate, so it stays valid. To have it revoked after the overlap, set initial-key-id to ${current.id}`,
 	)
 }
 const UNRECOGNIZABLE =
-	'The API changed the expiry of the new key, so a later run cannot recognize it: old keys are not retired, and end at their expiry.'
+	'The API changed the expiry of the new key, so later runs cannot recognize it: they revoke no old keys, which stay valid until they expire.'
 /**
- * Proves the key and writes it. What was certainly not written is revoked; in any doubt, the key stays valid. Returns
- * the key's row in the list.
+ * Confirms that the key works and writes it. A key that was certainly not written is revoked; in doubt, it stays valid.
+ * Returns the key's row in the list.
  */
 async function useOrDiscard({ key, writeUntil }, targets, run) {
 	const { inputs, deps, repository, record } = run
@@ -716,16 +723,16 @@ async function useOrDiscard({ key, writeUntil }, targets, run) {
 function writeFailure({ kind, reason }, key) {
 	if (kind === 'refused') return `The new key was not written, and the secret still holds the old key: ${reason}.`
 	return (
-		`The new key ${common.keyLabel(key)} may be in some places only: ${reason}. ` +
-		'It and the old key both stay valid; the next run rotates again if it has to.'
+		`Could not confirm that the new key ${common.keyLabel(key)} was written to every place: ${reason}. ` +
+		'It and the old key both stay valid; the next run rotates again if necessary.'
 	)
 }
-/** Revokes a key that is in no place. The post step tries again where that fails. */
+/** Revokes a key that no place holds. If that fails, the post step tries again. */
 async function discard(key, { inputs, deps, record }) {
 	saveIfPossible(() => record.created(key))
 	if (await common.discardKey(key, inputs.apiKey, deps)) saveIfPossible(record.settled)
 }
-/** A state file that cannot be written must not keep a run from what is more urgent. */
+/** A state file that cannot be written must not stop what is more urgent. */
 function saveIfPossible(save) {
 	try {
 		save()
@@ -733,7 +740,7 @@ function saveIfPossible(save) {
 		// The post step then finds an older record: it leaves the key alone, or revokes a revoked key. Both are harmless.
 	}
 }
-/** The emergency: after the confirmed write, the old keys end at once, and running jobs with them. */
+/** The emergency: revokes the old keys right after the confirmed write, although running jobs use them. */
 async function revokePrevious(run, { key }) {
 	const { inputs, deps, keys, current, tag, report } = run
 	const old = common.keysToRevokeNow(keys, current, key.createdAt, tag).filter((one) => !report.retired.includes(one))
@@ -742,7 +749,7 @@ async function revokePrevious(run, { key }) {
 	if (report.retired.includes(current)) return
 	throw new Error(
 		`The secret holds a new key, but the old key ${common.keyLabel(current)} was not revoked. ` +
-			'A key that was created less than an hour ago may still be written by another run: run this again in an hour, or revoke it in the dashboard.',
+			'Another run may still be writing a key that is less than an hour old: run this again in an hour, or revoke the key in the dashboard.',
 	)
 }
 
@@ -2745,12 +2752,12 @@ const KEY_BYTES = 32
 const NONCE_BYTES = 24
 /**
  * Encrypts `text` for the holder of `publicKey` (base64), as libsodium's crypto_box_seal does and GitHub asks for: only
- * GitHub can open it, and not even we can. Returns base64. `ephemeral` is used once and forgotten; a test may fix it.
- * Throws an Error where `publicKey` is no X25519 key.
+ * GitHub can open it. Returns base64. `ephemeral` is used once; tests may pass their own. Throws an Error if
+ * `publicKey` is not a usable X25519 key.
  */
 function sealForGithub(text, publicKey, ephemeral = generateKeyPair()) {
 	const recipient = new Uint8Array(Buffer.from(publicKey, 'base64'))
-	if (recipient.length !== KEY_BYTES) throw new Error('GitHub sent a public key of the wrong length')
+	if (recipient.length !== KEY_BYTES) throw new TypeError('publicKey')
 	const nonce = blake2b(Buffer.concat([ephemeral.publicKey, recipient]), { dkLen: NONCE_BYTES })
 	const box = xsalsa20poly1305(sharedKey(ephemeral, recipient), nonce).encrypt(new Uint8Array(Buffer.from(text, 'utf8')))
 	return Buffer.concat([ephemeral.publicKey, box]).toString('base64')

@@ -27,12 +27,16 @@ export function readPage({ headers, body }: HttpResponse): Page {
   if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
   const described = rows.map(readKey)
   const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
-  const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
+  const unread = described.filter(
+    ({ id, unreadable, createdAt, expiresAt }) =>
+      id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
+  ).length
   const next = textOf(field(answer, 'next'))
   const total = field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? ''
   const count = /\d+$/.exec(String(total))?.[0]
   const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
-  const morePages = isUnknown || headers['x-next-page'] || /rel="?next/i.test(String(headers.link ?? ''))
+  const isOddNext = next === null && Boolean(field(answer, 'next'))
+  const morePages = isUnknown || isOddNext || headers['x-next-page'] || /rel="?next/i.test(String(headers.link ?? ''))
   const cached = Object.entries(headers).some(([name, value]) =>
     (name === 'age' ? /[1-9]/ : /cache/.test(name) ? /\bhit\b/i : /^\b$/).test(String(value)),
   )

@@ -31,10 +31,7 @@ const MAX_RESPONSE_BYTES = 1024 * 1024
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 
-/**
- * `proxy` is a URL, or empty. No POST reuses a connection: one that the server just closed looks like a lost
- * response. `rejectUnauthorized` outranks NODE_TLS_REJECT_UNAUTHORIZED.
- */
+/** No POST reuses a connection: one that the server just closed looks like a lost response. */
 export function createHttpClient(proxy: string): HttpClient {
   const agents: Record<string, Agent> = {}
   const via = proxy && ` (through the proxy ${new URL(proxy).host})`

@@ -1,10 +1,7 @@
 /** As the URL parser writes these hosts. */
 const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
 
-/**
- * A proxy URL, or empty. As curl and Go do, lower case first, but not for loopback hosts: it could read a key sent in
- * the clear. Throws if the variable names no usable proxy.
- */
+/** Empty for no proxy, always for a loopback host. Throws if the variable names no usable one. */
 export function proxyFor(url: URL, env: NodeJS.ProcessEnv): string {
   const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
   if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
@@ -30,10 +27,7 @@ function readProxy(name: string, value: string, own: string, host: string): stri
   return proxy
 }
 
-/**
- * `entry` is `*`, an address, a CIDR range, or a name and its subdomains (after `.` or `*.`, only these), with or
- * without `:port`.
- */
+/** `entry`: `*`, an address, a CIDR range, or a name and its subdomains; with or without `:port`. */
 function covers(entry: string, { protocol, hostname, port }: URL): boolean {
   const { isIP } = process.getBuiltinModule('node:net')
   const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []

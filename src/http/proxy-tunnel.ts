@@ -9,10 +9,7 @@ export const ADDRESS_TIMEOUT_MS = 3_000
 
 type Connected = (error: Error | null, stream: Duplex) => void
 
-/**
- * A `createConnection` through a CONNECT tunnel, with TLS inside if `secure`. The oldest runner with node24 ships
- * Node 24.4, without `proxyEnv`.
- */
+/** A `createConnection` for agents: Node's own `proxyEnv` came with 24.5, and runners ship 24.4 too. */
 export function tunnelThrough(proxy: string, secure: boolean) {
   const { host } = new URL(proxy)
   return (options: ClientRequestArgs, connected?: Connected): undefined => {

@@ -2,23 +2,19 @@ import type { KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
 import { retry } from '../retry/budget.ts'
 import type { KeyToRevoke, RevocationContext, RevocationProgress } from './revoke-and-verify.ts'
 
-/**
- * Why this list cannot show that a key is absent, or null. It has "every key" (the API's documentation), so also
- * `credential`; `gone` are IDs of revoked keys.
- */
+/** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
 export function doubtAbout(list: KeyList, credential: string, gone: ReadonlySet<string>): string | null {
   if (list.doubt !== null) return list.doubt
   // A JWT is no key, so no list shows it.
   const isJwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(credential)
-  if (!isJwt && ownRow(list, credential) === null) return 'it does not show the key that it was read with'
+  if (!isJwt && ownRows(list, credential).length !== 1) return 'it does not show the key that it was read with'
   if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
   return null
 }
 
-/** The row of `credential`, if its first characters tell just one. */
-export function ownRow({ keys }: KeyList, credential: string): ListedKey | null {
-  const [own, another] = keys.filter(({ prefix }) => prefix !== '' && credential.startsWith(prefix))
-  return own && !another ? own : null
+/** The rows that may be that of `credential`. */
+export function ownRows({ keys }: KeyList, credential: string): ListedKey[] {
+  return keys.filter(({ prefix }) => prefix !== '' && credential.startsWith(prefix))
 }
 
 /** A replica may lack a younger key. */
@@ -38,8 +34,13 @@ export function missingCheck(context: ListContext): NonNullable<RevocationContex
     const now = clock.now()
     const age = Math.max(now - startedAt, createdAt === null ? 0 : now + (skew ?? 0) - createdAt)
     if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
-    const result = await retry(budget, random, (limits) => api.list(credential, limits))
-    if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
-    return doubtAbout(result.value, credential, gone) === null
+    // Keys move from page to page while several are read, so these are read twice.
+    for (let pages = 2; pages > 0; pages--) {
+      const result = await retry(budget, random, (limits) => api.list(credential, limits))
+      if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
+      if (doubtAbout(result.value, credential, gone) !== null) return false
+      if (result.value.pages === 1) break
+    }
+    return true
   }
 }

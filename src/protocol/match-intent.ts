@@ -1,5 +1,6 @@
 import type { ListedKey } from '../api/parse-list.ts'
 import type { KeyInfo } from '../api/parse-response.ts'
+import type { ServerTime } from '../util/brands.ts'
 import {
   fitOf,
   type Intent,
@@ -7,6 +8,7 @@ import {
   isOnCoarseGrid,
   isWithin,
   LATE_WRITE_GRACE_MS,
+  LATEST_WRITE_MS,
   nearestZone,
   zoneShift,
 } from './intent.ts'
@@ -48,7 +50,8 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   const isSuspect = (key: KeyInfo) => {
     const { createdAt, expiresAt } = key
     if (createdAt === null || (expiresAt !== null && !isCapped(key, intent))) return false
-    return wasThen(createdAt) || wasThen(createdAt - nearestZone(createdAt, intent.sentAt))
+    const isLate = (time: ServerTime) => isWithin(time, [intent.sentAt, intent.deadline + LATEST_WRITE_MS], skews)
+    return isLate(createdAt) || isLate(createdAt - nearestZone(createdAt, intent.sentAt))
   }
   const near = others.filter(
     (key) => fitness(key) === 'near' || isSuspect(key) || zoneShift(intent, key.expiresAt) !== 0,

@@ -1,7 +1,7 @@
 import type { Budget } from '../retry/budget.ts'
 import { formatUtc, keyLabel, type Runner } from '../runner/report.ts'
 import { formatExactly } from '../util/instant.ts'
-import { type Intent, LATE_WRITE_GRACE_MS } from './intent.ts'
+import { type Intent, LATE_WRITE_GRACE_MS, LATEST_WRITE_MS } from './intent.ts'
 import { type LookupContext, type OrphanResult, revokeOrphans } from './revoke-orphans.ts'
 
 export const DASHBOARD = 'Dashboard > Plans > API Keys'
@@ -10,8 +10,6 @@ const MAX_WATCH_MS = 10_000 + LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
 /** A lookup with less time would only time out. */
 const MIN_LOOKUP_MS = 1_000
-/** No server carries a request out this long after its deadline. */
-const LATEST_WRITE_MS = 10 * 60_000
 
 interface Open {
   intent: Intent
@@ -61,16 +59,15 @@ async function lookAgain(open: Open[], context: Parameters<typeof resolveIntents
     if (result.kind !== 'revoked') return { ...item, result }
     context.gone.add(result.key.id)
     context.runner.info(`Found and revoked the orphaned key ${keyLabel(result.key)}.`)
-    return { ...item, result: { kind: 'absent', doubt: null }, isFound: true }
+    return { ...item, result: { kind: 'absent', doubt: result.doubt }, isFound: true }
   })
 }
 
 /** `isWatched`: a slow server has had its time. */
 export function shouldLookAgain(open: readonly Open[], isWatched: boolean): boolean {
-  return open.some(({ intent, result }) => {
+  return open.some(({ result }) => {
     if (result.kind === 'failed') return result.retryable
-    if (result.kind === 'absent' && result.doubt !== null) return !isWatched
-    return !isWatched && !intent.answered
+    return !isWatched || (result.kind === 'absent' && result.doubt !== null)
   })
 }
 
@@ -108,7 +105,7 @@ function reasonOf({ refused }: Intent, isFound: boolean, result: OrphanResult, i
         return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
       if (refused !== '' && !isFound)
         return `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`
-      return isWatched || isFound ? null : 'There was no time to wait for an unanswered create request'
+      return isWatched ? null : 'There was no time to wait for an unanswered create request'
     case 'revoked':
       return null
   }

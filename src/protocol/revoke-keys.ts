@@ -34,10 +34,7 @@ const RESERVED_FOR_KEYS_MS = 25_000
 const LOOKUP_DELAY_MS = 3_000
 const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD}.`
 
-/**
- * The post step. Reads only what main saved. If it cannot confirm a revocation, it throws an Error or warns, by
- * `onRevokeFailure`.
- */
+/** The post step. Throws an Error or warns, by `onRevokeFailure`, about what it cannot confirm. */
 export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<void> {
   const { runner } = deps
   if (found.kind === 'none') return runner.info('This step requested no key, so there is nothing to revoke.')
@@ -117,10 +114,7 @@ interface Context extends Deps {
   newBudget(deadline: number): Budget
 }
 
-/**
- * If a step changed which authorities are trusted, an attacker may read what post sends: only a key that ends with
- * that.
- */
+/** A step that changed the trusted authorities may read what post sends: never the long-lived key. */
 function contextFor(state: SavedState, deps: PostDeps): Context {
   const { runner, clock, random, connect, settings, bootedAt } = deps
   const isTrusted = changedSettings(state.settings, settings).authorities.length === 0

@@ -1,13 +1,14 @@
 import { type ApiResult, isHeaderSafe, type KeyApi, type KeyList, type ListedKey } from '../api/key-api.ts'
 import { retry } from '../retry/budget.ts'
 import type { Intent } from './intent.ts'
-import { doubtAbout, ownRow } from './list-trust.ts'
+import { doubtAbout, ownRows } from './list-trust.ts'
 import { matchIntent } from './match-intent.ts'
 import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
 
 /** What came of looking for the key of one unanswered request. */
 export type OrphanResult =
-  | { kind: 'revoked'; key: ListedKey }
+  /** `doubt`: why the list may lack a second key, or null. */
+  | { kind: 'revoked'; key: ListedKey; doubt: string | null }
   /** No such key in the list; `doubt` says why that proves nothing, if it does not. */
   | { kind: 'absent'; doubt: string | null }
   /** Something is there that may be another run's: nothing was revoked. */
@@ -35,20 +36,20 @@ export async function revokeOrphans(intents: readonly Intent[], context: LookupC
   const { list, credential } = read.value
   const doubt = doubtAbout(list, credential, context.gone)
   const { grid, skew } = context
-  const known = new Set([...context.known, ...context.gone, ownRow(list, credential)?.id ?? ''])
+  const known = new Set([...context.known, ...context.gone, ...ownRows(list, credential).map(({ id }) => id)])
   const results: OrphanResult[] = []
   for (const intent of intents) {
     const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })
     if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
     else if (match.kind === 'ambiguous') results.push(match)
-    else results.push(await revokeOrphan(match.key, context))
+    else results.push(await revokeOrphan(match.key, doubt, context))
   }
   return results
 }
 
-async function revokeOrphan(key: ListedKey, context: LookupContext): Promise<OrphanResult> {
+async function revokeOrphan(key: ListedKey, doubt: string | null, context: LookupContext): Promise<OrphanResult> {
   const result = await revokeAndVerify({ ...key, token: null }, context)
-  if (result.revoked) return { kind: 'revoked', key }
+  if (result.revoked) return { kind: 'revoked', key, doubt }
   const { message: reason, retryable } = result.failure
   return { kind: 'failed', reason, retryable, key }
 }

@@ -45,10 +45,7 @@ export function createBudget(deadline: number, clock: Clock, cancellation?: Canc
   }
 }
 
-/**
- * Retries an idempotent call until the budget is spent. Makes the last attempt even before Retry-After: a key that
- * stays valid is worse than a 429.
- */
+/** Retries an idempotent call until the budget is spent, at the end even before Retry-After has passed. */
 export async function retry<T>(
   budget: Budget,
   random: () => number,

@@ -1,10 +1,7 @@
 /** No API key or token is shorter; masking a value such as `true` would ruin the log. */
 export const MIN_CREDENTIAL_LENGTH = 8
 
-/**
- * What a log must not show. The runner masks no hex or base64url, act only exact values. Leaves out forms shorter
- * than `shortest`, and a value with such a line, as each line is masked.
- */
+/** What a log must not show, forms shorter than `shortest` left out. The runner masks no hex or base64url. */
 export function maskedForms(secret: string, shortest = 1): string[] {
   const bytes = Buffer.from(secret, 'utf8')
   const lines = secret.split(/[\r\n]+/)

@@ -35,7 +35,7 @@ export function issuedLine(key: IssuedKey, { revoke }: Pick<Inputs, 'revoke'>): 
   const validity =
     expiresAt === null
       ? 'whose expiry is unknown'
-      : `valid until ${formatUtc(expiresAt)}${createdAt === null ? '' : formatLifetime(expiresAt - createdAt)}`
+      : `valid until ${formatUtc(expiresAt)}${createdAt === null || createdAt >= expiresAt ? '' : formatLifetime(expiresAt - createdAt)}`
   return `Created the API key ${keyLabel(key)}, ${validity}. ${end}`
 }
 

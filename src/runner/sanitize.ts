@@ -1,7 +1,4 @@
-/**
- * One line that the runner does not obey: no `::name::` at its start, no `##[name]` anywhere (actions/runner,
- * ActionCommand.TryParse), no invisible characters.
- */
+/** One line without commands: `::name::` at its start, `##[name]` anywhere (ActionCommand.TryParse). */
 export function sanitizeLine(text: string): string {
   return text
     .replace(/\s+/g, ' ')

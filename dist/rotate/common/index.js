@@ -67,10 +67,7 @@ function createBudget(deadline, clock, cancellation) {
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
 	}
 }
-/**
- * Retries an idempotent call until the budget is spent. Makes the last attempt even before Retry-After: a key that
- * stays valid is worse than a 429.
- */
+/** Retries an idempotent call until the budget is spent, at the end even before Retry-After has passed. */
 async function retry(budget, random, attempt, shouldRetry = (failure) => failure.retryable) {
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
@@ -160,10 +157,7 @@ function percentDecoded(text) {
 
 /** For each address of a host: Node's 250 ms are too short for a slow line. */
 const ADDRESS_TIMEOUT_MS = 3_000
-/**
- * A `createConnection` through a CONNECT tunnel, with TLS inside if `secure`. The oldest runner with node24 ships
- * Node 24.4, without `proxyEnv`.
- */
+/** A `createConnection` for agents: Node's own `proxyEnv` came with 24.5, and runners ship 24.4 too. */
 function tunnelThrough(proxy, secure) {
 	const { host } = new URL(proxy)
 	return (options, connected) => {
@@ -219,10 +213,7 @@ function bracketed(host) {
 const MAX_RESPONSE_BYTES = 1024 * 1024
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
-/**
- * `proxy` is a URL, or empty. No POST reuses a connection: one that the server just closed looks like a lost
- * response. `rejectUnauthorized` outranks NODE_TLS_REJECT_UNAUTHORIZED.
- */
+/** No POST reuses a connection: one that the server just closed looks like a lost response. */
 function createHttpClient(proxy) {
 	const agents = {}
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
@@ -596,12 +587,15 @@ function readPage({ headers, body }) {
 	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
 	const described = rows.map(readKey)
 	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
-	const unread = described.filter(({ id, unreadable }) => id === null || unreadable !== null).length
+	const unread = described.filter(
+		({ id, unreadable, createdAt, expiresAt }) => id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
+	).length
 	const next = textOf(field(answer, 'next'))
 	const total = field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? ''
 	const count = /\d+$/.exec(String(total))?.[0]
 	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
-	const morePages = isUnknown || headers['x-next-page'] || /rel="?next/i.test(String(headers.link ?? ''))
+	const isOddNext = next === null && Boolean(field(answer, 'next'))
+	const morePages = isUnknown || isOddNext || headers['x-next-page'] || /rel="?next/i.test(String(headers.link ?? ''))
 	const cached = Object.entries(headers).some(([name, value]) =>
 		(name === 'age' ? /[1-9]/ : /cache/.test(name) ? /\bhit\b/i : /^\b$/).test(String(value)),
 	)
@@ -689,10 +683,7 @@ function logRequests(send, log, now) {
 	}
 }
 
-/**
- * One line that the runner does not obey: no `::name::` at its start, no `##[name]` anywhere (actions/runner,
- * ActionCommand.TryParse), no invisible characters.
- */
+/** One line without commands: `::name::` at its start, `##[name]` anywhere (ActionCommand.TryParse). */
 function sanitizeLine(text) {
 	return text
 		.replace(/\s+/g, ' ')
@@ -729,6 +720,39 @@ function formatSeconds(duration) {
 /** As `2027-01-01 00:00:00 UTC`. */
 function formatUtc(instant) {
 	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
+}
+
+/** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
+function doubtAbout(list, credential, gone) {
+	if (list.doubt !== null) return list.doubt
+	// A JWT is no key, so no list shows it.
+	const isJwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(credential)
+	if (!isJwt && ownRows(list, credential).length !== 1) return 'it does not show the key that it was read with'
+	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
+	return null
+}
+/** The rows that may be that of `credential`. */
+function ownRows({ keys }, credential) {
+	return keys.filter(({ prefix }) => prefix !== '' && credential.startsWith(prefix))
+}
+/** A replica may lack a younger key. */
+const MAX_REPLICA_LAG_MS = 15_000
+/** See `RevocationContext.isMissing`. */
+function missingCheck(context) {
+	const { api, clock, random, credential, gone } = context
+	return async ({ id, createdAt }, { startedAt, granted, budget }) => {
+		const now = clock.now()
+		const age = Math.max(now - startedAt, createdAt === null ? 0 : now + 0 - createdAt)
+		if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
+		// Keys move from page to page while several are read, so these are read twice.
+		for (let pages = 2; pages > 0; pages--) {
+			const result = await retry(budget, random, (limits) => api.list(credential, limits))
+			if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
+			if (doubtAbout(result.value, credential, gone) !== null) return false
+			if (result.value.pages === 1) break
+		}
+		return true
+	}
 }
 
 /** Whether the key is certainly revoked or expired. */
@@ -833,10 +857,7 @@ function reasonOf(refusal, probed, rejected) {
 
 /** No API key or token is shorter; masking a value such as `true` would ruin the log. */
 const MIN_CREDENTIAL_LENGTH = 8
-/**
- * What a log must not show. The runner masks no hex or base64url, act only exact values. Leaves out forms shorter
- * than `shortest`, and a value with such a line, as each line is masked.
- */
+/** What a log must not show, forms shorter than `shortest` left out. The runner masks no hex or base64url. */
 function maskedForms(secret, shortest = 1) {
 	const bytes = Buffer.from(secret, 'utf8')
 	const lines = secret.split(/[\r\n]+/)
@@ -869,7 +890,8 @@ function rotationTag({ apiUrl, scope, environment, secret }, sha256) {
 }
 /**
  * Whether a key was made by the rotation with this tag: its expiry is congruent to the tag modulo 2^26 ms, is not a
- * whole second, and the key lives longer than any key of the main action. A random expiry fits with 1.5 x 10^-8.
+ * whole second, and the key lives longer than any key of the main action. A random expiry fits with a probability of
+ * 1.5e-8.
  */
 function hasRotationTag({ createdAt, expiresAt }, tag) {
 	if (createdAt === null || expiresAt === null) return false
@@ -887,47 +909,47 @@ const WRITE_WITHIN_MS = 10 * 60 * 1000
  * then last written before the key in hand was created, even if GitHub carried a write out 50 minutes late.
  */
 const MIN_GAP_MS = HOUR_MS
-/** What the overlap is lengthened by: the time between creation and the end of the last write. */
+/** Added to the overlap: the longest time between creation and the end of the last write. */
 const OVERLAP_MARGIN_MS = HOUR_MS
-/** How long a rotation that fails has at least to recover, before the key in the secret expires. */
+/** The least time to fix a failing rotation before the key in the secret expires. */
 const MIN_RECOVERY_MS = 7 * DAY_MS
-/** Whether the three durations leave a broken rotation at least 7 days to recover. */
+/** Whether the three durations leave at least 7 days to fix a failing rotation. */
 function areLimitsConsistent({ rotateAfter, expiresIn, overlap }) {
 	return expiresIn >= rotateAfter + overlap + MIN_RECOVERY_MS
 }
-/** The shortest `expires-in` that goes with the other two, in days. */
+/** The shortest consistent `expires-in`, in days. */
 function minLifetimeDays({ rotateAfter, overlap }) {
 	return Math.ceil((rotateAfter + overlap + MIN_RECOVERY_MS) / DAY_MS)
 }
-/** The row of the key in hand, the only one whose first characters it has, or the reason why there is no such row. */
-function findCurrentKey({ keys, doubt }, apiKey) {
-	const rows = keys.filter(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix))
+/** The only row of the list whose prefix `token` begins with, or the reason why there is no such row. */
+function findCurrentKey({ keys, doubt }, token) {
+	const rows = keys.filter(({ prefix }) => prefix !== '' && token.startsWith(prefix))
 	const [only] = rows
 	if (only && rows.length === 1) return only
-	if (rows.length > 1) return `the account lists ${rows.length} keys that begin like api-key`
-	return `the account's list has no key that begins like api-key${doubt === null ? '' : ` (${doubt})`}`
+	if (rows.length > 1) return `its first characters match ${rows.length} keys in the list`
+	return `no key in the list matches its first characters${doubt === null ? '' : ` (${doubt})`}`
 }
 /** Whether this rotation made the key. A key without an expiry was never made by it. */
 function isOwn(key, tag) {
 	return key.unreadable === null && hasRotationTag(key, tag)
 }
-/** The most by which `taggedExpiry` is earlier than asked for, in milliseconds. */
+/** By how much `taggedExpiry` is at most earlier than requested, in milliseconds. */
 const MAX_EXPIRY_SHIFT_MS = 2 * TAG_RANGE
 /** The latest instant up to `latest` that carries the tag and is not a whole second. */
 function taggedExpiry(latest, tag) {
 	const whole = Math.floor(latest)
 	const expiry = whole - ((whole - tag) % TAG_RANGE)
-	// An API that drops fractions makes whole seconds of all expiries; those must not look like ours.
+	// An API that drops fractions stores only whole seconds; those must not look like ours.
 	return expiry % 1000 === 0 ? expiry - TAG_RANGE : expiry
 }
 /**
- * The places in the order in which they are written: the one that the key in hand came from last. A run that dies in
- * between leaves the old key there, so the next run rotates again, and writes every place.
+ * The order in which places are written: `home`, where the key in hand came from, is last. A run that is killed in
+ * between leaves the old key there, so the next run rotates again and writes every place.
  */
 function writeOrder(home, copies) {
 	return [...copies, home]
 }
-/** Until when the keys before the one that was created at `createdAt` stay valid. */
+/** When the keys that a key created at `createdAt` replaced can be retired. */
 function retirableAt(createdAt, { overlap }) {
 	return createdAt + overlap + OVERLAP_MARGIN_MS
 }
@@ -948,8 +970,8 @@ function keysToRetire(facts) {
 	})
 }
 /**
- * The keys that an emergency ends at once, after every place holds `created`: the key in hand and own keys, if they
- * were created so long before that no late write can bring them back.
+ * The keys to revoke at once in an emergency, after every place holds the key created at `createdAt`: the key in hand
+ * and own keys, if they are so much older that no late write can restore them.
  */
 function keysToRevokeNow(keys, current, createdAt, tag) {
 	return keys.filter(
@@ -959,30 +981,30 @@ function keysToRevokeNow(keys, current, createdAt, tag) {
 /**
  * When the key has to be replaced: at the age of `rotateAfter`, or while enough is left of its lifetime to recover from
  * failures, whichever is earlier. A key that never expires, or whose creation cannot be read, is due at once (0). This
- * does not rest on the tag, so that an API that rounds expiries does not make it rotate every day.
+ * does not depend on the tag, so an API that rounds expiries does not cause a rotation every day.
  */
 function dueAt({ createdAt, expiresAt, unreadable }, { rotateAfter, expiresIn }) {
 	if (createdAt === null || (expiresAt === null && unreadable !== 'expiry')) return 0
 	const byAge = createdAt + rotateAfter
 	if (expiresAt === null) return byAge
-	// Its own keys expire up to MAX_EXPIRY_SHIFT_MS early; for them, the age decides.
+	// Own keys expire up to MAX_EXPIRY_SHIFT_MS early; for them, the age decides.
 	return Math.min(byAge, expiresAt - (expiresIn - rotateAfter) + MAX_EXPIRY_SHIFT_MS)
 }
 /** A server may round an expiry to its own grid; more than this is another lifetime. */
 const ROUNDING_MS = 5_000
 /**
- * Why the answer to a create request does not show a new key of this run, or null. An API may answer with a key that
- * was there before, or with another request's answer: such a key is somebody's.
+ * Why a response to a create request does not describe a key that this run created, or null. A gateway may replay or mix
+ * up responses, and some APIs return a key that existed before: such a key may be in use.
  */
 function whyNotOurs({ token, id, createdAt, expiresAt }, facts) {
-	if (token === null || id === null) return 'the answer holds no key, or no id'
-	if (token === facts.apiKey) return 'it is the key that was used to ask for a new one'
-	if (facts.knownIds.has(id)) return 'it was there before'
+	if (token === null || id === null) return 'the response has no key or no id'
+	if (token === facts.apiKey) return 'it is api-key itself'
+	if (facts.knownIds.has(id)) return 'it existed before'
 	if (createdAt === null || createdAt < facts.sentAt - facts.slack || createdAt > facts.answeredAt + facts.slack)
-		return `it was created at ${createdAt === null ? 'an unknown time' : formatUtc(createdAt)}, which is not now`
-	if (expiresAt === null) return 'it never expires, though an expiry was asked for'
+		return `it was created at ${createdAt === null ? 'an unknown time' : formatUtc(createdAt)}, not now`
+	if (expiresAt === null) return 'it never expires, although an expiry was requested'
 	if (Math.abs(expiresAt - facts.asked) > ROUNDING_MS)
-		return `it expires at ${formatUtc(expiresAt)}, and ${formatUtc(facts.asked)} was asked for`
+		return `it expires at ${formatUtc(expiresAt)}, not at ${formatUtc(facts.asked)} as requested`
 	return null
 }
 
@@ -990,7 +1012,7 @@ function whyNotOurs({ token, id, createdAt, expiresAt }, facts) {
 function listKeys(credential, { api, random }, budget) {
 	return retry(budget, random, (limits) => api.list(credential, limits))
 }
-/** Throws an Error if the job was cancelled, before anything that a cancelled job should not begin. */
+/** Throws an Error if the job was cancelled; called before what a cancelled job should not begin. */
 function stopIfCancelled({ cancellation }) {
 	if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before the key was rotated.')
 }
@@ -1020,16 +1042,19 @@ function summaryOf(report) {
 		...retired.filter(({ id }) => id !== current?.id).map((key) => rowOf(key, 'Revoked')),
 	]
 	const table = rows.length === 0 ? [] : ['| Key | Created | Expires | Status |', '| --- | --- | --- | --- |', ...rows, '']
-	const until = inSecret && (inSecret.expiresAt === null ? 'no set time' : formatUtc(inSecret.expiresAt))
 	return [
 		`### SphereScout key rotation: ${state}`,
 		'',
 		...table,
 		...(dueAt === null ? [] : [`- Next rotation: ${dueAt === 0 ? 'now' : `due at ${formatUtc(dueAt)}`}`]),
-		...(until === null ? [] : [`- If rotation stops, the secret works until ${until}.`]),
+		...(inSecret ? [`- ${validityOf(inSecret)}`] : []),
 		...notes.map((note) => `- ${note}`),
 		'',
 	].join('\n')
+}
+function validityOf({ expiresAt }) {
+	if (expiresAt === null) return 'The key in the secret has no expiry.'
+	return `If rotation stops, the secret works until ${formatUtc(expiresAt)}.`
 }
 function statusOfCurrent({ created, current, retired }) {
 	if (retired.some(({ id }) => id === current?.id)) return 'Revoked'
@@ -1039,7 +1064,7 @@ function rowOf(key, status) {
 	const instant = (known, none) => (known === null ? none : formatUtc(known))
 	return `| ${keyLabel(key)} | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, 'never')} | ${status} |`
 }
-/** A text of someone else's for the summary and the log: one line, without Markdown or anything that the runner obeys. */
+/** Text from a server for the summary and the log: one line, without Markdown or runner commands. */
 function plainLine(text) {
 	return sanitizeLine(text).replace(/[|`<>\\]/g, '?')
 }
@@ -1048,22 +1073,22 @@ function writeRotationSummary(report, runner) {
 	try {
 		runner.writeSummary(summaryOf(report))
 	} catch {
-		runner.info('The job summary could not be written.')
+		runner.info('Could not write the job summary.')
 	}
 }
 
-/** How often a run sends a create request: each that is not answered may leave a key whose value no one knows. */
+/** How often a run sends a create request: an unanswered one may leave an orphan. */
 const MAX_ATTEMPTS = 3
-/** Less time than this is not enough for an attempt, in milliseconds. */
+/** An attempt needs at least this much time, in milliseconds. */
 const MIN_ATTEMPT_MS = 500
-/** How far clocks may be off, in milliseconds: the Date header has whole seconds; without it, up to a minute. */
+/** By how much times may differ, in milliseconds: `Date` has whole seconds; without it, clocks may differ too. */
 const SLACK_MS = { known: 5_000, unknown: 65_000 }
 const PROVE_INTERVAL_MS = 1_000
-/** How long the revocation of a key that is not used may take, in milliseconds. */
+/** How long revoking an unused key may take, in milliseconds: long enough for a list to count as proof. */
 const DISCARD_TIMEOUT_MS = 20_000
 /**
- * Creates a key that carries the tag, and masks it. Throws an Error where there is none that can be used. A key that was perhaps created without an answer is left to a later run, which retires it: two runs at
- * once may ask for the same expiry, so it cannot be told from another run's key, which may be in the secret.
+ * Creates a key that carries the tag, and masks it. Throws an Error if there is no usable key. An orphan is left to a
+ * later run: two runs at once may request the same expiry, so it may be the other run's key, which the secret may hold.
  */
 async function createKey(request, record, deps) {
 	const { clock, api } = deps
@@ -1085,7 +1110,7 @@ async function createKey(request, record, deps) {
 		}
 		const { failure } = reply
 		if (!failure.mayHaveActed) record.settled()
-		if (failure.status === 400 && !wholeSeconds) {
+		if (failure.status === 400 && !failure.notFromApi && !wholeSeconds) {
 			// The likely cause is a server that refuses fractions of a second.
 			wholeSeconds = true
 			continue
@@ -1094,12 +1119,12 @@ async function createKey(request, record, deps) {
 		attempt += 1
 	}
 }
-/** The expiry to ask for: tagged, but where the server refuses fractions of a second. */
+/** The expiry to request: tagged, unless the server refuses fractions of a second. */
 function expiryOf({ skew, lifetime, tag }, now, wholeSeconds) {
 	const latest = now + (skew ?? 0) + lifetime
 	return wholeSeconds ? Math.floor(latest / 1000) * 1000 : taggedExpiry(latest, tag)
 }
-/** Waits before the next create request. Throws an Error where there is to be none. */
+/** Waits before the next create request. Throws an Error if there is no time or no use for one. */
 async function waitOrGiveUp(failure, attempt, budget, { random, runner }) {
 	const wait = backoff(attempt, random(), { retryAfter: failure.retryAfter })
 	if (!failure.retryable || attempt === MAX_ATTEMPTS || wait + MIN_ATTEMPT_MS > budget.left()) throw new Error(refusalMessage(failure))
@@ -1107,10 +1132,10 @@ async function waitOrGiveUp(failure, attempt, budget, { random, runner }) {
 	await budget.pause(wait)
 }
 function refusalMessage({ message, mayHaveActed }) {
-	const orphan = mayHaveActed ? ' If the request created a key, no one knows its value: a later run retires it, or it expires.' : ''
+	const orphan = mayHaveActed ? ' If the request created a key anyway, no one knows its value; a later run revokes it, or it expires.' : ''
 	return `The new key was not created: ${message}. The secret still holds the old key.${orphan}`
 }
-/** Masks the key before anything else is done with it, and takes it only if it is certainly new. */
+/** Masks the key before any other use, and accepts it only if this run certainly created it. */
 function accept(answer, { asked, sentAt, skew }, { apiKey, known }, record, { runner, clock }) {
 	const { token, id, prefix, createdAt, expiresAt } = answer
 	for (const form of maskedForms(token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
@@ -1125,52 +1150,63 @@ function accept(answer, { asked, sentAt, skew }, { apiKey, known }, record, { ru
 	if (reason !== null || token === null || id === null || createdAt === null || expiresAt === null) {
 		record.settled()
 		throw new Error(
-			`The API's answer does not show a new key of this run: ${reason}. It was neither written nor revoked` +
-				`${id === null ? '' : `; look at the key ${keyLabel({ prefix, id })} in the dashboard`}.`,
+			`The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked` +
+				`${id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`}.`,
 		)
 	}
 	return { token, id, prefix, createdAt, expiresAt }
 }
 /**
- * Waits until the API accepts the key and lists it: replicas may lag. Returns its row. Throws an Error where that does
- * not happen in time, or where the row has no expiry.
+ * Waits until the API accepts the key and lists it (replicas may lag). Returns its row, by which the next run will find
+ * it. Throws an Error if that does not happen in time, or if the row has no expiry.
  */
 async function proveKey(key, deps, budget) {
 	for (;;) {
-		const reply = await listKeys(key.token, deps, budget)
-		const row = reply.ok ? reply.value.keys.find(({ id }) => id === key.id) : undefined
-		if (row && row.expiresAt !== null) return row
-		const mayLag = reply.ok ? row === undefined : reply.failure.status === 401
-		if (!mayLag || budget.left() <= PROVE_INTERVAL_MS) {
-			const reason = !reply.ok ? reply.failure.message : `the list ${row === undefined ? 'does not have it' : 'has it without an expiry'}`
+		const reply = isSendable(key.token) ? await listKeys(key.token, deps, budget) : UNSENDABLE
+		const row = reply.ok ? findCurrentKey(reply.value, key.token) : null
+		if (row !== null && typeof row === 'object' && row.id === key.id && row.expiresAt !== null) return row
+		const mayLag = reply.ok ? typeof row === 'string' : isRejected(reply)
+		if (!mayLag || budget.left() <= PROVE_INTERVAL_MS)
 			throw new Error(
-				`Could not prove that the new key ${keyLabel(key)} works: ${reason}. It was not written; the secret still holds the old key.`,
+				`Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? whyUnproven(row, key) : reply.failure.message}. ` +
+					'It was not written; the secret still holds the old key.',
 			)
-		}
 		await budget.pause(PROVE_INTERVAL_MS)
 	}
 }
+function whyUnproven(row, { id }) {
+	if (row === null || typeof row === 'string') return String(row)
+	return row.id === id ? 'the list shows no expiry for it' : 'the list shows its first characters at another id'
+}
+function isSendable(token) {
+	return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH
+}
+const UNSENDABLE = {
+	ok: false,
+	failure: { message: 'its value cannot be sent in a header', mayHaveActed: false, retryable: false },
+}
 /**
- * Revokes a key that was certainly never written, with the key itself or with `apiKey` (null where that must not be
- * sent). Returns whether the API refuses it now.
+ * Revokes a key that was certainly never written, with the key itself or with `apiKey` (null if that must not be sent).
+ * Returns whether it is revoked.
  */
 async function discardKey(key, apiKey, { runner, ...deps }, budget = createBudget(deps.clock.now() + DISCARD_TIMEOUT_MS, deps.clock)) {
 	const credentials = apiKey === null ? [] : [apiKey]
-	const result = await revokeAndVerify(key, { ...deps, budget, credentials, skew: null })
-	const verified = result.revoked && result.verified
-	if (verified) runner.info(`Revoked the new key ${keyLabel(key)}, which was not written (verified).`)
+	const context = { ...deps, skew: null, credential: apiKey, gone: new Set() }
+	const result = await revokeAndVerify(key, { ...context, budget, credentials, isMissing: missingCheck(context) })
+	if (result.revoked) runner.info(`Revoked the new key ${keyLabel(key)}, which was not written${result.verified ? ' (verified)' : ''}.`)
 	else
 		runner.warning(
-			`Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` +
-				`${result.revoked ? 'its value is not known' : result.failure.message}. ` +
-				`It expires at ${formatInstant(key.expiresAt)}; a later run retires it.`,
+			plainLine(
+				`Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` +
+					`${result.failure.message}. It expires at ${formatUtc(key.expiresAt)}; a later run revokes it.`,
+			),
 		)
-	return verified
+	return result.revoked
 }
 
 const ROTATE_STATE_VERSION = 1
 const ROTATE_STATE_NAME = 'rotation'
-/** Reads what the main step saved. Never throws; every field has to be there and of its kind. */
+/** Reads what the main step saved. Never throws; requires every field, each of its type. */
 function parseRotateState(text) {
 	if (text === '') return { kind: 'none' }
 	try {
@@ -1332,6 +1368,7 @@ exports.findCurrentKey = findCurrentKey
 exports.formatUtc = formatUtc
 exports.getInput = getInput
 exports.getState = getState
+exports.isHtml = isHtml
 exports.isOwn = isOwn
 exports.keyLabel = keyLabel
 exports.keysToRetire = keysToRetire

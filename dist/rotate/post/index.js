@@ -9,29 +9,29 @@ function changedSettings(before, after) {
 }
 
 /**
- * The post step: revokes a key that was created and certainly never written. Any other key is left alone, as the secret
- * may hold it. Never throws for what it finds: a rotation that worked must not fail here.
+ * The post step: revokes a key that was created and certainly never written. Leaves every other key alone, because the
+ * secret may hold it. Never throws for what it finds: a rotation that worked must not fail here.
  */
 async function cleanUp(found, deps) {
 	const { runner } = deps
 	if (found.kind === 'unreadable')
 		runner.warning(
-			'What the main step of the rotation saved cannot be read, so nothing was revoked. A key that it created is retired by a later run, or expires.',
+			'Could not read what the main step saved, so nothing was revoked. If it created a key, a later run revokes it, or it expires.',
 		)
 	if (found.kind !== 'record') return
 	const { state } = found
 	const { phase, key } = state
 	if (phase === 'creating')
 		runner.warning(
-			`The rotation ended before a create request was answered. If it created a key, that key expires at ${common.formatUtc(state.expiry)}; a later run retires it.`,
+			`The main step ended before the API answered a create request. If that created a key, it expires at ${common.formatUtc(state.expiry)}; a later run revokes it.`,
 		)
 	if (phase === 'writing' && key)
 		runner.warning(
-			`The rotation ended while the key ${common.keyLabel(key)} was being written. The secret may hold it, so it stays valid; the next run goes on from there.`,
+			`The main step ended while it was writing the key ${common.keyLabel(key)}. The secret may hold it, so it stays valid; the next run continues from there.`,
 		)
 	if (phase === 'created' && key) {
 		const { clock, random, connect, settings } = deps
-		// Where a later step changed which certificate authorities are trusted, only the key that dies by it is sent.
+		// If a later step changed which certificate authorities are trusted, send only the key that is being revoked.
 		const trusted = changedSettings(state.settings, settings).authorities.length === 0
 		await common.discardKey(key, trusted ? state.apiKey : null, { api: connect(state), clock, random, runner })
 	}
