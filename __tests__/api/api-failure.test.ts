@@ -68,7 +68,7 @@ describe('what came from something in front of the API', () => {
     [
       'a challenge',
       { status: 403, body: '<html>', headers: { 'cf-mitigated': 'challenge' } },
-      ' with a challenge; a firewall stopped this runner',
+      ' with a challenge; a firewall stops this runner',
     ],
     [
       'Basic authentication',

@@ -482,7 +482,7 @@ describe('a refusal', () => {
     [
       '403 of a firewall',
       { kind: 'answer', status: 403, body: '<html>', headers: { 'cf-mitigated': 'challenge' } },
-      /with a challenge; a firewall stopped this runner\. Something in front/,
+      /with a challenge; a firewall stops this runner\. Something in front/,
     ],
     ['403 with HTML', answer(403, '<html>'), /^No key was created: .*HTML page/],
     ['404 with HTML', answer(404, '<html>'), /^No key was created: .*HTML page.*Check api-url/],

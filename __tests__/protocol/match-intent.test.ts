@@ -48,7 +48,7 @@ describe('one listed key', () => {
       'with the expiry in local time',
       { expiresAt: EXPIRY - 5 * HOUR_MS, createdAt: NOW - 5 * HOUR_MS },
       UNKNOWN_GRID_US,
-      'ambiguous',
+      'found',
     ],
     ['that never expires', { expiresAt: null }, UNKNOWN_GRID_US, 'ambiguous'],
     [

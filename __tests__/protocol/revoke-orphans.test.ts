@@ -55,7 +55,7 @@ const lists = (...rows: Parameters<typeof listOf>[0][]) => rows.map((keys) => ok
 describe('an orphan', () => {
   test('is revoked with api-key, and counts as revoked once the list no longer shows it', async () => {
     const { results, calls } = await look(lists([own, orphan, other], [own, other]))
-    expect(results).toEqual([{ kind: 'revoked', key: orphan }])
+    expect(results).toMatchObject([{ kind: 'revoked', key: orphan }])
     expect(calls).toEqual(['0 list api-key', '0 revoke api-key orphan', '0 list api-key'])
   })
 
@@ -90,7 +90,7 @@ describe('an orphan', () => {
       ],
     ] as const) {
       const { results, calls } = await look([pages([...first]), pages([...second]), ...lists([own])])
-      expect(results).toEqual([{ kind: 'revoked', key: orphan }])
+      expect(results).toMatchObject([{ kind: 'revoked', key: orphan }])
       expect(calls.slice(0, 2)).toEqual(['0 list api-key', '0 list api-key'])
     }
   })
@@ -117,7 +117,7 @@ describe('absence', () => {
   test('is never said of a key that a doubtful list shows: it is revoked', async () => {
     const list = listOf([own, orphan], { doubt: 'it shows 2 of 7 keys' })
     const { results } = await look([ok(list), ...lists([own])])
-    expect(results).toEqual([{ kind: 'revoked', key: orphan }])
+    expect(results).toMatchObject([{ kind: 'revoked', key: orphan }])
   })
 })
 
@@ -132,7 +132,7 @@ describe('the row of api-key', () => {
   test('does not hide an orphan of the same times', async () => {
     const stamped = rowOf('own', { prefix: 'api-key', createdAt: 100, expiresAt: intent.expiry })
     const { results } = await look(lists([stamped, orphan], [stamped]))
-    expect(results).toEqual([{ kind: 'revoked', key: orphan }])
+    expect(results).toMatchObject([{ kind: 'revoked', key: orphan }])
   })
 
   test('is not told by a prefix that other rows have as well, which makes the list doubtful', async () => {

@@ -232,13 +232,16 @@ function matchIntent(intent, list, context) {
 	const to = intent.deadline + common.LATE_WRITE_GRACE_MS
 	const others = list.filter(({ id }) => !known.has(id))
 	const wasThen = (created) => common.isWithin(created, [intent.sentAt, to], skews)
-	const inWindow = ({ createdAt }) => createdAt !== null && wasThen(createdAt)
+	// A server that writes local times without an offset shifts both of them.
+	const shiftOf = ({ expiresAt }) => common.zoneShift(intent, expiresAt)
+	const inWindow = (key) => key.createdAt !== null && wasThen(key.createdAt - shiftOf(key))
 	// Any expiry in the list that is on no coarse grid shows that the server keeps milliseconds.
 	const isFine = list.some(({ expiresAt }) => expiresAt !== null && !common.isOnCoarseGrid(expiresAt))
-	const fitness = ({ expiresAt }) => {
-		if (expiresAt === null) return 'none'
-		const isExact = isFine && common.fitOf(intent, expiresAt, Math.min(grid, 1000)) === 'exact'
-		return isExact ? 'exact' : common.fitOf(intent, expiresAt, grid)
+	const fitness = (key) => {
+		if (key.expiresAt === null) return 'none'
+		const expiry = key.expiresAt - shiftOf(key)
+		const isExact = isFine && common.fitOf(intent, expiry, Math.min(grid, 1000)) === 'exact'
+		return isExact ? 'exact' : common.fitOf(intent, expiry, grid)
 	}
 	const exact = others.filter((key) => fitness(key) === 'exact')
 	const [only, another] = exact.filter(inWindow)
@@ -250,7 +253,7 @@ function matchIntent(intent, list, context) {
 		const isLate = (time) => common.isWithin(time, [intent.sentAt, intent.deadline + common.LATEST_WRITE_MS], skews)
 		return isLate(createdAt) || isLate(createdAt - common.nearestZone(createdAt, intent.sentAt))
 	}
-	const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key) || common.zoneShift(intent, key.expiresAt) !== 0)
+	const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
 	const candidates = exact.length > 0 ? exact : near
 	return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
 }

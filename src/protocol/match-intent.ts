@@ -34,13 +34,16 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   const to = intent.deadline + LATE_WRITE_GRACE_MS
   const others = list.filter(({ id }) => !known.has(id))
   const wasThen = (created: number) => isWithin(created, [intent.sentAt, to], skews)
-  const inWindow = ({ createdAt }: KeyInfo) => createdAt !== null && wasThen(createdAt)
+  // A server that writes local times without an offset shifts both of them.
+  const shiftOf = ({ expiresAt }: KeyInfo) => zoneShift(intent, expiresAt)
+  const inWindow = (key: KeyInfo) => key.createdAt !== null && wasThen(key.createdAt - shiftOf(key))
   // Any expiry in the list that is on no coarse grid shows that the server keeps milliseconds.
   const isFine = list.some(({ expiresAt }) => expiresAt !== null && !isOnCoarseGrid(expiresAt))
-  const fitness = ({ expiresAt }: KeyInfo) => {
-    if (expiresAt === null) return 'none'
-    const isExact = isFine && fitOf(intent, expiresAt, Math.min(grid, 1000)) === 'exact'
-    return isExact ? 'exact' : fitOf(intent, expiresAt, grid)
+  const fitness = (key: KeyInfo) => {
+    if (key.expiresAt === null) return 'none'
+    const expiry = key.expiresAt - shiftOf(key)
+    const isExact = isFine && fitOf(intent, expiry, Math.min(grid, 1000)) === 'exact'
+    return isExact ? 'exact' : fitOf(intent, expiry, grid)
   }
 
   const exact = others.filter((key) => fitness(key) === 'exact')
@@ -53,9 +56,7 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
     const isLate = (time: ServerTime) => isWithin(time, [intent.sentAt, intent.deadline + LATEST_WRITE_MS], skews)
     return isLate(createdAt) || isLate(createdAt - nearestZone(createdAt, intent.sentAt))
   }
-  const near = others.filter(
-    (key) => fitness(key) === 'near' || isSuspect(key) || zoneShift(intent, key.expiresAt) !== 0,
-  )
+  const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
   const candidates = exact.length > 0 ? exact : near
   return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
 }
