@@ -51,7 +51,7 @@ describe('a key is missing', () => {
   ) {
     const {
       createdAt = null,
-      skew = null,
+      skew = 0,
       granted = true,
       after = 0,
       credential = 'api-key',

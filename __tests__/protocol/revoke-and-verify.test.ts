@@ -30,13 +30,7 @@ interface Case extends Script {
 }
 
 /** Revokes the key `id` in virtual time that starts at 1,000,000 ms. */
-async function revoke({
-  token = 'key',
-  createdAt = 0,
-  expiresAt = null,
-  skew = null,
-  ...options
-}: Case = {}) {
+async function revoke({ token = 'key', createdAt = 0, expiresAt = null, skew = 0, ...options }: Case = {}) {
   const START = 1_000_000
   const { credentials = ['api-key'], budgetMs = 60_000, random = 0.5, ...script } = options
   const scripted = scriptApi({ revoke: [done], probe: [status(401)], list: [withKey], ...script }, START)

@@ -63,7 +63,12 @@ function unmarked(
   } = world.server
   const digitsUs = 10 ** (6 - maxDigits)
   if (ignoreExpiry) return 'expiry ignored'
-  if (maxLifetimeMs < world.inputs.expiresIn) return 'lifetimes limited by the API'
+  // By a wrong clock, a longer lifetime is requested than the workflow asks for.
+  if (
+    maxLifetimeMs <
+    world.inputs.expiresIn + Math.max(Math.abs(world.clockError), Math.abs(localShiftMs ?? 0))
+  )
+    return 'lifetimes limited by the API'
   if (maxDigits === 0) return 'whole seconds only'
   if (GRID_STEP_US[grid] > digitsUs && !(grid === '1 ms' && showsMilliseconds(record)))
     return 'expiries on a coarser grid'

@@ -167,7 +167,8 @@ function judgeLifetime(key, context) {
 	const isMarked = common.gridBetween(intent.expiry, expiresAt) !== null
 	const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
 	const isLong = lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS
-	if (isMarked && (isShort || isLong)) return { kind: 'replace', skew: serverSkew }
+	const isWrongClock = isLong ? Math.abs(serverSkew - skew) > MAX_EXTRA_LIFETIME_MS : isMarked && isShort
+	if (isWrongClock) return { kind: 'replace', skew: serverSkew }
 	if (isLong) return { kind: 'revoke', reason: 'the key lives longer than asked' }
 	if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
 	if (isMarked) return { kind: 'accept', warning: null }

@@ -32,9 +32,9 @@ export function missingCheck(context: ListContext): NonNullable<RevocationContex
   const { api, clock, random, skew, credential, gone } = context
   return async ({ id, createdAt }: KeyToRevoke, { startedAt, granted, budget }: RevocationProgress) => {
     const now = clock.now()
-    const age = Math.max(now - startedAt, createdAt === null ? 0 : now + (skew ?? 0) - createdAt)
+    const age = Math.max(now - startedAt, createdAt === null || skew === null ? 0 : now + skew - createdAt)
     if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
-    // Keys move from page to page while several are read, so these are read twice.
+    // Keys move from page to page while several are read.
     for (let pages = 2; pages > 0; pages--) {
       const result = await retry(budget, random, (limits) => api.list(credential, limits))
       if (!result.ok || result.value.keys.some((key) => key.id === id)) return false

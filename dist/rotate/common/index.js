@@ -742,9 +742,9 @@ function missingCheck(context) {
 	const { api, clock, random, credential, gone } = context
 	return async ({ id, createdAt }, { startedAt, granted, budget }) => {
 		const now = clock.now()
-		const age = Math.max(now - startedAt, createdAt === null ? 0 : now + 0 - createdAt)
+		const age = Math.max(now - startedAt, 0)
 		if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
-		// Keys move from page to page while several are read, so these are read twice.
+		// Keys move from page to page while several are read.
 		for (let pages = 2; pages > 0; pages--) {
 			const result = await retry(budget, random, (limits) => api.list(credential, limits))
 			if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
