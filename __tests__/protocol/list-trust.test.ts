@@ -49,14 +49,7 @@ describe('a key is missing', () => {
       gone?: string[]
     } = {},
   ) {
-    const {
-      createdAt = null,
-      skew = 0,
-      granted = true,
-      after = 0,
-      credential = 'api-key',
-      gone = [],
-    } = more
+    const { createdAt = null, skew = 0, granted = true, after = 0, credential = 'api-key', gone = [] } = more
     const { api, clock, calls, budgetOf, run } = scriptApi({ list: lists }, START)
     const check = missingCheck({
       ...{ api, clock, random: () => 0.5, skew, credential },
