@@ -142,7 +142,11 @@ describe('an answer that cannot be used', () => {
       { api_key: { expiry: null } },
       /never expires, although an expiry was requested/,
     ],
-    ['a key with a line break', { token: 'first-line\nsecond-line' }, /visible ASCII/],
+    [
+      'a key with a line break',
+      { token: 'first-line\nsecond-line', api_key: { token_key: 'first-line' } },
+      /visible ASCII/,
+    ],
     ['no key', { token: null }, /holds no key/],
   ])(
     'with %s is reported with the reason, and its key is revoked by the main step',

@@ -165,7 +165,7 @@ describe('a key', () => {
         expect(post.exitCode).toBe(policy === 'fail' ? 1 : 0)
         const message = policy === 'fail' ? errorOf(post) : warningsOf(post)
         const expiry = new Date(key?.expiry ?? 0).toISOString().slice(0, 19).replace('T', ' ')
-        for (const part of [key?.token_key, key?.id.slice(0, 8), `${expiry} UTC`, 'Not today.', DASHBOARD])
+        for (const part of [key?.token_key, key?.id.slice(0, 8), `${expiry} UTC`, 'Not today', DASHBOARD])
           expect(message).toContain(part)
         expect(post.summary).toContain('Revocation not confirmed')
       }),
