@@ -30,7 +30,8 @@ describe('text of the API', () => {
 
   test('is never obeyed as a command in the prefix of a key, in the log or the summary', () =>
     withJob({}, async ({ emulator, job, inputs }) => {
-      const body = { api_key: { token_key: '##[add-mask]o|<b>' } }
+      const prefix = '##[add-mask]o|<b>'
+      const body = { token: `${prefix}0123456789abcdef`, api_key: { token_key: prefix } }
       emulator.fault({ on: 'create', kind: 'replace', body })
       const main = await job.main(inputs)
       const post = await job.post(undefined, WITHOUT_SLEEPS)
