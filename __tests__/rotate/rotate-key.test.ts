@@ -247,15 +247,22 @@ describe('creating the new key', () => {
   test('is tried three times if the responses are lost', async () => {
     const run = await onCreate(() => ({ cut: true, acted: true }))
     expect(posts(run)).toHaveLength(3)
-    expect(run.error).toMatch(/The secret still holds the old key\. If the request created a key/)
+    expect(run.error).toMatch(/The secret still holds the old key\. If a request created a key/)
     expect(stateOf(run)).toMatchObject({ state: { phase: 'creating', key: null } })
   })
 
   test('leaves nothing to the post step if no key can have been created', async () => {
     const run = await onCreate(() => ({ refused: true }))
     expect(posts(run)).toHaveLength(3)
-    expect(run.error).not.toContain('If the request created a key')
+    expect(run.error).not.toContain('If a request created a key')
     expect(stateOf(run)).toMatchObject({ state: { phase: 'settled' } })
+  })
+
+  test('a refusal after a lost response still says that there may be an orphan', async () => {
+    const run = await onCreate((_, count) => (count === 1 ? { cut: true, acted: true } : { status: 403 }))
+    expect(posts(run)).toHaveLength(2)
+    expect(run.error).toContain('If a request created a key')
+    expect(stateOf(run)).toMatchObject({ state: { phase: 'creating', key: null } })
   })
 
   test('waits as long as a rate limit asks, unless that exceeds the timeout', async () => {

@@ -2765,7 +2765,7 @@ function sealForGithub(text, publicKey, ephemeral = generateKeyPair()) {
 /** The key of crypto_box: HSalsa20 of what X25519 agrees on. Throws for a public key of low order. */
 function sharedKey(own, recipient) {
 	const secret = nodeCrypto().diffieHellman({
-		privateKey: process.getBuiltinModule('node:crypto').createPrivateKey({ key: jwk(own.publicKey, own.privateKey), format: 'jwk' }),
+		privateKey: nodeCrypto().createPrivateKey({ key: jwk(own.publicKey, own.privateKey), format: 'jwk' }),
 		publicKey: nodeCrypto().createPublicKey({ key: jwk(recipient), format: 'jwk' }),
 	})
 	const key = new Uint32Array(KEY_BYTES / 4)
@@ -2782,7 +2782,7 @@ function jwk(publicKey, privateKey) {
 	return { kty: 'OKP', crv: 'X25519', x: text(publicKey), ...(privateKey && { d: text(privateKey) }) }
 }
 function generateKeyPair() {
-	const { x = '', d = '' } = process.getBuiltinModule('node:crypto').generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' })
+	const { x = '', d = '' } = nodeCrypto().generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' })
 	const bytes = (text) => new Uint8Array(Buffer.from(text, 'base64url'))
 	return { publicKey: bytes(x), privateKey: bytes(d) }
 }

@@ -56,6 +56,8 @@ export async function createKey(request: NewKeyRequest, record: RotationRecord, 
   const { clock, api } = deps
   const budget = createBudget(clock.now() + request.timeout, clock, deps.cancellation)
   let wholeSeconds = false
+  // Of any attempt: a clear refusal says nothing about an earlier request that was not answered.
+  let mayHaveActed = false
   for (let attempt = 1; ; ) {
     stopIfCancelled(deps)
     if (budget.left() < MIN_ATTEMPT_MS)
@@ -72,8 +74,9 @@ export async function createKey(request: NewKeyRequest, record: RotationRecord, 
       const key = accept(reply.value, { asked, sentAt, skew }, request, record, deps)
       return { key, writeUntil: sentAt + WRITE_WITHIN_MS }
     }
-    const { failure } = reply
-    if (!failure.mayHaveActed) record.settled()
+    mayHaveActed ||= reply.failure.mayHaveActed
+    const failure = { ...reply.failure, mayHaveActed }
+    if (!mayHaveActed) record.settled()
     if (failure.status === 400 && !failure.notFromApi && !wholeSeconds) {
       // The likely cause is a server that refuses fractions of a second.
       wholeSeconds = true
@@ -106,7 +109,7 @@ async function waitOrGiveUp(
 
 function refusalMessage({ message, mayHaveActed }: ApiFailure): string {
   const orphan = mayHaveActed
-    ? ' If the request created a key anyway, no one knows its value; a later run revokes it, or it expires.'
+    ? ' If a request created a key anyway, no one knows its value; a later run revokes it, or it expires.'
     : ''
   return `The new key was not created: ${message}. The secret still holds the old key.${orphan}`
 }

@@ -31,9 +31,7 @@ export function sealForGithub(text: string, publicKey: string, ephemeral = gener
 /** The key of crypto_box: HSalsa20 of what X25519 agrees on. Throws for a public key of low order. */
 function sharedKey(own: KeyPair, recipient: Uint8Array): Uint8Array {
   const secret = nodeCrypto().diffieHellman({
-    privateKey: process
-      .getBuiltinModule('node:crypto')
-      .createPrivateKey({ key: jwk(own.publicKey, own.privateKey), format: 'jwk' }),
+    privateKey: nodeCrypto().createPrivateKey({ key: jwk(own.publicKey, own.privateKey), format: 'jwk' }),
     publicKey: nodeCrypto().createPublicKey({ key: jwk(recipient), format: 'jwk' }),
   })
   const key = new Uint32Array(KEY_BYTES / 4)
@@ -54,10 +52,7 @@ function jwk(publicKey: Uint8Array, privateKey?: Uint8Array): JsonWebKey {
 }
 
 function generateKeyPair(): KeyPair {
-  const { x = '', d = '' } = process
-    .getBuiltinModule('node:crypto')
-    .generateKeyPairSync('x25519')
-    .privateKey.export({ format: 'jwk' })
+  const { x = '', d = '' } = nodeCrypto().generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' })
   const bytes = (text: string) => new Uint8Array(Buffer.from(text, 'base64url'))
   return { publicKey: bytes(x), privateKey: bytes(d) }
 }

@@ -1094,6 +1094,8 @@ async function createKey(request, record, deps) {
 	const { clock, api } = deps
 	const budget = createBudget(clock.now() + request.timeout, clock, deps.cancellation)
 	let wholeSeconds = false
+	// Of any attempt: a clear refusal says nothing about an earlier request that was not answered.
+	let mayHaveActed = false
 	for (let attempt = 1; ; ) {
 		stopIfCancelled(deps)
 		if (budget.left() < MIN_ATTEMPT_MS)
@@ -1108,8 +1110,9 @@ async function createKey(request, record, deps) {
 			const key = accept(reply.value, { asked, sentAt, skew }, request, record, deps)
 			return { key, writeUntil: sentAt + WRITE_WITHIN_MS }
 		}
-		const { failure } = reply
-		if (!failure.mayHaveActed) record.settled()
+		mayHaveActed ||= reply.failure.mayHaveActed
+		const failure = { ...reply.failure, mayHaveActed }
+		if (!mayHaveActed) record.settled()
 		if (failure.status === 400 && !failure.notFromApi && !wholeSeconds) {
 			// The likely cause is a server that refuses fractions of a second.
 			wholeSeconds = true
@@ -1132,7 +1135,7 @@ async function waitOrGiveUp(failure, attempt, budget, { random, runner }) {
 	await budget.pause(wait)
 }
 function refusalMessage({ message, mayHaveActed }) {
-	const orphan = mayHaveActed ? ' If the request created a key anyway, no one knows its value; a later run revokes it, or it expires.' : ''
+	const orphan = mayHaveActed ? ' If a request created a key anyway, no one knows its value; a later run revokes it, or it expires.' : ''
 	return `The new key was not created: ${message}. The secret still holds the old key.${orphan}`
 }
 /** Masks the key before any other use, and accepts it only if this run certainly created it. */
