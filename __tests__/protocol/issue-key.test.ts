@@ -262,6 +262,7 @@ describe('an answer with a key that this request did not make', () => {
     expect(run.error?.message).toContain(
       `No key was created: api.example answered the create request, but ${reason}`,
     )
+    expect(run.error?.message).toMatch(/: [\w-]+\.\.\. \(id (own|other)\)\.$/)
     expect(methods(run.seen)).toBe('POST POST')
     expect(run.traces.outputs).toEqual({})
     expect(savedBy(run)).toMatchObject({

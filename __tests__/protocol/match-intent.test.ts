@@ -20,11 +20,36 @@ const ours = (more: Partial<ListedKey> = {}) =>
 const match = (list: ListedKey[], more: Partial<ListContext> = {}, asked: Partial<Intent> = {}) =>
   matchIntent({ ...intent, ...asked }, list, {
     known: new Set(),
+    shift: 0,
     skews: [0],
     grid: UNKNOWN_GRID_US,
     ...more,
   })
 const kindOf = (...args: Parameters<typeof match>) => match(...args).kind
+
+describe('a clock that was set after the request', () => {
+  const asked = { sentAt: NOW + HOUR_MS, deadline: NOW + HOUR_MS + 10_000 }
+  const skews = [2 * HOUR_MS]
+
+  test.each([0, 50_000, -50_000])(
+    'was right to %i ms before, or the machine was suspended: found',
+    (error) => {
+      const created = { createdAt: NOW + 100 + error }
+      expect(kindOf([ours(created)], { shift: HOUR_MS, skews }, asked)).toBe('found')
+    },
+  )
+
+  test('is right now: found', () => {
+    expect(kindOf([ours({ createdAt: NOW + HOUR_MS })], { shift: HOUR_MS, skews }, asked)).toBe('found')
+  })
+
+  test.each([30 * MINUTE_MS, -2 * MINUTE_MS])(
+    'does not make a key of another time ours: created %i ms after the request',
+    (age) => {
+      expect(kindOf([ours({ createdAt: NOW + age })], { shift: HOUR_MS, skews }, asked)).toBe('ambiguous')
+    },
+  )
+})
 
 describe('one listed key', () => {
   test.each<[string, Partial<ListedKey>, number, 'found' | 'ambiguous' | 'absent']>([

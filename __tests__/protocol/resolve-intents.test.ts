@@ -206,7 +206,16 @@ describe('watching for the keys of unanswered requests', () => {
       START,
     )
     const { api, clock, calls, budgetOf, run } = scripted
-    const context = { api, clock, random: () => 0.5, runner, gone, skew: null, grid: UNKNOWN_GRID_US }
+    const context = {
+      api,
+      clock,
+      random: () => 0.5,
+      runner,
+      gone,
+      skew: null,
+      shift: 0,
+      grid: UNKNOWN_GRID_US,
+    }
     const { value, took } = await run(
       resolveIntents(intents, {
         ...context,

@@ -26,6 +26,7 @@ async function look(
     credentials?: string[]
     gone?: string[]
     budgetMs?: number
+    shift?: number
   } = {},
 ) {
   const {
@@ -34,6 +35,7 @@ async function look(
     credentials = ['api-key'],
     gone = [],
     budgetMs = 60_000,
+    shift = 0,
   } = more
   const { api, clock, calls, budgetOf, run } = scriptApi({ list: lists, revoke })
   const world = { api, clock, random: () => 0.5, gone: new Set(gone), skew: null }
@@ -44,6 +46,7 @@ async function look(
     credentials,
     known,
     isMissing,
+    shift,
     grid: UNKNOWN_GRID_US,
     budget: budgetOf(budgetMs),
   }
@@ -75,6 +78,16 @@ describe('an orphan', () => {
     const { results } = await look(lists([own, orphan]), { revoke: [status(403)] })
     const reason = 'failure 403; no list confirms that it is gone'
     expect(results).toEqual([{ kind: 'failed', reason, retryable: false, key: orphan }])
+  })
+
+  test('is recognized by the clock as it was before it was set, whatever Date says', async () => {
+    const hour = 3_600_000
+    const moved = { ...intent, sentAt: intent.sentAt + hour, deadline: intent.deadline + hour }
+    const list = [ok(listOf([own, orphan]), 2 * hour), ok(listOf([own]))]
+    const { results } = await look(list, { intents: [moved], shift: hour })
+    expect(results).toMatchObject([{ kind: 'revoked', key: orphan }])
+    const unset = await look(lists([own, orphan]), { intents: [moved] })
+    expect(unset.results).toMatchObject([{ kind: 'ambiguous' }])
   })
 
   test('is looked for in a list of several pages twice, as rows move when a key ends meanwhile', async () => {

@@ -54,10 +54,13 @@ function checkHandedOver(job: Job, { traces, succeeded }: MainRun, valid: readon
       lifetime > world.inputs.expiresIn + LIFETIME_SLACK_MS
     )
   })
-  // If `Date` is wrong too, nothing can show that a key by a wrong clock is this run's.
-  const isClockKnown = !world.server.dateErrorMs || Math.abs(world.clockError) <= MINUTE_MS
-  if (longer.length > 0 && isClockKnown && world.faultRate === 0 && !world.outage && !world.gate)
+  if (longer.length > 0 && isClockKnown(world) && world.faultRate === 0 && !world.outage && !world.gate)
     violation('the main step left a key that is valid for longer than requested')
+}
+
+/** If `Date` is wrong too, nothing can show that a key by a wrong clock is this run's. */
+function isClockKnown({ server, clockError }: Job['world']): boolean {
+  return !server.dateErrorMs || Math.abs(clockError) <= MINUTE_MS
 }
 
 /** The error that ends main names how the last create request ended. */
@@ -135,7 +138,14 @@ function checkWithoutPost(
 ): void {
   if (!main.endedByItself || world.faultRate > 0 || world.outage || world.gate) return
   const left = valid.filter(({ token, expiry }) => expiry === null && evidence.delivered.has(token))
-  if (left.length > 0 && world.server.idForm !== 'renamed')
+  // Without an expiry, only `created` could show whose a key is; where it cannot, main names the key.
+  const said = [...main.traces.printed, main.error?.message ?? ''].join('\n')
+  const isNamed = ({ id }: StoredKey) => said.includes(`(id ${id.slice(0, 8)}`)
+  const { localShiftMs, timeForm } = world.server
+  const isTimeKnown =
+    !localShiftMs && isClockKnown(world) && READABLE_SPELLINGS.some((spelling) => spelling === timeForm)
+  const unproven = isTimeKnown ? left : left.filter((key) => !isNamed(key))
+  if (unproven.length > 0 && world.server.idForm !== 'renamed')
     violation('the main step left a key without an expiry')
 }
 

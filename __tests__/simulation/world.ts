@@ -71,7 +71,7 @@ export function chooseWorld(rng: Rng, count: Count): World {
     ? { ...chooseSpell(rng, 0.3), kind: rng.pick(GATES) }
     : null
   const liesAbout = gate?.kind === 'authentication down' ? 'credentials' : rng.pick(LIES)
-  const server = chooseServer(rng, Math.max(Math.abs(clockError), Math.abs(clockErrorInPost)), happens)
+  const server = chooseServer(rng, Math.abs(clockError), happens)
   const postRuns = rng.pick([0, 1, 1, 1, 1, 1, 1, 2] as const)
   if (postRuns !== 1) count(postRuns === 0 ? 'post skipped' : 'post run twice')
   return {
@@ -150,7 +150,7 @@ function chooseServer(rng: Rng, clockError: number, happens: Happens): Server {
     errorShape: rng.pick(['detail', 'error', 'html', 'empty', 'codes']),
     selfRevocation: rng.pick(['allowed', 'allowed', 'allowed', 'forbidden', 'unauthorized']),
     ignoreExpiry: happens(0.03, 'expiry ignored'),
-    // With a wrong clock and a server that never says the time, nothing could tell which keys are new.
+    // With a wrong clock in main and a server that never says the time, nothing could tell which keys are new.
     dateHeader: clockError > MINUTE_MS || rng.chance(0.9),
   }
   if (server.listForm === 'paginated') happens(1, 'paginated list')

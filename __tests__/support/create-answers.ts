@@ -78,10 +78,15 @@ function elsewhere({ options }: AccountState, expiry: number | null): number {
   const apart = apartMs(options) + options.random() * MINUTE_MS
   const now = options.now()
   const base = expiry ?? now + 60 * MINUTE_MS
-  return storedInstant(
-    options,
-    base - apart > now + 1000 && options.random() < 0.5 ? base - apart : base + apart,
-  )
+  const sign = base - apart > now + 2000 && options.random() < 0.5 ? -1 : 1
+  const isWholeMinutes = (ms: number) => Math.abs(ms - Math.round(ms / MINUTE_MS) * MINUTE_MS) <= 1
+  // A whole minute could be what was asked for, rounded, and whole minutes of lifetime a limit of the API.
+  const isMistakable = (stored: number) =>
+    isWholeMinutes(stored) || isWholeMinutes(stored - storedInstant(options, now))
+  for (let more = 0; ; more += 1000) {
+    const stored = storedInstant(options, base + sign * (apart + more))
+    if (!isMistakable(stored) || more > MINUTE_MS) return stored
+  }
 }
 
 function oldKey(state: AccountState, ageMs: number, expiry: number | null): StoredKey {

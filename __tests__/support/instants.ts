@@ -69,7 +69,9 @@ const ZONES_MS: Partial<Record<Spelling, number>> = { offset: HOUR_MS, '+05:30':
 /** `instant` (ms since 1970, microseconds as a fraction) as the server prints it. */
 export function spell(instant: number, options: SpellingOptions): string | number {
   const { spelling = 'Z', sixDigits = false, localShiftMs = 0 } = options
-  const micros = Math.round(instant * 1000) + (localShiftMs + (ZONES_MS[spelling] ?? 0)) * 1000
+  // Whoever prints local time prints that of one zone.
+  const zone = localShiftMs === 0 ? (ZONES_MS[spelling] ?? 0) : localShiftMs
+  const micros = Math.round(instant * 1000) + zone * 1000
   const epoch = epochOf(micros, spelling)
   if (epoch !== null) return epoch
   const whole = new Date(Math.floor(micros / 1_000_000) * 1000)

@@ -332,8 +332,9 @@ function accept(answer, request, context) {
 	})
 	if (verdict.kind === 'refuse' || answer.id === null) {
 		const reason = 'reason' in verdict ? verdict.reason : ''
-		const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}`
-		journal.refuse(intent, common.keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' }))
+		const described = common.keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
+		const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}: ${described}`
+		journal.refuse(intent, described)
 		const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
 		return { kind: 'failure', failure, skew: null }
 	}

@@ -228,10 +228,12 @@ function missingCheck(context) {
 
 /** Found only if exactly one key has exactly the expiry, and was created in the window of the request. */
 function matchIntent(intent, list, context) {
-	const { known, skews, grid } = context
-	const to = intent.deadline + common.LATE_WRITE_GRACE_MS
+	const { known, shift, skews, grid } = context
 	const others = list.filter(({ id }) => !known.has(id))
-	const wasThen = (created) => common.isWithin(created, [intent.sentAt, to], skews)
+	const wasThen = (created, grace = common.LATE_WRITE_GRACE_MS) => {
+		const [from, to] = [intent.sentAt, intent.deadline + grace]
+		return common.isWithin(created, [from, to], skews) || common.isWithin(created, [from - shift, to - shift], [])
+	}
 	// A server that writes local times without an offset shifts both of them.
 	const shiftOf = ({ expiresAt }) => common.zoneShift(intent, expiresAt)
 	const inWindow = (key) => key.createdAt !== null && wasThen(key.createdAt - shiftOf(key))
@@ -250,8 +252,8 @@ function matchIntent(intent, list, context) {
 	const isSuspect = (key) => {
 		const { createdAt, expiresAt } = key
 		if (createdAt === null || (expiresAt !== null && !common.isCapped(key, intent))) return false
-		const isLate = (time) => common.isWithin(time, [intent.sentAt, intent.deadline + common.LATEST_WRITE_MS], skews)
-		return isLate(createdAt) || isLate(createdAt - common.nearestZone(createdAt, intent.sentAt))
+		const zone = common.nearestZone(createdAt, intent.sentAt)
+		return wasThen(createdAt, common.LATEST_WRITE_MS) || wasThen(createdAt - zone, common.LATEST_WRITE_MS)
 	}
 	const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
 	const candidates = exact.length > 0 ? exact : near
@@ -267,11 +269,11 @@ async function revokeOrphans(intents, context) {
 	}
 	const { list, credential } = read.value
 	const doubt = doubtAbout(list, credential, context.gone)
-	const { grid, skew } = context
+	const { grid, skew, shift } = context
 	const known = new Set([...context.known, ...context.gone, ...ownRows(list, credential).map(({ id }) => id)])
 	const results = []
 	for (const intent of intents) {
-		const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })
+		const match = matchIntent(intent, list.keys, { known, grid, shift, skews: [read.skew, skew] })
 		if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
 		else if (match.kind === 'ambiguous') results.push(match)
 		else results.push(await revokeOrphan(match.key, doubt, context))

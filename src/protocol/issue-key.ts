@@ -131,8 +131,9 @@ function accept(
   })
   if (verdict.kind === 'refuse' || answer.id === null) {
     const reason = 'reason' in verdict ? verdict.reason : ''
-    const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}`
-    journal.refuse(intent, keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' }))
+    const described = keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
+    const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}: ${described}`
+    journal.refuse(intent, described)
     const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
     return { kind: 'failure', failure, skew: null }
   }

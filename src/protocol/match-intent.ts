@@ -22,6 +22,8 @@ export type Match =
 export interface ListContext {
   /** Ids that are known: of keys that this run holds or revoked. */
   known: ReadonlySet<string>
+  /** By how much our clock was set since the request was sent, in milliseconds: it may have been right before. */
+  shift: number
   /** What the server's clock may be, less ours, in milliseconds; null for one that is not known. */
   skews: readonly (number | null)[]
   /** The coarsest grid on which the server may keep an expiry, in microseconds. */
@@ -30,10 +32,12 @@ export interface ListContext {
 
 /** Found only if exactly one key has exactly the expiry, and was created in the window of the request. */
 export function matchIntent(intent: Intent, list: readonly ListedKey[], context: ListContext): Match {
-  const { known, skews, grid } = context
-  const to = intent.deadline + LATE_WRITE_GRACE_MS
+  const { known, shift, skews, grid } = context
   const others = list.filter(({ id }) => !known.has(id))
-  const wasThen = (created: number) => isWithin(created, [intent.sentAt, to], skews)
+  const wasThen = (created: ServerTime, grace = LATE_WRITE_GRACE_MS) => {
+    const [from, to] = [intent.sentAt, intent.deadline + grace]
+    return isWithin(created, [from, to], skews) || isWithin(created, [from - shift, to - shift], [])
+  }
   // A server that writes local times without an offset shifts both of them.
   const shiftOf = ({ expiresAt }: KeyInfo) => zoneShift(intent, expiresAt)
   const inWindow = (key: KeyInfo) => key.createdAt !== null && wasThen(key.createdAt - shiftOf(key))
@@ -53,8 +57,8 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   const isSuspect = (key: KeyInfo) => {
     const { createdAt, expiresAt } = key
     if (createdAt === null || (expiresAt !== null && !isCapped(key, intent))) return false
-    const isLate = (time: ServerTime) => isWithin(time, [intent.sentAt, intent.deadline + LATEST_WRITE_MS], skews)
-    return isLate(createdAt) || isLate(createdAt - nearestZone(createdAt, intent.sentAt))
+    const zone = nearestZone(createdAt, intent.sentAt)
+    return wasThen(createdAt, LATEST_WRITE_MS) || wasThen(createdAt - zone, LATEST_WRITE_MS)
   }
   const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
   const candidates = exact.length > 0 ? exact : near

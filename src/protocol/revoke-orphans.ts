@@ -24,6 +24,8 @@ export interface LookupContext extends RevocationContext {
   known: ReadonlySet<string>
   /** The coarsest grid on which the server may keep an expiry, in microseconds. */
   grid: number
+  /** By how much the clock was set since the requests were sent, in milliseconds: it may have been right before. */
+  shift: number
 }
 
 /** Looks once, and revokes keys that this run certainly made. One result per intent, in order. */
@@ -35,11 +37,11 @@ export async function revokeOrphans(intents: readonly Intent[], context: LookupC
   }
   const { list, credential } = read.value
   const doubt = doubtAbout(list, credential, context.gone)
-  const { grid, skew } = context
+  const { grid, skew, shift } = context
   const known = new Set([...context.known, ...context.gone, ...ownRows(list, credential).map(({ id }) => id)])
   const results: OrphanResult[] = []
   for (const intent of intents) {
-    const match = matchIntent(intent, list.keys, { known, grid, skews: [read.skew, skew] })
+    const match = matchIntent(intent, list.keys, { known, grid, shift, skews: [read.skew, skew] })
     if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
     else if (match.kind === 'ambiguous') results.push(match)
     else results.push(await revokeOrphan(match.key, doubt, context))
