@@ -76,7 +76,6 @@ describe('a good key', () => {
       proxy: 'http://proxy.example:3128',
       settings: { NO_PROXY: 'internal.example' },
       bootedAt: START - 600_000,
-      revoke: true,
       onRevokeFailure: 'warn',
       grid: 1,
       skew: 100,

@@ -61,7 +61,6 @@ describe('the journal', () => {
       proxy: 'http://proxy.example:3128',
       settings: { a: 'b' },
       bootedAt: 7,
-      revoke: true,
       onRevokeFailure: 'warn',
       grid: UNKNOWN_GRID_US,
       skew: null,

@@ -34,7 +34,6 @@ describe('what main saved', () => {
       intents: [{ ...intentOf(1), answered: true }],
       skew: null,
       onRevokeFailure: 'fail',
-      revoke: false,
     }
     expect(parse(bare)).toEqual({ kind: 'record', state: bare, damaged: [] })
   })
@@ -62,7 +61,6 @@ describe('a damaged part', () => {
     userAgent: 'spherescout-ephemeral-key',
     proxy: '',
     settings: {},
-    revoke: true,
     onRevokeFailure: 'warn',
     grid: UNKNOWN_GRID_US,
     skew: null,
@@ -71,11 +69,10 @@ describe('a damaged part', () => {
   }
 
   test.each<[keyof SavedState, unknown[]]>([
-    ['apiKey', [undefined, null, 7, '']],
+    ['apiKey', [undefined, null, 7, '', 'a b', 'a\nb', '\u00e4']],
     ['userAgent', [undefined, 7, '', 'a\nb', '\u00e4']],
     ['proxy', [undefined, null, 7, 'proxy', 'proxy.example:3128', 'socks5://proxy.example', 'file:///x']],
     ['settings', [undefined, null, 7, [], { a: 7 }, { a: null }]],
-    ['revoke', [undefined, 'true', 1]],
     ['onRevokeFailure', [undefined, 'ignore', null]],
     ['grid', [undefined, null, '1', 1e300]],
     ['skew', [undefined, '1', 8.65e15]],
@@ -99,6 +96,8 @@ describe('a damaged part', () => {
     ['a list', []],
     ['a key without a value', { ...keyOf('b'), token: '' }],
     ['a key whose value is no text', { ...keyOf('b'), token: 7 }],
+    ['a key whose value has a line break', { ...keyOf('b'), token: 'a\n' }],
+    ['a key whose value is not ASCII', { ...keyOf('b'), token: '\u00e4' }],
     ['a key without an id', { ...keyOf('b'), id: '' }],
     ['a key whose id is the path .', { ...keyOf('b'), id: '.' }],
     ['a key whose id is the path ..', { ...keyOf('b'), id: '..' }],

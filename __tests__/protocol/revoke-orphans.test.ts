@@ -193,7 +193,7 @@ describe('a list that cannot be read', () => {
   })
 
   test('is not requested without a credential', async () => {
-    const { results, calls } = await look([], { credentials: ['a b'] })
+    const { results, calls } = await look([], { credentials: [] })
     expect(calls).toEqual([])
     expect(results).toEqual([
       {

@@ -234,7 +234,6 @@ export const RECORD: SavedState = {
   proxy: '',
   settings: {},
   bootedAt: BOOTED,
-  revoke: true,
   onRevokeFailure: 'warn',
   grid: UNKNOWN_GRID_US,
   skew: null,

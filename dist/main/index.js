@@ -76,11 +76,11 @@ const MAX_RECORD_LENGTH = 64 * 1024
 /** For the keys of the recorded requests. */
 const RESERVED_LENGTH = 16 * 1024
 /** Saves nothing until there is something to save. */
-function openJournal({ apiUrl, apiKey, revoke, onRevokeFailure }, deps) {
+function openJournal({ apiUrl, apiKey, onRevokeFailure }, deps) {
 	const { runner, userAgent, proxy, settings, bootedAt } = deps
 	let state = {
 		version: common.STATE_VERSION,
-		...{ apiUrl, apiKey, userAgent, proxy, settings, bootedAt, revoke, onRevokeFailure },
+		...{ apiUrl, apiKey, userAgent, proxy, settings, bootedAt, onRevokeFailure },
 		grid: common.UNKNOWN_GRID_US,
 		skew: null,
 		keys: [],

@@ -121,12 +121,11 @@ function readParts(value, apiUrl) {
 	const state = {
 		version: common.STATE_VERSION,
 		apiUrl,
-		apiKey: part('apiKey', isFilled, null),
+		apiKey: part('apiKey', isSecret, null),
 		userAgent: part('userAgent', isHeaderText, 'spherescout-ephemeral-key'),
 		proxy: part('proxy', isProxy, ''),
 		settings: part('settings', isTexts, {}),
 		bootedAt: part('bootedAt', isNumberOrNull, null),
-		revoke: part('revoke', isFlag, true),
 		onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
 		grid: part('grid', isNumber, common.UNKNOWN_GRID_US),
 		skew: part('skew', isNumberOrNull, null),
@@ -137,7 +136,9 @@ function readParts(value, apiUrl) {
 }
 const isFields = (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
 const isText = (value) => typeof value === 'string'
-const isFilled = (value) => typeof value === 'string' && value !== ''
+const isFilled = (value) => isText(value) && value !== ''
+/** A token that cannot be sent would make Node throw. */
+const isSecret = (value) => isText(value) && common.isHeaderSafe(value)
 const isHeaderText = (value) => isText(value) && /^[\x20-\x7e]+$/.test(value)
 const isTexts = (value) => isFields(value) && Object.values(value).every(isText)
 const isProxy = (value) => value === '' || (isText(value) && URL.canParse(value) && /^https?:/.test(value))
@@ -148,7 +149,7 @@ const isNumber = (value) => typeof value === 'number' && Math.abs(value) <= 8.64
 const isNumberOrNull = (value) => value === null || isNumber(value)
 const isKey = (value) =>
 	isFields(value) &&
-	(value.token === null || isFilled(value.token)) &&
+	(value.token === null || isSecret(value.token)) &&
 	isFilled(value.id) &&
 	!/^\.\.?$/.test(value.id) &&
 	isText(value.prefix) &&
@@ -290,7 +291,7 @@ async function revokeOrphan(key, doubt, context) {
 async function readList(context) {
 	const { api, budget, random, credentials } = context
 	let failure = common.NO_CREDENTIAL
-	for (const credential of credentials.filter(common.isHeaderSafe)) {
+	for (const credential of credentials) {
 		const read = () => common.retry(budget, random, (limits) => api.list(credential, limits))
 		const first = await read()
 		const last = first.ok && first.value.pages > 1 ? await read() : first
@@ -472,7 +473,7 @@ function warnOrFail(failures, policy, runner) {
 function contextFor(state, deps) {
 	const { runner, clock, random, connect, settings, bootedAt } = deps
 	const isTrusted = changedSettings(state.settings, settings).authorities.length === 0
-	const apiKey = isTrusted && state.apiKey !== null && common.isHeaderSafe(state.apiKey) ? state.apiKey : null
+	const apiKey = isTrusted ? state.apiKey : null
 	const shift = bootedAt - (state.bootedAt ?? bootedAt)
 	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${common.formatSeconds(wait)}.`)
 	return {

@@ -31,13 +31,13 @@ const RESERVED_LENGTH = 16 * 1024
 
 /** Saves nothing until there is something to save. */
 export function openJournal(
-  { apiUrl, apiKey, revoke, onRevokeFailure }: Inputs,
+  { apiUrl, apiKey, onRevokeFailure }: Inputs,
   deps: { runner: Pick<Runner, 'saveState'> } & Pick<SavedState, 'userAgent' | 'proxy' | 'settings' | 'bootedAt'>,
 ): Journal {
   const { runner, userAgent, proxy, settings, bootedAt } = deps
   let state: SavedState = {
     version: STATE_VERSION,
-    ...{ apiUrl, apiKey, userAgent, proxy, settings, bootedAt, revoke, onRevokeFailure },
+    ...{ apiUrl, apiKey, userAgent, proxy, settings, bootedAt, onRevokeFailure },
     grid: UNKNOWN_GRID_US,
     skew: null,
     keys: [],

@@ -1,3 +1,4 @@
+import { isHeaderSafe } from '../api/call.ts'
 import { type Intent, UNKNOWN_GRID_US } from './intent.ts'
 import { type IssuedKey, type SavedState, STATE_VERSION } from './saved-state.ts'
 
@@ -43,12 +44,11 @@ function readParts(value: Fields, apiUrl: string): { state: SavedState; damaged:
   const state: SavedState = {
     version: STATE_VERSION,
     apiUrl,
-    apiKey: part('apiKey', isFilled, null),
+    apiKey: part('apiKey', isSecret, null),
     userAgent: part('userAgent', isHeaderText, 'spherescout-ephemeral-key'),
     proxy: part('proxy', isProxy, ''),
     settings: part('settings', isTexts, {}),
     bootedAt: part('bootedAt', isNumberOrNull, null),
-    revoke: part('revoke', isFlag, true),
     onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
     grid: part('grid', isNumber, UNKNOWN_GRID_US),
     skew: part('skew', isNumberOrNull, null),
@@ -61,7 +61,9 @@ function readParts(value: Fields, apiUrl: string): { state: SavedState; damaged:
 const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 const isText = (value: unknown): value is string => typeof value === 'string'
-const isFilled = (value: unknown): value is string => typeof value === 'string' && value !== ''
+const isFilled = (value: unknown): value is string => isText(value) && value !== ''
+/** A token that cannot be sent would make Node throw. */
+const isSecret = (value: unknown): value is string => isText(value) && isHeaderSafe(value)
 const isHeaderText = (value: unknown): value is string => isText(value) && /^[\x20-\x7e]+$/.test(value)
 const isTexts = (value: unknown): value is Record<string, string> =>
   isFields(value) && Object.values(value).every(isText)
@@ -75,7 +77,7 @@ const isNumberOrNull = (value: unknown): value is number | null => value === nul
 
 const isKey = (value: unknown): value is IssuedKey =>
   isFields(value) &&
-  (value.token === null || isFilled(value.token)) &&
+  (value.token === null || isSecret(value.token)) &&
   isFilled(value.id) &&
   !/^\.\.?$/.test(value.id) &&
   isText(value.prefix) &&

@@ -1,5 +1,5 @@
 import type { ApiFailure } from '../api/api-failure.ts'
-import { type ApiResult, isHeaderSafe, isRejected } from '../api/call.ts'
+import { type ApiResult, isRejected } from '../api/call.ts'
 import type { IssuingApi } from '../api/issuing-api.ts'
 import { backoff } from '../retry/backoff.ts'
 import { type Budget, type Clock, retry } from '../retry/budget.ts'
@@ -45,7 +45,7 @@ const EXPIRY_MARGIN_MS = 1_000
 /** Revokes `key` with itself, or with `credentials` if it may not (401, 403, 404), until verified or hopeless. */
 export async function revokeAndVerify(key: KeyToRevoke, context: RevocationContext): Promise<RevocationResult> {
   const evidence: Evidence = { granted: false, rejected: false, missing: false, expired: false }
-  const token = key.token !== null && isHeaderSafe(key.token) ? key.token : null
+  const { token } = key
   const startedAt = context.clock.now()
   let wasGranted = false
   for (let round = 1; ; round++) {
@@ -87,7 +87,7 @@ async function requestRevocation(
   const { api, budget, random, credentials } = context
   let failure: ApiFailure = NO_CREDENTIAL
   for (const credential of [token, ...credentials]) {
-    if (credential === null || !isHeaderSafe(credential)) continue
+    if (credential === null) continue
     const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits), canPassSoon)
     if (result.ok) {
       // A replica that lags rejects a key before the grant as well.

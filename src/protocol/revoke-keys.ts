@@ -1,4 +1,3 @@
-import { isHeaderSafe } from '../api/call.ts'
 import type { KeyApi } from '../api/key-api.ts'
 import { changedSettings } from '../http/changed-settings.ts'
 import type { Budget } from '../retry/budget.ts'
@@ -118,7 +117,7 @@ interface Context extends Deps {
 function contextFor(state: SavedState, deps: PostDeps): Context {
   const { runner, clock, random, connect, settings, bootedAt } = deps
   const isTrusted = changedSettings(state.settings, settings).authorities.length === 0
-  const apiKey = isTrusted && state.apiKey !== null && isHeaderSafe(state.apiKey) ? state.apiKey : null
+  const apiKey = isTrusted ? state.apiKey : null
   const shift = bootedAt - (state.bootedAt ?? bootedAt)
   const onWait = (wait: number) => runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}.`)
   return {

@@ -1,4 +1,4 @@
-import { type ApiResult, isHeaderSafe, type KeyApi, type KeyList, type ListedKey } from '../api/key-api.ts'
+import type { ApiResult, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
 import { retry } from '../retry/budget.ts'
 import type { Intent } from './intent.ts'
 import { doubtAbout, ownRows } from './list-trust.ts'
@@ -60,7 +60,7 @@ async function revokeOrphan(key: ListedKey, doubt: string | null, context: Looku
 async function readList(context: LookupContext): Promise<ApiResult<{ list: KeyList; credential: string }>> {
   const { api, budget, random, credentials } = context
   let failure = NO_CREDENTIAL
-  for (const credential of credentials.filter(isHeaderSafe)) {
+  for (const credential of credentials) {
     const read = () => retry(budget, random, (limits) => api.list(credential, limits))
     const first = await read()
     const last = first.ok && first.value.pages > 1 ? await read() : first

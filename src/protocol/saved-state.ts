@@ -30,7 +30,6 @@ export interface SavedState {
   settings: Record<string, string>
   /** When the machine started, by its clock as it was set then (see system.ts): milliseconds since 1970. */
   bootedAt: LocalTime | null
-  revoke: boolean
   onRevokeFailure: 'warn' | 'fail'
   /** The coarsest grid on which the server may keep an expiry, in microseconds, as its responses showed. */
   grid: number
