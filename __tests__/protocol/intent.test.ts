@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import {
-  coarsestGrid,
   createIntent,
   fitOf,
   gridBetween,
+  gridShownBy,
   type Intent,
   type IntentOptions,
   isWithin,
@@ -135,21 +135,27 @@ describe.each(GRIDS)('a server that keeps $name', ({ grid, store }) => {
     )
   })
 
-  test('is never thought to keep more than it does once it has answered', () => {
+  test('is never thought to keep more than it does', () => {
     fc.assert(
-      fc.property(anyAsked, (asked) => {
-        expect(coarsestGrid(asked / 1000, store(asked) / 1000)).toBeGreaterThanOrEqual(grid)
+      fc.property(fc.array(anyAsked), (asked) => {
+        const keys = asked.map((expiry) => ({ expiresAt: store(expiry) / 1000 }))
+        expect(gridShownBy(keys)).toBeGreaterThanOrEqual(grid)
       }),
     )
   })
 
-  test('is recognized within 200 answers', () => {
-    const seen = Array.from({ length: 200 }, (_, index) => {
+  test('is recognized within 200 answers if it keeps milliseconds or more, and else assumed to keep minutes', () => {
+    const keys = Array.from({ length: 200 }, (_, index) => {
       const asked = micros(intentFor({ random: (index * 0.6180339887) % 1 }).expiry)
-      return coarsestGrid(asked / 1000, store(asked) / 1000)
+      return { expiresAt: store(asked) / 1000 }
     })
-    expect(Math.min(...seen)).toBe(grid)
+    expect(gridShownBy([...keys, { expiresAt: null }])).toBe(grid > 1000 ? UNKNOWN_GRID_US : grid)
   })
+})
+
+test('a server that has stored no expiry may keep minutes', () => {
+  expect(gridShownBy([])).toBe(UNKNOWN_GRID_US)
+  expect(gridShownBy([{ expiresAt: null }])).toBe(UNKNOWN_GRID_US)
 })
 
 describe('fitOf', () => {

@@ -77,7 +77,6 @@ describe('a good key', () => {
       settings: { NO_PROXY: 'internal.example' },
       bootedAt: START - 600_000,
       onRevokeFailure: 'warn',
-      grid: 1,
       skew: 100,
       keys: [
         {

@@ -1,12 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
-import { UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
 import { openJournal } from '../../src/protocol/journal.ts'
 import { parseState } from '../../src/protocol/parse-state.ts'
 import type { IssuedKey, SavedState } from '../../src/protocol/saved-state.ts'
 import { INPUTS } from '../support/harness.ts'
 
 const START = Date.parse('2027-03-01T12:00:00.250Z')
-const HOUR_MS = 3_600_000
 const KIB = 1024
 
 const keyOf = (id: string, more: Partial<IssuedKey> = {}): IssuedKey => ({
@@ -62,7 +60,6 @@ describe('the journal', () => {
       settings: { a: 'b' },
       bootedAt: 7,
       onRevokeFailure: 'warn',
-      grid: UNKNOWN_GRID_US,
       skew: null,
       keys: [],
       intents: [intentOf(1)],
@@ -92,7 +89,7 @@ describe('the journal', () => {
       ['a', false],
       ['b', false],
     ])
-    expect(journal.ids()).toEqual(new Set(['a', 'b']))
+    expect(journal.keys().map(({ id }) => id)).toEqual(['a', 'b'])
     journal.removeKey(keyOf('a'))
     expect(last().keys).toEqual([['b', false]])
     expect(journal.keys().map(({ id }) => id)).toEqual(['b'])
@@ -115,34 +112,16 @@ describe('the journal', () => {
 })
 
 describe('the journal learns from answered requests', () => {
-  const EXPIRY = START + HOUR_MS - 12_345.322
   const learnedFrom = (...keys: Partial<IssuedKey>[]) => {
     const { journal, saved } = open()
     for (const [index, key] of keys.entries()) {
-      const intent = intentOf(EXPIRY)
+      const intent = intentOf(START)
       journal.recordIntent(intent)
       journal.recordKey(keyOf(String(index), key), intent, false)
     }
-    const { grid, skew } = saved.at(-1) ?? {}
-    expect(journal.learned()).toMatchObject({ grid, skew })
-    return { grid, skew }
+    expect(journal.skew()).toBe(saved.at(-1)?.skew)
+    return { skew: journal.skew() }
   }
-  const down = (ms: number) => Math.floor(EXPIRY / ms) * ms
-
-  test.each([
-    ['1 us', EXPIRY, 1],
-    ['1 ms', down(1), 1_000],
-    ['1 s', down(1_000), 1_000_000],
-    ['1 min', down(60_000), UNKNOWN_GRID_US],
-    ['none that is known', EXPIRY - 600_000, UNKNOWN_GRID_US],
-  ])('the grid of the server: %s', (_, expiresAt, grid) => {
-    expect(learnedFrom({ expiresAt }).grid).toBe(grid)
-  })
-
-  test('the finest grid that any answer showed', () => {
-    expect(learnedFrom({ expiresAt: EXPIRY }, { expiresAt: down(1_000) }).grid).toBe(1)
-    expect(learnedFrom({ expiresAt: down(1_000) }, { expiresAt: null }).grid).toBe(1_000_000)
-  })
 
   test('the server’s clock from created, of which the last one counts', () => {
     expect(learnedFrom({ createdAt: START + 600_000 }).skew).toBe(600_000)

@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
 import { type FoundState, parseState } from '../../src/protocol/parse-state.ts'
 import type { SavedState } from '../../src/protocol/saved-state.ts'
 import { RECORD } from '../support/harness.ts'
@@ -10,7 +9,6 @@ const intentOf = (expiry: number) => ({ expiry, sentAt: 2, deadline: 3, answered
 const FULL: SavedState = {
   ...RECORD,
   settings: { HTTPS_PROXY: 'x' },
-  grid: 1_000,
   skew: -250.5,
   keys: [keyOf('a'), keyOf('b'), keyOf('c')],
   intents: [intentOf(1.001), intentOf(2), intentOf(3)],
@@ -62,7 +60,6 @@ describe('a damaged part', () => {
     proxy: '',
     settings: {},
     onRevokeFailure: 'warn',
-    grid: UNKNOWN_GRID_US,
     skew: null,
     keys: [],
     intents: [],
@@ -74,7 +71,6 @@ describe('a damaged part', () => {
     ['proxy', [undefined, null, 7, 'proxy', 'proxy.example:3128', 'socks5://proxy.example', 'file:///x']],
     ['settings', [undefined, null, 7, [], { a: 7 }, { a: null }]],
     ['onRevokeFailure', [undefined, 'ignore', null]],
-    ['grid', [undefined, null, '1', 1e300]],
     ['skew', [undefined, '1', 8.65e15]],
     ['keys', [undefined, null, {}, 'a']],
     ['intents', [undefined, null, {}, 7]],

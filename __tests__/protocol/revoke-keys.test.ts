@@ -569,7 +569,7 @@ describe('an unanswered create request', () => {
     const { account, traces } = await runPost({
       state: (account) => {
         account.addKey({ expiry: Math.floor(EXPIRY / 1_000) * 1_000 })
-        return { ...oneIntent(PAST), grid: 1_000 }
+        return { ...oneIntent(PAST), keys: [saved(create(account, EXPIRY + 1), true)] }
       },
     })
     expect(account.touchedForeign()).toEqual([])
@@ -581,7 +581,7 @@ describe('an unanswered create request', () => {
     const { account, traces } = await runPost({
       state: (account) => {
         account.addKey({ expiry: whole })
-        return { ...oneIntent({ ...PAST, expiry: whole }), grid: 1_000_000 }
+        return oneIntent({ ...PAST, expiry: whole })
       },
     })
     expect(account.touchedForeign()).toEqual([])

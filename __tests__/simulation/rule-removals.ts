@@ -279,15 +279,15 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a list without fine expiries does not show a fine grid',
     caughtBy: 7396,
     file: 'protocol/match-intent.ts',
-    from: 'const isExact = isFine &&',
-    to: 'const isExact =',
+    from: 'Math.min(grid, gridShownBy(list))',
+    to: 'Math.min(grid, 1000)',
   },
   {
-    rule: 'a response shows the coarsest grid that it fits',
-    caughtBy: 16803,
+    rule: 'an expiry shows a fine grid only if no coarse one has it',
+    caughtBy: 10975,
     file: 'protocol/intent.ts',
-    from: 'return GRIDS_US.findLast(',
-    to: 'return GRIDS_US.find(',
+    from: 'stored.every(isOnCoarseGrid) ? UNKNOWN_GRID_US : 1000',
+    to: 'stored.length === 0 ? UNKNOWN_GRID_US : 1000',
   },
   // The order and the end of post.
   {

@@ -7,7 +7,6 @@ import {
   type HttpRequest,
   type HttpResponse,
 } from '../../src/http/http-client.ts'
-import { UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
 import { issueKey } from '../../src/protocol/issue-key.ts'
 import type { FoundState } from '../../src/protocol/parse-state.ts'
 import { revokeKeys } from '../../src/protocol/revoke-keys.ts'
@@ -235,7 +234,6 @@ export const RECORD: SavedState = {
   settings: {},
   bootedAt: BOOTED,
   onRevokeFailure: 'warn',
-  grid: UNKNOWN_GRID_US,
   skew: null,
   keys: [],
   intents: [],

@@ -702,20 +702,18 @@ function createIntent({ now, skew, lifetime, timeout, precision, random }) {
 }
 /** Servers keep an expiry on one of these. 10 ms stands for SQL Server's 1/300 s too. */
 const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
-/** Assumed until a response shows a finer grid. */
+/** Assumed until an expiry shows a finer grid. */
 const UNKNOWN_GRID_US = 60_000_000
-function microsLost(asked, stored) {
-	return Math.round(asked * 1000) - Math.round(stored * 1000)
-}
 /** The finest grid on which a server turns `asked` into `stored`, or null. */
 function gridBetween(asked, stored) {
-	const lost = microsLost(asked, stored)
+	const lost = Math.round(asked * 1000) - Math.round(stored * 1000)
 	return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
 }
-/** The coarsest grid possible: a near miss up to this far may be ours. */
-function coarsestGrid(asked, stored) {
-	const lost = microsLost(asked, stored)
-	return GRIDS_US.findLast((grid) => fits(stored, lost, grid)) ?? (lost === 0 ? 1 : UNKNOWN_GRID_US)
+/** The coarsest grid of a server that stored all of these. */
+function gridShownBy(keys) {
+	const stored = keys.flatMap(({ expiresAt }) => expiresAt ?? [])
+	if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
+	return stored.every(isOnCoarseGrid) ? UNKNOWN_GRID_US : 1000
 }
 /** By rounding down, or to the nearest. */
 function fits(stored, lost, grid) {
@@ -983,7 +981,6 @@ exports.UNKNOWN_GRID_US = UNKNOWN_GRID_US
 exports.backoff = backoff
 exports.bootedAt = bootedAt
 exports.clockNote = clockNote
-exports.coarsestGrid = coarsestGrid
 exports.createBudget = createBudget
 exports.createCaller = createCaller
 exports.createCancellation = createCancellation
@@ -1001,9 +998,9 @@ exports.formatUtc = formatUtc
 exports.getInput = getInput
 exports.getState = getState
 exports.gridBetween = gridBetween
+exports.gridShownBy = gridShownBy
 exports.isCapped = isCapped
 exports.isHeaderSafe = isHeaderSafe
-exports.isOnCoarseGrid = isOnCoarseGrid
 exports.isWithin = isWithin
 exports.issuedLine = issuedLine
 exports.keyLabel = keyLabel

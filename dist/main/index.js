@@ -75,13 +75,16 @@ function maskedForms(secret, shortest = 1) {
 const MAX_RECORD_LENGTH = 64 * 1024
 /** For the keys of the recorded requests. */
 const RESERVED_LENGTH = 16 * 1024
-/** Saves nothing until there is something to save. */
+/**
+ * Main's write-ahead journal: the create requests whose outcome is not known, and the keys that it holds. Every entry is
+ * saved for post before the step that it describes can go wrong; each method throws what `saveState` throws. Saves
+ * nothing until there is something to save.
+ */
 function openJournal({ apiUrl, apiKey, onRevokeFailure }, deps) {
 	const { runner, userAgent, proxy, settings, bootedAt } = deps
 	let state = {
 		version: common.STATE_VERSION,
 		...{ apiUrl, apiKey, userAgent, proxy, settings, bootedAt, onRevokeFailure },
-		grid: common.UNKNOWN_GRID_US,
 		skew: null,
 		keys: [],
 		intents: [],
@@ -95,22 +98,23 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, deps) {
 	const others = (intent) => state.intents.filter((item) => item !== intent)
 	return {
 		recordIntent: (intent) => save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
+		/** The request created no key. */
 		resolve: (intent) => save({ intents: others(intent) }),
+		/** The response described a key that nothing shows to be this run's. */
 		refuse: (intent, described) => save({ intents: [...others(intent), { ...intent, refused: described }] }),
+		/** The request created this key. `isRepeated` if a gateway may have sent the request twice: post looks for a twin. */
 		recordKey(key, intent, isRepeated) {
 			const intents = [...others(intent), ...(isRepeated ? [{ ...intent, answered: true }] : [])]
-			save({ keys: [...state.keys, key], intents, ...learn(state, key, intent) })
+			const skew = key.createdAt === null ? state.skew : key.createdAt - intent.sentAt
+			save({ keys: [...state.keys, key], intents, skew })
 		},
+		/** Whether the key is left to expire, as the workflow asked, or revoked by post. */
 		keep: (key, keep) => save({ keys: state.keys.map((held) => (held.id === key.id ? { ...held, keep } : held)) }),
 		removeKey: (key) => save({ keys: state.keys.filter(({ id }) => id !== key.id) }),
 		keys: () => state.keys,
-		ids: () => new Set(state.keys.map(({ id }) => id)),
-		learned: () => state,
+		/** See SavedState. */
+		skew: () => state.skew,
 	}
-}
-function learn({ grid, skew }, key, intent) {
-	const shown = key.expiresAt === null ? common.UNKNOWN_GRID_US : common.coarsestGrid(intent.expiry, key.expiresAt)
-	return { grid: Math.min(grid, shown), skew: key.createdAt === null ? skew : key.createdAt - intent.sentAt }
 }
 
 const MAX_EXTRA_LIFETIME_MS = 5_000
@@ -328,7 +332,7 @@ function accept(answer, request, context) {
 		receivedAt,
 		expiresIn: inputs.expiresIn,
 		tokens: [inputs.apiKey, ...journal.keys().flatMap(({ token }) => token ?? [])],
-		ids: journal.ids(),
+		ids: new Set(journal.keys().map(({ id }) => id)),
 	})
 	if (verdict.kind === 'refuse' || answer.id === null) {
 		const reason = 'reason' in verdict ? verdict.reason : ''
@@ -365,8 +369,12 @@ async function revokeHeldKeys(context, time) {
 	const { runner, clock, cancellation, journal, inputs } = context
 	const budget = common.createBudget(clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS), clock, cancellation)
 	const revoke = async (key) => {
-		const { skew } = journal.learned()
-		const result = await common.revokeAndVerify(key, { ...context, budget, credentials: [inputs.apiKey], skew })
+		const result = await common.revokeAndVerify(key, {
+			...context,
+			budget,
+			credentials: [inputs.apiKey],
+			skew: journal.skew(),
+		})
 		if (result.revoked) runner.info(`Revoked the key ${common.keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
 		else
 			runner.warning(

@@ -127,7 +127,6 @@ function readParts(value, apiUrl) {
 		settings: part('settings', isTexts, {}),
 		bootedAt: part('bootedAt', isNumberOrNull, null),
 		onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
-		grid: part('grid', isNumber, common.UNKNOWN_GRID_US),
 		skew: part('skew', isNumberOrNull, null),
 		keys: entries('keys', isKey),
 		intents: entries('intents', isIntent),
@@ -238,13 +237,11 @@ function matchIntent(intent, list, context) {
 	// A server that writes local times without an offset shifts both of them.
 	const shiftOf = ({ expiresAt }) => common.zoneShift(intent, expiresAt)
 	const inWindow = (key) => key.createdAt !== null && wasThen(key.createdAt - shiftOf(key))
-	// Any expiry in the list that is on no coarse grid shows that the server keeps milliseconds.
-	const isFine = list.some(({ expiresAt }) => expiresAt !== null && !common.isOnCoarseGrid(expiresAt))
+	const shownGrid = Math.min(grid, common.gridShownBy(list))
 	const fitness = (key) => {
 		if (key.expiresAt === null) return 'none'
 		const expiry = key.expiresAt - shiftOf(key)
-		const isExact = isFine && common.fitOf(intent, expiry, Math.min(grid, 1000)) === 'exact'
-		return isExact ? 'exact' : common.fitOf(intent, expiry, grid)
+		return common.fitOf(intent, expiry, shownGrid) === 'exact' ? 'exact' : common.fitOf(intent, expiry, grid)
 	}
 	const exact = others.filter((key) => fitness(key) === 'exact')
 	const [only, another] = exact.filter(inWindow)
@@ -443,7 +440,7 @@ async function settleAll(state, context) {
 		if (intents.length === 0) return { failures: [], warnings: [] }
 		const credentials = apiKey === null ? state.keys.flatMap(({ token }) => token ?? []) : [apiKey]
 		const known = new Set(state.keys.map(({ id }) => id))
-		const { grid } = state
+		const grid = common.gridShownBy(state.keys)
 		const isMissing = missingCheck({ ...context, credential: credentials[0] ?? null })
 		const budget = newBudget(deadline)
 		return resolveIntents(intents, { ...context, budget, credentials, known, grid, isMissing })

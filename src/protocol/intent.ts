@@ -65,23 +65,20 @@ export function createIntent({ now, skew, lifetime, timeout, precision, random }
 
 /** Servers keep an expiry on one of these. 10 ms stands for SQL Server's 1/300 s too. */
 const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
-/** Assumed until a response shows a finer grid. */
+/** Assumed until an expiry shows a finer grid. */
 export const UNKNOWN_GRID_US = 60_000_000
-
-function microsLost(asked: ServerTime, stored: ServerTime): number {
-  return Math.round(asked * 1000) - Math.round(stored * 1000)
-}
 
 /** The finest grid on which a server turns `asked` into `stored`, or null. */
 export function gridBetween(asked: ServerTime, stored: ServerTime): number | null {
-  const lost = microsLost(asked, stored)
+  const lost = Math.round(asked * 1000) - Math.round(stored * 1000)
   return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
 }
 
-/** The coarsest grid possible: a near miss up to this far may be ours. */
-export function coarsestGrid(asked: ServerTime, stored: ServerTime): number {
-  const lost = microsLost(asked, stored)
-  return GRIDS_US.findLast((grid) => fits(stored, lost, grid)) ?? (lost === 0 ? 1 : UNKNOWN_GRID_US)
+/** The coarsest grid of a server that stored all of these. */
+export function gridShownBy(keys: readonly { expiresAt: ServerTime | null }[]): number {
+  const stored = keys.flatMap(({ expiresAt }) => expiresAt ?? [])
+  if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
+  return stored.every(isOnCoarseGrid) ? UNKNOWN_GRID_US : 1000
 }
 
 /** By rounding down, or to the nearest. */
@@ -91,7 +88,7 @@ function fits(stored: ServerTime, lost: number, grid: number): boolean {
 }
 
 /** 1/300 s is written with a last digit of 0, 3 or 7. */
-export function isOnCoarseGrid(stored: ServerTime): boolean {
+function isOnCoarseGrid(stored: ServerTime): boolean {
   return [0, 3000, 7000].includes(Math.round(stored * 1000) % 10_000)
 }
 

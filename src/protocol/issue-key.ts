@@ -127,7 +127,7 @@ function accept(
     receivedAt,
     expiresIn: inputs.expiresIn,
     tokens: [inputs.apiKey, ...journal.keys().flatMap(({ token }) => token ?? [])],
-    ids: journal.ids(),
+    ids: new Set(journal.keys().map(({ id }) => id)),
   })
   if (verdict.kind === 'refuse' || answer.id === null) {
     const reason = 'reason' in verdict ? verdict.reason : ''
@@ -167,8 +167,12 @@ async function revokeHeldKeys(context: Context, time: number): Promise<void> {
   const { runner, clock, cancellation, journal, inputs } = context
   const budget = createBudget(clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS), clock, cancellation)
   const revoke = async (key: IssuedKey) => {
-    const { skew } = journal.learned()
-    const result = await revokeAndVerify(key, { ...context, budget, credentials: [inputs.apiKey], skew })
+    const result = await revokeAndVerify(key, {
+      ...context,
+      budget,
+      credentials: [inputs.apiKey],
+      skew: journal.skew(),
+    })
     if (result.revoked) runner.info(`Revoked the key ${keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
     else
       runner.warning(

@@ -3,9 +3,9 @@ import type { KeyInfo } from '../api/parse-response.ts'
 import type { ServerTime } from '../util/brands.ts'
 import {
   fitOf,
+  gridShownBy,
   type Intent,
   isCapped,
-  isOnCoarseGrid,
   isWithin,
   LATE_WRITE_GRACE_MS,
   LATEST_WRITE_MS,
@@ -26,7 +26,7 @@ export interface ListContext {
   shift: number
   /** What the server's clock may be, less ours, in milliseconds; null for one that is not known. */
   skews: readonly (number | null)[]
-  /** The coarsest grid on which the server may keep an expiry, in microseconds. */
+  /** The coarsest grid on which the server may keep an expiry, as this run's keys show it, in microseconds. */
   grid: number
 }
 
@@ -41,13 +41,11 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   // A server that writes local times without an offset shifts both of them.
   const shiftOf = ({ expiresAt }: KeyInfo) => zoneShift(intent, expiresAt)
   const inWindow = (key: KeyInfo) => key.createdAt !== null && wasThen(key.createdAt - shiftOf(key))
-  // Any expiry in the list that is on no coarse grid shows that the server keeps milliseconds.
-  const isFine = list.some(({ expiresAt }) => expiresAt !== null && !isOnCoarseGrid(expiresAt))
+  const shownGrid = Math.min(grid, gridShownBy(list))
   const fitness = (key: KeyInfo) => {
     if (key.expiresAt === null) return 'none'
     const expiry = key.expiresAt - shiftOf(key)
-    const isExact = isFine && fitOf(intent, expiry, Math.min(grid, 1000)) === 'exact'
-    return isExact ? 'exact' : fitOf(intent, expiry, grid)
+    return fitOf(intent, expiry, shownGrid) === 'exact' ? 'exact' : fitOf(intent, expiry, grid)
   }
 
   const exact = others.filter((key) => fitness(key) === 'exact')

@@ -1,5 +1,5 @@
 import { isHeaderSafe } from '../api/call.ts'
-import { type Intent, UNKNOWN_GRID_US } from './intent.ts'
+import type { Intent } from './intent.ts'
 import { type IssuedKey, type SavedState, STATE_VERSION } from './saved-state.ts'
 
 /** What post finds: nothing at all, a record (perhaps with damaged parts), or something that is none, with the reason. */
@@ -50,7 +50,6 @@ function readParts(value: Fields, apiUrl: string): { state: SavedState; damaged:
     settings: part('settings', isTexts, {}),
     bootedAt: part('bootedAt', isNumberOrNull, null),
     onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
-    grid: part('grid', isNumber, UNKNOWN_GRID_US),
     skew: part('skew', isNumberOrNull, null),
     keys: entries('keys', isKey),
     intents: entries('intents', isIntent),

@@ -5,6 +5,7 @@ import { throttleBudget } from '../retry/throttle-budget.ts'
 import { expiryAdvice } from '../runner/expiry-advice.ts'
 import { formatSeconds, formatUtc, type KeyStatus, keyLabel, type Runner, summarizeKeys } from '../runner/report.ts'
 import type { LocalTime, Secret } from '../util/brands.ts'
+import { gridShownBy } from './intent.ts'
 import { missingCheck } from './list-trust.ts'
 import type { FoundState } from './parse-state.ts'
 import { DASHBOARD, resolveIntents, type Unresolved } from './resolve-intents.ts'
@@ -71,7 +72,7 @@ async function settleAll(state: SavedState, context: Context): Promise<Unresolve
     if (intents.length === 0) return { failures: [], warnings: [] }
     const credentials = apiKey === null ? state.keys.flatMap(({ token }) => token ?? []) : [apiKey]
     const known = new Set(state.keys.map(({ id }) => id))
-    const { grid } = state
+    const grid = gridShownBy(state.keys)
     const isMissing = missingCheck({ ...context, credential: credentials[0] ?? null })
     const budget = newBudget(deadline)
     return resolveIntents(intents, { ...context, budget, credentials, known, grid, isMissing })

@@ -22,7 +22,7 @@ export interface LookupContext extends RevocationContext {
   gone: ReadonlySet<string>
   /** Ids that need no looking for. */
   known: ReadonlySet<string>
-  /** The coarsest grid on which the server may keep an expiry, in microseconds. */
+  /** See ListContext. */
   grid: number
   /** By how much the clock was set since the requests were sent, in milliseconds: it may have been right before. */
   shift: number

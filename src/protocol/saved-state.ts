@@ -31,8 +31,6 @@ export interface SavedState {
   /** When the machine started, by its clock as it was set then (see system.ts): milliseconds since 1970. */
   bootedAt: LocalTime | null
   onRevokeFailure: 'warn' | 'fail'
-  /** The coarsest grid on which the server may keep an expiry, in microseconds, as its responses showed. */
-  grid: number
   /** The server's clock less main's, in milliseconds, if `created` in a response showed it. */
   skew: number | null
   keys: readonly IssuedKey[]
