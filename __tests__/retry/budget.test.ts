@@ -1,8 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import type { ApiResult } from '../../src/api/key-api.ts'
+import type { ApiResult, CallLimits } from '../../src/api/key-api.ts'
 import { createBudget, retry } from '../../src/retry/budget.ts'
 import { createCancellation } from '../../src/retry/cancellation.ts'
-import { throttleBudget } from '../../src/retry/throttle-budget.ts'
 import { clockOn, createTime } from '../simulation/time.ts'
 
 /** Virtual time from 0, its clock, a cancellation, and what `act` came to in it. */
@@ -21,7 +20,7 @@ const failing = (more: object = {}): ApiResult<null> => ({
 describe('a budget', () => {
   test('gives a request 10 s, or what is left if that is less, and at least 1 ms', async () => {
     const { time, clock } = setUp()
-    const budget = createBudget(25_000, clock)
+    const budget = createBudget({ deadline: 25_000, clock })
     expect(budget.limits()).toEqual({ timeout: 10_000 })
     await time.runUntil(clock.sleep(18_000))
     expect(budget.left()).toBe(7_000)
@@ -33,15 +32,15 @@ describe('a budget', () => {
 
   test('waits no longer than the time that is left', async () => {
     const { time, clock } = setUp()
-    await time.runUntil(createBudget(3_000, clock).pause(60_000))
+    await time.runUntil(createBudget({ deadline: 3_000, clock }).pause(60_000))
     expect(time.now()).toBe(3_000)
-    await time.runUntil(createBudget(9_000, clock).pause(1_000))
+    await time.runUntil(createBudget({ deadline: 9_000, clock }).pause(1_000))
     expect(time.now()).toBe(4_000)
   })
 
   test('ends 6.5 s after a signal, gives a response 5 s, and ends a wait at once', async () => {
     const { time, clock, cancellation } = setUp()
-    const budget = createBudget(60_000, clock, cancellation)
+    const budget = createBudget({ deadline: 60_000, clock, cancellation })
     expect(budget.limits()).toEqual({ timeout: 10_000, cancel: cancellation.signal, grace: 5_000 })
     time.after(1_000, cancellation.request)
     await time.runUntil(budget.pause(30_000))
@@ -56,7 +55,7 @@ describe('a budget', () => {
   test('is not extended by a signal', async () => {
     const { clock, cancellation } = setUp()
     cancellation.request()
-    expect(createBudget(2_000, clock, cancellation).left()).toBe(2_000)
+    expect(createBudget({ deadline: 2_000, clock, cancellation }).left()).toBe(2_000)
   })
 })
 
@@ -65,18 +64,13 @@ describe('retry', () => {
     const { time, clock } = setUp()
     const attempts: [at: number, timeout: number][] = []
     const told: number[] = []
-    const budget =
-      latest === undefined
-        ? createBudget(deadline, clock)
-        : throttleBudget({ deadline, latest, clock, onWait: (wait) => told.push(wait) })
-    const done = retry(
-      budget,
-      () => 0.5,
-      async ({ timeout }) => {
-        attempts.push([time.now(), timeout])
-        return replies[Math.min(attempts.length, replies.length) - 1] as ApiResult<null>
-      },
-    )
+    const throttle =
+      latest === undefined ? {} : { throttle: { latest, onWait: (wait: number) => told.push(wait) } }
+    const attempt = async ({ timeout }: CallLimits) => {
+      attempts.push([time.now(), timeout])
+      return replies[Math.min(attempts.length, replies.length) - 1] as ApiResult<null>
+    }
+    const done = retry(attempt, { budget: createBudget({ deadline, clock, ...throttle }), random: () => 0.5 })
     await time.runUntil(done)
     return { attempts, told, reply: await done }
   }

@@ -228,7 +228,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   {
     rule: 'a list of several pages is read twice',
     caughtBy: 16584,
-    file: 'protocol/revoke-orphans.ts',
+    file: 'protocol/list-trust.ts',
     from: 'first.ok && first.value.pages > 1 ? await read() : first',
     to: 'first',
   },

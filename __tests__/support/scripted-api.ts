@@ -65,7 +65,7 @@ export function scriptApi(script: Script, start = 0): ScriptedApi {
       list: (credential) => list(credential),
     },
     ...{ time, calls, clock },
-    budgetOf: (ms) => createBudget(start + ms, clock),
+    budgetOf: (ms) => createBudget({ deadline: start + ms, clock }),
     async run(work) {
       let took = 0
       const noted = work.then((value) => {

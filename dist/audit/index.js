@@ -379,6 +379,7 @@ function skewOf({ headers }, sentAt, receivedAt) {
  * (actions/runner, ProcessInvoker).
  */
 const CANCEL = {
+	RESPONSE_GRACE_MS: 5_000,
 	LAST_REQUEST_MS: 6_500,
 }
 
@@ -387,29 +388,36 @@ const MAX_ATTEMPT_MS = 10_000
 const LAST_ATTEMPT_MS = 1_000
 const MIN_LEFT_MS = 250
 /** Ends at `deadline`, or sooner if the job is cancelled. */
-function createBudget(deadline, clock, cancellation) {
+function createBudget({ deadline, clock, cancellation, throttle }) {
+	let end = deadline
 	const left = () => {
-		const cancelledAt = Infinity
-		return Math.max(0, Math.min(deadline, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
+		const cancelledAt = cancellation?.requestedAt ?? Infinity
+		return Math.max(0, Math.min(end, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
 	}
 	// A signal that already came must not end every later wait.
-	const signalToCome = () => undefined
+	const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
 	return {
 		left,
 		limits() {
+			const cancel = signalToCome()
 			const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
-			return { timeout }
+			return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
 		},
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
+		extend(wait) {
+			if (throttle === undefined || end + wait > throttle.latest) return
+			end += wait
+			throttle.onWait(wait)
+		},
 	}
 }
 /** Retries an idempotent call until the budget is spent, at the end even before Retry-After has passed. */
-async function retry(budget, random, attempt, shouldRetry = (failure) => failure.retryable) {
+async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable }) {
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
 		if (result.ok || !shouldRetry(result.failure)) return result
 		const wait = backoff(failures, random(), result.failure)
-		if (result.failure.status === 429) budget.extend?.(wait)
+		if (result.failure.status === 429) budget.extend(wait)
 		if (budget.left() <= LAST_ATTEMPT_MS) return result
 		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
 		// After a stall, another request would only hide this answer.
@@ -885,10 +893,10 @@ async function auditAccount(inputs, deps) {
 	runner.info(BLIND_SPOTS)
 }
 async function listKeys(inputs, { api, clock, random }) {
-	const budget = createBudget(clock.now() + inputs.timeout, clock)
-	const inTime = ({ retryable, retryAfter = 0 }) => retryable && retryAfter < budget.left()
+	const budget = createBudget({ deadline: clock.now() + inputs.timeout, clock })
+	const shouldRetry = ({ retryable, retryAfter = 0 }) => retryable && retryAfter < budget.left()
 	const list = () => api.list(inputs.apiKey, { timeout: Math.max(1, budget.left()) })
-	const reply = await retry(budget, random, list, inTime)
+	const reply = await retry(list, { budget, random, shouldRetry })
 	if (reply.ok) return reply
 	const { status, message, retryable, notFromApi } = reply.failure
 	if (status === 401 && !notFromApi)

@@ -578,10 +578,11 @@ const MAX_ATTEMPT_MS = 10_000
 const LAST_ATTEMPT_MS = 1_000
 const MIN_LEFT_MS = 250
 /** Ends at `deadline`, or sooner if the job is cancelled. */
-function createBudget(deadline, clock, cancellation) {
+function createBudget({ deadline, clock, cancellation, throttle }) {
+	let end = deadline
 	const left = () => {
 		const cancelledAt = cancellation?.requestedAt ?? Infinity
-		return Math.max(0, Math.min(deadline, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
+		return Math.max(0, Math.min(end, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
 	}
 	// A signal that already came must not end every later wait.
 	const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
@@ -593,15 +594,20 @@ function createBudget(deadline, clock, cancellation) {
 			return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
 		},
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
+		extend(wait) {
+			if (throttle === undefined || end + wait > throttle.latest) return
+			end += wait
+			throttle.onWait(wait)
+		},
 	}
 }
 /** Retries an idempotent call until the budget is spent, at the end even before Retry-After has passed. */
-async function retry(budget, random, attempt, shouldRetry = (failure) => failure.retryable) {
+async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable }) {
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
 		if (result.ok || !shouldRetry(result.failure)) return result
 		const wait = backoff(failures, random(), result.failure)
-		if (result.failure.status === 429) budget.extend?.(wait)
+		if (result.failure.status === 429) budget.extend(wait)
 		if (budget.left() <= LAST_ATTEMPT_MS) return result
 		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
 		// After a stall, another request would only hide this answer.
@@ -808,7 +814,8 @@ async function requestRevocation(key, token, evidence, context) {
 	let failure = NO_CREDENTIAL
 	for (const credential of [token, ...credentials]) {
 		if (credential === null) continue
-		const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits), canPassSoon)
+		const revoke = (limits) => api.revoke(credential, key.id, limits)
+		const result = await retry(revoke, { budget, random, shouldRetry: canPassSoon })
 		if (result.ok) {
 			// A replica that lags rejects a key before the grant as well.
 			Object.assign(evidence, { granted: credential === token || !evidence.rejected, rejected: false })
@@ -843,9 +850,9 @@ function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
 }
 /** Probes until a 401, or for 10 s; after a refusal, only until there is an answer. */
 async function probeUntilRejected(token, refusal, evidence, { api, clock, random, budget }) {
-	const isRateLimit = ({ status }) => status === 429
+	const shouldRetry = ({ status }) => status === 429
 	for (let end = Infinity; ; ) {
-		const result = await retry(budget, random, (limits) => api.probe(token, limits), isRateLimit)
+		const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry })
 		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
 		evidence.rejected = isRejected(result)
 		const isEnough = evidence.rejected || (refusal !== null && (result.ok || !result.failure.retryable))

@@ -274,7 +274,7 @@ async function issueKey(inputs, deps) {
 async function obtainKey(context) {
 	const { runner, clock, random, cancellation, inputs } = context
 	const { timeout } = inputs
-	const budget = common.createBudget(clock.now() + timeout, clock, cancellation)
+	const budget = common.createBudget({ deadline: clock.now() + timeout, clock, cancellation })
 	let progress = FIRST_ATTEMPT
 	let skew = 0
 	for (let replacements = 0; ; ) {
@@ -367,7 +367,8 @@ function setOutputs(key, inputs, runner) {
 /** Post revokes what cannot be revoked now. */
 async function revokeHeldKeys(context, time) {
 	const { runner, clock, cancellation, journal, inputs } = context
-	const budget = common.createBudget(clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS), clock, cancellation)
+	const deadline = clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS)
+	const budget = common.createBudget({ deadline, clock, cancellation })
 	const revoke = async (key) => {
 		const result = await common.revokeAndVerify(key, {
 			...context,

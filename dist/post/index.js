@@ -170,23 +170,6 @@ function changedSettings(before, after) {
 }
 
 // Apart, so that main does not load it.
-/** Waits for rate limits extend this budget. */
-function throttleBudget({ deadline, latest, clock, onWait }) {
-	let end = deadline
-	const budget = () => common.createBudget(end, clock)
-	return {
-		left: () => budget().left(),
-		limits: () => budget().limits(),
-		pause: (duration) => budget().pause(duration),
-		extend(wait) {
-			if (end + wait > latest) return
-			end += wait
-			onWait(wait)
-		},
-	}
-}
-
-// Apart, so that main does not load it.
 /** One sentence about a key that may still be valid. */
 function expiryAdvice(expiresAt) {
 	if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
@@ -215,14 +198,21 @@ function missingCheck(context) {
 		const now = clock.now()
 		const age = Math.max(now - startedAt, createdAt === null || skew === null ? 0 : now + skew - createdAt)
 		if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
-		// Keys move from page to page while several are read.
-		for (let pages = 2; pages > 0; pages--) {
-			const result = await common.retry(budget, random, (limits) => api.list(credential, limits))
-			if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
-			if (doubtAbout(result.value, credential, gone) !== null) return false
-			if (result.value.pages === 1) break
-		}
-		return true
+		const read = await readList(credential, { api, budget, random })
+		if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
+		return !read.value.keys.some((key) => key.id === id)
+	}
+}
+/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
+async function readList(credential, context) {
+	const read = () => common.retry((limits) => context.api.list(credential, limits), context)
+	const first = await read()
+	const second = first.ok && first.value.pages > 1 ? await read() : first
+	if (!first.ok || !second.ok) return second
+	const byId = new Map([...first.value.keys, ...second.value.keys].map((key) => [key.id, key]))
+	return {
+		...second,
+		value: { ...second.value, keys: [...byId.values()], doubt: first.value.doubt ?? second.value.doubt },
 	}
 }
 
@@ -260,7 +250,7 @@ function matchIntent(intent, list, context) {
 
 /** Looks once, and revokes keys that this run certainly made. One result per intent, in order. */
 async function revokeOrphans(intents, context) {
-	const read = await readList(context)
+	const read = await readWithAny(context)
 	if (!read.ok) {
 		const { message: reason, retryable } = read.failure
 		return intents.map(() => ({ kind: 'failed', reason, retryable, key: null }))
@@ -284,25 +274,17 @@ async function revokeOrphan(key, doubt, context) {
 	const { message: reason, retryable } = result.failure
 	return { kind: 'failed', reason, retryable, key }
 }
-/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
-async function readList(context) {
-	const { api, budget, random, credentials } = context
+/** With the first credential that is accepted. */
+async function readWithAny(context) {
 	let failure = common.NO_CREDENTIAL
-	for (const credential of credentials) {
-		const read = () => common.retry(budget, random, (limits) => api.list(credential, limits))
-		const first = await read()
-		const last = first.ok && first.value.pages > 1 ? await read() : first
-		if (first.ok && last.ok) return { ...last, value: { list: merge(first.value, last.value), credential } }
-		if (!last.ok) failure = last.failure
+	for (const credential of context.credentials) {
+		const result = await readList(credential, context)
+		if (result.ok) return { ...result, value: { list: result.value, credential } }
 		// An authentication service that is down gives 401, too.
-		if (failure.status === 401) failure = { ...failure, retryable: true }
+		failure = result.failure.status === 401 ? { ...result.failure, retryable: true } : result.failure
 		if (failure.status !== 401 && failure.status !== 403) break
 	}
 	return { ok: false, skew: null, failure }
-}
-function merge(first, second) {
-	const byId = new Map([...first.keys, ...second.keys].map((key) => [key.id, key]))
-	return { ...second, keys: [...byId.values()], doubt: first.doubt ?? second.doubt }
 }
 
 const DASHBOARD = 'Dashboard > Plans > API Keys'
@@ -477,7 +459,7 @@ function contextFor(state, deps) {
 		...{ api: connect(state), clock, random, runner, apiKey, shift },
 		skew: state.skew === null ? null : state.skew - shift,
 		gone: new Set(),
-		newBudget: (deadline) => throttleBudget({ deadline, latest: deadline + MAX_THROTTLE_WAIT_MS, clock, onWait }),
+		newBudget: (deadline) => common.createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } }),
 	}
 }
 function warnOfChanges(state, { runner, settings, verificationOff }) {

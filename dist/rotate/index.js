@@ -371,7 +371,8 @@ async function revokeListed(keys, credential, deps, budget) {
 	const failures = []
 	const asked = []
 	for (const key of keys) {
-		const reply = await common.retry(budget, deps.random, (limits) => deps.api.revoke(credential, key.id, limits))
+		const revoke = (limits) => deps.api.revoke(credential, key.id, limits)
+		const reply = await common.retry(revoke, { budget, random: deps.random })
 		// A repeated revocation gets 404; the list decides.
 		if (reply.ok || reply.failure.status === 404 || reply.failure.mayHaveActed) asked.push(key)
 		else failures.push(failureOf(key, reply.failure.message))
@@ -473,7 +474,7 @@ const MAX_PAGES = 200
  * would create a second secret while the key in the real one expires.
  */
 async function inspectPlace(place, { secret, repository }, deps, budget) {
-	const ask = (attempt) => common.retry(budget, deps.random, attempt)
+	const ask = (attempt) => common.retry(attempt, { budget, random: deps.random })
 	const permission = permissionFor(place)
 	for (const path of secretsPaths(place, repository)) {
 		const found = await ask((limits) => deps.secrets.secret(path, secret, permission, limits))
@@ -498,7 +499,7 @@ async function inspectPlace(place, { secret, repository }, deps, budget) {
 async function readSelected(place, path, secret, { secrets, random }, budget) {
 	const ids = new Set()
 	for (let page = 1; page <= MAX_PAGES; page++) {
-		const reply = await common.retry(budget, random, (limits) => secrets.selectedRepositories(path, secret, page, limits))
+		const reply = await common.retry((limits) => secrets.selectedRepositories(path, secret, page, limits), { budget, random })
 		const { total, ids: more } = valueOrThrow(reply, place)
 		for (const id of more) ids.add(id)
 		if (ids.size === total) return [...ids]
@@ -517,7 +518,7 @@ function valueOrThrow(reply, place) {
  * is harmless, so everything but a clear refusal is retried. Stops at the first place that fails.
  */
 async function writePlaces(token, targets, writeUntil, request, deps) {
-	const budget = common.createBudget(writeUntil, deps.clock, deps.cancellation)
+	const budget = common.createBudget({ deadline: writeUntil, clock: deps.clock, cancellation: deps.cancellation })
 	const notes = []
 	for (const [index, target] of targets.entries()) {
 		const { reply, acted } = await writePlace(token, target, request.secret, deps, budget)
@@ -544,13 +545,13 @@ async function writePlace(token, target, secret, { secrets, seal, random }, budg
 		acted ||= reply.ok || reply.failure.mayHaveActed
 		return reply
 	}
-	const reply = await common.retry(budget, random, write)
+	const reply = await common.retry(write, { budget, random })
 	if (reply.ok || reply.failure.status !== 422) return { reply, acted }
 	// Probably GitHub replaced its public key after we read it.
-	const fresh = await common.retry(budget, random, (limits) => secrets.publicKey(target.path, permission, limits))
+	const fresh = await common.retry((limits) => secrets.publicKey(target.path, permission, limits), { budget, random })
 	if (!fresh.ok || fresh.value.id === publicKey.id) return { reply, acted }
 	publicKey = fresh.value
-	const again = await common.retry(budget, random, write)
+	const again = await common.retry(write, { budget, random })
 	return { reply: again, acted }
 }
 /** The encrypted value, or null if the public key is unusable. */
@@ -598,7 +599,7 @@ function outcomeLine({ state, current, created, dueAt }) {
 	return `${state}: the secret keeps the key ${current ? common.keyLabel(current) : ''}.${due}`
 }
 function phaseBudget({ timeout }, { clock, cancellation }) {
-	return common.createBudget(clock.now() + timeout, clock, cancellation)
+	return common.createBudget({ deadline: clock.now() + timeout, clock, cancellation })
 }
 async function openRun(inputs, deps, report) {
 	const { apiKey, apiUrl, home, secret } = inputs
@@ -629,7 +630,7 @@ function whyNotListed(failure) {
 async function repositoryId({ home }, { repository: { owner, repo, id }, secrets, random }, budget) {
 	if (id !== null) return id
 	if (home.kind === 'organization') return ''
-	const reply = await common.retry(budget, random, (limits) => secrets.repositoryId(`${owner}/${repo}`, limits))
+	const reply = await common.retry((limits) => secrets.repositoryId(`${owner}/${repo}`, limits), { budget, random })
 	if (reply.ok) return reply.value
 	throw new Error(`Could not read the repository's id: ${reply.failure.message}.`)
 }
@@ -704,7 +705,7 @@ async function useOrDiscard({ key, writeUntil }, targets, run) {
 	try {
 		record.created(key)
 		const proveUntil = Math.min(clock.now() + inputs.timeout, writeUntil)
-		row = await common.proveKey(key, deps, common.createBudget(proveUntil, clock, cancellation))
+		row = await common.proveKey(key, deps, common.createBudget({ deadline: proveUntil, clock, cancellation }))
 		common.stopIfCancelled(deps)
 		record.writing()
 		result = { kind: 'unclear', reason: 'writing the secret was interrupted' }

@@ -53,10 +53,10 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
 }
 
 async function listKeys(inputs: AuditInputs, { api, clock, random }: AuditDeps) {
-  const budget = createBudget(clock.now() + inputs.timeout, clock)
-  const inTime = ({ retryable, retryAfter = 0 }: ApiFailure) => retryable && retryAfter < budget.left()
+  const budget = createBudget({ deadline: clock.now() + inputs.timeout, clock })
+  const shouldRetry = ({ retryable, retryAfter = 0 }: ApiFailure) => retryable && retryAfter < budget.left()
   const list = () => api.list(inputs.apiKey, { timeout: Math.max(1, budget.left()) })
-  const reply = await retry<KeyList>(budget, random, list, inTime)
+  const reply = await retry<KeyList>(list, { budget, random, shouldRetry })
   if (reply.ok) return reply
   const { status, message, retryable, notFromApi } = reply.failure
   if (status === 401 && !notFromApi)

@@ -55,7 +55,7 @@ interface Context extends MainDeps {
 async function obtainKey(context: Context): Promise<IssuedKey> {
   const { runner, clock, random, cancellation, inputs } = context
   const { timeout } = inputs
-  const budget = createBudget(clock.now() + timeout, clock, cancellation)
+  const budget = createBudget({ deadline: clock.now() + timeout, clock, cancellation })
   let progress = FIRST_ATTEMPT
   let skew = 0
   for (let replacements = 0; ; ) {
@@ -165,7 +165,8 @@ function setOutputs(key: IssuedKey, inputs: Inputs, runner: Runner): void {
 /** Post revokes what cannot be revoked now. */
 async function revokeHeldKeys(context: Context, time: number): Promise<void> {
   const { runner, clock, cancellation, journal, inputs } = context
-  const budget = createBudget(clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS), clock, cancellation)
+  const deadline = clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS)
+  const budget = createBudget({ deadline, clock, cancellation })
   const revoke = async (key: IssuedKey) => {
     const result = await revokeAndVerify(key, {
       ...context,

@@ -1,5 +1,6 @@
-import type { KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
-import { retry } from '../retry/budget.ts'
+import type { ApiResult, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
+import { type RetryOptions, retry } from '../retry/budget.ts'
+import type { Secret } from '../util/brands.ts'
 import type { KeyToRevoke, RevocationContext, RevocationProgress } from './revoke-and-verify.ts'
 
 /** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
@@ -34,13 +35,24 @@ export function missingCheck(context: ListContext): NonNullable<RevocationContex
     const now = clock.now()
     const age = Math.max(now - startedAt, createdAt === null || skew === null ? 0 : now + skew - createdAt)
     if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
-    // Keys move from page to page while several are read.
-    for (let pages = 2; pages > 0; pages--) {
-      const result = await retry(budget, random, (limits) => api.list(credential, limits))
-      if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
-      if (doubtAbout(result.value, credential, gone) !== null) return false
-      if (result.value.pages === 1) break
-    }
-    return true
+    const read = await readList(credential, { api, budget, random })
+    if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
+    return !read.value.keys.some((key) => key.id === id)
+  }
+}
+
+/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
+export async function readList(
+  credential: Secret,
+  context: RetryOptions & { api: KeyApi },
+): Promise<ApiResult<KeyList>> {
+  const read = () => retry((limits) => context.api.list(credential, limits), context)
+  const first = await read()
+  const second = first.ok && first.value.pages > 1 ? await read() : first
+  if (!first.ok || !second.ok) return second
+  const byId = new Map([...first.value.keys, ...second.value.keys].map((key) => [key.id, key]))
+  return {
+    ...second,
+    value: { ...second.value, keys: [...byId.values()], doubt: first.value.doubt ?? second.value.doubt },
   }
 }

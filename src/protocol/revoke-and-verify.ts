@@ -1,5 +1,5 @@
 import type { ApiFailure } from '../api/api-failure.ts'
-import { type ApiResult, isRejected } from '../api/call.ts'
+import { type ApiResult, type CallLimits, isRejected } from '../api/call.ts'
 import type { IssuingApi } from '../api/issuing-api.ts'
 import { backoff } from '../retry/backoff.ts'
 import { type Budget, type Clock, retry } from '../retry/budget.ts'
@@ -88,7 +88,8 @@ async function requestRevocation(
   let failure: ApiFailure = NO_CREDENTIAL
   for (const credential of [token, ...credentials]) {
     if (credential === null) continue
-    const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits), canPassSoon)
+    const revoke = (limits: CallLimits) => api.revoke(credential, key.id, limits)
+    const result = await retry(revoke, { budget, random, shouldRetry: canPassSoon })
     if (result.ok) {
       // A replica that lags rejects a key before the grant as well.
       Object.assign(evidence, { granted: credential === token || !evidence.rejected, rejected: false })
@@ -132,9 +133,9 @@ async function probeUntilRejected(
   evidence: Evidence,
   { api, clock, random, budget }: RevocationContext,
 ): Promise<ApiResult<null>> {
-  const isRateLimit = ({ status }: ApiFailure) => status === 429
+  const shouldRetry = ({ status }: ApiFailure) => status === 429
   for (let end = Infinity; ; ) {
-    const result = await retry(budget, random, (limits) => api.probe(token, limits), isRateLimit)
+    const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry })
     end = Math.min(end, clock.now() + VERIFY_FOR_MS)
     evidence.rejected = isRejected(result)
     const isEnough = evidence.rejected || (refusal !== null && (result.ok || !result.failure.retryable))

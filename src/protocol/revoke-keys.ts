@@ -1,7 +1,6 @@
 import type { KeyApi } from '../api/key-api.ts'
 import { changedSettings } from '../http/changed-settings.ts'
-import type { Budget } from '../retry/budget.ts'
-import { throttleBudget } from '../retry/throttle-budget.ts'
+import { type Budget, createBudget } from '../retry/budget.ts'
 import { expiryAdvice } from '../runner/expiry-advice.ts'
 import { formatSeconds, formatUtc, type KeyStatus, keyLabel, type Runner, summarizeKeys } from '../runner/report.ts'
 import type { LocalTime, Secret } from '../util/brands.ts'
@@ -125,7 +124,8 @@ function contextFor(state: SavedState, deps: PostDeps): Context {
     ...{ api: connect(state), clock, random, runner, apiKey, shift },
     skew: state.skew === null ? null : state.skew - shift,
     gone: new Set(),
-    newBudget: (deadline) => throttleBudget({ deadline, latest: deadline + MAX_THROTTLE_WAIT_MS, clock, onWait }),
+    newBudget: (deadline) =>
+      createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } }),
   }
 }
 

@@ -1,7 +1,6 @@
 import type { ApiResult, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
-import { retry } from '../retry/budget.ts'
 import type { Intent } from './intent.ts'
-import { doubtAbout, ownRows } from './list-trust.ts'
+import { doubtAbout, ownRows, readList } from './list-trust.ts'
 import { matchIntent } from './match-intent.ts'
 import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
 
@@ -30,7 +29,7 @@ export interface LookupContext extends RevocationContext {
 
 /** Looks once, and revokes keys that this run certainly made. One result per intent, in order. */
 export async function revokeOrphans(intents: readonly Intent[], context: LookupContext): Promise<OrphanResult[]> {
-  const read = await readList(context)
+  const read = await readWithAny(context)
   if (!read.ok) {
     const { message: reason, retryable } = read.failure
     return intents.map(() => ({ kind: 'failed', reason, retryable, key: null }))
@@ -56,24 +55,15 @@ async function revokeOrphan(key: ListedKey, doubt: string | null, context: Looku
   return { kind: 'failed', reason, retryable, key }
 }
 
-/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
-async function readList(context: LookupContext): Promise<ApiResult<{ list: KeyList; credential: string }>> {
-  const { api, budget, random, credentials } = context
+/** With the first credential that is accepted. */
+async function readWithAny(context: LookupContext): Promise<ApiResult<{ list: KeyList; credential: string }>> {
   let failure = NO_CREDENTIAL
-  for (const credential of credentials) {
-    const read = () => retry(budget, random, (limits) => api.list(credential, limits))
-    const first = await read()
-    const last = first.ok && first.value.pages > 1 ? await read() : first
-    if (first.ok && last.ok) return { ...last, value: { list: merge(first.value, last.value), credential } }
-    if (!last.ok) failure = last.failure
+  for (const credential of context.credentials) {
+    const result = await readList(credential, context)
+    if (result.ok) return { ...result, value: { list: result.value, credential } }
     // An authentication service that is down gives 401, too.
-    if (failure.status === 401) failure = { ...failure, retryable: true }
+    failure = result.failure.status === 401 ? { ...result.failure, retryable: true } : result.failure
     if (failure.status !== 401 && failure.status !== 403) break
   }
   return { ok: false, skew: null, failure }
-}
-
-function merge(first: KeyList, second: KeyList): KeyList {
-  const byId = new Map([...first.keys, ...second.keys].map((key) => [key.id, key]))
-  return { ...second, keys: [...byId.values()], doubt: first.doubt ?? second.doubt }
 }

@@ -22,15 +22,25 @@ export interface Budget {
   limits(): CallLimits
   /** Waits, but no longer than is left; a cancellation ends the wait. */
   pause(duration: number): Promise<void>
-  /** The API rate limits us and is asked again after `wait`: a budget that has this may become longer. */
-  extend?(wait: number): void
+  /** The API rate limits us and is asked again after `wait`: this may make the budget longer. */
+  extend(wait: number): void
+}
+
+interface BudgetOptions {
+  /** Milliseconds since 1970, by `clock`. */
+  deadline: number
+  clock: Clock
+  cancellation?: Cancellation
+  /** Waits for rate limits extend the budget up to `latest`; `onWait` is told of each (in milliseconds). */
+  throttle?: { latest: number; onWait(wait: number): void }
 }
 
 /** Ends at `deadline`, or sooner if the job is cancelled. */
-export function createBudget(deadline: number, clock: Clock, cancellation?: Cancellation): Budget {
+export function createBudget({ deadline, clock, cancellation, throttle }: BudgetOptions): Budget {
+  let end = deadline
   const left = () => {
     const cancelledAt = cancellation?.requestedAt ?? Infinity
-    return Math.max(0, Math.min(deadline, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
+    return Math.max(0, Math.min(end, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
   }
   // A signal that already came must not end every later wait.
   const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
@@ -42,21 +52,31 @@ export function createBudget(deadline: number, clock: Clock, cancellation?: Canc
       return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
     },
     pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
+    extend(wait) {
+      if (throttle === undefined || end + wait > throttle.latest) return
+      end += wait
+      throttle.onWait(wait)
+    },
   }
+}
+
+export interface RetryOptions {
+  budget: Budget
+  /** In [0, 1). */
+  random: () => number
+  shouldRetry?(failure: ApiFailure): boolean
 }
 
 /** Retries an idempotent call until the budget is spent, at the end even before Retry-After has passed. */
 export async function retry<T>(
-  budget: Budget,
-  random: () => number,
   attempt: (limits: CallLimits) => Promise<ApiResult<T>>,
-  shouldRetry = (failure: ApiFailure) => failure.retryable,
+  { budget, random, shouldRetry = ({ retryable }) => retryable }: RetryOptions,
 ): Promise<ApiResult<T>> {
   for (let failures = 1; ; failures++) {
     const result = await attempt(budget.limits())
     if (result.ok || !shouldRetry(result.failure)) return result
     const wait = backoff(failures, random(), result.failure)
-    if (result.failure.status === 429) budget.extend?.(wait)
+    if (result.failure.status === 429) budget.extend(wait)
     if (budget.left() <= LAST_ATTEMPT_MS) return result
     await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
     // After a stall, another request would only hide this answer.

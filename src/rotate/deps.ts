@@ -28,7 +28,7 @@ export interface RotateDeps extends KeyDeps {
 
 /** Reads the account's list, with retries. */
 export function listKeys(credential: string, { api, random }: KeyDeps, budget: Budget): Promise<ApiResult<KeyList>> {
-  return retry(budget, random, (limits: CallLimits) => api.list(credential, limits))
+  return retry((limits: CallLimits) => api.list(credential, limits), { budget, random })
 }
 
 /** Throws an Error if the job was cancelled; called before what a cancelled job should not begin. */

@@ -54,7 +54,7 @@ export interface FreshKey {
  */
 export async function createKey(request: NewKeyRequest, record: RotationRecord, deps: RotateDeps): Promise<FreshKey> {
   const { clock, api } = deps
-  const budget = createBudget(clock.now() + request.timeout, clock, deps.cancellation)
+  const budget = createBudget({ deadline: clock.now() + request.timeout, clock, cancellation: deps.cancellation })
   let wholeSeconds = false
   // Of any attempt: a clear refusal says nothing about an earlier request that was not answered.
   let mayHaveActed = false
@@ -190,7 +190,7 @@ export async function discardKey(
   key: NewKey,
   apiKey: string | null,
   { runner, ...deps }: KeyDeps & { runner: Runner },
-  budget = createBudget(deps.clock.now() + DISCARD_TIMEOUT_MS, deps.clock),
+  budget = createBudget({ deadline: deps.clock.now() + DISCARD_TIMEOUT_MS, clock: deps.clock }),
 ): Promise<boolean> {
   const credentials = apiKey === null ? [] : [apiKey]
   const context = { ...deps, skew: null, credential: apiKey, gone: new Set<string>() }

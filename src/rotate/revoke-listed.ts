@@ -1,4 +1,4 @@
-import type { KeyList, ListedKey } from '../api/key-api.ts'
+import type { CallLimits, KeyList, ListedKey } from '../api/key-api.ts'
 import { type Budget, retry } from '../retry/budget.ts'
 import { keyLabel } from '../runner/report.ts'
 import { findCurrentKey } from './decisions.ts'
@@ -27,7 +27,8 @@ export async function revokeListed(
   const failures: string[] = []
   const asked: ListedKey[] = []
   for (const key of keys) {
-    const reply = await retry(budget, deps.random, (limits) => deps.api.revoke(credential, key.id, limits))
+    const revoke = (limits: CallLimits) => deps.api.revoke(credential, key.id, limits)
+    const reply = await retry(revoke, { budget, random: deps.random })
     // A repeated revocation gets 404; the list decides.
     if (reply.ok || reply.failure.status === 404 || reply.failure.mayHaveActed) asked.push(key)
     else failures.push(failureOf(key, reply.failure.message))

@@ -60,7 +60,7 @@ function outcomeLine({ state, current, created, dueAt }: RotationReport): string
 }
 
 function phaseBudget({ timeout }: RotateInputs, { clock, cancellation }: RotateDeps): Budget {
-  return createBudget(clock.now() + timeout, clock, cancellation)
+  return createBudget({ deadline: clock.now() + timeout, clock, cancellation })
 }
 
 async function openRun(inputs: RotateInputs, deps: RotateDeps, report: RotationReport): Promise<Run> {
@@ -100,7 +100,7 @@ async function repositoryId(
 ): Promise<string> {
   if (id !== null) return id
   if (home.kind === 'organization') return ''
-  const reply = await retry(budget, random, (limits) => secrets.repositoryId(`${owner}/${repo}`, limits))
+  const reply = await retry((limits) => secrets.repositoryId(`${owner}/${repo}`, limits), { budget, random })
   if (reply.ok) return reply.value
   throw new Error(`Could not read the repository's id: ${reply.failure.message}.`)
 }
@@ -184,7 +184,7 @@ async function useOrDiscard({ key, writeUntil }: FreshKey, targets: Target[], ru
   try {
     record.created(key)
     const proveUntil = Math.min(clock.now() + inputs.timeout, writeUntil)
-    row = await proveKey(key, deps, createBudget(proveUntil, clock, cancellation))
+    row = await proveKey(key, deps, createBudget({ deadline: proveUntil, clock, cancellation }))
     stopIfCancelled(deps)
     record.writing()
     result = { kind: 'unclear', reason: 'writing the secret was interrupted' }

@@ -39,7 +39,8 @@ export async function inspectPlace(
   deps: RotateDeps,
   budget: Budget,
 ): Promise<Target> {
-  const ask = <T>(attempt: (limits: CallLimits) => Promise<ApiResult<T>>) => retry(budget, deps.random, attempt)
+  const ask = <T>(attempt: (limits: CallLimits) => Promise<ApiResult<T>>) =>
+    retry(attempt, { budget, random: deps.random })
   const permission = permissionFor(place)
   for (const path of secretsPaths(place, repository)) {
     const found = await ask((limits) => deps.secrets.secret(path, secret, permission, limits))
@@ -73,7 +74,7 @@ async function readSelected(
 ): Promise<number[]> {
   const ids = new Set<number>()
   for (let page = 1; page <= MAX_PAGES; page++) {
-    const reply = await retry(budget, random, (limits) => secrets.selectedRepositories(path, secret, page, limits))
+    const reply = await retry((limits) => secrets.selectedRepositories(path, secret, page, limits), { budget, random })
     const { total, ids: more } = valueOrThrow(reply, place)
     for (const id of more) ids.add(id)
     if (ids.size === total) return [...ids]
@@ -100,7 +101,7 @@ export async function writePlaces(
   request: GithubRequest,
   deps: RotateDeps,
 ): Promise<WriteResult> {
-  const budget = createBudget(writeUntil, deps.clock, deps.cancellation)
+  const budget = createBudget({ deadline: writeUntil, clock: deps.clock, cancellation: deps.cancellation })
   const notes: string[] = []
   for (const [index, target] of targets.entries()) {
     const { reply, acted } = await writePlace(token, target, request.secret, deps, budget)
@@ -141,13 +142,13 @@ async function writePlace(
     acted ||= reply.ok || reply.failure.mayHaveActed
     return reply
   }
-  const reply = await retry(budget, random, write)
+  const reply = await retry(write, { budget, random })
   if (reply.ok || reply.failure.status !== 422) return { reply, acted }
   // Probably GitHub replaced its public key after we read it.
-  const fresh = await retry(budget, random, (limits) => secrets.publicKey(target.path, permission, limits))
+  const fresh = await retry((limits) => secrets.publicKey(target.path, permission, limits), { budget, random })
   if (!fresh.ok || fresh.value.id === publicKey.id) return { reply, acted }
   publicKey = fresh.value
-  const again = await retry(budget, random, write)
+  const again = await retry(write, { budget, random })
   return { reply: again, acted }
 }
 

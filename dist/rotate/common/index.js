@@ -50,10 +50,11 @@ const MAX_ATTEMPT_MS = 10_000
 const LAST_ATTEMPT_MS = 1_000
 const MIN_LEFT_MS = 250
 /** Ends at `deadline`, or sooner if the job is cancelled. */
-function createBudget(deadline, clock, cancellation) {
+function createBudget({ deadline, clock, cancellation, throttle }) {
+	let end = deadline
 	const left = () => {
 		const cancelledAt = cancellation?.requestedAt ?? Infinity
-		return Math.max(0, Math.min(deadline, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
+		return Math.max(0, Math.min(end, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
 	}
 	// A signal that already came must not end every later wait.
 	const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
@@ -65,15 +66,20 @@ function createBudget(deadline, clock, cancellation) {
 			return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
 		},
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
+		extend(wait) {
+			if (throttle === undefined || end + wait > throttle.latest) return
+			end += wait
+			throttle.onWait(wait)
+		},
 	}
 }
 /** Retries an idempotent call until the budget is spent, at the end even before Retry-After has passed. */
-async function retry(budget, random, attempt, shouldRetry = (failure) => failure.retryable) {
+async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable }) {
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
 		if (result.ok || !shouldRetry(result.failure)) return result
 		const wait = backoff(failures, random(), result.failure)
-		if (result.failure.status === 429) budget.extend?.(wait)
+		if (result.failure.status === 429) budget.extend(wait)
 		if (budget.left() <= LAST_ATTEMPT_MS) return result
 		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
 		// After a stall, another request would only hide this answer.
@@ -619,13 +625,13 @@ function createListApi(call, apiUrl, now) {
 	return {
 		list(credential, limits) {
 			const deadline = now() + limits.timeout
-			return readList(new URL(`${apiUrl}${KEYS_PATH}`), (url) =>
+			return readList$1(new URL(`${apiUrl}${KEYS_PATH}`), (url) =>
 				call({ method: 'GET', url, credential }, { ...limits, timeout: Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now())) }, readPage),
 			)
 		},
 	}
 }
-async function readList(start, readOne) {
+async function readList$1(start, readOne) {
 	const keys = []
 	const visited = new Set()
 	let doubt = null
@@ -744,14 +750,21 @@ function missingCheck(context) {
 		const now = clock.now()
 		const age = Math.max(now - startedAt, 0)
 		if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
-		// Keys move from page to page while several are read.
-		for (let pages = 2; pages > 0; pages--) {
-			const result = await retry(budget, random, (limits) => api.list(credential, limits))
-			if (!result.ok || result.value.keys.some((key) => key.id === id)) return false
-			if (doubtAbout(result.value, credential, gone) !== null) return false
-			if (result.value.pages === 1) break
-		}
-		return true
+		const read = await readList(credential, { api, budget, random })
+		if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
+		return !read.value.keys.some((key) => key.id === id)
+	}
+}
+/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
+async function readList(credential, context) {
+	const read = () => retry((limits) => context.api.list(credential, limits), context)
+	const first = await read()
+	const second = first.ok && first.value.pages > 1 ? await read() : first
+	if (!first.ok || !second.ok) return second
+	const byId = new Map([...first.value.keys, ...second.value.keys].map((key) => [key.id, key]))
+	return {
+		...second,
+		value: { ...second.value, keys: [...byId.values()], doubt: first.value.doubt ?? second.value.doubt },
 	}
 }
 
@@ -800,7 +813,8 @@ async function requestRevocation(key, token, evidence, context) {
 	let failure = NO_CREDENTIAL
 	for (const credential of [token, ...credentials]) {
 		if (credential === null) continue
-		const result = await retry(budget, random, (limits) => api.revoke(credential, key.id, limits), canPassSoon)
+		const revoke = (limits) => api.revoke(credential, key.id, limits)
+		const result = await retry(revoke, { budget, random, shouldRetry: canPassSoon })
 		if (result.ok) {
 			// A replica that lags rejects a key before the grant as well.
 			Object.assign(evidence, { granted: credential === token || !evidence.rejected, rejected: false })
@@ -835,9 +849,9 @@ function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
 }
 /** Probes until a 401, or for 10 s; after a refusal, only until there is an answer. */
 async function probeUntilRejected(token, refusal, evidence, { api, clock, random, budget }) {
-	const isRateLimit = ({ status }) => status === 429
+	const shouldRetry = ({ status }) => status === 429
 	for (let end = Infinity; ; ) {
-		const result = await retry(budget, random, (limits) => api.probe(token, limits), isRateLimit)
+		const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry })
 		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
 		evidence.rejected = isRejected(result)
 		const isEnough = evidence.rejected || (refusal !== null && (result.ok || !result.failure.retryable))
@@ -1010,7 +1024,7 @@ function whyNotOurs({ token, id, createdAt, expiresAt }, facts) {
 
 /** Reads the account's list, with retries. */
 function listKeys(credential, { api, random }, budget) {
-	return retry(budget, random, (limits) => api.list(credential, limits))
+	return retry((limits) => api.list(credential, limits), { budget, random })
 }
 /** Throws an Error if the job was cancelled; called before what a cancelled job should not begin. */
 function stopIfCancelled({ cancellation }) {
@@ -1092,7 +1106,7 @@ const DISCARD_TIMEOUT_MS = 20_000
  */
 async function createKey(request, record, deps) {
 	const { clock, api } = deps
-	const budget = createBudget(clock.now() + request.timeout, clock, deps.cancellation)
+	const budget = createBudget({ deadline: clock.now() + request.timeout, clock, cancellation: deps.cancellation })
 	let wholeSeconds = false
 	// Of any attempt: a clear refusal says nothing about an earlier request that was not answered.
 	let mayHaveActed = false
@@ -1192,7 +1206,12 @@ const UNSENDABLE = {
  * Revokes a key that was certainly never written, with the key itself or with `apiKey` (null if that must not be sent).
  * Returns whether it is revoked.
  */
-async function discardKey(key, apiKey, { runner, ...deps }, budget = createBudget(deps.clock.now() + DISCARD_TIMEOUT_MS, deps.clock)) {
+async function discardKey(
+	key,
+	apiKey,
+	{ runner, ...deps },
+	budget = createBudget({ deadline: deps.clock.now() + DISCARD_TIMEOUT_MS, clock: deps.clock }),
+) {
 	const credentials = apiKey === null ? [] : [apiKey]
 	const context = { ...deps, skew: null, credential: apiKey, gone: new Set() }
 	const result = await revokeAndVerify(key, { ...context, budget, credentials, isMissing: missingCheck(context) })
