@@ -100,7 +100,7 @@ async function run(
 ): Promise<void> {
   const send = network(day, process, account, github)
   await rotateKey(inputsOn(day, github), {
-    api: createKeyApi(send, API_URL, 'demo', process.clock.now),
+    api: createKeyApi({ client: send, apiUrl: API_URL, userAgent: 'demo', now: process.clock.now }),
     secrets: createGithubSecrets(send, {
       apiUrl: GITHUB_URL,
       token: TOKEN,

@@ -19,12 +19,12 @@ async function run(): Promise<void> {
       random: Math.random,
       runner,
       connect: ({ apiUrl, proxy, userAgent }) =>
-        createKeyApi(
-          logRequests(createHttpClient(proxy), debugLog(), systemClock.now),
+        createKeyApi({
+          client: logRequests(createHttpClient(proxy), debugLog(), systemClock.now),
           apiUrl,
           userAgent,
-          systemClock.now,
-        ),
+          now: systemClock.now,
+        }),
       settings: networkSettings(process.env),
       bootedAt,
       verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',

@@ -17,12 +17,12 @@ async function run(): Promise<void> {
       random: Math.random,
       runner,
       connect: ({ apiUrl, proxy, userAgent }) =>
-        createKeyApi(
-          logRequests(createHttpClient(proxy), debugLog(), systemClock.now),
+        createKeyApi({
+          client: logRequests(createHttpClient(proxy), debugLog(), systemClock.now),
           apiUrl,
           userAgent,
-          systemClock.now,
-        ),
+          now: systemClock.now,
+        }),
       settings: networkSettings(process.env),
     })
   } catch (error) {

@@ -39,7 +39,7 @@ async function run(): Promise<void> {
     const { apiUrl, githubApiUrl, githubToken } = inputs
     const [owner = '', repo = ''] = (process.env.GITHUB_REPOSITORY ?? '').split('/')
     await rotateKey(inputs, {
-      api: createKeyApi(connect(proxy), apiUrl, agent, clock.now),
+      api: createKeyApi({ client: connect(proxy), apiUrl, userAgent: agent, now: clock.now }),
       secrets: createGithubSecrets(github, {
         apiUrl: githubApiUrl,
         token: githubToken,

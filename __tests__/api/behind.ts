@@ -18,7 +18,8 @@ export function behind(...responses: (Partial<HttpResponse> | Error)[]): {
     if (response instanceof Error) throw response
     return { status: 200, headers: {}, body: '[]', ...response }
   }
-  return { api: createKeyApi(client, 'https://api.example:8443/base', 'agent/1', () => NOW), seen }
+  const apiUrl = 'https://api.example:8443/base'
+  return { api: createKeyApi({ client, apiUrl, userAgent: 'agent/1', now: () => NOW }), seen }
 }
 
 /** What a create call says about a response that brought no key. */

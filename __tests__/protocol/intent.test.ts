@@ -260,7 +260,7 @@ describe('zoneShift', () => {
 })
 
 describe('isWithin', () => {
-  const window: [number, number] = [NOW, NOW + 10_000]
+  const window = { from: NOW, to: NOW + 10_000 }
 
   test.each<[string, number, (number | null)[], boolean]>([
     ['65 s early by our clock', NOW - 65_000, [null], true],
@@ -273,6 +273,6 @@ describe('isWithin', () => {
     ['more than 5 s late by a server’s clock', NOW + 600_000 + 15_001, [600_000], false],
     ['right by the second of two clocks', NOW - 3 * HOUR_MS, [600_000, -3 * HOUR_MS], true],
   ])('%s', (_, created, skews, within) => {
-    expect(isWithin(created, window, skews)).toBe(within)
+    expect(isWithin(created, { ...window, skews })).toBe(within)
   })
 })

@@ -171,7 +171,7 @@ export async function runRotate(options: RotateOptions = {}): Promise<RotateRun>
   let error = ''
   let endedAt = 0
   const run = rotateKey(inputs, {
-    api: createKeyApi(send, inputs.apiUrl, 'harness', clock.now),
+    api: createKeyApi({ client: send, apiUrl: inputs.apiUrl, userAgent: 'harness', now: clock.now }),
     secrets: createGithubSecrets(send, {
       apiUrl: inputs.githubApiUrl,
       token: inputs.githubToken,
@@ -238,7 +238,7 @@ export async function runCleanUp(
       random: () => 0.5,
       runner,
       settings,
-      connect: ({ apiUrl, userAgent }) => createKeyApi(send, apiUrl, userAgent, clock.now),
+      connect: ({ apiUrl, userAgent }) => createKeyApi({ client: send, apiUrl, userAgent, now: clock.now }),
     }),
   )
   return { traces, seen }

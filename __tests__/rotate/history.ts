@@ -342,7 +342,12 @@ async function startRun(
     const send = network(history, process, { faultRate, emergency, cancel: cancellation.request, die })
     try {
       await code.rotateKey(inputsOf(history, apiKey, emergency), {
-        api: code.createKeyApi(send, API_URL, 'simulation', process.clock.now),
+        api: code.createKeyApi({
+          client: send,
+          apiUrl: API_URL,
+          userAgent: 'simulation',
+          now: process.clock.now,
+        }),
         secrets: code.createGithubSecrets(send, {
           apiUrl: GITHUB_URL,
           token: GITHUB_TOKEN,
@@ -390,7 +395,8 @@ function startPost(history: History, state: Record<string, string>, faultRate: n
         clock: process.clock,
         random: rng.roll,
         runner: runnerOf(history, process, {}, 0),
-        connect: ({ apiUrl, userAgent }) => code.createKeyApi(send, apiUrl, userAgent, process.clock.now),
+        connect: ({ apiUrl, userAgent }) =>
+          code.createKeyApi({ client: send, apiUrl, userAgent, now: process.clock.now }),
         settings: {},
       })
     }),

@@ -88,7 +88,8 @@ function clientOf(job: number, misses: number, shared: Shared): Client {
     return response
   }
   const clock = clockOn(time, 0, () => process.alive)
-  return { process, clock, api: subject.createKeyApi(watching, API_URL, 'simulation', clock.now) }
+  const options = { client: watching, apiUrl: API_URL, userAgent: 'simulation', now: clock.now }
+  return { process, clock, api: subject.createKeyApi(options) }
 }
 
 interface Client {

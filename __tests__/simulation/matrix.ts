@@ -149,7 +149,8 @@ function startStep({ subject, account, time, rng }: Shared, count: () => void) {
     },
   })
   const clock = clockOn(time, 0, () => process.alive)
-  return { process, clock, connect: () => subject.createKeyApi(client, API_URL, 'simulation', clock.now) }
+  const options = { client, apiUrl: API_URL, userAgent: 'simulation', now: clock.now }
+  return { process, clock, connect: () => subject.createKeyApi(options) }
 }
 
 /** A runner that keeps nothing but the state for post. */

@@ -150,7 +150,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a key is looked for by the clock as it was before it was set',
     caughtBy: 1,
     file: 'protocol/match-intent.ts',
-    from: ' || isWithin(created, [from - shift, to - shift], [])',
+    from: ' || isWithin(created, { from: from - shift, to: to - shift, skews: [] })',
     to: '',
   },
   // Whether a key is revoked.

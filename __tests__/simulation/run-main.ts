@@ -112,7 +112,7 @@ function issue(job: Job, process: Process, means: Means): Promise<void> {
     { ...world.inputs, apiKey },
     {
       ...means,
-      api: subject.createKeyApi(client, API_URL, 'simulation', means.clock.now),
+      api: subject.createKeyApi({ client, apiUrl: API_URL, userAgent: 'simulation', now: means.clock.now }),
       random: rng.roll,
       userAgent: 'simulation',
       proxy: '',

@@ -43,7 +43,12 @@ export async function runPost(job: Job, record: string): Promise<PostRun> {
       bootedAt: START + world.clockErrorInPost,
       verificationOff: false,
       connect: ({ apiUrl, userAgent }) =>
-        subject.createKeyApi(networkFor(process, subject, job.network('post')), apiUrl, userAgent, clock.now),
+        subject.createKeyApi({
+          client: networkFor(process, subject, job.network('post')),
+          apiUrl,
+          userAgent,
+          now: clock.now,
+        }),
       policyWithoutRecord: () => 'warn',
     })
     .catch((error: Error) => {

@@ -256,7 +256,7 @@ export async function runPost(options: PostOptions = {}): Promise<StepRun> {
     settings: options.settings ?? {},
     bootedAt: BOOTED,
     verificationOff: options.verificationOff ?? false,
-    connect: ({ apiUrl, userAgent }) => createKeyApi(send, apiUrl, userAgent, clock.now),
+    connect: ({ apiUrl, userAgent }) => createKeyApi({ client: send, apiUrl, userAgent, now: clock.now }),
     policyWithoutRecord: () => options.policyWithoutRecord ?? 'warn',
   })
     .catch((reason: Error) => {

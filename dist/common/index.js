@@ -754,7 +754,7 @@ const CLOCK_SLACK_MS = 5_000
 /** Our own clock is corrected only beyond a minute. */
 const LOCAL_CLOCK_SLACK_MS = 65_000
 /** By our clock, or by one that differs by one of `skews`. */
-function isWithin(created, [from, to], skews, isStrict = false) {
+function isWithin(created, { from, to, skews, isStrict = false }) {
 	const fits = (skew, slack) => from + skew - slack <= created && created <= to + skew + slack
 	const isNow = fits(0, isStrict ? CLOCK_SLACK_MS : LOCAL_CLOCK_SLACK_MS)
 	return isNow || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))

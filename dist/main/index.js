@@ -142,7 +142,8 @@ function whyNotOurs(key, context) {
 	const shift = common.zoneShift(intent, expiresAt)
 	const fit = expiresAt === null ? 'none' : common.fitOf(intent, expiresAt - shift, common.UNKNOWN_GRID_US)
 	const created = createdAt === null ? null : createdAt - shift
-	const wasThen = (time, isStrict = false) => common.isWithin(time, [intent.sentAt, receivedAt], [dateSkew, skew], isStrict)
+	const wasThen = (time, isStrict = false) =>
+		common.isWithin(time, { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew], isStrict })
 	// Some APIs give an old key a new expiry.
 	const isOld = created !== null && created < intent.sentAt - OLD_KEY_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
 	if (fit === 'exact' && (!isOld || wasThen(created - common.nearestZone(created, receivedAt)))) return null
@@ -222,7 +223,10 @@ function nextAttempt(failure, progress, context) {
 	const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
 	const afterMs = waitFor(progress.attempt, retryAfter, longestRetryAfter, context)
 	if (afterMs + MIN_ATTEMPT_MS > context.left)
-		return { kind: 'stop', message: stoppedMessage(failure, progress.attempt, context.timeout, afterMs) }
+		return {
+			kind: 'stop',
+			message: stoppedMessage(failure, { attempts: progress.attempt, timeout: context.timeout, wait: afterMs }),
+		}
 	const next = { attempt: progress.attempt + 1, longestRetryAfter, wasUnusable: unusable }
 	return { kind: 'retry', afterMs, progress: { ...progress, ...next } }
 }
@@ -241,7 +245,7 @@ function refusalMessage({ status, notFromApi, message }) {
 	return `No key was created: ${message}.${hint}`
 }
 /** The error of a step that ran out of time; it names the last failure. `wait`, `timeout` in milliseconds. */
-function stoppedMessage({ message }, attempts, timeout, wait = 0) {
+function stoppedMessage({ message }, { attempts, timeout, wait }) {
 	return (
 		`No key was created: ${message}. Stopped after attempt ${attempts}: the next retry ` +
 		`(in ${common.formatSeconds(wait)}) would exceed timeout (${common.formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`
@@ -300,7 +304,8 @@ async function obtainKey(context) {
 		runner.info(`${attempt.failure.message}. Retrying in ${common.formatSeconds(next.afterMs)}.`)
 		await budget.pause(next.afterMs)
 		stopIfCancelled(cancellation)
-		if (budget.left() < MIN_ATTEMPT_MS) throw new Error(stoppedMessage(attempt.failure, progress.attempt - 1, timeout))
+		const attempts = progress.attempt - 1
+		if (budget.left() < MIN_ATTEMPT_MS) throw new Error(stoppedMessage(attempt.failure, { attempts, timeout, wait: 0 }))
 	}
 }
 async function requestKey(context, budget, skew, precision) {

@@ -34,7 +34,7 @@ function readPage({ headers, body }) {
 
 const MAX_PAGES = 100
 /** See `createCaller`. */
-function createKeyApi(client, apiUrl, userAgent, now) {
+function createKeyApi({ client, apiUrl, userAgent, now }) {
 	const call = common.createCaller(client, userAgent, now)
 	return { ...common.createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, now) }
 }
@@ -222,7 +222,7 @@ function matchIntent(intent, list, context) {
 	const others = list.filter(({ id }) => !known.has(id))
 	const wasThen = (created, grace = common.LATE_WRITE_GRACE_MS) => {
 		const [from, to] = [intent.sentAt, intent.deadline + grace]
-		return common.isWithin(created, [from, to], skews) || common.isWithin(created, [from - shift, to - shift], [])
+		return common.isWithin(created, { from, to, skews }) || common.isWithin(created, { from: from - shift, to: to - shift, skews: [] })
 	}
 	// A server that writes local times without an offset shifts both of them.
 	const shiftOf = ({ expiresAt }) => common.zoneShift(intent, expiresAt)
@@ -515,12 +515,12 @@ async function run() {
 			random: Math.random,
 			runner: common.runner,
 			connect: ({ apiUrl, proxy, userAgent }) =>
-				createKeyApi(
-					common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now),
+				createKeyApi({
+					client: common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now),
 					apiUrl,
 					userAgent,
-					common.systemClock.now,
-				),
+					now: common.systemClock.now,
+				}),
 			settings: common.networkSettings(process.env),
 			bootedAt: common.bootedAt,
 			verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',

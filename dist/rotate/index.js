@@ -2842,7 +2842,7 @@ async function run() {
 		const { apiUrl, githubApiUrl, githubToken } = inputs
 		const [owner = '', repo = ''] = (process.env.GITHUB_REPOSITORY ?? '').split('/')
 		await rotateKey(inputs, {
-			api: common.createKeyApi(connect(proxy), apiUrl, agent, clock.now),
+			api: common.createKeyApi({ client: connect(proxy), apiUrl, userAgent: agent, now: clock.now }),
 			secrets: createGithubSecrets(github, {
 				apiUrl: githubApiUrl,
 				token: githubToken,

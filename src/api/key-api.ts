@@ -26,8 +26,16 @@ export interface KeyApi extends IssuingApi {
 
 const MAX_PAGES = 100
 
+interface KeyApiOptions {
+  client: HttpClient
+  /** Without a trailing slash. */
+  apiUrl: string
+  userAgent: string
+  now: () => number
+}
+
 /** See `createCaller`. */
-export function createKeyApi(client: HttpClient, apiUrl: string, userAgent: string, now: () => number): KeyApi {
+export function createKeyApi({ client, apiUrl, userAgent, now }: KeyApiOptions): KeyApi {
   const call = createCaller(client, userAgent, now)
   return { ...createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, now) }
 }

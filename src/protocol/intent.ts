@@ -119,13 +119,17 @@ const CLOCK_SLACK_MS = 5_000
 /** Our own clock is corrected only beyond a minute. */
 const LOCAL_CLOCK_SLACK_MS = 65_000
 
+interface Window {
+  from: LocalTime
+  to: LocalTime
+  /** What the server's clock may be, less ours, in milliseconds; null for one that is not known. */
+  skews: readonly (number | null)[]
+  /** Ours is as right as the server's. */
+  isStrict?: boolean
+}
+
 /** By our clock, or by one that differs by one of `skews`. */
-export function isWithin(
-  created: ServerTime,
-  [from, to]: [from: LocalTime, to: LocalTime],
-  skews: readonly (number | null)[],
-  isStrict = false,
-): boolean {
+export function isWithin(created: ServerTime, { from, to, skews, isStrict = false }: Window): boolean {
   const fits = (skew: number, slack: number) => from + skew - slack <= created && created <= to + skew + slack
   const isNow = fits(0, isStrict ? CLOCK_SLACK_MS : LOCAL_CLOCK_SLACK_MS)
   return isNow || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))

@@ -81,7 +81,8 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
     runner.info(`${attempt.failure.message}. Retrying in ${formatSeconds(next.afterMs)}.`)
     await budget.pause(next.afterMs)
     stopIfCancelled(cancellation)
-    if (budget.left() < MIN_ATTEMPT_MS) throw new Error(stoppedMessage(attempt.failure, progress.attempt - 1, timeout))
+    const attempts = progress.attempt - 1
+    if (budget.left() < MIN_ATTEMPT_MS) throw new Error(stoppedMessage(attempt.failure, { attempts, timeout, wait: 0 }))
   }
 }
 

@@ -70,7 +70,7 @@ function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   const fit = expiresAt === null ? 'none' : fitOf(intent, expiresAt - shift, UNKNOWN_GRID_US)
   const created = createdAt === null ? null : createdAt - shift
   const wasThen = (time: ServerTime, isStrict = false) =>
-    isWithin(time, [intent.sentAt, receivedAt], [dateSkew, skew], isStrict)
+    isWithin(time, { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew], isStrict })
   // Some APIs give an old key a new expiry.
   const isOld =
     created !== null && created < intent.sentAt - OLD_KEY_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS

@@ -36,7 +36,9 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   const others = list.filter(({ id }) => !known.has(id))
   const wasThen = (created: ServerTime, grace = LATE_WRITE_GRACE_MS) => {
     const [from, to] = [intent.sentAt, intent.deadline + grace]
-    return isWithin(created, [from, to], skews) || isWithin(created, [from - shift, to - shift], [])
+    return (
+      isWithin(created, { from, to, skews }) || isWithin(created, { from: from - shift, to: to - shift, skews: [] })
+    )
   }
   // A server that writes local times without an offset shifts both of them.
   const shiftOf = ({ expiresAt }: KeyInfo) => zoneShift(intent, expiresAt)

@@ -64,7 +64,10 @@ export function nextAttempt(failure: ApiFailure, progress: Progress, context: At
   const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
   const afterMs = waitFor(progress.attempt, retryAfter, longestRetryAfter, context)
   if (afterMs + MIN_ATTEMPT_MS > context.left)
-    return { kind: 'stop', message: stoppedMessage(failure, progress.attempt, context.timeout, afterMs) }
+    return {
+      kind: 'stop',
+      message: stoppedMessage(failure, { attempts: progress.attempt, timeout: context.timeout, wait: afterMs }),
+    }
   const next = { attempt: progress.attempt + 1, longestRetryAfter, wasUnusable: unusable }
   return { kind: 'retry', afterMs, progress: { ...progress, ...next } }
 }
@@ -86,7 +89,10 @@ function refusalMessage({ status, notFromApi, message }: ApiFailure): string {
 }
 
 /** The error of a step that ran out of time; it names the last failure. `wait`, `timeout` in milliseconds. */
-export function stoppedMessage({ message }: ApiFailure, attempts: number, timeout: number, wait = 0): string {
+export function stoppedMessage(
+  { message }: ApiFailure,
+  { attempts, timeout, wait }: { attempts: number; timeout: number; wait: number },
+): string {
   return (
     `No key was created: ${message}. Stopped after attempt ${attempts}: the next retry ` +
     `(in ${formatSeconds(wait)}) would exceed timeout (${formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`

@@ -616,7 +616,7 @@ function readPage({ headers, body }) {
 
 const MAX_PAGES = 100
 /** See `createCaller`. */
-function createKeyApi(client, apiUrl, userAgent, now) {
+function createKeyApi({ client, apiUrl, userAgent, now }) {
 	const call = createCaller(client, userAgent, now)
 	return { ...createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, now) }
 }

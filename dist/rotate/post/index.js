@@ -46,12 +46,12 @@ async function run() {
 			random: Math.random,
 			runner: common.runner,
 			connect: ({ apiUrl, proxy, userAgent }) =>
-				common.createKeyApi(
-					common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now),
+				common.createKeyApi({
+					client: common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now),
 					apiUrl,
 					userAgent,
-					common.systemClock.now,
-				),
+					now: common.systemClock.now,
+				}),
 			settings: common.networkSettings(process.env),
 		})
 	} catch (error) {
