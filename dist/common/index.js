@@ -670,7 +670,7 @@ function formatUtc(instant) {
 /** `skew`: the server's clock less ours, in milliseconds. */
 function clockNote(skew) {
 	const minutes = Math.abs(skew / 60_000).toFixed(1)
-	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the API's decides.`
+	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the API's decides`
 }
 /** Never throws. */
 function summarizeKeys(runner, title, rows) {

@@ -208,14 +208,13 @@ const MAX_CORRECTIONS = 2
 /** What follows a failed create request. */
 function nextAttempt(failure, progress, context) {
 	const { status, retryAfter = 0, unusable = false } = failure
-	if (status === 400 && context.left >= MIN_ATTEMPT_MS) {
-		// Likely an expiry in the past by the server's clock, or too many digits.
-		const coarser = common.PRECISIONS_US[common.PRECISIONS_US.indexOf(progress.precision) + 1]
-		const corrections = progress.corrections + 1
-		if (context.clockCorrected && corrections <= MAX_CORRECTIONS)
-			return { kind: 'retry', afterMs: 0, progress: { ...progress, corrections } }
-		if (coarser) return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
-	}
+	const isTimeLeft = context.left >= MIN_ATTEMPT_MS
+	const corrections = progress.corrections + 1
+	if (isTimeLeft && context.clockCorrected && corrections <= MAX_CORRECTIONS)
+		return { kind: 'retry', afterMs: 0, progress: { ...progress, corrections } }
+	// A 400 is likely about too many digits.
+	const coarser = common.PRECISIONS_US[common.PRECISIONS_US.indexOf(progress.precision) + 1]
+	if (isTimeLeft && status === 400 && coarser) return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
 	// Refusals do not pass soon, even if something in front of the API gave them.
 	const isRefusal = [401, 403, 404].includes(status ?? 0)
 	const isFinal = !failure.retryable || isRefusal || (unusable && progress.wasUnusable)
@@ -252,7 +251,6 @@ function stoppedMessage({ message }, { attempts, timeout, wait }) {
 	)
 }
 
-const MAX_REPLACEMENTS = 2
 /** On top of `timeout`. */
 const CLEANUP_TIMEOUT_MS = 20_000
 /** A gateway may have repeated a request that took longer. */
@@ -281,21 +279,16 @@ async function obtainKey(context) {
 	const budget = common.createBudget({ deadline: clock.now() + timeout, clock, cancellation })
 	let progress = FIRST_ATTEMPT
 	let skew = 0
-	for (let replacements = 0; ; ) {
+	for (;;) {
 		const attempt = await requestKey(context, budget, skew, progress.precision)
 		if (attempt.kind === 'key') return attempt.key
+		const clockCorrected = attempt.skew !== null
 		if (attempt.skew !== null) {
 			skew = attempt.skew
-			runner.info(common.clockNote(skew))
-		}
-		if (attempt.kind === 'replace') {
+			runner.info(`${common.clockNote(skew)}.`)
 			await revokeHeldKeys(context, budget.left())
-			if (++replacements > MAX_REPLACEMENTS || budget.left() < MIN_ATTEMPT_MS)
-				throw new Error(`No key was created: there was no time to replace it. ${common.clockNote(skew)}`)
-			continue
 		}
 		stopIfCancelled(cancellation)
-		const clockCorrected = attempt.skew !== null
 		const left = budget.left()
 		const next = nextAttempt(attempt.failure, progress, { left, timeout, random: random(), clockCorrected })
 		if (next.kind === 'stop') throw new Error(next.message)
@@ -309,8 +302,7 @@ async function obtainKey(context) {
 	}
 }
 async function requestKey(context, budget, skew, precision) {
-	const { api, clock, random, cancellation, inputs, journal } = context
-	stopIfCancelled(cancellation)
+	const { api, clock, random, inputs, journal } = context
 	const limits = budget.limits()
 	const now = clock.now()
 	const { expiresIn: lifetime, apiKey } = inputs
@@ -350,7 +342,10 @@ function accept(answer, request, context) {
 	const key = toIssuedKey(answer, answer.id)
 	journal.recordKey(key, intent, receivedAt - intent.sentAt >= SLOW_RESPONSE_MS)
 	if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
-	if (verdict.kind === 'replace') return verdict
+	if (verdict.kind === 'replace') {
+		const message = `there was no time to replace it. ${common.clockNote(verdict.skew)}`
+		return { kind: 'failure', failure: { message, mayHaveActed: true, retryable: false }, skew: verdict.skew }
+	}
 	if (verdict.warning !== null) runner.warning(verdict.warning)
 	return { kind: 'key', key }
 }

@@ -22,7 +22,6 @@ export interface MainDeps extends Deps {
   bootedAt: number
 }
 
-const MAX_REPLACEMENTS = 2
 /** On top of `timeout`. */
 const CLEANUP_TIMEOUT_MS = 20_000
 /** A gateway may have repeated a request that took longer. */
@@ -58,21 +57,16 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
   const budget = createBudget({ deadline: clock.now() + timeout, clock, cancellation })
   let progress = FIRST_ATTEMPT
   let skew = 0
-  for (let replacements = 0; ; ) {
+  for (;;) {
     const attempt = await requestKey(context, budget, skew, progress.precision)
     if (attempt.kind === 'key') return attempt.key
+    const clockCorrected = attempt.skew !== null
     if (attempt.skew !== null) {
       skew = attempt.skew
-      runner.info(clockNote(skew))
-    }
-    if (attempt.kind === 'replace') {
+      runner.info(`${clockNote(skew)}.`)
       await revokeHeldKeys(context, budget.left())
-      if (++replacements > MAX_REPLACEMENTS || budget.left() < MIN_ATTEMPT_MS)
-        throw new Error(`No key was created: there was no time to replace it. ${clockNote(skew)}`)
-      continue
     }
     stopIfCancelled(cancellation)
-    const clockCorrected = attempt.skew !== null
     const left = budget.left()
     const next = nextAttempt(attempt.failure, progress, { left, timeout, random: random(), clockCorrected })
     if (next.kind === 'stop') throw new Error(next.message)
@@ -88,14 +82,11 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
 
 type Attempt =
   | { kind: 'key'; key: IssuedKey }
-  /** The key was made by a wrong clock; `skew` is the right one (the server's clock less ours). */
-  | { kind: 'replace'; skew: number }
-  /** `skew` is null unless the failure shows that our clock is wrong. */
+  /** `skew` (the server's clock less ours) is null unless the response shows that our clock is wrong. */
   | { kind: 'failure'; failure: ApiFailure; skew: number | null }
 
 async function requestKey(context: Context, budget: Budget, skew: number, precision: Precision): Promise<Attempt> {
-  const { api, clock, random, cancellation, inputs, journal } = context
-  stopIfCancelled(cancellation)
+  const { api, clock, random, inputs, journal } = context
   const limits = budget.limits()
   const now = clock.now()
   const { expiresIn: lifetime, apiKey } = inputs
@@ -141,7 +132,10 @@ function accept(
   const key = toIssuedKey(answer, answer.id)
   journal.recordKey(key, intent, receivedAt - intent.sentAt >= SLOW_RESPONSE_MS)
   if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
-  if (verdict.kind === 'replace') return verdict
+  if (verdict.kind === 'replace') {
+    const message = `there was no time to replace it. ${clockNote(verdict.skew)}`
+    return { kind: 'failure', failure: { message, mayHaveActed: true, retryable: false }, skew: verdict.skew }
+  }
   if (verdict.warning !== null) runner.warning(verdict.warning)
   return { kind: 'key', key }
 }

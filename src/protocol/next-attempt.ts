@@ -48,14 +48,14 @@ export type NextAttempt =
 /** What follows a failed create request. */
 export function nextAttempt(failure: ApiFailure, progress: Progress, context: AttemptContext): NextAttempt {
   const { status, retryAfter = 0, unusable = false } = failure
-  if (status === 400 && context.left >= MIN_ATTEMPT_MS) {
-    // Likely an expiry in the past by the server's clock, or too many digits.
-    const coarser = PRECISIONS_US[PRECISIONS_US.indexOf(progress.precision) + 1]
-    const corrections = progress.corrections + 1
-    if (context.clockCorrected && corrections <= MAX_CORRECTIONS)
-      return { kind: 'retry', afterMs: 0, progress: { ...progress, corrections } }
-    if (coarser) return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
-  }
+  const isTimeLeft = context.left >= MIN_ATTEMPT_MS
+  const corrections = progress.corrections + 1
+  if (isTimeLeft && context.clockCorrected && corrections <= MAX_CORRECTIONS)
+    return { kind: 'retry', afterMs: 0, progress: { ...progress, corrections } }
+  // A 400 is likely about too many digits.
+  const coarser = PRECISIONS_US[PRECISIONS_US.indexOf(progress.precision) + 1]
+  if (isTimeLeft && status === 400 && coarser)
+    return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
   // Refusals do not pass soon, even if something in front of the API gave them.
   const isRefusal = [401, 403, 404].includes(status ?? 0)
   const isFinal = !failure.retryable || isRefusal || (unusable && progress.wasUnusable)

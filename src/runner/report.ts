@@ -57,7 +57,7 @@ export function formatUtc(instant: number): string {
 /** `skew`: the server's clock less ours, in milliseconds. */
 export function clockNote(skew: number): string {
   const minutes = Math.abs(skew / 60_000).toFixed(1)
-  return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the API's decides.`
+  return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the API's decides`
 }
 
 /** One row of the job summary: a key, and what happened or will happen to it. */
