@@ -83,6 +83,12 @@ describe('one listed key', () => {
       'ambiguous',
     ],
     [
+      'that never expires, with created in local time',
+      { expiresAt: null, createdAt: NOW - 5 * HOUR_MS },
+      UNKNOWN_GRID_US,
+      'ambiguous',
+    ],
+    [
       'that never expires and was created a day ago',
       { expiresAt: null, createdAt: NOW - DAY_MS },
       UNKNOWN_GRID_US,

@@ -86,7 +86,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: "a key that was created before the request is not this run's",
     caughtBy: 177,
     file: 'protocol/judge-created.ts',
-    from: 'const isFresh = created !== null && wasThen(created, dateSkew !== null)',
+    from: 'const isFresh = wasThen(created, dateSkew !== null)',
     to: 'const isFresh = true',
   },
   {
@@ -114,7 +114,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'local times without an offset are recognized',
     caughtBy: 36,
     file: 'protocol/intent.ts',
-    from: "return stored !== null && shift !== 0 && fitOf(intent, stored - shift, UNKNOWN_GRID_US) !== 'none' ? shift : 0",
+    from: "return stored !== null && fitOf(intent, stored - shift, UNKNOWN_GRID_US) !== 'none' ? shift : 0",
     to: 'return 0',
   },
   // Clocks.
@@ -150,7 +150,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a key is looked for by the clock as it was before it was set',
     caughtBy: 1,
     file: 'protocol/match-intent.ts',
-    from: ' || isWithin(created, { from: from - shift, to: to - shift, skews: [] })',
+    from: ' || isWithin(created, { ...before, skews: [] })',
     to: '',
   },
   // Whether a key is revoked.

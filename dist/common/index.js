@@ -732,8 +732,8 @@ function isOnCoarseGrid(stored) {
 }
 /** `exact` proves that this request made the key (odds: docs/design.md), `near` does not. */
 function fitOf(intent, stored, grid) {
-	const needed = gridBetween(intent.expiry, stored)
-	if (needed === null || needed > grid) return 'none'
+	const needed = stored === null ? null : gridBetween(intent.expiry, stored)
+	if (stored === null || needed === null || needed > grid) return 'none'
 	const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
 	// On a coarse grid, keys of other runs share the few values that there are.
 	const mayBeCoarse = needed > 1 && grid > 1000 && isOnCoarseGrid(stored)
@@ -747,7 +747,13 @@ function nearestZone(local, instant) {
 /** The offset (ms) of a server that writes local times without one. */
 function zoneShift(intent, stored) {
 	const shift = stored === null ? 0 : nearestZone(stored, intent.expiry)
-	return stored !== null && shift !== 0 && fitOf(intent, stored - shift, UNKNOWN_GRID_US) !== 'none' ? shift : 0
+	return stored !== null && fitOf(intent, stored - shift, UNKNOWN_GRID_US) !== 'none' ? shift : 0
+}
+/** The key's times without that offset, which shifts both. */
+function withoutZone({ createdAt, expiresAt }, intent) {
+	const shift = zoneShift(intent, expiresAt)
+	const shifted = (time) => (time === null ? null : time - shift)
+	return { createdAt: shifted(createdAt), expiresAt: shifted(expiresAt) }
 }
 /** `Date` has whole seconds, and takes a while to arrive. */
 const CLOCK_SLACK_MS = 5_000
@@ -755,6 +761,7 @@ const CLOCK_SLACK_MS = 5_000
 const LOCAL_CLOCK_SLACK_MS = 65_000
 /** By our clock, or by one that differs by one of `skews`. */
 function isWithin(created, { from, to, skews, isStrict = false }) {
+	if (created === null) return false
 	const fits = (skew, slack) => from + skew - slack <= created && created <= to + skew + slack
 	const isNow = fits(0, isStrict ? CLOCK_SLACK_MS : LOCAL_CLOCK_SLACK_MS)
 	return isNow || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
@@ -1024,4 +1031,5 @@ exports.runner = runner
 exports.summarizeKeys = summarizeKeys
 exports.systemClock = systemClock
 exports.textOf = textOf
+exports.withoutZone = withoutZone
 exports.zoneShift = zoneShift

@@ -138,16 +138,14 @@ function whyNotOurs(key, context) {
 	const { intent, tokens, ids, receivedAt, dateSkew, skew } = context
 	const isDescribed = prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
 	if (tokens.includes(token ?? '') || ids.has(id ?? '') || !isDescribed) return 'it returned a key that existed before'
-	// A server that writes local times without an offset shifts both of them.
-	const shift = common.zoneShift(intent, expiresAt)
-	const fit = expiresAt === null ? 'none' : common.fitOf(intent, expiresAt - shift, common.UNKNOWN_GRID_US)
-	const created = createdAt === null ? null : createdAt - shift
+	const { createdAt: created, expiresAt: expiry } = common.withoutZone(key, intent)
+	const fit = common.fitOf(intent, expiry, common.UNKNOWN_GRID_US)
 	const wasThen = (time, isStrict = false) =>
 		common.isWithin(time, { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew], isStrict })
 	// Some APIs give an old key a new expiry.
 	const isOld = created !== null && created < intent.sentAt - OLD_KEY_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
 	if (fit === 'exact' && (!isOld || wasThen(created - common.nearestZone(created, receivedAt)))) return null
-	const isFresh = created !== null && wasThen(created, dateSkew !== null)
+	const isFresh = wasThen(created, dateSkew !== null)
 	if (createdAt !== null && !isFresh) return `it returned a key that was created ${common.formatInstant(createdAt)}`
 	if (fit === 'near' || (isFresh && (expiresAt === null || common.isCapped(key, intent)))) return null
 	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`

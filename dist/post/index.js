@@ -221,17 +221,15 @@ function matchIntent(intent, list, context) {
 	const { known, shift, skews, grid } = context
 	const others = list.filter(({ id }) => !known.has(id))
 	const wasThen = (created, grace = common.LATE_WRITE_GRACE_MS) => {
-		const [from, to] = [intent.sentAt, intent.deadline + grace]
-		return common.isWithin(created, { from, to, skews }) || common.isWithin(created, { from: from - shift, to: to - shift, skews: [] })
+		const window = { from: intent.sentAt, to: intent.deadline + grace }
+		const before = { from: window.from - shift, to: window.to - shift }
+		return common.isWithin(created, { ...window, skews }) || common.isWithin(created, { ...before, skews: [] })
 	}
-	// A server that writes local times without an offset shifts both of them.
-	const shiftOf = ({ expiresAt }) => common.zoneShift(intent, expiresAt)
-	const inWindow = (key) => key.createdAt !== null && wasThen(key.createdAt - shiftOf(key))
+	const inWindow = (key) => wasThen(common.withoutZone(key, intent).createdAt)
 	const shownGrid = Math.min(grid, common.gridShownBy(list))
 	const fitness = (key) => {
-		if (key.expiresAt === null) return 'none'
-		const expiry = key.expiresAt - shiftOf(key)
-		return common.fitOf(intent, expiry, shownGrid) === 'exact' ? 'exact' : common.fitOf(intent, expiry, grid)
+		const { expiresAt } = common.withoutZone(key, intent)
+		return common.fitOf(intent, expiresAt, shownGrid) === 'exact' ? 'exact' : common.fitOf(intent, expiresAt, grid)
 	}
 	const exact = others.filter((key) => fitness(key) === 'exact')
 	const [only, another] = exact.filter(inWindow)
@@ -240,8 +238,8 @@ function matchIntent(intent, list, context) {
 	const isSuspect = (key) => {
 		const { createdAt, expiresAt } = key
 		if (createdAt === null || (expiresAt !== null && !common.isCapped(key, intent))) return false
-		const zone = common.nearestZone(createdAt, intent.sentAt)
-		return wasThen(createdAt, common.LATEST_WRITE_MS) || wasThen(createdAt - zone, common.LATEST_WRITE_MS)
+		const zones = [0, common.nearestZone(createdAt, intent.sentAt)]
+		return zones.some((zone) => wasThen(createdAt - zone, common.LATEST_WRITE_MS))
 	}
 	const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
 	const candidates = exact.length > 0 ? exact : near

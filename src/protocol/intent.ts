@@ -1,3 +1,4 @@
+import type { KeyInfo } from '../api/parse-response.ts'
 import type { LocalTime, ServerTime } from '../util/brands.ts'
 
 /**
@@ -17,12 +18,7 @@ export interface Intent {
   refused: string
 }
 
-interface KeyTimes {
-  createdAt: ServerTime | null
-  expiresAt: ServerTime | null
-  /** The field that could not be read, or null. */
-  unreadable: string | null
-}
+type KeyTimes = Pick<KeyInfo, 'createdAt' | 'expiresAt'>
 
 export const PRECISIONS_US = [1, 1000, 1_000_000] as const
 /** How finely an expiry is requested, in microseconds: a server may refuse more digits than it keeps. */
@@ -93,9 +89,9 @@ function isOnCoarseGrid(stored: ServerTime): boolean {
 }
 
 /** `exact` proves that this request made the key (odds: docs/design.md), `near` does not. */
-export function fitOf(intent: Intent, stored: ServerTime, grid: number): 'exact' | 'near' | 'none' {
-  const needed = gridBetween(intent.expiry, stored)
-  if (needed === null || needed > grid) return 'none'
+export function fitOf(intent: Intent, stored: ServerTime | null, grid: number): 'exact' | 'near' | 'none' {
+  const needed = stored === null ? null : gridBetween(intent.expiry, stored)
+  if (stored === null || needed === null || needed > grid) return 'none'
   const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
   // On a coarse grid, keys of other runs share the few values that there are.
   const mayBeCoarse = needed > 1 && grid > 1000 && isOnCoarseGrid(stored)
@@ -111,7 +107,14 @@ export function nearestZone(local: number, instant: number): number {
 /** The offset (ms) of a server that writes local times without one. */
 export function zoneShift(intent: Intent, stored: ServerTime | null): number {
   const shift = stored === null ? 0 : nearestZone(stored, intent.expiry)
-  return stored !== null && shift !== 0 && fitOf(intent, stored - shift, UNKNOWN_GRID_US) !== 'none' ? shift : 0
+  return stored !== null && fitOf(intent, stored - shift, UNKNOWN_GRID_US) !== 'none' ? shift : 0
+}
+
+/** The key's times without that offset, which shifts both. */
+export function withoutZone({ createdAt, expiresAt }: KeyTimes, intent: Intent): KeyTimes {
+  const shift = zoneShift(intent, expiresAt)
+  const shifted = (time: ServerTime | null) => (time === null ? null : time - shift)
+  return { createdAt: shifted(createdAt), expiresAt: shifted(expiresAt) }
 }
 
 /** `Date` has whole seconds, and takes a while to arrive. */
@@ -129,7 +132,8 @@ interface Window {
 }
 
 /** By our clock, or by one that differs by one of `skews`. */
-export function isWithin(created: ServerTime, { from, to, skews, isStrict = false }: Window): boolean {
+export function isWithin(created: ServerTime | null, { from, to, skews, isStrict = false }: Window): boolean {
+  if (created === null) return false
   const fits = (skew: number, slack: number) => from + skew - slack <= created && created <= to + skew + slack
   const isNow = fits(0, isStrict ? CLOCK_SLACK_MS : LOCAL_CLOCK_SLACK_MS)
   return isNow || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))

@@ -11,6 +11,7 @@ import {
   isWithin,
   nearestZone,
   UNKNOWN_GRID_US,
+  withoutZone,
   zoneShift,
 } from './intent.ts'
 
@@ -65,17 +66,15 @@ function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   const isDescribed =
     prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
   if (tokens.includes(token ?? '') || ids.has(id ?? '') || !isDescribed) return 'it returned a key that existed before'
-  // A server that writes local times without an offset shifts both of them.
-  const shift = zoneShift(intent, expiresAt)
-  const fit = expiresAt === null ? 'none' : fitOf(intent, expiresAt - shift, UNKNOWN_GRID_US)
-  const created = createdAt === null ? null : createdAt - shift
-  const wasThen = (time: ServerTime, isStrict = false) =>
+  const { createdAt: created, expiresAt: expiry } = withoutZone(key, intent)
+  const fit = fitOf(intent, expiry, UNKNOWN_GRID_US)
+  const wasThen = (time: ServerTime | null, isStrict = false) =>
     isWithin(time, { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew], isStrict })
   // Some APIs give an old key a new expiry.
   const isOld =
     created !== null && created < intent.sentAt - OLD_KEY_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
   if (fit === 'exact' && (!isOld || wasThen(created - nearestZone(created, receivedAt)))) return null
-  const isFresh = created !== null && wasThen(created, dateSkew !== null)
+  const isFresh = wasThen(created, dateSkew !== null)
   if (createdAt !== null && !isFresh) return `it returned a key that was created ${formatInstant(createdAt)}`
   if (fit === 'near' || (isFresh && (expiresAt === null || isCapped(key, intent)))) return null
   if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`

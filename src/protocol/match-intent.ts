@@ -1,5 +1,4 @@
 import type { ListedKey } from '../api/parse-list.ts'
-import type { KeyInfo } from '../api/parse-response.ts'
 import type { ServerTime } from '../util/brands.ts'
 import {
   fitOf,
@@ -10,7 +9,7 @@ import {
   LATE_WRITE_GRACE_MS,
   LATEST_WRITE_MS,
   nearestZone,
-  zoneShift,
+  withoutZone,
 } from './intent.ts'
 
 export type Match =
@@ -34,31 +33,27 @@ export interface ListContext {
 export function matchIntent(intent: Intent, list: readonly ListedKey[], context: ListContext): Match {
   const { known, shift, skews, grid } = context
   const others = list.filter(({ id }) => !known.has(id))
-  const wasThen = (created: ServerTime, grace = LATE_WRITE_GRACE_MS) => {
-    const [from, to] = [intent.sentAt, intent.deadline + grace]
-    return (
-      isWithin(created, { from, to, skews }) || isWithin(created, { from: from - shift, to: to - shift, skews: [] })
-    )
+  const wasThen = (created: ServerTime | null, grace = LATE_WRITE_GRACE_MS) => {
+    const window = { from: intent.sentAt, to: intent.deadline + grace }
+    const before = { from: window.from - shift, to: window.to - shift }
+    return isWithin(created, { ...window, skews }) || isWithin(created, { ...before, skews: [] })
   }
-  // A server that writes local times without an offset shifts both of them.
-  const shiftOf = ({ expiresAt }: KeyInfo) => zoneShift(intent, expiresAt)
-  const inWindow = (key: KeyInfo) => key.createdAt !== null && wasThen(key.createdAt - shiftOf(key))
+  const inWindow = (key: ListedKey) => wasThen(withoutZone(key, intent).createdAt)
   const shownGrid = Math.min(grid, gridShownBy(list))
-  const fitness = (key: KeyInfo) => {
-    if (key.expiresAt === null) return 'none'
-    const expiry = key.expiresAt - shiftOf(key)
-    return fitOf(intent, expiry, shownGrid) === 'exact' ? 'exact' : fitOf(intent, expiry, grid)
+  const fitness = (key: ListedKey) => {
+    const { expiresAt } = withoutZone(key, intent)
+    return fitOf(intent, expiresAt, shownGrid) === 'exact' ? 'exact' : fitOf(intent, expiresAt, grid)
   }
 
   const exact = others.filter((key) => fitness(key) === 'exact')
   const [only, another] = exact.filter(inWindow)
   if (only && !another) return { kind: 'found', key: only }
   // Without a usable expiry, only the time identifies a key, perhaps in another zone.
-  const isSuspect = (key: KeyInfo) => {
+  const isSuspect = (key: ListedKey) => {
     const { createdAt, expiresAt } = key
     if (createdAt === null || (expiresAt !== null && !isCapped(key, intent))) return false
-    const zone = nearestZone(createdAt, intent.sentAt)
-    return wasThen(createdAt, LATEST_WRITE_MS) || wasThen(createdAt - zone, LATEST_WRITE_MS)
+    const zones = [0, nearestZone(createdAt, intent.sentAt)]
+    return zones.some((zone) => wasThen(createdAt - zone, LATEST_WRITE_MS))
   }
   const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
   const candidates = exact.length > 0 ? exact : near
