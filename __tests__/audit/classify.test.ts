@@ -6,7 +6,7 @@ import { classify, type ReadKey, readList } from '../../src/audit/classify.ts'
 import { findFindings } from '../../src/audit/findings.ts'
 import { readAuditInputs } from '../../src/audit/inputs.ts'
 import { taggedExpiry } from '../../src/rotate/decisions.ts'
-import { rotationTag, TAG_RANGE } from '../../src/util/rotation-tag.ts'
+import { rotationTag, TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
 import { runRotate, SECRET } from '../rotate/harness.ts'
 
 const NOW = Date.parse('2027-03-01T12:00:00Z')

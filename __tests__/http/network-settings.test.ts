@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { changedSettings } from '../../src/http/changed-settings.ts'
-import { networkSettings, proxyLogins } from '../../src/http/network-settings.ts'
+import { changedSettings, networkSettings, proxyLogins } from '../../src/http/network-settings.ts'
 
 test('the network settings are the variables about certificates and proxies that are set, and no others', () => {
   const settings = {

@@ -89,6 +89,12 @@ describe('one listed key', () => {
       'ambiguous',
     ],
     [
+      'that never expires, created minutes after the deadline by a very slow server',
+      { expiresAt: null, createdAt: NOW + 5 * MINUTE_MS },
+      UNKNOWN_GRID_US,
+      'ambiguous',
+    ],
+    [
       'that never expires and was created a day ago',
       { expiresAt: null, createdAt: NOW - DAY_MS },
       UNKNOWN_GRID_US,

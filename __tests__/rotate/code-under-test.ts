@@ -4,8 +4,8 @@ import type * as cancellation from '../../src/retry/cancellation.ts'
 import type * as cleanUp from '../../src/rotate/clean-up.ts'
 import type * as secrets from '../../src/rotate/github-secrets.ts'
 import type * as rotate from '../../src/rotate/rotate-key.ts'
+import type * as tag from '../../src/rotate/rotation-tag.ts'
 import type * as state from '../../src/rotate/saved-state.ts'
-import type * as tag from '../../src/util/rotation-tag.ts'
 
 /** The code that is simulated: the modules of `src`, or of a patched copy of it. */
 export type RotationCode = Pick<typeof rotate, 'rotateKey'> &
@@ -27,7 +27,7 @@ export async function loadRotationCode(folder: URL): Promise<RotationCode> {
     'rotate/github-secrets',
     'rotate/rotate-key',
     'rotate/saved-state',
-    'util/rotation-tag',
+    'rotate/rotation-tag',
   ]
   const modules = await Promise.all(names.map((name) => import(new URL(`${name}.ts`, folder).href)))
   return Object.assign({}, ...modules) as RotationCode

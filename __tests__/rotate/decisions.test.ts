@@ -14,7 +14,7 @@ import {
   whyNotOurs,
   writeOrder,
 } from '../../src/rotate/decisions.ts'
-import { TAG_RANGE } from '../../src/util/rotation-tag.ts'
+import { TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { IssuedKey } from '../../src/protocol/saved-state.ts'
-import { expiryAdvice } from '../../src/runner/expiry-advice.ts'
 import {
+  expiryAdvice,
   formatSeconds,
   issuedLine,
   type KeyStatus,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { rotationTag, TAG_RANGE } from '../../src/util/rotation-tag.ts'
+import { rotationTag, TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
 import type { Account, StoredKey } from './account.ts'
 
 export const DAY_MS = 24 * 3_600_000

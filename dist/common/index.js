@@ -57,6 +57,11 @@ const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((
 function networkSettings(env) {
 	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
 }
+/** The variables that differ. */
+function changedSettings(before, after) {
+	const changed = (name) => before[name] !== after[name]
+	return { authorities: AUTHORITIES.filter(changed), proxies: PROXIES.filter(changed) }
+}
 /** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
 function proxyLogins(env) {
 	const logins = PROXIES.flatMap((name) => {
@@ -667,6 +672,11 @@ function formatSeconds(duration) {
 function formatUtc(instant) {
 	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
 }
+/** One sentence about a key that may still be valid. */
+function expiryAdvice(expiresAt) {
+	if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
+	return `It expires at ${formatUtc(expiresAt)}.`
+}
 /** `skew`: the server's clock less ours, in milliseconds. */
 function clockNote(skew) {
 	const minutes = Math.abs(skew / 60_000).toFixed(1)
@@ -980,7 +990,6 @@ const systemClock = {
 			.catch(() => {}),
 }
 
-exports.AUTHORITIES = AUTHORITIES
 exports.CANCEL = CANCEL
 exports.KEYS_PATH = KEYS_PATH
 exports.LATEST_WRITE_MS = LATEST_WRITE_MS
@@ -988,12 +997,12 @@ exports.LATE_WRITE_GRACE_MS = LATE_WRITE_GRACE_MS
 exports.MAX_ATTEMPT_MS = MAX_ATTEMPT_MS
 exports.NO_CREDENTIAL = NO_CREDENTIAL
 exports.PRECISIONS_US = PRECISIONS_US
-exports.PROXIES = PROXIES
 exports.STATE_NAME = STATE_NAME
 exports.STATE_VERSION = STATE_VERSION
 exports.UNKNOWN_GRID_US = UNKNOWN_GRID_US
 exports.backoff = backoff
 exports.bootedAt = bootedAt
+exports.changedSettings = changedSettings
 exports.clockNote = clockNote
 exports.createBudget = createBudget
 exports.createCaller = createCaller
@@ -1002,6 +1011,7 @@ exports.createHttpClient = createHttpClient
 exports.createIntent = createIntent
 exports.createIssuingApi = createIssuingApi
 exports.debugLog = debugLog
+exports.expiryAdvice = expiryAdvice
 exports.failStep = failStep
 exports.field = field
 exports.fitOf = fitOf

@@ -163,19 +163,6 @@ const isIntent = (value) =>
 	isFlag(value.answered) &&
 	isText(value.refused)
 
-/** The variables that differ. */
-function changedSettings(before, after) {
-	const changed = (name) => before[name] !== after[name]
-	return { authorities: common.AUTHORITIES.filter(changed), proxies: common.PROXIES.filter(changed) }
-}
-
-// Apart, so that main does not load it.
-/** One sentence about a key that may still be valid. */
-function expiryAdvice(expiresAt) {
-	if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
-	return `It expires at ${common.formatUtc(expiresAt)}.`
-}
-
 /** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
 function doubtAbout(list, credential, gone) {
 	if (list.doubt !== null) return list.doubt
@@ -449,7 +436,7 @@ function warnOrFail(failures, policy, runner) {
 /** A step that changed the trusted authorities may read what post sends: never the long-lived key. */
 function contextFor(state, deps) {
 	const { runner, clock, random, connect, settings, bootedAt } = deps
-	const isTrusted = changedSettings(state.settings, settings).authorities.length === 0
+	const isTrusted = common.changedSettings(state.settings, settings).authorities.length === 0
 	const apiKey = isTrusted ? state.apiKey : null
 	const shift = bootedAt - (state.bootedAt ?? bootedAt)
 	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${common.formatSeconds(wait)}.`)
@@ -462,7 +449,7 @@ function contextFor(state, deps) {
 }
 function warnOfChanges(state, { runner, settings, verificationOff }) {
 	if (verificationOff) runner.warning('NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. The post step verifies certificates anyway.')
-	const { authorities, proxies } = changedSettings(state.settings, settings)
+	const { authorities, proxies } = common.changedSettings(state.settings, settings)
 	if (authorities.length > 0)
 		runner.warning(
 			`A step of this job changed ${authorities.join(', ')}, which decides the certificates that are trusted. ` +
@@ -487,7 +474,7 @@ async function revokeHeldKeys(keys, context, newBudget) {
 		if (result.revoked) gone.add(key.id)
 		else
 			failures.push(
-				`Could not confirm that API key ${common.keyLabel(key)} was revoked: ${result.failure.message}. ${expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
+				`Could not confirm that API key ${common.keyLabel(key)} was revoked: ${result.failure.message}. ${common.expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
 			)
 		return { key, status: report(key, result, context) }
 	}

@@ -1,7 +1,7 @@
 import type { ApiFailure, KeyApi, KeyList } from '../api/key-api.ts'
 import { type Clock, createBudget, retry } from '../retry/budget.ts'
+import { rotationTag } from '../rotate/rotation-tag.ts'
 import type { Runner } from '../runner/report.ts'
-import { rotationTag } from '../util/rotation-tag.ts'
 import { classify, readList } from './classify.ts'
 import { FINDING_KINDS, type Finding, findFindings, listIncomplete } from './findings.ts'
 import type { AuditInputs } from './inputs.ts'

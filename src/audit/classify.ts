@@ -1,6 +1,6 @@
 import type { KeyList, ListedKey } from '../api/key-api.ts'
+import { hasRotationTag, MAX_EPHEMERAL_LIFETIME_MS } from '../rotate/rotation-tag.ts'
 import { keyLabel } from '../runner/report.ts'
-import { hasRotationTag, MAX_EPHEMERAL_LIFETIME_MS } from '../util/rotation-tag.ts'
 import type { KnownKey } from './inputs.ts'
 
 export type KeyClass = 'in-use' | 'rotated' | 'short-lived' | 'known' | 'unexpected'

@@ -1,3 +1,4 @@
+import type { Rotation } from '../rotate/rotation-tag.ts'
 import {
   checkCredential,
   emptyKeyMessage,
@@ -6,7 +7,6 @@ import {
   readDuration,
   TIMEOUT,
 } from '../runner/inputs.ts'
-import type { Rotation } from '../util/rotation-tag.ts'
 import { FINDING_KINDS, type FindingKind } from './findings.ts'
 
 /** A key that is meant to exist: one line of input `known`. */

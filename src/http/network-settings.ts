@@ -1,13 +1,19 @@
 /** Decide which certificate authorities Node trusts. */
-export const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
-export const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [
-  name,
-  name.toLowerCase(),
-])
+const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
+const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
 
 /** Those that are set. */
 export function networkSettings(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+}
+
+/** The variables that differ. */
+export function changedSettings(
+  before: Record<string, string>,
+  after: Record<string, string>,
+): { authorities: string[]; proxies: string[] } {
+  const changed = (name: string) => before[name] !== after[name]
+  return { authorities: AUTHORITIES.filter(changed), proxies: PROXIES.filter(changed) }
 }
 
 /** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */

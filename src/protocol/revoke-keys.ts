@@ -1,8 +1,15 @@
 import type { KeyApi } from '../api/key-api.ts'
-import { changedSettings } from '../http/changed-settings.ts'
+import { changedSettings } from '../http/network-settings.ts'
 import { type Budget, createBudget } from '../retry/budget.ts'
-import { expiryAdvice } from '../runner/expiry-advice.ts'
-import { formatSeconds, formatUtc, type KeyStatus, keyLabel, type Runner, summarizeKeys } from '../runner/report.ts'
+import {
+  expiryAdvice,
+  formatSeconds,
+  formatUtc,
+  type KeyStatus,
+  keyLabel,
+  type Runner,
+  summarizeKeys,
+} from '../runner/report.ts'
 import type { LocalTime, Secret } from '../util/brands.ts'
 import { gridShownBy } from './intent.ts'
 import { missingCheck } from './list-trust.ts'

@@ -1,5 +1,5 @@
 import type { KeyApi } from '../api/key-api.ts'
-import { changedSettings } from '../http/changed-settings.ts'
+import { changedSettings } from '../http/network-settings.ts'
 import { formatUtc, keyLabel, type Runner } from '../runner/report.ts'
 import type { KeyDeps } from './deps.ts'
 import { discardKey } from './new-key.ts'

@@ -1,6 +1,6 @@
 import type { CreatedKey, KeyList, ListedKey } from '../api/key-api.ts'
 import { formatUtc } from '../runner/report.ts'
-import { hasRotationTag, TAG_RANGE } from '../util/rotation-tag.ts'
+import { hasRotationTag, TAG_RANGE } from './rotation-tag.ts'
 
 // What a run of rotate decides, as pure functions. Instants are milliseconds since 1970 by the API's clock.
 

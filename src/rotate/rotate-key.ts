@@ -1,7 +1,6 @@
 import type { ApiFailure, ListedKey } from '../api/key-api.ts'
 import { type Budget, createBudget, retry } from '../retry/budget.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
-import { rotationTag } from '../util/rotation-tag.ts'
 import { dueAt, findCurrentKey, isOwn, keysToRetire, keysToRevokeNow, retirableAt, writeOrder } from './decisions.ts'
 import { listKeys, type RotateDeps, stopIfCancelled } from './deps.ts'
 import type { RotateInputs } from './inputs.ts'
@@ -10,6 +9,7 @@ import type { Repository } from './places.ts'
 import { openReport, plainLine, type RotationReport, setOutputs, writeRotationSummary } from './report.ts'
 import { type RevokeResult, revokeListed } from './revoke-listed.ts'
 import { openRecord, type RotationRecord } from './rotation-record.ts'
+import { rotationTag } from './rotation-tag.ts'
 import { inspectPlace, type Target, type WriteResult, writePlaces } from './write-places.ts'
 
 /** What the functions of one run share. */

@@ -142,6 +142,11 @@ const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((
 function networkSettings(env) {
 	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
 }
+/** The variables that differ. */
+function changedSettings(before, after) {
+	const changed = (name) => before[name] !== after[name]
+	return { authorities: AUTHORITIES.filter(changed), proxies: PROXIES.filter(changed) }
+}
 /** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
 function proxyLogins(env) {
 	const logins = PROXIES.flatMap((name) => {
@@ -1368,14 +1373,13 @@ const systemClock = {
 			.catch(() => {}),
 }
 
-exports.AUTHORITIES = AUTHORITIES
 exports.CANCEL = CANCEL
 exports.HttpError = HttpError
 exports.MIN_CREDENTIAL_LENGTH = MIN_CREDENTIAL_LENGTH
-exports.PROXIES = PROXIES
 exports.ROTATE_STATE_NAME = ROTATE_STATE_NAME
 exports.ROTATE_STATE_VERSION = ROTATE_STATE_VERSION
 exports.areLimitsConsistent = areLimitsConsistent
+exports.changedSettings = changedSettings
 exports.createBudget = createBudget
 exports.createCancellation = createCancellation
 exports.createHttpClient = createHttpClient

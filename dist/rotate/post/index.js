@@ -2,12 +2,6 @@
 
 const common = require('../common/index.js')
 
-/** The variables that differ. */
-function changedSettings(before, after) {
-	const changed = (name) => before[name] !== after[name]
-	return { authorities: common.AUTHORITIES.filter(changed), proxies: common.PROXIES.filter(changed) }
-}
-
 /**
  * The post step: revokes a key that was created and certainly never written. Leaves every other key alone, because the
  * secret may hold it. Never throws for what it finds: a rotation that worked must not fail here.
@@ -32,7 +26,7 @@ async function cleanUp(found, deps) {
 	if (phase === 'created' && key) {
 		const { clock, random, connect, settings } = deps
 		// If a later step changed which certificate authorities are trusted, send only the key that is being revoked.
-		const trusted = changedSettings(state.settings, settings).authorities.length === 0
+		const trusted = common.changedSettings(state.settings, settings).authorities.length === 0
 		await common.discardKey(key, trusted ? state.apiKey : null, { api: connect(state), clock, random, runner })
 	}
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
-import { hasRotationTag, type Rotation, rotationTag, TAG_RANGE } from '../../src/util/rotation-tag.ts'
+import { hasRotationTag, type Rotation, rotationTag, TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest()
 const ROTATION: Rotation = {
