@@ -19,7 +19,7 @@ async function run(): Promise<void> {
     const inputs = readAuditInputs(getInput, env.GITHUB_REPOSITORY_ID, () => explainMissingSecrets(readRunContext(env)))
     const client = createHttpClient(proxyFor(new URL(inputs.apiUrl), env))
     const send = logRequests(client, debugLog(), systemClock.now)
-    const agent = userAgent(env.GITHUB_REPOSITORY, env.GITHUB_RUN_ID)
+    const agent = userAgent(env)
     await auditAccount(inputs, {
       api: createListApi(createCaller(send, agent, systemClock.now), inputs.apiUrl, systemClock.now),
       clock: systemClock,

@@ -27,16 +27,14 @@ async function run(): Promise<void> {
     const inputs = readInputs(getInput, () => explainMissingSecrets(readRunContext(process.env)))
     requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT', ...(inputs.exportEnv ? ['GITHUB_ENV'] : [])])
     const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
-    const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
     const send = logRequests(createHttpClient(proxy), debugLog(), systemClock.now)
+    const agent = userAgent(process.env)
     await issueKey(inputs, {
       api: createIssuingApi(createCaller(send, agent, systemClock.now), inputs.apiUrl),
       clock: systemClock,
       random: Math.random,
       runner,
       cancellation,
-      userAgent: agent,
-      proxy,
       settings: networkSettings(process.env),
       bootedAt,
     })

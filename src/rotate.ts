@@ -33,7 +33,7 @@ async function run(): Promise<void> {
     const inputs = readRotateInputs(getInput, process.env, explain)
     requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT'])
     const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
-    const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
+    const agent = userAgent(process.env)
     const connect = (proxyUrl: string) => logRequests(createHttpClient(proxyUrl), debugLog(), clock.now)
     const github = connect(proxyFor(new URL(inputs.githubApiUrl), process.env))
     const { apiUrl, githubApiUrl, githubToken } = inputs

@@ -69,11 +69,8 @@ describe('a good key', () => {
     const run = await runMain()
     const [key] = run.account.live()
     expect(savedBy(run)).toEqual({
-      version: 2,
       apiUrl: INPUTS.apiUrl,
       apiKey: INPUTS.apiKey,
-      userAgent: 'harness',
-      proxy: 'http://proxy.example:3128',
       settings: { NO_PROXY: 'internal.example' },
       bootedAt: START - 600_000,
       onRevokeFailure: 'warn',

@@ -31,8 +31,6 @@ function open({ failsFrom = Infinity } = {}) {
   }
   const journal = openJournal(INPUTS, {
     runner: { saveState },
-    userAgent: 'agent',
-    proxy: 'http://proxy.example:3128',
     settings: { a: 'b' },
     bootedAt: 7,
   })
@@ -52,11 +50,8 @@ describe('the journal', () => {
     const { journal, saved, texts } = open()
     journal.recordIntent(intentOf(1))
     const expected: SavedState = {
-      version: 2,
       apiUrl: INPUTS.apiUrl,
       apiKey: INPUTS.apiKey,
-      userAgent: 'agent',
-      proxy: 'http://proxy.example:3128',
       settings: { a: 'b' },
       bootedAt: 7,
       onRevokeFailure: 'warn',

@@ -42,12 +42,9 @@ describe('what main saved', () => {
     ['null', 'it is not a record'],
     ['7', 'it is not a record'],
     ['[]', 'it is not a record'],
-    ['{}', 'its version is not 2'],
-    ['{"version":1}', 'its version is not 2'],
-    ['{"version":"2"}', 'its version is not 2'],
-    ['{"version":2}', 'it holds no API URL'],
-    ['{"version":2,"apiUrl":"no url"}', 'it holds no API URL'],
-    ['{"version":2,"apiUrl":7}', 'it holds no API URL'],
+    ['{}', 'it holds no API URL'],
+    ['{"apiUrl":"no url"}', 'it holds no API URL'],
+    ['{"apiUrl":7}', 'it holds no API URL'],
   ])('cannot be used if it is %s', (text, reason) => {
     expect(parseState(text)).toEqual({ kind: 'unreadable', reason })
   })
@@ -56,8 +53,6 @@ describe('what main saved', () => {
 describe('a damaged part', () => {
   const DEFAULTS: Partial<SavedState> = {
     apiKey: null,
-    userAgent: 'spherescout-ephemeral-key',
-    proxy: '',
     settings: {},
     onRevokeFailure: 'warn',
     skew: null,
@@ -67,8 +62,6 @@ describe('a damaged part', () => {
 
   test.each<[keyof SavedState, unknown[]]>([
     ['apiKey', [undefined, null, 7, '', 'a b', 'a\nb', '\u00e4']],
-    ['userAgent', [undefined, 7, '', 'a\nb', '\u00e4']],
-    ['proxy', [undefined, null, 7, 'proxy', 'proxy.example:3128', 'socks5://proxy.example', 'file:///x']],
     ['settings', [undefined, null, 7, [], { a: 7 }, { a: null }]],
     ['onRevokeFailure', [undefined, 'ignore', null]],
     ['skew', [undefined, '1', 8.65e15]],

@@ -105,6 +105,21 @@ describe('retry', () => {
     ])
   })
 
+  test('makes no attempt that has no time because the machine stalled: it would only hide the last failure', async () => {
+    const { time, clock } = setUp()
+    const stalling = { ...clock, sleep: () => clock.sleep(4_800) }
+    let attempts = 0
+    const done = retry(
+      async () => {
+        attempts++
+        return failing()
+      },
+      { budget: createBudget({ deadline: 5_000, clock: stalling }), random: () => 0.5 },
+    )
+    await time.runUntil(done)
+    expect(attempts).toBe(1)
+  })
+
   test('goes on past the deadline while the server rate limits it, up to the latest time', async () => {
     const { attempts, told } = await run([rateLimited(30_000)], 20_000, 100_000)
     // Twice it waits as it is told; a third wait would lead too far, so it makes a last attempt.

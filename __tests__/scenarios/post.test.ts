@@ -40,9 +40,8 @@ describe('post', () => {
     }))
 
   test.each([
-    ['not JSON', '{"version":1', 'it is not JSON'],
-    ['of another version', '{"version":1,"keys":[]}', 'its version is not 2'],
-    ['incomplete', '{"version":2,"keys":[]}', 'it holds no API URL'],
+    ['not JSON', '{"keys":[]', 'it is not JSON'],
+    ['incomplete', '{"keys":[]}', 'it holds no API URL'],
   ])(
     'reports a record that is %s, sends no request, and warns or fails by on-revoke-failure',
     (_, record, reason) =>

@@ -115,7 +115,7 @@ async function runMainOf(
     timeout: 120_000,
   }
   const cancellation = subject.createCancellation(clock.now)
-  const surroundings = { userAgent: 'simulation', proxy: '', settings: {}, bootedAt: START }
+  const surroundings = { settings: {}, bootedAt: START }
   await subject
     .issueKey(inputs, { api, clock, random: rng.roll, runner, cancellation, ...surroundings })
     .catch(() => {})

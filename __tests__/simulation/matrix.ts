@@ -109,8 +109,6 @@ async function runMainOf(shared: Shared): Promise<string> {
       ...{ clock, runner, random: rng.roll, settings: {}, bootedAt: START },
       api: connect(),
       cancellation: subject.createCancellation(clock.now),
-      userAgent: 'simulation',
-      proxy: '',
     })
     outcome.keysAt.push(time.now() - START)
   } catch {

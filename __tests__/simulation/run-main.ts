@@ -114,8 +114,6 @@ function issue(job: Job, process: Process, means: Means): Promise<void> {
       ...means,
       api: subject.createKeyApi({ client, apiUrl: API_URL, userAgent: 'simulation', now: means.clock.now }),
       random: rng.roll,
-      userAgent: 'simulation',
-      proxy: '',
       settings: {},
       bootedAt: START + world.clockError,
     },

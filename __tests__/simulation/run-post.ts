@@ -24,7 +24,7 @@ export interface PostRun {
 
 /** Runs the post step on what main saved. */
 export async function runPost(job: Job, record: string): Promise<PostRun> {
-  const { time, world, evidence } = job
+  const { time, world, evidence, subject } = job
   const startedAt = time.now()
   job.startOfPost = startedAt
   evidence.recent = []
@@ -33,7 +33,7 @@ export async function runPost(job: Job, record: string): Promise<PostRun> {
   const clock = clockOn(time, world.clockErrorInPost, () => process.alive)
   const { runner, traces } = recordRunner(process, '', 0)
   const troubles: string[] = []
-  const { subject } = job
+  const client = networkFor(process, subject, job.network('post'))
   const run = subject
     .revokeKeys(subject.parseState(record), {
       clock,
@@ -42,13 +42,8 @@ export async function runPost(job: Job, record: string): Promise<PostRun> {
       settings: {},
       bootedAt: START + world.clockErrorInPost,
       verificationOff: false,
-      connect: ({ apiUrl, userAgent }) =>
-        subject.createKeyApi({
-          client: networkFor(process, subject, job.network('post')),
-          apiUrl,
-          userAgent,
-          now: clock.now,
-        }),
+      connect: ({ apiUrl }) =>
+        subject.createKeyApi({ client, apiUrl, userAgent: 'simulation', now: clock.now }),
       policyWithoutRecord: () => 'warn',
     })
     .catch((error: Error) => {

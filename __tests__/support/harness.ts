@@ -196,8 +196,6 @@ export async function runMain(options: MainOptions = {}): Promise<StepRun> {
     random: options.random ?? (() => 0.5),
     runner: noting(runner, effects),
     cancellation,
-    userAgent: 'harness',
-    proxy: 'http://proxy.example:3128',
     settings: { NO_PROXY: 'internal.example' },
     bootedAt: BOOTED + (options.clockError ?? 0),
   })
@@ -226,11 +224,8 @@ export interface PostOptions extends StageOptions {
 
 /** A record as main leaves it after nothing went wrong, without a key. */
 export const RECORD: SavedState = {
-  version: 2,
   apiUrl: INPUTS.apiUrl,
   apiKey: INPUTS.apiKey,
-  userAgent: 'harness',
-  proxy: '',
   settings: {},
   bootedAt: BOOTED,
   onRevokeFailure: 'warn',
@@ -256,7 +251,7 @@ export async function runPost(options: PostOptions = {}): Promise<StepRun> {
     settings: options.settings ?? {},
     bootedAt: BOOTED,
     verificationOff: options.verificationOff ?? false,
-    connect: ({ apiUrl, userAgent }) => createKeyApi({ client: send, apiUrl, userAgent, now: clock.now }),
+    connect: ({ apiUrl }) => createKeyApi({ client: send, apiUrl, userAgent: 'harness', now: clock.now }),
     policyWithoutRecord: () => options.policyWithoutRecord ?? 'warn',
   })
     .catch((reason: Error) => {

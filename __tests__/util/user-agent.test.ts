@@ -8,6 +8,8 @@ test('the User-Agent has the name and version of the package', () => {
 })
 
 test('the User-Agent names the run, without characters that a header cannot hold', () => {
-  expect(userAgent('octo-org/octo.repo_1', '42')).toBe(`${ACTION}/${VERSION} (octo-org/octo.repo_1; run 42)`)
-  expect(userAgent('a/b\r\nX: y', undefined)).toBe(`${ACTION}/${VERSION} (a/bXy; run unknown)`)
+  expect(userAgent({ GITHUB_REPOSITORY: 'octo-org/octo.repo_1', GITHUB_RUN_ID: '42' })).toBe(
+    `${ACTION}/${VERSION} (octo-org/octo.repo_1; run 42)`,
+  )
+  expect(userAgent({ GITHUB_REPOSITORY: 'a/b\r\nX: y' })).toBe(`${ACTION}/${VERSION} (a/bXy; run unknown)`)
 })

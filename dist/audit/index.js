@@ -1278,9 +1278,9 @@ const systemClock = {
 const ACTION = 'spherescout-ephemeral-key'
 const VERSION = '1.0.0'
 /** Lets the account's owner trace a key to its run. Drops what a header cannot hold. */
-function userAgent(repository, runId) {
+function userAgent({ GITHUB_REPOSITORY, GITHUB_RUN_ID }) {
 	const sanitize = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
-	return `${ACTION}/${VERSION} (${sanitize(repository)}; run ${sanitize(runId)})`
+	return `${ACTION}/${VERSION} (${sanitize(GITHUB_REPOSITORY)}; run ${sanitize(GITHUB_RUN_ID)})`
 }
 
 // Wires the real runner, network and clock into the audit. It creates nothing, so it needs no post step.
@@ -1291,7 +1291,7 @@ async function run() {
 		const inputs = readAuditInputs(getInput, env.GITHUB_REPOSITORY_ID, () => explainMissingSecrets(readRunContext(env)))
 		const client = createHttpClient(proxyFor(new URL(inputs.apiUrl), env))
 		const send = logRequests(client, debugLog(), systemClock.now)
-		const agent = userAgent(env.GITHUB_REPOSITORY, env.GITHUB_RUN_ID)
+		const agent = userAgent(env)
 		await auditAccount(inputs, {
 			api: createListApi(createCaller(send, agent, systemClock.now), inputs.apiUrl, systemClock.now),
 			clock: systemClock,

@@ -553,6 +553,54 @@ function logRequests(send, log, now) {
 	}
 }
 
+/** As the URL parser writes these hosts. */
+const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
+/** Empty for no proxy, always for a loopback host. Throws if the variable names no usable one. */
+function proxyFor(url, env) {
+	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
+	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
+	const own = `${url.protocol.slice(0, -1)}_proxy`
+	const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
+	return name === undefined ? '' : readProxy(name, env[name]?.trim() ?? '', own.toUpperCase(), url.hostname)
+}
+/** Messages show only the scheme: the rest may be a login. */
+function readProxy(name, value, own, host) {
+	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
+	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
+		throw new Error(`${name} is a ${scheme}:// proxy. Set ${own} to an http:// or https:// proxy, or add ${host} to NO_PROXY.`)
+	const proxy = scheme === undefined ? `http://${value}` : value
+	// An @ after the first delimiter belongs to a login that was cut there.
+	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
+		throw new Error(
+			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
+				'and percent-encode special characters of the login (# as %23, / as %2F, ? as %3F).',
+		)
+	return proxy
+}
+/** `entry`: `*`, an address, a CIDR range, or a name and its subdomains; with or without `:port`. */
+function covers(entry, { protocol, hostname, port }) {
+	const { isIP } = process.getBuiltinModule('node:net')
+	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
+	if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
+	if (name === '*') return true
+	const host = hostname.replace(/^\[|[\].]$/g, '')
+	if (isIP(host)) return within(host, name)
+	const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
+	return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
+}
+function within(host, range) {
+	const { BlockList, isIP } = process.getBuiltinModule('node:net')
+	const [address = '', prefix] = range.replace(/[[\]]/g, '').split('/')
+	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
+	const list = new BlockList()
+	try {
+		list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
+		return list.check(host, family(host))
+	} catch {
+		return false
+	}
+}
+
 /**
  * Milliseconds since the first signal. The runner sends SIGTERM 7.5 s after SIGINT and kills 2.5 s later
  * (actions/runner, ProcessInvoker).
@@ -783,7 +831,6 @@ function isCapped({ createdAt, expiresAt }, intent) {
 	return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 1
 }
 
-const STATE_VERSION = 2
 const STATE_NAME = 'record'
 
 /** Whether the key is certainly revoked or expired. */
@@ -990,6 +1037,15 @@ const systemClock = {
 			.catch(() => {}),
 }
 
+/** A test compares both with package.json. */
+const ACTION = 'spherescout-ephemeral-key'
+const VERSION = '1.0.0'
+/** Lets the account's owner trace a key to its run. Drops what a header cannot hold. */
+function userAgent({ GITHUB_REPOSITORY, GITHUB_RUN_ID }) {
+	const sanitize = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
+	return `${ACTION}/${VERSION} (${sanitize(GITHUB_REPOSITORY)}; run ${sanitize(GITHUB_RUN_ID)})`
+}
+
 exports.CANCEL = CANCEL
 exports.KEYS_PATH = KEYS_PATH
 exports.LATEST_WRITE_MS = LATEST_WRITE_MS
@@ -998,7 +1054,6 @@ exports.MAX_ATTEMPT_MS = MAX_ATTEMPT_MS
 exports.NO_CREDENTIAL = NO_CREDENTIAL
 exports.PRECISIONS_US = PRECISIONS_US
 exports.STATE_NAME = STATE_NAME
-exports.STATE_VERSION = STATE_VERSION
 exports.UNKNOWN_GRID_US = UNKNOWN_GRID_US
 exports.backoff = backoff
 exports.bootedAt = bootedAt
@@ -1032,6 +1087,7 @@ exports.logRequests = logRequests
 exports.nearestZone = nearestZone
 exports.networkSettings = networkSettings
 exports.parseJson = parseJson
+exports.proxyFor = proxyFor
 exports.proxyLogins = proxyLogins
 exports.readKey = readKey
 exports.requireCommandFiles = requireCommandFiles
@@ -1041,5 +1097,6 @@ exports.runner = runner
 exports.summarizeKeys = summarizeKeys
 exports.systemClock = systemClock
 exports.textOf = textOf
+exports.userAgent = userAgent
 exports.withoutZone = withoutZone
 exports.zoneShift = zoneShift

@@ -3,54 +3,6 @@
 const common = require('../common/index.js')
 const node_fs = require('node:fs')
 
-/** As the URL parser writes these hosts. */
-const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
-/** Empty for no proxy, always for a loopback host. Throws if the variable names no usable one. */
-function proxyFor(url, env) {
-	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
-	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
-	const own = `${url.protocol.slice(0, -1)}_proxy`
-	const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
-	return name === undefined ? '' : readProxy(name, env[name]?.trim() ?? '', own.toUpperCase(), url.hostname)
-}
-/** Messages show only the scheme: the rest may be a login. */
-function readProxy(name, value, own, host) {
-	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
-	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
-		throw new Error(`${name} is a ${scheme}:// proxy. Set ${own} to an http:// or https:// proxy, or add ${host} to NO_PROXY.`)
-	const proxy = scheme === undefined ? `http://${value}` : value
-	// An @ after the first delimiter belongs to a login that was cut there.
-	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
-		throw new Error(
-			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
-				'and percent-encode special characters of the login (# as %23, / as %2F, ? as %3F).',
-		)
-	return proxy
-}
-/** `entry`: `*`, an address, a CIDR range, or a name and its subdomains; with or without `:port`. */
-function covers(entry, { protocol, hostname, port }) {
-	const { isIP } = process.getBuiltinModule('node:net')
-	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
-	if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
-	if (name === '*') return true
-	const host = hostname.replace(/^\[|[\].]$/g, '')
-	if (isIP(host)) return within(host, name)
-	const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
-	return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
-}
-function within(host, range) {
-	const { BlockList, isIP } = process.getBuiltinModule('node:net')
-	const [address = '', prefix] = range.replace(/[[\]]/g, '').split('/')
-	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
-	const list = new BlockList()
-	try {
-		list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
-		return list.check(host, family(host))
-	} catch {
-		return false
-	}
-}
-
 /** No API key or token is shorter; masking a value such as `true` would ruin the log. */
 const MIN_CREDENTIAL_LENGTH = 8
 /** What a log must not show, forms shorter than `shortest` left out. The runner masks no hex or base64url. */
@@ -80,15 +32,9 @@ const RESERVED_LENGTH = 16 * 1024
  * saved for post before the step that it describes can go wrong; each method throws what `saveState` throws. Saves
  * nothing until there is something to save.
  */
-function openJournal({ apiUrl, apiKey, onRevokeFailure }, deps) {
-	const { runner, userAgent, proxy, settings, bootedAt } = deps
-	let state = {
-		version: common.STATE_VERSION,
-		...{ apiUrl, apiKey, userAgent, proxy, settings, bootedAt, onRevokeFailure },
-		skew: null,
-		keys: [],
-		intents: [],
-	}
+function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bootedAt }) {
+	const known = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt }
+	let state = { ...known, skew: null, keys: [], intents: [] }
 	const save = (change, maxLength = MAX_RECORD_LENGTH) => {
 		const record = JSON.stringify({ ...state, ...change })
 		if (record.length > maxLength) throw new Error(`The record for the post step would exceed ${maxLength / 1024} KiB.`)
@@ -506,15 +452,6 @@ function explainMissingSecrets({ eventName, actor, payload }) {
 	return null
 }
 
-/** A test compares both with package.json. */
-const ACTION = 'spherescout-ephemeral-key'
-const VERSION = '1.0.0'
-/** Lets the account's owner trace a key to its run. Drops what a header cannot hold. */
-function userAgent(repository, runId) {
-	const sanitize = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
-	return `${ACTION}/${VERSION} (${sanitize(repository)}; run ${sanitize(runId)})`
-}
-
 // Wires the real runner, network, clock and signals into the main step.
 const cancellation = common.createCancellation(common.systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, cancellation.request)
@@ -526,17 +463,15 @@ async function run() {
 		for (const login of common.proxyLogins(process.env)) for (const form of maskedForms(login)) common.runner.setSecret(form)
 		const inputs = readInputs(common.getInput, () => explainMissingSecrets(readRunContext(process.env)))
 		common.requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT', ...(inputs.exportEnv ? ['GITHUB_ENV'] : [])])
-		const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
-		const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
+		const proxy = common.proxyFor(new URL(inputs.apiUrl), process.env)
 		const send = common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now)
+		const agent = common.userAgent(process.env)
 		await issueKey(inputs, {
 			api: common.createIssuingApi(common.createCaller(send, agent, common.systemClock.now), inputs.apiUrl),
 			clock: common.systemClock,
 			random: Math.random,
 			runner: common.runner,
 			cancellation,
-			userAgent: agent,
-			proxy,
 			settings: common.networkSettings(process.env),
 			bootedAt: common.bootedAt,
 		})

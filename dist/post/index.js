@@ -99,7 +99,6 @@ function parseState(text) {
 		return unreadable('it is not JSON')
 	}
 	if (!isFields(value)) return unreadable('it is not a record')
-	if (value.version !== common.STATE_VERSION) return unreadable(`its version is not ${common.STATE_VERSION}`)
 	const { apiUrl } = value
 	if (!isText(apiUrl) || !URL.canParse(apiUrl)) return unreadable('it holds no API URL')
 	return { kind: 'record', ...readParts(value, apiUrl) }
@@ -119,11 +118,8 @@ function readParts(value, apiUrl) {
 		return sound
 	}
 	const state = {
-		version: common.STATE_VERSION,
 		apiUrl,
 		apiKey: part('apiKey', isSecret, null),
-		userAgent: part('userAgent', isHeaderText, 'spherescout-ephemeral-key'),
-		proxy: part('proxy', isProxy, ''),
 		settings: part('settings', isTexts, {}),
 		bootedAt: part('bootedAt', isNumberOrNull, null),
 		onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
@@ -138,9 +134,7 @@ const isText = (value) => typeof value === 'string'
 const isFilled = (value) => isText(value) && value !== ''
 /** A token that cannot be sent would make Node throw. */
 const isSecret = (value) => isText(value) && common.isHeaderSafe(value)
-const isHeaderText = (value) => isText(value) && /^[\x20-\x7e]+$/.test(value)
 const isTexts = (value) => isFields(value) && Object.values(value).every(isText)
-const isProxy = (value) => value === '' || (isText(value) && URL.canParse(value) && /^https?:/.test(value))
 const isFlag = (value) => typeof value === 'boolean'
 const isPolicy = (value) => value === 'warn' || value === 'fail'
 /** A Date beyond 8.64e15 does not exist. */
@@ -499,13 +493,15 @@ async function run() {
 			clock: common.systemClock,
 			random: Math.random,
 			runner: common.runner,
-			connect: ({ apiUrl, proxy, userAgent }) =>
-				createKeyApi({
-					client: common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now),
+			connect: ({ apiUrl, settings }) => {
+				const client = common.createHttpClient(common.proxyFor(new URL(apiUrl), settings))
+				return createKeyApi({
+					client: common.logRequests(client, common.debugLog(), common.systemClock.now),
 					apiUrl,
-					userAgent,
+					userAgent: common.userAgent(process.env),
 					now: common.systemClock.now,
-				}),
+				})
+			},
 			settings: common.networkSettings(process.env),
 			bootedAt: common.bootedAt,
 			verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',

@@ -2815,9 +2815,9 @@ function explainMissingSecrets({ eventName, actor, payload }) {
 const ACTION = 'spherescout-ephemeral-key'
 const VERSION = '1.0.0'
 /** Lets the account's owner trace a key to its run. Drops what a header cannot hold. */
-function userAgent(repository, runId) {
+function userAgent({ GITHUB_REPOSITORY, GITHUB_RUN_ID }) {
 	const sanitize = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
-	return `${ACTION}/${VERSION} (${sanitize(repository)}; run ${sanitize(runId)})`
+	return `${ACTION}/${VERSION} (${sanitize(GITHUB_REPOSITORY)}; run ${sanitize(GITHUB_RUN_ID)})`
 }
 
 // Wires the real runner, network, clock and signals into the main step of rotate.
@@ -2836,7 +2836,7 @@ async function run() {
 		const inputs = readRotateInputs(common.getInput, process.env, explain)
 		common.requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT'])
 		const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
-		const agent = userAgent(process.env.GITHUB_REPOSITORY, process.env.GITHUB_RUN_ID)
+		const agent = userAgent(process.env)
 		const connect = (proxyUrl) => common.logRequests(common.createHttpClient(proxyUrl), common.debugLog(), clock.now)
 		const github = connect(proxyFor(new URL(inputs.githubApiUrl), process.env))
 		const { apiUrl, githubApiUrl, githubToken } = inputs

@@ -16,8 +16,6 @@ import type { IssuedKey, SavedState } from './saved-state.ts'
 export interface MainDeps extends Deps {
   runner: Runner
   cancellation: Cancellation
-  userAgent: string
-  proxy: string
   settings: SavedState['settings']
   bootedAt: number
 }

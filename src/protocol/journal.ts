@@ -1,7 +1,7 @@
 import type { Inputs } from '../runner/inputs.ts'
 import type { Runner } from '../runner/report.ts'
 import type { Intent } from './intent.ts'
-import { type IssuedKey, type SavedState, STATE_NAME, STATE_VERSION } from './saved-state.ts'
+import { type IssuedKey, type SavedState, STATE_NAME } from './saved-state.ts'
 
 /** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
 const MAX_RECORD_LENGTH = 64 * 1024
@@ -17,16 +17,10 @@ export type Journal = ReturnType<typeof openJournal>
  */
 export function openJournal(
   { apiUrl, apiKey, onRevokeFailure }: Inputs,
-  deps: { runner: Pick<Runner, 'saveState'> } & Pick<SavedState, 'userAgent' | 'proxy' | 'settings' | 'bootedAt'>,
+  { runner, settings, bootedAt }: Pick<SavedState, 'settings' | 'bootedAt'> & { runner: Pick<Runner, 'saveState'> },
 ) {
-  const { runner, userAgent, proxy, settings, bootedAt } = deps
-  let state: SavedState = {
-    version: STATE_VERSION,
-    ...{ apiUrl, apiKey, userAgent, proxy, settings, bootedAt, onRevokeFailure },
-    skew: null,
-    keys: [],
-    intents: [],
-  }
+  const known = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt }
+  let state: SavedState = { ...known, skew: null, keys: [], intents: [] }
   const save = (change: Partial<SavedState>, maxLength = MAX_RECORD_LENGTH) => {
     const record = JSON.stringify({ ...state, ...change })
     if (record.length > maxLength) throw new Error(`The record for the post step would exceed ${maxLength / 1024} KiB.`)

@@ -1,6 +1,6 @@
 import { isHeaderSafe } from '../api/call.ts'
 import type { Intent } from './intent.ts'
-import { type IssuedKey, type SavedState, STATE_VERSION } from './saved-state.ts'
+import type { IssuedKey, SavedState } from './saved-state.ts'
 
 /** What post finds: nothing at all, a record (perhaps with damaged parts), or something that is none, with the reason. */
 export type FoundState =
@@ -21,7 +21,6 @@ export function parseState(text: string): FoundState {
     return unreadable('it is not JSON')
   }
   if (!isFields(value)) return unreadable('it is not a record')
-  if (value.version !== STATE_VERSION) return unreadable(`its version is not ${STATE_VERSION}`)
   const { apiUrl } = value
   if (!isText(apiUrl) || !URL.canParse(apiUrl)) return unreadable('it holds no API URL')
   return { kind: 'record', ...readParts(value, apiUrl) }
@@ -42,11 +41,8 @@ function readParts(value: Fields, apiUrl: string): { state: SavedState; damaged:
     return sound
   }
   const state: SavedState = {
-    version: STATE_VERSION,
     apiUrl,
     apiKey: part('apiKey', isSecret, null),
-    userAgent: part('userAgent', isHeaderText, 'spherescout-ephemeral-key'),
-    proxy: part('proxy', isProxy, ''),
     settings: part('settings', isTexts, {}),
     bootedAt: part('bootedAt', isNumberOrNull, null),
     onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
@@ -63,11 +59,8 @@ const isText = (value: unknown): value is string => typeof value === 'string'
 const isFilled = (value: unknown): value is string => isText(value) && value !== ''
 /** A token that cannot be sent would make Node throw. */
 const isSecret = (value: unknown): value is string => isText(value) && isHeaderSafe(value)
-const isHeaderText = (value: unknown): value is string => isText(value) && /^[\x20-\x7e]+$/.test(value)
 const isTexts = (value: unknown): value is Record<string, string> =>
   isFields(value) && Object.values(value).every(isText)
-const isProxy = (value: unknown): value is string =>
-  value === '' || (isText(value) && URL.canParse(value) && /^https?:/.test(value))
 const isFlag = (value: unknown): value is boolean => typeof value === 'boolean'
 const isPolicy = (value: unknown): value is 'warn' | 'fail' => value === 'warn' || value === 'fail'
 /** A Date beyond 8.64e15 does not exist. */

@@ -18,7 +18,7 @@ import { DASHBOARD, resolveIntents, type Unresolved } from './resolve-intents.ts
 import { type Deps, type RevocationResult, revokeAndVerify } from './revoke-and-verify.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
-/** What post runs in. The API is made from the saved record: its URL, its proxy, its User-Agent. */
+/** What post runs in. The API is made from the saved record: its URL, and the proxy of its settings. */
 export interface PostDeps extends Omit<Deps, 'api'> {
   runner: Runner
   connect(state: SavedState): KeyApi

@@ -19,14 +19,10 @@ export interface IssuedKey {
  * only to the URL that was saved beside it, whatever a later step does to post's inputs.
  */
 export interface SavedState {
-  version: typeof STATE_VERSION
   apiUrl: string
   /** Null only if the record was damaged. */
   apiKey: Secret | null
-  userAgent: string
-  /** Empty for none. */
-  proxy: string
-  /** The environment's settings for the network when main ran (see network-settings.ts). */
+  /** The environment's settings for the network when main ran, proxies included (see network-settings.ts). */
   settings: Record<string, string>
   /** When the machine started, by its clock as it was set then (see system.ts): milliseconds since 1970. */
   bootedAt: LocalTime | null
@@ -38,5 +34,4 @@ export interface SavedState {
   intents: readonly Intent[]
 }
 
-export const STATE_VERSION = 2
 export const STATE_NAME = 'record'
