@@ -392,22 +392,17 @@ async function revokeKeys(found, deps) {
 	warnOrFail(failures, state.onRevokeFailure, runner)
 }
 async function settleAll(state, context) {
-	const { clock, apiKey, newBudget, shift } = context
+	const { clock, newBudget, shift } = context
 	const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
 		return { ...intent, sentAt: sentAt + shift, deadline: deadline + shift }
 	})
 	const end = clock.now() + POST_STEP_TIMEOUT_MS
 	const resolve = async (deadline) => {
 		if (intents.length === 0) return { failures: [], warnings: [] }
-		const credentials = apiKey === null ? state.keys.flatMap(({ token }) => token ?? []) : [apiKey]
-		const known = new Set(state.keys.map(({ id }) => id))
-		const grid = common.gridShownBy(state.keys)
-		const isMissing = missingCheck({ ...context, credential: credentials[0] ?? null })
-		const budget = newBudget(deadline)
-		return resolveIntents(intents, { ...context, budget, credentials, known, grid, isMissing })
+		return resolveIntents(intents, { ...context, budget: newBudget(deadline) })
 	}
 	const revoke = () => revokeHeldKeys(state.keys, context, () => newBudget(end))
-	if (apiKey === null) {
+	if (!context.isApiKeySent) {
 		// Only the known keys can look for others, so revoke them last.
 		const reserved = state.keys.some(({ keep }) => !keep) ? RESERVED_FOR_KEYS_MS : 0
 		const unresolved = await resolve(end - reserved)
@@ -432,12 +427,16 @@ function contextFor(state, deps) {
 	const { runner, clock, random, connect, settings, bootedAt } = deps
 	const isTrusted = common.changedSettings(state.settings, settings).authorities.length === 0
 	const apiKey = isTrusted ? state.apiKey : null
+	const credentials = apiKey === null ? state.keys.flatMap(({ token }) => token ?? []) : [apiKey]
 	const shift = bootedAt - (state.bootedAt ?? bootedAt)
 	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${common.formatSeconds(wait)}.`)
+	const skew = state.skew === null ? null : state.skew - shift
+	const context = { api: connect(state), clock, random, runner, credentials, skew, gone: new Set() }
 	return {
-		...{ api: connect(state), clock, random, runner, apiKey, shift },
-		skew: state.skew === null ? null : state.skew - shift,
-		gone: new Set(),
+		...{ ...context, shift, isApiKeySent: apiKey !== null },
+		known: new Set(state.keys.map(({ id }) => id)),
+		grid: common.gridShownBy(state.keys),
+		isMissing: missingCheck({ ...context, credential: credentials[0] ?? null }),
 		newBudget: (deadline) => common.createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } }),
 	}
 }
@@ -454,7 +453,7 @@ function warnOfChanges(state, { runner, settings, verificationOff }) {
 }
 /** Returns sentences about what could not be confirmed. */
 async function revokeHeldKeys(keys, context, newBudget) {
-	const { runner, apiKey, gone } = context
+	const { runner, gone } = context
 	const failures = []
 	const revokeOne = async (key) => {
 		if (key.keep) {
@@ -462,9 +461,7 @@ async function revokeHeldKeys(keys, context, newBudget) {
 			runner.info(`The key ${common.keyLabel(key)} stays valid until it expires${end} (\`revoke: false\`).`)
 			return { key, status: '**Kept** until it expires (`revoke: false`)' }
 		}
-		const credentials = apiKey === null ? [] : [apiKey]
-		const isMissing = missingCheck({ ...context, credential: apiKey })
-		const result = await common.revokeAndVerify(key, { ...context, budget: newBudget(), credentials, isMissing })
+		const result = await common.revokeAndVerify(key, { ...context, budget: newBudget() })
 		if (result.revoked) gone.add(key.id)
 		else
 			failures.push(

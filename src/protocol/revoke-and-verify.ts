@@ -86,7 +86,7 @@ async function requestRevocation(
 ): Promise<ApiFailure | null> {
   const { api, budget, random, credentials } = context
   let failure: ApiFailure = NO_CREDENTIAL
-  for (const credential of [token, ...credentials]) {
+  for (const credential of new Set([token, ...credentials])) {
     if (credential === null) continue
     const revoke = (limits: CallLimits) => api.revoke(credential, key.id, limits)
     const result = await retry(revoke, { budget, random, shouldRetry: canPassSoon })

@@ -10,12 +10,13 @@ import {
   type Runner,
   summarizeKeys,
 } from '../runner/report.ts'
-import type { LocalTime, Secret } from '../util/brands.ts'
+import type { LocalTime } from '../util/brands.ts'
 import { gridShownBy } from './intent.ts'
 import { missingCheck } from './list-trust.ts'
 import type { FoundState } from './parse-state.ts'
 import { DASHBOARD, resolveIntents, type Unresolved } from './resolve-intents.ts'
 import { type Deps, type RevocationResult, revokeAndVerify } from './revoke-and-verify.ts'
+import type { LookupContext } from './revoke-orphans.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
 /** What post runs in. The API is made from the saved record: its URL, and the proxy of its settings. */
@@ -69,22 +70,17 @@ export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<voi
 }
 
 async function settleAll(state: SavedState, context: Context): Promise<Unresolved> {
-  const { clock, apiKey, newBudget, shift } = context
+  const { clock, newBudget, shift } = context
   const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
     return { ...intent, sentAt: sentAt + shift, deadline: deadline + shift }
   })
   const end = clock.now() + POST_STEP_TIMEOUT_MS
   const resolve = async (deadline: number): Promise<Unresolved> => {
     if (intents.length === 0) return { failures: [], warnings: [] }
-    const credentials = apiKey === null ? state.keys.flatMap(({ token }) => token ?? []) : [apiKey]
-    const known = new Set(state.keys.map(({ id }) => id))
-    const grid = gridShownBy(state.keys)
-    const isMissing = missingCheck({ ...context, credential: credentials[0] ?? null })
-    const budget = newBudget(deadline)
-    return resolveIntents(intents, { ...context, budget, credentials, known, grid, isMissing })
+    return resolveIntents(intents, { ...context, budget: newBudget(deadline) })
   }
   const revoke = () => revokeHeldKeys(state.keys, context, () => newBudget(end))
-  if (apiKey === null) {
+  if (!context.isApiKeySent) {
     // Only the known keys can look for others, so revoke them last.
     const reserved = state.keys.some(({ keep }) => !keep) ? RESERVED_FOR_KEYS_MS : 0
     const unresolved = await resolve(end - reserved)
@@ -107,16 +103,13 @@ function warnOrFail(failures: string[], policy: 'warn' | 'fail', runner: Runner)
 }
 
 /** What the rest of post works with. */
-interface Context extends Deps {
-  api: KeyApi
+interface Context extends Omit<LookupContext, 'budget'> {
   runner: Runner
-  /** The long-lived key, or null if it must not be sent. */
-  apiKey: Secret | null
+  gone: Set<string>
+  /** False if the long-lived key must not be sent: then the short-lived keys do its work. */
+  isApiKeySent: boolean
   /** By how much the clock was set between main and post, in milliseconds. */
   shift: number
-  skew: number | null
-  /** Ids of keys that were verified as revoked. */
-  gone: Set<string>
   newBudget(deadline: number): Budget
 }
 
@@ -125,12 +118,16 @@ function contextFor(state: SavedState, deps: PostDeps): Context {
   const { runner, clock, random, connect, settings, bootedAt } = deps
   const isTrusted = changedSettings(state.settings, settings).authorities.length === 0
   const apiKey = isTrusted ? state.apiKey : null
+  const credentials = apiKey === null ? state.keys.flatMap(({ token }) => token ?? []) : [apiKey]
   const shift = bootedAt - (state.bootedAt ?? bootedAt)
   const onWait = (wait: number) => runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}.`)
+  const skew = state.skew === null ? null : state.skew - shift
+  const context = { api: connect(state), clock, random, runner, credentials, skew, gone: new Set<string>() }
   return {
-    ...{ api: connect(state), clock, random, runner, apiKey, shift },
-    skew: state.skew === null ? null : state.skew - shift,
-    gone: new Set(),
+    ...{ ...context, shift, isApiKeySent: apiKey !== null },
+    known: new Set(state.keys.map(({ id }) => id)),
+    grid: gridShownBy(state.keys),
+    isMissing: missingCheck({ ...context, credential: credentials[0] ?? null }),
     newBudget: (deadline) =>
       createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } }),
   }
@@ -157,7 +154,7 @@ async function revokeHeldKeys(
   context: Context,
   newBudget: () => Budget,
 ): Promise<string[]> {
-  const { runner, apiKey, gone } = context
+  const { runner, gone } = context
   const failures: string[] = []
   const revokeOne = async (key: IssuedKey): Promise<KeyStatus> => {
     if (key.keep) {
@@ -165,9 +162,7 @@ async function revokeHeldKeys(
       runner.info(`The key ${keyLabel(key)} stays valid until it expires${end} (\`revoke: false\`).`)
       return { key, status: '**Kept** until it expires (`revoke: false`)' }
     }
-    const credentials = apiKey === null ? [] : [apiKey]
-    const isMissing = missingCheck({ ...context, credential: apiKey })
-    const result = await revokeAndVerify(key, { ...context, budget: newBudget(), credentials, isMissing })
+    const result = await revokeAndVerify(key, { ...context, budget: newBudget() })
     if (result.revoked) gone.add(key.id)
     else
       failures.push(

@@ -816,7 +816,7 @@ function canStillChange(refusal, { rejected }) {
 async function requestRevocation(key, token, evidence, context) {
 	const { api, budget, random, credentials } = context
 	let failure = NO_CREDENTIAL
-	for (const credential of [token, ...credentials]) {
+	for (const credential of new Set([token, ...credentials])) {
 		if (credential === null) continue
 		const revoke = (limits) => api.revoke(credential, key.id, limits)
 		const result = await retry(revoke, { budget, random, shouldRetry: canPassSoon })
