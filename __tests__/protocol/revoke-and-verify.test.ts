@@ -165,6 +165,13 @@ describe('a 401 to a key that nothing has revoked', () => {
     )
   })
 
+  test('is verified once the list can show it, even where nothing may revoke the key', async () => {
+    const revokes = (credential: string) => status(credential === 'key' ? 401 : 403)
+    const { result, took } = await revoke({ revoke: revokes, list: [without], createdAt: 1_000_000 })
+    expect(result).toEqual(revoked(true))
+    expect(took).toBeGreaterThan(14_000)
+  })
+
   test('verifies nothing without a credential to read the list with', async () => {
     const { result } = await revoke({ revoke: [status(401)], credentials: [] })
     expect(result).toMatchObject({ revoked: false })

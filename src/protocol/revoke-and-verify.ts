@@ -52,7 +52,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     // Extend the deadline for 429s only in the first round.
     const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
     const now = { ...context, budget }
-    const refusal = await requestRevocation(key, token, evidence, now)
+    const refusal = await requestRevocation(key, evidence, now)
     const probed =
       token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
     if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
@@ -80,14 +80,14 @@ function canStillChange(refusal: ApiFailure | null, { rejected }: Evidence): boo
 /** Returns null once granted, else the last failure. */
 async function requestRevocation(
   key: KeyToRevoke,
-  token: Secret | null,
   evidence: Evidence,
   context: RevocationContext,
 ): Promise<ApiFailure | null> {
-  const { api, budget, random, credentials } = context
+  const { api, budget, random } = context
+  const { token } = key
+  const credentials = token === null ? context.credentials : [token, ...context.credentials]
   let failure: ApiFailure = NO_CREDENTIAL
-  for (const credential of new Set([token, ...credentials])) {
-    if (credential === null) continue
+  for (const credential of new Set(credentials)) {
     const revoke = (limits: CallLimits) => api.revoke(credential, key.id, limits)
     const result = await retry(revoke, { budget, random, shouldRetry: canPassSoon })
     if (result.ok) {

@@ -792,7 +792,7 @@ async function revokeAndVerify(key, context) {
 		// Extend the deadline for 429s only in the first round.
 		const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
 		const now = { ...context, budget }
-		const refusal = await requestRevocation(key, token, evidence, now)
+		const refusal = await requestRevocation(key, evidence, now)
 		const probed = token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
 		if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
 			evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
@@ -813,11 +813,12 @@ function canStillChange(refusal, { rejected }) {
 	return refusal === null || refusal.retryable || rejected || refusal.status === 401 || refusal.status === 404
 }
 /** Returns null once granted, else the last failure. */
-async function requestRevocation(key, token, evidence, context) {
-	const { api, budget, random, credentials } = context
+async function requestRevocation(key, evidence, context) {
+	const { api, budget, random } = context
+	const { token } = key
+	const credentials = token === null ? context.credentials : [token, ...context.credentials]
 	let failure = NO_CREDENTIAL
-	for (const credential of new Set([token, ...credentials])) {
-		if (credential === null) continue
+	for (const credential of new Set(credentials)) {
 		const revoke = (limits) => api.revoke(credential, key.id, limits)
 		const result = await retry(revoke, { budget, random, shouldRetry: canPassSoon })
 		if (result.ok) {
