@@ -19,7 +19,7 @@ export interface ApiFailure {
 
 /** The request that an answer belongs to. */
 export interface Asked {
-  method: string
+  method: 'GET' | 'POST' | 'DELETE'
   url: URL
   credential: string
 }

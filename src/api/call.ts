@@ -1,18 +1,13 @@
-import { type HttpClient, HttpError, type HttpResponse } from '../http/http-client.ts'
-import { type ApiFailure, failureOf, unusableResponse } from './api-failure.ts'
+import { type HttpClient, HttpError, type HttpResponse, type RequestLimits } from '../http/http-client.ts'
+import { type ApiFailure, type Asked, failureOf, unusableResponse } from './api-failure.ts'
 
 /** What a call brought, and the server's `Date` less our clock (ms) if the response told a believable one. */
 export type ApiResult<T> = { skew: number | null } & ({ ok: true; value: T } | { ok: false; failure: ApiFailure })
 
-/** Limits for one call, in milliseconds, and how a cancelled job cuts it short (see HttpRequest). */
-export interface CallLimits {
-  timeout: number
-  cancel?: AbortSignal
-  grace?: number
-}
+export type CallLimits = RequestLimits
 
 export type Call = <T>(
-  request: { method: 'GET' | 'POST' | 'DELETE'; url: URL; credential: string; body?: object },
+  request: Asked & { body?: object },
   limits: CallLimits,
   read: (response: HttpResponse) => T,
 ) => Promise<ApiResult<T>>
@@ -23,14 +18,14 @@ const MAX_DATE_SKEW_MS = 24 * 3_600_000
 
 /** Never throws for what the network or the API does. */
 export function createCaller(client: HttpClient, userAgent: string, now: () => number): Call {
-  return async ({ method, url, credential, body }, limits, read) => {
+  return async (request, limits, read) => {
+    const { method, url, credential, body } = request
     const headers = {
       Accept: 'application/json',
       Authorization: `Bearer ${credential}`,
       'User-Agent': userAgent,
       ...(body && { 'Content-Type': 'application/json' }),
     }
-    const asked = { method, url, credential }
     const sentAt = now()
     try {
       const response = await client({
@@ -42,11 +37,11 @@ export function createCaller(client: HttpClient, userAgent: string, now: () => n
       })
       const skew = skewOf(response, sentAt, now())
       if (response.status < 200 || response.status > 299)
-        return { ok: false, skew, failure: failureOf(asked, response, now() + (skew ?? 0)) }
+        return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
       try {
         return { ok: true, skew, value: read(response) }
       } catch {
-        return { ok: false, skew, failure: unusableResponse(asked, response) }
+        return { ok: false, skew, failure: unusableResponse(request, response) }
       }
     } catch (error) {
       if (!(error instanceof HttpError)) throw error

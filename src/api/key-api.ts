@@ -7,7 +7,6 @@ import { createIssuingApi, type IssuingApi } from './issuing-api.ts'
 import { type ListedKey, type Page, readPage } from './parse-list.ts'
 import type { CreatedKey } from './parse-response.ts'
 
-export { isHeaderSafe, isRejected, KEYS_PATH } from './call.ts'
 export type { ApiFailure, ApiResult, CallLimits, CreatedKey, ListedKey }
 
 /** One reading of the account's list. */

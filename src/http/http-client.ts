@@ -5,17 +5,20 @@ import { ADDRESS_TIMEOUT_MS, nodeModule, tunnelThrough } from './proxy-tunnel.ts
 
 export { HttpError, type HttpErrorKind } from './http-error.ts'
 
-/** One request. Times are in milliseconds. */
-export interface HttpRequest {
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
-  url: URL
-  headers: Record<string, string>
-  body?: string
-  /** The longest that this request may take, connecting included. */
+/** In milliseconds. */
+export interface RequestLimits {
+  /** The longest that a request may take, connecting included. */
   timeout: number
   /** When it is aborted, the request may go on for `grace` more, and is then cut. */
   cancel?: AbortSignal
   grace?: number
+}
+
+export interface HttpRequest extends RequestLimits {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  url: URL
+  headers: Record<string, string>
+  body?: string
 }
 
 export interface HttpResponse {

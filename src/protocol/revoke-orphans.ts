@@ -1,7 +1,7 @@
 import type { ApiResult, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
 import type { Intent } from './intent.ts'
 import { doubtAbout, ownRows, readList } from './list-trust.ts'
-import { matchIntent } from './match-intent.ts'
+import { type ListContext, matchIntent } from './match-intent.ts'
 import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
 
 /** What came of looking for the key of one unanswered request. */
@@ -15,16 +15,10 @@ export type OrphanResult =
   /** The list could not be read, or the revocation of `key` could not be confirmed. */
   | { kind: 'failed'; reason: string; retryable: boolean; key: ListedKey | null }
 
-export interface LookupContext extends RevocationContext {
+export interface LookupContext extends RevocationContext, Omit<ListContext, 'skews'> {
   api: KeyApi
   /** Ids of keys that were verified as revoked. */
   gone: ReadonlySet<string>
-  /** Ids that need no looking for. */
-  known: ReadonlySet<string>
-  /** See ListContext. */
-  grid: number
-  /** By how much the clock was set since the requests were sent, in milliseconds: it may have been right before. */
-  shift: number
 }
 
 /** Looks once, and revokes keys that this run certainly made. One result per intent, in order. */

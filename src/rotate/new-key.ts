@@ -1,11 +1,5 @@
-import {
-  type ApiFailure,
-  type ApiResult,
-  type CreatedKey,
-  isHeaderSafe,
-  isRejected,
-  type ListedKey,
-} from '../api/key-api.ts'
+import { isHeaderSafe, isRejected } from '../api/call.ts'
+import type { ApiFailure, ApiResult, CreatedKey, ListedKey } from '../api/key-api.ts'
 import { missingCheck } from '../protocol/list-trust.ts'
 import { revokeAndVerify } from '../protocol/revoke-and-verify.ts'
 import { backoff } from '../retry/backoff.ts'

@@ -419,14 +419,14 @@ const KEYS_PATH = '/api/user/api-keys'
 const MAX_DATE_SKEW_MS = 24 * 3_600_000
 /** Never throws for what the network or the API does. */
 function createCaller(client, userAgent, now) {
-	return async ({ method, url, credential, body }, limits, read) => {
+	return async (request, limits, read) => {
+		const { method, url, credential, body } = request
 		const headers = {
 			Accept: 'application/json',
 			Authorization: `Bearer ${credential}`,
 			'User-Agent': userAgent,
 			...(body && { 'Content-Type': 'application/json' }),
 		}
-		const asked = { method, url, credential }
 		const sentAt = now()
 		try {
 			const response = await client({
@@ -438,11 +438,11 @@ function createCaller(client, userAgent, now) {
 			})
 			const skew = skewOf(response, sentAt, now())
 			if (response.status < 200 || response.status > 299)
-				return { ok: false, skew, failure: failureOf(asked, response, now() + (skew ?? 0)) }
+				return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
 			try {
 				return { ok: true, skew, value: read(response) }
 			} catch {
-				return { ok: false, skew, failure: unusableResponse(asked, response) }
+				return { ok: false, skew, failure: unusableResponse(request, response) }
 			}
 		} catch (error) {
 			if (!(error instanceof HttpError)) throw error
