@@ -4,7 +4,6 @@ import {
   createIntent,
   fitOf,
   gridBetween,
-  gridShownBy,
   type Intent,
   type IntentOptions,
   isWithin,
@@ -13,6 +12,7 @@ import {
   UNKNOWN_GRID_US,
   zoneShift,
 } from '../../src/protocol/intent.ts'
+import { gridShownBy } from '../../src/protocol/match-intent.ts'
 
 const NOW = Date.parse('2027-03-01T12:00:00.250Z')
 const HOUR_MS = 3_600_000

@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { IssuedKey } from '../../src/protocol/saved-state.ts'
 import {
-  expiryAdvice,
   formatSeconds,
   issuedLine,
   type KeyStatus,
@@ -40,15 +39,6 @@ describe('issuedLine', () => {
 
   test('says that an expiry is unknown', () => {
     expect(issuedLine({ ...key, expiresAt: null }, { revoke: true })).toContain(', whose expiry is unknown. ')
-  })
-})
-
-describe('expiryAdvice', () => {
-  test.each([
-    [Date.parse('2027-01-01T03:00:00Z'), 'It expires at 2027-01-01 03:00:00 UTC.'],
-    [null, 'Its expiry is unknown, so it may never expire; revoke it now.'],
-  ])('tells a known expiry, none and an unknown one apart (%j)', (expiresAt, sentence) => {
-    expect(expiryAdvice(expiresAt)).toBe(sentence)
   })
 })
 

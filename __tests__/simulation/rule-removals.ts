@@ -285,7 +285,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   {
     rule: 'an expiry shows a fine grid only if no coarse one has it',
     caughtBy: 10975,
-    file: 'protocol/intent.ts',
+    file: 'protocol/match-intent.ts',
     from: 'stored.every(isOnCoarseGrid) ? UNKNOWN_GRID_US : 1000',
     to: 'stored.length === 0 ? UNKNOWN_GRID_US : 1000',
   },

@@ -720,11 +720,6 @@ function formatSeconds(duration) {
 function formatUtc(instant) {
 	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
 }
-/** One sentence about a key that may still be valid. */
-function expiryAdvice(expiresAt) {
-	if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
-	return `It expires at ${formatUtc(expiresAt)}.`
-}
 /** `skew`: the server's clock less ours, in milliseconds. */
 function clockNote(skew) {
 	const minutes = Math.abs(skew / 60_000).toFixed(1)
@@ -772,12 +767,6 @@ const UNKNOWN_GRID_US = 60_000_000
 function gridBetween(asked, stored) {
 	const lost = Math.round(asked * 1000) - Math.round(stored * 1000)
 	return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
-}
-/** The coarsest grid of a server that stored all of these. */
-function gridShownBy(keys) {
-	const stored = keys.flatMap(({ expiresAt }) => expiresAt ?? [])
-	if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
-	return stored.every(isOnCoarseGrid) ? UNKNOWN_GRID_US : 1000
 }
 /** By rounding down, or to the nearest. */
 function fits(stored, lost, grid) {
@@ -1067,7 +1056,6 @@ exports.createHttpClient = createHttpClient
 exports.createIntent = createIntent
 exports.createIssuingApi = createIssuingApi
 exports.debugLog = debugLog
-exports.expiryAdvice = expiryAdvice
 exports.failStep = failStep
 exports.field = field
 exports.fitOf = fitOf
@@ -1078,9 +1066,9 @@ exports.formatUtc = formatUtc
 exports.getInput = getInput
 exports.getState = getState
 exports.gridBetween = gridBetween
-exports.gridShownBy = gridShownBy
 exports.isCapped = isCapped
 exports.isHeaderSafe = isHeaderSafe
+exports.isOnCoarseGrid = isOnCoarseGrid
 exports.isWithin = isWithin
 exports.issuedLine = issuedLine
 exports.keyLabel = keyLabel

@@ -207,7 +207,7 @@ function matchIntent(intent, list, context) {
 		return common.isWithin(created, { ...window, skews }) || common.isWithin(created, { ...before, skews: [] })
 	}
 	const inWindow = (key) => wasThen(common.withoutZone(key, intent).createdAt)
-	const shownGrid = Math.min(grid, common.gridShownBy(list))
+	const shownGrid = Math.min(grid, gridShownBy(list))
 	const fitness = (key) => {
 		const { expiresAt } = common.withoutZone(key, intent)
 		return common.fitOf(intent, expiresAt, shownGrid) === 'exact' ? 'exact' : common.fitOf(intent, expiresAt, grid)
@@ -225,6 +225,12 @@ function matchIntent(intent, list, context) {
 	const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
 	const candidates = exact.length > 0 ? exact : near
 	return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
+}
+/** The coarsest grid of a server that stored all of these. */
+function gridShownBy(keys) {
+	const stored = keys.flatMap(({ expiresAt }) => expiresAt ?? [])
+	if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
+	return stored.every(common.isOnCoarseGrid) ? common.UNKNOWN_GRID_US : 1000
 }
 
 /** Looks once, and revokes keys that this run certainly made. One result per intent, in order. */
@@ -435,7 +441,7 @@ function contextFor(state, deps) {
 	return {
 		...{ ...context, shift, isApiKeySent: apiKey !== null },
 		known: new Set(state.keys.map(({ id }) => id)),
-		grid: common.gridShownBy(state.keys),
+		grid: gridShownBy(state.keys),
 		isMissing: missingCheck({ ...context, credential: credentials[0] ?? null }),
 		newBudget: (deadline) => common.createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } }),
 	}
@@ -465,13 +471,17 @@ async function revokeHeldKeys(keys, context, newBudget) {
 		if (result.revoked) gone.add(key.id)
 		else
 			failures.push(
-				`Could not confirm that API key ${common.keyLabel(key)} was revoked: ${result.failure.message}. ${common.expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
+				`Could not confirm that API key ${common.keyLabel(key)} was revoked: ${result.failure.message}. ${expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
 			)
 		return { key, status: report(key, result, context) }
 	}
 	const rows = await Promise.all(keys.map(revokeOne))
 	if (rows.length > 0) common.summarizeKeys(runner, 'SphereScout key after this job', rows)
 	return failures
+}
+function expiryAdvice(expiresAt) {
+	if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
+	return `It expires at ${common.formatUtc(expiresAt)}.`
 }
 function report(key, result, { runner, clock }) {
 	if (!result.revoked) return '**Revocation not confirmed**'

@@ -70,13 +70,6 @@ export function gridBetween(asked: ServerTime, stored: ServerTime): number | nul
   return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
 }
 
-/** The coarsest grid of a server that stored all of these. */
-export function gridShownBy(keys: readonly { expiresAt: ServerTime | null }[]): number {
-  const stored = keys.flatMap(({ expiresAt }) => expiresAt ?? [])
-  if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
-  return stored.every(isOnCoarseGrid) ? UNKNOWN_GRID_US : 1000
-}
-
 /** By rounding down, or to the nearest. */
 function fits(stored: ServerTime, lost: number, grid: number): boolean {
   if (lost >= grid || lost < -grid / 2) return false
@@ -84,7 +77,7 @@ function fits(stored: ServerTime, lost: number, grid: number): boolean {
 }
 
 /** 1/300 s is written with a last digit of 0, 3 or 7. */
-function isOnCoarseGrid(stored: ServerTime): boolean {
+export function isOnCoarseGrid(stored: ServerTime): boolean {
   return [0, 3000, 7000].includes(Math.round(stored * 1000) % 10_000)
 }
 

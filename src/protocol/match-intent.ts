@@ -2,13 +2,14 @@ import type { ListedKey } from '../api/parse-list.ts'
 import type { ServerTime } from '../util/brands.ts'
 import {
   fitOf,
-  gridShownBy,
   type Intent,
   isCapped,
+  isOnCoarseGrid,
   isWithin,
   LATE_WRITE_GRACE_MS,
   LATEST_WRITE_MS,
   nearestZone,
+  UNKNOWN_GRID_US,
   withoutZone,
 } from './intent.ts'
 
@@ -58,4 +59,11 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
   const candidates = exact.length > 0 ? exact : near
   return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
+}
+
+/** The coarsest grid of a server that stored all of these. */
+export function gridShownBy(keys: readonly { expiresAt: ServerTime | null }[]): number {
+  const stored = keys.flatMap(({ expiresAt }) => expiresAt ?? [])
+  if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
+  return stored.every(isOnCoarseGrid) ? UNKNOWN_GRID_US : 1000
 }

@@ -1,18 +1,10 @@
 import type { KeyApi } from '../api/key-api.ts'
 import { changedSettings } from '../http/network-settings.ts'
 import { type Budget, createBudget } from '../retry/budget.ts'
-import {
-  expiryAdvice,
-  formatSeconds,
-  formatUtc,
-  type KeyStatus,
-  keyLabel,
-  type Runner,
-  summarizeKeys,
-} from '../runner/report.ts'
+import { formatSeconds, formatUtc, type KeyStatus, keyLabel, type Runner, summarizeKeys } from '../runner/report.ts'
 import type { LocalTime } from '../util/brands.ts'
-import { gridShownBy } from './intent.ts'
 import { missingCheck } from './list-trust.ts'
+import { gridShownBy } from './match-intent.ts'
 import type { FoundState } from './parse-state.ts'
 import { DASHBOARD, resolveIntents, type Unresolved } from './resolve-intents.ts'
 import { type Deps, type RevocationResult, revokeAndVerify } from './revoke-and-verify.ts'
@@ -173,6 +165,11 @@ async function revokeHeldKeys(
   const rows = await Promise.all(keys.map(revokeOne))
   if (rows.length > 0) summarizeKeys(runner, 'SphereScout key after this job', rows)
   return failures
+}
+
+function expiryAdvice(expiresAt: number | null): string {
+  if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
+  return `It expires at ${formatUtc(expiresAt)}.`
 }
 
 function report(key: IssuedKey, result: RevocationResult, { runner, clock }: Context): string {

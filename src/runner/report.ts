@@ -54,12 +54,6 @@ export function formatUtc(instant: number): string {
   return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
 }
 
-/** One sentence about a key that may still be valid. */
-export function expiryAdvice(expiresAt: number | null): string {
-  if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
-  return `It expires at ${formatUtc(expiresAt)}.`
-}
-
 /** `skew`: the server's clock less ours, in milliseconds. */
 export function clockNote(skew: number): string {
   const minutes = Math.abs(skew / 60_000).toFixed(1)
