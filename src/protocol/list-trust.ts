@@ -21,7 +21,7 @@ export function ownRows({ keys }: KeyList, credential: string): ListedKey[] {
 /** A replica may lack a younger key. */
 const MAX_REPLICA_LAG_MS = 15_000
 
-export interface ListContext extends Pick<RevocationContext, 'clock' | 'random' | 'skew'> {
+export interface MissingContext extends Pick<RevocationContext, 'clock' | 'random' | 'skew'> {
   api: KeyApi
   /** What to read the list with, or null if nothing may be sent. */
   credential: string | null
@@ -29,7 +29,7 @@ export interface ListContext extends Pick<RevocationContext, 'clock' | 'random' 
 }
 
 /** See `RevocationContext.isMissing`. */
-export function missingCheck(context: ListContext): NonNullable<RevocationContext['isMissing']> {
+export function missingCheck(context: MissingContext): NonNullable<RevocationContext['isMissing']> {
   const { api, clock, random, skew, credential, gone } = context
   return async ({ id, createdAt }: KeyToRevoke, { startedAt, granted, budget }: RevocationProgress) => {
     const now = clock.now()
