@@ -100,8 +100,6 @@ interface Context extends Omit<LookupContext, 'budget'> {
   gone: Set<string>
   /** False if the long-lived key must not be sent: then the short-lived keys do its work. */
   isApiKeySent: boolean
-  /** By how much the clock was set between main and post, in milliseconds. */
-  shift: number
   newBudget(deadline: number): Budget
 }
 
