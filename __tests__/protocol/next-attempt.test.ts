@@ -24,11 +24,15 @@ const unusable = failure(200, { retryable: true, mayHaveActed: true, unusable: t
 const rateLimited = (retryAfter?: number) =>
   failure(429, { retryable: true, ...(retryAfter !== undefined && { retryAfter }) })
 
-const decide = (given: ApiFailure, progress: Partial<Progress> = {}, context: Partial<AttemptContext> = {}) =>
+const decide = (
+  given: ApiFailure,
+  progress: Partial<Progress> = {},
+  { random = 0.5, ...context }: Partial<Omit<AttemptContext, 'random'> & { random: number }> = {},
+) =>
   nextAttempt(
     given,
     { ...FIRST_ATTEMPT, ...progress },
-    { left: TIMEOUT_MS, timeout: TIMEOUT_MS, random: 0.5, clockCorrected: false, ...context },
+    { left: TIMEOUT_MS, timeout: TIMEOUT_MS, random: () => random, clockCorrected: false, ...context },
   )
 /** The wait before the next attempt in milliseconds; throws where none follows. */
 function waitOf(next: NextAttempt): number {

@@ -177,7 +177,7 @@ function waitFor(attempt, retryAfter, longest, { left, random }) {
 	// Leave time for this attempt, and for one more 429 after it.
 	const room = left - MIN_ATTEMPT_MS - retryAfter
 	const spread = Math.min(THROTTLE_JITTER * longest, room - longest)
-	return common.backoff(attempt, random, { retryAfter, spread, most: retryAfter > 0 ? Math.max(0, room) : Infinity })
+	return common.backoff(attempt, random(), { retryAfter, spread, most: retryAfter > 0 ? Math.max(0, room) : Infinity })
 }
 function refusalMessage({ status, notFromApi, message }) {
 	if (status === 401 && !notFromApi)
@@ -234,7 +234,7 @@ async function obtainKey(context) {
 		}
 		stopIfCancelled(cancellation)
 		const left = budget.left()
-		const next = nextAttempt(attempt.failure, progress, { left, timeout, random: random(), clockCorrected })
+		const next = nextAttempt(attempt.failure, progress, { left, timeout, random, clockCorrected })
 		if (next.kind === 'stop') throw new Error(next.message)
 		progress = next.progress
 		if (next.afterMs === 0) continue

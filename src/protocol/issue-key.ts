@@ -66,7 +66,7 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
     }
     stopIfCancelled(cancellation)
     const left = budget.left()
-    const next = nextAttempt(attempt.failure, progress, { left, timeout, random: random(), clockCorrected })
+    const next = nextAttempt(attempt.failure, progress, { left, timeout, random, clockCorrected })
     if (next.kind === 'stop') throw new Error(next.message)
     progress = next.progress
     if (next.afterMs === 0) continue

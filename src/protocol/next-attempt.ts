@@ -35,8 +35,8 @@ export interface AttemptContext {
   /** Time left, and the input `timeout`, in milliseconds. */
   left: number
   timeout: number
-  /** In [0, 1). */
-  random: number
+  /** In [0, 1); called only if there is a wait. */
+  random: () => number
   /** The failed response showed that this runner's clock was wrong, and it is corrected now. */
   clockCorrected: boolean
 }
@@ -76,7 +76,7 @@ function waitFor(attempt: number, retryAfter: number, longest: number, { left, r
   // Leave time for this attempt, and for one more 429 after it.
   const room = left - MIN_ATTEMPT_MS - retryAfter
   const spread = Math.min(THROTTLE_JITTER * longest, room - longest)
-  return backoff(attempt, random, { retryAfter, spread, most: retryAfter > 0 ? Math.max(0, room) : Infinity })
+  return backoff(attempt, random(), { retryAfter, spread, most: retryAfter > 0 ? Math.max(0, room) : Infinity })
 }
 
 function refusalMessage({ status, notFromApi, message }: ApiFailure): string {
