@@ -108,7 +108,7 @@ describe("GitHub's secrets API", () => {
       })
       if (!reply.ok)
         expect(reply.failure.message).toBe(
-          `ghes.example answered 200 to GET /api/v3${PATH}/public-key with something other than the expected JSON`,
+          `ghes.example answered 200 to GET /api/v3${PATH}/public-key with something that GitHub's API does not send`,
         )
     },
   )
@@ -222,7 +222,7 @@ describe("GitHub's secrets API", () => {
   test.each([403, 404])('an HTML page with %i is not from GitHub, and is retryable', async (status) => {
     for (const page of [{ body: '<html>' }, { headers: { 'content-type': 'text/html' } }]) {
       const found = await failure({ status, ...page })
-      expect(found).toMatchObject({ mayHaveActed: false, retryable: true, notFromApi: true })
+      expect(found).toMatchObject({ mayHaveActed: true, retryable: true, notFromApi: true })
       expect(found.message).toMatch(/with an HTML page; something in front of GitHub's API answered$/)
     }
     expect((await failure({ status: 502, body: '<html>' })).notFromApi).toBeUndefined()
@@ -230,6 +230,31 @@ describe("GitHub's secrets API", () => {
       mayHaveActed: true,
       retryable: true,
     })
+  })
+
+  test.each([200, 202, 206])(
+    'a write that is answered with %i may have been carried out, or not',
+    async (status) => {
+      expect(await failure({ status, body: '<html>' })).toEqual({
+        message: `ghes.example answered ${status} to PUT /api/v3${PATH}/KEY with something that GitHub's API does not send`,
+        status,
+        mayHaveActed: true,
+        retryable: true,
+      })
+    },
+  )
+
+  test.each([
+    ['2027-03-01T12:00:00Z', NOW],
+    ['2027-03-01T14:00:00+02:00', NOW],
+    ['2027-03-01 12:00:00 UTC', NOW],
+    [NOW / 1000, NOW],
+    [undefined, null],
+    [null, null],
+    ['yesterday', null],
+  ])('the time of an update, spelled %j, is read as %j', async (updated_at, updatedAt) => {
+    const { secrets } = client(json({ name: 'KEY', updated_at }))
+    expect(await secrets.secret(PATH, 'KEY', 'p', LIMITS)).toMatchObject({ value: { updatedAt } })
   })
 
   test('another error is not swallowed', async () => {
