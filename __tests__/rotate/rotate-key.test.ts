@@ -22,7 +22,9 @@ describe('a run', () => {
       `GET ${SECRETS}/public-key`,
       `POST ${KEYS}`,
       `GET ${KEYS}`,
+      `GET ${SECRETS}/${SECRET}`,
       `PUT ${SECRETS}/${SECRET}`,
+      `GET ${SECRETS}/${SECRET}`,
     ])
     expect(stateOf(run)).toMatchObject({ kind: 'record', state: { phase: 'settled', key: null } })
     expect(secretValue(run)).toBe(made(run)[0]?.token)
@@ -69,11 +71,13 @@ describe('a run', () => {
 
   test('sets its outputs and writes its summary even if it fails', async () => {
     const run = await runRotate({ answer: (what) => (what.startsWith('POST') ? { status: 403 } : undefined) })
-    expect(run.error).toMatch(/^The new key was not created: api\.example answered 403/)
+    expect(run.error).toBe(
+      'No new key was created: api.example answered 403 to POST /api/user/api-keys. This run did not change the secret.',
+    )
     expect(run.traces.outputs).toMatchObject({ rotated: 'false', 'key-id': run.current.id })
     const summary = run.traces.printed.find((text) => text.startsWith('###'))
     expect(summary).toContain('SphereScout key rotation: Failed')
-    expect(summary).toContain('The new key was not created')
+    expect(summary).toContain('No new key was created')
     expect(summary).toContain('Next rotation: now')
     expect(summary).toContain('The key in the secret has no expiry.')
   })
@@ -135,8 +139,8 @@ describe('retiring old keys', () => {
 
   test('revokes each with the key in hand and lists the keys afterwards', async () => {
     const run = await runRotate(old)
-    expect(whats(run).slice(1, 4)).toEqual([`DELETE ${KEYS}/ID`, `DELETE ${KEYS}/ID`, `GET ${KEYS}`])
-    expect(run.seen[1]?.credential).toBe(run.current.token)
+    expect(whats(run).slice(3)).toEqual([`DELETE ${KEYS}/ID`, `DELETE ${KEYS}/ID`, `GET ${KEYS}`])
+    expect(run.seen[3]?.credential).toBe(run.current.token)
     expect(JSON.parse(run.traces.outputs.retired ?? '')).toHaveLength(2)
     expect(run.traces.printed.join('\n')).toMatch(/Revoked the old key .* \(no longer listed\)/)
   })
@@ -214,11 +218,24 @@ describe('retiring old keys', () => {
     )
   })
 
-  test("calculates ages by the API's clock, not by the machine's", async () => {
-    const run = await runRotate({ ...old, age: 7 * DAY, clockError: 20 * HOUR })
+  test("calculates ages by the API's clock and by the machine's, because either may be wrong", async () => {
+    const retired = async (age: number, clockError: number) =>
+      JSON.parse((await runRotate({ ...old, age, clockError })).traces.outputs.retired ?? '')
+    expect(await retired(7 * DAY, 20 * HOUR)).toHaveLength(0)
+    expect(await retired(7 * DAY + 2 * HOUR, 20 * HOUR)).toHaveLength(2)
+    expect(await retired(7 * DAY + 2 * HOUR, -20 * HOUR)).toHaveLength(0)
+    expect(await retired(7 * DAY + 22 * HOUR, -20 * HOUR)).toHaveLength(2)
+  })
+
+  test('does not happen early if the machine sleeps between sending the request and its answer', async () => {
+    const run = await runRotate({
+      ...old,
+      age: 6 * DAY,
+      answer: (what, count) => (what === `GET ${KEYS}` && count === 1 ? { sleeps: 20 * HOUR } : undefined),
+    })
+    expect(run.error).toBe('')
     expect(run.traces.outputs.retired).toBe('[]')
-    const behind = await runRotate({ ...old, age: 7 * DAY + 2 * HOUR, clockError: -20 * HOUR })
-    expect(JSON.parse(behind.traces.outputs.retired ?? '')).toHaveLength(2)
+    expect(whats(run).filter((what) => what.startsWith('DELETE'))).toEqual([])
   })
 
   test('says that the initial key is still valid', async () => {
@@ -247,21 +264,23 @@ describe('creating the new key', () => {
   test('is tried three times if the responses are lost', async () => {
     const run = await onCreate(() => ({ cut: true, acted: true }))
     expect(posts(run)).toHaveLength(3)
-    expect(run.error).toMatch(/The secret still holds the old key\. If a request created a key/)
+    expect(run.error).toMatch(
+      /^No new key was received: .* This run did not change the secret\. If a create request took effect anyway, there is a key/,
+    )
     expect(stateOf(run)).toMatchObject({ state: { phase: 'creating', key: null } })
   })
 
   test('leaves nothing to the post step if no key can have been created', async () => {
     const run = await onCreate(() => ({ refused: true }))
     expect(posts(run)).toHaveLength(3)
-    expect(run.error).not.toContain('If a request created a key')
+    expect(run.error).toMatch(/^No new key was created: .* This run did not change the secret\.$/)
     expect(stateOf(run)).toMatchObject({ state: { phase: 'settled' } })
   })
 
   test('a refusal after a lost response still says that there may be an orphan', async () => {
     const run = await onCreate((_, count) => (count === 1 ? { cut: true, acted: true } : { status: 403 }))
     expect(posts(run)).toHaveLength(2)
-    expect(run.error).toContain('If a request created a key')
+    expect(run.error).toMatch(/^No new key was received: .*403.*If a create request took effect anyway/)
     expect(stateOf(run)).toMatchObject({ state: { phase: 'creating', key: null } })
   })
 
@@ -273,7 +292,7 @@ describe('creating the new key', () => {
     const [first, second] = posts(short)
     expect(Number(second?.at) - Number(first?.at)).toBeGreaterThanOrEqual(30_000)
     expect(short.traces.printed.join('\n')).toContain('Retrying in 30.')
-    expect((await onCreate(limited('121'))).error).toMatch(/The new key was not created: .*too many requests/)
+    expect((await onCreate(limited('121'))).error).toMatch(/^No new key was created: .*too many requests/)
   })
 
   test('requests whole seconds once after a 400 of the API', async () => {
@@ -314,7 +333,7 @@ describe('creating the new key', () => {
       }
     })
     expect(run.error).toMatch(
-      /does not describe a key that this run created: it was created at .* neither written nor revoked; check the key/,
+      /does not describe a key that this run created: it was created at .* neither written nor revoked; check the key .*If a create request took effect/,
     )
     expect(whats(run).filter((what) => /DELETE|PUT/.test(what))).toEqual([])
     expect(run.traces.masks).toHaveLength(4)
@@ -323,13 +342,35 @@ describe('creating the new key', () => {
 
   test('does not begin in a cancelled job', async () => {
     const run = await runRotate({ signalAt: 250 })
-    expect(run.error).toBe('The job was cancelled before the key was rotated.')
+    expect(run.error).toBe(
+      'No new key was created: the job was cancelled. This run did not change the secret.',
+    )
     expect(made(run)).toEqual([])
   })
 
-  test('fails when the timeout is over', async () => {
+  test('says after the timeout that no key was created, unless an earlier request may have created one', async () => {
     const run = await onCreate(() => undefined, { inputs: { timeout: 400 } })
-    expect(run.error).toContain('No key was created within the timeout of 0.4 s')
+    expect(run.error).toBe(
+      'No new key was created: the timeout of 0.4 s is over; raise input timeout. This run did not change the secret.',
+    )
+    const lost = await onCreate(
+      (_, count) => (count === 1 ? { cut: true, acted: true } : { status: 400, takes: 1_400 }),
+      { inputs: { timeout: 2_000 } },
+    )
+    expect(posts(lost)).toHaveLength(2)
+    expect(lost.error).toMatch(
+      /^No new key was received: the timeout of 2\.0 s is over.*If a create request took effect anyway, there is a key whose value no one knows/,
+    )
+    expect(made(lost)).toHaveLength(1)
+    expect(stateOf(lost)).toMatchObject({ state: { phase: 'creating' } })
+  })
+
+  test('says after a cancellation that an earlier request may have created a key', async () => {
+    const run = await onCreate(() => ({ cut: true, acted: true }), { signalAt: 500 })
+    expect(posts(run)).toHaveLength(1)
+    expect(run.error).toMatch(
+      /^No new key was received: the job was cancelled\. .*If a create request took effect/,
+    )
   })
 })
 
@@ -480,6 +521,15 @@ describe('writing the new key', () => {
     expect(run.took - created).toBeLessThanOrEqual(10 * MINUTE + 1000)
   })
 
+  test('that leaves a sleeping machine too late is not taken for a rotation', async () => {
+    const run = await onWrite(() => ({ sleeps: 2 * HOUR }))
+    expect(run.error).toMatch(
+      /was written to every place: .*so the write may have come too late\. It and the old/,
+    )
+    expect(run.traces.outputs.rotated).toBe('false')
+    expect([made(run)[0]?.revoked, run.current.revoked]).toEqual([false, false])
+  })
+
   test('does not begin after ten minutes, and the key is revoked', async () => {
     const run = await runRotate({
       inputs: { timeout: 30 * MINUTE },
@@ -497,7 +547,7 @@ describe('writing the new key', () => {
       body: { message: 'Resource not accessible by integration' },
     }))
     expect(run.error).toMatch(
-      /^The new key was not written, and the secret still holds the old key: .*needs the permission "Secrets: write"/,
+      /^The new key was not written, so this run did not change the secret: .*needs the permission "Secrets: write"/,
     )
     expect(run.seen.find(({ what }) => what.startsWith('DELETE'))?.credential).toBe(made(run)[0]?.token)
     expect(run.traces.printed.join('\n')).toMatch(

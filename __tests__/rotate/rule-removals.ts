@@ -50,4 +50,28 @@ export const ROTATION_RULE_REMOVALS: RuleRemoval[] = [
     from: "index === 0 && !acted ? 'refused' : 'unclear'",
     to: "'refused'",
   },
+  {
+    rule: 'the confirmation: a write counts once GitHub shows that the secret changed',
+    file: 'rotate/decisions.ts',
+    from: "return after !== null && after > before ? 'shown' : 'not shown'",
+    to: "return 'shown'",
+  },
+  {
+    rule: 'the page: what answers in front of GitHub may have passed the write on',
+    file: 'rotate/github-secrets.ts',
+    from: 'mayHaveActed: uncertain || notFromApi,',
+    to: 'mayHaveActed: uncertain,',
+  },
+  {
+    rule: 'the clocks: the overlap is over by every clock that may be right',
+    file: 'rotate/rotate-key.ts',
+    from: 'deps.clock.now() + Math.min(0, skew)',
+    to: 'deps.clock.now() + skew',
+  },
+  {
+    rule: 'the places: one that holds an older key than the key in hand is written before any key is retired',
+    file: 'rotate/decisions.ts',
+    from: 'updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS',
+    to: 'updatedAt !== null && createdAt !== null && updatedAt < createdAt - 100 * CLOCKS_DIFFER_MS * 24',
+  },
 ]

@@ -67,7 +67,7 @@ export async function withRotation<T>(
   let shift = 0
   const now = () => Date.now() + shift
   const emulator = await startEmulator({ now, ...options.api })
-  const github = await startGithubEmulator(options.github)
+  const github = await startGithubEmulator({ now, ...options.github })
   const jobs: Job[] = []
   const name = options.name ?? 'SPHERESCOUT_API_KEY'
   const home = options.place ?? 'repository'

@@ -136,6 +136,29 @@ export function dueAt({ createdAt, expiresAt, unreadable }: ListedKey, { rotateA
   return Math.min(byAge, expiresAt - (expiresIn - rotateAfter) + MAX_EXPIRY_SHIFT_MS)
 }
 
+/** What GitHub's `updated_at` shows about a write; `unknown` if the server sends none that can be read. */
+export type WriteVisibility = 'shown' | 'not shown' | 'unknown'
+
+/**
+ * Whether a secret changed between two readings of `updated_at` (null: absent or unreadable). It has whole seconds, so
+ * the second of two writes within one second is not shown: writing the same value again is harmless and shows it.
+ */
+export function writeVisibility(before: number | null, after: number | null): WriteVisibility {
+  if (before === null) return 'unknown'
+  return after !== null && after > before ? 'shown' : 'not shown'
+}
+
+/** By how much GitHub's clock and the API's may differ, in milliseconds. */
+const CLOCKS_DIFFER_MS = HOUR_MS
+
+/**
+ * Whether a place was last written before the key in hand was created, and so holds an older key: it was added to
+ * `copies` after the last rotation.
+ */
+export function holdsOlderKey(updatedAt: number | null, { createdAt }: ListedKey): boolean {
+  return updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS
+}
+
 /** What is known about a create request and its response. */
 export interface CreateFacts {
   /** The expiry that was requested. */
