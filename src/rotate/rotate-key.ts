@@ -13,6 +13,7 @@ import {
   writeOrder,
 } from './decisions.ts'
 import { listKeys, type RotateDeps } from './deps.ts'
+import { expiryWarning, isStuck } from './expiry-warning.ts'
 import type { RotateInputs } from './inputs.ts'
 import { createKey, discardKey, type FreshKey, proveKey } from './new-key.ts'
 import { placeLabel, type Repository } from './places.ts'
@@ -43,8 +44,9 @@ interface Run {
  */
 export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise<void> {
   const report = openReport()
+  let run: Run | null = null
   try {
-    const run = await openRun(inputs, deps, report)
+    run = await openRun(inputs, deps, report)
     const targets = await inspectPlaces(run)
     const isBehind = noteOlderKeys(targets, run)
     if (!isBehind) await retireOldKeys(run)
@@ -58,6 +60,7 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
     report.notes.push(message)
     throw new Error(message)
   } finally {
+    if (run !== null) warnOfExpiry(run)
     setOutputs(report, deps.runner)
     writeRotationSummary(report, deps.runner)
   }
@@ -76,6 +79,17 @@ function noteOlderKeys(targets: readonly Target[], { current, report }: Run): bo
       `The secret in ${placeLabel(place)} was last updated before the key in use was created, so that key is replaced now.`,
     )
   return behind.length > 0
+}
+
+/** Warns if the key in hand will expire because rotation does not work. */
+function warnOfExpiry(run: Run): void {
+  const { keys, current, tag, report, deps } = run
+  const now = apiTime(run)
+  const failed = report.state === 'Failed'
+  const warning = expiryWarning(current, { current, failed, stuck: isStuck(keys, current, tag, now), now })
+  if (warning === null) return
+  deps.runner.warning(warning)
+  report.notes.push(warning)
 }
 
 function outcomeLine({ state, current, created, dueAt }: RotationReport): string {
