@@ -328,4 +328,10 @@ describe('a place that holds an older key than the key in hand', () => {
     const before = await runRotate(listedLate(9 * DAY, START - 9 * DAY - HOUR - 1_000))
     expect(before.traces.outputs.rotated).toBe('true')
   })
+
+  test('may have held it until it was last written, so within the overlap after that no old key is revoked', async () => {
+    const run = await runRotate(listedLate(9 * DAY, START - 7 * DAY))
+    expect(run.traces.outputs).toMatchObject({ rotated: 'false', retired: '[]' })
+    expect(run.seen.filter(({ what }) => what.startsWith('DELETE'))).toEqual([])
+  })
 })

@@ -91,7 +91,8 @@ describe('the key in hand', () => {
 
 describe('keys are retired', () => {
   const current = own('current', NOW - 8 * DAY)
-  const facts = { current, tag: TAG, overlap: 7 * DAY, now: NOW, initialKeyId: '' }
+  const updates: (number | null)[] = [Number(current.createdAt), null]
+  const facts = { current, tag: TAG, overlap: 7 * DAY, now: NOW, initialKeyId: '', updates }
   const retired = (keys: ListedKey[], change: Partial<typeof facts> = {}) =>
     keysToRetire({ ...facts, ...change, keys: [current, ...keys] }).map(({ id }) => id)
   const old = own('old', NOW - 40 * DAY)
@@ -109,6 +110,14 @@ describe('keys are retired', () => {
     const after = Number(current.createdAt) + 7 * DAY + HOUR
     expect(retired([old], { now: after + 1 })).toEqual(['old'])
     expect(retired([old], { now: after })).toEqual([])
+  })
+
+  test('only if every place was last written longer ago than the overlap by more than an hour', () => {
+    const after = NOW - 7 * DAY - HOUR
+    expect(retired([old], { updates: [after - 1, null] })).toEqual(['old'])
+    expect(retired([old], { updates: [after] })).toEqual([])
+    expect(retired([old], { updates: [null, after - 1, after] })).toEqual([])
+    expect(retired([old], { updates: [] })).toEqual(['old'])
   })
 
   test('never if rotate did not create the key in hand, or them', () => {

@@ -168,7 +168,7 @@ export async function runRotate(options: RotateOptions = {}): Promise<RotateRun>
     account.addKey({ created: START - age, expiry: taggedExpiry(START - age + 60 * DAY, TAG) })
   const age = options.age ?? 100 * DAY
   const current = options.own ? addOwnKey(age) : account.addKey({ expiry: null, created: START - age })
-  github.addSecret('repository', SECRET, { value: current.token })
+  github.addSecret('repository', SECRET, { value: current.token, updatedAt: START - age })
   options.prepare?.({ account, github, addOwnKey })
   const process = startProcess(Number.POSITIVE_INFINITY, () => {})
   const clock = clockOn(time, options.clockError ?? 0, () => true)

@@ -69,6 +69,12 @@ export const ROTATION_RULE_REMOVALS: RuleRemoval[] = [
     to: 'deps.clock.now() + skew',
   },
   {
+    rule: 'the updates: no place was written within the overlap, because a stale run knows fewer copies',
+    file: 'rotate/decisions.ts',
+    from: 'if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []',
+    to: '',
+  },
+  {
     rule: 'the places: one that holds an older key than the key in hand is written before any key is retired',
     file: 'rotate/decisions.ts',
     from: 'updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS',

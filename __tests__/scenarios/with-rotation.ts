@@ -92,7 +92,7 @@ export async function withRotation<T>(
   const age = options.age ?? 100 * DAY
   const first = options.own ? addOwnKey(age) : emulator.account.addKey({ expiry: null, created: now() - age })
   keys.push(first)
-  github.github.addSecret(home, name, { value: first.token, ...options.secret })
+  github.github.addSecret(home, name, { value: first.token, updatedAt: now() - age, ...options.secret })
   const value = (place = home) => github.github.secret(place, name)?.value ?? ''
   const newJob = (jobOptions: JobOptions = {}) => {
     const bundles = steps === 'source' ? { bundles: SOURCE } : {}

@@ -694,7 +694,7 @@ async function rotateKey(inputs, deps) {
 		run = await openRun(inputs, deps, report)
 		const targets = await inspectPlaces(run)
 		const isBehind = noteOlderKeys(targets, run)
-		if (!isBehind) await retireOldKeys(run)
+		if (!isBehind) await retireOldKeys(targets, run)
 		report.dueAt = common.dueAt(run.current, inputs.limits)
 		const isDue = isBehind || report.dueAt <= apiTime(run)
 		if (isDue || inputs.revokePrevious === 'now') await rotate(run, targets)
@@ -773,7 +773,7 @@ async function repositoryId({ home }, { repository: { owner, repo, id }, secrets
 	throw new Error(`Could not read the repository's id: ${reply.failure.message}.`)
 }
 /** Revokes the old keys that no run can still need. A failure is only reported: rotation must not depend on it. */
-async function retireOldKeys(run) {
+async function retireOldKeys(targets, run) {
 	const { inputs, deps, keys, doubt, current, tag, skew, report } = run
 	const { initialKeyId } = inputs
 	const overlap = inputs.limits.overlap
@@ -784,7 +784,8 @@ async function retireOldKeys(run) {
 	}
 	// By every clock that may be right: a gateway may send a wrong Date, and a machine that slept misjudges it.
 	const now = deps.clock.now() + Math.min(0, skew)
-	const old = common.keysToRetire({ keys, current, tag, overlap, now, initialKeyId })
+	const updates = targets.map(({ updatedAt }) => updatedAt)
+	const old = common.keysToRetire({ keys, current, tag, overlap, now, initialKeyId, updates })
 	takeIn(await revokeListed(old, inputs.apiKey, deps, phaseBudget(inputs, deps)), run)
 	const initial = keys.find(({ id }) => id === initialKeyId)
 	if (initial && !report.retired.includes(initial))

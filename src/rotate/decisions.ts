@@ -83,6 +83,8 @@ export interface RetirementFacts {
   now: number
   /** The id in `initial-key-id`; empty for none. */
   initialKeyId: string
+  /** When each place was last written, by GitHub's clock; null if unknown. */
+  updates: readonly (number | null)[]
 }
 
 /** When the keys that a key created at `createdAt` replaced can be retired. */
@@ -96,9 +98,11 @@ export function retirableAt(createdAt: number, { overlap }: Pick<Limits, 'overla
  * even if the key in hand is stale. And whoever was given X was queued longer ago than the overlap.
  */
 export function keysToRetire(facts: RetirementFacts): ListedKey[] {
-  const { keys, current, tag, overlap, now, initialKeyId } = facts
+  const { keys, current, tag, overlap, now, initialKeyId, updates } = facts
   if (current.createdAt === null || !isOwn(current, tag)) return []
   if (now <= retirableAt(current.createdAt, { overlap })) return []
+  // Until it was last written, a copy may have held a key older than the key in hand: a stale run knows fewer copies.
+  if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []
   const { createdAt: currentCreatedAt } = current
   return keys.filter((key) => {
     if (key.id === current.id || key.createdAt === null) return false

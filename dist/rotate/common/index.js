@@ -959,9 +959,11 @@ function retirableAt(createdAt, { overlap }) {
  * even if the key in hand is stale. And whoever was given X was queued longer ago than the overlap.
  */
 function keysToRetire(facts) {
-	const { keys, current, tag, overlap, now, initialKeyId } = facts
+	const { keys, current, tag, overlap, now, initialKeyId, updates } = facts
 	if (current.createdAt === null || !isOwn(current, tag)) return []
 	if (now <= retirableAt(current.createdAt, { overlap })) return []
+	// Until it was last written, a copy may have held a key older than the key in hand: a stale run knows fewer copies.
+	if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []
 	const { createdAt: currentCreatedAt } = current
 	return keys.filter((key) => {
 		if (key.id === current.id || key.createdAt === null) return false
