@@ -76,7 +76,8 @@ describe('a write that GitHub acknowledges', () => {
     expect(times(run, WRITE)).toHaveLength(2)
     expect(value(run)).toBe(run.current.token)
     expect(run.current.revoked).toBe(false)
-    expect(run.took).toBeLessThan(40_000)
+    // Two readings before, and one every 1.1 s for 15 s after each write.
+    expect(times(run, READ)).toHaveLength(2 + 2 * 14)
   })
 
   test('at a copy without being carried out keeps the home secret as it is, so that the next run rotates', async () => {
@@ -260,10 +261,13 @@ describe('the state after a write', () => {
     expect(run.took).toBeLessThan(2 * MINUTE)
   })
 
-  test('is read again after a failure', async () => {
-    const run = await afterWrite((_, count) => (count < 5 ? { status: 503 } : undefined))
+  test('is read again after a failure, later each time', async () => {
+    const run = await afterWrite((_, count) => (count < 6 ? { status: 503 } : undefined))
     expect(run.error).toBe('')
     expect(times(run, WRITE)).toHaveLength(1)
+    const [, , ...reads] = times(run, READ)
+    const waits = reads.slice(1).map((at, index) => at - Number(reads[index]))
+    expect(waits).toEqual([1_350, 1_600, 2_100])
   })
 
   test('is read again after the time that a rate limit asks for', async () => {

@@ -5,6 +5,7 @@ import {
   areLimitsConsistent,
   dueAt,
   findCurrentKey,
+  holdsOlderKey,
   isOwn,
   keysToRetire,
   keysToRevokeNow,
@@ -13,6 +14,7 @@ import {
   taggedExpiry,
   whyNotOurs,
   writeOrder,
+  writeVisibility,
 } from '../../src/rotate/decisions.ts'
 import { TAG_RANGE } from '../../src/util/rotation-tag.ts'
 
@@ -202,6 +204,27 @@ describe('the response to a create request', () => {
   ])('is not accepted with %j', (change, reason) => {
     expect(whyNotOurs({ ...answer, ...change }, facts)).toContain(reason)
   })
+})
+
+describe('a write is shown', () => {
+  test('only if updated_at moved on', () => {
+    expect(writeVisibility(NOW, NOW + 1000)).toBe('shown')
+    expect(writeVisibility(NOW, NOW)).toBe('not shown')
+    expect(writeVisibility(NOW, NOW - 1000)).toBe('not shown')
+    expect(writeVisibility(NOW, null)).toBe('not shown')
+    expect(writeVisibility(null, NOW)).toBe('unknown')
+    expect(writeVisibility(null, null)).toBe('unknown')
+  })
+})
+
+test('a place holds an older key if it was written more than an hour before the key in hand was created', () => {
+  const current = own('current', NOW)
+  expect(holdsOlderKey(NOW - HOUR - 1, current)).toBe(true)
+  expect(holdsOlderKey(NOW - HOUR, current)).toBe(false)
+  expect(holdsOlderKey(NOW + DAY, current)).toBe(false)
+  expect(holdsOlderKey(null, current)).toBe(false)
+  expect(holdsOlderKey(NOW, { ...current, createdAt: null })).toBe(false)
+  expect(holdsOlderKey(-DAY, { ...current, createdAt: null })).toBe(false)
 })
 
 test('the home secret is written last', () => {

@@ -51,14 +51,49 @@ describe('a run', () => {
     expect(made(await runRotate({ own: true, age: 30 * DAY }))).toHaveLength(1)
   })
 
+  test('rotates in the very millisecond in which the key is due', async () => {
+    const api = { dateHeader: false }
+    // Three requests of 100 ms come before the decision.
+    expect(made(await runRotate({ own: true, age: 30 * DAY - 300, api }))).toHaveLength(1)
+    expect(made(await runRotate({ own: true, age: 30 * DAY - 301, api }))).toHaveLength(0)
+  })
+
+  test('says in one line what it did and when the next rotation is due', async () => {
+    const lines = ({ traces }: Awaited<ReturnType<typeof runRotate>>) =>
+      traces.printed.filter((text) => /^(Not due|Rotated):/.test(text))
+    const idle = await runRotate(young)
+    const label = (key: { token_key: string; id: string } | undefined) =>
+      `${key?.token_key}... (id ${key?.id.slice(0, 8)}...)`
+    expect(lines(idle)).toEqual([
+      `Not due: the secret keeps the key ${label(idle.current)}. The next rotation is due at 2027-03-30 04:17:00 UTC.`,
+    ])
+    const rotated = await runRotate({ own: true, age: 31 * DAY })
+    expect(lines(rotated)).toEqual([
+      `Rotated: the secret now holds the key ${label(made(rotated)[0])}. The next rotation is due at 2027-03-31 04:17:00 UTC.`,
+    ])
+  })
+
+  test('lists in the summary exactly what a person should know', async () => {
+    const run = await runRotate({ own: true, age: 31 * DAY })
+    const summary = run.traces.printed.find((text) => text.startsWith('###')) ?? ''
+    expect(summary.split('\n').filter((line) => line.startsWith('- '))).toEqual([
+      '- Next rotation: due at 2027-03-31 04:17:00 UTC',
+      expect.stringMatching(/^- If rotation stops, the secret works until /),
+      expect.stringMatching(/^- The previous key .* stays valid during the overlap: .* revokes it\.$/),
+    ])
+  })
+
   test("reads the repository's id if the runner does not set it", async () => {
     const run = await runRotate({ ...young, repositoryId: null })
+    expect(run.error).toBe('')
     expect(whats(run)[0]).toBe('GET /repos/octo-org/octo-repo')
     const failing = await runRotate({
       repositoryId: null,
       answer: (what) => (what === 'GET /repos/octo-org/octo-repo' ? { status: 404 } : undefined),
     })
-    expect(failing.error).toContain("Could not read the repository's id")
+    expect(failing.error).toBe(
+      "Could not read the repository's id: github.example answered 404 to GET /repos/octo-org/octo-repo.",
+    )
     const organization = await runRotate({
       repositoryId: null,
       inputs: { home: { kind: 'organization', name: 'Octo-Org' } },
@@ -94,9 +129,11 @@ describe('the account’s list', () => {
     runRotate({ answer: (what, ...rest) => (what === `GET ${KEYS}` ? answer?.(what, ...rest) : undefined) })
 
   test('a 401 of the API is reported as a rejected key, other refusals as they are', async () => {
-    expect((await listed(() => ({ status: 401 }))).error).toContain('The API rejected api-key')
-    expect((await listed(() => ({ status: 403 }))).error).toMatch(
-      /^Could not list the keys of the account: .*403/,
+    expect((await listed(() => ({ status: 401 }))).error).toMatch(
+      /^The API rejected api-key: .*401.* so rotation cannot continue\. Create a key in the dashboard and save it in the secret\.$/,
+    )
+    expect((await listed(() => ({ status: 403 }))).error).toBe(
+      'Could not list the keys of the account: api.example answered 403 to GET /api/user/api-keys.',
     )
   })
 
@@ -153,9 +190,14 @@ describe('retiring old keys', () => {
     })
     expect(run.error).toBe('')
     expect(run.traces.warnings).toHaveLength(2)
-    expect(run.traces.warnings[0]).toMatch(
-      /Could not confirm that the old key .* was revoked: .*403.*A later run tries again/,
-    )
+    for (const warning of run.traces.warnings) {
+      expect(warning).toMatch(
+        /^Could not confirm that the old key .* was revoked: .*403.* A later run tries again\.$/,
+      )
+      expect(run.traces.printed.join('\n')).toContain(
+        `- ${warning.replace(' A later run tries again.', '')}\n`,
+      )
+    }
     expect(made(run)).toHaveLength(1)
   })
 
@@ -198,7 +240,9 @@ describe('retiring old keys', () => {
   test("does not happen if the API's time is unknown", async () => {
     const run = await runRotate({ ...old, api: { dateHeader: false } })
     expect(whats(run).filter((what) => what.startsWith('DELETE'))).toEqual([])
-    expect(run.traces.printed.join('\n')).toContain("The API's time is unknown")
+    expect(run.traces.printed.join('\n')).toContain(
+      "- The API's time is unknown (no Date header, or one that is more than a day off), so no old key was revoked.",
+    )
   })
 
   test('does not happen if the list may be incomplete', async () => {
@@ -248,7 +292,10 @@ describe('retiring old keys', () => {
       },
       inputs: { initialKeyId },
     })
-    expect(run.traces.printed.join('\n')).toMatch(/The initial key .* is still valid; a later run revokes it/)
+    expect(run.traces.printed.join('\n')).toMatch(
+      /^- The initial key .*\(id initial\) is still valid; a later run revokes it\.$/m,
+    )
+    expect((await runRotate(young)).traces.printed.join('\n')).not.toContain('The initial key')
   })
 })
 
@@ -521,6 +568,19 @@ describe('writing the new key', () => {
     expect(run.took - created).toBeLessThanOrEqual(10 * MINUTE + 1000)
   })
 
+  test('does not begin on a machine that slept for ten minutes just before it', async () => {
+    const run = await runRotate({
+      answer: (what, count) =>
+        what === `GET ${SECRETS}/${SECRET}` && count === 2 ? { sleeps: 10 * MINUTE } : undefined,
+    })
+    expect(run.error).toBe(
+      'The new key was not written, so this run did not change the secret: writing the secret in the repository ' +
+        'failed: more than ten minutes have passed since the key was created, or the job was cancelled.',
+    )
+    expect(puts(run)).toEqual([])
+    expect(made(run)[0]?.revoked).toBe(true)
+  })
+
   test('that leaves a sleeping machine too late is not taken for a rotation', async () => {
     const run = await onWrite(() => ({ sleeps: 2 * HOUR }))
     expect(run.error).toMatch(
@@ -621,6 +681,10 @@ describe('writing the new key', () => {
     const same = await onWrite(() => ({ status: 422, body: { message: 'Invalid request.' } }))
     expect(puts(same)).toHaveLength(1)
     expect(same.error).toContain('Invalid request')
+    const publicKeys = ({ seen }: Awaited<ReturnType<typeof runRotate>>) =>
+      seen.filter(({ what }) => what.endsWith('public-key'))
+    expect(publicKeys(same)).toHaveLength(2)
+    expect(publicKeys(await onWrite(() => ({ status: 403 })))).toHaveLength(1)
   })
 
   test('an unusable public key makes it revoke the new key', async () => {
@@ -671,11 +735,24 @@ describe('an emergency', () => {
     const run = await runRotate({ ...now, prepare: ({ addOwnKey }) => void addOwnKey(2 * DAY) })
     expect(run.error).toBe('')
     const deletes = run.seen.filter(({ what }) => what.startsWith('DELETE'))
+    expect(deletes).toHaveLength(2)
     expect(deletes.map(({ credential }) => credential)).toEqual(deletes.map(() => made(run)[0]?.token))
+    expect(run.traces.printed.join('\n')).not.toContain('The previous key')
     expect(JSON.parse(run.traces.outputs.retired ?? '')).toHaveLength(2)
     expect(run.traces.outputs.rotated).toBe('true')
     expect(run.traces.printed.join('\n')).toContain('Rotated, and the old keys revoked')
     expect(run.traces.printed.join('\n')).toMatch(/\| Revoked \|/)
+  })
+
+  test('revokes no key twice', async () => {
+    const run = await runRotate({
+      ...now,
+      age: 9 * DAY,
+      prepare: ({ addOwnKey }) => void addOwnKey(40 * DAY),
+    })
+    const deletes = run.seen.filter(({ what }) => what.startsWith('DELETE')).map(({ what }) => what)
+    expect(deletes).toHaveLength(2)
+    expect(new Set(deletes).size).toBe(2)
   })
 
   test('fails if the old key was not revoked', async () => {
