@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { ListedKey } from '../../src/api/key-api.ts'
 import {
   areLimitsConsistent,
+  canRetire,
   dueAt,
   findCurrentKey,
   holdsOlderKey,
@@ -38,6 +39,11 @@ describe('the limits', () => {
     expect(areLimitsConsistent({ ...LIMITS, expiresIn: 44 * DAY })).toBe(true)
     expect(areLimitsConsistent({ ...LIMITS, expiresIn: 44 * DAY - 1 })).toBe(false)
     expect(minLifetimeDays({ ...LIMITS, overlap: 7 * DAY + 1 })).toBe(45)
+  })
+
+  test('let a key get old enough for the keys before it to be revoked', () => {
+    expect(canRetire({ rotateAfter: 7 * DAY + 2 * HOUR, overlap: 7 * DAY })).toBe(true)
+    expect(canRetire({ rotateAfter: 7 * DAY + 2 * HOUR - 1, overlap: 7 * DAY })).toBe(false)
   })
 })
 
@@ -110,8 +116,8 @@ describe('keys are retired', () => {
 
   test('only if the key in hand is older than the overlap by more than an hour', () => {
     const after = Number(current.createdAt) + 7 * DAY + HOUR
-    expect(retired([old], { now: after + 1 })).toEqual(['old'])
-    expect(retired([old], { now: after })).toEqual([])
+    expect(retired([old], { now: after + 1, updates: [] })).toEqual(['old'])
+    expect(retired([old], { now: after, updates: [] })).toEqual([])
   })
 
   test('only if every place was last written longer ago than the overlap by more than an hour', () => {

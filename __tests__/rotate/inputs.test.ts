@@ -107,6 +107,9 @@ describe('the inputs of rotate', () => {
     [{ overlap: '59m' }, 'at least 1 hour'],
     [{ overlap: '36d' }, 'at most 35 days'],
     [{ 'expires-in': '43d' }, 'Raise it to 44d, or lower rotate-after'],
+    [{ 'rotate-after': '7d' }, 'Input rotate-after is too short'],
+    [{ 'rotate-after': '169h' }, 'Input rotate-after is too short'],
+    [{ overlap: '30d', 'expires-in': '90d' }, 'Input rotate-after is too short'],
     [{ 'revoke-previous': 'later' }, 'it must be after-overlap or now'],
     [{ 'revoke-previous': 'now' }, 'workflow_dispatch'],
     [{ 'api-url': 'http://api.example' }, 'Input api-url must start with https://'],
@@ -193,6 +196,14 @@ describe('the inputs of rotate', () => {
   test('accept keys that only resemble a JWT', () => {
     for (const key of ['eyJhbGciOiJIUzI1NiJ9', 'eyJhbGci.b', 'xyz.abc.def', 'xeyJhbG.a.b', 'eyJhbG.a.b.c'])
       expect(read({ 'api-key': key }).apiKey).toBe(key)
+  })
+
+  test('accept exactly the shortest rotate-after with which old keys are revoked', () => {
+    expect(read({ 'rotate-after': '170h' }).limits.rotateAfter).toBe(170 * 3_600_000)
+    expect(refused({ 'rotate-after': '7d' })).toBe(
+      'Input rotate-after is too short: it must be at least overlap + 2 hours, or no key would get old enough for the ' +
+        'keys before it to be revoked. Raise rotate-after, or lower overlap.',
+    )
   })
 
   test('accept exactly the shortest lifetime that leaves a week', () => {

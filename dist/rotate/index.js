@@ -293,6 +293,11 @@ function readLimits(given) {
 		expiresIn: read('expires-in', '60d', '8 days', '730 days'),
 		overlap: read('overlap', '7d', '1 hour', '35 days'),
 	}
+	if (!common.canRetire(limits))
+		throw new Error(
+			'Input rotate-after is too short: it must be at least overlap + 2 hours, or no key would get old enough for the ' +
+				'keys before it to be revoked. Raise rotate-after, or lower overlap.',
+		)
 	if (common.areLimitsConsistent(limits)) return limits
 	throw new Error(
 		'Input expires-in is too short: it must be at least rotate-after + overlap + 7 days, which leaves a week to fix a ' +

@@ -34,6 +34,17 @@ export function areLimitsConsistent({ rotateAfter, expiresIn, overlap }: Limits)
   return expiresIn >= rotateAfter + overlap + MIN_RECOVERY_MS
 }
 
+/** What the rule of keysToRetire adds to the overlap, and an hour for the time at which a daily run starts. */
+const RETIRE_MARGIN_MS = 2 * HOUR_MS
+
+/**
+ * Whether a key gets old enough, before it is replaced, for the keys that it replaced to be retired. Otherwise none ever
+ * would be, and each would stay valid until it expires.
+ */
+export function canRetire({ rotateAfter, overlap }: Pick<Limits, 'rotateAfter' | 'overlap'>): boolean {
+  return rotateAfter >= overlap + RETIRE_MARGIN_MS
+}
+
 /** The shortest consistent `expires-in`, in days. */
 export function minLifetimeDays({ rotateAfter, overlap }: Limits): number {
   return Math.ceil((rotateAfter + overlap + MIN_RECOVERY_MS) / DAY_MS)

@@ -917,6 +917,15 @@ const MIN_RECOVERY_MS = 7 * DAY_MS
 function areLimitsConsistent({ rotateAfter, expiresIn, overlap }) {
 	return expiresIn >= rotateAfter + overlap + MIN_RECOVERY_MS
 }
+/** What the rule of keysToRetire adds to the overlap, and an hour for the time at which a daily run starts. */
+const RETIRE_MARGIN_MS = 2 * HOUR_MS
+/**
+ * Whether a key gets old enough, before it is replaced, for the keys that it replaced to be retired. Otherwise none ever
+ * would be, and each would stay valid until it expires.
+ */
+function canRetire({ rotateAfter, overlap }) {
+	return rotateAfter >= overlap + RETIRE_MARGIN_MS
+}
 /** The shortest consistent `expires-in`, in days. */
 function minLifetimeDays({ rotateAfter, overlap }) {
 	return Math.ceil((rotateAfter + overlap + MIN_RECOVERY_MS) / DAY_MS)
@@ -1382,6 +1391,7 @@ exports.ROTATE_STATE_NAME = ROTATE_STATE_NAME
 exports.ROTATE_STATE_VERSION = ROTATE_STATE_VERSION
 exports.areLimitsConsistent = areLimitsConsistent
 exports.backoff = backoff
+exports.canRetire = canRetire
 exports.createBudget = createBudget
 exports.createCancellation = createCancellation
 exports.createHttpClient = createHttpClient
