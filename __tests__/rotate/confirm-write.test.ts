@@ -1,4 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
+import { createBudget } from '../../src/retry/budget.ts'
+import { readSecret, waitUntilShown } from '../../src/rotate/confirm-write.ts'
+import type { RotateDeps } from '../../src/rotate/deps.ts'
+import type { SecretInfo } from '../../src/rotate/github-secrets.ts'
 import {
   DAY,
   HOUR,
@@ -301,6 +305,53 @@ describe('the state after a write', () => {
     })
     expect(run.error).toContain('was written to every place')
     expect(newKey(run)?.revoked).toBe(false)
+  })
+})
+
+describe('what GitHub says about a secret', () => {
+  const target = {
+    place: { kind: 'repository', name: '' },
+    path: SECRETS,
+    publicKey: { id: '1', key: 'k' },
+  } as const
+  const withSecret = (info: Partial<SecretInfo>) => {
+    const value = { name: SECRET, visibility: null, updatedAt: START, ...info }
+    const secrets = { secret: async () => ({ ok: true, skew: null, value }) }
+    let now = START
+    const clock = {
+      now: () => now,
+      sleep: async (duration: number) => {
+        now += duration
+      },
+    }
+    const deps = { secrets, clock, random: () => 0.5 } as unknown as RotateDeps
+    return { deps, budget: createBudget(START + MINUTE, clock), elapsed: () => now - START }
+  }
+  const wait = async (updatedAt: number | null, info: Partial<SecretInfo> = {}) => {
+    const { deps, budget, elapsed } = withSecret(info)
+    const before = { target: { ...target, updatedAt, audience: {} }, secret: SECRET, updatedAt }
+    return { ...(await waitUntilShown(before, deps, budget)), elapsed: elapsed() }
+  }
+
+  test('shows a write, does not show it for exactly 15 s, or cannot show it', async () => {
+    expect(await wait(START - 1_000)).toEqual({ visibility: 'shown', reason: '', elapsed: 0 })
+    expect(await wait(START)).toEqual({ visibility: 'not shown', reason: NOT_MOVED, elapsed: 15_000 })
+    expect(await wait(null)).toEqual({ visibility: 'unknown', reason: '', elapsed: 0 })
+  })
+
+  test('is not asked again if it describes another secret, in any case of its name', async () => {
+    const { deps, budget } = withSecret({ name: 'OTHER' })
+    expect(await readSecret(target, SECRET, deps, budget)).toEqual({
+      ok: false,
+      skew: null,
+      failure: {
+        message: `GitHub returned another secret instead of ${SECRET} in the repository`,
+        mayHaveActed: false,
+        retryable: false,
+      },
+    })
+    const lower = withSecret({ name: SECRET.toLowerCase() })
+    expect(await readSecret(target, SECRET, lower.deps, lower.budget)).toMatchObject({ ok: true })
   })
 })
 
