@@ -5,7 +5,7 @@ import { globSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { collectedTests, type RegisteredTest, setFile } from './mutation-globals.ts'
+import { collectedTests, type RegisteredTest, setFile } from './in-process-globals.ts'
 
 /** What Stryker's instrumented code reads and writes: the active mutant, and which test reaches which mutant. */
 interface StrykerGlobals {
@@ -100,9 +100,9 @@ class InProcessRunner {
   }
 }
 
-/** Gives tests mutation-globals.ts instead of Jest's globals. */
+/** Gives tests in-process-globals.ts instead of Jest's globals. */
 function useOwnGlobals(): void {
-  const url = new URL('mutation-globals.ts', import.meta.url).href
+  const url = new URL('in-process-globals.ts', import.meta.url).href
   registerHooks({
     resolve: (specifier, context, next) =>
       specifier === '@jest/globals' ? { url, shortCircuit: true } : next(specifier, context),

@@ -1,4 +1,4 @@
-// What the unit tests use of `@jest/globals`, for mutation-runner.ts.
+// What the unit tests use of `@jest/globals`, for in-process-runner.ts.
 import { createRequire } from 'node:module'
 import { format } from 'node:util'
 import type { expect as JestExpect } from '@jest/globals'
