@@ -17,12 +17,6 @@ export interface Bundle {
  * build, `check-dist`, the tests of `dist` and the benchmark follow this list. To add an action, add one line here:
  *
  *   audit: { entries: { audit: 'audit' }, maxLoaded: 64 * KIB, maxTotal: 64 * KIB },
-  rotate: {
-    entries: { rotate: 'rotate', 'rotate/post': 'rotate-post' },
-    shared: 'rotate/common',
-    maxLoaded: 200 * KIB,
-    maxTotal: 200 * KIB,
-  },
  *
  * or, with a post step (`rotate/index.js`, `rotate/post/index.js`, and what they share in `rotate/common/index.js`):
  *

@@ -13,6 +13,8 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     src: { type: 'string' },
     'stop-at-first': { type: 'boolean', default: false },
+    // GitHub's server sends no `updated_at`.
+    'without-updated-at': { type: 'boolean', default: false },
   },
 })
 const folder = values.src ? pathToFileURL(`${values.src}/`) : new URL('../src/', import.meta.url)
@@ -25,7 +27,10 @@ const events = new Map<string, number>()
 let violating = 0
 let run = 0
 for (let seed = first; seed < first + histories; seed++) {
-  const outcome = await runHistory(seed, code, values.seed !== undefined)
+  const outcome = await runHistory(seed, code, {
+    verbose: values.seed !== undefined,
+    withoutUpdatedAt: values['without-updated-at'],
+  })
   run += 1
   for (const [kind, times] of outcome.events) events.set(kind, (events.get(kind) ?? 0) + times)
   if (values.seed) console.log(outcome.log.join('\n'))

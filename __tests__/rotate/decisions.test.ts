@@ -3,8 +3,10 @@ import fc from 'fast-check'
 import type { ListedKey } from '../../src/api/key-api.ts'
 import {
   areLimitsConsistent,
+  canRetire,
   dueAt,
   findCurrentKey,
+  holdsOlderKey,
   isOwn,
   keysToRetire,
   keysToRevokeNow,
@@ -13,6 +15,7 @@ import {
   taggedExpiry,
   whyNotOurs,
   writeOrder,
+  writeVisibility,
 } from '../../src/rotate/decisions.ts'
 import { TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
 
@@ -36,6 +39,11 @@ describe('the limits', () => {
     expect(areLimitsConsistent({ ...LIMITS, expiresIn: 44 * DAY })).toBe(true)
     expect(areLimitsConsistent({ ...LIMITS, expiresIn: 44 * DAY - 1 })).toBe(false)
     expect(minLifetimeDays({ ...LIMITS, overlap: 7 * DAY + 1 })).toBe(45)
+  })
+
+  test('let a key get old enough for the keys before it to be revoked', () => {
+    expect(canRetire({ rotateAfter: 7 * DAY + 2 * HOUR, overlap: 7 * DAY })).toBe(true)
+    expect(canRetire({ rotateAfter: 7 * DAY + 2 * HOUR - 1, overlap: 7 * DAY })).toBe(false)
   })
 })
 
@@ -91,7 +99,8 @@ describe('the key in hand', () => {
 
 describe('keys are retired', () => {
   const current = own('current', NOW - 8 * DAY)
-  const facts = { current, tag: TAG, overlap: 7 * DAY, now: NOW, initialKeyId: '' }
+  const updates: (number | null)[] = [Number(current.createdAt), null]
+  const facts = { current, tag: TAG, overlap: 7 * DAY, now: NOW, initialKeyId: '', updates }
   const retired = (keys: ListedKey[], change: Partial<typeof facts> = {}) =>
     keysToRetire({ ...facts, ...change, keys: [current, ...keys] }).map(({ id }) => id)
   const old = own('old', NOW - 40 * DAY)
@@ -107,8 +116,16 @@ describe('keys are retired', () => {
 
   test('only if the key in hand is older than the overlap by more than an hour', () => {
     const after = Number(current.createdAt) + 7 * DAY + HOUR
-    expect(retired([old], { now: after + 1 })).toEqual(['old'])
-    expect(retired([old], { now: after })).toEqual([])
+    expect(retired([old], { now: after + 1, updates: [] })).toEqual(['old'])
+    expect(retired([old], { now: after, updates: [] })).toEqual([])
+  })
+
+  test('only if every place was last written longer ago than the overlap by more than an hour', () => {
+    const after = NOW - 7 * DAY - HOUR
+    expect(retired([old], { updates: [after - 1, null] })).toEqual(['old'])
+    expect(retired([old], { updates: [after] })).toEqual([])
+    expect(retired([old], { updates: [null, after - 1, after] })).toEqual([])
+    expect(retired([old], { updates: [] })).toEqual(['old'])
   })
 
   test('never if rotate did not create the key in hand, or them', () => {
@@ -193,6 +210,27 @@ describe('the response to a create request', () => {
   ])('is not accepted with %j', (change, reason) => {
     expect(whyNotOurs({ ...answer, ...change }, facts)).toContain(reason)
   })
+})
+
+describe('a write is shown', () => {
+  test('only if updated_at moved on', () => {
+    expect(writeVisibility(NOW, NOW + 1000)).toBe('shown')
+    expect(writeVisibility(NOW, NOW)).toBe('not shown')
+    expect(writeVisibility(NOW, NOW - 1000)).toBe('not shown')
+    expect(writeVisibility(NOW, null)).toBe('not shown')
+    expect(writeVisibility(null, NOW)).toBe('unknown')
+    expect(writeVisibility(null, null)).toBe('unknown')
+  })
+})
+
+test('a place holds an older key if it was written more than an hour before the key in hand was created', () => {
+  const current = own('current', NOW)
+  expect(holdsOlderKey(NOW - HOUR - 1, current)).toBe(true)
+  expect(holdsOlderKey(NOW - HOUR, current)).toBe(false)
+  expect(holdsOlderKey(NOW + DAY, current)).toBe(false)
+  expect(holdsOlderKey(null, current)).toBe(false)
+  expect(holdsOlderKey(NOW, { ...current, createdAt: null })).toBe(false)
+  expect(holdsOlderKey(-DAY, { ...current, createdAt: null })).toBe(false)
 })
 
 test('the home secret is written last', () => {

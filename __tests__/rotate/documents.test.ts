@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
 import { readRotateInputs } from '../../src/rotate/inputs.ts'
@@ -57,4 +57,12 @@ test('docs/rotation.md explains every state and every output', () => {
   expect(states.length).toBeGreaterThanOrEqual(4)
   for (const state of states) expect(page).toContain(`| \`${state}\` |`)
   for (const name of Object.keys(outputs)) expect(page).toContain(`\`${name}\``)
+})
+
+test('every module of src/rotate is mutated, except the one of types', () => {
+  const { mutate } = JSON.parse(read('stryker.rotate.config.json')) as { mutate: string[] }
+  const modules = readdirSync(new URL('../../src/rotate', import.meta.url)).map(
+    (name) => `src/rotate/${name}`,
+  )
+  expect([...mutate, 'src/rotate/deps.ts'].sort()).toEqual(modules.sort())
 })

@@ -108,7 +108,7 @@ describe("GitHub's secrets API", () => {
       })
       if (!reply.ok)
         expect(reply.failure.message).toBe(
-          `ghes.example answered 200 to GET /api/v3${PATH}/public-key with something other than the expected JSON`,
+          `ghes.example answered 200 to GET /api/v3${PATH}/public-key with something that GitHub's API does not send`,
         )
     },
   )
@@ -222,7 +222,7 @@ describe("GitHub's secrets API", () => {
   test.each([403, 404])('an HTML page with %i is not from GitHub, and is retryable', async (status) => {
     for (const page of [{ body: '<html>' }, { headers: { 'content-type': 'text/html' } }]) {
       const found = await failure({ status, ...page })
-      expect(found).toMatchObject({ mayHaveActed: false, retryable: true, notFromApi: true })
+      expect(found).toMatchObject({ mayHaveActed: true, retryable: true, notFromApi: true })
       expect(found.message).toMatch(/with an HTML page; something in front of GitHub's API answered$/)
     }
     expect((await failure({ status: 502, body: '<html>' })).notFromApi).toBeUndefined()
@@ -230,6 +230,103 @@ describe("GitHub's secrets API", () => {
       mayHaveActed: true,
       retryable: true,
     })
+  })
+
+  test.each([200, 202, 206])(
+    'a write that is answered with %i may have been carried out, or not',
+    async (status) => {
+      expect(await failure({ status, body: '<html>' })).toEqual({
+        message: `ghes.example answered ${status} to PUT /api/v3${PATH}/KEY with something that GitHub's API does not send`,
+        status,
+        mayHaveActed: true,
+        retryable: true,
+      })
+    },
+  )
+
+  test.each([
+    ['2027-03-01T12:00:00Z', NOW],
+    ['2027-03-01T14:00:00+02:00', NOW],
+    ['2027-03-01 12:00:00 UTC', NOW],
+    [NOW / 1000, NOW],
+    [undefined, null],
+    [null, null],
+    ['yesterday', null],
+  ])('the time of an update, spelled %j, is read as %j', async (updated_at, updatedAt) => {
+    const { secrets } = client(json({ name: 'KEY', updated_at }))
+    expect(await secrets.secret(PATH, 'KEY', 'p', LIMITS)).toMatchObject({ value: { updatedAt } })
+  })
+
+  test.each([
+    [299, false],
+    [300, false],
+    [304, false],
+    [399, false],
+    [400, false],
+    [499, true],
+    [500, true],
+    [599, true],
+  ])('a write that is answered with %i may have been carried out: %j', async (status, acted) => {
+    const found = await failure({ status })
+    expect(found.mayHaveActed).toBe(acted || status < 300)
+    expect(found.message.includes('redirect')).toBe(status >= 300 && status < 400)
+    expect(found.notFromApi).toBeUndefined()
+  })
+
+  test('a page with a status that is no refusal does not come from in front of GitHub', async () => {
+    const page = { body: '<html>' }
+    expect((await failure({ status: 400, ...page })).notFromApi).toBe(true)
+    expect((await failure({ status: 499, ...page })).notFromApi).toBe(true)
+    expect((await failure({ status: 500, ...page })).notFromApi).toBeUndefined()
+    expect((await failure({ status: 304, ...page })).message).toMatch(/with a redirect/)
+  })
+
+  test('a 404 with Retry-After is no rate limit, and a rate limit without a time has none', async () => {
+    const missing = await failure({ status: 404, headers: { 'retry-after': '5' } })
+    expect(missing).toMatchObject({ status: 404, mayHaveActed: false, retryable: false })
+    expect(missing.retryAfter).toBeUndefined()
+    expect(Object.keys(await failure({ status: 429 }))).not.toContain('retryAfter')
+    const soon = {
+      'x-ratelimit-remaining': '0',
+      'x-ratelimit-reset': String(NOW / 1000 + 30),
+      'retry-after': '5',
+    }
+    expect((await failure({ status: 429, headers: soon })).retryAfter).toBe(5_000)
+  })
+
+  test("GitHub's reason is shown on one line, without its period, and only if it is a text", async () => {
+    const reason = async (message: unknown) =>
+      (await failure({ status: 422, ...json({ message }) })).message.replace(/^.*KEY/, '')
+    expect(await reason('Not. This.\n One.')).toBe(': Not. This. One')
+    expect(await reason(17)).toBe('')
+    expect(await reason({ message: 'x' })).toBe('')
+    for (const body of ['null', '"text"', '17', ''])
+      expect((await failure({ status: 422, body })).message).toMatch(/KEY$/)
+  })
+
+  test('the permission that is missing is named for each call', async () => {
+    const { secrets } = client({ status: 403 })
+    const advice = (permission: string) =>
+      `github-token needs the permission "${permission}". GITHUB_TOKEN can never write secrets: ` +
+      'use a token of a GitHub App, or a fine-grained personal access token'
+    const messages = await Promise.all([
+      secrets.repositoryId('o/r', LIMITS),
+      secrets.selectedRepositories(PATH, 'KEY', 1, LIMITS),
+      secrets.secret(PATH, 'KEY', 'Some: read', LIMITS),
+    ])
+    expect(
+      messages.map((reply) => (reply.ok ? '' : reply.failure.message.replace(/^[^.]*\.example[^.]*\. /, ''))),
+    ).toEqual([
+      advice('Metadata: read'),
+      advice('organization permission Secrets: write'),
+      advice('Some: read'),
+    ])
+  })
+
+  test('a request without a body has none', async () => {
+    const { requests, secrets } = client(json({ name: 'KEY' }))
+    await secrets.secret(PATH, 'KEY', 'p', LIMITS)
+    expect(Object.keys(requests[0] ?? {})).not.toContain('body')
   })
 
   test('another error is not swallowed', async () => {

@@ -31,6 +31,8 @@ export type Answer =
   | { cut: true; acted?: boolean }
   | { refused: true }
   | { silence: true; acted?: boolean }
+  /** The machine sleeps for so long before the request leaves it; its timers sleep as well. */
+  | { sleeps: number }
 
 export interface Seen {
   /** `POST /api/user/api-keys`, `PUT /repos/...`. */
@@ -57,6 +59,8 @@ export interface RotateOptions {
   api?: Partial<AccountOptions>
   github?: Partial<GithubOptions>
   inputs?: Partial<RotateInputs>
+  /** Inputs that depend on what `prepare` made. */
+  inputsOf?: (world: { account: Account; github: Github }) => Partial<RotateInputs>
   /** The age of the key in the secret, in milliseconds; `own`: rotate made it. */
   age?: number
   own?: boolean
@@ -129,6 +133,10 @@ function createStage({ api, github: githubOptions, answer = () => undefined }: R
         time.after(request.timeout, () => fail('timeout', true))
         return
       }
+      if (planned && 'sleeps' in planned) {
+        time.after(planned.sleeps, () => resolve(serve()))
+        return
+      }
       time.after(Math.min(takes, request.timeout), () => {
         if (!planned) return resolve(serve())
         if ('refused' in planned) return fail('refused', false)
@@ -160,14 +168,19 @@ export async function runRotate(options: RotateOptions = {}): Promise<RotateRun>
     account.addKey({ created: START - age, expiry: taggedExpiry(START - age + 60 * DAY, TAG) })
   const age = options.age ?? 100 * DAY
   const current = options.own ? addOwnKey(age) : account.addKey({ expiry: null, created: START - age })
-  github.addSecret('repository', SECRET, { value: current.token })
+  github.addSecret('repository', SECRET, { value: current.token, updatedAt: START - age })
   options.prepare?.({ account, github, addOwnKey })
   const process = startProcess(Number.POSITIVE_INFINITY, () => {})
   const clock = clockOn(time, options.clockError ?? 0, () => true)
   const cancellation = createCancellation(clock.now)
   const { runner, traces } = recordRunner(process, options.failing ?? '', options.failingFrom ?? 1)
   if (options.signalAt !== undefined) time.after(options.signalAt, cancellation.request)
-  const inputs = { ...INPUTS, apiKey: current.token, ...options.inputs }
+  const inputs = {
+    ...INPUTS,
+    apiKey: current.token,
+    ...options.inputs,
+    ...options.inputsOf?.({ account, github }),
+  }
   let error = ''
   let endedAt = 0
   const run = rotateKey(inputs, {

@@ -52,6 +52,9 @@ export const FAULTS = [
   'no answer, no effect',
   '5xx before effect',
   '5xx after effect',
+  'acknowledged, no effect',
+  'page of a proxy after effect',
+  'wrong Date header',
   'rate limited',
   'refused',
   'killed before effect',
@@ -67,6 +70,8 @@ interface Watched {
   /** Its value, and when it last held each earlier one. */
   value: string
   lastHeld: Map<string, number>
+  /** It counts from then on: a place that was listed late needs a rotation first. */
+  since: number
 }
 
 interface History {
@@ -76,7 +81,9 @@ interface History {
   account: Account
   github: Github
   home: Place
+  /** The last one is listed from `joinsAt` on. */
   copies: Place[]
+  joinsAt: number
   places: Watched[]
   /** The keys of this rotation and of persons, by id. */
   keys: Map<string, StoredKey>
@@ -92,11 +99,27 @@ interface History {
   violations: string[]
   log: string[]
   verbose: boolean
+  withoutUpdatedAt: boolean
+}
+
+/** How a history is run. */
+export interface HistoryOptions {
+  /** Keeps a log. */
+  verbose?: boolean
+  /**
+   * GitHub's server sends no `updated_at`. Then nothing shows that an acknowledged write was not carried out, or that a
+   * place was listed late, so neither happens.
+   */
+  withoutUpdatedAt?: boolean
 }
 
 /** Runs one history of rotations. The same seed runs the same history. */
-export async function runHistory(seed: number, code: RotationCode, verbose = false): Promise<HistoryOutcome> {
-  const history = createHistory(seed, code, verbose)
+export async function runHistory(
+  seed: number,
+  code: RotationCode,
+  options: HistoryOptions = {},
+): Promise<HistoryOutcome> {
+  const history = createHistory(seed, code, options)
   const { world, rng } = history
   for (let day = 0; day < DAYS; day++) scheduleDay(history, day)
   world.at(START + DAYS * DAY, () => checkEnd(history))
@@ -106,7 +129,11 @@ export async function runHistory(seed: number, code: RotationCode, verbose = fal
   return { violations, events, log }
 }
 
-function createHistory(seed: number, code: RotationCode, verbose: boolean): History {
+function createHistory(
+  seed: number,
+  code: RotationCode,
+  { verbose = false, withoutUpdatedAt = false }: HistoryOptions,
+): History {
   const rng = createRng(seed)
   const world = createWorld(START)
   const rounds = rng.chance(0.05)
@@ -124,6 +151,8 @@ function createHistory(seed: number, code: RotationCode, verbose: boolean): Hist
     open: (sealed) => sealed,
     publicKey: { id: '1', key: 'public' },
     token: GITHUB_TOKEN,
+    lag: rng.chance(0.3) ? rng.between(1, 20) * SECOND : 0,
+    updatedAt: withoutUpdatedAt ? 'absent' : 'utc',
   })
   const home: Place = rng.chance(0.5)
     ? { kind: 'repository', name: '' }
@@ -142,6 +171,10 @@ function createHistory(seed: number, code: RotationCode, verbose: boolean): Hist
     github,
     home,
     copies,
+    joinsAt:
+      copies.length > 0 && rng.chance(0.2) && !withoutUpdatedAt
+        ? START + rng.between(2, DAYS - CALM_DAYS) * DAY
+        : START,
     places: [],
     keys: new Map([[initial.id, initial]]),
     tag,
@@ -154,11 +187,15 @@ function createHistory(seed: number, code: RotationCode, verbose: boolean): Hist
     violations: [],
     log: [],
     verbose,
+    withoutUpdatedAt,
   }
   history.places = [home, ...copies].map((place) => {
     const label = place.name === '' ? place.kind : `${place.kind} ${place.name}`
-    github.addSecret(label, SECRET, { value: initial.token })
-    return { label, value: initial.token, lastHeld: new Map() }
+    const joins = place === copies.at(-1) && history.joinsAt > START
+    if (joins) note(history, 'a copy is listed late')
+    github.addSecret(label, SECRET, { value: initial.token, updatedAt: START - DAY })
+    const since = joins ? history.joinsAt + CALM_EVERY * DAY : START
+    return { label, value: initial.token, lastHeld: new Map(), since }
   })
   addStrangers(history)
   return history
@@ -233,9 +270,14 @@ function queue(
 ): void {
   const { world } = history
   world.at(queuedAt, () => {
-    const apiKey = homeOf(history).value
-    world.at(startsAt, () => startRun(history, apiKey, faultRate, emergency))
+    const queued = { apiKey: homeOf(history).value, copies: listedCopies(history) }
+    world.at(startsAt, () => startRun(history, queued, faultRate, emergency))
   })
+}
+
+/** What the workflow lists when a run is queued. */
+function listedCopies({ copies, joinsAt, world }: History): Place[] {
+  return world.now() >= joinsAt ? copies : copies.slice(0, -1)
 }
 
 function homeOf({ places: [home] }: History): Watched {
@@ -254,7 +296,7 @@ function schedulePerson(history: History, createdAt: number): void {
     world.at(createdAt + rng.pick([0, rng.between(0, 2 * DAY)]), () => {
       note(history, 'a person replaced the secret')
       for (const place of history.places) {
-        history.github.addSecret(place.label, SECRET, { value: key.token })
+        history.github.addSecret(place.label, SECRET, { value: key.token, updatedAt: world.now() })
         hold(history, place, key.token)
       }
     })
@@ -280,7 +322,8 @@ function isValid({ world }: History, { revoked, expiry }: StoredKey): boolean {
 }
 
 function checkSecrets(history: History): void {
-  for (const { label, value } of history.places) {
+  for (const { label, value, since } of history.places) {
+    if (history.world.now() < since) continue
     const key = keyByToken(history, value)
     if (!key || !isValid(history, key)) violate(history, `${label} holds a key that is not valid`)
   }
@@ -309,7 +352,8 @@ function checkRevocation(history: History, key: StoredKey, emergency: boolean): 
   if (!stranger && key !== initial && byHand && !emergency) violate(history, "a person's key was revoked")
   if (key === initial && !byHand && !emergency)
     violate(history, 'the initial key was revoked without initial-key-id')
-  for (const { label, value, lastHeld } of places) {
+  for (const { label, value, lastHeld, since } of places) {
+    if (world.now() < since) continue
     if (value === key.token) violate(history, `the key that ${label} holds was revoked`)
     const held = lastHeld.get(key.token)
     if (!emergency && held !== undefined && world.now() < held + LIMITS.overlap)
@@ -322,7 +366,7 @@ function checkRevocation(history: History, key: StoredKey, emergency: boolean): 
 
 async function startRun(
   history: History,
-  apiKey: string,
+  queued: Pick<RotateInputs, 'apiKey' | 'copies'>,
   faultRate: number,
   emergency: boolean,
 ): Promise<void> {
@@ -341,7 +385,7 @@ async function startRun(
     }
     const send = network(history, process, { faultRate, emergency, cancel: cancellation.request, die })
     try {
-      await code.rotateKey(inputsOf(history, apiKey, emergency), {
+      await code.rotateKey(inputsOf(history, queued, emergency), {
         api: code.createKeyApi({
           client: send,
           apiUrl: API_URL,
@@ -377,7 +421,7 @@ function checkError(history: History, error: unknown, faultRate: number): void {
   if (history.verbose) history.log.push(`  ${message}`)
   if (error instanceof TypeError || /undefined|\[object|is not a function/.test(message))
     violate(history, `an error that is not meant for a person: ${message}`)
-  const expected = /rejected api-key|answered 401|was not revoked/
+  const expected = /rejected api-key|answered 401|was not revoked|does not say when the secret was updated/
   if (faultRate === 0 && !expected.test(message)) violate(history, `a run without a fault failed: ${message}`)
 }
 
@@ -403,13 +447,16 @@ function startPost(history: History, state: Record<string, string>, faultRate: n
   )
 }
 
-function inputsOf({ home, copies, initialKeyId }: History, apiKey: string, emergency: boolean): RotateInputs {
+function inputsOf(
+  { home, initialKeyId }: History,
+  queued: Pick<RotateInputs, 'apiKey' | 'copies'>,
+  emergency: boolean,
+): RotateInputs {
   return {
-    apiKey,
+    ...queued,
     githubToken: GITHUB_TOKEN,
     secret: SECRET,
     home,
-    copies,
     limits: LIMITS,
     initialKeyId,
     revokePrevious: emergency ? 'now' : 'after-overlap',
@@ -514,13 +561,17 @@ function network(history: History, process: SimulatedProcess, options: NetworkOp
     headers,
     body: '',
   })
+  // A proxy that answers with pages may do so until the process ends.
+  let onlyPages = false
   return (request) => {
     const takes = rng.between(50, 2_000)
     const timeout = world.now() + request.timeout
     const soon = Math.min(world.now() + takes, timeout)
-    const fault: Fault | null = rng.chance(options.faultRate) ? rng.pick(FAULTS) : null
+    const chosen: Fault | null = rng.chance(options.faultRate) ? rng.pick(FAULTS) : null
+    const fault =
+      onlyPages && request.url.href.startsWith(GITHUB_URL) ? 'page of a proxy after effect' : chosen
     if (fault) note(history, fault)
-    switch (fault) {
+    switch (fault === 'acknowledged, no effect' && history.withoutUpdatedAt ? null : fault) {
       case null:
         return process.wait(soon, () => act(request))
       case 'connection refused':
@@ -544,6 +595,20 @@ function network(history: History, process: SimulatedProcess, options: NetworkOp
           act(request)
           return answer(502)
         })
+      case 'acknowledged, no effect':
+        return process.wait(soon, () => answer(request.method === 'GET' ? 200 : 204))
+      case 'page of a proxy after effect':
+        onlyPages ||= rng.chance(0.5)
+        return process.wait(soon, () => {
+          act(request)
+          return answer(rng.pick([200, 403, 404]), { 'content-type': 'text/html' })
+        })
+      case 'wrong Date header':
+        return process.wait(soon, () => {
+          const answered = act(request)
+          const date = new Date(world.now() + rng.between(-23, 23) * HOUR).toUTCString()
+          return { ...answered, headers: { ...answered.headers, date } }
+        })
       case 'rate limited':
         return process.wait(soon, () => {
           const wait = { 'retry-after': String(Math.round(rng.between(1, 600))) }
@@ -564,12 +629,14 @@ function network(history: History, process: SimulatedProcess, options: NetworkOp
         })
       case 'machine sleeps': {
         let response: HttpResponse | null = null
-        if (rng.chance(0.7))
-          world.at(soon, () => {
+        const wakes = world.now() + rng.pick([rng.between(0, 2 * HOUR), rng.between(0, 3 * DAY)])
+        // The request leaves the machine before it sleeps, or after: see the limits in docs/rotation.md for a write.
+        const served = rng.pick([soon, soon, request.method === 'PUT' ? null : wakes, null])
+        if (served !== null)
+          world.at(served, () => {
             response = act(request)
           })
-        const wakes = world.now() + rng.pick([rng.between(0, 2 * HOUR), rng.between(0, 3 * DAY)])
-        return process.wait(Math.max(wakes, soon + 1), () => response ?? fail('cut', true))
+        return process.wait(Math.max(wakes, soon) + 1, () => response ?? fail('cut', true))
       }
       case 'cancelled':
         world.at(soon, options.cancel)

@@ -107,6 +107,9 @@ describe('the inputs of rotate', () => {
     [{ overlap: '59m' }, 'at least 1 hour'],
     [{ overlap: '36d' }, 'at most 35 days'],
     [{ 'expires-in': '43d' }, 'Raise it to 44d, or lower rotate-after'],
+    [{ 'rotate-after': '7d' }, 'Input rotate-after is too short'],
+    [{ 'rotate-after': '169h' }, 'Input rotate-after is too short'],
+    [{ overlap: '30d', 'expires-in': '90d' }, 'Input rotate-after is too short'],
     [{ 'revoke-previous': 'later' }, 'it must be after-overlap or now'],
     [{ 'revoke-previous': 'now' }, 'workflow_dispatch'],
     [{ 'api-url': 'http://api.example' }, 'Input api-url must start with https://'],
@@ -122,9 +125,85 @@ describe('the inputs of rotate', () => {
     expect(refused(given, { GITHUB_EVENT_NAME: 'schedule' })).toContain(reason)
   })
 
+  test('explain an empty key by its name in the workflow, or not at all', () => {
+    expect(refused({ 'api-key': '', api_key: 'the-long-key' })).toContain(
+      'The workflow sets api_key; the name has a hyphen.',
+    )
+    expect(refused({ 'api-key': '' })).not.toMatch(/api_key/)
+    expect(() => readRotateInputs(() => '', {})).toThrow(/^Input api-key is empty/)
+  })
+
+  test.each([
+    [
+      { 'github-token': '' },
+      'Input github-token is empty. Pass a token that may write the secret. For example: github-token: $' +
+        '{{ steps.app-token.outputs.token }}',
+    ],
+    [
+      { secret: '1KEY' },
+      'Input secret is not a valid secret name: only letters, digits and underscores, not starting with a digit or ' +
+        'GITHUB_. For example: secret: SPHERESCOUT_API_KEY',
+    ],
+    [
+      { 'expires-in': '43d' },
+      'Input expires-in is too short: it must be at least rotate-after + overlap + 7 days, which leaves a week to fix a ' +
+        'failing rotation. Raise it to 44d, or lower rotate-after.',
+    ],
+    [
+      { 'revoke-previous': 'now' },
+      'Input revoke-previous is now, which is for emergencies because it makes running jobs fail. ' +
+        'It is accepted only in a run that was started by hand (workflow_dispatch).',
+    ],
+    [
+      { 'github-api-url': 'nonsense' },
+      'Input github-api-url is not a URL. For example: github-api-url: https://api.github.com',
+    ],
+  ])('are refused with the whole reason: %j', (given, message) => {
+    expect(refused(given)).toBe(message)
+  })
+
+  test('name the input whose choice is unknown', () => {
+    expect(refused({ 'revoke-previous': 'later' })).toContain('Input revoke-previous')
+  })
+
+  test.each(['o', 'octo', 'Octo-Org', 'octo.org', '-octo_1', 'octo-', 'a--b'])(
+    'accept the organization %s',
+    (organization) => {
+      expect(read({ organization }).home).toEqual({ kind: 'organization', name: organization })
+    },
+  )
+
+  test.each(['a b', 'a/b', '/ab', 'ab/', '-', 'a\u00e4', '\u00e4a'])(
+    'refuse the organization %j',
+    (organization) => {
+      expect(refused({ organization })).toContain('Input organization is not a valid organization name')
+    },
+  )
+
+  test('compare places without case, and tell their kinds apart', () => {
+    expect(read({ environment: 'Prod', copies: 'environment prod-2\nrepository' }).copies).toHaveLength(2)
+    expect(refused({ copies: 'environment A\nenvironment a' })).toContain('lists a place twice')
+    expect(refused({ copies: 'environment \u00c9\nenvironment \u00e9' })).toContain('lists a place twice')
+    expect(refused({ copies: 'an environment a' })).toContain('lists an unknown place')
+  })
+
+  test('lose every trailing slash of an address', () => {
+    expect(read({ 'github-api-url': 'https://ghes.example/api/v3//' }).githubApiUrl).toBe(
+      'https://ghes.example/api/v3',
+    )
+  })
+
   test('accept keys that only resemble a JWT', () => {
-    for (const key of ['eyJhbGciOiJIUzI1NiJ9', 'eyJhbGci.b', 'xyz.abc.def', 'xeyJhbG.a.b'])
+    for (const key of ['eyJhbGciOiJIUzI1NiJ9', 'eyJhbGci.b', 'xyz.abc.def', 'xeyJhbG.a.b', 'eyJhbG.a.b.c'])
       expect(read({ 'api-key': key }).apiKey).toBe(key)
+  })
+
+  test('accept exactly the shortest rotate-after with which old keys are revoked', () => {
+    expect(read({ 'rotate-after': '170h' }).limits.rotateAfter).toBe(170 * 3_600_000)
+    expect(refused({ 'rotate-after': '7d' })).toBe(
+      'Input rotate-after is too short: it must be at least overlap + 2 hours, or no key would get old enough for the ' +
+        'keys before it to be revoked. Raise rotate-after, or lower overlap.',
+    )
   })
 
   test('accept exactly the shortest lifetime that leaves a week', () => {

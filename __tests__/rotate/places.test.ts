@@ -57,6 +57,25 @@ describe('looking up a place', () => {
       ...answer,
     })
 
+  test('reads no list of repositories unless the secret is for selected ones', async () => {
+    for (const visibility of ['all', 'private']) {
+      const run = await inOrganization([], {
+        prepare: ({ github }) =>
+          github.addSecret('organization octo-org', SECRET, { value: 'x', visibility }),
+      })
+      expect(run.error).toBe('')
+      expect(run.seen.filter(({ what }) => what.includes('/repositories'))).toEqual([])
+    }
+  })
+
+  test('that does not exist or is hidden says what to check', async () => {
+    const run = await runRotate({ inputs: { secret: 'OTHER' } })
+    expect(run.error).toBe(
+      'There is no secret OTHER in the repository, or github-token cannot see it (404). No key was created. ' +
+        'Check the inputs secret, environment and copies, and that the token has access to it ("Secrets: write").',
+    )
+  })
+
   test('reads every page of the selected repositories and no more', async () => {
     const ids = Array.from({ length: 100 }, (_, index) => index + 1)
     const run = await inOrganization(ids)

@@ -22,7 +22,9 @@ describe('a run', () => {
       `GET ${SECRETS}/public-key`,
       `POST ${KEYS}`,
       `GET ${KEYS}`,
+      `GET ${SECRETS}/${SECRET}`,
       `PUT ${SECRETS}/${SECRET}`,
+      `GET ${SECRETS}/${SECRET}`,
     ])
     expect(stateOf(run)).toMatchObject({ kind: 'record', state: { phase: 'settled', key: null } })
     expect(secretValue(run)).toBe(made(run)[0]?.token)
@@ -49,14 +51,49 @@ describe('a run', () => {
     expect(made(await runRotate({ own: true, age: 30 * DAY }))).toHaveLength(1)
   })
 
+  test('rotates in the very millisecond in which the key is due', async () => {
+    const api = { dateHeader: false }
+    // Three requests of 100 ms come before the decision.
+    expect(made(await runRotate({ own: true, age: 30 * DAY - 300, api }))).toHaveLength(1)
+    expect(made(await runRotate({ own: true, age: 30 * DAY - 301, api }))).toHaveLength(0)
+  })
+
+  test('says in one line what it did and when the next rotation is due', async () => {
+    const lines = ({ traces }: Awaited<ReturnType<typeof runRotate>>) =>
+      traces.printed.filter((text) => /^(Not due|Rotated):/.test(text))
+    const idle = await runRotate(young)
+    const label = (key: { token_key: string; id: string } | undefined) =>
+      `${key?.token_key}... (id ${key?.id.slice(0, 8)}...)`
+    expect(lines(idle)).toEqual([
+      `Not due: the secret keeps the key ${label(idle.current)}. The next rotation is due at 2027-03-30 04:17:00 UTC.`,
+    ])
+    const rotated = await runRotate({ own: true, age: 31 * DAY })
+    expect(lines(rotated)).toEqual([
+      `Rotated: the secret now holds the key ${label(made(rotated)[0])}. The next rotation is due at 2027-03-31 04:17:00 UTC.`,
+    ])
+  })
+
+  test('lists in the summary exactly what a person should know', async () => {
+    const run = await runRotate({ own: true, age: 31 * DAY })
+    const summary = run.traces.printed.find((text) => text.startsWith('###')) ?? ''
+    expect(summary.split('\n').filter((line) => line.startsWith('- '))).toEqual([
+      '- Next rotation: due at 2027-03-31 04:17:00 UTC',
+      expect.stringMatching(/^- If rotation stops, the secret works until /),
+      expect.stringMatching(/^- The previous key .* stays valid during the overlap: .* revokes it\.$/),
+    ])
+  })
+
   test("reads the repository's id if the runner does not set it", async () => {
     const run = await runRotate({ ...young, repositoryId: null })
+    expect(run.error).toBe('')
     expect(whats(run)[0]).toBe('GET /repos/octo-org/octo-repo')
     const failing = await runRotate({
       repositoryId: null,
       answer: (what) => (what === 'GET /repos/octo-org/octo-repo' ? { status: 404 } : undefined),
     })
-    expect(failing.error).toContain("Could not read the repository's id")
+    expect(failing.error).toBe(
+      "Could not read the repository's id: github.example answered 404 to GET /repos/octo-org/octo-repo.",
+    )
     const organization = await runRotate({
       repositoryId: null,
       inputs: { home: { kind: 'organization', name: 'Octo-Org' } },
@@ -69,11 +106,13 @@ describe('a run', () => {
 
   test('sets its outputs and writes its summary even if it fails', async () => {
     const run = await runRotate({ answer: (what) => (what.startsWith('POST') ? { status: 403 } : undefined) })
-    expect(run.error).toMatch(/^The new key was not created: api\.example answered 403/)
+    expect(run.error).toBe(
+      'No new key was created: api.example answered 403 to POST /api/user/api-keys. This run did not change the secret.',
+    )
     expect(run.traces.outputs).toMatchObject({ rotated: 'false', 'key-id': run.current.id })
     const summary = run.traces.printed.find((text) => text.startsWith('###'))
     expect(summary).toContain('SphereScout key rotation: Failed')
-    expect(summary).toContain('The new key was not created')
+    expect(summary).toContain('No new key was created')
     expect(summary).toContain('Next rotation: now')
     expect(summary).toContain('The key in the secret has no expiry.')
   })
@@ -90,9 +129,11 @@ describe('the account’s list', () => {
     runRotate({ answer: (what, ...rest) => (what === `GET ${KEYS}` ? answer?.(what, ...rest) : undefined) })
 
   test('a 401 of the API is reported as a rejected key, other refusals as they are', async () => {
-    expect((await listed(() => ({ status: 401 }))).error).toContain('The API rejected api-key')
-    expect((await listed(() => ({ status: 403 }))).error).toMatch(
-      /^Could not list the keys of the account: .*403/,
+    expect((await listed(() => ({ status: 401 }))).error).toMatch(
+      /^The API rejected api-key: .*401.* so rotation cannot continue\. Create a key in the dashboard and save it in the secret\.$/,
+    )
+    expect((await listed(() => ({ status: 403 }))).error).toBe(
+      'Could not list the keys of the account: api.example answered 403 to GET /api/user/api-keys.',
     )
   })
 
@@ -113,6 +154,14 @@ describe('the account’s list', () => {
       /^Could not find api-key in the account's list of keys: no key in the list matches .* Nothing was changed/,
     )
     expect(run.seen).toHaveLength(1)
+    expect(run.traces.outputs).toEqual({
+      rotated: 'false',
+      'key-id': '',
+      'key-prefix': '',
+      'expires-at': '',
+      'due-at': '',
+      retired: '[]',
+    })
   })
 
   test('is retried until the timeout, and no longer', async () => {
@@ -135,9 +184,14 @@ describe('retiring old keys', () => {
 
   test('revokes each with the key in hand and lists the keys afterwards', async () => {
     const run = await runRotate(old)
-    expect(whats(run).slice(1, 4)).toEqual([`DELETE ${KEYS}/ID`, `DELETE ${KEYS}/ID`, `GET ${KEYS}`])
-    expect(run.seen[1]?.credential).toBe(run.current.token)
-    expect(JSON.parse(run.traces.outputs.retired ?? '')).toHaveLength(2)
+    expect(whats(run).slice(3)).toEqual([`DELETE ${KEYS}/ID`, `DELETE ${KEYS}/ID`, `GET ${KEYS}`])
+    expect(run.seen[3]?.credential).toBe(run.current.token)
+    const ids = run.account
+      .foreign()
+      .filter(({ revoked }) => revoked)
+      .map(({ id }) => id)
+    expect(ids).toHaveLength(2)
+    expect(JSON.parse(run.traces.outputs.retired ?? '').sort()).toEqual(ids.sort())
     expect(run.traces.printed.join('\n')).toMatch(/Revoked the old key .* \(no longer listed\)/)
   })
 
@@ -149,9 +203,14 @@ describe('retiring old keys', () => {
     })
     expect(run.error).toBe('')
     expect(run.traces.warnings).toHaveLength(2)
-    expect(run.traces.warnings[0]).toMatch(
-      /Could not confirm that the old key .* was revoked: .*403.*A later run tries again/,
-    )
+    for (const warning of run.traces.warnings) {
+      expect(warning).toMatch(
+        /^Could not confirm that the old key .* was revoked: .*403.* A later run tries again\.$/,
+      )
+      expect(run.traces.printed.join('\n')).toContain(
+        `- ${warning.replace(' A later run tries again.', '')}\n`,
+      )
+    }
     expect(made(run)).toHaveLength(1)
   })
 
@@ -194,7 +253,9 @@ describe('retiring old keys', () => {
   test("does not happen if the API's time is unknown", async () => {
     const run = await runRotate({ ...old, api: { dateHeader: false } })
     expect(whats(run).filter((what) => what.startsWith('DELETE'))).toEqual([])
-    expect(run.traces.printed.join('\n')).toContain("The API's time is unknown")
+    expect(run.traces.printed.join('\n')).toContain(
+      "- The API's time is unknown (no Date header, or one that is more than a day off), so no old key was revoked.",
+    )
   })
 
   test('does not happen if the list may be incomplete', async () => {
@@ -214,11 +275,24 @@ describe('retiring old keys', () => {
     )
   })
 
-  test("calculates ages by the API's clock, not by the machine's", async () => {
-    const run = await runRotate({ ...old, age: 7 * DAY, clockError: 20 * HOUR })
+  test("calculates ages by the API's clock and by the machine's, because either may be wrong", async () => {
+    const retired = async (age: number, clockError: number) =>
+      JSON.parse((await runRotate({ ...old, age, clockError })).traces.outputs.retired ?? '')
+    expect(await retired(7 * DAY, 20 * HOUR)).toHaveLength(0)
+    expect(await retired(7 * DAY + 2 * HOUR, 20 * HOUR)).toHaveLength(2)
+    expect(await retired(7 * DAY + 2 * HOUR, -20 * HOUR)).toHaveLength(0)
+    expect(await retired(7 * DAY + 22 * HOUR, -20 * HOUR)).toHaveLength(2)
+  })
+
+  test('does not happen early if the machine sleeps between sending the request and its answer', async () => {
+    const run = await runRotate({
+      ...old,
+      age: 6 * DAY,
+      answer: (what, count) => (what === `GET ${KEYS}` && count === 1 ? { sleeps: 20 * HOUR } : undefined),
+    })
+    expect(run.error).toBe('')
     expect(run.traces.outputs.retired).toBe('[]')
-    const behind = await runRotate({ ...old, age: 7 * DAY + 2 * HOUR, clockError: -20 * HOUR })
-    expect(JSON.parse(behind.traces.outputs.retired ?? '')).toHaveLength(2)
+    expect(whats(run).filter((what) => what.startsWith('DELETE'))).toEqual([])
   })
 
   test('says that the initial key is still valid', async () => {
@@ -231,7 +305,10 @@ describe('retiring old keys', () => {
       },
       inputs: { initialKeyId },
     })
-    expect(run.traces.printed.join('\n')).toMatch(/The initial key .* is still valid; a later run revokes it/)
+    expect(run.traces.printed.join('\n')).toMatch(
+      /^- The initial key .*\(id initial\) is still valid; a later run revokes it\.$/m,
+    )
+    expect((await runRotate(young)).traces.printed.join('\n')).not.toContain('The initial key')
   })
 })
 
@@ -247,21 +324,23 @@ describe('creating the new key', () => {
   test('is tried three times if the responses are lost', async () => {
     const run = await onCreate(() => ({ cut: true, acted: true }))
     expect(posts(run)).toHaveLength(3)
-    expect(run.error).toMatch(/The secret still holds the old key\. If a request created a key/)
+    expect(run.error).toMatch(
+      /^No new key was received: .* This run did not change the secret\. If a create request took effect anyway, there is a key/,
+    )
     expect(stateOf(run)).toMatchObject({ state: { phase: 'creating', key: null } })
   })
 
   test('leaves nothing to the post step if no key can have been created', async () => {
     const run = await onCreate(() => ({ refused: true }))
     expect(posts(run)).toHaveLength(3)
-    expect(run.error).not.toContain('If a request created a key')
+    expect(run.error).toMatch(/^No new key was created: .* This run did not change the secret\.$/)
     expect(stateOf(run)).toMatchObject({ state: { phase: 'settled' } })
   })
 
   test('a refusal after a lost response still says that there may be an orphan', async () => {
     const run = await onCreate((_, count) => (count === 1 ? { cut: true, acted: true } : { status: 403 }))
     expect(posts(run)).toHaveLength(2)
-    expect(run.error).toContain('If a request created a key')
+    expect(run.error).toMatch(/^No new key was received: .*403.*If a create request took effect anyway/)
     expect(stateOf(run)).toMatchObject({ state: { phase: 'creating', key: null } })
   })
 
@@ -273,7 +352,7 @@ describe('creating the new key', () => {
     const [first, second] = posts(short)
     expect(Number(second?.at) - Number(first?.at)).toBeGreaterThanOrEqual(30_000)
     expect(short.traces.printed.join('\n')).toContain('Retrying in 30.')
-    expect((await onCreate(limited('121'))).error).toMatch(/The new key was not created: .*too many requests/)
+    expect((await onCreate(limited('121'))).error).toMatch(/^No new key was created: .*too many requests/)
   })
 
   test('requests whole seconds once after a 400 of the API', async () => {
@@ -314,7 +393,7 @@ describe('creating the new key', () => {
       }
     })
     expect(run.error).toMatch(
-      /does not describe a key that this run created: it was created at .* neither written nor revoked; check the key/,
+      /does not describe a key that this run created: it was created at .* neither written nor revoked; check the key .*If a create request took effect/,
     )
     expect(whats(run).filter((what) => /DELETE|PUT/.test(what))).toEqual([])
     expect(run.traces.masks).toHaveLength(4)
@@ -323,13 +402,35 @@ describe('creating the new key', () => {
 
   test('does not begin in a cancelled job', async () => {
     const run = await runRotate({ signalAt: 250 })
-    expect(run.error).toBe('The job was cancelled before the key was rotated.')
+    expect(run.error).toBe(
+      'No new key was created: the job was cancelled. This run did not change the secret.',
+    )
     expect(made(run)).toEqual([])
   })
 
-  test('fails when the timeout is over', async () => {
+  test('says after the timeout that no key was created, unless an earlier request may have created one', async () => {
     const run = await onCreate(() => undefined, { inputs: { timeout: 400 } })
-    expect(run.error).toContain('No key was created within the timeout of 0.4 s')
+    expect(run.error).toBe(
+      'No new key was created: the timeout of 0.4 s is over; raise input timeout. This run did not change the secret.',
+    )
+    const lost = await onCreate(
+      (_, count) => (count === 1 ? { cut: true, acted: true } : { status: 400, takes: 1_400 }),
+      { inputs: { timeout: 2_000 } },
+    )
+    expect(posts(lost)).toHaveLength(2)
+    expect(lost.error).toMatch(
+      /^No new key was received: the timeout of 2\.0 s is over.*If a create request took effect anyway, there is a key whose value no one knows/,
+    )
+    expect(made(lost)).toHaveLength(1)
+    expect(stateOf(lost)).toMatchObject({ state: { phase: 'creating' } })
+  })
+
+  test('says after a cancellation that an earlier request may have created a key', async () => {
+    const run = await onCreate(() => ({ cut: true, acted: true }), { signalAt: 500 })
+    expect(posts(run)).toHaveLength(1)
+    expect(run.error).toMatch(
+      /^No new key was received: the job was cancelled\. .*If a create request took effect/,
+    )
   })
 })
 
@@ -480,6 +581,28 @@ describe('writing the new key', () => {
     expect(run.took - created).toBeLessThanOrEqual(10 * MINUTE + 1000)
   })
 
+  test('does not begin on a machine that slept for ten minutes just before it', async () => {
+    const run = await runRotate({
+      answer: (what, count) =>
+        what === `GET ${SECRETS}/${SECRET}` && count === 2 ? { sleeps: 10 * MINUTE } : undefined,
+    })
+    expect(run.error).toBe(
+      'The new key was not written, so this run did not change the secret: writing the secret in the repository ' +
+        'failed: more than ten minutes have passed since the key was created, or the job was cancelled.',
+    )
+    expect(puts(run)).toEqual([])
+    expect(made(run)[0]?.revoked).toBe(true)
+  })
+
+  test('that leaves a sleeping machine too late is not taken for a rotation', async () => {
+    const run = await onWrite(() => ({ sleeps: 2 * HOUR }))
+    expect(run.error).toMatch(
+      /was written to every place: .*so the write may have come too late\. It and the old/,
+    )
+    expect(run.traces.outputs.rotated).toBe('false')
+    expect([made(run)[0]?.revoked, run.current.revoked]).toEqual([false, false])
+  })
+
   test('does not begin after ten minutes, and the key is revoked', async () => {
     const run = await runRotate({
       inputs: { timeout: 30 * MINUTE },
@@ -497,7 +620,7 @@ describe('writing the new key', () => {
       body: { message: 'Resource not accessible by integration' },
     }))
     expect(run.error).toMatch(
-      /^The new key was not written, and the secret still holds the old key: .*needs the permission "Secrets: write"/,
+      /^The new key was not written, so this run did not change the secret: .*needs the permission "Secrets: write"/,
     )
     expect(run.seen.find(({ what }) => what.startsWith('DELETE'))?.credential).toBe(made(run)[0]?.token)
     expect(run.traces.printed.join('\n')).toMatch(
@@ -571,6 +694,10 @@ describe('writing the new key', () => {
     const same = await onWrite(() => ({ status: 422, body: { message: 'Invalid request.' } }))
     expect(puts(same)).toHaveLength(1)
     expect(same.error).toContain('Invalid request')
+    const publicKeys = ({ seen }: Awaited<ReturnType<typeof runRotate>>) =>
+      seen.filter(({ what }) => what.endsWith('public-key'))
+    expect(publicKeys(same)).toHaveLength(2)
+    expect(publicKeys(await onWrite(() => ({ status: 403 })))).toHaveLength(1)
   })
 
   test('an unusable public key makes it revoke the new key', async () => {
@@ -621,11 +748,24 @@ describe('an emergency', () => {
     const run = await runRotate({ ...now, prepare: ({ addOwnKey }) => void addOwnKey(2 * DAY) })
     expect(run.error).toBe('')
     const deletes = run.seen.filter(({ what }) => what.startsWith('DELETE'))
+    expect(deletes).toHaveLength(2)
     expect(deletes.map(({ credential }) => credential)).toEqual(deletes.map(() => made(run)[0]?.token))
+    expect(run.traces.printed.join('\n')).not.toContain('The previous key')
     expect(JSON.parse(run.traces.outputs.retired ?? '')).toHaveLength(2)
     expect(run.traces.outputs.rotated).toBe('true')
     expect(run.traces.printed.join('\n')).toContain('Rotated, and the old keys revoked')
     expect(run.traces.printed.join('\n')).toMatch(/\| Revoked \|/)
+  })
+
+  test('revokes no key twice', async () => {
+    const run = await runRotate({
+      ...now,
+      age: 9 * DAY,
+      prepare: ({ addOwnKey }) => void addOwnKey(40 * DAY),
+    })
+    const deletes = run.seen.filter(({ what }) => what.startsWith('DELETE')).map(({ what }) => what)
+    expect(deletes).toHaveLength(2)
+    expect(new Set(deletes).size).toBe(2)
   })
 
   test('fails if the old key was not revoked', async () => {

@@ -1,7 +1,15 @@
 import type { RuleRemoval } from '../simulation/rule-removals.ts'
 
+/** `options` of the simulation, where the usual ones do not notice the removal, or only late. */
+interface RotationRuleRemoval extends RuleRemoval {
+  options?: string[]
+}
+
+/** Rules that only matter on a server without `updated_at`; elsewhere, the last updates of the places imply them. */
+const WITHOUT_UPDATED_AT = ['--without-updated-at']
+
 /** Rules of the rotation, taken out one at a time: the simulation has to notice each. */
-export const ROTATION_RULE_REMOVALS: RuleRemoval[] = [
+export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
   {
     rule: 'the gap: a retired key was created an hour or more before the key in hand',
     file: 'rotate/decisions.ts',
@@ -25,6 +33,7 @@ export const ROTATION_RULE_REMOVALS: RuleRemoval[] = [
     file: 'rotate/decisions.ts',
     from: 'if (current.createdAt === null || !isOwn(current, tag)) return []',
     to: 'if (current.createdAt === null) return []',
+    options: WITHOUT_UPDATED_AT,
   },
   {
     rule: 'the overlap: a replaced key stays valid for the runs that were queued with it',
@@ -37,6 +46,7 @@ export const ROTATION_RULE_REMOVALS: RuleRemoval[] = [
     file: 'rotate/decisions.ts',
     from: 'return [...copies, home]',
     to: 'return [home, ...copies]',
+    options: WITHOUT_UPDATED_AT,
   },
   {
     rule: 'the record: the post step knows that a write may have reached GitHub',
@@ -49,5 +59,36 @@ export const ROTATION_RULE_REMOVALS: RuleRemoval[] = [
     file: 'rotate/write-places.ts',
     from: "index === 0 && !acted ? 'refused' : 'unclear'",
     to: "'refused'",
+  },
+  {
+    rule: 'the confirmation: a write counts once GitHub shows that the secret changed',
+    file: 'rotate/decisions.ts',
+    from: "return after !== null && after > before ? 'shown' : 'not shown'",
+    to: "return 'shown'",
+  },
+  {
+    rule: 'the page: what answers in front of GitHub may have passed the write on',
+    file: 'rotate/github-secrets.ts',
+    from: 'mayHaveActed: uncertain || notFromApi,',
+    to: 'mayHaveActed: uncertain,',
+  },
+  {
+    rule: 'the clocks: the overlap is over by every clock that may be right',
+    file: 'rotate/rotate-key.ts',
+    from: 'deps.clock.now() + Math.min(0, skew)',
+    to: 'deps.clock.now() + skew',
+  },
+  {
+    rule: 'the updates: no place was written within the overlap, because a stale run knows fewer copies',
+    file: 'rotate/decisions.ts',
+    from: 'if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []',
+    to: '',
+    options: ['--from', '2980'],
+  },
+  {
+    rule: 'the places: one that holds an older key than the key in hand is written before any key is retired',
+    file: 'rotate/decisions.ts',
+    from: 'updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS',
+    to: 'updatedAt !== null && createdAt !== null && updatedAt < createdAt - 100 * CLOCKS_DIFFER_MS * 24',
   },
 ]

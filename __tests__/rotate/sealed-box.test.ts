@@ -67,9 +67,10 @@ describe('a value sealed for GitHub', () => {
   })
 
   test.each([
-    ['of a wrong length', Buffer.alloc(31, 1)],
-    ['of all zeros', Buffer.alloc(32)],
-  ])('is refused for a public key %s', (_, key) => {
-    expect(() => sealForGithub('text', key.toString('base64'))).toThrow()
+    ['that is too short', Buffer.alloc(31, 1), /^publicKey$/],
+    ['that is too long', Buffer.alloc(33, 1), /^publicKey$/],
+    ['of all zeros', Buffer.alloc(32), /./],
+  ])('is refused for a public key %s', (_, key, reason) => {
+    expect(() => sealForGithub('text', key.toString('base64'))).toThrow(reason)
   })
 })

@@ -36,6 +36,12 @@ describe('histories of rotations, simulated', () => {
     for (const kind of [...FAULTS, ...others]) expect(output).toMatch(new RegExp(`\\d+ {2}${kind}`))
   })
 
+  test('have no violation on a server without updated_at', async () => {
+    const { exitCode, output } = await simulate('--histories', '100', '--without-updated-at')
+    expect(output).toContain('histories with violations: 0')
+    expect(exitCode).toBe(0)
+  })
+
   test('are deterministic', async () => {
     const [once, again] = await Promise.all([simulate('--seed', '277'), simulate('--seed', '277')])
     expect(once.output).toContain('histories run: 1')
@@ -44,7 +50,7 @@ describe('histories of rotations, simulated', () => {
 
   test.each(ROTATION_RULE_REMOVALS)('have violations without $rule', async (removal) => {
     const { exitCode, output } = await withoutRule(removal, (folder) =>
-      simulate('--src', folder, '--stop-at-first', '--histories', '2000'),
+      simulate('--src', folder, '--stop-at-first', '--histories', '2000', ...(removal.options ?? [])),
     )
     expect(output).toMatch(/violation, seed \d+: .*(revoked|not valid)/)
     expect(exitCode).toBe(1)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import type { StepResult } from '../support/runner.ts'
-import { errorOf, warningsOf } from './with-job.ts'
+import type { StepOptions, StepResult } from '../support/runner.ts'
+import { errorOf, WITHOUT_SLEEPS, warningsOf } from './with-job.ts'
 import { DAY, HOUR, type Rotation, type RotationOptions, withRotation } from './with-rotation.ts'
 
 const NAME = 'SPHERESCOUT_API_KEY'
@@ -12,9 +12,10 @@ async function run(
   { job, inputs }: Rotation,
   further: Record<string, string> = {},
   options: Parameters<Rotation['job']>[0] = {},
+  step: StepOptions = {},
 ): Promise<{ main: StepResult; post: StepResult }> {
   const one = job(options)
-  const main = await one.main({ ...inputs(), ...further })
+  const main = await one.main({ ...inputs(), ...further }, step)
   return { main, post: await one.post() }
 }
 
@@ -23,8 +24,9 @@ async function failedRun(
   rotation: Rotation,
   further: Record<string, string> = {},
   options: Parameters<Rotation['job']>[0] = {},
+  step: StepOptions = {},
 ): Promise<string> {
-  const { main } = await run(rotation, further, options)
+  const { main } = await run(rotation, further, options, step)
   expect(main.exitCode).toBe(1)
   expect(main.stderr).toBe('')
   return errorOf(main)
@@ -53,7 +55,9 @@ describe('a rotation', () => {
       })
       expect(emulator.requests.map(({ method }) => method)).toEqual(['GET', 'POST', 'GET'])
       expect(emulator.requests[2]?.credential).toBe(made?.token)
-      expect(github.requests.at(-1)).toBe(`PUT ${REPOSITORY}/${NAME}`)
+      expect(github.requests.slice(-3)).toEqual(
+        ['GET', 'PUT', 'GET'].map((method) => `${method} ${REPOSITORY}/${NAME}`),
+      )
       expect(main.summary).toContain('SphereScout key rotation: Rotated')
       expect(main.summary).toContain('If rotation stops, the secret works until')
       expect(main.summary).toContain(`set initial-key-id to ${old?.id}`)
@@ -246,7 +250,7 @@ describe('after a crash', () => {
       rotation.github.fault({ on: { method: 'PUT' }, status: 403, body: '{"message":"Not allowed"}' })
       rotation.emulator.fault({ on: 'revoke', kind: 'status', status: 403, times: 2 })
       const { main, post } = await run(rotation)
-      expect(errorOf(main)).toContain('the secret still holds the old key')
+      expect(errorOf(main)).toContain('so this run did not change the secret')
       expect(warningsOf(main)).toContain('Could not confirm that the new key')
       expect(post.shown).toContain('which was not written (verified)')
       expect(rotation.emulator.account.live()).toEqual([])
@@ -448,7 +452,7 @@ describe('a response of GitHub to a write', () => {
       const old = rotation.key()
       rotation.github.fault({ on: { method: 'PUT' }, status, body: '{"message":"No."}' })
       expect(await failedRun(rotation)).toContain(
-        'The new key was not written, and the secret still holds the old key',
+        'The new key was not written, so this run did not change the secret',
       )
       expect(created(rotation).filter(rotation.isValid)).toEqual([])
       expect(rotation.key()).toBe(old)
@@ -462,6 +466,128 @@ describe('a response of GitHub to a write', () => {
       const message = await failedRun(rotation)
       expect(message).toContain('was written to every place')
       expect(rotation.isValid(rotation.key())).toBe(true)
+    })
+  })
+})
+
+describe('a write that GitHub acknowledges', () => {
+  test('without carrying it out is repeated', async () => {
+    await withRotation({ github: { idleWrites: 1 } }, async (rotation) => {
+      const { main } = await run(rotation, {}, {}, WITHOUT_SLEEPS)
+      expect(main.outputs.rotated).toBe('true')
+      expect(puts(rotation)).toHaveLength(2)
+      expect(rotation.key()).toBe(created(rotation)[0])
+    })
+  })
+
+  test('again and again without carrying it out leaves both keys valid, and the next run rotates', async () => {
+    await withRotation({ github: { idleWrites: 2 } }, async (rotation) => {
+      const old = rotation.key()
+      const message = await failedRun(rotation, {}, {}, WITHOUT_SLEEPS)
+      expect(message).toContain('GitHub acknowledged it, but updated_at of the secret did not change')
+      expect([old, created(rotation)[0]].map(rotation.isValid)).toEqual([true, true])
+      expect(rotation.key()).toBe(old)
+      rotation.travel(DAY)
+      expect((await run(rotation)).main.outputs.rotated).toBe('true')
+    })
+  })
+
+  test('at a copy without carrying it out keeps the home secret, so that the copy is not forgotten', async () => {
+    await withRotation({ github: { idleWrites: 2 } }, async (rotation) => {
+      const { github } = rotation.github
+      github.addSecret('dependabot', NAME, { value: rotation.value() })
+      const old = rotation.key()
+      const copies = { copies: 'dependabot' }
+      expect(await failedRun(rotation, copies, {}, WITHOUT_SLEEPS)).toContain('Dependabot secrets failed')
+      expect(rotation.key()).toBe(old)
+      rotation.travel(DAY)
+      await run(rotation, copies)
+      expect(rotation.key('dependabot')).toBe(rotation.key())
+      expect(rotation.key()).toBe(created(rotation)[1])
+    })
+  })
+
+  test('counts without another write if a replica shows it a moment later', async () => {
+    await withRotation({ github: { lag: 1_500 } }, async (rotation) => {
+      expect((await run(rotation)).main.outputs.rotated).toBe('true')
+      expect(puts(rotation)).toHaveLength(1)
+    })
+  })
+
+  test('counts without updated_at, but then an emergency revokes no old key', async () => {
+    await withRotation({ own: true, age: 3 * DAY, github: { updatedAt: 'absent' } }, async (rotation) => {
+      const old = rotation.key()
+      const message = await failedRun(
+        rotation,
+        { 'revoke-previous': 'now' },
+        { eventName: 'workflow_dispatch' },
+      )
+      expect(message).toContain('does not say when the secret was updated')
+      expect(rotation.key()).toBe(created(rotation)[0])
+      expect(rotation.isValid(old)).toBe(true)
+    })
+  })
+
+  test('with a page of a proxy is no success, and a page with 403 is no refusal', async () => {
+    for (const [status, acted] of [
+      [200, false],
+      [403, true],
+    ] as const)
+      await withRotation({}, async (rotation) => {
+        const page = { headers: { 'Content-Type': 'text/html' }, body: '<html>Sign in</html>' }
+        rotation.github.fault({ on: { method: 'PUT' }, status, acted, ...page })
+        expect((await run(rotation)).main.outputs.rotated).toBe('true')
+        expect(puts(rotation)).toHaveLength(2)
+        expect(rotation.key()).toBe(created(rotation)[0])
+        expect(rotation.isValid(rotation.key())).toBe(true)
+      })
+  })
+})
+
+describe('a key that expires while rotation fails', () => {
+  const warned = (age: number, further: RotationOptions = {}) =>
+    withRotation({ own: true, age, ...further }, async (rotation) => {
+      rotation.github.fault({
+        on: { path: 'public-key' },
+        status: 401,
+        body: '{"message":"Bad credentials"}',
+      })
+      const { main } = await run(rotation)
+      expect(main.exitCode).toBe(1)
+      return { warnings: warningsOf(main), summary: main.summary, errors: errorOf(main) }
+    })
+
+  test('causes a warning in the log and in the summary from 14 days before, with the date', async () => {
+    const { warnings, summary, errors } = await warned(48 * DAY)
+    expect(warnings).toMatch(
+      /The key .* expires at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(in \d+ days\) and was not replaced\./,
+    )
+    expect(summary).toContain(`- ${warnings.trim()}`)
+    expect(errors).toContain('github-token is wrong, revoked or expired')
+  })
+
+  test('causes a more urgent one from 7 days before', async () => {
+    const { warnings, summary } = await warned(56 * DAY)
+    expect(warnings).toMatch(
+      /URGENT: the key .* or create a key in the dashboard and save it in the secret\./,
+    )
+    expect(summary).toContain('- URGENT: the key')
+  })
+
+  test('causes none earlier, and none while rotation works', async () => {
+    expect((await warned(40 * DAY)).warnings).toBe('')
+    await withRotation({ own: true, age: 56 * DAY }, async (rotation) => {
+      const { main } = await run(rotation)
+      expect(main.outputs.rotated).toBe('true')
+      expect(warningsOf(main)).toBe('')
+    })
+  })
+
+  test('causes one if runs keep receiving a key that was replaced', async () => {
+    await withRotation({ own: true, age: 50 * DAY }, async (rotation) => {
+      rotation.addOwnKey(3 * DAY)
+      const { main } = await run(rotation)
+      expect(warningsOf(main)).toContain('was replaced by earlier runs, but is still passed as api-key')
     })
   })
 })

@@ -67,7 +67,7 @@ export async function withRotation<T>(
   let shift = 0
   const now = () => Date.now() + shift
   const emulator = await startEmulator({ now, ...options.api })
-  const github = await startGithubEmulator(options.github)
+  const github = await startGithubEmulator({ now, ...options.github })
   const jobs: Job[] = []
   const name = options.name ?? 'SPHERESCOUT_API_KEY'
   const home = options.place ?? 'repository'
@@ -92,7 +92,7 @@ export async function withRotation<T>(
   const age = options.age ?? 100 * DAY
   const first = options.own ? addOwnKey(age) : emulator.account.addKey({ expiry: null, created: now() - age })
   keys.push(first)
-  github.github.addSecret(home, name, { value: first.token, ...options.secret })
+  github.github.addSecret(home, name, { value: first.token, updatedAt: now() - age, ...options.secret })
   const value = (place = home) => github.github.secret(place, name)?.value ?? ''
   const newJob = (jobOptions: JobOptions = {}) => {
     const bundles = steps === 'source' ? { bundles: SOURCE } : {}

@@ -12,6 +12,8 @@ export interface StoredSecret {
   value: string
   createdAt: number
   updatedAt: number
+  /** When it was written before, for replicas that lag. */
+  earlier?: number[]
   visibility?: string
   selected?: number[]
 }
@@ -29,16 +31,22 @@ export interface GithubOptions {
   repositoryId?: number
   /** As on older Enterprise Servers: environments are only known by the repository's id. */
   environmentsById?: boolean
+  /** How long after a write its `updated_at` is shown, in milliseconds. */
+  lag?: number
+  /** How many writes are acknowledged without being carried out. */
+  idleWrites?: number
+  /** How `updated_at` is written: as GitHub does, with an offset, or not at all. */
+  updatedAt?: 'utc' | 'offset' | 'absent'
 }
 
 /** GitHub's secrets API, as documented: state and rules without a network. */
 export interface Github {
   handle(request: ApiRequest): ApiResponse
-  /** Adds a secret. Places: `repository`, `environment NAME`, `organization NAME`, `dependabot`, `codespaces`. */
+  /** Adds a secret that was written a minute ago, or at `updatedAt`. Places: `repository`, `environment NAME`, `organization NAME`, `dependabot`, `codespaces`. */
   addSecret(
     place: string,
     name: string,
-    secret: Pick<StoredSecret, 'value' | 'visibility' | 'selected'>,
+    secret: Pick<StoredSecret, 'value' | 'visibility' | 'selected'> & { updatedAt?: number },
   ): void
   /** The stored secret, or undefined. */
   secret(place: string, name: string): StoredSecret | undefined
@@ -66,15 +74,17 @@ interface GithubState {
   secrets: Map<string, StoredSecret>
   publicKey: GithubOptions['publicKey']
   open: GithubOptions['open']
+  idleWrites: number
 }
 
 /** A GitHub with one repository and its organization. */
 export function createGithub(options: GithubOptions): Github {
   const { now, publicKey, open } = options
-  const state: GithubState = { options, secrets: new Map(), publicKey, open }
+  const { idleWrites = 0 } = options
+  const state: GithubState = { options, secrets: new Map(), publicKey, open, idleWrites }
   return {
-    addSecret(place, name, { value, ...audience }) {
-      state.secrets.set(keyOf(place, name), { value, createdAt: now(), updatedAt: now(), ...audience })
+    addSecret(place, name, { value, updatedAt = now() - 60_000, ...audience }) {
+      state.secrets.set(keyOf(place, name), { value, createdAt: updatedAt, updatedAt, ...audience })
     },
     secret: (place, name) => state.secrets.get(keyOf(place, name)),
     replacePublicKey(newKey, newOpen) {
@@ -167,16 +177,26 @@ function listSelected(
   return answer(200, { total_count: ids.length, repositories })
 }
 
-function readSecret({ secrets }: GithubState, place: string, name: string): ApiResponse {
+function readSecret({ secrets, options }: GithubState, place: string, name: string): ApiResponse {
   const found = secrets.get(keyOf(place, name))
   if (!found) return refuse(404, 'Not Found')
-  const date = (at: number) => `${new Date(at).toISOString().slice(0, 19)}Z`
+  const { updatedAt: form = 'utc' } = options
+  const date = (at: number) =>
+    form === 'offset'
+      ? `${new Date(at + 2 * 3_600_000).toISOString().slice(0, 19)}+02:00`
+      : `${new Date(at).toISOString().slice(0, 19)}Z`
   return answer(200, {
     name: name.toUpperCase(),
     created_at: date(found.createdAt),
-    updated_at: date(found.updatedAt),
+    ...(form !== 'absent' && { updated_at: date(shownUpdate(found, options.now() - (options.lag ?? 0))) }),
     ...(found.visibility && { visibility: found.visibility }),
   })
+}
+
+/** The last write that a replica knows, or else the first. */
+function shownUpdate({ updatedAt, earlier = [] }: StoredSecret, known: number): number {
+  const writes = [updatedAt, ...earlier]
+  return writes.find((at) => at <= known) ?? Math.min(...writes)
 }
 
 function writeSecret(state: GithubState, place: string, name: string, body: string): ApiResponse {
@@ -188,10 +208,16 @@ function writeSecret(state: GithubState, place: string, name: string, body: stri
   if (place.startsWith('organization') && !['all', 'private', 'selected'].includes(String(visibility)))
     return refuse(422, 'Invalid request. "visibility" wasn\'t supplied.')
   const found = secrets.get(keyOf(place, name))
+  if (state.idleWrites > 0) {
+    state.idleWrites -= 1
+    return answer(204)
+  }
+  const now = options.now()
   secrets.set(keyOf(place, name), {
     value: open(String(given.encrypted_value)),
-    createdAt: found?.createdAt ?? options.now(),
-    updatedAt: options.now(),
+    createdAt: found?.createdAt ?? now,
+    updatedAt: now,
+    ...(found && { earlier: [found.updatedAt, ...(found.earlier ?? [])].slice(0, 9) }),
     ...(typeof visibility === 'string' && { visibility }),
     ...(visibility === 'selected' && { selected: Array.isArray(selected) ? selected : [] }),
   })

@@ -71,15 +71,23 @@ function createGithubSecrets(send, options) {
 		secret: (path, name, permission, limits) =>
 			get(`${path}/${name}`, permission, limits, (answer) => {
 				const visibility = field(answer, 'visibility')
-				return { name: text(answer, 'name'), visibility: typeof visibility === 'string' ? visibility : null }
+				const updated = common.parseTime(field(answer, 'updated_at'))
+				return {
+					name: text(answer, 'name'),
+					visibility: typeof visibility === 'string' ? visibility : null,
+					updatedAt: updated.kind === 'instant' ? updated.at : null,
+				}
 			}),
 		selectedRepositories: (path, name, page, limits) =>
 			get(`${path}/${name}/repositories?per_page=${PAGE_SIZE}&page=${page}`, ORGANIZATION, limits, readRepositories),
 		write: (path, name, value, permission, limits) =>
-			call(send, options, { method: 'PUT', path: `${path}/${name}`, permission, limits, body: JSON.stringify(value) }, ({ status }) => ({
-				created: status === 201,
-			})),
+			call(send, options, { method: 'PUT', path: `${path}/${name}`, permission, limits, body: JSON.stringify(value) }, readWritten),
 	}
+}
+/** GitHub answers a write with 201 or 204; another 2xx is the page of a portal or a proxy. */
+function readWritten({ status }) {
+	if (status !== 201 && status !== 204) throw new TypeError('status')
+	return { created: status === 201 }
 }
 async function call(send, { apiUrl, token, userAgent, now }, { method, path, permission, limits, body }, read) {
 	const url = new URL(apiUrl + path)
@@ -99,7 +107,7 @@ async function call(send, { apiUrl, token, userAgent, now }, { method, path, per
 		try {
 			return { ok: true, skew: null, value: read(response) }
 		} catch {
-			const message = `${what} with something other than the expected JSON`
+			const message = `${what} with something that GitHub's API does not send`
 			return failed({ message, status, mayHaveActed: true, retryable: true })
 		}
 	} catch (error) {
@@ -129,7 +137,7 @@ function readRepositories(answer) {
 	return { total: number(answer, 'total_count'), ids: rows.map((row) => number(row, 'id')) }
 }
 /** Gateways and locks give these; the request may have been carried out. */
-const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
+const UNCERTAIN_STATUSES = [407, 408, 421, 423, 425, 499]
 /** What a response outside 2xx means. */
 function refusal$1(what, { status, headers, body }, permission, token, now) {
 	const reason = reasonGiven(body, token)
@@ -150,7 +158,8 @@ function refusal$1(what, { status, headers, body }, permission, token, now) {
 		? `${what} with an HTML page; something in front of GitHub's API answered`
 		: `${what}${reason && `: ${reason}`}${adviceFor(status, permission)}`
 	const retryable = uncertain || status === 409 || notFromApi
-	return { status, message, mayHaveActed: uncertain, retryable, ...(notFromApi && { notFromApi }) }
+	// What answers in front of GitHub may have passed the request on.
+	return { status, message, mayHaveActed: uncertain || notFromApi, retryable, ...(notFromApi && { notFromApi }) }
 }
 function adviceFor(status, permission) {
 	if (status === 401) return '. github-token is wrong, revoked or expired'
@@ -185,9 +194,9 @@ function reasonGiven(body, token) {
 	}
 }
 
-const DAY_MS = 86_400_000
+const DAY_MS$1 = 86_400_000
 /** In milliseconds, in the order of the names in DURATION. */
-const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS, 7 * DAY_MS, 365.25 * DAY_MS]
+const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS$1, 7 * DAY_MS$1, 365.25 * DAY_MS$1]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/i
 /** Reads one number with one unit, as the package `ms` does, in milliseconds; null for any other text. */
@@ -284,6 +293,11 @@ function readLimits(given) {
 		expiresIn: read('expires-in', '60d', '8 days', '730 days'),
 		overlap: read('overlap', '7d', '1 hour', '35 days'),
 	}
+	if (!common.canRetire(limits))
+		throw new Error(
+			'Input rotate-after is too short: it must be at least overlap + 2 hours, or no key would get old enough for the ' +
+				'keys before it to be revoked. Raise rotate-after, or lower overlap.',
+		)
 	if (common.areLimitsConsistent(limits)) return limits
 	throw new Error(
 		'Input expires-in is too short: it must be at least rotate-after + overlap + 7 days, which leaves a week to fix a ' +
@@ -360,6 +374,88 @@ function readGithubApiUrl(value) {
 	return url.href.replace(/\/+$/, '')
 }
 
+const DAY_MS = 24 * 60 * 60 * 1000
+/** How long before the expiry of a key that is not being replaced a run warns, and warns more urgently. */
+const SOON_MS = 14 * DAY_MS
+const URGENT_MS = 7 * DAY_MS
+/** A new key should be the key in hand by then: a run a day, and one that was skipped. */
+const NOT_RECEIVED_AFTER_MS = 2 * DAY_MS
+/**
+ * Whether the key in hand will expire because rotation does not work. Only a run that fails or is stuck warns: with a
+ * short `expires-in`, the key of a rotation that works is also close to its expiry when it is replaced.
+ */
+function expiryAlarm({ current: { expiresAt }, failed, stuck, now }) {
+	if (expiresAt === null || !(failed || stuck)) return 'none'
+	const left = expiresAt - now
+	if (left > SOON_MS) return 'none'
+	return left > URGENT_MS ? 'soon' : 'urgent'
+}
+/** Whether a key of this rotation is newer than the key in hand, and old enough that runs should have received it. */
+function isStuck(keys, current, tag, now) {
+	const { createdAt: currentCreatedAt } = current
+	if (currentCreatedAt === null) return false
+	return keys.some(
+		(key) =>
+			common.isOwn(key, tag) &&
+			key.createdAt !== null &&
+			key.createdAt >= currentCreatedAt + common.MIN_GAP_MS &&
+			key.createdAt <= now - NOT_RECEIVED_AFTER_MS,
+	)
+}
+/** What a person should know and do, in a line; null if there is no alarm. */
+function expiryWarning(current, facts) {
+	const alarm = expiryAlarm(facts)
+	const { expiresAt } = current
+	if (alarm === 'none' || expiresAt === null) return null
+	const days = Math.max(0, Math.floor((expiresAt - facts.now) / DAY_MS))
+	const left = days === 1 ? '1 day' : `${days} days`
+	const why = facts.failed
+		? 'was not replaced. Fix what this run reports'
+		: 'was replaced by earlier runs, but is still passed as api-key. Check that api-key comes from the secret that this action writes'
+	if (alarm === 'soon')
+		return `The key ${common.keyLabel(current)} expires at ${common.formatUtc(expiresAt)} (in ${left}) and ${why}, and run the workflow again.`
+	return (
+		`URGENT: the key ${common.keyLabel(current)} expires at ${common.formatUtc(expiresAt)} (in ${left}), and jobs that use it fail from then on. ` +
+		`It ${why}, and run the workflow again today, or create a key in the dashboard and save it in the secret.`
+	)
+}
+
+/** The paths of a place's secrets, the usual one first; an Enterprise Server may know environments by id only. */
+function secretsPaths({ kind, name }, { owner, repo, id }) {
+	const escaped = encodeURIComponent(name)
+	const repository = `/repos/${encodeURIComponent(owner)}/${encodeURIComponent(repo)}`
+	switch (kind) {
+		case 'environment':
+			return [repository, `/repositories/${encodeURIComponent(id)}`].map((base) => `${base}/environments/${escaped}/secrets`)
+		case 'organization':
+			return [`/orgs/${escaped}/actions/secrets`]
+		case 'repository':
+			return [`${repository}/actions/secrets`]
+		default:
+			return [`${repository}/${kind}/secrets`]
+	}
+}
+/** The permission that a fine-grained token or an App needs, by its name in GitHub's settings. */
+function permissionFor({ kind }) {
+	return {
+		repository: 'Secrets: write',
+		environment: 'Secrets: write and Environments: write',
+		organization: 'organization permission Secrets: write',
+		dependabot: 'Dependabot secrets: write',
+		codespaces: 'Codespaces secrets: write',
+	}[kind]
+}
+/** The place in words, for messages. */
+function placeLabel({ kind, name }) {
+	return {
+		repository: 'the repository',
+		environment: `the environment ${JSON.stringify(name)}`,
+		organization: `the organization ${name}`,
+		dependabot: "the repository's Dependabot secrets",
+		codespaces: "the repository's Codespaces secrets",
+	}[kind]
+}
+
 /** How long to wait until revoked keys are no longer listed, in milliseconds: replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const LIST_INTERVAL_MS = 1_000
@@ -430,45 +526,40 @@ function openRecord(runner, connection) {
 	}
 }
 
-/** The paths of a place's secrets, the usual one first; an Enterprise Server may know environments by id only. */
-function secretsPaths({ kind, name }, { owner, repo, id }) {
-	const escaped = encodeURIComponent(name)
-	const repository = `/repos/${encodeURIComponent(owner)}/${encodeURIComponent(repo)}`
-	switch (kind) {
-		case 'environment':
-			return [repository, `/repositories/${encodeURIComponent(id)}`].map((base) => `${base}/environments/${escaped}/secrets`)
-		case 'organization':
-			return [`/orgs/${escaped}/actions/secrets`]
-		case 'repository':
-			return [`${repository}/actions/secrets`]
-		default:
-			return [`${repository}/${kind}/secrets`]
+/** How long GitHub may take to show a write, in milliseconds: replicas may lag. */
+const SHOWN_WITHIN_MS = 15_000
+const READ_INTERVAL_MS = 1_000
+/** Reads what GitHub says about the secret in one place, once. A description of another secret is a failure. */
+async function readSecret({ path, place }, secret, { secrets }, budget) {
+	const reply = await secrets.secret(path, secret, permissionFor(place), budget.limits())
+	if (!reply.ok || reply.value.name.toUpperCase() === secret) return reply
+	const message = `GitHub returned another secret instead of ${secret} in ${placeLabel(place)}`
+	return { ok: false, skew: null, failure: { message, mayHaveActed: false, retryable: false } }
+}
+/**
+ * Waits until GitHub shows that the secret was written. Its acknowledgment alone is no proof that this secret, in this
+ * place, changed. Returns the reason if that is not shown in time.
+ */
+async function waitUntilShown({ target, secret, updatedAt }, deps, budget) {
+	if (updatedAt === null) return { visibility: 'unknown', reason: '' }
+	let end = deps.clock.now() + SHOWN_WITHIN_MS
+	for (let reads = 1; ; reads++) {
+		const reply = await readSecret(target, secret, deps, budget)
+		if (reply.ok && common.writeVisibility(updatedAt, reply.value.updatedAt) === 'shown') return { visibility: 'shown', reason: '' }
+		const wait = reply.ok ? READ_INTERVAL_MS : READ_INTERVAL_MS + common.backoff(reads, deps.random(), reply.failure)
+		if (!reply.ok) end += reply.failure.retryAfter ?? 0
+		if (deps.clock.now() + wait > end || budget.left() <= wait)
+			return { visibility: 'not shown', reason: reply.ok ? NOT_MOVED : reply.failure.message }
+		await budget.pause(wait)
 	}
 }
-/** The permission that a fine-grained token or an App needs, by its name in GitHub's settings. */
-function permissionFor({ kind }) {
-	return {
-		repository: 'Secrets: write',
-		environment: 'Secrets: write and Environments: write',
-		organization: 'organization permission Secrets: write',
-		dependabot: 'Dependabot secrets: write',
-		codespaces: 'Codespaces secrets: write',
-	}[kind]
-}
-/** The place in words, for messages. */
-function placeLabel({ kind, name }) {
-	return {
-		repository: 'the repository',
-		environment: `the environment ${JSON.stringify(name)}`,
-		organization: `the organization ${name}`,
-		dependabot: "the repository's Dependabot secrets",
-		codespaces: "the repository's Codespaces secrets",
-	}[kind]
-}
+const NOT_MOVED = 'GitHub acknowledged it, but updated_at of the secret did not change'
 
 /** A write needs at least this much time, in milliseconds. */
 const MIN_ATTEMPT_MS = 1_000
 const MAX_PAGES = 200
+/** How often a key is written to a place while GitHub acknowledges that but does not show it. */
+const MAX_WRITES = 2
 /**
  * Reads what is needed to write the secret in one place. Throws an Error if it does not exist there: otherwise a typo
  * would create a second secret while the key in the real one expires.
@@ -477,18 +568,16 @@ async function inspectPlace(place, { secret, repository }, deps, budget) {
 	const ask = (attempt) => common.retry(attempt, { budget, random: deps.random })
 	const permission = permissionFor(place)
 	for (const path of secretsPaths(place, repository)) {
-		const found = await ask((limits) => deps.secrets.secret(path, secret, permission, limits))
+		const found = await ask(() => readSecret({ path, place }, secret, deps, budget))
 		if (!found.ok && found.failure.status === 404 && !found.failure.notFromApi) continue
 		const info = valueOrThrow(found, place)
-		if (info.name.toUpperCase() !== secret)
-			throw new Error(`GitHub returned another secret instead of ${secret} in ${placeLabel(place)}. No key was created.`)
 		const publicKey = valueOrThrow(await ask((limits) => deps.secrets.publicKey(path, permission, limits)), place)
-		const { visibility } = info
-		if (place.kind !== 'organization') return { place, path, publicKey, audience: {} }
+		const { visibility, updatedAt } = info
+		if (place.kind !== 'organization') return { place, path, publicKey, updatedAt, audience: {} }
 		if (visibility === null)
 			throw new Error(`GitHub did not return the visibility of ${secret} in ${placeLabel(place)}. No key was created.`)
 		const ids = visibility === 'selected' ? await readSelected(place, path, secret, deps, budget) : null
-		return { place, path, publicKey, audience: { visibility, ...(ids && { selected_repository_ids: ids }) } }
+		return { place, path, publicKey, updatedAt, audience: { visibility, ...(ids && { selected_repository_ids: ids }) } }
 	}
 	throw new Error(
 		`There is no secret ${secret} in ${placeLabel(place)}, or github-token cannot see it (404). No key was created. ` +
@@ -511,25 +600,54 @@ async function readSelected(place, path, secret, { secrets, random }, budget) {
 }
 function valueOrThrow(reply, place) {
 	if (reply.ok) return reply.value
-	throw new Error(`Could not look up the secret in ${placeLabel(place)}: ${reply.failure.message}.`)
+	throw new Error(`Could not look up the secret in ${placeLabel(place)}: ${reply.failure.message}. This run created no key.`)
 }
 /**
  * Writes the key to every place, in this order, until `writeUntil` (by this machine's clock). Writing the same value twice
- * is harmless, so everything but a clear refusal is retried. Stops at the first place that fails.
+ * is harmless, so everything but a clear refusal is retried. Stops at the first place that fails or does not show the
+ * write: the place that the key in hand came from is the last, so a later run rotates again and writes every place.
  */
 async function writePlaces(token, targets, writeUntil, request, deps) {
 	const budget = common.createBudget({ deadline: writeUntil, clock: deps.clock, cancellation: deps.cancellation })
 	const notes = []
+	let confirmed = true
 	for (const [index, target] of targets.entries()) {
-		const { reply, acted } = await writePlace(token, target, request.secret, deps, budget)
-		if (reply.ok) {
-			if (reply.value.created) notes.push(`The secret in ${placeLabel(target.place)} had been deleted and was created again.`)
-			continue
+		const { reply, acted } = await writeUntilShown(token, target, request.secret, deps, budget)
+		const label = placeLabel(target.place)
+		if (!reply.ok) {
+			const reason = `writing the secret in ${label} failed: ${reply.failure.message}`
+			return { kind: index === 0 && !acted ? 'refused' : 'unclear', reason }
 		}
-		const reason = `writing the secret in ${placeLabel(target.place)} failed: ${reply.failure.message}`
-		return { kind: index === 0 && !acted ? 'refused' : 'unclear', reason }
+		if (reply.value.created) notes.push(`The secret in ${label} had been deleted and was created again.`)
+		if (reply.value.confirmed) continue
+		confirmed = false
+		notes.push(`GitHub does not say when the secret in ${label} was updated, so only its acknowledgment shows the write.`)
 	}
-	return { kind: 'written', notes }
+	return { kind: 'written', confirmed, notes }
+}
+/** Writes the key to one place until GitHub shows that the secret changed. */
+async function writeUntilShown(token, target, secret, deps, budget) {
+	const before = await common.retry(() => readSecret(target, secret, deps, budget), { budget, random: deps.random })
+	// Without the secret (404), the write creates it.
+	if (!before.ok && (before.failure.status !== 404 || before.failure.notFromApi)) return { reply: before, acted: false }
+	const updatedAt = latest(target, before)
+	let acted = false
+	for (let writes = 1; ; writes++) {
+		const written = await writePlace(token, target, secret, deps, budget)
+		acted ||= written.acted
+		const { reply } = written
+		if (!reply.ok) return { reply, acted }
+		if (budget.left() === 0) return { reply: notSent(ANSWERED_LATE), acted }
+		const { visibility, reason } = await waitUntilShown({ target, secret, updatedAt }, deps, budget)
+		if (visibility !== 'not shown') return { reply: { ...reply, value: { ...reply.value, confirmed: visibility === 'shown' } }, acted }
+		// The write may have come within the same second as another run's, or have been lost: the same value again.
+		if (writes === MAX_WRITES || budget.left() < MIN_ATTEMPT_MS) return { reply: notSent(reason), acted }
+	}
+}
+/** The later of two readings: one of them may come from a replica that lags. */
+function latest({ updatedAt }, before) {
+	const again = before.ok ? before.value.updatedAt : null
+	return updatedAt === null || again === null ? (updatedAt ?? again) : Math.max(updatedAt, again)
 }
 async function writePlace(token, target, secret, { secrets, seal, random }, budget) {
 	const permission = permissionFor(target.place)
@@ -567,20 +685,24 @@ function notSent(message) {
 	return { ok: false, skew: null, failure }
 }
 const TOO_LATE = notSent('more than ten minutes have passed since the key was created, or the job was cancelled')
+/** Requests are cut off in time, so the machine slept: the write may have left it after that. */
+const ANSWERED_LATE = 'GitHub answered more than ten minutes after the key was created, so the write may have come too late'
 const UNUSABLE_KEY = notSent('GitHub sent an unusable public key')
 
 /**
- * The main step: retires old keys; if the key in hand is due, creates a new one, confirms that it works, and writes it to
+ * The main step: reads the places and retires old keys; if the key in hand is due, creates a new one, confirms that it works, and writes it to
  * every place, last to where the key in hand came from. Throws an Error for the person reading the log.
  */
 async function rotateKey(inputs, deps) {
 	const report = common.openReport()
+	let run = null
 	try {
-		const run = await openRun(inputs, deps, report)
-		await retireOldKeys(run)
+		run = await openRun(inputs, deps, report)
 		const targets = await inspectPlaces(run)
+		const isBehind = noteOlderKeys(targets, run)
+		if (!isBehind) await retireOldKeys(targets, run)
 		report.dueAt = common.dueAt(run.current, inputs.limits)
-		const isDue = report.dueAt <= deps.clock.now() + (run.skew ?? 0)
+		const isDue = isBehind || report.dueAt <= apiTime(run)
 		if (isDue || inputs.revokePrevious === 'now') await rotate(run, targets)
 		else report.state = 'Not due'
 		deps.runner.info(outcomeLine(report))
@@ -589,9 +711,31 @@ async function rotateKey(inputs, deps) {
 		report.notes.push(message)
 		throw new Error(message)
 	} finally {
+		if (run !== null) warnOfExpiry(run)
 		common.setOutputs(report, deps.runner)
 		common.writeRotationSummary(report, deps.runner)
 	}
+}
+/** The API's clock, or this machine's if the API's is unknown. */
+function apiTime({ deps, skew }) {
+	return deps.clock.now() + (skew ?? 0)
+}
+/** Notes the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
+function noteOlderKeys(targets, { current, report }) {
+	const behind = targets.filter(({ updatedAt }) => common.holdsOlderKey(updatedAt, current))
+	for (const { place } of behind)
+		report.notes.push(`The secret in ${placeLabel(place)} was last updated before the key in use was created, so that key is replaced now.`)
+	return behind.length > 0
+}
+/** Warns if the key in hand will expire because rotation does not work. */
+function warnOfExpiry(run) {
+	const { keys, current, tag, report, deps } = run
+	const now = apiTime(run)
+	const failed = report.state === 'Failed'
+	const warning = expiryWarning(current, { current, failed, stuck: isStuck(keys, current, tag, now), now })
+	if (warning === null) return
+	deps.runner.warning(warning)
+	report.notes.push(warning)
 }
 function outcomeLine({ state, current, created, dueAt }) {
 	const due = dueAt === null || dueAt === 0 ? '' : ` The next rotation is due at ${common.formatUtc(dueAt)}.`
@@ -635,7 +779,7 @@ async function repositoryId({ home }, { repository: { owner, repo, id }, secrets
 	throw new Error(`Could not read the repository's id: ${reply.failure.message}.`)
 }
 /** Revokes the old keys that no run can still need. A failure is only reported: rotation must not depend on it. */
-async function retireOldKeys(run) {
+async function retireOldKeys(targets, run) {
 	const { inputs, deps, keys, doubt, current, tag, skew, report } = run
 	const { initialKeyId } = inputs
 	const overlap = inputs.limits.overlap
@@ -644,7 +788,10 @@ async function retireOldKeys(run) {
 		report.notes.push(common.plainLine(`${reason}, so no old key was revoked.`))
 		return
 	}
-	const old = common.keysToRetire({ keys, current, tag, overlap, now: deps.clock.now() + skew, initialKeyId })
+	// By every clock that may be right: a gateway may send a wrong Date, and a machine that slept misjudges it.
+	const now = deps.clock.now() + Math.min(0, skew)
+	const updates = targets.map(({ updatedAt }) => updatedAt)
+	const old = common.keysToRetire({ keys, current, tag, overlap, now, initialKeyId, updates })
 	takeIn(await revokeListed(old, inputs.apiKey, deps, phaseBudget(inputs, deps)), run)
 	const initial = keys.find(({ id }) => id === initialKeyId)
 	if (initial && !report.retired.includes(initial))
@@ -670,14 +817,14 @@ async function rotate(run, targets) {
 	const { apiKey, timeout, limits } = inputs
 	const request = { apiKey, timeout, lifetime: limits.expiresIn, tag, skew, known: keys }
 	const fresh = await common.createKey(request, record, deps)
-	const row = await useOrDiscard(fresh, targets, run)
+	const { row, confirmed } = await useOrDiscard(fresh, targets, run)
 	report.created = row
 	report.state = 'Rotated'
 	report.dueAt = common.dueAt(row, limits)
 	saveIfPossible(record.settled)
 	if (!common.isOwn(row, tag)) report.notes.push(UNRECOGNIZABLE)
 	else if (inputs.revokePrevious !== 'now') report.notes.push(previousNote(run, row))
-	if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh)
+	if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh, confirmed)
 }
 const UNKNOWN_TIME = "The API's time is unknown (no Date header, or one that is more than a day off)"
 /** What happens to the key that was replaced. */
@@ -695,7 +842,7 @@ const UNRECOGNIZABLE =
 	'The API changed the expiry of the new key, so later runs cannot recognize it: they revoke no old keys, which stay valid until they expire.'
 /**
  * Confirms that the key works and writes it. A key that was certainly not written is revoked; in doubt, it stays valid.
- * Returns the key's row in the list.
+ * Returns the key's row in the list, and whether GitHub shows that every secret changed.
  */
 async function useOrDiscard({ key, writeUntil }, targets, run) {
 	const { inputs, deps, repository, record } = run
@@ -706,7 +853,7 @@ async function useOrDiscard({ key, writeUntil }, targets, run) {
 		record.created(key)
 		const proveUntil = Math.min(clock.now() + inputs.timeout, writeUntil)
 		row = await common.proveKey(key, deps, common.createBudget({ deadline: proveUntil, clock, cancellation }))
-		common.stopIfCancelled(deps)
+		if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before the new key was written.')
 		record.writing()
 		result = { kind: 'unclear', reason: 'writing the secret was interrupted' }
 		result = await writePlaces(key.token, targets, writeUntil, { secret: inputs.secret, repository }, deps)
@@ -716,13 +863,13 @@ async function useOrDiscard({ key, writeUntil }, targets, run) {
 	}
 	if (result.kind === 'written') {
 		run.report.notes.push(...result.notes)
-		return row
+		return { row, confirmed: result.confirmed }
 	}
 	if (result.kind === 'refused') await discard(key, run)
 	throw new Error(writeFailure(result, key))
 }
 function writeFailure({ kind, reason }, key) {
-	if (kind === 'refused') return `The new key was not written, and the secret still holds the old key: ${reason}.`
+	if (kind === 'refused') return `The new key was not written, so this run did not change the secret: ${reason}.`
 	return (
 		`Could not confirm that the new key ${common.keyLabel(key)} was written to every place: ${reason}. ` +
 		'It and the old key both stay valid; the next run rotates again if necessary.'
@@ -742,8 +889,13 @@ function saveIfPossible(save) {
 	}
 }
 /** The emergency: revokes the old keys right after the confirmed write, although running jobs use them. */
-async function revokePrevious(run, { key }) {
+async function revokePrevious(run, { key }, confirmed) {
 	const { inputs, deps, keys, current, tag, report } = run
+	if (!confirmed)
+		throw new Error(
+			`GitHub acknowledged the new key ${common.keyLabel(key)}, but does not say when the secret was updated. So no old key was ` +
+				`revoked. Check that a new run works, then revoke the old key ${common.keyLabel(current)} in the dashboard.`,
+		)
 	const old = common.keysToRevokeNow(keys, current, key.createdAt, tag).filter((one) => !report.retired.includes(one))
 	takeIn(await revokeListed(old, key.token, deps, phaseBudget(inputs, deps)), run)
 	report.state = 'Rotated, and the old keys revoked'

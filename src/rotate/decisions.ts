@@ -34,6 +34,17 @@ export function areLimitsConsistent({ rotateAfter, expiresIn, overlap }: Limits)
   return expiresIn >= rotateAfter + overlap + MIN_RECOVERY_MS
 }
 
+/** What the rule of keysToRetire adds to the overlap, and an hour for the time at which a daily run starts. */
+const RETIRE_MARGIN_MS = 2 * HOUR_MS
+
+/**
+ * Whether a key gets old enough, before it is replaced, for the keys that it replaced to be retired. Otherwise none ever
+ * would be, and each would stay valid until it expires.
+ */
+export function canRetire({ rotateAfter, overlap }: Pick<Limits, 'rotateAfter' | 'overlap'>): boolean {
+  return rotateAfter >= overlap + RETIRE_MARGIN_MS
+}
+
 /** The shortest consistent `expires-in`, in days. */
 export function minLifetimeDays({ rotateAfter, overlap }: Limits): number {
   return Math.ceil((rotateAfter + overlap + MIN_RECOVERY_MS) / DAY_MS)
@@ -83,6 +94,8 @@ export interface RetirementFacts {
   now: number
   /** The id in `initial-key-id`; empty for none. */
   initialKeyId: string
+  /** When each place was last written, by GitHub's clock; null if unknown. */
+  updates: readonly (number | null)[]
 }
 
 /** When the keys that a key created at `createdAt` replaced can be retired. */
@@ -96,9 +109,11 @@ export function retirableAt(createdAt: number, { overlap }: Pick<Limits, 'overla
  * even if the key in hand is stale. And whoever was given X was queued longer ago than the overlap.
  */
 export function keysToRetire(facts: RetirementFacts): ListedKey[] {
-  const { keys, current, tag, overlap, now, initialKeyId } = facts
+  const { keys, current, tag, overlap, now, initialKeyId, updates } = facts
   if (current.createdAt === null || !isOwn(current, tag)) return []
   if (now <= retirableAt(current.createdAt, { overlap })) return []
+  // Until it was last written, a copy may have held a key older than the key in hand: a stale run knows fewer copies.
+  if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []
   const { createdAt: currentCreatedAt } = current
   return keys.filter((key) => {
     if (key.id === current.id || key.createdAt === null) return false
@@ -134,6 +149,29 @@ export function dueAt({ createdAt, expiresAt, unreadable }: ListedKey, { rotateA
   if (expiresAt === null) return byAge
   // Own keys expire up to MAX_EXPIRY_SHIFT_MS early; for them, the age decides.
   return Math.min(byAge, expiresAt - (expiresIn - rotateAfter) + MAX_EXPIRY_SHIFT_MS)
+}
+
+/** What GitHub's `updated_at` shows about a write; `unknown` if the server sends none that can be read. */
+export type WriteVisibility = 'shown' | 'not shown' | 'unknown'
+
+/**
+ * Whether a secret changed between two readings of `updated_at` (null: absent or unreadable). It has whole seconds, so
+ * the second of two writes within one second is not shown: writing the same value again is harmless and shows it.
+ */
+export function writeVisibility(before: number | null, after: number | null): WriteVisibility {
+  if (before === null) return 'unknown'
+  return after !== null && after > before ? 'shown' : 'not shown'
+}
+
+/** By how much GitHub's clock and the API's may differ, in milliseconds. */
+const CLOCKS_DIFFER_MS = HOUR_MS
+
+/**
+ * Whether a place was last written before the key in hand was created, and so holds an older key: it was added to
+ * `copies` after the last rotation.
+ */
+export function holdsOlderKey(updatedAt: number | null, { createdAt }: ListedKey): boolean {
+  return updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS
 }
 
 /** What is known about a create request and its response. */

@@ -30,8 +30,3 @@ export interface RotateDeps extends KeyDeps {
 export function listKeys(credential: string, { api, random }: KeyDeps, budget: Budget): Promise<ApiResult<KeyList>> {
   return retry((limits: CallLimits) => api.list(credential, limits), { budget, random })
 }
-
-/** Throws an Error if the job was cancelled; called before what a cancelled job should not begin. */
-export function stopIfCancelled({ cancellation }: Pick<RotateDeps, 'cancellation'>): void {
-  if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before the key was rotated.')
-}

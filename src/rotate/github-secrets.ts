@@ -2,6 +2,7 @@ import { isHtml } from '../api/api-failure.ts'
 import type { ApiFailure, ApiResult, CallLimits } from '../api/key-api.ts'
 import { type HttpClient, HttpError, type HttpResponse } from '../http/http-client.ts'
 import { parseRetryAfter } from '../retry/backoff.ts'
+import { parseTime } from '../util/instant.ts'
 
 /** The public key with which values for one place are encrypted. */
 export interface PublicKey {
@@ -15,6 +16,8 @@ export interface SecretInfo {
   name: string
   /** Which repositories may use an organization's secret; null elsewhere. */
   visibility: string | null
+  /** When it was last written, by GitHub's clock, in whole seconds; null if absent or unreadable. */
+  updatedAt: number | null
 }
 
 /** The body of a write. */
@@ -81,7 +84,12 @@ export function createGithubSecrets(send: HttpClient, options: GithubOptions): G
     secret: (path, name, permission, limits) =>
       get(`${path}/${name}`, permission, limits, (answer) => {
         const visibility = field(answer, 'visibility')
-        return { name: text(answer, 'name'), visibility: typeof visibility === 'string' ? visibility : null }
+        const updated = parseTime(field(answer, 'updated_at'))
+        return {
+          name: text(answer, 'name'),
+          visibility: typeof visibility === 'string' ? visibility : null,
+          updatedAt: updated.kind === 'instant' ? updated.at : null,
+        }
       }),
     selectedRepositories: (path, name, page, limits) =>
       get(`${path}/${name}/repositories?per_page=${PAGE_SIZE}&page=${page}`, ORGANIZATION, limits, readRepositories),
@@ -90,9 +98,15 @@ export function createGithubSecrets(send: HttpClient, options: GithubOptions): G
         send,
         options,
         { method: 'PUT', path: `${path}/${name}`, permission, limits, body: JSON.stringify(value) },
-        ({ status }) => ({ created: status === 201 }),
+        readWritten,
       ),
   }
+}
+
+/** GitHub answers a write with 201 or 204; another 2xx is the page of a portal or a proxy. */
+function readWritten({ status }: HttpResponse): { created: boolean } {
+  if (status !== 201 && status !== 204) throw new TypeError('status')
+  return { created: status === 201 }
 }
 
 interface Call {
@@ -126,7 +140,7 @@ async function call<T>(
     try {
       return { ok: true, skew: null, value: read(response) }
     } catch {
-      const message = `${what} with something other than the expected JSON`
+      const message = `${what} with something that GitHub's API does not send`
       return failed({ message, status, mayHaveActed: true, retryable: true })
     }
   } catch (error) {
@@ -161,7 +175,7 @@ function readRepositories(answer: unknown): RepositoryPage {
 }
 
 /** Gateways and locks give these; the request may have been carried out. */
-const UNCERTAIN_STATUSES = [408, 421, 423, 425, 499]
+const UNCERTAIN_STATUSES = [407, 408, 421, 423, 425, 499]
 
 /** What a response outside 2xx means. */
 function refusal(
@@ -189,7 +203,8 @@ function refusal(
     ? `${what} with an HTML page; something in front of GitHub's API answered`
     : `${what}${reason && `: ${reason}`}${adviceFor(status, permission)}`
   const retryable = uncertain || status === 409 || notFromApi
-  return { status, message, mayHaveActed: uncertain, retryable, ...(notFromApi && { notFromApi }) }
+  // What answers in front of GitHub may have passed the request on.
+  return { status, message, mayHaveActed: uncertain || notFromApi, retryable, ...(notFromApi && { notFromApi }) }
 }
 
 function adviceFor(status: number, permission: string): string {

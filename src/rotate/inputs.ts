@@ -8,7 +8,7 @@ import {
   readDuration,
   TIMEOUT,
 } from '../runner/inputs.ts'
-import { areLimitsConsistent, type Limits, minLifetimeDays } from './decisions.ts'
+import { areLimitsConsistent, canRetire, type Limits, minLifetimeDays } from './decisions.ts'
 import type { Place } from './places.ts'
 
 /** The checked inputs of the workflow. Durations in milliseconds. */
@@ -76,6 +76,11 @@ function readLimits(given: (name: string, otherwise: string) => string): Limits 
     expiresIn: read('expires-in', '60d', '8 days', '730 days'),
     overlap: read('overlap', '7d', '1 hour', '35 days'),
   }
+  if (!canRetire(limits))
+    throw new Error(
+      'Input rotate-after is too short: it must be at least overlap + 2 hours, or no key would get old enough for the ' +
+        'keys before it to be revoked. Raise rotate-after, or lower overlap.',
+    )
   if (areLimitsConsistent(limits)) return limits
   throw new Error(
     'Input expires-in is too short: it must be at least rotate-after + overlap + 7 days, which leaves a week to fix a ' +

@@ -8,7 +8,7 @@ import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
 import { formatSeconds, formatUtc, keyLabel, type Runner } from '../runner/report.ts'
 import { formatInstant } from '../util/instant.ts'
 import { findCurrentKey, taggedExpiry, WRITE_WITHIN_MS, whyNotOurs } from './decisions.ts'
-import { type KeyDeps, listKeys, type RotateDeps, stopIfCancelled } from './deps.ts'
+import { type KeyDeps, listKeys, type RotateDeps } from './deps.ts'
 import { plainLine } from './report.ts'
 import type { RotationRecord } from './rotation-record.ts'
 import type { NewKey } from './saved-state.ts'
@@ -53,11 +53,8 @@ export async function createKey(request: NewKeyRequest, record: RotationRecord, 
   // Of any attempt: a clear refusal says nothing about an earlier request that was not answered.
   let mayHaveActed = false
   for (let attempt = 1; ; ) {
-    stopIfCancelled(deps)
-    if (budget.left() < MIN_ATTEMPT_MS)
-      throw new Error(
-        `No key was created within the timeout of ${formatSeconds(request.timeout)}. Raise input timeout.`,
-      )
+    const reason = whyNoFurtherRequest(request, budget, deps)
+    if (reason !== null) throw new Error(refusalMessage({ message: reason, mayHaveActed }))
     const sentAt = clock.now()
     const asked = expiryOf(request, sentAt, wholeSeconds)
     record.creating(asked)
@@ -81,6 +78,13 @@ export async function createKey(request: NewKeyRequest, record: RotationRecord, 
   }
 }
 
+/** Why another create request must not be sent, or null. An earlier one may have been carried out. */
+function whyNoFurtherRequest({ timeout }: NewKeyRequest, budget: Budget, { cancellation }: RotateDeps): string | null {
+  if (cancellation.requestedAt !== null) return 'the job was cancelled'
+  if (budget.left() >= MIN_ATTEMPT_MS) return null
+  return `the timeout of ${formatSeconds(timeout)} is over; raise input timeout`
+}
+
 /** The expiry to request: tagged, unless the server refuses fractions of a second. */
 function expiryOf({ skew, lifetime, tag }: NewKeyRequest, now: number, wholeSeconds: boolean): number {
   const latest = now + (skew ?? 0) + lifetime
@@ -101,12 +105,14 @@ async function waitOrGiveUp(
   await budget.pause(wait)
 }
 
-function refusalMessage({ message, mayHaveActed }: ApiFailure): string {
-  const orphan = mayHaveActed
-    ? ' If a request created a key anyway, no one knows its value; a later run revokes it, or it expires.'
-    : ''
-  return `The new key was not created: ${message}. The secret still holds the old key.${orphan}`
+function refusalMessage({ message, mayHaveActed }: Pick<ApiFailure, 'message' | 'mayHaveActed'>): string {
+  if (!mayHaveActed) return `No new key was created: ${message}. This run did not change the secret.`
+  return `No new key was received: ${message}. This run did not change the secret. ${ORPHAN}`
 }
+
+const ORPHAN =
+  'If a create request took effect anyway, there is a key whose value no one knows: a later run revokes it, or it expires. ' +
+  'Nothing needs to be done; to revoke it sooner, look for a key of this time in the dashboard.'
 
 interface Sent {
   asked: number
@@ -136,7 +142,7 @@ function accept(
     record.settled()
     throw new Error(
       `The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked` +
-        `${id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`}.`,
+        `${id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`}. ${ORPHAN}`,
     )
   }
   return { token, id, prefix, createdAt, expiresAt }
@@ -155,7 +161,7 @@ export async function proveKey(key: NewKey, deps: KeyDeps, budget: Budget): Prom
     if (!mayLag || budget.left() <= PROVE_INTERVAL_MS)
       throw new Error(
         `Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? whyUnproven(row, key) : reply.failure.message}. ` +
-          'It was not written; the secret still holds the old key.',
+          'It was not written, so this run did not change the secret.',
       )
     await budget.pause(PROVE_INTERVAL_MS)
   }

@@ -1,11 +1,21 @@
 import type { ApiFailure, ListedKey } from '../api/key-api.ts'
 import { type Budget, createBudget, retry } from '../retry/budget.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
-import { dueAt, findCurrentKey, isOwn, keysToRetire, keysToRevokeNow, retirableAt, writeOrder } from './decisions.ts'
-import { listKeys, type RotateDeps, stopIfCancelled } from './deps.ts'
+import {
+  dueAt,
+  findCurrentKey,
+  holdsOlderKey,
+  isOwn,
+  keysToRetire,
+  keysToRevokeNow,
+  retirableAt,
+  writeOrder,
+} from './decisions.ts'
+import { listKeys, type RotateDeps } from './deps.ts'
+import { expiryWarning, isStuck } from './expiry-warning.ts'
 import type { RotateInputs } from './inputs.ts'
 import { createKey, discardKey, type FreshKey, proveKey } from './new-key.ts'
-import type { Repository } from './places.ts'
+import { placeLabel, type Repository } from './places.ts'
 import { openReport, plainLine, type RotationReport, setOutputs, writeRotationSummary } from './report.ts'
 import { type RevokeResult, revokeListed } from './revoke-listed.ts'
 import { openRecord, type RotationRecord } from './rotation-record.ts'
@@ -29,17 +39,19 @@ interface Run {
 }
 
 /**
- * The main step: retires old keys; if the key in hand is due, creates a new one, confirms that it works, and writes it to
+ * The main step: reads the places and retires old keys; if the key in hand is due, creates a new one, confirms that it works, and writes it to
  * every place, last to where the key in hand came from. Throws an Error for the person reading the log.
  */
 export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise<void> {
   const report = openReport()
+  let run: Run | null = null
   try {
-    const run = await openRun(inputs, deps, report)
-    await retireOldKeys(run)
+    run = await openRun(inputs, deps, report)
     const targets = await inspectPlaces(run)
+    const isBehind = noteOlderKeys(targets, run)
+    if (!isBehind) await retireOldKeys(targets, run)
     report.dueAt = dueAt(run.current, inputs.limits)
-    const isDue = report.dueAt <= deps.clock.now() + (run.skew ?? 0)
+    const isDue = isBehind || report.dueAt <= apiTime(run)
     if (isDue || inputs.revokePrevious === 'now') await rotate(run, targets)
     else report.state = 'Not due'
     deps.runner.info(outcomeLine(report))
@@ -48,9 +60,36 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
     report.notes.push(message)
     throw new Error(message)
   } finally {
+    if (run !== null) warnOfExpiry(run)
     setOutputs(report, deps.runner)
     writeRotationSummary(report, deps.runner)
   }
+}
+
+/** The API's clock, or this machine's if the API's is unknown. */
+function apiTime({ deps, skew }: Run): number {
+  return deps.clock.now() + (skew ?? 0)
+}
+
+/** Notes the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
+function noteOlderKeys(targets: readonly Target[], { current, report }: Run): boolean {
+  const behind = targets.filter(({ updatedAt }) => holdsOlderKey(updatedAt, current))
+  for (const { place } of behind)
+    report.notes.push(
+      `The secret in ${placeLabel(place)} was last updated before the key in use was created, so that key is replaced now.`,
+    )
+  return behind.length > 0
+}
+
+/** Warns if the key in hand will expire because rotation does not work. */
+function warnOfExpiry(run: Run): void {
+  const { keys, current, tag, report, deps } = run
+  const now = apiTime(run)
+  const failed = report.state === 'Failed'
+  const warning = expiryWarning(current, { current, failed, stuck: isStuck(keys, current, tag, now), now })
+  if (warning === null) return
+  deps.runner.warning(warning)
+  report.notes.push(warning)
 }
 
 function outcomeLine({ state, current, created, dueAt }: RotationReport): string {
@@ -106,7 +145,7 @@ async function repositoryId(
 }
 
 /** Revokes the old keys that no run can still need. A failure is only reported: rotation must not depend on it. */
-async function retireOldKeys(run: Run): Promise<void> {
+async function retireOldKeys(targets: readonly Target[], run: Run): Promise<void> {
   const { inputs, deps, keys, doubt, current, tag, skew, report } = run
   const { initialKeyId } = inputs
   const overlap = inputs.limits.overlap
@@ -115,7 +154,10 @@ async function retireOldKeys(run: Run): Promise<void> {
     report.notes.push(plainLine(`${reason}, so no old key was revoked.`))
     return
   }
-  const old = keysToRetire({ keys, current, tag, overlap, now: deps.clock.now() + skew, initialKeyId })
+  // By every clock that may be right: a gateway may send a wrong Date, and a machine that slept misjudges it.
+  const now = deps.clock.now() + Math.min(0, skew)
+  const updates = targets.map(({ updatedAt }) => updatedAt)
+  const old = keysToRetire({ keys, current, tag, overlap, now, initialKeyId, updates })
   takeIn(await revokeListed(old, inputs.apiKey, deps, phaseBudget(inputs, deps)), run)
   const initial = keys.find(({ id }) => id === initialKeyId)
   if (initial && !report.retired.includes(initial))
@@ -145,14 +187,14 @@ async function rotate(run: Run, targets: Target[]): Promise<void> {
   const { apiKey, timeout, limits } = inputs
   const request = { apiKey, timeout, lifetime: limits.expiresIn, tag, skew, known: keys }
   const fresh = await createKey(request, record, deps)
-  const row = await useOrDiscard(fresh, targets, run)
+  const { row, confirmed } = await useOrDiscard(fresh, targets, run)
   report.created = row
   report.state = 'Rotated'
   report.dueAt = dueAt(row, limits)
   saveIfPossible(record.settled)
   if (!isOwn(row, tag)) report.notes.push(UNRECOGNIZABLE)
   else if (inputs.revokePrevious !== 'now') report.notes.push(previousNote(run, row))
-  if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh)
+  if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh, confirmed)
 }
 
 const UNKNOWN_TIME = "The API's time is unknown (no Date header, or one that is more than a day off)"
@@ -174,9 +216,13 @@ const UNRECOGNIZABLE =
 
 /**
  * Confirms that the key works and writes it. A key that was certainly not written is revoked; in doubt, it stays valid.
- * Returns the key's row in the list.
+ * Returns the key's row in the list, and whether GitHub shows that every secret changed.
  */
-async function useOrDiscard({ key, writeUntil }: FreshKey, targets: Target[], run: Run): Promise<ListedKey> {
+async function useOrDiscard(
+  { key, writeUntil }: FreshKey,
+  targets: Target[],
+  run: Run,
+): Promise<{ row: ListedKey; confirmed: boolean }> {
   const { inputs, deps, repository, record } = run
   const { clock, cancellation } = deps
   let row: ListedKey
@@ -185,7 +231,7 @@ async function useOrDiscard({ key, writeUntil }: FreshKey, targets: Target[], ru
     record.created(key)
     const proveUntil = Math.min(clock.now() + inputs.timeout, writeUntil)
     row = await proveKey(key, deps, createBudget({ deadline: proveUntil, clock, cancellation }))
-    stopIfCancelled(deps)
+    if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before the new key was written.')
     record.writing()
     result = { kind: 'unclear', reason: 'writing the secret was interrupted' }
     result = await writePlaces(key.token, targets, writeUntil, { secret: inputs.secret, repository }, deps)
@@ -195,14 +241,14 @@ async function useOrDiscard({ key, writeUntil }: FreshKey, targets: Target[], ru
   }
   if (result.kind === 'written') {
     run.report.notes.push(...result.notes)
-    return row
+    return { row, confirmed: result.confirmed }
   }
   if (result.kind === 'refused') await discard(key, run)
   throw new Error(writeFailure(result, key))
 }
 
 function writeFailure({ kind, reason }: { kind: string; reason: string }, key: FreshKey['key']): string {
-  if (kind === 'refused') return `The new key was not written, and the secret still holds the old key: ${reason}.`
+  if (kind === 'refused') return `The new key was not written, so this run did not change the secret: ${reason}.`
   return (
     `Could not confirm that the new key ${keyLabel(key)} was written to every place: ${reason}. ` +
     'It and the old key both stay valid; the next run rotates again if necessary.'
@@ -225,8 +271,13 @@ function saveIfPossible(save: () => void): void {
 }
 
 /** The emergency: revokes the old keys right after the confirmed write, although running jobs use them. */
-async function revokePrevious(run: Run, { key }: FreshKey): Promise<void> {
+async function revokePrevious(run: Run, { key }: FreshKey, confirmed: boolean): Promise<void> {
   const { inputs, deps, keys, current, tag, report } = run
+  if (!confirmed)
+    throw new Error(
+      `GitHub acknowledged the new key ${keyLabel(key)}, but does not say when the secret was updated. So no old key was ` +
+        `revoked. Check that a new run works, then revoke the old key ${keyLabel(current)} in the dashboard.`,
+    )
   const old = keysToRevokeNow(keys, current, key.createdAt, tag).filter((one) => !report.retired.includes(one))
   takeIn(await revokeListed(old, key.token, deps, phaseBudget(inputs, deps)), run)
   report.state = 'Rotated, and the old keys revoked'

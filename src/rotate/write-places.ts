@@ -1,7 +1,8 @@
 import type { ApiFailure, ApiResult, CallLimits } from '../api/key-api.ts'
 import { type Budget, createBudget, retry } from '../retry/budget.ts'
+import { readSecret, waitUntilShown } from './confirm-write.ts'
 import type { RotateDeps } from './deps.ts'
-import type { PublicKey, SecretValue } from './github-secrets.ts'
+import type { PublicKey, SecretInfo, SecretValue } from './github-secrets.ts'
 import { type Place, permissionFor, placeLabel, type Repository, secretsPaths } from './places.ts'
 
 /** A place whose secret exists and whose public key is known. */
@@ -11,17 +12,22 @@ export interface Target {
   publicKey: PublicKey
   /** Which repositories may use an organization's secret: sent back with every write, so that it does not change. */
   audience: Pick<SecretValue, 'visibility' | 'selected_repository_ids'>
+  /** When the secret was last written (see SecretInfo). */
+  updatedAt: number | null
 }
 
 /** The result of writing. Only `refused` proves that no place holds the new key. */
 export type WriteResult =
-  | { kind: 'written'; notes: string[] }
+  /** `confirmed`: GitHub shows that each secret changed. Without a readable `updated_at`, it only acknowledged that. */
+  | { kind: 'written'; confirmed: boolean; notes: string[] }
   | { kind: 'refused'; reason: string }
   | { kind: 'unclear'; reason: string }
 
 /** A write needs at least this much time, in milliseconds. */
 const MIN_ATTEMPT_MS = 1_000
 const MAX_PAGES = 200
+/** How often a key is written to a place while GitHub acknowledges that but does not show it. */
+const MAX_WRITES = 2
 
 /** The secret and the repository. */
 export interface GithubRequest {
@@ -43,20 +49,16 @@ export async function inspectPlace(
     retry(attempt, { budget, random: deps.random })
   const permission = permissionFor(place)
   for (const path of secretsPaths(place, repository)) {
-    const found = await ask((limits) => deps.secrets.secret(path, secret, permission, limits))
+    const found = await ask(() => readSecret({ path, place }, secret, deps, budget))
     if (!found.ok && found.failure.status === 404 && !found.failure.notFromApi) continue
     const info = valueOrThrow(found, place)
-    if (info.name.toUpperCase() !== secret)
-      throw new Error(
-        `GitHub returned another secret instead of ${secret} in ${placeLabel(place)}. No key was created.`,
-      )
     const publicKey = valueOrThrow(await ask((limits) => deps.secrets.publicKey(path, permission, limits)), place)
-    const { visibility } = info
-    if (place.kind !== 'organization') return { place, path, publicKey, audience: {} }
+    const { visibility, updatedAt } = info
+    if (place.kind !== 'organization') return { place, path, publicKey, updatedAt, audience: {} }
     if (visibility === null)
       throw new Error(`GitHub did not return the visibility of ${secret} in ${placeLabel(place)}. No key was created.`)
     const ids = visibility === 'selected' ? await readSelected(place, path, secret, deps, budget) : null
-    return { place, path, publicKey, audience: { visibility, ...(ids && { selected_repository_ids: ids }) } }
+    return { place, path, publicKey, updatedAt, audience: { visibility, ...(ids && { selected_repository_ids: ids }) } }
   }
   throw new Error(
     `There is no secret ${secret} in ${placeLabel(place)}, or github-token cannot see it (404). No key was created. ` +
@@ -87,12 +89,15 @@ async function readSelected(
 
 function valueOrThrow<T>(reply: ApiResult<T>, place: Place): T {
   if (reply.ok) return reply.value
-  throw new Error(`Could not look up the secret in ${placeLabel(place)}: ${reply.failure.message}.`)
+  throw new Error(
+    `Could not look up the secret in ${placeLabel(place)}: ${reply.failure.message}. This run created no key.`,
+  )
 }
 
 /**
  * Writes the key to every place, in this order, until `writeUntil` (by this machine's clock). Writing the same value twice
- * is harmless, so everything but a clear refusal is retried. Stops at the first place that fails.
+ * is harmless, so everything but a clear refusal is retried. Stops at the first place that fails or does not show the
+ * write: the place that the key in hand came from is the last, so a later run rotates again and writes every place.
  */
 export async function writePlaces(
   token: string,
@@ -103,23 +108,61 @@ export async function writePlaces(
 ): Promise<WriteResult> {
   const budget = createBudget({ deadline: writeUntil, clock: deps.clock, cancellation: deps.cancellation })
   const notes: string[] = []
+  let confirmed = true
   for (const [index, target] of targets.entries()) {
-    const { reply, acted } = await writePlace(token, target, request.secret, deps, budget)
-    if (reply.ok) {
-      if (reply.value.created)
-        notes.push(`The secret in ${placeLabel(target.place)} had been deleted and was created again.`)
-      continue
+    const { reply, acted } = await writeUntilShown(token, target, request.secret, deps, budget)
+    const label = placeLabel(target.place)
+    if (!reply.ok) {
+      const reason = `writing the secret in ${label} failed: ${reply.failure.message}`
+      return { kind: index === 0 && !acted ? 'refused' : 'unclear', reason }
     }
-    const reason = `writing the secret in ${placeLabel(target.place)} failed: ${reply.failure.message}`
-    return { kind: index === 0 && !acted ? 'refused' : 'unclear', reason }
+    if (reply.value.created) notes.push(`The secret in ${label} had been deleted and was created again.`)
+    if (reply.value.confirmed) continue
+    confirmed = false
+    notes.push(
+      `GitHub does not say when the secret in ${label} was updated, so only its acknowledgment shows the write.`,
+    )
   }
-  return { kind: 'written', notes }
+  return { kind: 'written', confirmed, notes }
 }
 
 /** The last response, and whether any attempt may have changed the secret. */
-interface Written {
-  reply: ApiResult<{ created: boolean }>
+interface Written<T> {
+  reply: ApiResult<T>
   acted: boolean
+}
+
+/** Writes the key to one place until GitHub shows that the secret changed. */
+async function writeUntilShown(
+  token: string,
+  target: Target,
+  secret: string,
+  deps: RotateDeps,
+  budget: Budget,
+): Promise<Written<{ created: boolean; confirmed: boolean }>> {
+  const before = await retry(() => readSecret(target, secret, deps, budget), { budget, random: deps.random })
+  // Without the secret (404), the write creates it.
+  if (!before.ok && (before.failure.status !== 404 || before.failure.notFromApi)) return { reply: before, acted: false }
+  const updatedAt = latest(target, before)
+  let acted = false
+  for (let writes = 1; ; writes++) {
+    const written = await writePlace(token, target, secret, deps, budget)
+    acted ||= written.acted
+    const { reply } = written
+    if (!reply.ok) return { reply, acted }
+    if (budget.left() === 0) return { reply: notSent(ANSWERED_LATE), acted }
+    const { visibility, reason } = await waitUntilShown({ target, secret, updatedAt }, deps, budget)
+    if (visibility !== 'not shown')
+      return { reply: { ...reply, value: { ...reply.value, confirmed: visibility === 'shown' } }, acted }
+    // The write may have come within the same second as another run's, or have been lost: the same value again.
+    if (writes === MAX_WRITES || budget.left() < MIN_ATTEMPT_MS) return { reply: notSent(reason), acted }
+  }
+}
+
+/** The later of two readings: one of them may come from a replica that lags. */
+function latest({ updatedAt }: Target, before: ApiResult<SecretInfo>): number | null {
+  const again = before.ok ? before.value.updatedAt : null
+  return updatedAt === null || again === null ? (updatedAt ?? again) : Math.max(updatedAt, again)
 }
 
 async function writePlace(
@@ -128,7 +171,7 @@ async function writePlace(
   secret: string,
   { secrets, seal, random }: RotateDeps,
   budget: Budget,
-): Promise<Written> {
+): Promise<Written<{ created: boolean }>> {
   const permission = permissionFor(target.place)
   let { publicKey } = target
   let acted = false
@@ -161,10 +204,13 @@ function sealed(seal: RotateDeps['seal'], token: string, { key }: PublicKey): st
   }
 }
 
-function notSent(message: string): ApiResult<{ created: boolean }> {
+function notSent(message: string): ApiResult<never> {
   const failure: ApiFailure = { message, mayHaveActed: false, retryable: false }
   return { ok: false, skew: null, failure }
 }
 
 const TOO_LATE = notSent('more than ten minutes have passed since the key was created, or the job was cancelled')
+/** Requests are cut off in time, so the machine slept: the write may have left it after that. */
+const ANSWERED_LATE =
+  'GitHub answered more than ten minutes after the key was created, so the write may have come too late'
 const UNUSABLE_KEY = notSent('GitHub sent an unusable public key')

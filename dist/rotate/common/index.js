@@ -937,6 +937,15 @@ const MIN_RECOVERY_MS = 7 * DAY_MS
 function areLimitsConsistent({ rotateAfter, expiresIn, overlap }) {
 	return expiresIn >= rotateAfter + overlap + MIN_RECOVERY_MS
 }
+/** What the rule of keysToRetire adds to the overlap, and an hour for the time at which a daily run starts. */
+const RETIRE_MARGIN_MS = 2 * HOUR_MS
+/**
+ * Whether a key gets old enough, before it is replaced, for the keys that it replaced to be retired. Otherwise none ever
+ * would be, and each would stay valid until it expires.
+ */
+function canRetire({ rotateAfter, overlap }) {
+	return rotateAfter >= overlap + RETIRE_MARGIN_MS
+}
 /** The shortest consistent `expires-in`, in days. */
 function minLifetimeDays({ rotateAfter, overlap }) {
 	return Math.ceil((rotateAfter + overlap + MIN_RECOVERY_MS) / DAY_MS)
@@ -979,9 +988,11 @@ function retirableAt(createdAt, { overlap }) {
  * even if the key in hand is stale. And whoever was given X was queued longer ago than the overlap.
  */
 function keysToRetire(facts) {
-	const { keys, current, tag, overlap, now, initialKeyId } = facts
+	const { keys, current, tag, overlap, now, initialKeyId, updates } = facts
 	if (current.createdAt === null || !isOwn(current, tag)) return []
 	if (now <= retirableAt(current.createdAt, { overlap })) return []
+	// Until it was last written, a copy may have held a key older than the key in hand: a stale run knows fewer copies.
+	if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []
 	const { createdAt: currentCreatedAt } = current
 	return keys.filter((key) => {
 		if (key.id === current.id || key.createdAt === null) return false
@@ -1010,6 +1021,23 @@ function dueAt({ createdAt, expiresAt, unreadable }, { rotateAfter, expiresIn })
 	// Own keys expire up to MAX_EXPIRY_SHIFT_MS early; for them, the age decides.
 	return Math.min(byAge, expiresAt - (expiresIn - rotateAfter) + MAX_EXPIRY_SHIFT_MS)
 }
+/**
+ * Whether a secret changed between two readings of `updated_at` (null: absent or unreadable). It has whole seconds, so
+ * the second of two writes within one second is not shown: writing the same value again is harmless and shows it.
+ */
+function writeVisibility(before, after) {
+	if (before === null) return 'unknown'
+	return after !== null && after > before ? 'shown' : 'not shown'
+}
+/** By how much GitHub's clock and the API's may differ, in milliseconds. */
+const CLOCKS_DIFFER_MS = HOUR_MS
+/**
+ * Whether a place was last written before the key in hand was created, and so holds an older key: it was added to
+ * `copies` after the last rotation.
+ */
+function holdsOlderKey(updatedAt, { createdAt }) {
+	return updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS
+}
 /** A server may round an expiry to its own grid; more than this is another lifetime. */
 const ROUNDING_MS = 5_000
 /**
@@ -1031,10 +1059,6 @@ function whyNotOurs({ token, id, createdAt, expiresAt }, facts) {
 /** Reads the account's list, with retries. */
 function listKeys(credential, { api, random }, budget) {
 	return retry((limits) => api.list(credential, limits), { budget, random })
-}
-/** Throws an Error if the job was cancelled; called before what a cancelled job should not begin. */
-function stopIfCancelled({ cancellation }) {
-	if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before the key was rotated.')
 }
 
 /** The report of a run that has done nothing yet. */
@@ -1117,9 +1141,8 @@ async function createKey(request, record, deps) {
 	// Of any attempt: a clear refusal says nothing about an earlier request that was not answered.
 	let mayHaveActed = false
 	for (let attempt = 1; ; ) {
-		stopIfCancelled(deps)
-		if (budget.left() < MIN_ATTEMPT_MS)
-			throw new Error(`No key was created within the timeout of ${formatSeconds(request.timeout)}. Raise input timeout.`)
+		const reason = whyNoFurtherRequest(request, budget, deps)
+		if (reason !== null) throw new Error(refusalMessage({ message: reason, mayHaveActed }))
 		const sentAt = clock.now()
 		const asked = expiryOf(request, sentAt, wholeSeconds)
 		record.creating(asked)
@@ -1142,6 +1165,12 @@ async function createKey(request, record, deps) {
 		attempt += 1
 	}
 }
+/** Why another create request must not be sent, or null. An earlier one may have been carried out. */
+function whyNoFurtherRequest({ timeout }, budget, { cancellation }) {
+	if (cancellation.requestedAt !== null) return 'the job was cancelled'
+	if (budget.left() >= MIN_ATTEMPT_MS) return null
+	return `the timeout of ${formatSeconds(timeout)} is over; raise input timeout`
+}
 /** The expiry to request: tagged, unless the server refuses fractions of a second. */
 function expiryOf({ skew, lifetime, tag }, now, wholeSeconds) {
 	const latest = now + (skew ?? 0) + lifetime
@@ -1155,9 +1184,12 @@ async function waitOrGiveUp(failure, attempt, budget, { random, runner }) {
 	await budget.pause(wait)
 }
 function refusalMessage({ message, mayHaveActed }) {
-	const orphan = mayHaveActed ? ' If a request created a key anyway, no one knows its value; a later run revokes it, or it expires.' : ''
-	return `The new key was not created: ${message}. The secret still holds the old key.${orphan}`
+	if (!mayHaveActed) return `No new key was created: ${message}. This run did not change the secret.`
+	return `No new key was received: ${message}. This run did not change the secret. ${ORPHAN}`
 }
+const ORPHAN =
+	'If a create request took effect anyway, there is a key whose value no one knows: a later run revokes it, or it expires. ' +
+	'Nothing needs to be done; to revoke it sooner, look for a key of this time in the dashboard.'
 /** Masks the key before any other use, and accepts it only if this run certainly created it. */
 function accept(answer, { asked, sentAt, skew }, { apiKey, known }, record, { runner, clock }) {
 	const { token, id, prefix, createdAt, expiresAt } = answer
@@ -1174,7 +1206,7 @@ function accept(answer, { asked, sentAt, skew }, { apiKey, known }, record, { ru
 		record.settled()
 		throw new Error(
 			`The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked` +
-				`${id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`}.`,
+				`${id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`}. ${ORPHAN}`,
 		)
 	}
 	return { token, id, prefix, createdAt, expiresAt }
@@ -1192,7 +1224,7 @@ async function proveKey(key, deps, budget) {
 		if (!mayLag || budget.left() <= PROVE_INTERVAL_MS)
 			throw new Error(
 				`Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? whyUnproven(row, key) : reply.failure.message}. ` +
-					'It was not written; the secret still holds the old key.',
+					'It was not written, so this run did not change the secret.',
 			)
 		await budget.pause(PROVE_INTERVAL_MS)
 	}
@@ -1377,9 +1409,12 @@ const systemClock = {
 exports.CANCEL = CANCEL
 exports.HttpError = HttpError
 exports.MIN_CREDENTIAL_LENGTH = MIN_CREDENTIAL_LENGTH
+exports.MIN_GAP_MS = MIN_GAP_MS
 exports.ROTATE_STATE_NAME = ROTATE_STATE_NAME
 exports.ROTATE_STATE_VERSION = ROTATE_STATE_VERSION
 exports.areLimitsConsistent = areLimitsConsistent
+exports.backoff = backoff
+exports.canRetire = canRetire
 exports.changedSettings = changedSettings
 exports.createBudget = createBudget
 exports.createCancellation = createCancellation
@@ -1395,6 +1430,7 @@ exports.findCurrentKey = findCurrentKey
 exports.formatUtc = formatUtc
 exports.getInput = getInput
 exports.getState = getState
+exports.holdsOlderKey = holdsOlderKey
 exports.isHtml = isHtml
 exports.isOwn = isOwn
 exports.keyLabel = keyLabel
@@ -1408,6 +1444,7 @@ exports.networkSettings = networkSettings
 exports.openReport = openReport
 exports.parseRetryAfter = parseRetryAfter
 exports.parseRotateState = parseRotateState
+exports.parseTime = parseTime
 exports.plainLine = plainLine
 exports.proveKey = proveKey
 exports.proxyLogins = proxyLogins
@@ -1417,7 +1454,7 @@ exports.retry = retry
 exports.rotationTag = rotationTag
 exports.runner = runner
 exports.setOutputs = setOutputs
-exports.stopIfCancelled = stopIfCancelled
 exports.systemClock = systemClock
 exports.writeOrder = writeOrder
 exports.writeRotationSummary = writeRotationSummary
+exports.writeVisibility = writeVisibility

@@ -1,0 +1,392 @@
+import { describe, expect, test } from '@jest/globals'
+import { createBudget } from '../../src/retry/budget.ts'
+import { readSecret, waitUntilShown } from '../../src/rotate/confirm-write.ts'
+import type { RotateDeps } from '../../src/rotate/deps.ts'
+import type { SecretInfo } from '../../src/rotate/github-secrets.ts'
+import {
+  DAY,
+  HOUR,
+  type RotateOptions,
+  type RotateRun,
+  runRotate,
+  SECRET,
+  START,
+  stateOf,
+} from './harness.ts'
+
+const SECRETS = '/repos/octo-org/octo-repo/actions/secrets'
+const READ = `GET ${SECRETS}/${SECRET}`
+const WRITE = `PUT ${SECRETS}/${SECRET}`
+const MINUTE = 60_000
+const COPY: RotateOptions['inputs'] = { copies: [{ kind: 'dependabot', name: '' }] }
+const addCopy: RotateOptions['prepare'] = ({ github }) =>
+  github.addSecret('dependabot', SECRET, { value: 'old' })
+
+const times = ({ seen }: RotateRun, what: string) =>
+  seen.filter((request) => request.what === what).map(({ at }) => at)
+const value = ({ github }: RotateRun, place = 'repository') => github.secret(place, SECRET)?.value
+const newKey = ({ account }: RotateRun) => account.keys()[0]
+const summaryOf = ({ traces }: RotateRun) => traces.printed.find((text) => text.startsWith('###')) ?? ''
+
+function expectUnclear(run: RotateRun, reason: string): void {
+  expect(run.error).toContain(`failed: ${reason}. It and the old key both stay valid`)
+  expect(newKey(run)?.revoked).toBe(false)
+  expect(run.traces.outputs.rotated).toBe('false')
+  expect(stateOf(run)).toMatchObject({ state: { phase: 'writing' } })
+}
+const NOT_MOVED = 'GitHub acknowledged it, but updated_at of the secret did not change'
+
+describe('a write that GitHub acknowledges', () => {
+  test('counts at once if updated_at moved', async () => {
+    const run = await runRotate()
+    expect(run.error).toBe('')
+    expect(times(run, WRITE)).toHaveLength(1)
+    expect(times(run, READ)).toHaveLength(3)
+    expect(run.took).toBeLessThan(1_000)
+  })
+
+  test('counts as soon as a replica that lags shows it, without another write', async () => {
+    const run = await runRotate({ github: { lag: 5_000 } })
+    expect(run.error).toBe('')
+    expect(times(run, WRITE)).toHaveLength(1)
+    const [, , ...reads] = times(run, READ)
+    expect(reads.length).toBeGreaterThan(3)
+    expect(reads.length).toBeLessThan(7)
+    expect(Number(reads[1]) - Number(reads[0])).toBeGreaterThanOrEqual(1_000)
+  })
+
+  test('is repeated with the same key if a replica lags for longer than 15 s', async () => {
+    const run = await runRotate({ github: { lag: 20_000 } })
+    expect(run.error).toBe('')
+    const [first, second, ...more] = times(run, WRITE)
+    expect(more).toEqual([])
+    expect(Number(second) - Number(first)).toBeGreaterThan(14_000)
+    expect(Number(second) - Number(first)).toBeLessThan(17_000)
+    expect(run.account.keys()).toHaveLength(1)
+    expect(value(run)).toBe(newKey(run)?.token)
+  })
+
+  test('is repeated if it was not carried out', async () => {
+    const run = await runRotate({ github: { idleWrites: 1 } })
+    expect(run.error).toBe('')
+    expect(times(run, WRITE)).toHaveLength(2)
+    expect(value(run)).toBe(newKey(run)?.token)
+    expect(run.traces.outputs.rotated).toBe('true')
+  })
+
+  test('twice without being carried out leaves both keys valid and fails the run', async () => {
+    const run = await runRotate({ github: { idleWrites: 2 } })
+    expectUnclear(run, NOT_MOVED)
+    expect(times(run, WRITE)).toHaveLength(2)
+    expect(value(run)).toBe(run.current.token)
+    expect(run.current.revoked).toBe(false)
+    // Two readings before, and one every 1.1 s for 15 s after each write.
+    expect(times(run, READ)).toHaveLength(2 + 2 * 14)
+  })
+
+  test('at a copy without being carried out keeps the home secret as it is, so that the next run rotates', async () => {
+    const run = await runRotate({
+      inputs: COPY,
+      prepare: addCopy,
+      answer: (what) =>
+        what.startsWith('PUT') && what.includes('/dependabot/') ? { status: 204 } : undefined,
+    })
+    expectUnclear(run, NOT_MOVED)
+    expect(run.error).toContain("writing the secret in the repository's Dependabot secrets failed")
+    expect(value(run)).toBe(run.current.token)
+    expect(times(run, WRITE)).toEqual([])
+  })
+
+  test('within the second of an earlier write is repeated, and counts then', async () => {
+    const run = await runRotate({
+      prepare: ({ github }) => {
+        const value = github.secret('repository', SECRET)?.value ?? ''
+        github.addSecret('repository', SECRET, { value, updatedAt: START + 200 })
+      },
+    })
+    expect(run.error).toBe('')
+    expect(times(run, WRITE)).toHaveLength(2)
+  })
+
+  test.each(['utc', 'offset'] as const)('counts with a time in the form %s', async (updatedAt) => {
+    const run = await runRotate({ github: { updatedAt } })
+    expect(run.error).toBe('')
+    expect(times(run, WRITE)).toHaveLength(1)
+    expect(summaryOf(run)).not.toContain('only its acknowledgment')
+  })
+
+  test('counts without updated_at, as no server could show more, and the summary says so', async () => {
+    const run = await runRotate({ github: { updatedAt: 'absent' } })
+    expect(run.error).toBe('')
+    expect(run.traces.outputs.rotated).toBe('true')
+    expect(times(run, READ)).toHaveLength(2)
+    expect(summaryOf(run)).toContain(
+      '- GitHub does not say when the secret in the repository was updated, so only its acknowledgment shows the write.',
+    )
+  })
+
+  test('does not count if updated_at disappears', async () => {
+    const run = await runRotate({
+      answer: (what, count) =>
+        what === READ && count > 2 ? { status: 200, body: { name: SECRET } } : undefined,
+    })
+    expectUnclear(run, NOT_MOVED)
+  })
+
+  test('has no effect on an emergency without updated_at: no old key is revoked', async () => {
+    const run = await runRotate({
+      own: true,
+      age: 3 * DAY,
+      inputs: { revokePrevious: 'now' },
+      github: { updatedAt: 'absent' },
+    })
+    expect(run.error).toMatch(
+      /^GitHub acknowledged the new key .*, but does not say when the secret was updated\. So no old key was revoked\. .* revoke the old key .* in the dashboard\.$/,
+    )
+    expect(run.current.revoked).toBe(false)
+    expect(run.traces.outputs).toMatchObject({ rotated: 'true', retired: '[]' })
+    expect(value(run)).toBe(newKey(run)?.token)
+  })
+
+  test('without effect in an emergency revokes no old key', async () => {
+    const run = await runRotate({
+      own: true,
+      age: 3 * DAY,
+      inputs: { revokePrevious: 'now' },
+      github: { idleWrites: 9 },
+    })
+    expectUnclear(run, NOT_MOVED)
+    expect(run.current.revoked).toBe(false)
+  })
+})
+
+describe('the state before a write', () => {
+  const idle: RotateOptions['answer'] = (what) => (what === WRITE ? { status: 204 } : undefined)
+
+  test('is read after the key was created: the write of another run does not count as its own', async () => {
+    const run = await runRotate({
+      answer: (what, count, { github, account }) => {
+        const value = github.secret('repository', SECRET)?.value ?? ''
+        if (what === 'POST /api/user/api-keys')
+          github.addSecret('repository', SECRET, { value, updatedAt: START + 5_000 })
+        return idle(what, count, { github, account })
+      },
+    })
+    expectUnclear(run, NOT_MOVED)
+  })
+
+  test('is the later of two readings, as one may come from a replica that lags', async () => {
+    const at = (updated_at: string) => ({ status: 200, body: { name: SECRET, updated_at } })
+    const newer = '2027-03-01T04:00:00Z'
+    const older = '2027-02-01T04:00:00Z'
+    for (const [first, second] of [
+      [newer, older],
+      [older, newer],
+    ] as const) {
+      const run = await runRotate({
+        answer: (what, count, world) => {
+          if (what !== READ) return idle(what, count, world)
+          return at(count === 1 ? first : count === 2 ? second : newer)
+        },
+      })
+      expectUnclear(run, NOT_MOVED)
+    }
+  })
+
+  test.each([
+    ['first', 1],
+    ['second', 2],
+  ])('is known if only the %s reading lacks updated_at', async (_, lacking) => {
+    const run = await runRotate({
+      github: { idleWrites: 9 },
+      answer: (what, count) =>
+        what === READ && count === lacking ? { status: 200, body: { name: SECRET } } : undefined,
+    })
+    expectUnclear(run, NOT_MOVED)
+  })
+
+  test('that cannot be read is a refusal: nothing is written, and the new key is revoked', async () => {
+    const second = (answer: ReturnType<NonNullable<RotateOptions['answer']>>) =>
+      runRotate({ answer: (what, count) => (what === READ && count > 1 ? answer : undefined) })
+    for (const [answer, reason] of [
+      [{ status: 403 }, 'answered 403 to GET'],
+      [{ status: 404, headers: { 'content-type': 'text/html' } }, 'with an HTML page'],
+      [
+        { status: 200, body: { name: 'OTHER' } },
+        `GitHub returned another secret instead of ${SECRET} in the repository`,
+      ],
+    ] as const) {
+      const run = await second(answer)
+      expect(run.error).toMatch(/^The new key was not written, so this run did not change the secret: /)
+      expect(run.error).toContain(reason)
+      expect(times(run, WRITE)).toEqual([])
+      expect(newKey(run)?.revoked).toBe(true)
+    }
+  })
+
+  test('is read again after a failure', async () => {
+    const run = await runRotate({
+      answer: (what, count) => (what === READ && count === 2 ? { status: 503 } : undefined),
+    })
+    expect(run.error).toBe('')
+    expect(times(run, WRITE)).toHaveLength(1)
+  })
+
+  test('may be that the secret was deleted: the write creates it again', async () => {
+    const run = await runRotate({
+      answer: (what, count) => {
+        if (what === READ && count === 2) return { status: 404 }
+        return what === WRITE ? { status: 201, acted: true } : undefined
+      },
+    })
+    expect(run.error).toBe('')
+    expect(summaryOf(run)).toContain('- The secret in the repository had been deleted and was created again.')
+  })
+})
+
+describe('the state after a write', () => {
+  const afterWrite = (answer: RotateOptions['answer'], further: RotateOptions = {}) =>
+    runRotate({
+      ...further,
+      answer: (what, count, world) => (what === READ && count > 2 ? answer?.(what, count, world) : undefined),
+    })
+
+  test.each([
+    ['503', { status: 503 }, 'github.example answered 503 to GET'],
+    ['404', { status: 404 }, 'github.example answered 404 to GET'],
+    ['a page', { status: 200, headers: { 'content-type': 'text/html' } }, 'that GitHub'],
+    ['another secret', { status: 200, body: { name: 'OTHER' } }, 'GitHub returned another secret'],
+  ])('that stays unknown (%s) leaves both keys valid', async (_, answer, reason) => {
+    const run = await afterWrite(() => answer)
+    expect(run.error).toContain(reason)
+    expect(run.error).toContain('It and the old key both stay valid')
+    expect(newKey(run)?.revoked).toBe(false)
+    expect(times(run, WRITE)).toHaveLength(2)
+    expect(run.took).toBeLessThan(2 * MINUTE)
+  })
+
+  test('is read again after a failure, later each time', async () => {
+    const run = await afterWrite((_, count) => (count < 6 ? { status: 503 } : undefined))
+    expect(run.error).toBe('')
+    expect(times(run, WRITE)).toHaveLength(1)
+    const [, , ...reads] = times(run, READ)
+    const waits = reads.slice(1).map((at, index) => at - Number(reads[index]))
+    expect(waits).toEqual([1_350, 1_600, 2_100])
+  })
+
+  test('is read again after the time that a rate limit asks for', async () => {
+    const limited = { status: 429, headers: { 'retry-after': '60' } }
+    const run = await afterWrite((_, count) => (count === 3 ? limited : undefined))
+    expect(run.error).toBe('')
+    expect(times(run, WRITE)).toHaveLength(1)
+    const [, , first, second] = times(run, READ)
+    expect(Number(second) - Number(first)).toBeGreaterThan(61_000)
+    expect(Number(second) - Number(first)).toBeLessThan(63_000)
+  })
+
+  test('is not waited for beyond the ten minutes', async () => {
+    const limited = { status: 429, headers: { 'retry-after': '601' } }
+    const run = await afterWrite(() => limited)
+    expect(run.error).toContain('rate limited by GitHub')
+    expect(run.took).toBeLessThan(10 * MINUTE)
+  })
+
+  test('is read at least once after a cancellation', async () => {
+    const run = await afterWrite(() => undefined, { signalAt: 650 })
+    expect(times(run, WRITE)).toEqual([600])
+    expect(run.error).toBe('')
+    expect(value(run)).toBe(newKey(run)?.token)
+  })
+
+  test('a refusal of the repeated write does not prove that the first had no effect', async () => {
+    const run = await runRotate({
+      github: { idleWrites: 1 },
+      answer: (what, count) => (what === WRITE && count === 2 ? { status: 403 } : undefined),
+    })
+    expect(run.error).toContain('was written to every place')
+    expect(newKey(run)?.revoked).toBe(false)
+  })
+})
+
+describe('what GitHub says about a secret', () => {
+  const target = {
+    place: { kind: 'repository', name: '' },
+    path: SECRETS,
+    publicKey: { id: '1', key: 'k' },
+  } as const
+  const withSecret = (info: Partial<SecretInfo>) => {
+    const value = { name: SECRET, visibility: null, updatedAt: START, ...info }
+    const secrets = { secret: async () => ({ ok: true, skew: null, value }) }
+    let now = START
+    const clock = {
+      now: () => now,
+      sleep: async (duration: number) => {
+        now += duration
+      },
+    }
+    const deps = { secrets, clock, random: () => 0.5 } as unknown as RotateDeps
+    return { deps, budget: createBudget({ deadline: START + MINUTE, clock }), elapsed: () => now - START }
+  }
+  const wait = async (updatedAt: number | null, info: Partial<SecretInfo> = {}) => {
+    const { deps, budget, elapsed } = withSecret(info)
+    const before = { target: { ...target, updatedAt, audience: {} }, secret: SECRET, updatedAt }
+    return { ...(await waitUntilShown(before, deps, budget)), elapsed: elapsed() }
+  }
+
+  test('shows a write, does not show it for exactly 15 s, or cannot show it', async () => {
+    expect(await wait(START - 1_000)).toEqual({ visibility: 'shown', reason: '', elapsed: 0 })
+    expect(await wait(START)).toEqual({ visibility: 'not shown', reason: NOT_MOVED, elapsed: 15_000 })
+    expect(await wait(null)).toEqual({ visibility: 'unknown', reason: '', elapsed: 0 })
+  })
+
+  test('is not asked again if it describes another secret, in any case of its name', async () => {
+    const { deps, budget } = withSecret({ name: 'OTHER' })
+    expect(await readSecret(target, SECRET, deps, budget)).toEqual({
+      ok: false,
+      skew: null,
+      failure: {
+        message: `GitHub returned another secret instead of ${SECRET} in the repository`,
+        mayHaveActed: false,
+        retryable: false,
+      },
+    })
+    const lower = withSecret({ name: SECRET.toLowerCase() })
+    expect(await readSecret(target, SECRET, lower.deps, lower.budget)).toMatchObject({ ok: true })
+  })
+})
+
+describe('a place that holds an older key than the key in hand', () => {
+  const listedLate = (age: number, updatedAt: number): RotateOptions => ({
+    own: true,
+    age,
+    inputs: COPY,
+    prepare: ({ github, addOwnKey }) => {
+      addOwnKey(40 * DAY)
+      github.addSecret('dependabot', SECRET, { value: 'old', updatedAt })
+    },
+  })
+
+  test('is written at once, and no old key is revoked before', async () => {
+    const run = await runRotate(listedLate(9 * DAY, START - 30 * DAY))
+    expect(run.error).toBe('')
+    expect(run.traces.outputs).toMatchObject({ rotated: 'true', retired: '[]' })
+    expect([value(run), value(run, 'dependabot')]).toEqual([newKey(run)?.token, newKey(run)?.token])
+    expect(summaryOf(run)).toContain(
+      "- The secret in the repository's Dependabot secrets was last updated before the key in use was created, so that key is replaced now.",
+    )
+  })
+
+  test('is told by its last update, give or take an hour', async () => {
+    const within = await runRotate(listedLate(9 * DAY, START - 9 * DAY - HOUR + 1_000))
+    expect(within.traces.outputs.rotated).toBe('false')
+    expect(JSON.parse(within.traces.outputs.retired ?? '')).toHaveLength(1)
+    const before = await runRotate(listedLate(9 * DAY, START - 9 * DAY - HOUR - 1_000))
+    expect(before.traces.outputs.rotated).toBe('true')
+  })
+
+  test('may have held it until it was last written, so within the overlap after that no old key is revoked', async () => {
+    const run = await runRotate(listedLate(9 * DAY, START - 7 * DAY))
+    expect(run.traces.outputs).toMatchObject({ rotated: 'false', retired: '[]' })
+    expect(run.seen.filter(({ what }) => what.startsWith('DELETE'))).toEqual([])
+  })
+})

@@ -1,0 +1,57 @@
+import type { ApiResult } from '../api/key-api.ts'
+import { backoff } from '../retry/backoff.ts'
+import type { Budget } from '../retry/budget.ts'
+import { type WriteVisibility, writeVisibility } from './decisions.ts'
+import type { RotateDeps } from './deps.ts'
+import type { SecretInfo } from './github-secrets.ts'
+import { permissionFor, placeLabel } from './places.ts'
+import type { Target } from './write-places.ts'
+
+/** How long GitHub may take to show a write, in milliseconds: replicas may lag. */
+const SHOWN_WITHIN_MS = 15_000
+const READ_INTERVAL_MS = 1_000
+
+/** Reads what GitHub says about the secret in one place, once. A description of another secret is a failure. */
+export async function readSecret(
+  { path, place }: Pick<Target, 'path' | 'place'>,
+  secret: string,
+  { secrets }: Pick<RotateDeps, 'secrets'>,
+  budget: Budget,
+): Promise<ApiResult<SecretInfo>> {
+  const reply = await secrets.secret(path, secret, permissionFor(place), budget.limits())
+  if (!reply.ok || reply.value.name.toUpperCase() === secret) return reply
+  const message = `GitHub returned another secret instead of ${secret} in ${placeLabel(place)}`
+  return { ok: false, skew: null, failure: { message, mayHaveActed: false, retryable: false } }
+}
+
+/** The last `updated_at` that was read before the first write of a key, from which GitHub must move on. */
+export interface BeforeWrite {
+  target: Target
+  secret: string
+  updatedAt: number | null
+}
+
+/**
+ * Waits until GitHub shows that the secret was written. Its acknowledgment alone is no proof that this secret, in this
+ * place, changed. Returns the reason if that is not shown in time.
+ */
+export async function waitUntilShown(
+  { target, secret, updatedAt }: BeforeWrite,
+  deps: RotateDeps,
+  budget: Budget,
+): Promise<{ visibility: WriteVisibility; reason: string }> {
+  if (updatedAt === null) return { visibility: 'unknown', reason: '' }
+  let end = deps.clock.now() + SHOWN_WITHIN_MS
+  for (let reads = 1; ; reads++) {
+    const reply = await readSecret(target, secret, deps, budget)
+    if (reply.ok && writeVisibility(updatedAt, reply.value.updatedAt) === 'shown')
+      return { visibility: 'shown', reason: '' }
+    const wait = reply.ok ? READ_INTERVAL_MS : READ_INTERVAL_MS + backoff(reads, deps.random(), reply.failure)
+    if (!reply.ok) end += reply.failure.retryAfter ?? 0
+    if (deps.clock.now() + wait > end || budget.left() <= wait)
+      return { visibility: 'not shown', reason: reply.ok ? NOT_MOVED : reply.failure.message }
+    await budget.pause(wait)
+  }
+}
+
+const NOT_MOVED = 'GitHub acknowledged it, but updated_at of the secret did not change'
