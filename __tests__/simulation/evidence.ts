@@ -97,9 +97,12 @@ function addTwin({ world, account, time, rng, evidence, count }: Scene, body: st
   const expiry = world.server.ignoreExpiry ? null : account.stored(asked + offset)
   if (twin === 'near' && (expiry === asked || expiry === account.stored(asked))) return
   // Far from what a wrong clock takes for now.
+  const { clockError, clockErrorInPost, suspendedMs } = world
   const isFar = (age: number) =>
-    [world.clockError, world.clockErrorInPost].every((error) => Math.abs(error + age) > 2 * MINUTE_MS)
-  const earlier = [10, 20, 30].map((minutes) => minutes * MINUTE_MS).find(isFar) ?? 0
+    [clockError, clockErrorInPost, suspendedMs, suspendedMs + clockErrorInPost].every(
+      (error) => Math.abs(error + age) > 2 * MINUTE_MS,
+    )
+  const earlier = [10, 20, 30, 40, 50].map((minutes) => minutes * MINUTE_MS).find(isFar) ?? 0
   const age = twin === 'same before' ? 1 : twin === 'earlier' ? earlier : 0
   account.addKey({ expiry, created: time.now() - age })
   count('twin key of another job')

@@ -93,6 +93,7 @@ function worlds(): Record<string, World> {
     unreadable: false,
     postRuns: 1,
     postAfter: 0,
+    suspendedMs: 0,
     damagedRecord: false,
   }
   return {

@@ -150,8 +150,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a key is looked for by the clock as it was before it was set',
     caughtBy: 1,
     file: 'protocol/match-intent.ts',
-    from: ' || isWithin(created, { ...before, skews: [] })',
-    to: '',
+    from: '[0, shift].some(',
+    to: '[0].some(',
   },
   // Whether a key is revoked.
   {

@@ -40,7 +40,7 @@ export async function runPost(job: Job, record: string): Promise<PostRun> {
       random: job.rng.roll,
       runner,
       settings: {},
-      bootedAt: START + world.clockErrorInPost,
+      bootedAt: START + world.clockErrorInPost + world.suspendedMs,
       verificationOff: false,
       connect: ({ apiUrl }) =>
         subject.createKeyApi({ client, apiUrl, userAgent: 'simulation', now: clock.now }),

@@ -46,6 +46,8 @@ export interface World {
   postRuns: 0 | 1 | 2
   /** How long after main post runs, in ms. */
   postAfter: number
+  /** For how much of that the machine was suspended, in ms: its time since it was started does not count it. */
+  suspendedMs: number
   /** An entry of the record is damaged before post reads it. */
   damagedRecord: boolean
 }
@@ -73,6 +75,9 @@ export function chooseWorld(rng: Rng, count: Count): World {
   const liesAbout = gate?.kind === 'authentication down' ? 'credentials' : rng.pick(LIES)
   const server = chooseServer(rng, Math.abs(clockError), happens)
   const postRuns = rng.pick([0, 1, 1, 1, 1, 1, 1, 2] as const)
+  const postAfter = happens(0.3, 'post late') ? rng.between(0, 3 * 60 * MINUTE_MS) : 0
+  // Of a machine that slept and whose clock was set, nothing could tell how long it slept.
+  const isSuspended = postAfter > 0 && clockErrorInPost === clockError && happens(0.2, 'machine suspended')
   if (postRuns !== 1) count(postRuns === 0 ? 'post skipped' : 'post run twice')
   return {
     server,
@@ -88,7 +93,8 @@ export function chooseWorld(rng: Rng, count: Count): World {
     gate,
     unreadable: happens(0.01, 'every success is unreadable'),
     postRuns,
-    postAfter: happens(0.3, 'post late') ? rng.between(0, 3 * 60 * MINUTE_MS) : 0,
+    postAfter,
+    suspendedMs: isSuspended ? rng.between(0, postAfter) : 0,
     damagedRecord: happens(0.03, 'a damaged entry in the record'),
   }
 }

@@ -202,9 +202,8 @@ function matchIntent(intent, list, context) {
 	const { known, shift, skews, grid } = context
 	const others = list.filter(({ id }) => !known.has(id))
 	const wasThen = (created, grace = common.LATE_WRITE_GRACE_MS) => {
-		const window = { from: intent.sentAt, to: intent.deadline + grace }
-		const before = { from: window.from - shift, to: window.to - shift }
-		return common.isWithin(created, { ...window, skews }) || common.isWithin(created, { ...before, skews: [] })
+		const [from, to] = [intent.sentAt, intent.deadline + grace]
+		return [0, shift].some((moved) => common.isWithin(created, { from: from - moved, to: to - moved, skews }))
 	}
 	const inWindow = (key) => wasThen(common.withoutZone(key, intent).createdAt)
 	const shownGrid = Math.min(grid, gridShownBy(list))

@@ -35,9 +35,8 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   const { known, shift, skews, grid } = context
   const others = list.filter(({ id }) => !known.has(id))
   const wasThen = (created: ServerTime | null, grace = LATE_WRITE_GRACE_MS) => {
-    const window = { from: intent.sentAt, to: intent.deadline + grace }
-    const before = { from: window.from - shift, to: window.to - shift }
-    return isWithin(created, { ...window, skews }) || isWithin(created, { ...before, skews: [] })
+    const [from, to] = [intent.sentAt, intent.deadline + grace]
+    return [0, shift].some((moved) => isWithin(created, { from: from - moved, to: to - moved, skews }))
   }
   const inWindow = (key: ListedKey) => wasThen(withoutZone(key, intent).createdAt)
   const shownGrid = Math.min(grid, gridShownBy(list))
