@@ -13,7 +13,7 @@ import { gzipSync } from 'node:zlib'
 import { startEmulator } from '../__tests__/support/emulator.ts'
 import { createJob } from '../__tests__/support/runner.ts'
 import { table, withTables } from '../scripts/tables.ts'
-import { type Size, sizes } from './sizes.ts'
+import { MAX_DOWNLOAD_BYTES, type Size, sizes } from './sizes.ts'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
 const { values } = parseArgs({
@@ -100,9 +100,9 @@ function runPost(api: Api, { nodeArgs = [], dist }: StepOptions = {}) {
   return run([...nodeArgs, step('post', dist)], stepEnv(api, { STATE_record: record }))
 }
 
-function runAudit(api: Api) {
+function runAudit(api: Api, { dist }: StepOptions = {}) {
   const env = { 'INPUT_API-KEY': api.apiKey, 'INPUT_API-URL': api.url, GITHUB_REPOSITORY_ID: '1' }
-  return run([step('audit')], stepEnv(api, env))
+  return run([step('audit', dist)], stepEnv(api, env))
 }
 
 function runNothing(nodeArgs: string[] = []) {
@@ -122,12 +122,10 @@ async function measureRound(http: Api, https: Api) {
   const main = (await runMain(http)).took
   const post = (await runPost(http)).took
   const audit = (await runAudit(http)).took
-  const other = values.against ? { dist: resolve(values.against) } : {}
-  const otherMain = values.against ? (await runMain(http, other)).took : Number.NaN
-  const otherPost = values.against ? (await runPost(http, other)).took : Number.NaN
   const bareHttps = (await runBareRequest(https)).took
   const mainTls = (await runMain(https)).took
   await runPost(https)
+  const other = await measureOther(http, https)
   const hook = join(folder, 'peak.cjs')
   writeFileSync(hook, "process.on('exit', () => console.log('peak', process.resourceUsage().maxRSS))")
   const nothingPeak = (await runNothing(['-r', hook])).peak
@@ -139,14 +137,25 @@ async function measureRound(http: Api, https: Api) {
     main,
     post,
     audit,
-    otherMain,
-    otherPost,
     bareHttps,
     mainTls,
     nothingPeak,
     mainPeak,
     postPeak,
+    ...other,
   }
+}
+
+/** The same with the `dist` of `--against`, if there is one. */
+async function measureOther(http: Api, https: Api) {
+  if (!values.against) return { otherMain: NaN, otherPost: NaN, otherAudit: NaN, otherMainTls: NaN }
+  const other = { dist: resolve(values.against) }
+  const otherMain = (await runMain(http, other)).took
+  const otherPost = (await runPost(http, other)).took
+  const otherAudit = (await runAudit(http, other)).took
+  const otherMainTls = (await runMain(https, other)).took
+  await runPost(https, other)
+  return { otherMain, otherPost, otherAudit, otherMainTls }
 }
 type Round = Awaited<ReturnType<typeof measureRound>>
 
@@ -209,7 +218,11 @@ const whole = (bytes: number) => bytes.toLocaleString('en')
 
 const gated: Size[] = [
   ...sizes(),
-  { what: 'bytes that a job downloads (git archive, gzip)', bytes: downloadSize(), limit: 100_000 },
+  {
+    what: 'bytes that a job downloads (git archive, gzip)',
+    bytes: downloadSize(),
+    limit: MAX_DOWNLOAD_BYTES,
+  },
 ]
 type Row = [what: string, measured: string, limit: string, spread: string]
 /** A row of what differs from round to round. */
@@ -241,6 +254,8 @@ const rows: Row[] = [
     ? [
         timed(`main, to that of ${values.against}`, ratio('main', 'otherMain'), ''),
         timed(`post, to that of ${values.against}`, ratio('post', 'otherPost'), ''),
+        timed(`audit, to that of ${values.against}`, ratio('audit', 'otherAudit'), ''),
+        timed(`main over TLS, to that of ${values.against}`, ratio('mainTls', 'otherMainTls'), ''),
       ]
     : []),
 ]

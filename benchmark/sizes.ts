@@ -8,6 +8,9 @@ export interface Size {
   limit: number
 }
 
+/** The most bytes of the archive (compressed) that a job downloads for any of the three actions. */
+export const MAX_DOWNLOAD_BYTES = 128 * 1024
+
 const bytesOf = (folder: string) => statSync(new URL(`../dist/${folder}/index.js`, import.meta.url)).size
 const total = (folders: string[]) => folders.map(bytesOf).reduce((sum, bytes) => sum + bytes, 0)
 

@@ -2,9 +2,9 @@
 //   SPHERESCOUT_API_KEY=... npm run conformance -- --api-url https://www.spherescout.io
 //   --yes does not ask first.
 import { appendFileSync } from 'node:fs'
-import { createInterface } from 'node:readline/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { confirm } from './confirm.ts'
 import { checkConformance, PLAN } from './run.ts'
 import { markdownTable } from './table.ts'
 
@@ -38,7 +38,8 @@ async function main(): Promise<number> {
     throw new Error('SPHERESCOUT_API_KEY is not set to an API key in the environment.')
   const apiUrl = checkedUrl(values['api-url'])
   console.log(`${PLAN}\nThe API is at ${apiUrl}.`)
-  if (!values.yes && !(await isConfirmed())) {
+  const { stdin: input, stdout: output } = process
+  if (!values.yes && !(await confirm('Go ahead?', { input, output, stop: stop.signal }))) {
     console.log('Nothing was done.')
     return 1
   }
@@ -63,17 +64,4 @@ function checkedUrl(text: string): string {
   if (url === null || (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback)))
     throw new Error('--api-url must be an https:// URL (http:// is only for loopback hosts).')
   return url.href.replace(/\/+$/, '')
-}
-
-async function isConfirmed(): Promise<boolean> {
-  if (!process.stdin.isTTY) throw new Error('This is not a terminal, so it cannot ask. Run it with --yes to go ahead.')
-  const terminal = createInterface({ input: process.stdin, output: process.stdout })
-  try {
-    const answer = await terminal.question('Go ahead? [y/N] ', { signal: stop.signal })
-    return /^y(es)?$/i.test(answer.trim())
-  } catch {
-    return false
-  } finally {
-    terminal.close()
-  }
 }

@@ -20,6 +20,9 @@ try {
 
 /** Audits the account and prints log, summary and outputs. Returns whether everything was as promised. */
 async function demonstrate(): Promise<boolean> {
+  console.log(
+    'An account with a key of every kind, on an emulator of the SphereScout API; nothing leaves this machine.',
+  )
   const { inUse, known, tokens } = fillAccount()
   const step = await job.main(
     {
@@ -36,7 +39,7 @@ async function demonstrate(): Promise<boolean> {
   heading('The job summary')
   console.log(plainSummary(step.summary))
   heading('The outputs')
-  for (const [name, value] of Object.entries(step.outputs)) console.log(`${name}: ${value.slice(0, 110)}`)
+  for (const [name, value] of Object.entries(step.outputs)) console.log(`${name}: ${shortened(value)}`)
   heading('In short')
   return checks(step, tokens).every(Boolean)
 }
@@ -49,7 +52,7 @@ function checks(step: StepResult, tokens: string[]): boolean[] {
     check('every finding was made', ok === 'false' && kinds.every((kind) => Number(counts[kind]) > 0)),
     check('the step failed, as fail-on names one of them', step.outcome === 'failure'),
     check(
-      'the account is as it was',
+      'the audit only read: no key was created or revoked',
       emulator.requests.every(({ method }) => method === 'GET'),
     ),
     check('no key was shown', !tokens.some((token) => printed.includes(token))),
@@ -84,6 +87,10 @@ function fillAccount(): { inUse: string; known: string; tokens: string[] } {
 function check(claim: string, holds: boolean): boolean {
   console.log(`${holds ? '✓' : '✗'} ${claim}`)
   return holds
+}
+
+function shortened(text: string): string {
+  return text.length > 110 ? `${text.slice(0, 107)}...` : text
 }
 
 function heading(text: string): void {

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { styleText } from 'node:util'
 import sodium from 'libsodium-wrappers'
-import { createWorld, type SimulatedProcess, type World } from '../__tests__/rotate/world.ts'
+import { createWorld, type SimulatedProcess } from '../__tests__/rotate/world.ts'
 import { type Account, createAccount, type StoredKey } from '../__tests__/support/account.ts'
 import { createGithub, type Github } from '../__tests__/support/github.ts'
 import { createKeyApi } from '../src/api/key-api.ts'
@@ -53,34 +53,43 @@ const github = createGithub({
 })
 github.addSecret('repository', SECRET, { value: initial.token })
 
-console.log('Rotation with the defaults: rotate-after 30d, overlap 7d, expires-in 60d. One run a day.\n')
-for (let day = 0; day <= DAYS; day++)
-  world.at(START + day * DAY_MS, () => playDay(day, world, account, github))
+console.log(
+  `Sixty days of a scheduled workflow that rotates the key in the secret ${SECRET}, in virtual time. It runs
+once a day with the defaults: rotate-after 30d, overlap 7d, expires-in 60d.\n`,
+)
+for (let day = 0; day <= DAYS; day++) world.at(START + day * DAY_MS, () => playDay(day))
 await world.run()
 process.exitCode = conclude() ? 0 : 1
 
 /** One day: what happened before, then the run; prints a line for each change. */
-async function playDay(day: number, world: World, account: Account, github: Github): Promise<void> {
+async function playDay(day: number): Promise<void> {
   if (day === GITHUB_DOWN) tell(day, 'yellow', "GitHub's API answers 503 all day.")
-  if (day === ANSWER_LOST) tell(day, 'yellow', 'The response to the create request is lost.')
+  if (day === ANSWER_LOST) tell(day, 'yellow', 'The response to the first create request is lost.')
   if (day === EMERGENCY)
-    tell(day, 'yellow', 'The key leaked. A person starts the workflow with revoke-previous: now.')
+    tell(
+      day,
+      'yellow',
+      'The key in the secret leaked. A person starts the workflow with revoke-previous: now.',
+    )
   await world.startProcess(0, async (simulated) => {
     const outputs: Record<string, string> = {}
     try {
-      await run(day, simulated, outputs, account, github)
+      await run(day, simulated, outputs)
     } catch (reason) {
       tell(day, 'red', `The run fails: ${reason instanceof Error ? reason.message : String(reason)}`)
     }
-    report(day, outputs, account, github)
+    report(day, outputs)
   })
 }
 
 /** Prints what a run changed, and checks the key in the secret. */
-function report(day: number, outputs: Record<string, string>, account: Account, github: Github): void {
-  const current = holder(account, github)
-  for (const { id } of account.keys())
-    if (!names.has(id)) names.set(id, `${id === current?.id ? 'key' : 'orphan'} ${letter(names.size)}`)
+function report(day: number, outputs: Record<string, string>): void {
+  const current = holder()
+  for (const { id } of account.keys().filter((key) => !names.has(key.id))) {
+    const isOrphan = id !== current?.id
+    names.set(id, `${isOrphan ? 'orphan' : 'key'} ${letter(names.size)}`)
+    if (isOrphan) tell(day, 'yellow', `That request left ${nameOf(id)}, a key that no one received.`)
+  }
   if (outputs.rotated === 'true')
     tell(
       day,
@@ -91,15 +100,9 @@ function report(day: number, outputs: Record<string, string>, account: Account, 
   if (!isValid(current)) validEachDay = false
 }
 
-async function run(
-  day: number,
-  process: SimulatedProcess,
-  outputs: Record<string, string>,
-  account: Account,
-  github: Github,
-): Promise<void> {
-  const send = network(day, process, account, github)
-  await rotateKey(inputsOn(day, github), {
+async function run(day: number, process: SimulatedProcess, outputs: Record<string, string>): Promise<void> {
+  const send = network(day, process)
+  await rotateKey(inputsOn(day), {
     api: createKeyApi({ client: send, apiUrl: API_URL, userAgent: 'demo', now: process.clock.now }),
     secrets: createGithubSecrets(send, {
       apiUrl: GITHUB_URL,
@@ -118,7 +121,7 @@ async function run(
   })
 }
 
-function inputsOn(day: number, github: Github): RotateInputs {
+function inputsOn(day: number): RotateInputs {
   return {
     apiKey: github.secret('repository', SECRET)?.value ?? '',
     githubToken: TOKEN,
@@ -135,7 +138,7 @@ function inputsOn(day: number, github: Github): RotateInputs {
 }
 
 /** Serves each request, with faults on some days. */
-function network(day: number, process: SimulatedProcess, account: Account, github: Github): HttpClient {
+function network(day: number, process: SimulatedProcess): HttpClient {
   let lost = false
   return (request) =>
     process.wait(world.now() + 300, () => {
@@ -179,7 +182,7 @@ function recorder(outputs: Record<string, string>): Runner {
   }
 }
 
-function holder(account: Account, github: Github): StoredKey | undefined {
+function holder(): StoredKey | undefined {
   const value = github.secret('repository', SECRET)?.value
   return [initial, ...account.keys()].find(({ token }) => token === value)
 }

@@ -3,7 +3,7 @@
 import { styleText } from 'node:util'
 import { startEmulator } from '../__tests__/support/emulator.ts'
 import { createMasker } from '../__tests__/support/runner/masker.ts'
-import { createJob, type Job } from '../__tests__/support/runner.ts'
+import { createJob, type Job, type StepResult } from '../__tests__/support/runner.ts'
 import { plainSummary } from './plain-summary.ts'
 
 const said: string[] = []
@@ -25,15 +25,35 @@ try {
   await emulator.close()
 }
 
+/** What the demo saw of the job. */
+interface Shown {
+  steps: StepResult[]
+  key: string
+  /** The statuses of a call with the key, during and after the job. */
+  duringJob: string | undefined
+  afterJob: string | undefined
+}
+
 /** Runs the job and says what it shows. Returns whether everything was as promised. */
 async function demonstrate(job: Job): Promise<boolean> {
   const { account, url } = emulator
-  const log = newLogOf(job)
+  say(`One job on an emulator of the SphereScout API (${url}); nothing leaves this machine.`)
   const keysBefore = account.live()
-
-  heading('Keys made through the API, before the job')
+  heading('Keys of the account before the job, besides the long-lived one')
   sayKeys(keysBefore)
+  const shown = await showJob(job)
+  heading('Keys of the account after the job, besides the long-lived one')
+  sayKeys(account.live())
+  heading('The job summary')
+  say(plainSummary(shown.steps.map(({ summary }) => summary).join('')))
+  heading('In short')
+  return conclude(shown, new Set(keysBefore.map(({ id }) => id)))
+}
 
+/** The steps of the job, and one call after it, as their log shows them. */
+async function showJob(job: Job): Promise<Shown> {
+  const { account, url } = emulator
+  const log = newLogOf(job)
   heading('The log of the job')
   const main = await job.main({ 'api-key': account.longLivedKey, 'api-url': url, 'expires-in': '30m' })
   say(log())
@@ -42,29 +62,26 @@ async function demonstrate(job: Job): Promise<boolean> {
   say(log())
   const post = await job.post()
   say(log())
-
   heading('The same call once more, after the job')
   const afterJob = await callApi(job, 'Use the key again', key)
   say(log().trimStart())
+  return { steps: [main, post], key, duringJob, afterJob }
+}
 
-  heading('Keys made through the API, after the job')
-  const keysAfter = account.live()
-  sayKeys(keysAfter)
-
-  heading('The job summary')
-  say(plainSummary(main.summary + post.summary))
-
-  const known = new Set(keysBefore.map(({ id }) => id))
-  heading('In short')
+/** Says what was promised and whether it holds. */
+function conclude({ steps, key, duringJob, afterJob }: Shown, known: ReadonlySet<string>): boolean {
+  const { account } = emulator
+  const left = account.live().filter(({ id }) => !known.has(id))
+  const isSecret = key !== '' && !wasSaid([account.longLivedKey, key])
   return [
-    check('both steps succeeded', main.outcome === 'success' && post.outcome === 'success'),
+    check(
+      'both steps of the action succeeded',
+      steps.every(({ outcome }) => outcome === 'success'),
+    ),
     check(`the key worked during the job (${duringJob})`, duringJob === '200'),
     check(`the key was rejected after it (${afterJob})`, afterJob === '401'),
-    check(
-      'no key of the job is left',
-      keysAfter.every(({ id }) => known.has(id)),
-    ),
-    check('neither key was printed anywhere above', key !== '' && !wasSaid([account.longLivedKey, key])),
+    check('no key of the job is left', left.length === 0),
+    check('neither the long-lived key nor the new one was printed above', isSecret),
   ].every(Boolean)
 }
 

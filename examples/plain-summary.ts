@@ -1,9 +1,10 @@
-/** A job summary's headings and tables as plain text for a terminal: columns aligned, Markdown's marks removed. */
+/** A job summary as plain text for a terminal: columns aligned, the marks of Markdown and HTML removed. */
 export function plainSummary(markdown: string): string {
   const lines = markdown
     .split('\n')
-    .filter((line) => line.trim() !== '' && !isTableRule(line))
+    .map((line) => line.replace(/<details><summary>(.*)<\/summary>/, '$1:').replace('</details>', ''))
     .map((line) => line.replace(/^#+\s*/, '').replace(/\*\*|`/g, ''))
+    .filter((line) => line.trim() !== '' && !isTableRule(line))
   const widths = columnWidths(lines.map(cellsOf))
   return lines.map((line) => (isRow(line) ? aligned(cellsOf(line), widths) : line)).join('\n')
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -112,6 +112,23 @@ whereSignals('Ctrl-C', () => {
       }),
   )
 
+  test('while revocations fail: the run ends with a list of the keys that may still be valid', () =>
+    withEmulator(async (emulator) => {
+      emulator.fault({ on: 'create', kind: 'delay', ms: 2_000, act: 'before' })
+      emulator.fault({ on: 'revoke', kind: 'status', status: 503, times: 100 })
+      const { child, done } = start(['--api-url', emulator.url, '--yes'], key(emulator))
+      const isCreating = () => emulator.requests.some(({ method }) => method === 'POST')
+      while (!isCreating() && child.exitCode === null) await sleep(10)
+      child.kill('SIGINT')
+      const { code, output } = await done
+      expect(code).toBe(130)
+      expect(output).toContain('Could not confirm that these are revoked')
+      for (const { id, token_key } of emulator.account.keys()) {
+        expect(output).toMatch(new RegExp(`^  ${token_key}\\.\\.\\. expires .+, id ${id}$`, 'm'))
+      }
+      expect(emulator.account.live()).toHaveLength(1)
+    }))
+
   test('before anything was made ends the run with nothing to revoke', () =>
     withEmulator(async (emulator) => {
       emulator.fault({ on: 'list', kind: 'delay', ms: 1_000, act: 'before' })
@@ -122,4 +139,48 @@ whereSignals('Ctrl-C', () => {
       expect(code).toBe(130)
       expect(emulator.account.keys()).toEqual([])
     }))
+})
+
+/** util-linux can run a command in a pseudo-terminal; other systems have another `script`, or none. */
+const HAS_TERMINAL = /util-linux/.test(spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout ?? '')
+const whereTerminals = HAS_TERMINAL ? describe : describe.skip
+
+/** Starts the command in a terminal, and types `keys` once it asks. */
+async function typed(keys: string, emulator: Emulator): Promise<{ code: number | null; output: string }> {
+  const command = `"${process.execPath}" "${cli}" --api-url ${emulator.url}`
+  const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+    env: { PATH: process.env.PATH ?? '', SHELL: '/bin/sh', TERM: 'xterm', ...key(emulator) },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  let output = ''
+  child.stdout.on('data', (chunk) => {
+    if (!output.includes('[y/N]') && `${output}${chunk}`.includes('[y/N]')) child.stdin.write(keys)
+    output += chunk
+  })
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  return { code, output }
+}
+
+whereTerminals('in a terminal', () => {
+  test('y and Enter go ahead', () =>
+    withEmulator(async (emulator) => {
+      const { code, output } = await typed('y\r', emulator)
+      expect({ code, output }).toMatchObject({ code: 0 })
+      expect(output).toContain('All keys that were made (4) are revoked (verified).')
+      expect(emulator.account.live()).toEqual([])
+    }))
+
+  test.each([
+    ['Enter', '\r'],
+    ['n and Enter', 'n\r'],
+    ['Ctrl-C', '\x03'],
+    ['Ctrl-D', '\x04'],
+  ])('%s sends nothing, and says so', (_, keys) =>
+    withEmulator(async (emulator) => {
+      const { code, output } = await typed(keys, emulator)
+      expect({ code, output }).toMatchObject({ code: 1 })
+      expect(output).toContain('Nothing was done.')
+      expect(emulator.requests).toEqual([])
+    }),
+  )
 })

@@ -93,7 +93,7 @@ function requestTunnel(proxy, target) {
 	const options = {
 		method: 'CONNECT',
 		host: hostname.replace(/^\[|\]$/g, ''),
-		port: port || (protocol === 'https:' ? 443 : 80),
+		port,
 		path: target,
 		headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
 		agent: false,
@@ -137,9 +137,8 @@ function createHttpClient(proxy) {
 	}
 }
 function createAgent(protocol, proxy) {
-	const { Agent } = nodeModule(protocol)
 	const options = { keepAlive: true, rejectUnauthorized: true }
-	const agent = new Agent(options)
+	const agent = new (nodeModule(protocol).Agent)(options)
 	if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
 	return agent
 }
@@ -312,7 +311,7 @@ function reasonGiven(body, credential, isSuccess) {
 		.join('; ')
 		.replaceAll(credential, '***')
 		.replace(/[\w.~+/=-]{24,}/g, '***')
-		.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
+		.replace(/\s+/g, ' ')
 		.trim()
 		.slice(0, MAX_REASON_LENGTH)
 		.replace(/\.$/, '')
@@ -606,23 +605,27 @@ function rotationTag({ apiUrl, scope, environment, secret }, sha256) {
 	const [first = 0, second = 0, third = 0, fourth = 0] = sha256(name)
 	return first * 2 ** 18 + second * 2 ** 10 + third * 2 ** 2 + (fourth >> 6)
 }
-/**
- * Whether a key was made by the rotation with this tag: its expiry is congruent to the tag modulo 2^26 ms, is not a
- * whole second, and the key lives longer than any key of the main action. A random expiry fits with a probability of
- * 1.5e-8.
- */
-function hasRotationTag({ createdAt, expiresAt }, tag) {
+/** Whether a rotation may have made a key: it outlives keys of the main action, and does not expire on a whole second. */
+function canHaveRotationTag({ createdAt, expiresAt }) {
 	if (createdAt === null || expiresAt === null) return false
-	if (expiresAt - createdAt <= MAX_EPHEMERAL_LIFETIME_MS) return false
-	return expiresAt % TAG_RANGE === tag && expiresAt % 1000 !== 0
+	return expiresAt - createdAt > MAX_EPHEMERAL_LIFETIME_MS && expiresAt % 1000 !== 0
+}
+/**
+ * Whether a key was made by the rotation with this tag: its expiry is also congruent to the tag modulo 2^26 ms. A
+ * random expiry fits with a probability of 1.5e-8.
+ */
+function hasRotationTag(key, tag) {
+	return canHaveRotationTag(key) && Number(key.expiresAt) % TAG_RANGE === tag
 }
 
+/** As a literal, it would take 1 ms of every start. */
+const INVISIBLE = '[\\p{C}\\p{DI}]'
 /** One line without commands: `::name::` at its start, `##[name]` anywhere (ActionCommand.TryParse). */
 function sanitizeLine(text) {
 	return text
 		.replace(/\s+/g, ' ')
 		.trim()
-		.replace(/[\p{C}\p{DI}]/gu, '?')
+		.replace(/[^ -~]+/g, (other) => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
 		.replace(/##(?=\[)/g, '# #')
 		.replace(/^::/, ': :')
 }
@@ -875,14 +878,13 @@ async function auditAccount(inputs, deps) {
 		runner.fail(line)
 		return
 	}
-	const rotations = inputs.rotations.map((rotation) => ({
-		secret: rotation.secret,
-		tag: rotationTag(rotation, deps.sha256),
-	}))
+	// SHA-256 takes long to load, and most accounts have no key that needs it.
+	const tagged = read.keys.some(canHaveRotationTag) ? inputs.rotations : []
+	const rotations = tagged.map((rotation) => ({ secret: rotation.secret, tag: rotationTag(rotation, deps.sha256) }))
 	const limits = { ...inputs, now: deps.clock.now() + (skew ?? 0) }
 	const keys = classify(read, known, rotations)
 	const findings = findFindings(keys, known, limits)
-	const notes = notesOn(read.inUse.length, rotations.length)
+	const notes = notesOn(read.inUse.length, inputs.rotations.length)
 	publish(findings, summaryOf(keys, findings, notes, limits), apiKey, runner)
 	for (const line of [`Read ${overview(keys)}.`, ...notes]) runner.info(line)
 	for (const group of groupByKind(findings)) {

@@ -107,7 +107,7 @@ function reasonGiven(body: string, credential: string, isSuccess: boolean): stri
     .join('; ')
     .replaceAll(credential, '***')
     .replace(/[\w.~+/=-]{24,}/g, '***')
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .replace(/\s+/g, ' ')
     .trim()
     .slice(0, MAX_REASON_LENGTH)
     .replace(/\.$/, '')

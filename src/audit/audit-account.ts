@@ -1,6 +1,6 @@
 import type { ApiFailure, KeyApi, KeyList } from '../api/key-api.ts'
 import { type Clock, createBudget, retry } from '../retry/budget.ts'
-import { rotationTag } from '../rotate/rotation-tag.ts'
+import { canHaveRotationTag, rotationTag } from '../rotate/rotation-tag.ts'
 import type { Runner } from '../runner/report.ts'
 import { classify, readList } from './classify.ts'
 import { FINDING_KINDS, type Finding, findFindings, listIncomplete } from './findings.ts'
@@ -34,14 +34,13 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
     runner.fail(line)
     return
   }
-  const rotations = inputs.rotations.map((rotation) => ({
-    secret: rotation.secret,
-    tag: rotationTag(rotation, deps.sha256),
-  }))
+  // SHA-256 takes long to load, and most accounts have no key that needs it.
+  const tagged = read.keys.some(canHaveRotationTag) ? inputs.rotations : []
+  const rotations = tagged.map((rotation) => ({ secret: rotation.secret, tag: rotationTag(rotation, deps.sha256) }))
   const limits = { ...inputs, now: deps.clock.now() + (skew ?? 0) }
   const keys = classify(read, known, rotations)
   const findings = findFindings(keys, known, limits)
-  const notes = notesOn(read.inUse.length, rotations.length)
+  const notes = notesOn(read.inUse.length, inputs.rotations.length)
   publish(findings, summaryOf(keys, findings, notes, limits), apiKey, runner)
   for (const line of [`Read ${overview(keys)}.`, ...notes]) runner.info(line)
   for (const group of groupByKind(findings)) {

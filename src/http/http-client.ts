@@ -53,9 +53,8 @@ export function createHttpClient(proxy: string): HttpClient {
 }
 
 function createAgent(protocol: string, proxy: string): Agent {
-  const { Agent } = nodeModule(protocol)
   const options = { keepAlive: true, rejectUnauthorized: true }
-  const agent = new Agent(options)
+  const agent = new (nodeModule(protocol).Agent)(options)
   if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
   return agent
 }

@@ -19,7 +19,7 @@ export function changedSettings(
 /** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
 export function proxyLogins(env: NodeJS.ProcessEnv): string[] {
   const logins = PROXIES.flatMap((name) => {
-    const [, user = '', password] = /^\s*(?:[a-z][a-z\d+.-]*:\/\/)?([^:]*?)(?::(.*))?@/is.exec(env[name] ?? '') ?? []
+    const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*?)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
     if (password) return [password, `${user}:${password}`]
     // A user alone may be a token; but masking a name such as `ci` would ruin the log.
     return user.length < 8 ? [] : [user]

@@ -40,7 +40,7 @@ function requestTunnel(proxy: string, target: string): ClientRequest {
   const options = {
     method: 'CONNECT',
     host: hostname.replace(/^\[|\]$/g, ''),
-    port: port || (protocol === 'https:' ? 443 : 80),
+    port,
     path: target,
     headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
     agent: false as const,

@@ -27,16 +27,22 @@ export function rotationTag(
   return first * 2 ** 18 + second * 2 ** 10 + third * 2 ** 2 + (fourth >> 6)
 }
 
-/**
- * Whether a key was made by the rotation with this tag: its expiry is congruent to the tag modulo 2^26 ms, is not a
- * whole second, and the key lives longer than any key of the main action. A random expiry fits with a probability of
- * 1.5e-8.
- */
-export function hasRotationTag(
-  { createdAt, expiresAt }: { createdAt: number | null; expiresAt: number | null },
-  tag: number,
-): boolean {
+/** When a key was created and when it expires, in milliseconds since 1970. */
+interface KeyTimes {
+  createdAt: number | null
+  expiresAt: number | null
+}
+
+/** Whether a rotation may have made a key: it outlives keys of the main action, and does not expire on a whole second. */
+export function canHaveRotationTag({ createdAt, expiresAt }: KeyTimes): boolean {
   if (createdAt === null || expiresAt === null) return false
-  if (expiresAt - createdAt <= MAX_EPHEMERAL_LIFETIME_MS) return false
-  return expiresAt % TAG_RANGE === tag && expiresAt % 1000 !== 0
+  return expiresAt - createdAt > MAX_EPHEMERAL_LIFETIME_MS && expiresAt % 1000 !== 0
+}
+
+/**
+ * Whether a key was made by the rotation with this tag: its expiry is also congruent to the tag modulo 2^26 ms. A
+ * random expiry fits with a probability of 1.5e-8.
+ */
+export function hasRotationTag(key: KeyTimes, tag: number): boolean {
+  return canHaveRotationTag(key) && Number(key.expiresAt) % TAG_RANGE === tag
 }

@@ -69,14 +69,13 @@ export interface KeyStatus {
 /** Never throws. */
 export function summarizeKeys(runner: Pick<Runner, 'info' | 'writeSummary'>, title: string, rows: KeyStatus[]): void {
   const lines = rows.map(({ key: { prefix, id, createdAt, expiresAt }, status }) => {
-    const created = createdAt === null ? 'unknown' : formatUtc(createdAt)
-    const expires = expiresAt === null ? 'unknown' : formatUtc(expiresAt)
+    const [created, expires] = [createdAt, expiresAt].map((at) => (at === null ? 'unknown' : formatUtc(at)))
     return `| \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${created} | ${expires} | ${status} |\n`
   })
   const head = '| API key | ID | Created | Expires | Status |\n| --- | --- | --- | --- | --- |\n'
   try {
     runner.writeSummary(`### ${title}\n\n${head}${lines.join('')}`)
   } catch (error) {
-    runner.info(error instanceof Error ? error.message : 'Could not write the job summary.')
+    runner.info(error instanceof Error ? error.message : String(error))
   }
 }

@@ -1,9 +1,12 @@
+/** As a literal, it would take 1 ms of every start. */
+const INVISIBLE = '[\\p{C}\\p{DI}]'
+
 /** One line without commands: `::name::` at its start, `##[name]` anywhere (ActionCommand.TryParse). */
 export function sanitizeLine(text: string): string {
   return text
     .replace(/\s+/g, ' ')
     .trim()
-    .replace(/[\p{C}\p{DI}]/gu, '?')
+    .replace(/[^ -~]+/g, (other) => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
     .replace(/##(?=\[)/g, '# #')
     .replace(/^::/, ': :')
 }
