@@ -75,9 +75,7 @@ export function chooseWorld(rng: Rng, count: Count): World {
   const liesAbout = gate?.kind === 'authentication down' ? 'credentials' : rng.pick(LIES)
   const server = chooseServer(rng, Math.abs(clockError), happens)
   const postRuns = rng.pick([0, 1, 1, 1, 1, 1, 1, 2] as const)
-  const postAfter = happens(0.3, 'post late') ? rng.between(0, 3 * 60 * MINUTE_MS) : 0
-  // Of a machine that slept and whose clock was set, nothing could tell how long it slept.
-  const isSuspended = postAfter > 0 && clockErrorInPost === clockError && happens(0.2, 'machine suspended')
+  const { postAfter, suspendedMs } = chooseWait(rng, clockErrorInPost !== clockError, happens)
   if (postRuns !== 1) count(postRuns === 0 ? 'post skipped' : 'post run twice')
   return {
     server,
@@ -94,12 +92,24 @@ export function chooseWorld(rng: Rng, count: Count): World {
     unreadable: happens(0.01, 'every success is unreadable'),
     postRuns,
     postAfter,
-    suspendedMs: isSuspended ? rng.between(0, postAfter) : 0,
+    suspendedMs,
     damagedRecord: happens(0.03, 'a damaged entry in the record'),
   }
 }
 
 type Happens = (probability: number, kind: string) => boolean
+
+/** How long main and post are apart. */
+function chooseWait(
+  rng: Rng,
+  isClockSet: boolean,
+  happens: Happens,
+): Pick<World, 'postAfter' | 'suspendedMs'> {
+  const postAfter = happens(0.3, 'post late') ? rng.between(0, 3 * 60 * MINUTE_MS) : 0
+  // Of a machine that slept and whose clock was set, nothing could tell how long it slept.
+  const isSuspended = postAfter > 0 && !isClockSet && happens(0.2, 'machine suspended')
+  return { postAfter, suspendedMs: isSuspended ? rng.between(0, postAfter) : 0 }
+}
 
 function chooseSpell(rng: Rng, forGood: number): Spell {
   const since = rng.pick(['main', 'main', 'post'] as const)
