@@ -27,6 +27,11 @@ const match = (list: ListedKey[], more: Partial<ListContext> = {}, asked: Partia
   })
 const kindOf = (...args: Parameters<typeof match>) => match(...args).kind
 
+test('a whole millisecond beside ours is not ours, where the list shows that the server keeps microseconds', () => {
+  const neighbor = rowOf('neighbor', { createdAt: NOW + 100, expiresAt: near(1) })
+  expect(match([ours(), neighbor])).toMatchObject({ kind: 'found', key: { id: 'ours' } })
+})
+
 describe('a clock that was set after the request', () => {
   const asked = { sentAt: NOW + HOUR_MS, deadline: NOW + HOUR_MS + 10_000 }
   const skews = [2 * HOUR_MS]

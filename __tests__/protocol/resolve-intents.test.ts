@@ -260,6 +260,15 @@ describe('watching for the keys of unanswered requests', () => {
     expect(gone).toEqual(new Set(['orphan-id']))
   })
 
+  test('remembers how finely the server keeps an expiry once the orphan that showed it is revoked', async () => {
+    const intent = { ...recent(1_000), expiry: START + HOUR_MS + 0.999 }
+    const neighbor = rowOf('neighbor', { createdAt: START, expiresAt: START + HOUR_MS + 1 })
+    const { printed, gone, looks } = await watch([intent], () => ok(listOf([own, rowFor(intent), neighbor])))
+    expect(looks.length).toBeGreaterThan(1)
+    expect(gone).toEqual(new Set(['orphan-id']))
+    expect(printed.join()).not.toContain('neighbor')
+  })
+
   test('does not touch a key that is known', async () => {
     const intent = intentOf()
     const { calls, printed } = await watch([intent], () => ok(listOf([own, rowFor(intent)])), {

@@ -96,6 +96,8 @@ function addTwin({ world, account, time, rng, evidence, count }: Scene, body: st
   const offset = twin === 'near' ? rng.pick(offsets) : 0
   const expiry = world.server.ignoreExpiry ? null : account.stored(asked + offset)
   if (twin === 'near' && (expiry === asked || expiry === account.stored(asked))) return
+  // To a second run of post, which no longer sees our own key, this one could be ours, rounded to 1 ms.
+  if (twin === 'near' && world.postRuns === 2 && expiry === Math.round(asked)) return
   // Far from what a wrong clock takes for now.
   const { clockError, clockErrorInPost, suspendedMs } = world
   const isFar = (age: number) =>

@@ -209,7 +209,8 @@ function matchIntent(intent, list, context) {
 	const shownGrid = Math.min(grid, gridShownBy(list))
 	const fitness = (key) => {
 		const { expiresAt } = common.withoutZone(key, intent)
-		return common.fitOf(intent, expiresAt, shownGrid) === 'exact' ? 'exact' : common.fitOf(intent, expiresAt, grid)
+		if (common.fitOf(intent, expiresAt, shownGrid) === 'exact') return 'exact'
+		return common.fitOf(intent, expiresAt, grid) === 'none' ? 'none' : 'near'
 	}
 	const exact = others.filter((key) => fitness(key) === 'exact')
 	const [only, another] = exact.filter(inWindow)
@@ -277,7 +278,7 @@ const MAX_WATCH_MS = 10_000 + common.LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
 /** A lookup with less time would only time out. */
 const MIN_LOOKUP_MS = 1_000
-/** Looks until even a slow server has acted, and revokes what is certainly this run's. Adds to `gone`. */
+/** Looks until even a slow server has acted, and revokes what is certainly this run's. Adds to `gone`, and lowers `grid`. */
 async function resolveIntents(intents, context) {
 	const { runner, clock, budget } = context
 	const unanswered = intents.filter(({ answered }) => !answered).length
@@ -307,6 +308,8 @@ async function lookAgain(open, context) {
 		const result = results[index] ?? item.result
 		if (result.kind !== 'revoked') return { ...item, result }
 		context.gone.add(result.key.id)
+		// The list no longer shows how finely the server keeps an expiry.
+		context.grid = Math.min(context.grid, gridShownBy([result.key]))
 		context.runner.info(`Found and revoked the orphaned key ${common.keyLabel(result.key)}.`)
 		return { ...item, result: { kind: 'absent', doubt: result.doubt }, isFound: true }
 	})

@@ -42,7 +42,8 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   const shownGrid = Math.min(grid, gridShownBy(list))
   const fitness = (key: ListedKey) => {
     const { expiresAt } = withoutZone(key, intent)
-    return fitOf(intent, expiresAt, shownGrid) === 'exact' ? 'exact' : fitOf(intent, expiresAt, grid)
+    if (fitOf(intent, expiresAt, shownGrid) === 'exact') return 'exact'
+    return fitOf(intent, expiresAt, grid) === 'none' ? 'none' : 'near'
   }
 
   const exact = others.filter((key) => fitness(key) === 'exact')

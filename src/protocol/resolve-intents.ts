@@ -2,6 +2,7 @@ import type { Budget } from '../retry/budget.ts'
 import { formatUtc, keyLabel, type Runner } from '../runner/report.ts'
 import { formatExactly } from '../util/instant.ts'
 import { type Intent, LATE_WRITE_GRACE_MS, LATEST_WRITE_MS } from './intent.ts'
+import { gridShownBy } from './match-intent.ts'
 import { type LookupContext, type OrphanResult, revokeOrphans } from './revoke-orphans.ts'
 
 export const DASHBOARD = 'Dashboard > Plans > API Keys'
@@ -24,7 +25,7 @@ export interface Unresolved {
   warnings: string[]
 }
 
-/** Looks until even a slow server has acted, and revokes what is certainly this run's. Adds to `gone`. */
+/** Looks until even a slow server has acted, and revokes what is certainly this run's. Adds to `gone`, and lowers `grid`. */
 export async function resolveIntents(
   intents: readonly Intent[],
   context: LookupContext & { runner: Runner; gone: Set<string>; budget: Budget },
@@ -58,6 +59,8 @@ async function lookAgain(open: Open[], context: Parameters<typeof resolveIntents
     const result = results[index] ?? item.result
     if (result.kind !== 'revoked') return { ...item, result }
     context.gone.add(result.key.id)
+    // The list no longer shows how finely the server keeps an expiry.
+    context.grid = Math.min(context.grid, gridShownBy([result.key]))
     context.runner.info(`Found and revoked the orphaned key ${keyLabel(result.key)}.`)
     return { ...item, result: { kind: 'absent', doubt: result.doubt }, isFound: true }
   })
