@@ -19,15 +19,15 @@ export function plot(curves: Curve[]): string {
   const across = (x: number) => FRAME.left + (x / LONGEST) * (WIDTH - FRAME.left - FRAME.right)
   const down = (y: number) => HEIGHT - FRAME.bottom - y * (HEIGHT - FRAME.top - FRAME.bottom)
   const point = ({ x, y }: { x: number; y: number }) => `${across(x).toFixed(1)},${down(y).toFixed(1)}`
-  const text = (x: number, y: number, words: string, anchor = 'middle') =>
+  const text = ([x, y]: [x: number, y: number], words: string, anchor = 'middle') =>
     `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${words}</text>`
 
   const ticks = [0, 0.25, 0.5, 0.75, 1]
   const grid = [
     ...ticks.map((y) => `<path class="grid" d="M${point({ x: 0, y })}L${point({ x: LONGEST, y })}"/>`),
-    ...ticks.map((y) => text(FRAME.left - 8, down(y) + 4, `${y * 100} %`, 'end')),
-    ...[...ticks, 1.25].map((x) => text(across(x), down(0) + 18, String(x))),
-    text(across(LONGEST / 2), HEIGHT - 14, 'time ÷ ideal time (jobs ÷ rate)'),
+    ...ticks.map((y) => text([FRAME.left - 8, down(y) + 4], `${y * 100} %`, 'end')),
+    ...[...ticks, 1.25].map((x) => text([across(x), down(0) + 18], String(x))),
+    text([across(LONGEST / 2), HEIGHT - 14], 'time ÷ ideal time (jobs ÷ rate)'),
   ]
   const lines = curves.map(({ points }, index) => {
     const path = [{ x: 0, y: 0 }, ...thinned(points)].map(point).join(' ')
@@ -36,7 +36,7 @@ export function plot(curves: Curve[]): string {
   const legend = curves.map(({ name }, index) => {
     const y = down(0.06 + 0.07 * (curves.length - 1 - index))
     const sample = `<path stroke-width="2" ${STROKES[index % STROKES.length]} d="M${across(0.6)},${y - 4}h32"/>`
-    return sample + text(across(0.6) + 40, y, name, 'start')
+    return sample + text([across(0.6) + 40, y], name, 'start')
   })
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="13">`,
@@ -45,7 +45,7 @@ export function plot(curves: Curve[]): string {
       '@media(prefers-color-scheme:dark){text{fill:#9198a1}}</style>',
     ...grid,
     `<path class="ideal" d="M${point({ x: 0, y: 0 })}L${point({ x: 1, y: 1 })}"/>`,
-    text(across(0.2), down(0.14), 'ideal', 'start'),
+    text([across(0.2), down(0.14)], 'ideal', 'start'),
     ...lines,
     ...legend,
     '</svg>',

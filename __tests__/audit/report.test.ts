@@ -62,7 +62,10 @@ describe('text of the API', () => {
     const findings = findFindings(entries, [], LIMITS)
     const lines = groupByKind(findings).map((group) => groupLine(group, LIMITS))
     for (const line of lines) expect(line).not.toMatch(/[\n|`<]|\u202e/)
-    const summary = summaryOf(entries, findings, [], LIMITS).replace(/^```\n.*\n```$/ms, '')
+    const summary = summaryOf({ keys: entries, findings, notes: [], limits: LIMITS }).replace(
+      /^```\n.*\n```$/ms,
+      '',
+    )
     expect(summary.match(/<(?!\/?(details|summary)>)/g)).toBeNull()
     expect(summary.split('\n').filter((line) => line.startsWith('::'))).toEqual([])
     const rows = summary.split('\n').filter((line) => line.startsWith('| **'))
@@ -77,7 +80,12 @@ describe('the summary', () => {
       entry('short', { class: 'short-lived' }),
       entry('lost'),
     ]
-    const summary = summaryOf(entries, findFindings(entries, [], LIMITS), ['A note.'], LIMITS)
+    const summary = summaryOf({
+      keys: entries,
+      findings: findFindings(entries, [], LIMITS),
+      notes: ['A note.'],
+      limits: LIMITS,
+    })
     const rows = summary.split('\n').filter((line) => /^\| .*abcdef/.test(line))
     expect(rows).toEqual([
       '| **unexpected, never-expires, too-old** | `abcdef...` | `lost` | unexpected | 2026-11-21 (100 days ago) | **never** |',
@@ -90,7 +98,12 @@ describe('the summary', () => {
   test('gives whole ids to paste into known, each once', () => {
     const id = '0123456789abcdef'.repeat(8)
     const entries = [entry(id)]
-    const summary = summaryOf(entries, findFindings(entries, [], LIMITS), [], LIMITS)
+    const summary = summaryOf({
+      keys: entries,
+      findings: findFindings(entries, [], LIMITS),
+      notes: [],
+      limits: LIMITS,
+    })
     expect(summary.split('\n').filter((line) => line.startsWith(id))).toEqual([
       `${id} # abcdef..., created 2026-11-21`,
     ])
@@ -98,7 +111,12 @@ describe('the summary', () => {
 
   test('says how many rows it leaves out', () => {
     const entries = Array.from({ length: 120 }, (_, i) => entry(String(i)))
-    const summary = summaryOf(entries, findFindings(entries, [], LIMITS), [], LIMITS)
+    const summary = summaryOf({
+      keys: entries,
+      findings: findFindings(entries, [], LIMITS),
+      notes: [],
+      limits: LIMITS,
+    })
     expect(summary).toContain('20 more keys are not shown here.')
     expect(summary.match(/^\| \*\*unexpected/gm)).toHaveLength(100)
     expect(summary).toContain('### SphereScout keys: 120 to look at')

@@ -8,11 +8,11 @@ class HttpError extends Error {
 	kind
 	mayHaveActed
 	retryable
-	constructor(kind, mayHaveActed, message, retryable = !PERMANENT.includes(kind)) {
+	constructor(kind, mayHaveActed, message) {
 		super(message)
 		this.kind = kind
 		this.mayHaveActed = mayHaveActed
-		this.retryable = retryable
+		this.retryable = !PERMANENT.includes(kind)
 	}
 }
 /** No HTTP response starts with it. */
@@ -29,25 +29,26 @@ function describeError(error, connected, via = '') {
 	// EPROTO alone says nothing; OpenSSL's reason is in the message.
 	if (list[0] === 'EPROTO') list.push(/SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1] ?? 'TLS')
 	const codes = [...new Set(list)].join(', ')
-	const failure = (kind, what, hint = '', acted = connected, retryable) =>
-		new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`, retryable)
+	const failure = (kind, what, { hint = '', acted = connected, ...rest } = {}) =>
+		Object.assign(new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`), rest)
 	// The server has read no request then, even if our handshake was complete (TLS 1.3).
-	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('certificate', 'requires a client certificate', '', false)
-	if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', 'use https://', false)
+	if (/alert.(certificate.required|bad.certificate)/i.test(codes))
+		return failure('certificate', 'requires a client certificate', { acted: false })
+	if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', { hint: 'use https://', acted: false })
 	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
 	if (connected) return failure('cut', 'closed the connection before it answered')
-	if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', 'check its spelling')
+	if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', { hint: 'check its spelling' })
 	if (codes === 'EAI_AGAIN') return failure('dns', 'its name could not be resolved')
 	if (CERTIFICATE.test(codes)) {
 		const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1]
-		return failure('certificate', 'its certificate was not accepted', hint)
+		return failure('certificate', 'its certificate was not accepted', { hint })
 	}
 	if (/wrong.version.number|packet.length/i.test(codes)) return failure('protocol', 'does not speak TLS on this port')
 	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
 	// A load balancer that restarts ends handshakes too, but not with these two.
 	const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
 	const hint = refused ? 'it may require a client certificate' : ''
-	return failure('refused', 'the TLS handshake failed', hint, false, !refused)
+	return failure('refused', 'the TLS handshake failed', { hint, acted: false, retryable: !refused })
 }
 
 /** Decide which certificate authorities Node trusts. */
@@ -81,8 +82,8 @@ function tunnelThrough(proxy, secure) {
 				connected?.(null, secure ? connect({ ...options, socket }) : socket)
 			})
 			.on('error', (error) => {
-				const { kind, message, retryable } = describeError(error, false)
-				refuse(new HttpError(kind, false, `the proxy ${host}: ${message}`, retryable))
+				const failure = describeError(error, false)
+				refuse(Object.assign(failure, { message: `the proxy ${host}: ${failure.message}` }))
 			})
 			.end()
 	}
@@ -113,7 +114,7 @@ function refusal$1(host, status) {
 	return new HttpError(permanent ? 'proxy' : 'refused', false, message)
 }
 function bracketed(host) {
-	return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+	return host.replace(/^[^[].*:.*/, '[$&]')
 }
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
@@ -211,10 +212,9 @@ function readBody(response, fail, done) {
 	response.on('error', ({ code }) => fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)))
 	response.once('end', () => {
 		const encoded = size > 0 && !/^(identity)?$/i.test(coding.trim())
-		const name = coding.replace(/[^\w, -]/g, '').slice(0, 40)
 		if (statusCode === 101) fail(upgradeError())
 		else if (encoded && statusCode < 300)
-			fail(new HttpError('protocol', true, `answered ${statusCode} in ${name}, which was not asked for`))
+			fail(new HttpError('protocol', true, `answered ${statusCode} in ${coding.slice(0, 40)}, which was not asked for`))
 		else done(encoded ? '' : String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
 	})
 }
@@ -815,7 +815,7 @@ function findingsJson(findings) {
 	return `[${rows.join(',')}]`
 }
 /** The job summary in Markdown: keys with findings first, short-lived ones left out. */
-function summaryOf(keys, findings, notes, limits) {
+function summaryOf({ keys, findings, notes, limits }) {
 	const kindsOf = Map.groupBy(findings, ({ id }) => id)
 	const urgency = ({ key }) => FINDING_KINDS.indexOf(kindsOf.get(key.id)?.[0]?.kind ?? 'list-incomplete') || FINDING_KINDS.length
 	const shown = keys.filter((entry) => entry.class !== 'short-lived').sort((a, b) => urgency(a) - urgency(b))
@@ -873,8 +873,8 @@ async function auditAccount(inputs, deps) {
 		const line =
 			`list-incomplete: The API's list of keys may not show every key (${read.reason}), so no key was judged. ` +
 			'Run the audit again; if it says the same, see docs/audit.md.'
-		const markdown = `### SphereScout keys: not judged\n\n${line.replace(/[|`<>\\\s]+/g, ' ')}`
-		publish([listIncomplete()], markdown, apiKey, runner)
+		const summary = `### SphereScout keys: not judged\n\n${line.replace(/[|`<>\\\s]+/g, ' ')}`
+		publish({ findings: [listIncomplete()], summary }, apiKey, runner)
 		runner.fail(line)
 		return
 	}
@@ -885,7 +885,7 @@ async function auditAccount(inputs, deps) {
 	const keys = classify(read, known, rotations)
 	const findings = findFindings(keys, known, limits)
 	const notes = notesOn(read.inUse.length, inputs.rotations.length)
-	publish(findings, summaryOf(keys, findings, notes, limits), apiKey, runner)
+	publish({ findings, summary: summaryOf({ keys, findings, notes, limits }) }, apiKey, runner)
 	for (const line of [`Read ${overview(keys)}.`, ...notes]) runner.info(line)
 	for (const group of groupByKind(findings)) {
 		const say = inputs.failOn.has(group.kind) ? runner.fail : runner.warning
@@ -920,7 +920,7 @@ function notesOn(keysInUse, rotations) {
  * Writes outputs and summary, without the key, even if the API gives it as an id. If nothing was judged, the other
  * counts stay empty: zero would say that there is nothing.
  */
-function publish(findings, markdown, apiKey, runner) {
+function publish({ findings, summary }, apiKey, runner) {
 	const clean = (text) => text.replaceAll(apiKey, '***')
 	const judged = findings[0]?.kind !== 'list-incomplete'
 	runner.setOutput('ok', String(findings.length === 0))
@@ -930,7 +930,7 @@ function publish(findings, markdown, apiKey, runner) {
 		runner.setOutput(kind, judged || length > 0 ? String(length) : '')
 	}
 	try {
-		runner.writeSummary(clean(markdown))
+		runner.writeSummary(clean(summary))
 	} catch (error) {
 		// The log says the same.
 		runner.info(error instanceof Error ? error.message : String(error))
@@ -1123,13 +1123,16 @@ function proxyFor(url, env) {
 	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
 	const own = `${url.protocol.slice(0, -1)}_proxy`
 	const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
-	return name === undefined ? '' : readProxy(name, env[name]?.trim() ?? '', own.toUpperCase(), url.hostname)
+	return name ? readProxy(name, String(env[name]).trim(), url) : ''
 }
 /** Messages show only the scheme: the rest may be a login. */
-function readProxy(name, value, own, host) {
+function readProxy(name, value, { protocol, hostname }) {
 	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
 	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
-		throw new Error(`${name} is a ${scheme}:// proxy. Set ${own} to an http:// or https:// proxy, or add ${host} to NO_PROXY.`)
+		throw new Error(
+			`${name} is a ${scheme}:// proxy. Set ${protocol.slice(0, -1).toUpperCase()}_PROXY to an http:// or ` +
+				`https:// proxy, or add ${hostname} to NO_PROXY.`,
+		)
 	const proxy = scheme === undefined ? `http://${value}` : value
 	// An @ after the first delimiter belongs to a login that was cut there.
 	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))

@@ -29,8 +29,8 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
     const line =
       `list-incomplete: The API's list of keys may not show every key (${read.reason}), so no key was judged. ` +
       'Run the audit again; if it says the same, see docs/audit.md.'
-    const markdown = `### SphereScout keys: not judged\n\n${line.replace(/[|`<>\\\s]+/g, ' ')}`
-    publish([listIncomplete()], markdown, apiKey, runner)
+    const summary = `### SphereScout keys: not judged\n\n${line.replace(/[|`<>\\\s]+/g, ' ')}`
+    publish({ findings: [listIncomplete()], summary }, apiKey, runner)
     runner.fail(line)
     return
   }
@@ -41,7 +41,7 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
   const keys = classify(read, known, rotations)
   const findings = findFindings(keys, known, limits)
   const notes = notesOn(read.inUse.length, inputs.rotations.length)
-  publish(findings, summaryOf(keys, findings, notes, limits), apiKey, runner)
+  publish({ findings, summary: summaryOf({ keys, findings, notes, limits }) }, apiKey, runner)
   for (const line of [`Read ${overview(keys)}.`, ...notes]) runner.info(line)
   for (const group of groupByKind(findings)) {
     const say = inputs.failOn.has(group.kind) ? runner.fail : runner.warning
@@ -75,11 +75,17 @@ function notesOn(keysInUse: number, rotations: number): string[] {
   ].filter((note) => note !== false)
 }
 
+interface Published {
+  findings: readonly Finding[]
+  /** In Markdown. */
+  summary: string
+}
+
 /**
  * Writes outputs and summary, without the key, even if the API gives it as an id. If nothing was judged, the other
  * counts stay empty: zero would say that there is nothing.
  */
-function publish(findings: readonly Finding[], markdown: string, apiKey: string, runner: AuditDeps['runner']): void {
+function publish({ findings, summary }: Published, apiKey: string, runner: AuditDeps['runner']): void {
   const clean = (text: string) => text.replaceAll(apiKey, '***')
   const judged = findings[0]?.kind !== 'list-incomplete'
   runner.setOutput('ok', String(findings.length === 0))
@@ -89,7 +95,7 @@ function publish(findings: readonly Finding[], markdown: string, apiKey: string,
     runner.setOutput(kind, judged || length > 0 ? String(length) : '')
   }
   try {
-    runner.writeSummary(clean(markdown))
+    runner.writeSummary(clean(summary))
   } catch (error) {
     // The log says the same.
     runner.info(error instanceof Error ? error.message : String(error))

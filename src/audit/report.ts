@@ -90,13 +90,17 @@ export function findingsJson(findings: readonly Finding[]): string {
   return `[${rows.join(',')}]`
 }
 
+/** What an audit found. */
+export interface AuditReport {
+  keys: readonly AccountKey[]
+  findings: readonly Finding[]
+  /** What limited it, in one sentence each. */
+  notes: readonly string[]
+  limits: Limits
+}
+
 /** The job summary in Markdown: keys with findings first, short-lived ones left out. */
-export function summaryOf(
-  keys: readonly AccountKey[],
-  findings: readonly Finding[],
-  notes: readonly string[],
-  limits: Limits,
-): string {
+export function summaryOf({ keys, findings, notes, limits }: AuditReport): string {
   const kindsOf = Map.groupBy(findings, ({ id }) => id)
   const urgency = ({ key }: AccountKey) =>
     FINDING_KINDS.indexOf(kindsOf.get(key.id)?.[0]?.kind ?? 'list-incomplete') || FINDING_KINDS.length

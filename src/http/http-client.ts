@@ -138,10 +138,9 @@ function readBody(response: IncomingMessage, fail: Fail, done: (body: string) =>
   )
   response.once('end', () => {
     const encoded = size > 0 && !/^(identity)?$/i.test(coding.trim())
-    const name = coding.replace(/[^\w, -]/g, '').slice(0, 40)
     if (statusCode === 101) fail(upgradeError())
     else if (encoded && statusCode < 300)
-      fail(new HttpError('protocol', true, `answered ${statusCode} in ${name}, which was not asked for`))
+      fail(new HttpError('protocol', true, `answered ${statusCode} in ${coding.slice(0, 40)}, which was not asked for`))
     else done(encoded ? '' : String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
   })
 }

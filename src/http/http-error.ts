@@ -18,11 +18,11 @@ export class HttpError extends Error {
   readonly mayHaveActed: boolean
   retryable: boolean
 
-  constructor(kind: HttpErrorKind, mayHaveActed: boolean, message: string, retryable = !PERMANENT.includes(kind)) {
+  constructor(kind: HttpErrorKind, mayHaveActed: boolean, message: string) {
     super(message)
     this.kind = kind
     this.mayHaveActed = mayHaveActed
-    this.retryable = retryable
+    this.retryable = !PERMANENT.includes(kind)
   }
 }
 
@@ -41,31 +41,38 @@ const CERTIFICATE_HINTS: [codes: RegExp, hint: string][] = [
   [/ALTNAME|HOSTNAME/, 'it is for another host'],
 ]
 
+interface Details {
+  hint?: string | undefined
+  acted?: boolean
+  retryable?: boolean
+}
+
 /** `connected`: TLS included. `via` names the proxy. */
 export function describeError(error: NodeError, connected: boolean, via = ''): HttpError {
   const list = (error.errors ?? [error]).map(({ code }) => code ?? 'closed early')
   // EPROTO alone says nothing; OpenSSL's reason is in the message.
   if (list[0] === 'EPROTO') list.push(/SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1] ?? 'TLS')
   const codes = [...new Set(list)].join(', ')
-  const failure = (kind: HttpErrorKind, what: string, hint = '', acted = connected, retryable?: boolean) =>
-    new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`, retryable)
+  const failure = (kind: HttpErrorKind, what: string, { hint = '', acted = connected, ...rest }: Details = {}) =>
+    Object.assign(new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`), rest)
 
   // The server has read no request then, even if our handshake was complete (TLS 1.3).
   if (/alert.(certificate.required|bad.certificate)/i.test(codes))
-    return failure('certificate', 'requires a client certificate', '', false)
-  if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', 'use https://', false)
+    return failure('certificate', 'requires a client certificate', { acted: false })
+  if (error.rawPacket?.[0] === TLS_ALERT)
+    return failure('protocol', 'requires TLS on this port', { hint: 'use https://', acted: false })
   if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
   if (connected) return failure('cut', 'closed the connection before it answered')
-  if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', 'check its spelling')
+  if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', { hint: 'check its spelling' })
   if (codes === 'EAI_AGAIN') return failure('dns', 'its name could not be resolved')
   if (CERTIFICATE.test(codes)) {
     const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1]
-    return failure('certificate', 'its certificate was not accepted', hint)
+    return failure('certificate', 'its certificate was not accepted', { hint })
   }
   if (/wrong.version.number|packet.length/i.test(codes)) return failure('protocol', 'does not speak TLS on this port')
   if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
   // A load balancer that restarts ends handshakes too, but not with these two.
   const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
   const hint = refused ? 'it may require a client certificate' : ''
-  return failure('refused', 'the TLS handshake failed', hint, false, !refused)
+  return failure('refused', 'the TLS handshake failed', { hint, acted: false, retryable: !refused })
 }

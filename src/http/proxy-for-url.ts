@@ -7,15 +7,16 @@ export function proxyFor(url: URL, env: NodeJS.ProcessEnv): string {
   if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
   const own = `${url.protocol.slice(0, -1)}_proxy`
   const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
-  return name === undefined ? '' : readProxy(name, env[name]?.trim() ?? '', own.toUpperCase(), url.hostname)
+  return name ? readProxy(name, String(env[name]).trim(), url) : ''
 }
 
 /** Messages show only the scheme: the rest may be a login. */
-function readProxy(name: string, value: string, own: string, host: string): string {
+function readProxy(name: string, value: string, { protocol, hostname }: URL): string {
   const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
   if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
     throw new Error(
-      `${name} is a ${scheme}:// proxy. Set ${own} to an http:// or https:// proxy, or add ${host} to NO_PROXY.`,
+      `${name} is a ${scheme}:// proxy. Set ${protocol.slice(0, -1).toUpperCase()}_PROXY to an http:// or ` +
+        `https:// proxy, or add ${hostname} to NO_PROXY.`,
     )
   const proxy = scheme === undefined ? `http://${value}` : value
   // An @ after the first delimiter belongs to a login that was cut there.

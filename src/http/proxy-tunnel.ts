@@ -27,8 +27,8 @@ export function tunnelThrough(proxy: string, secure: boolean) {
         connected?.(null, secure ? connect({ ...(options as ConnectionOptions), socket }) : socket)
       })
       .on('error', (error: NodeError) => {
-        const { kind, message, retryable } = describeError(error, false)
-        refuse(new HttpError(kind, false, `the proxy ${host}: ${message}`, retryable))
+        const failure = describeError(error, false)
+        refuse(Object.assign(failure, { message: `the proxy ${host}: ${failure.message}` }))
       })
       .end()
   }
@@ -63,5 +63,5 @@ function refusal(host: string, status: number): HttpError {
 }
 
 function bracketed(host: string): string {
-  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+  return host.replace(/^[^[].*:.*/, '[$&]')
 }

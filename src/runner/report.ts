@@ -35,11 +35,12 @@ export function issuedLine(key: IssuedKey, { revoke }: Pick<Inputs, 'revoke'>): 
   const validity =
     expiresAt === null
       ? 'whose expiry is unknown'
-      : `valid until ${formatUtc(expiresAt)}${createdAt === null || createdAt >= expiresAt ? '' : formatLifetime(expiresAt - createdAt)}`
+      : `valid until ${formatUtc(expiresAt)}${formatLifetime(expiresAt - (createdAt ?? expiresAt))}`
   return `Created the API key ${keyLabel(key)}, ${validity}. ${end}`
 }
 
 function formatLifetime(lifetime: number): string {
+  if (lifetime <= 0) return ''
   const minutes = Math.round(lifetime / 60_000)
   return minutes < 120 ? ` (for ${minutes} min)` : ` (for ${Math.round(minutes / 60)} h)`
 }

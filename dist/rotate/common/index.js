@@ -93,11 +93,11 @@ class HttpError extends Error {
 	kind
 	mayHaveActed
 	retryable
-	constructor(kind, mayHaveActed, message, retryable = !PERMANENT.includes(kind)) {
+	constructor(kind, mayHaveActed, message) {
 		super(message)
 		this.kind = kind
 		this.mayHaveActed = mayHaveActed
-		this.retryable = retryable
+		this.retryable = !PERMANENT.includes(kind)
 	}
 }
 /** No HTTP response starts with it. */
@@ -114,25 +114,26 @@ function describeError(error, connected, via = '') {
 	// EPROTO alone says nothing; OpenSSL's reason is in the message.
 	if (list[0] === 'EPROTO') list.push(/SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1] ?? 'TLS')
 	const codes = [...new Set(list)].join(', ')
-	const failure = (kind, what, hint = '', acted = connected, retryable) =>
-		new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`, retryable)
+	const failure = (kind, what, { hint = '', acted = connected, ...rest } = {}) =>
+		Object.assign(new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`), rest)
 	// The server has read no request then, even if our handshake was complete (TLS 1.3).
-	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('certificate', 'requires a client certificate', '', false)
-	if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', 'use https://', false)
+	if (/alert.(certificate.required|bad.certificate)/i.test(codes))
+		return failure('certificate', 'requires a client certificate', { acted: false })
+	if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', { hint: 'use https://', acted: false })
 	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
 	if (connected) return failure('cut', 'closed the connection before it answered')
-	if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', 'check its spelling')
+	if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', { hint: 'check its spelling' })
 	if (codes === 'EAI_AGAIN') return failure('dns', 'its name could not be resolved')
 	if (CERTIFICATE.test(codes)) {
 		const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1]
-		return failure('certificate', 'its certificate was not accepted', hint)
+		return failure('certificate', 'its certificate was not accepted', { hint })
 	}
 	if (/wrong.version.number|packet.length/i.test(codes)) return failure('protocol', 'does not speak TLS on this port')
 	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
 	// A load balancer that restarts ends handshakes too, but not with these two.
 	const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
 	const hint = refused ? 'it may require a client certificate' : ''
-	return failure('refused', 'the TLS handshake failed', hint, false, !refused)
+	return failure('refused', 'the TLS handshake failed', { hint, acted: false, retryable: !refused })
 }
 
 /** Decide which certificate authorities Node trusts. */
@@ -186,8 +187,8 @@ function tunnelThrough(proxy, secure) {
 				connected?.(null, secure ? connect({ ...options, socket }) : socket)
 			})
 			.on('error', (error) => {
-				const { kind, message, retryable } = describeError(error, false)
-				refuse(new HttpError(kind, false, `the proxy ${host}: ${message}`, retryable))
+				const failure = describeError(error, false)
+				refuse(Object.assign(failure, { message: `the proxy ${host}: ${failure.message}` }))
 			})
 			.end()
 	}
@@ -218,7 +219,7 @@ function refusal(host, status) {
 	return new HttpError(permanent ? 'proxy' : 'refused', false, message)
 }
 function bracketed(host) {
-	return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+	return host.replace(/^[^[].*:.*/, '[$&]')
 }
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
@@ -316,10 +317,9 @@ function readBody(response, fail, done) {
 	response.on('error', ({ code }) => fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)))
 	response.once('end', () => {
 		const encoded = size > 0 && !/^(identity)?$/i.test(coding.trim())
-		const name = coding.replace(/[^\w, -]/g, '').slice(0, 40)
 		if (statusCode === 101) fail(upgradeError())
 		else if (encoded && statusCode < 300)
-			fail(new HttpError('protocol', true, `answered ${statusCode} in ${name}, which was not asked for`))
+			fail(new HttpError('protocol', true, `answered ${statusCode} in ${coding.slice(0, 40)}, which was not asked for`))
 		else done(encoded ? '' : String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
 	})
 }
