@@ -11,7 +11,6 @@ const MAX_PARAMETERS = 3
 const MORE_PARAMETERS_ALLOWED = [
   'src/api/',
   'src/protocol/',
-  'src/retry/',
   'src/rotate/',
   '__tests__/support/',
   '__tests__/simulation/',
