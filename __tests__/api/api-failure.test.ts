@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { failureOf as judge, unusableResponse } from '../../src/api/api-failure.ts'
+import type { HttpResponse } from '../../src/http/http-client.ts'
 import { HttpError } from '../../src/http/http-error.ts'
 import { behind, failureOf, LIMITS, NOW, SECRET } from './behind.ts'
 
@@ -252,4 +254,88 @@ test('whatever is answered, nothing throws, and the message is one short line wi
     }),
     { numRuns: 100 },
   )
+})
+
+describe('the words of a failure', () => {
+  const url = (path: string) => new URL(`https://api.example${path}`)
+  const response = (more: Partial<HttpResponse> = {}): HttpResponse => ({
+    status: 403,
+    headers: {},
+    body: '',
+    ...more,
+  })
+  const saysOf = (more: Partial<HttpResponse>, path = '/keys') =>
+    judge({ method: 'DELETE', url: url(path), credential: SECRET }, response(more), NOW)
+  const reasonOf = (body: unknown) =>
+    saysOf({ body: JSON.stringify(body) }).message.replace(
+      /^api.example answered 403 to DELETE \/keys(: )?/,
+      '',
+    )
+
+  test.each([
+    [`/keys/${'a'.repeat(31)}`, `/keys/${'a'.repeat(31)}`],
+    [`/keys/${'a'.repeat(32)}`, '/keys/aaaaaaaa...'],
+    [`/keys/12345678${'b'.repeat(40)}`, '/keys/12345678...'],
+    [`/${'a'.repeat(40)}/keys`, `/${'a'.repeat(40)}/keys`],
+  ])('shorten only a long id at the end of the path: %s', (path, shown) => {
+    expect(saysOf({}, path).message).toBe(`api.example answered 403 to DELETE ${shown}`)
+  })
+
+  test.each<[string, unknown, string]>([
+    ['of objects three deep', { a: { b: { c: { d: 'x' } } } }, 'a: b: c: d: x'],
+    ['of no deeper ones', { a: { b: { c: { d: { e: 'x' } } } } }, ''],
+    ['of a name that only ends like a plain one', { xdetail: 'x' }, 'xdetail: x'],
+    ['of a name that only begins like a plain one', { details: 'x' }, 'details: x'],
+    [
+      'of the eleventh of a list, without its number',
+      Array.from({ length: 11 }, () => 'x'),
+      'x; x; x; x; x; x; x; x; x; x; x',
+    ],
+    ['of a name that only ends in code', { barcode: 'x' }, 'barcode: x'],
+    ['of a name that only begins with code', { codes: 'x' }, 'codes: x'],
+    ['without blanks around them', { detail: '  x \n y  ' }, 'x y'],
+    ['up to 300 characters', { detail: 'no '.repeat(200) }, `${'no '.repeat(100)}`],
+  ])('are those %s', (_, body, words) => {
+    expect(reasonOf(body)).toBe(words)
+  })
+
+  test('of a success are only what is named as a reason', () => {
+    const asked = { method: 'POST' as const, url: url('/keys'), credential: SECRET }
+    const { message } = unusableResponse(
+      asked,
+      response({ status: 200, body: '{"note":"hello","detail":"why"}' }),
+    )
+    expect(message).toBe('api.example answered 200 to POST /keys: why')
+    const silent = unusableResponse(asked, response({ status: 299, body: '{"note":"hello"}' })).message
+    expect(silent).toBe('api.example answered 299 to POST /keys: something that is not the JSON of this API')
+  })
+
+  test.each<[string, Partial<HttpResponse>, boolean]>([
+    ['HTML with 400', { status: 400, body: '<p>' }, true],
+    ['HTML with 499', { status: 499, body: '<p>' }, true],
+    ['HTML with 500, which may be the API’s own server', { status: 500, body: '<p>' }, false],
+    ['JSON with HTML in it', { body: '{"detail":"a <b>"}' }, false],
+    [
+      'a scheme beside Bearer, without a blank',
+      { status: 401, headers: { 'www-authenticate': 'Basic,Bearer' } },
+      false,
+    ],
+    ['another scheme with 401', { status: 401, headers: { 'www-authenticate': 'Basic' } }, true],
+    ['another scheme with 403', { headers: { 'www-authenticate': 'Basic' } }, false],
+    ['401 without a scheme', { status: 401 }, false],
+  ])('say whether something in front of the API answered: %s', (_, more, isForeign) => {
+    expect(saysOf(more).notFromApi ?? false).toBe(isForeign)
+  })
+
+  test('name a scheme that begins the header, and no part of another text', () => {
+    const says = (header: string) => saysOf({ status: 401, headers: { 'www-authenticate': header } }).message
+    expect(says('Basic realm="x"')).toContain('asks for Basic authentication')
+    expect(says('"x" Basic')).toContain('asks for another authentication')
+    expect(says(`${'a'.repeat(21)} x`)).toContain(`asks for ${'a'.repeat(20)} authentication`)
+  })
+
+  test('call 300 a redirect', () => {
+    expect(saysOf({ status: 300 }).message).toContain('with a redirect')
+    expect(saysOf({ status: 300 })).toMatchObject({ mayHaveActed: false, retryable: false })
+  })
 })
