@@ -149,9 +149,11 @@ test('an emergency revokes the key in hand and own keys if they are at least an 
   const current = key('current', NOW - HOUR, null)
   const young = own('young', NOW - HOUR + 1)
   const keys = [current, young, own('old', NOW - 9 * DAY), key('other', NOW - 9 * DAY, null)]
-  expect(keysToRevokeNow(keys, current, NOW, TAG).map(({ id }) => id)).toEqual(['current', 'old'])
-  expect(keysToRevokeNow([young], young, NOW, TAG)).toEqual([])
-  expect(keysToRevokeNow([{ ...current, createdAt: null }], current, NOW, TAG)).toEqual([])
+  const revoked = (listed: ListedKey[], inHand: ListedKey) =>
+    keysToRevokeNow({ keys: listed, current: inHand, tag: TAG }, NOW).map(({ id }) => id)
+  expect(revoked(keys, current)).toEqual(['current', 'old'])
+  expect(revoked([young], young)).toEqual([])
+  expect(revoked([{ ...current, createdAt: null }], current)).toEqual([])
 })
 
 describe('a key is due', () => {

@@ -41,7 +41,7 @@ describe('the alarm about a key', () => {
 describe('a rotation is stuck', () => {
   const own = (createdAt: number) => key({ createdAt, expiresAt: taggedExpiry(createdAt + 60 * DAY, TAG) })
   const current = own(START - 40 * DAY)
-  const stuck = (...keys: ListedKey[]) => isStuck([current, ...keys], current, TAG, START)
+  const stuck = (...keys: ListedKey[]) => isStuck({ keys: [current, ...keys], current, tag: TAG, now: START })
 
   test('if it made a key two days ago, and the run received an older one', () => {
     expect(stuck()).toBe(false)
@@ -57,7 +57,7 @@ describe('a rotation is stuck', () => {
     expect(stuck(key({ createdAt: START - 3 * DAY }))).toBe(false)
     expect(stuck({ ...own(START - 3 * DAY), createdAt: null })).toBe(false)
     const unknown = { ...current, createdAt: null }
-    expect(isStuck([own(START - 3 * DAY)], unknown, TAG, START)).toBe(false)
+    expect(isStuck({ keys: [own(START - 3 * DAY)], current: unknown, tag: TAG, now: START })).toBe(false)
   })
 })
 

@@ -10,6 +10,7 @@ import { createGithubSecrets } from '../../src/rotate/github-secrets.ts'
 const NOW = Date.parse('2027-03-01T12:00:00Z')
 const LIMITS = { timeout: 5_000 }
 const PATH = '/repos/o/r/actions/secrets'
+const KEY = { path: PATH, name: 'KEY', permission: 'p' }
 
 function client(answer: Partial<HttpResponse> | Error) {
   const requests: HttpRequest[] = []
@@ -28,7 +29,11 @@ function client(answer: Partial<HttpResponse> | Error) {
 }
 const json = (value: unknown) => ({ body: JSON.stringify(value) })
 const write = (answer: Partial<HttpResponse> | Error) =>
-  client(answer).secrets.write(PATH, 'KEY', { encrypted_value: 'e', key_id: 'k' }, 'Secrets: write', LIMITS)
+  client(answer).secrets.write(
+    { path: PATH, name: 'KEY', permission: 'Secrets: write' },
+    { encrypted_value: 'e', key_id: 'k' },
+    LIMITS,
+  )
 const failure = async (answer: Partial<HttpResponse> | Error) => {
   const reply = await write(answer)
   if (reply.ok) throw new Error('expected a failure')
@@ -38,7 +43,7 @@ const failure = async (answer: Partial<HttpResponse> | Error) => {
 describe("GitHub's secrets API", () => {
   test('gets the documented path, headers and token', async () => {
     const { requests, secrets } = client(json({ key_id: '1', key: 'abc' }))
-    expect(await secrets.publicKey(PATH, 'p', LIMITS)).toEqual({
+    expect(await secrets.publicKey({ path: PATH, permission: 'p' }, LIMITS)).toEqual({
       ok: true,
       skew: null,
       value: { id: '1', key: 'abc' },
@@ -61,7 +66,7 @@ describe("GitHub's secrets API", () => {
   test('gets a value as JSON and says whether it created the secret', async () => {
     const { requests, secrets } = client({ status: 204 })
     const value = { encrypted_value: 'e', key_id: 'k', visibility: 'all' }
-    expect(await secrets.write(PATH, 'KEY', value, 'p', LIMITS)).toMatchObject({
+    expect(await secrets.write(KEY, value, LIMITS)).toMatchObject({
       ok: true,
       value: { created: false },
     })
@@ -82,10 +87,10 @@ describe("GitHub's secrets API", () => {
       }),
     )
     expect(await secrets.repositoryId('octo org/r', LIMITS)).toMatchObject({ value: '42' })
-    expect(await secrets.secret(PATH, 'KEY', 'p', LIMITS)).toMatchObject({
+    expect(await secrets.secret(KEY, LIMITS)).toMatchObject({
       value: { name: 'KEY', visibility: 'selected' },
     })
-    expect(await secrets.selectedRepositories(PATH, 'KEY', 3, LIMITS)).toMatchObject({
+    expect(await secrets.selectedRepositories(KEY, 3, LIMITS)).toMatchObject({
       value: { total: 2, ids: [7, 8] },
     })
     expect(requests.map(({ url }) => url.pathname + url.search)).toEqual([
@@ -93,7 +98,7 @@ describe("GitHub's secrets API", () => {
       `/api/v3${PATH}/KEY`,
       `/api/v3${PATH}/KEY/repositories?per_page=50&page=3`,
     ])
-    expect(await client(json({ name: 'KEY' })).secrets.secret(PATH, 'KEY', 'p', LIMITS)).toMatchObject({
+    expect(await client(json({ name: 'KEY' })).secrets.secret(KEY, LIMITS)).toMatchObject({
       value: { visibility: null },
     })
   })
@@ -101,7 +106,7 @@ describe("GitHub's secrets API", () => {
   test.each([['null'], ['{}'], ['{"key_id":1,"key":"x"}'], ['{"key_id":"1","key":""}'], ['<html>']])(
     'an unreadable response is a failure: %s',
     async (body) => {
-      const reply = await client({ body }).secrets.publicKey(PATH, 'p', LIMITS)
+      const reply = await client({ body }).secrets.publicKey({ path: PATH, permission: 'p' }, LIMITS)
       expect(reply).toMatchObject({
         ok: false,
         failure: { status: 200, mayHaveActed: true, retryable: true },
@@ -119,7 +124,7 @@ describe("GitHub's secrets API", () => {
     [{ repositories: [] }],
     [{ total_count: 1, repositories: [{ id: 1.5 }] }],
   ])('an unreadable page of repositories is a failure: %j', async (page) => {
-    expect((await client(json(page)).secrets.selectedRepositories(PATH, 'KEY', 1, LIMITS)).ok).toBe(false)
+    expect((await client(json(page)).secrets.selectedRepositories(KEY, 1, LIMITS)).ok).toBe(false)
   })
 
   test.each([
@@ -254,7 +259,7 @@ describe("GitHub's secrets API", () => {
     ['yesterday', null],
   ])('the time of an update, spelled %j, is read as %j', async (updated_at, updatedAt) => {
     const { secrets } = client(json({ name: 'KEY', updated_at }))
-    expect(await secrets.secret(PATH, 'KEY', 'p', LIMITS)).toMatchObject({ value: { updatedAt } })
+    expect(await secrets.secret(KEY, LIMITS)).toMatchObject({ value: { updatedAt } })
   })
 
   test.each([
@@ -311,8 +316,8 @@ describe("GitHub's secrets API", () => {
       'use a token of a GitHub App, or a fine-grained personal access token'
     const messages = await Promise.all([
       secrets.repositoryId('o/r', LIMITS),
-      secrets.selectedRepositories(PATH, 'KEY', 1, LIMITS),
-      secrets.secret(PATH, 'KEY', 'Some: read', LIMITS),
+      secrets.selectedRepositories(KEY, 1, LIMITS),
+      secrets.secret({ ...KEY, permission: 'Some: read' }, LIMITS),
     ])
     expect(
       messages.map((reply) => (reply.ok ? '' : reply.failure.message.replace(/^[^.]*\.example[^.]*\. /, ''))),
@@ -325,7 +330,7 @@ describe("GitHub's secrets API", () => {
 
   test('a request without a body has none', async () => {
     const { requests, secrets } = client(json({ name: 'KEY' }))
-    await secrets.secret(PATH, 'KEY', 'p', LIMITS)
+    await secrets.secret(KEY, LIMITS)
     expect(Object.keys(requests[0] ?? {})).not.toContain('body')
   })
 

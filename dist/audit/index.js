@@ -316,13 +316,13 @@ function reasonGiven(body, credential, isSuccess) {
 		.slice(0, MAX_REASON_LENGTH)
 		.replace(/\.$/, '')
 }
-function wordsIn(value, onlyNamed, label = '', depth = 0) {
+function wordsIn(value, onlyNamed, { label, depth } = { label: '', depth: 0 }) {
 	if (typeof value === 'string') return [label + value]
 	if (typeof value !== 'object' || value === null || depth > 3) return []
 	return Object.entries(value).flatMap(([name, part]) => {
 		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
 		if (/^code$|token|key|secret/i.test(name) || (onlyNamed && !isPlain)) return []
-		return wordsIn(part, onlyNamed, isPlain ? label : `${label}${name}: `, depth + 1)
+		return wordsIn(part, onlyNamed, { label: isPlain ? label : `${label}${name}: `, depth: depth + 1 })
 	})
 }
 

@@ -336,13 +336,13 @@ function reasonGiven(body, credential, isSuccess) {
 		.slice(0, MAX_REASON_LENGTH)
 		.replace(/\.$/, '')
 }
-function wordsIn(value, onlyNamed, label = '', depth = 0) {
+function wordsIn(value, onlyNamed, { label, depth } = { label: '', depth: 0 }) {
 	if (typeof value === 'string') return [label + value]
 	if (typeof value !== 'object' || value === null || depth > 3) return []
 	return Object.entries(value).flatMap(([name, part]) => {
 		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
 		if (/^code$|token|key|secret/i.test(name) || (onlyNamed && !isPlain)) return []
-		return wordsIn(part, onlyNamed, isPlain ? label : `${label}${name}: `, depth + 1)
+		return wordsIn(part, onlyNamed, { label: isPlain ? label : `${label}${name}: `, depth: depth + 1 })
 	})
 }
 
@@ -844,9 +844,9 @@ async function revokeAndVerify(key, context) {
 	for (let round = 1; ; round++) {
 		// Extend the deadline for 429s only in the first round.
 		const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
-		const now = { ...context, budget }
-		const refusal = await requestRevocation(key, evidence, now)
-		const probed = token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
+		const now = { ...context, budget, evidence }
+		const refusal = await requestRevocation(key, now)
+		const probed = token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, now)
 		if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
 			evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
 		wasGranted ||= refusal === null
@@ -866,8 +866,8 @@ function canStillChange(refusal, { rejected }) {
 	return refusal === null || refusal.retryable || rejected || refusal.status === 401 || refusal.status === 404
 }
 /** Returns null once granted, else the last failure. */
-async function requestRevocation(key, evidence, context) {
-	const { api, budget, random } = context
+async function requestRevocation(key, context) {
+	const { api, budget, random, evidence } = context
 	const { token } = key
 	const credentials = token === null ? context.credentials : [token, ...context.credentials]
 	let failure = NO_CREDENTIAL
@@ -907,7 +907,7 @@ function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
 	return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 /** Probes until a 401, or for 10 s; after a refusal, only until there is an answer. */
-async function probeUntilRejected(token, refusal, evidence, { api, clock, random, budget }) {
+async function probeUntilRejected(token, refusal, { api, clock, random, budget, evidence }) {
 	const shouldRetry = ({ status }) => status === 429
 	for (let end = Infinity; ; ) {
 		const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry })

@@ -164,7 +164,7 @@ function nextAttempt(failure, progress, context) {
 	const isFinal = !failure.retryable || isRefusal || (unusable && progress.wasUnusable)
 	if (isFinal) return { kind: 'stop', message: refusalMessage(failure) }
 	const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
-	const afterMs = waitFor(progress.attempt, retryAfter, longestRetryAfter, context)
+	const afterMs = waitFor({ ...progress, longestRetryAfter }, retryAfter, context)
 	if (afterMs + MIN_ATTEMPT_MS > context.left)
 		return {
 			kind: 'stop',
@@ -173,7 +173,7 @@ function nextAttempt(failure, progress, context) {
 	const next = { attempt: progress.attempt + 1, longestRetryAfter, wasUnusable: unusable }
 	return { kind: 'retry', afterMs, progress: { ...progress, ...next } }
 }
-function waitFor(attempt, retryAfter, longest, { left, random }) {
+function waitFor({ attempt, longestRetryAfter: longest }, retryAfter, { left, random }) {
 	// Leave time for this attempt, and for one more 429 after it.
 	const room = left - MIN_ATTEMPT_MS - retryAfter
 	const spread = Math.min(THROTTLE_JITTER * longest, room - longest)
@@ -224,7 +224,7 @@ async function obtainKey(context) {
 	let progress = FIRST_ATTEMPT
 	let skew = 0
 	for (;;) {
-		const attempt = await requestKey(context, budget, skew, progress.precision)
+		const attempt = await requestKey({ skew, precision: progress.precision }, budget, context)
 		if (attempt.kind === 'key') return attempt.key
 		const clockCorrected = attempt.skew !== null
 		if (attempt.skew !== null) {
@@ -245,7 +245,7 @@ async function obtainKey(context) {
 		if (budget.left() < MIN_ATTEMPT_MS) throw new Error(stoppedMessage(attempt.failure, { attempts, timeout, wait: 0 }))
 	}
 }
-async function requestKey(context, budget, skew, precision) {
+async function requestKey({ skew, precision }, budget, context) {
 	const { api, clock, random, inputs, journal } = context
 	const limits = budget.limits()
 	const now = clock.now()

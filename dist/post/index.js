@@ -324,10 +324,11 @@ function shouldLookAgain(open, isWatched) {
 function conclude(open, isWatched, now) {
 	const failures = new Map()
 	const warnings = new Map()
-	for (const { intent, result, isFound } of open) {
+	for (const item of open) {
+		const { intent, result, isFound } = item
 		const isDoubtful = result.kind === 'absent' && result.doubt !== null
 		const mayStillAct = !isFound && now < intent.deadline + common.LATEST_WRITE_MS
-		const reason = reasonOf(intent, isFound, result, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
+		const reason = reasonOf(item, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
 		if (reason === null) continue
 		const sort = reason === NOTHING_YET || (isFound && isDoubtful) ? warnings : failures
 		sort.set(reason, [...(sort.get(reason) ?? []), intent])
@@ -335,7 +336,7 @@ function conclude(open, isWatched, now) {
 	return { failures: sentences(failures), warnings: sentences(warnings) }
 }
 const NOTHING_YET = 'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it'
-function reasonOf({ refused }, isFound, result, isWatched) {
+function reasonOf({ intent: { refused }, isFound, result }, isWatched) {
 	const what = isFound ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
 	switch (result.kind) {
 		case 'failed':

@@ -59,20 +59,20 @@ const PAGE_SIZE = 50
 const ORGANIZATION = 'organization permission Secrets: write'
 /** The secrets API at `apiUrl`: github.com or an Enterprise Server. */
 function createGithubSecrets(send, options) {
-	const get = (path, permission, limits, read) =>
-		call(send, options, { method: 'GET', path, permission, limits }, ({ body }) => read(JSON.parse(body)))
+	const client = { ...options, send }
+	const get = (request, read) => call(client, { ...request, method: 'GET' }, ({ body }) => read(JSON.parse(body)))
 	return {
-		repositoryId: (repository, limits) =>
-			get(`/repos/${repository.split('/').map(encodeURIComponent).join('/')}`, 'Metadata: read', limits, (answer) =>
-				String(number(answer, 'id')),
-			),
-		publicKey: (path, permission, limits) =>
-			get(`${path}/public-key`, permission, limits, (answer) => ({
+		repositoryId: (repository, limits) => {
+			const path = `/repos/${repository.split('/').map(encodeURIComponent).join('/')}`
+			return get({ path, permission: 'Metadata: read', limits }, (answer) => String(number(answer, 'id')))
+		},
+		publicKey: ({ path, permission }, limits) =>
+			get({ path: `${path}/public-key`, permission, limits }, (answer) => ({
 				id: text(answer, 'key_id'),
 				key: text(answer, 'key'),
 			})),
-		secret: (path, name, permission, limits) =>
-			get(`${path}/${name}`, permission, limits, (answer) => {
+		secret: ({ path, name, permission }, limits) =>
+			get({ path: `${path}/${name}`, permission, limits }, (answer) => {
 				const visibility = field(answer, 'visibility')
 				const updated = common.parseTime(field(answer, 'updated_at'))
 				return {
@@ -81,10 +81,12 @@ function createGithubSecrets(send, options) {
 					updatedAt: updated.kind === 'instant' ? updated.at : null,
 				}
 			}),
-		selectedRepositories: (path, name, page, limits) =>
-			get(`${path}/${name}/repositories?per_page=${PAGE_SIZE}&page=${page}`, ORGANIZATION, limits, readRepositories),
-		write: (path, name, value, permission, limits) =>
-			call(send, options, { method: 'PUT', path: `${path}/${name}`, permission, limits, body: JSON.stringify(value) }, readWritten),
+		selectedRepositories: ({ path, name }, page, limits) => {
+			const query = `per_page=${PAGE_SIZE}&page=${page}`
+			return get({ path: `${path}/${name}/repositories?${query}`, permission: ORGANIZATION, limits }, readRepositories)
+		},
+		write: ({ path, name, permission }, value, limits) =>
+			call(client, { method: 'PUT', path: `${path}/${name}`, permission, limits, body: JSON.stringify(value) }, readWritten),
 	}
 }
 /** GitHub answers a write with 201 or 204; another 2xx is the page of a portal or a proxy. */
@@ -92,7 +94,7 @@ function readWritten({ status }) {
 	if (status !== 201 && status !== 204) throw new TypeError('status')
 	return { created: status === 201 }
 }
-async function call(send, { apiUrl, token, userAgent, now }, { method, path, permission, limits, body }, read) {
+async function call({ send, apiUrl, token, userAgent, now }, { method, path, permission, limits, body }, read) {
 	const url = new URL(apiUrl + path)
 	const headers = {
 		Accept: ACCEPT,
@@ -106,7 +108,7 @@ async function call(send, { apiUrl, token, userAgent, now }, { method, path, per
 		const response = await send({ method, url, headers, ...limits, ...(body !== undefined && { body }) })
 		const { status } = response
 		const what = `${url.host} answered ${status} to ${method} ${url.pathname}`
-		if (status < 200 || status > 299) return failed(refusal$1(what, response, permission, token, now()))
+		if (status < 200 || status > 299) return failed(refusal$1(response, { what, permission, token, now: now() }))
 		try {
 			return { ok: true, skew: null, value: read(response) }
 		} catch {
@@ -141,8 +143,8 @@ function readRepositories(answer) {
 }
 /** Gateways and locks give these; the request may have been carried out. */
 const UNCERTAIN_STATUSES = [407, 408, 421, 423, 425, 499]
-/** What a response outside 2xx means. */
-function refusal$1(what, { status, headers, body }, permission, token, now) {
+/** What a response outside 2xx means. `what` is the beginning of the message. */
+function refusal$1({ status, headers, body }, { what, permission, token, now }) {
 	const reason = reasonGiven(body, token)
 	const retryAfter = waitAsked(headers, now) ?? (/rate limit/i.test(reason) ? 60_000 : undefined)
 	// Secondary rate limits answer 403, which otherwise means a missing permission.
@@ -290,11 +292,11 @@ function readRotateInputs(input, env, explainEmptyKey = () => null) {
 	}
 }
 function readLimits(given) {
-	const read = (name, otherwise, shortest, longest) => readDuration(given(name, otherwise), { name, shortest, longest, example: otherwise })
+	const read = (name, otherwise, range) => readDuration(given(name, otherwise), { name, ...range, example: otherwise })
 	const limits = {
-		rotateAfter: read('rotate-after', '30d', '1 day', '365 days'),
-		expiresIn: read('expires-in', '60d', '8 days', '730 days'),
-		overlap: read('overlap', '7d', '1 hour', '35 days'),
+		rotateAfter: read('rotate-after', '30d', { shortest: '1 day', longest: '365 days' }),
+		expiresIn: read('expires-in', '60d', { shortest: '8 days', longest: '730 days' }),
+		overlap: read('overlap', '7d', { shortest: '1 hour', longest: '35 days' }),
 	}
 	if (!common.canRetire(limits))
 		throw new Error(
@@ -394,7 +396,8 @@ function expiryAlarm({ current: { expiresAt }, failed, stuck, now }) {
 	return left > URGENT_MS ? 'soon' : 'urgent'
 }
 /** Whether a key of this rotation is newer than the key in hand, and old enough that runs should have received it. */
-function isStuck(keys, current, tag, now) {
+function isStuck(facts) {
+	const { keys, current, tag, now } = facts
 	const { createdAt: currentCreatedAt } = current
 	if (currentCreatedAt === null) return false
 	return keys.some(
@@ -463,10 +466,10 @@ function placeLabel({ kind, name }) {
 const VERIFY_FOR_MS = 10_000
 const LIST_INTERVAL_MS = 1_000
 /**
- * Revokes `keys` with `credential`, whose own row shows that a list is from this account. An acknowledgment is not proof:
- * a key counts as revoked once a list that can be trusted no longer shows it.
+ * Revokes the keys. An acknowledgment is not proof: a key counts as revoked once a list that can be trusted no longer
+ * shows it.
  */
-async function revokeListed(keys, credential, deps, budget) {
+async function revokeListed({ keys, credential }, deps, budget) {
 	const failures = []
 	const asked = []
 	for (const key of keys) {
@@ -476,14 +479,14 @@ async function revokeListed(keys, credential, deps, budget) {
 		if (reply.ok || reply.failure.status === 404 || reply.failure.mayHaveActed) asked.push(key)
 		else failures.push(failureOf(key, reply.failure.message))
 	}
-	const { left, reason } = await waitUntilGone(asked, credential, deps, budget)
+	const { left, reason } = await waitUntilGone({ keys: asked, credential }, deps, budget)
 	failures.push(...left.map((key) => failureOf(key, reason)))
 	return { revoked: asked.filter((key) => !left.includes(key)), failures }
 }
 function failureOf(key, reason) {
 	return `Could not confirm that the old key ${common.keyLabel(key)} was revoked: ${reason}.`
 }
-async function waitUntilGone(keys, credential, deps, budget) {
+async function waitUntilGone({ keys, credential }, deps, budget) {
 	if (keys.length === 0) return { left: [], reason: '' }
 	const end = deps.clock.now() + VERIFY_FOR_MS
 	for (;;) {
@@ -533,8 +536,8 @@ function openRecord(runner, connection) {
 const SHOWN_WITHIN_MS = 15_000
 const READ_INTERVAL_MS = 1_000
 /** Reads what GitHub says about the secret in one place, once. A description of another secret is a failure. */
-async function readSecret({ path, place }, secret, { secrets }, budget) {
-	const reply = await secrets.secret(path, secret, permissionFor(place), budget.limits())
+async function readSecret({ place, path, secret }, { secrets }, budget) {
+	const reply = await secrets.secret({ path, name: secret, permission: permissionFor(place) }, budget.limits())
 	if (!reply.ok || reply.value.name.toUpperCase() === secret) return reply
 	const message = `GitHub returned another secret instead of ${secret} in ${placeLabel(place)}`
 	return { ok: false, skew: null, failure: { message, mayHaveActed: false, retryable: false } }
@@ -543,11 +546,11 @@ async function readSecret({ path, place }, secret, { secrets }, budget) {
  * Waits until GitHub shows that the secret was written. Its acknowledgment alone is no proof that this secret, in this
  * place, changed. Returns the reason if that is not shown in time.
  */
-async function waitUntilShown({ target, secret, updatedAt }, deps, budget) {
+async function waitUntilShown({ target, updatedAt }, deps, budget) {
 	if (updatedAt === null) return { visibility: 'unknown', reason: '' }
 	let end = deps.clock.now() + SHOWN_WITHIN_MS
 	for (let reads = 1; ; reads++) {
-		const reply = await readSecret(target, secret, deps, budget)
+		const reply = await readSecret(target, deps, budget)
 		if (reply.ok && common.writeVisibility(updatedAt, reply.value.updatedAt) === 'shown') return { visibility: 'shown', reason: '' }
 		const wait = reply.ok ? READ_INTERVAL_MS : READ_INTERVAL_MS + common.backoff(reads, deps.random(), reply.failure)
 		if (!reply.ok) end += reply.failure.retryAfter ?? 0
@@ -567,20 +570,21 @@ const MAX_WRITES = 2
  * Reads what is needed to write the secret in one place. Throws an Error if it does not exist there: otherwise a typo
  * would create a second secret while the key in the real one expires.
  */
-async function inspectPlace(place, { secret, repository }, deps, budget) {
+async function inspectPlace({ place, secret, repository }, deps, budget) {
 	const ask = (attempt) => common.retry(attempt, { budget, random: deps.random })
 	const permission = permissionFor(place)
 	for (const path of secretsPaths(place, repository)) {
-		const found = await ask(() => readSecret({ path, place }, secret, deps, budget))
+		const at = { place, path, secret }
+		const found = await ask(() => readSecret(at, deps, budget))
 		if (!found.ok && found.failure.status === 404 && !found.failure.notFromApi) continue
 		const info = valueOrThrow(found, place)
-		const publicKey = valueOrThrow(await ask((limits) => deps.secrets.publicKey(path, permission, limits)), place)
+		const publicKey = valueOrThrow(await ask((limits) => deps.secrets.publicKey({ path, permission }, limits)), place)
 		const { visibility, updatedAt } = info
-		if (place.kind !== 'organization') return { place, path, publicKey, updatedAt, audience: {} }
+		if (place.kind !== 'organization') return { ...at, publicKey, updatedAt, audience: {} }
 		if (visibility === null)
 			throw new Error(`GitHub did not return the visibility of ${secret} in ${placeLabel(place)}. No key was created.`)
-		const ids = visibility === 'selected' ? await readSelected(place, path, secret, deps, budget) : null
-		return { place, path, publicKey, updatedAt, audience: { visibility, ...(ids && { selected_repository_ids: ids }) } }
+		const ids = visibility === 'selected' ? await readSelected(at, deps, budget) : null
+		return { ...at, publicKey, updatedAt, audience: { visibility, ...(ids && { selected_repository_ids: ids }) } }
 	}
 	throw new Error(
 		`There is no secret ${secret} in ${placeLabel(place)}, or github-token cannot see it (404). No key was created. ` +
@@ -588,10 +592,11 @@ async function inspectPlace(place, { secret, repository }, deps, budget) {
 	)
 }
 /** The ids of all repositories that may use an organization's secret. */
-async function readSelected(place, path, secret, { secrets, random }, budget) {
+async function readSelected({ place, path, secret }, { secrets, random }, budget) {
+	const at = { path, name: secret }
 	const ids = new Set()
 	for (let page = 1; page <= MAX_PAGES; page++) {
-		const reply = await common.retry((limits) => secrets.selectedRepositories(path, secret, page, limits), { budget, random })
+		const reply = await common.retry((limits) => secrets.selectedRepositories(at, page, limits), { budget, random })
 		const { total, ids: more } = valueOrThrow(reply, place)
 		for (const id of more) ids.add(id)
 		if (ids.size === total) return [...ids]
@@ -606,16 +611,16 @@ function valueOrThrow(reply, place) {
 	throw new Error(`Could not look up the secret in ${placeLabel(place)}: ${reply.failure.message}. This run created no key.`)
 }
 /**
- * Writes the key to every place, in this order, until `writeUntil` (by this machine's clock). Writing the same value twice
- * is harmless, so everything but a clear refusal is retried. Stops at the first place that fails or does not show the
- * write: the place that the key in hand came from is the last, so a later run rotates again and writes every place.
+ * Writes the key to every place, in this order, until `writeUntil`. Writing the same value twice is harmless, so
+ * everything but a clear refusal is retried. Stops at the first place that fails or does not show the write: the place
+ * that the key in hand came from is the last, so a later run rotates again and writes every place.
  */
-async function writePlaces(token, targets, writeUntil, request, deps) {
+async function writePlaces({ key: { token }, writeUntil }, targets, deps) {
 	const budget = common.createBudget({ deadline: writeUntil, clock: deps.clock, cancellation: deps.cancellation })
 	const notes = []
 	let confirmed = true
 	for (const [index, target] of targets.entries()) {
-		const { reply, acted } = await writeUntilShown(token, target, request.secret, deps, budget)
+		const { reply, acted } = await writeUntilShown({ token, target }, deps, budget)
 		const label = placeLabel(target.place)
 		if (!reply.ok) {
 			const reason = `writing the secret in ${label} failed: ${reply.failure.message}`
@@ -629,19 +634,19 @@ async function writePlaces(token, targets, writeUntil, request, deps) {
 	return { kind: 'written', confirmed, notes }
 }
 /** Writes the key to one place until GitHub shows that the secret changed. */
-async function writeUntilShown(token, target, secret, deps, budget) {
-	const before = await common.retry(() => readSecret(target, secret, deps, budget), { budget, random: deps.random })
+async function writeUntilShown({ token, target }, deps, budget) {
+	const before = await common.retry(() => readSecret(target, deps, budget), { budget, random: deps.random })
 	// Without the secret (404), the write creates it.
 	if (!before.ok && (before.failure.status !== 404 || before.failure.notFromApi)) return { reply: before, acted: false }
 	const updatedAt = latest(target, before)
 	let acted = false
 	for (let writes = 1; ; writes++) {
-		const written = await writePlace(token, target, secret, deps, budget)
+		const written = await writePlace({ token, target }, deps, budget)
 		acted ||= written.acted
 		const { reply } = written
 		if (!reply.ok) return { reply, acted }
 		if (budget.left() === 0) return { reply: notSent(ANSWERED_LATE), acted }
-		const { visibility, reason } = await waitUntilShown({ target, secret, updatedAt }, deps, budget)
+		const { visibility, reason } = await waitUntilShown({ target, updatedAt }, deps, budget)
 		if (visibility !== 'not shown') return { reply: { ...reply, value: { ...reply.value, confirmed: visibility === 'shown' } }, acted }
 		// The write may have come within the same second as another run's, or have been lost: the same value again.
 		if (writes === MAX_WRITES || budget.left() < MIN_ATTEMPT_MS) return { reply: notSent(reason), acted }
@@ -652,7 +657,8 @@ function latest({ updatedAt }, before) {
 	const again = before.ok ? before.value.updatedAt : null
 	return updatedAt === null || again === null ? (updatedAt ?? again) : Math.max(updatedAt, again)
 }
-async function writePlace(token, target, secret, { secrets, seal, random }, budget) {
+async function writePlace({ token, target }, { secrets, seal, random }, budget) {
+	const { path, secret, audience } = target
 	const permission = permissionFor(target.place)
 	let { publicKey } = target
 	let acted = false
@@ -661,15 +667,15 @@ async function writePlace(token, target, secret, { secrets, seal, random }, budg
 		if (budget.left() < MIN_ATTEMPT_MS) return TOO_LATE
 		const encrypted = sealed(seal, token, publicKey)
 		if (encrypted === null) return UNUSABLE_KEY
-		const value = { encrypted_value: encrypted, key_id: publicKey.id, ...target.audience }
-		const reply = await secrets.write(target.path, secret, value, permission, limits)
+		const value = { encrypted_value: encrypted, key_id: publicKey.id, ...audience }
+		const reply = await secrets.write({ path, name: secret, permission }, value, limits)
 		acted ||= reply.ok || reply.failure.mayHaveActed
 		return reply
 	}
 	const reply = await common.retry(write, { budget, random })
 	if (reply.ok || reply.failure.status !== 422) return { reply, acted }
 	// Probably GitHub replaced its public key after we read it.
-	const fresh = await common.retry((limits) => secrets.publicKey(target.path, permission, limits), { budget, random })
+	const fresh = await common.retry((limits) => secrets.publicKey({ path, permission }, limits), { budget, random })
 	if (!fresh.ok || fresh.value.id === publicKey.id) return { reply, acted }
 	publicKey = fresh.value
 	const again = await common.retry(write, { budget, random })
@@ -735,7 +741,7 @@ function warnOfExpiry(run) {
 	const { keys, current, tag, report, deps } = run
 	const now = apiTime(run)
 	const failed = report.state === 'Failed'
-	const warning = expiryWarning(current, { current, failed, stuck: isStuck(keys, current, tag, now), now })
+	const warning = expiryWarning(current, { current, failed, stuck: isStuck({ keys, current, tag, now }), now })
 	if (warning === null) return
 	deps.runner.warning(warning)
 	report.notes.push(warning)
@@ -795,7 +801,7 @@ async function retireOldKeys(targets, run) {
 	const now = deps.clock.now() + Math.min(0, skew)
 	const updates = targets.map(({ updatedAt }) => updatedAt)
 	const old = common.keysToRetire({ keys, current, tag, overlap, now, initialKeyId, updates })
-	takeIn(await revokeListed(old, inputs.apiKey, deps, phaseBudget(inputs, deps)), run)
+	takeIn(await revokeListed({ keys: old, credential: inputs.apiKey }, deps, phaseBudget(inputs, deps)), run)
 	const initial = keys.find(({ id }) => id === initialKeyId)
 	if (initial && !report.retired.includes(initial))
 		report.notes.push(`The initial key ${common.keyLabel(initial)} is still valid; a later run revokes it.`)
@@ -812,7 +818,7 @@ async function inspectPlaces({ inputs, deps, repository }) {
 	const { home, copies, secret } = inputs
 	const budget = phaseBudget(inputs, deps)
 	const targets = []
-	for (const place of common.writeOrder(home, copies)) targets.push(await inspectPlace(place, { secret, repository }, deps, budget))
+	for (const place of common.writeOrder(home, copies)) targets.push(await inspectPlace({ place, secret, repository }, deps, budget))
 	return targets
 }
 async function rotate(run, targets) {
@@ -847,8 +853,9 @@ const UNRECOGNIZABLE =
  * Confirms that the key works and writes it. A key that was certainly not written is revoked; in doubt, it stays valid.
  * Returns the key's row in the list, and whether GitHub shows that every secret changed.
  */
-async function useOrDiscard({ key, writeUntil }, targets, run) {
-	const { inputs, deps, repository, record } = run
+async function useOrDiscard(fresh, targets, run) {
+	const { inputs, deps, record } = run
+	const { key, writeUntil } = fresh
 	const { clock, cancellation } = deps
 	let row
 	let result = null
@@ -859,7 +866,7 @@ async function useOrDiscard({ key, writeUntil }, targets, run) {
 		if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before the new key was written.')
 		record.writing()
 		result = { kind: 'unclear', reason: 'writing the secret was interrupted' }
-		result = await writePlaces(key.token, targets, writeUntil, { secret: inputs.secret, repository }, deps)
+		result = await writePlaces(fresh, targets, deps)
 	} catch (error) {
 		if (result === null) await discard(key, run)
 		throw error
@@ -899,8 +906,8 @@ async function revokePrevious(run, { key }, confirmed) {
 			`GitHub acknowledged the new key ${common.keyLabel(key)}, but does not say when the secret was updated. So no old key was ` +
 				`revoked. Check that a new run works, then revoke the old key ${common.keyLabel(current)} in the dashboard.`,
 		)
-	const old = common.keysToRevokeNow(keys, current, key.createdAt, tag).filter((one) => !report.retired.includes(one))
-	takeIn(await revokeListed(old, key.token, deps, phaseBudget(inputs, deps)), run)
+	const old = common.keysToRevokeNow({ keys, current, tag }, key.createdAt).filter((one) => !report.retired.includes(one))
+	takeIn(await revokeListed({ keys: old, credential: key.token }, deps, phaseBudget(inputs, deps)), run)
 	report.state = 'Rotated, and the old keys revoked'
 	if (report.retired.includes(current)) return
 	throw new Error(

@@ -5,7 +5,7 @@ import type { Inputs } from '../runner/inputs.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
 import { clockNote, formatSeconds, issuedLine, keyLabel, type Runner, summarizeKeys } from '../runner/report.ts'
 import { formatExactly, formatInstant } from '../util/instant.ts'
-import { createIntent, type Intent, type Precision } from './intent.ts'
+import { createIntent, type Intent, type IntentOptions } from './intent.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { CLOCK_TOLERANCE_MS, isSendable, judgeCreated } from './judge-created.ts'
 import { FIRST_ATTEMPT, MIN_ATTEMPT_MS, nextAttempt, stoppedMessage } from './next-attempt.ts'
@@ -56,7 +56,7 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
   let progress = FIRST_ATTEMPT
   let skew = 0
   for (;;) {
-    const attempt = await requestKey(context, budget, skew, progress.precision)
+    const attempt = await requestKey({ skew, precision: progress.precision }, budget, context)
     if (attempt.kind === 'key') return attempt.key
     const clockCorrected = attempt.skew !== null
     if (attempt.skew !== null) {
@@ -83,7 +83,11 @@ type Attempt =
   /** `skew` (the server's clock less ours) is null unless the response shows that our clock is wrong. */
   | { kind: 'failure'; failure: ApiFailure; skew: number | null }
 
-async function requestKey(context: Context, budget: Budget, skew: number, precision: Precision): Promise<Attempt> {
+async function requestKey(
+  { skew, precision }: Pick<IntentOptions, 'skew' | 'precision'>,
+  budget: Budget,
+  context: Context,
+): Promise<Attempt> {
   const { api, clock, random, inputs, journal } = context
   const limits = budget.limits()
   const now = clock.now()

@@ -62,7 +62,7 @@ export function nextAttempt(failure: ApiFailure, progress: Progress, context: At
   if (isFinal) return { kind: 'stop', message: refusalMessage(failure) }
 
   const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
-  const afterMs = waitFor(progress.attempt, retryAfter, longestRetryAfter, context)
+  const afterMs = waitFor({ ...progress, longestRetryAfter }, retryAfter, context)
   if (afterMs + MIN_ATTEMPT_MS > context.left)
     return {
       kind: 'stop',
@@ -72,7 +72,11 @@ export function nextAttempt(failure: ApiFailure, progress: Progress, context: At
   return { kind: 'retry', afterMs, progress: { ...progress, ...next } }
 }
 
-function waitFor(attempt: number, retryAfter: number, longest: number, { left, random }: AttemptContext): number {
+function waitFor(
+  { attempt, longestRetryAfter: longest }: Progress,
+  retryAfter: number,
+  { left, random }: AttemptContext,
+): number {
   // Leave time for this attempt, and for one more 429 after it.
   const room = left - MIN_ATTEMPT_MS - retryAfter
   const spread = Math.min(THROTTLE_JITTER * longest, room - longest)

@@ -77,10 +77,11 @@ export function shouldLookAgain(open: readonly Open[], isWatched: boolean): bool
 export function conclude(open: readonly Open[], isWatched: boolean, now: number): Unresolved {
   const failures = new Map<string, Intent[]>()
   const warnings = new Map<string, Intent[]>()
-  for (const { intent, result, isFound } of open) {
+  for (const item of open) {
+    const { intent, result, isFound } = item
     const isDoubtful = result.kind === 'absent' && result.doubt !== null
     const mayStillAct = !isFound && now < intent.deadline + LATEST_WRITE_MS
-    const reason = reasonOf(intent, isFound, result, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
+    const reason = reasonOf(item, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
     if (reason === null) continue
     const sort = reason === NOTHING_YET || (isFound && isDoubtful) ? warnings : failures
     sort.set(reason, [...(sort.get(reason) ?? []), intent])
@@ -91,7 +92,7 @@ export function conclude(open: readonly Open[], isWatched: boolean, now: number)
 const NOTHING_YET =
   'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it'
 
-function reasonOf({ refused }: Intent, isFound: boolean, result: OrphanResult, isWatched: boolean): string | null {
+function reasonOf({ intent: { refused }, isFound, result }: Open, isWatched: boolean): string | null {
   const what = isFound ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
   switch (result.kind) {
     case 'failed':

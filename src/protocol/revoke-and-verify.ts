@@ -37,6 +37,11 @@ export interface RevocationProgress {
 
 export type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'createdAt' | 'expiresAt'>
 
+/** `evidence` is what the rounds so far have shown; each adds to it. */
+interface RoundContext extends RevocationContext {
+  evidence: Evidence
+}
+
 /** Caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
@@ -51,10 +56,9 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
   for (let round = 1; ; round++) {
     // Extend the deadline for 429s only in the first round.
     const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
-    const now = { ...context, budget }
-    const refusal = await requestRevocation(key, evidence, now)
-    const probed =
-      token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
+    const now = { ...context, budget, evidence }
+    const refusal = await requestRevocation(key, now)
+    const probed = token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, now)
     if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
       evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
     wasGranted ||= refusal === null
@@ -78,12 +82,8 @@ function canStillChange(refusal: ApiFailure | null, { rejected }: Evidence): boo
 }
 
 /** Returns null once granted, else the last failure. */
-async function requestRevocation(
-  key: KeyToRevoke,
-  evidence: Evidence,
-  context: RevocationContext,
-): Promise<ApiFailure | null> {
-  const { api, budget, random } = context
+async function requestRevocation(key: KeyToRevoke, context: RoundContext): Promise<ApiFailure | null> {
+  const { api, budget, random, evidence } = context
   const { token } = key
   const credentials = token === null ? context.credentials : [token, ...context.credentials]
   let failure: ApiFailure = NO_CREDENTIAL
@@ -130,8 +130,7 @@ function hasExpired({ expiresAt }: KeyToRevoke, dateSkew: number | null, { clock
 async function probeUntilRejected(
   token: Secret,
   refusal: ApiFailure | null,
-  evidence: Evidence,
-  { api, clock, random, budget }: RevocationContext,
+  { api, clock, random, budget, evidence }: RoundContext,
 ): Promise<ApiResult<null>> {
   const shouldRetry = ({ status }: ApiFailure) => status === 429
   for (let end = Infinity; ; ) {

@@ -13,12 +13,11 @@ const READ_INTERVAL_MS = 1_000
 
 /** Reads what GitHub says about the secret in one place, once. A description of another secret is a failure. */
 export async function readSecret(
-  { path, place }: Pick<Target, 'path' | 'place'>,
-  secret: string,
+  { place, path, secret }: Pick<Target, 'place' | 'path' | 'secret'>,
   { secrets }: Pick<RotateDeps, 'secrets'>,
   budget: Budget,
 ): Promise<ApiResult<SecretInfo>> {
-  const reply = await secrets.secret(path, secret, permissionFor(place), budget.limits())
+  const reply = await secrets.secret({ path, name: secret, permission: permissionFor(place) }, budget.limits())
   if (!reply.ok || reply.value.name.toUpperCase() === secret) return reply
   const message = `GitHub returned another secret instead of ${secret} in ${placeLabel(place)}`
   return { ok: false, skew: null, failure: { message, mayHaveActed: false, retryable: false } }
@@ -27,7 +26,6 @@ export async function readSecret(
 /** The last `updated_at` that was read before the first write of a key, from which GitHub must move on. */
 export interface BeforeWrite {
   target: Target
-  secret: string
   updatedAt: number | null
 }
 
@@ -36,14 +34,14 @@ export interface BeforeWrite {
  * place, changed. Returns the reason if that is not shown in time.
  */
 export async function waitUntilShown(
-  { target, secret, updatedAt }: BeforeWrite,
+  { target, updatedAt }: BeforeWrite,
   deps: RotateDeps,
   budget: Budget,
 ): Promise<{ visibility: WriteVisibility; reason: string }> {
   if (updatedAt === null) return { visibility: 'unknown', reason: '' }
   let end = deps.clock.now() + SHOWN_WITHIN_MS
   for (let reads = 1; ; reads++) {
-    const reply = await readSecret(target, secret, deps, budget)
+    const reply = await readSecret(target, deps, budget)
     if (reply.ok && writeVisibility(updatedAt, reply.value.updatedAt) === 'shown')
       return { visibility: 'shown', reason: '' }
     const wait = reply.ok ? READ_INTERVAL_MS : READ_INTERVAL_MS + backoff(reads, deps.random(), reply.failure)

@@ -127,10 +127,8 @@ export function keysToRetire(facts: RetirementFacts): ListedKey[] {
  * and own keys, if they are so much older that no late write can restore them.
  */
 export function keysToRevokeNow(
-  keys: readonly ListedKey[],
-  current: ListedKey,
+  { keys, current, tag }: Pick<RetirementFacts, 'keys' | 'current' | 'tag'>,
   createdAt: number,
-  tag: number,
 ): ListedKey[] {
   return keys.filter(
     (key) =>

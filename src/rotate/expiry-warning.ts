@@ -1,6 +1,6 @@
 import type { ListedKey } from '../api/key-api.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
-import { isOwn, MIN_GAP_MS } from './decisions.ts'
+import { isOwn, MIN_GAP_MS, type RetirementFacts } from './decisions.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 /** How long before the expiry of a key that is not being replaced a run warns, and warns more urgently. */
@@ -34,7 +34,8 @@ export function expiryAlarm({ current: { expiresAt }, failed, stuck, now }: Expi
 }
 
 /** Whether a key of this rotation is newer than the key in hand, and old enough that runs should have received it. */
-export function isStuck(keys: readonly ListedKey[], current: ListedKey, tag: number, now: number): boolean {
+export function isStuck(facts: Pick<RetirementFacts, 'keys' | 'current' | 'tag' | 'now'>): boolean {
+  const { keys, current, tag, now } = facts
   const { createdAt: currentCreatedAt } = current
   if (currentCreatedAt === null) return false
   return keys.some(

@@ -34,24 +34,29 @@ export interface RepositoryPage {
   ids: number[]
 }
 
-/**
- * The calls of GitHub's secrets API. `path` is the path of a place's secrets; `permission` is named if GitHub refuses.
- * They never throw and never retry.
- */
+/** Which secret a call is about, and which permission it needs. */
+export interface SecretAddress {
+  /** The path of a place's secrets. */
+  path: string
+  /** The name of the secret. */
+  name: string
+  /** Named if GitHub refuses. */
+  permission: string
+}
+
+/** The calls of GitHub's secrets API. They never throw and never retry. */
 export interface GithubSecrets {
   repositoryId(repository: string, limits: CallLimits): Promise<ApiResult<string>>
-  publicKey(path: string, permission: string, limits: CallLimits): Promise<ApiResult<PublicKey>>
-  secret(path: string, name: string, permission: string, limits: CallLimits): Promise<ApiResult<SecretInfo>>
+  publicKey(at: Omit<SecretAddress, 'name'>, limits: CallLimits): Promise<ApiResult<PublicKey>>
+  secret(at: SecretAddress, limits: CallLimits): Promise<ApiResult<SecretInfo>>
   /** Pages are numbered from 1. */
-  selectedRepositories(path: string, name: string, page: number, limits: CallLimits): Promise<ApiResult<RepositoryPage>>
-  /** `created`: the secret did not exist, although an update was meant. */
-  write(
-    path: string,
-    name: string,
-    value: SecretValue,
-    permission: string,
+  selectedRepositories(
+    at: Omit<SecretAddress, 'permission'>,
+    page: number,
     limits: CallLimits,
-  ): Promise<ApiResult<{ created: boolean }>>
+  ): Promise<ApiResult<RepositoryPage>>
+  /** `created`: the secret did not exist, although an update was meant. */
+  write(at: SecretAddress, value: SecretValue, limits: CallLimits): Promise<ApiResult<{ created: boolean }>>
 }
 
 export interface GithubOptions {
@@ -69,20 +74,21 @@ const ORGANIZATION = 'organization permission Secrets: write'
 
 /** The secrets API at `apiUrl`: github.com or an Enterprise Server. */
 export function createGithubSecrets(send: HttpClient, options: GithubOptions): GithubSecrets {
-  const get = <T>(path: string, permission: string, limits: CallLimits, read: (answer: unknown) => T) =>
-    call(send, options, { method: 'GET', path, permission, limits }, ({ body }) => read(JSON.parse(body)))
+  const client = { ...options, send }
+  const get = <T>(request: Omit<Call, 'method' | 'body'>, read: (answer: unknown) => T) =>
+    call(client, { ...request, method: 'GET' }, ({ body }) => read(JSON.parse(body)))
   return {
-    repositoryId: (repository, limits) =>
-      get(`/repos/${repository.split('/').map(encodeURIComponent).join('/')}`, 'Metadata: read', limits, (answer) =>
-        String(number(answer, 'id')),
-      ),
-    publicKey: (path, permission, limits) =>
-      get(`${path}/public-key`, permission, limits, (answer) => ({
+    repositoryId: (repository, limits) => {
+      const path = `/repos/${repository.split('/').map(encodeURIComponent).join('/')}`
+      return get({ path, permission: 'Metadata: read', limits }, (answer) => String(number(answer, 'id')))
+    },
+    publicKey: ({ path, permission }, limits) =>
+      get({ path: `${path}/public-key`, permission, limits }, (answer) => ({
         id: text(answer, 'key_id'),
         key: text(answer, 'key'),
       })),
-    secret: (path, name, permission, limits) =>
-      get(`${path}/${name}`, permission, limits, (answer) => {
+    secret: ({ path, name, permission }, limits) =>
+      get({ path: `${path}/${name}`, permission, limits }, (answer) => {
         const visibility = field(answer, 'visibility')
         const updated = parseTime(field(answer, 'updated_at'))
         return {
@@ -91,12 +97,13 @@ export function createGithubSecrets(send: HttpClient, options: GithubOptions): G
           updatedAt: updated.kind === 'instant' ? updated.at : null,
         }
       }),
-    selectedRepositories: (path, name, page, limits) =>
-      get(`${path}/${name}/repositories?per_page=${PAGE_SIZE}&page=${page}`, ORGANIZATION, limits, readRepositories),
-    write: (path, name, value, permission, limits) =>
+    selectedRepositories: ({ path, name }, page, limits) => {
+      const query = `per_page=${PAGE_SIZE}&page=${page}`
+      return get({ path: `${path}/${name}/repositories?${query}`, permission: ORGANIZATION, limits }, readRepositories)
+    },
+    write: ({ path, name, permission }, value, limits) =>
       call(
-        send,
-        options,
+        client,
         { method: 'PUT', path: `${path}/${name}`, permission, limits, body: JSON.stringify(value) },
         readWritten,
       ),
@@ -118,8 +125,7 @@ interface Call {
 }
 
 async function call<T>(
-  send: HttpClient,
-  { apiUrl, token, userAgent, now }: GithubOptions,
+  { send, apiUrl, token, userAgent, now }: GithubOptions & { send: HttpClient },
   { method, path, permission, limits, body }: Call,
   read: (response: HttpResponse) => T,
 ): Promise<ApiResult<T>> {
@@ -136,7 +142,7 @@ async function call<T>(
     const response = await send({ method, url, headers, ...limits, ...(body !== undefined && { body }) })
     const { status } = response
     const what = `${url.host} answered ${status} to ${method} ${url.pathname}`
-    if (status < 200 || status > 299) return failed(refusal(what, response, permission, token, now()))
+    if (status < 200 || status > 299) return failed(refusal(response, { what, permission, token, now: now() }))
     try {
       return { ok: true, skew: null, value: read(response) }
     } catch {
@@ -177,13 +183,10 @@ function readRepositories(answer: unknown): RepositoryPage {
 /** Gateways and locks give these; the request may have been carried out. */
 const UNCERTAIN_STATUSES = [407, 408, 421, 423, 425, 499]
 
-/** What a response outside 2xx means. */
+/** What a response outside 2xx means. `what` is the beginning of the message. */
 function refusal(
-  what: string,
   { status, headers, body }: HttpResponse,
-  permission: string,
-  token: string,
-  now: number,
+  { what, permission, token, now }: { what: string; permission: string; token: string; now: number },
 ): ApiFailure {
   const reason = reasonGiven(body, token)
   const retryAfter = waitAsked(headers, now) ?? (/rate limit/i.test(reason) ? 60_000 : undefined)

@@ -69,12 +69,12 @@ export function readRotateInputs(
 }
 
 function readLimits(given: (name: string, otherwise: string) => string): Limits {
-  const read = (name: string, otherwise: string, shortest: string, longest: string) =>
-    readDuration(given(name, otherwise), { name, shortest, longest, example: otherwise })
+  const read = (name: string, otherwise: string, range: { shortest: string; longest: string }) =>
+    readDuration(given(name, otherwise), { name, ...range, example: otherwise })
   const limits = {
-    rotateAfter: read('rotate-after', '30d', '1 day', '365 days'),
-    expiresIn: read('expires-in', '60d', '8 days', '730 days'),
-    overlap: read('overlap', '7d', '1 hour', '35 days'),
+    rotateAfter: read('rotate-after', '30d', { shortest: '1 day', longest: '365 days' }),
+    expiresIn: read('expires-in', '60d', { shortest: '8 days', longest: '730 days' }),
+    overlap: read('overlap', '7d', { shortest: '1 hour', longest: '35 days' }),
   }
   if (!canRetire(limits))
     throw new Error(

@@ -61,8 +61,8 @@ export async function createKey(request: NewKeyRequest, record: RotationRecord, 
     const expiry = formatInstant(asked).replace('.000Z', 'Z')
     const reply = await api.create(request.apiKey, expiry, budget.limits())
     if (reply.ok) {
-      const skew = reply.skew ?? request.skew
-      const key = accept(reply.value, { asked, sentAt, skew }, request, record, deps)
+      const sent = { ...request, asked, sentAt, skew: reply.skew ?? request.skew }
+      const key = accept(reply.value, sent, { ...deps, record })
       return { key, writeUntil: sentAt + WRITE_WITHIN_MS }
     }
     mayHaveActed ||= reply.failure.mayHaveActed
@@ -73,7 +73,7 @@ export async function createKey(request: NewKeyRequest, record: RotationRecord, 
       wholeSeconds = true
       continue
     }
-    await waitOrGiveUp(failure, attempt, budget, deps)
+    await waitOrGiveUp({ failure, attempt }, budget, deps)
     attempt += 1
   }
 }
@@ -93,8 +93,7 @@ function expiryOf({ skew, lifetime, tag }: NewKeyRequest, now: number, wholeSeco
 
 /** Waits before the next create request. Throws an Error if there is no time or no use for one. */
 async function waitOrGiveUp(
-  failure: ApiFailure,
-  attempt: number,
+  { failure, attempt }: { failure: ApiFailure; attempt: number },
   budget: Budget,
   { random, runner }: RotateDeps,
 ): Promise<void> {
@@ -114,19 +113,18 @@ const ORPHAN =
   'If a create request took effect anyway, there is a key whose value no one knows: a later run revokes it, or it expires. ' +
   'Nothing needs to be done; to revoke it sooner, look for a key of this time in the dashboard.'
 
-interface Sent {
+/** A request that was sent. */
+interface Sent extends NewKeyRequest {
+  /** The expiry that was requested. */
   asked: number
   sentAt: number
-  skew: number | null
 }
 
 /** Masks the key before any other use, and accepts it only if this run certainly created it. */
 function accept(
   answer: CreatedKey,
-  { asked, sentAt, skew }: Sent,
-  { apiKey, known }: NewKeyRequest,
-  record: RotationRecord,
-  { runner, clock }: RotateDeps,
+  { asked, sentAt, skew, apiKey, known }: Sent,
+  { runner, clock, record }: RotateDeps & { record: RotationRecord },
 ): NewKey {
   const { token, id, prefix, createdAt, expiresAt } = answer
   for (const form of maskedForms(token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
@@ -190,8 +188,8 @@ export async function discardKey(
   key: NewKey,
   apiKey: string | null,
   { runner, ...deps }: KeyDeps & { runner: Runner },
-  budget = createBudget({ deadline: deps.clock.now() + DISCARD_TIMEOUT_MS, clock: deps.clock }),
 ): Promise<boolean> {
+  const budget = createBudget({ deadline: deps.clock.now() + DISCARD_TIMEOUT_MS, clock: deps.clock })
   const credentials = apiKey === null ? [] : [apiKey]
   const context = { ...deps, skew: null, credential: apiKey, gone: new Set<string>() }
   const result = await revokeAndVerify(key, { ...context, budget, credentials, isMissing: missingCheck(context) })

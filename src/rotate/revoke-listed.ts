@@ -10,17 +10,22 @@ export interface RevokeResult {
   failures: string[]
 }
 
+/** Keys, and the key to revoke them with, whose own row shows that a list is from this account. */
+export interface RevokeRequest {
+  keys: readonly ListedKey[]
+  credential: string
+}
+
 /** How long to wait until revoked keys are no longer listed, in milliseconds: replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const LIST_INTERVAL_MS = 1_000
 
 /**
- * Revokes `keys` with `credential`, whose own row shows that a list is from this account. An acknowledgment is not proof:
- * a key counts as revoked once a list that can be trusted no longer shows it.
+ * Revokes the keys. An acknowledgment is not proof: a key counts as revoked once a list that can be trusted no longer
+ * shows it.
  */
 export async function revokeListed(
-  keys: readonly ListedKey[],
-  credential: string,
+  { keys, credential }: RevokeRequest,
   deps: KeyDeps,
   budget: Budget,
 ): Promise<RevokeResult> {
@@ -33,7 +38,7 @@ export async function revokeListed(
     if (reply.ok || reply.failure.status === 404 || reply.failure.mayHaveActed) asked.push(key)
     else failures.push(failureOf(key, reply.failure.message))
   }
-  const { left, reason } = await waitUntilGone(asked, credential, deps, budget)
+  const { left, reason } = await waitUntilGone({ keys: asked, credential }, deps, budget)
   failures.push(...left.map((key) => failureOf(key, reason)))
   return { revoked: asked.filter((key) => !left.includes(key)), failures }
 }
@@ -43,8 +48,7 @@ function failureOf(key: ListedKey, reason: string): string {
 }
 
 async function waitUntilGone(
-  keys: readonly ListedKey[],
-  credential: string,
+  { keys, credential }: RevokeRequest,
   deps: KeyDeps,
   budget: Budget,
 ): Promise<{ left: readonly ListedKey[]; reason: string }> {

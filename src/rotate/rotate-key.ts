@@ -86,7 +86,7 @@ function warnOfExpiry(run: Run): void {
   const { keys, current, tag, report, deps } = run
   const now = apiTime(run)
   const failed = report.state === 'Failed'
-  const warning = expiryWarning(current, { current, failed, stuck: isStuck(keys, current, tag, now), now })
+  const warning = expiryWarning(current, { current, failed, stuck: isStuck({ keys, current, tag, now }), now })
   if (warning === null) return
   deps.runner.warning(warning)
   report.notes.push(warning)
@@ -158,7 +158,7 @@ async function retireOldKeys(targets: readonly Target[], run: Run): Promise<void
   const now = deps.clock.now() + Math.min(0, skew)
   const updates = targets.map(({ updatedAt }) => updatedAt)
   const old = keysToRetire({ keys, current, tag, overlap, now, initialKeyId, updates })
-  takeIn(await revokeListed(old, inputs.apiKey, deps, phaseBudget(inputs, deps)), run)
+  takeIn(await revokeListed({ keys: old, credential: inputs.apiKey }, deps, phaseBudget(inputs, deps)), run)
   const initial = keys.find(({ id }) => id === initialKeyId)
   if (initial && !report.retired.includes(initial))
     report.notes.push(`The initial key ${keyLabel(initial)} is still valid; a later run revokes it.`)
@@ -178,7 +178,7 @@ async function inspectPlaces({ inputs, deps, repository }: Run): Promise<Target[
   const budget = phaseBudget(inputs, deps)
   const targets: Target[] = []
   for (const place of writeOrder(home, copies))
-    targets.push(await inspectPlace(place, { secret, repository }, deps, budget))
+    targets.push(await inspectPlace({ place, secret, repository }, deps, budget))
   return targets
 }
 
@@ -219,11 +219,12 @@ const UNRECOGNIZABLE =
  * Returns the key's row in the list, and whether GitHub shows that every secret changed.
  */
 async function useOrDiscard(
-  { key, writeUntil }: FreshKey,
+  fresh: FreshKey,
   targets: Target[],
   run: Run,
 ): Promise<{ row: ListedKey; confirmed: boolean }> {
-  const { inputs, deps, repository, record } = run
+  const { inputs, deps, record } = run
+  const { key, writeUntil } = fresh
   const { clock, cancellation } = deps
   let row: ListedKey
   let result: WriteResult | null = null
@@ -234,7 +235,7 @@ async function useOrDiscard(
     if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before the new key was written.')
     record.writing()
     result = { kind: 'unclear', reason: 'writing the secret was interrupted' }
-    result = await writePlaces(key.token, targets, writeUntil, { secret: inputs.secret, repository }, deps)
+    result = await writePlaces(fresh, targets, deps)
   } catch (error) {
     if (result === null) await discard(key, run)
     throw error
@@ -278,8 +279,8 @@ async function revokePrevious(run: Run, { key }: FreshKey, confirmed: boolean): 
       `GitHub acknowledged the new key ${keyLabel(key)}, but does not say when the secret was updated. So no old key was ` +
         `revoked. Check that a new run works, then revoke the old key ${keyLabel(current)} in the dashboard.`,
     )
-  const old = keysToRevokeNow(keys, current, key.createdAt, tag).filter((one) => !report.retired.includes(one))
-  takeIn(await revokeListed(old, key.token, deps, phaseBudget(inputs, deps)), run)
+  const old = keysToRevokeNow({ keys, current, tag }, key.createdAt).filter((one) => !report.retired.includes(one))
+  takeIn(await revokeListed({ keys: old, credential: key.token }, deps, phaseBudget(inputs, deps)), run)
   report.state = 'Rotated, and the old keys revoked'
   if (report.retired.includes(current)) return
   throw new Error(

@@ -3,12 +3,15 @@ import { type Budget, createBudget, retry } from '../retry/budget.ts'
 import { readSecret, waitUntilShown } from './confirm-write.ts'
 import type { RotateDeps } from './deps.ts'
 import type { PublicKey, SecretInfo, SecretValue } from './github-secrets.ts'
+import type { FreshKey } from './new-key.ts'
 import { type Place, permissionFor, placeLabel, type Repository, secretsPaths } from './places.ts'
 
 /** A place whose secret exists and whose public key is known. */
 export interface Target {
   place: Place
   path: string
+  /** The name of the secret. */
+  secret: string
   publicKey: PublicKey
   /** Which repositories may use an organization's secret: sent back with every write, so that it does not change. */
   audience: Pick<SecretValue, 'visibility' | 'selected_repository_ids'>
@@ -29,19 +32,12 @@ const MAX_PAGES = 200
 /** How often a key is written to a place while GitHub acknowledges that but does not show it. */
 const MAX_WRITES = 2
 
-/** The secret and the repository. */
-export interface GithubRequest {
-  secret: string
-  repository: Repository
-}
-
 /**
  * Reads what is needed to write the secret in one place. Throws an Error if it does not exist there: otherwise a typo
  * would create a second secret while the key in the real one expires.
  */
 export async function inspectPlace(
-  place: Place,
-  { secret, repository }: GithubRequest,
+  { place, secret, repository }: { place: Place; secret: string; repository: Repository },
   deps: RotateDeps,
   budget: Budget,
 ): Promise<Target> {
@@ -49,16 +45,17 @@ export async function inspectPlace(
     retry(attempt, { budget, random: deps.random })
   const permission = permissionFor(place)
   for (const path of secretsPaths(place, repository)) {
-    const found = await ask(() => readSecret({ path, place }, secret, deps, budget))
+    const at = { place, path, secret }
+    const found = await ask(() => readSecret(at, deps, budget))
     if (!found.ok && found.failure.status === 404 && !found.failure.notFromApi) continue
     const info = valueOrThrow(found, place)
-    const publicKey = valueOrThrow(await ask((limits) => deps.secrets.publicKey(path, permission, limits)), place)
+    const publicKey = valueOrThrow(await ask((limits) => deps.secrets.publicKey({ path, permission }, limits)), place)
     const { visibility, updatedAt } = info
-    if (place.kind !== 'organization') return { place, path, publicKey, updatedAt, audience: {} }
+    if (place.kind !== 'organization') return { ...at, publicKey, updatedAt, audience: {} }
     if (visibility === null)
       throw new Error(`GitHub did not return the visibility of ${secret} in ${placeLabel(place)}. No key was created.`)
-    const ids = visibility === 'selected' ? await readSelected(place, path, secret, deps, budget) : null
-    return { place, path, publicKey, updatedAt, audience: { visibility, ...(ids && { selected_repository_ids: ids }) } }
+    const ids = visibility === 'selected' ? await readSelected(at, deps, budget) : null
+    return { ...at, publicKey, updatedAt, audience: { visibility, ...(ids && { selected_repository_ids: ids }) } }
   }
   throw new Error(
     `There is no secret ${secret} in ${placeLabel(place)}, or github-token cannot see it (404). No key was created. ` +
@@ -68,15 +65,14 @@ export async function inspectPlace(
 
 /** The ids of all repositories that may use an organization's secret. */
 async function readSelected(
-  place: Place,
-  path: string,
-  secret: string,
+  { place, path, secret }: Pick<Target, 'place' | 'path' | 'secret'>,
   { secrets, random }: RotateDeps,
   budget: Budget,
 ): Promise<number[]> {
+  const at = { path, name: secret }
   const ids = new Set<number>()
   for (let page = 1; page <= MAX_PAGES; page++) {
-    const reply = await retry((limits) => secrets.selectedRepositories(path, secret, page, limits), { budget, random })
+    const reply = await retry((limits) => secrets.selectedRepositories(at, page, limits), { budget, random })
     const { total, ids: more } = valueOrThrow(reply, place)
     for (const id of more) ids.add(id)
     if (ids.size === total) return [...ids]
@@ -95,22 +91,20 @@ function valueOrThrow<T>(reply: ApiResult<T>, place: Place): T {
 }
 
 /**
- * Writes the key to every place, in this order, until `writeUntil` (by this machine's clock). Writing the same value twice
- * is harmless, so everything but a clear refusal is retried. Stops at the first place that fails or does not show the
- * write: the place that the key in hand came from is the last, so a later run rotates again and writes every place.
+ * Writes the key to every place, in this order, until `writeUntil`. Writing the same value twice is harmless, so
+ * everything but a clear refusal is retried. Stops at the first place that fails or does not show the write: the place
+ * that the key in hand came from is the last, so a later run rotates again and writes every place.
  */
 export async function writePlaces(
-  token: string,
+  { key: { token }, writeUntil }: FreshKey,
   targets: readonly Target[],
-  writeUntil: number,
-  request: GithubRequest,
   deps: RotateDeps,
 ): Promise<WriteResult> {
   const budget = createBudget({ deadline: writeUntil, clock: deps.clock, cancellation: deps.cancellation })
   const notes: string[] = []
   let confirmed = true
   for (const [index, target] of targets.entries()) {
-    const { reply, acted } = await writeUntilShown(token, target, request.secret, deps, budget)
+    const { reply, acted } = await writeUntilShown({ token, target }, deps, budget)
     const label = placeLabel(target.place)
     if (!reply.ok) {
       const reason = `writing the secret in ${label} failed: ${reply.failure.message}`
@@ -126,6 +120,12 @@ export async function writePlaces(
   return { kind: 'written', confirmed, notes }
 }
 
+/** A key, and where to write it. */
+interface Write {
+  token: string
+  target: Target
+}
+
 /** The last response, and whether any attempt may have changed the secret. */
 interface Written<T> {
   reply: ApiResult<T>
@@ -134,24 +134,22 @@ interface Written<T> {
 
 /** Writes the key to one place until GitHub shows that the secret changed. */
 async function writeUntilShown(
-  token: string,
-  target: Target,
-  secret: string,
+  { token, target }: Write,
   deps: RotateDeps,
   budget: Budget,
 ): Promise<Written<{ created: boolean; confirmed: boolean }>> {
-  const before = await retry(() => readSecret(target, secret, deps, budget), { budget, random: deps.random })
+  const before = await retry(() => readSecret(target, deps, budget), { budget, random: deps.random })
   // Without the secret (404), the write creates it.
   if (!before.ok && (before.failure.status !== 404 || before.failure.notFromApi)) return { reply: before, acted: false }
   const updatedAt = latest(target, before)
   let acted = false
   for (let writes = 1; ; writes++) {
-    const written = await writePlace(token, target, secret, deps, budget)
+    const written = await writePlace({ token, target }, deps, budget)
     acted ||= written.acted
     const { reply } = written
     if (!reply.ok) return { reply, acted }
     if (budget.left() === 0) return { reply: notSent(ANSWERED_LATE), acted }
-    const { visibility, reason } = await waitUntilShown({ target, secret, updatedAt }, deps, budget)
+    const { visibility, reason } = await waitUntilShown({ target, updatedAt }, deps, budget)
     if (visibility !== 'not shown')
       return { reply: { ...reply, value: { ...reply.value, confirmed: visibility === 'shown' } }, acted }
     // The write may have come within the same second as another run's, or have been lost: the same value again.
@@ -166,12 +164,11 @@ function latest({ updatedAt }: Target, before: ApiResult<SecretInfo>): number | 
 }
 
 async function writePlace(
-  token: string,
-  target: Target,
-  secret: string,
+  { token, target }: Write,
   { secrets, seal, random }: RotateDeps,
   budget: Budget,
 ): Promise<Written<{ created: boolean }>> {
+  const { path, secret, audience } = target
   const permission = permissionFor(target.place)
   let { publicKey } = target
   let acted = false
@@ -180,15 +177,15 @@ async function writePlace(
     if (budget.left() < MIN_ATTEMPT_MS) return TOO_LATE
     const encrypted = sealed(seal, token, publicKey)
     if (encrypted === null) return UNUSABLE_KEY
-    const value = { encrypted_value: encrypted, key_id: publicKey.id, ...target.audience }
-    const reply = await secrets.write(target.path, secret, value, permission, limits)
+    const value = { encrypted_value: encrypted, key_id: publicKey.id, ...audience }
+    const reply = await secrets.write({ path, name: secret, permission }, value, limits)
     acted ||= reply.ok || reply.failure.mayHaveActed
     return reply
   }
   const reply = await retry(write, { budget, random })
   if (reply.ok || reply.failure.status !== 422) return { reply, acted }
   // Probably GitHub replaced its public key after we read it.
-  const fresh = await retry((limits) => secrets.publicKey(target.path, permission, limits), { budget, random })
+  const fresh = await retry((limits) => secrets.publicKey({ path, permission }, limits), { budget, random })
   if (!fresh.ok || fresh.value.id === publicKey.id) return { reply, acted }
   publicKey = fresh.value
   const again = await retry(write, { budget, random })

@@ -403,13 +403,13 @@ function reasonGiven(body, credential, isSuccess) {
 		.slice(0, MAX_REASON_LENGTH)
 		.replace(/\.$/, '')
 }
-function wordsIn(value, onlyNamed, label = '', depth = 0) {
+function wordsIn(value, onlyNamed, { label, depth } = { label: '', depth: 0 }) {
 	if (typeof value === 'string') return [label + value]
 	if (typeof value !== 'object' || value === null || depth > 3) return []
 	return Object.entries(value).flatMap(([name, part]) => {
 		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
 		if (/^code$|token|key|secret/i.test(name) || (onlyNamed && !isPlain)) return []
-		return wordsIn(part, onlyNamed, isPlain ? label : `${label}${name}: `, depth + 1)
+		return wordsIn(part, onlyNamed, { label: isPlain ? label : `${label}${name}: `, depth: depth + 1 })
 	})
 }
 
@@ -792,9 +792,9 @@ async function revokeAndVerify(key, context) {
 	for (let round = 1; ; round++) {
 		// Extend the deadline for 429s only in the first round.
 		const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
-		const now = { ...context, budget }
-		const refusal = await requestRevocation(key, evidence, now)
-		const probed = token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, evidence, now)
+		const now = { ...context, budget, evidence }
+		const refusal = await requestRevocation(key, now)
+		const probed = token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, now)
 		if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
 			evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
 		wasGranted ||= refusal === null
@@ -814,8 +814,8 @@ function canStillChange(refusal, { rejected }) {
 	return refusal === null || refusal.retryable || rejected || refusal.status === 401 || refusal.status === 404
 }
 /** Returns null once granted, else the last failure. */
-async function requestRevocation(key, evidence, context) {
-	const { api, budget, random } = context
+async function requestRevocation(key, context) {
+	const { api, budget, random, evidence } = context
 	const { token } = key
 	const credentials = token === null ? context.credentials : [token, ...context.credentials]
 	let failure = NO_CREDENTIAL
@@ -855,7 +855,7 @@ function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
 	return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 /** Probes until a 401, or for 10 s; after a refusal, only until there is an answer. */
-async function probeUntilRejected(token, refusal, evidence, { api, clock, random, budget }) {
+async function probeUntilRejected(token, refusal, { api, clock, random, budget, evidence }) {
 	const shouldRetry = ({ status }) => status === 429
 	for (let end = Infinity; ; ) {
 		const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry })
@@ -1007,7 +1007,7 @@ function keysToRetire(facts) {
  * The keys to revoke at once in an emergency, after every place holds the key created at `createdAt`: the key in hand
  * and own keys, if they are so much older that no late write can restore them.
  */
-function keysToRevokeNow(keys, current, createdAt, tag) {
+function keysToRevokeNow({ keys, current, tag }, createdAt) {
 	return keys.filter(
 		(key) => (key.id === current.id || isOwn(key, tag)) && key.createdAt !== null && key.createdAt <= createdAt - MIN_GAP_MS,
 	)
@@ -1152,8 +1152,8 @@ async function createKey(request, record, deps) {
 		const expiry = formatInstant(asked).replace('.000Z', 'Z')
 		const reply = await api.create(request.apiKey, expiry, budget.limits())
 		if (reply.ok) {
-			const skew = reply.skew ?? request.skew
-			const key = accept(reply.value, { asked, sentAt, skew }, request, record, deps)
+			const sent = { ...request, asked, sentAt, skew: reply.skew ?? request.skew }
+			const key = accept(reply.value, sent, { ...deps, record })
 			return { key, writeUntil: sentAt + WRITE_WITHIN_MS }
 		}
 		mayHaveActed ||= reply.failure.mayHaveActed
@@ -1164,7 +1164,7 @@ async function createKey(request, record, deps) {
 			wholeSeconds = true
 			continue
 		}
-		await waitOrGiveUp(failure, attempt, budget, deps)
+		await waitOrGiveUp({ failure, attempt }, budget, deps)
 		attempt += 1
 	}
 }
@@ -1180,7 +1180,7 @@ function expiryOf({ skew, lifetime, tag }, now, wholeSeconds) {
 	return wholeSeconds ? Math.floor(latest / 1000) * 1000 : taggedExpiry(latest, tag)
 }
 /** Waits before the next create request. Throws an Error if there is no time or no use for one. */
-async function waitOrGiveUp(failure, attempt, budget, { random, runner }) {
+async function waitOrGiveUp({ failure, attempt }, budget, { random, runner }) {
 	const wait = backoff(attempt, random(), { retryAfter: failure.retryAfter })
 	if (!failure.retryable || attempt === MAX_ATTEMPTS || wait + MIN_ATTEMPT_MS > budget.left()) throw new Error(refusalMessage(failure))
 	runner.info(plainLine(`${failure.message}. Retrying in ${formatSeconds(wait)}.`))
@@ -1194,7 +1194,7 @@ const ORPHAN =
 	'If a create request took effect anyway, there is a key whose value no one knows: a later run revokes it, or it expires. ' +
 	'Nothing needs to be done; to revoke it sooner, look for a key of this time in the dashboard.'
 /** Masks the key before any other use, and accepts it only if this run certainly created it. */
-function accept(answer, { asked, sentAt, skew }, { apiKey, known }, record, { runner, clock }) {
+function accept(answer, { asked, sentAt, skew, apiKey, known }, { runner, clock, record }) {
 	const { token, id, prefix, createdAt, expiresAt } = answer
 	for (const form of maskedForms(token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
 	const reason = whyNotOurs(answer, {
@@ -1247,12 +1247,8 @@ const UNSENDABLE = {
  * Revokes a key that was certainly never written, with the key itself or with `apiKey` (null if that must not be sent).
  * Returns whether it is revoked.
  */
-async function discardKey(
-	key,
-	apiKey,
-	{ runner, ...deps },
-	budget = createBudget({ deadline: deps.clock.now() + DISCARD_TIMEOUT_MS, clock: deps.clock }),
-) {
+async function discardKey(key, apiKey, { runner, ...deps }) {
+	const budget = createBudget({ deadline: deps.clock.now() + DISCARD_TIMEOUT_MS, clock: deps.clock })
 	const credentials = apiKey === null ? [] : [apiKey]
 	const context = { ...deps, skew: null, credential: apiKey, gone: new Set() }
 	const result = await revokeAndVerify(key, { ...context, budget, credentials, isMissing: missingCheck(context) })
