@@ -270,14 +270,14 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   },
   {
     rule: 'an expiry that may be on a coarse grid is ambiguous',
-    caughtBy: 7396,
+    caughtBy: 8951,
     file: 'protocol/intent.ts',
     from: 'isWholeSecond || mayBeCoarse',
     to: 'isWholeSecond',
   },
   {
     rule: 'a list without fine expiries does not show a fine grid',
-    caughtBy: 7396,
+    caughtBy: 8951,
     file: 'protocol/match-intent.ts',
     from: 'Math.min(grid, gridShownBy(list))',
     to: 'Math.min(grid, 1000)',

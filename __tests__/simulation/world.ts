@@ -124,7 +124,7 @@ function chooseTwin(rng: Rng, failing: World['failing'], server: Server): World[
   if (server.dateErrorMs || server.replicas?.listMs || server.maxLifetimeMs || !shown) return 'near'
   // Where expiries have few values, another job's key may have ours by chance, and ours may not exist.
   const isCoarse = GRID_STEP_US[server.grid ?? '1 us'] > 1000 || server.maxDigits === 0
-  if (isCoarse && rng.chance(0.5)) return 'same by chance'
+  if (isCoarse && rng.chance(0.9)) return 'same by chance'
   // Where nothing can be saved, post cannot learn that our own key is revoked already, and would find the twin alone.
   if (failing === 'saveState') return rng.pick(['near', 'earlier'] as const)
   return rng.pick(['same before', 'same after', 'near', 'earlier'] as const)
