@@ -1,6 +1,6 @@
 // A test runner for Stryker that needs no Jest: it loads the unit tests once per process and switches mutants while they
 // are loaded, so that a mutant costs the milliseconds of its tests instead of the seconds in which Jest starts.
-//   npm run mutate:rotation
+//   npm run mutate, npm run mutate:rotation
 import { globSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { resolve } from 'node:path'

@@ -6,6 +6,7 @@ import {
   gridBetween,
   type Intent,
   type IntentOptions,
+  isCapped,
   isWithin,
   PRECISIONS_US,
   type Precision,
@@ -70,6 +71,8 @@ describe('createIntent', () => {
         if (options.precision < 1_000_000) expect(asked % (options.precision * 1000)).not.toBe(0)
       }),
     )
+    // 54,001.8 ms less, and no whole second.
+    expect(intentFor({ random: 0.30001, precision: 1000 }).expiry).toBe(NOW + HOUR_MS - 54_002)
     // Without random, now and lifetime are whole milliseconds, and a whole second here.
     expect(micros(intentFor({ random: 0 }).expiry)).toBe((NOW + HOUR_MS) * 1000 - 1)
     expect(intentFor({ random: 0, now: NOW - 250, precision: 1000 }).expiry).toBe(NOW - 250 + HOUR_MS - 1)
@@ -188,6 +191,11 @@ describe('fitOf', () => {
     expect(fitOf(intent, stored, grid)).toBe(fit)
   })
 
+  test('rounds half of a grid up, and never down by the whole of it', () => {
+    expect(gridBetween(NOW - 0.5, NOW)).toBe(1_000)
+    expect(gridBetween(NOW + 1, NOW)).toBe(10_000)
+  })
+
   test('rounds to the nearest 10 ms, second and minute', () => {
     const late = { ...intent, expiry: at('2027-03-01T13:00:40.996Z') + 0.5 }
     expect(fitOf(late, at('2027-03-01T13:00:41.000Z'), 10_000)).toBe('near')
@@ -274,5 +282,27 @@ describe('isWithin', () => {
     ['right by the second of two clocks', NOW - 3 * HOUR_MS, [600_000, -3 * HOUR_MS], true],
   ])('%s', (_, created, skews, within) => {
     expect(isWithin(created, { ...window, skews })).toBe(within)
+  })
+})
+
+test('a creation that is not known is within no window', () => {
+  expect(isWithin(null, { from: 0, to: 0, skews: [0] })).toBe(false)
+})
+
+describe('isCapped', () => {
+  const intent = intentFor()
+  const created = NOW + 50
+  const minutes = (count: number) => count * MINUTE_MS
+
+  test.each<[string, number | null, number | null, boolean]>([
+    ['a whole number of minutes is a limit', created, created + minutes(10), true],
+    ['one minute is a limit', created, created + minutes(1), true],
+    ['a millisecond off is still one', created, created + minutes(10) + 1, true],
+    ['more than a millisecond off is none', created, created + minutes(10) + 1.001, false],
+    ['the expiry that was asked for is none', intent.expiry - minutes(10), intent.expiry, false],
+    ['a lifetime from an unknown creation is none', null, minutes(10), false],
+    ['a key without an expiry has none, even from before 1970', -minutes(10), null, false],
+  ])('%s', (_, createdAt, expiresAt, capped) => {
+    expect(isCapped({ createdAt, expiresAt }, intent)).toBe(capped)
   })
 })

@@ -294,7 +294,9 @@ describe('an answer that cannot be used', () => {
       api_key: { expiry, created },
     }))
     const run = await runMain({ responses: [nameless, nameless] })
-    expect(run.error?.message).toMatch(/^No key was created: .* but the response holds no usable id/)
+    expect(run.error?.message).toMatch(
+      /^No key was created: .* but the response holds no usable id: \.\.\. \(id unknown\)\.$/,
+    )
     expect(methods(run.seen)).toBe('POST POST')
     expect(savedBy(run)).toMatchObject({ keys: [], intents: [{}, {}] })
   })

@@ -92,6 +92,22 @@ describe('a key that was made as asked is accepted', () => {
     ['1 min, rounded', { store: roundTo(6e7) }],
     ['1 min, rounded down', { store: floorTo(6e7) }],
     ['whole seconds, asked for after a 400', { precision: 1_000_000 }],
+    [
+      'with created 20 s ago on a grid of 1 s, where no Date confirms our clock',
+      { dateSkew: null, store: floorTo(1e6), key: { createdAt: NOW - 20_000 } },
+    ],
+    [
+      'by the corrected clock, without created and Date',
+      { skew: 2 * MINUTE_MS, dateSkew: null, key: { createdAt: null } },
+    ],
+    [
+      'without created, with a Date that is 50 s behind our clock',
+      { dateSkew: -50_000, random: 0.01, key: { createdAt: null } },
+    ],
+    [
+      'without created, with a Date that is 50 s behind the corrected clock',
+      { skew: 70_000, dateSkew: 20_000, random: 0.01, key: { createdAt: null } },
+    ],
   ])('%s', (_, situation) => {
     expect(judge(situation)).toEqual(ACCEPTED)
   })
@@ -281,6 +297,7 @@ describe('a key that the request did not make is refused, neither handed on nor 
 describe('a key of ours that cannot be used is revoked', () => {
   test.each<[string, Change, string]>([
     ['without a value', { token: null }, 'the response holds no key'],
+    ['without a value and a prefix', { token: null, prefix: '' }, 'the response holds no key'],
     ['with white space in it', { token: 'fresh key' }, 'not one of 8 to 4096 visible ASCII characters'],
     ['with a line break in it', { token: 'fresh-key\n' }, 'not one of 8 to 4096 visible ASCII characters'],
     [
@@ -313,6 +330,15 @@ describe('a key of ours that cannot be used is revoked', () => {
   ])('%s', (_, key, says) => {
     expect(judge({ key })).toMatchObject({ kind: 'revoke', reason: expect.stringContaining(says) })
   })
+
+  test.each([0, 10_000])(
+    'that outlives expires-in by more than 5 s, where our clock is corrected by %i ms',
+    (skew) => {
+      const expiresIn = HOUR_MS + 40_000 - skew
+      const verdict = judge({ serverAhead: skew, skew, expiresIn, random: 0, store: roundTo(6e7) })
+      expect(verdict).toEqual({ kind: 'revoke', reason: 'the key lives longer than asked' })
+    },
+  )
 
   test('in local time on a grid of 1 s', () => {
     const verdict = judge({
@@ -367,6 +393,11 @@ describe('a key made by a wrong clock is replaced', () => {
       -5 * MINUTE_MS,
     ],
     [
+      'created shows the runner 50 s ahead, and Date does not',
+      { serverAhead: -50_000, dateSkew: 0, random: 0.01 },
+      -50_000,
+    ],
+    [
       'the clock that was corrected was wrong',
       { skew: 2 * HOUR_MS, serverAhead: 0, dateSkew: 2 * HOUR_MS },
       0,
@@ -376,6 +407,11 @@ describe('a key made by a wrong clock is replaced', () => {
     expect(verdict.kind).toBe('replace')
     if (verdict.kind !== 'replace' || skew === null) return
     expect(Math.abs(verdict.skew - skew)).toBeLessThan(1_000)
+  })
+
+  test('with the skew of a Date less half a second and half the latency, where there is no created', () => {
+    const verdict = judge({ serverAhead: 600_000, latency: 2_000, key: { createdAt: null } })
+    expect(verdict).toEqual({ kind: 'replace', skew: 598_500 })
   })
 
   test('and by the corrected clock, the next one is accepted', () => {
@@ -408,6 +444,11 @@ describe('created outranks Date', () => {
       expect(judge({ dateSkew: 0, key: { createdAt: NOW + hours * HOUR_MS } })).toEqual(ACCEPTED)
     },
   )
+
+  test('a created of another zone may be 30 s off besides', () => {
+    const createdAt = NOW - 5 * HOUR_MS - 30_000
+    expect(judge({ dateSkew: 0, key: { createdAt } })).toEqual(ACCEPTED)
+  })
 
   test('a created that is 11 min off is believed where Date agrees with our clock, as no zone is', () => {
     const { kind } = judge({ serverAhead: -11 * MINUTE_MS, dateSkew: 0 })

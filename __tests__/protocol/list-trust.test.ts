@@ -32,6 +32,14 @@ describe('a list can show that a key is absent', () => {
   })
 })
 
+test.each([
+  ['eyJhbGciOiJI.eyJzdWIi.c2ln', null],
+  ['key-eyJhbGciOiJI.eyJzdWIi.c2ln', 'it does not show the key that it was read with'],
+  ['eyJhbGciOiJI.eyJzdWIi.c2ln~key', 'it does not show the key that it was read with'],
+])('a list without the credential %s, which only a JWT may lack: %j', (credential, doubt) => {
+  expect(doubtAbout(listOf([rowOf('other')]), credential, new Set())).toBe(doubt)
+})
+
 describe('a key is missing', () => {
   const START = 10_000_000
   const own = rowOf('own', { prefix: 'api-key' })
@@ -97,6 +105,11 @@ describe('a key is missing', () => {
     [
       'it was created 10 s ago by a server that is 10 s behind',
       { granted: false, createdAt: START - 20_000, skew: -10_000 },
+      false,
+    ],
+    [
+      'it was created at a time that the unknown clock of the server says is 15 s ago',
+      { granted: false, createdAt: START - 15_000, skew: null },
       false,
     ],
     ['its revocation began 15 s ago', { granted: false, after: 15_000 }, true],

@@ -36,6 +36,16 @@ describe('what main saved', () => {
     expect(parse(bare)).toEqual({ kind: 'record', state: bare, damaged: [] })
   })
 
+  test.each(['.a', '..a', 'a.', 'a..', '...'])('holds the id %s, which is no path to elsewhere', (id) => {
+    const state = { ...FULL, keys: [keyOf(id)] }
+    expect(parse(state)).toEqual({ kind: 'record', state, damaged: [] })
+  })
+
+  test('holds the last instant of a Date', () => {
+    const state = { ...FULL, skew: 8.64e15 }
+    expect(parse(state)).toEqual({ kind: 'record', state, damaged: [] })
+  })
+
   test.each([
     ['{', 'it is not JSON'],
     [JSON.stringify(FULL).slice(0, -1), 'it is not JSON'],
@@ -62,7 +72,7 @@ describe('a damaged part', () => {
 
   test.each<[keyof SavedState, unknown[]]>([
     ['apiKey', [undefined, null, 7, '', 'a b', 'a\nb', '\u00e4']],
-    ['settings', [undefined, null, 7, [], { a: 7 }, { a: null }]],
+    ['settings', [undefined, null, 7, [], { a: 7 }, { a: null }, { a: 'x', b: 7 }]],
     ['onRevokeFailure', [undefined, 'ignore', null]],
     ['skew', [undefined, '1', 8.65e15]],
     ['keys', [undefined, null, {}, 'a']],

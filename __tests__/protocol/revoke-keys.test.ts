@@ -110,6 +110,19 @@ describe('what main saved', () => {
     ])
   })
 
+  test('is damaged in several parts: each is named, with what stays valid, before the failures of keys', async () => {
+    const { traces } = await runPost({
+      state: oneKey({}, { token: null }),
+      damaged: ['apiUrl', '1 of its keys'],
+      intercept: () => answer(403),
+    })
+    expect(traces.warnings).toEqual([
+      expect.stringMatching(
+        /^Parts of .* be used \(apiUrl, 1 of its keys\)\. A key that they described stays valid until it expires; .*API Keys\. Could not confirm that API key/,
+      ),
+    ])
+  })
+
   test('is damaged completely: that is reported', async () => {
     const { traces } = await runPost({ damaged: ['keys'] })
     expect(traces.warnings).toEqual([expect.stringContaining('(keys)')])
@@ -158,6 +171,11 @@ describe('a key', () => {
     )
     expect(traces.printed[1]).toMatch(/^### SphereScout key after this job\n\n/)
     expect(traces.printed[1]).toContain('| **Kept** until it expires (`revoke: false`) |')
+  })
+
+  test('that is kept and whose expiry is unknown is not said to have one', async () => {
+    const { traces } = await runPost({ state: oneKey({}, { keep: true, expiresAt: null }) })
+    expect(traces.printed[0]).toMatch(/stays valid until it expires \(`revoke: false`\)\.$/)
   })
 
   test('without a value is revoked with api-key, and a list shows that it is gone', async () => {
@@ -469,6 +487,7 @@ describe('an unanswered create request', () => {
     const { error, seen, account, traces } = await runPost({ state: oneOrphan() })
     expect(error).toBeNull()
     expect(methods(seen)).toBe('GET DELETE GET')
+    expect(seen[0]?.at).toBe(0)
     expect(seen.every(({ credential }) => credential === INPUTS.apiKey)).toBe(true)
     expect(account.live()).toEqual([])
     expect(traces.printed[0]).toBe('Looking for the keys of 1 unanswered create request(s).')
@@ -738,6 +757,13 @@ describe('what a later step changed', () => {
       }
     },
   )
+
+  test('is two of them: both are named, and that api-key is not sent', async () => {
+    const { traces } = await runPost(withSettings({}, { SSL_CERT_FILE: 'new', SSL_CERT_DIR: 'new' }))
+    expect(traces.warnings[0]).toMatch(
+      /changed SSL_CERT_\w+, SSL_CERT_\w+, which decides .* trusted\. The post step does not send api-key under these settings\.$/,
+    )
+  })
 
   test('is nothing: api-key is sent where it is needed', async () => {
     const { seen, traces } = await runPost(withSettings({ SSL_CERT_FILE: 'same' }, { SSL_CERT_FILE: 'same' }))

@@ -54,6 +54,9 @@ describe('Retry-After', () => {
     ['Mon, 01 Mar 2027 12:01:30 GMT', 90_000],
     ['Monday, 01-Mar-27 12:01:30 GMT', 90_000],
     ['Mon Mar  1 12:01:30 2027', 90_000],
+    ['Mon Mar 15 12:01:30 2027', 14 * 86_400_000 + 90_000],
+    [' Mon, 01 Mar 2027 12:01:30 GMT ', 90_000],
+    [' Mon Mar  1 12:01:30 2027 ', 90_000],
     ['Mon, 01 Mar 2027 11:00:00 GMT', 0],
     ['Mon, 01 Mar 9999 12:00:00 GMT', YEAR_MS],
   ])('%j is a wait of %i ms', (header, wait) => {
@@ -76,6 +79,8 @@ describe('Retry-After', () => {
     '2027-03-01T12:01:30Z',
     'Mon, 99 Mar 2027 12:01:30 GMT',
     'Mon, 01 Mar 2027 12:01:30 +0200',
+    'Mon, 01 Mar 2027 12:01:30 GMT+0200',
+    'after Mon, 01 Mar 2027 12:01:30 GMT',
     'Mon, 01 Mar 2027 99:99:99 GMT',
   ])('%j asks for no wait that can be read', (header) => {
     expect(parseRetryAfter(header, now)).toBeUndefined()
