@@ -73,6 +73,7 @@ describe('a damaged part', () => {
   test.each<[keyof SavedState, unknown[]]>([
     ['apiKey', [undefined, null, 7, '', 'a b', 'a\nb', '\u00e4']],
     ['settings', [undefined, null, 7, [], { a: 7 }, { a: null }, { a: 'x', b: 7 }]],
+    ['settings', [{ HTTPS_PROXY: 'socks5://h' }, { ALL_PROXY: 'http://' }, { https_proxy: 'http://a:b#@h' }]],
     ['onRevokeFailure', [undefined, 'ignore', null]],
     ['skew', [undefined, '1', 8.65e15]],
     ['keys', [undefined, null, {}, 'a']],

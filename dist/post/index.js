@@ -120,7 +120,7 @@ function readParts(value, apiUrl) {
 	const state = {
 		apiUrl,
 		apiKey: part('apiKey', isSecret, null),
-		settings: part('settings', isTexts, {}),
+		settings: part('settings', areSettingsFor(new URL(apiUrl)), {}),
 		bootedAt: part('bootedAt', isNumberOrNull, null),
 		onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
 		skew: part('skew', isNumberOrNull, null),
@@ -135,6 +135,7 @@ const isFilled = (value) => isText(value) && value !== ''
 /** A token that cannot be sent would make Node throw. */
 const isSecret = (value) => isText(value) && common.isHeaderSafe(value)
 const isTexts = (value) => isFields(value) && Object.values(value).every(isText)
+const areSettingsFor = (url) => (value) => isTexts(value) && isProxyUsable(url, value)
 const isFlag = (value) => typeof value === 'boolean'
 const isPolicy = (value) => value === 'warn' || value === 'fail'
 /** A Date beyond 8.64e15 does not exist. */
@@ -156,6 +157,15 @@ const isIntent = (value) =>
 	isNumber(value.deadline) &&
 	isFlag(value.answered) &&
 	isText(value.refused)
+/** A proxy that main could not have used would keep post from sending anything. */
+function isProxyUsable(url, settings) {
+	try {
+		common.proxyFor(url, settings)
+		return true
+	} catch {
+		return false
+	}
+}
 
 /** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
 function doubtAbout(list, credential, gone) {
@@ -278,7 +288,10 @@ const MAX_WATCH_MS = 10_000 + common.LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
 /** A lookup with less time would only time out. */
 const MIN_LOOKUP_MS = 1_000
-/** Looks until even a slow server has acted, and revokes what is certainly this run's. Adds to `gone`, and lowers `grid`. */
+/**
+ * Looks until even a slow server has acted, and revokes what is certainly this run's. Adds to `gone`, and lowers
+ * `grid`.
+ */
 async function resolveIntents(intents, context) {
 	const { runner, clock, budget } = context
 	const unanswered = intents.filter(({ answered }) => !answered).length

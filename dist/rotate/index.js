@@ -699,8 +699,9 @@ const ANSWERED_LATE = 'GitHub answered more than ten minutes after the key was c
 const UNUSABLE_KEY = notSent('GitHub sent an unusable public key')
 
 /**
- * The main step: reads the places and retires old keys; if the key in hand is due, creates a new one, confirms that it works, and writes it to
- * every place, last to where the key in hand came from. Throws an Error for the person reading the log.
+ * The main step: reads the places and retires old keys; if the key in hand is due, creates a new one, confirms that it
+ * works, and writes it to every place, last to where the key in hand came from. Throws an Error for the person reading
+ * the log.
  */
 async function rotateKey(inputs, deps) {
 	const report = common.openReport()
@@ -801,12 +802,12 @@ async function retireOldKeys(targets, run) {
 	const now = deps.clock.now() + Math.min(0, skew)
 	const updates = targets.map(({ updatedAt }) => updatedAt)
 	const old = common.keysToRetire({ keys, current, tag, overlap, now, initialKeyId, updates })
-	takeIn(await revokeListed({ keys: old, credential: inputs.apiKey }, deps, phaseBudget(inputs, deps)), run)
+	reportRevoked(await revokeListed({ keys: old, credential: inputs.apiKey }, deps, phaseBudget(inputs, deps)), run)
 	const initial = keys.find(({ id }) => id === initialKeyId)
 	if (initial && !report.retired.includes(initial))
 		report.notes.push(`The initial key ${common.keyLabel(initial)} is still valid; a later run revokes it.`)
 }
-function takeIn({ revoked, failures }, { deps: { runner }, report }) {
+function reportRevoked({ revoked, failures }, { deps: { runner }, report }) {
 	report.retired.push(...revoked)
 	for (const key of revoked) runner.info(`Revoked the old key ${common.keyLabel(key)} (no longer listed).`)
 	for (const failure of failures.map(common.plainLine)) {
@@ -907,7 +908,7 @@ async function revokePrevious(run, { key }, confirmed) {
 				`revoked. Check that a new run works, then revoke the old key ${common.keyLabel(current)} in the dashboard.`,
 		)
 	const old = common.keysToRevokeNow({ keys, current, tag }, key.createdAt).filter((one) => !report.retired.includes(one))
-	takeIn(await revokeListed({ keys: old, credential: key.token }, deps, phaseBudget(inputs, deps)), run)
+	reportRevoked(await revokeListed({ keys: old, credential: key.token }, deps, phaseBudget(inputs, deps)), run)
 	report.state = 'Rotated, and the old keys revoked'
 	if (report.retired.includes(current)) return
 	throw new Error(

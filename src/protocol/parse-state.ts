@@ -1,4 +1,5 @@
 import { isHeaderSafe } from '../api/call.ts'
+import { proxyFor } from '../http/proxy-for-url.ts'
 import type { Intent } from './intent.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
@@ -43,7 +44,7 @@ function readParts(value: Fields, apiUrl: string): { state: SavedState; damaged:
   const state: SavedState = {
     apiUrl,
     apiKey: part('apiKey', isSecret, null),
-    settings: part('settings', isTexts, {}),
+    settings: part('settings', areSettingsFor(new URL(apiUrl)), {}),
     bootedAt: part('bootedAt', isNumberOrNull, null),
     onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
     skew: part('skew', isNumberOrNull, null),
@@ -61,6 +62,10 @@ const isFilled = (value: unknown): value is string => isText(value) && value !==
 const isSecret = (value: unknown): value is string => isText(value) && isHeaderSafe(value)
 const isTexts = (value: unknown): value is Record<string, string> =>
   isFields(value) && Object.values(value).every(isText)
+const areSettingsFor =
+  (url: URL) =>
+  (value: unknown): value is Record<string, string> =>
+    isTexts(value) && isProxyUsable(url, value)
 const isFlag = (value: unknown): value is boolean => typeof value === 'boolean'
 const isPolicy = (value: unknown): value is 'warn' | 'fail' => value === 'warn' || value === 'fail'
 /** A Date beyond 8.64e15 does not exist. */
@@ -84,3 +89,13 @@ const isIntent = (value: unknown): value is Intent =>
   isNumber(value.deadline) &&
   isFlag(value.answered) &&
   isText(value.refused)
+
+/** A proxy that main could not have used would keep post from sending anything. */
+function isProxyUsable(url: URL, settings: Record<string, string>): boolean {
+  try {
+    proxyFor(url, settings)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -25,7 +25,10 @@ export interface Unresolved {
   warnings: string[]
 }
 
-/** Looks until even a slow server has acted, and revokes what is certainly this run's. Adds to `gone`, and lowers `grid`. */
+/**
+ * Looks until even a slow server has acted, and revokes what is certainly this run's. Adds to `gone`, and lowers
+ * `grid`.
+ */
 export async function resolveIntents(
   intents: readonly Intent[],
   context: LookupContext & { runner: Runner; gone: Set<string>; budget: Budget },

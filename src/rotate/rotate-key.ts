@@ -39,8 +39,9 @@ interface Run {
 }
 
 /**
- * The main step: reads the places and retires old keys; if the key in hand is due, creates a new one, confirms that it works, and writes it to
- * every place, last to where the key in hand came from. Throws an Error for the person reading the log.
+ * The main step: reads the places and retires old keys; if the key in hand is due, creates a new one, confirms that it
+ * works, and writes it to every place, last to where the key in hand came from. Throws an Error for the person reading
+ * the log.
  */
 export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise<void> {
   const report = openReport()
@@ -158,13 +159,13 @@ async function retireOldKeys(targets: readonly Target[], run: Run): Promise<void
   const now = deps.clock.now() + Math.min(0, skew)
   const updates = targets.map(({ updatedAt }) => updatedAt)
   const old = keysToRetire({ keys, current, tag, overlap, now, initialKeyId, updates })
-  takeIn(await revokeListed({ keys: old, credential: inputs.apiKey }, deps, phaseBudget(inputs, deps)), run)
+  reportRevoked(await revokeListed({ keys: old, credential: inputs.apiKey }, deps, phaseBudget(inputs, deps)), run)
   const initial = keys.find(({ id }) => id === initialKeyId)
   if (initial && !report.retired.includes(initial))
     report.notes.push(`The initial key ${keyLabel(initial)} is still valid; a later run revokes it.`)
 }
 
-function takeIn({ revoked, failures }: RevokeResult, { deps: { runner }, report }: Run): void {
+function reportRevoked({ revoked, failures }: RevokeResult, { deps: { runner }, report }: Run): void {
   report.retired.push(...revoked)
   for (const key of revoked) runner.info(`Revoked the old key ${keyLabel(key)} (no longer listed).`)
   for (const failure of failures.map(plainLine)) {
@@ -280,7 +281,7 @@ async function revokePrevious(run: Run, { key }: FreshKey, confirmed: boolean): 
         `revoked. Check that a new run works, then revoke the old key ${keyLabel(current)} in the dashboard.`,
     )
   const old = keysToRevokeNow({ keys, current, tag }, key.createdAt).filter((one) => !report.retired.includes(one))
-  takeIn(await revokeListed({ keys: old, credential: key.token }, deps, phaseBudget(inputs, deps)), run)
+  reportRevoked(await revokeListed({ keys: old, credential: key.token }, deps, phaseBudget(inputs, deps)), run)
   report.state = 'Rotated, and the old keys revoked'
   if (report.retired.includes(current)) return
   throw new Error(
