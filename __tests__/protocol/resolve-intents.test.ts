@@ -244,6 +244,11 @@ describe('watching for the keys of unanswered requests', () => {
     expect(took).toBe(16_000)
   })
 
+  test('looks until 15 s after the last of several deadlines', async () => {
+    const { looks } = await watch([recent(1_000), recent(9_000), recent(3_000)], () => empty)
+    expect(looks.at(-1)).toBe(24_000)
+  })
+
   test('watches no longer than 25 s, however far off the deadline is', async () => {
     const { looks } = await watch([intentOf({ deadline: START + HOUR_MS })], () => empty)
     expect(looks.at(-1)).toBe(25_000)

@@ -3,6 +3,7 @@ import type { Intent } from '../../src/protocol/intent.ts'
 import type { IssuedKey, SavedState } from '../../src/protocol/saved-state.ts'
 import type { Account, StoredKey } from '../support/account.ts'
 import {
+  BOOTED,
   INPUTS,
   type MockResponse,
   type PostOptions,
@@ -789,5 +790,28 @@ describe('what a later step changed', () => {
     expect(traces.warnings).toEqual([
       expect.stringContaining('NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job'),
     ])
+  })
+})
+
+describe('a clock that was set back by an hour since main, which knew that it was an hour ahead', () => {
+  const expired = (skew: number | null) =>
+    runPost({
+      api: { dateHeader: false },
+      state: (account) => ({
+        keys: [saved(account.addKey({ created: START - HOUR_MS, expiry: START - 5 * MINUTE_MS }))],
+        bootedAt: BOOTED + HOUR_MS,
+        skew,
+      }),
+    })
+
+  test('shows by the server’s clock that a key has expired', async () => {
+    const { seen, traces } = await expired(-HOUR_MS)
+    expect(methods(seen)).toBe('DELETE GET')
+    expect(traces.printed[0]).toMatch(/^Already revoked or expired \(verified\)/)
+  })
+
+  test('shows nothing if the server’s clock was not known', async () => {
+    const { seen } = await expired(null)
+    expect(methods(seen)).toMatch(/^DELETE GET DELETE/)
   })
 })

@@ -56,7 +56,7 @@ export interface StepRun {
 
 export const START = Date.parse('2027-03-01T12:00:00.250Z')
 /** When the machine started, in truth. */
-const BOOTED = START - 600_000
+export const BOOTED = START - 600_000
 
 export const INPUTS: Inputs = {
   apiKey: 'long-lived-key',
