@@ -1,8 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import { checkConformance } from '../../conformance/run.ts'
 import { createRng } from '../simulation/rng.ts'
-import { startEmulator } from '../support/emulator.ts'
 import { EMULATOR_MODES } from '../support/emulator-modes.ts'
+import { runOnEmulator } from './run-on-emulator.ts'
 
 /** The facts that do not hold in a mode, by their first words. Null: the list cannot be read, so nothing is created. */
 const DIFFERENCES: Record<string, string[] | null> = {
@@ -39,33 +38,13 @@ const DIFFERENCES: Record<string, string[] | null> = {
   'idle-revocation': ['A revoked key gets 401', 'Revoking a key twice'],
 }
 
-/** One run against the emulator in a mode, in a time that passes only while the run waits. */
 async function run(mode: string) {
-  const clock = { now: Date.parse('2027-03-01T12:00:00.250Z') }
   // Another job's expiry, for example, is a few seconds from ours in most runs, and more than a minute in some.
-  const random = createRng(1).roll
-  const emulator = await startEmulator({ now: () => clock.now, random, ...EMULATOR_MODES[mode]?.options })
-  const lines: string[] = []
-  try {
-    const { results } = await checkConformance({
-      apiUrl: emulator.url,
-      apiKey: emulator.account.longLivedKey,
-      fetch: globalThis.fetch,
-      now: () => clock.now,
-      sleep: async (ms) => {
-        clock.now += ms
-      },
-      stop: new AbortController().signal,
-      print: (text) => lines.push(text),
-    }).catch((error: Error) => {
-      lines.push(error.message)
-      return { results: null }
-    })
-    const differing = results?.filter(({ holds }) => holds === false).map(({ fact }) => fact.fact) ?? null
-    return { differing, printed: lines.join('\n'), valid: emulator.account.live() }
-  } finally {
-    await emulator.close()
-  }
+  const options = { random: createRng(1).roll, ...EMULATOR_MODES[mode]?.options }
+  const { result, emulator, printed } = await runOnEmulator(options)
+  const differing =
+    result?.results.filter(({ holds }) => holds === false).map(({ fact }) => fact.fact) ?? null
+  return { differing, printed, valid: emulator.account.live() }
 }
 
 test('every mode of the emulator has its expected differences here', () => {

@@ -1,34 +1,18 @@
 import { describe, expect, test } from '@jest/globals'
 import { checkConformance, type RunResult } from '../../conformance/run.ts'
 import { type Emulator, type EmulatorOptions, type Fault, startEmulator } from '../support/emulator.ts'
+import { runOnEmulator } from './run-on-emulator.ts'
 
 interface Run extends RunResult {
   emulator: Emulator
   printed: string
 }
 
-/** One run against an emulator, in a time that passes only while the run waits. */
+/** A run that begins. */
 async function run(options: EmulatorOptions = {}, faults: Fault[] = []): Promise<Run> {
-  const clock = { now: Date.parse('2027-03-01T12:00:00.250Z') }
-  const emulator = await startEmulator({ now: () => clock.now, ...options })
-  for (const fault of faults) emulator.fault(fault)
-  const lines: string[] = []
-  try {
-    const result = await checkConformance({
-      apiUrl: emulator.url,
-      apiKey: emulator.account.longLivedKey,
-      fetch: globalThis.fetch,
-      now: () => clock.now,
-      sleep: async (ms) => {
-        clock.now += ms
-      },
-      stop: new AbortController().signal,
-      print: (text) => lines.push(text),
-    })
-    return { ...result, emulator, printed: lines.join('\n') }
-  } finally {
-    await emulator.close()
-  }
+  const { result, emulator, printed } = await runOnEmulator(options, faults)
+  if (result === null) throw new Error(printed)
+  return { ...result, emulator, printed }
 }
 
 /** What the table says of the fact that begins so: whether it holds, and what was observed. */
