@@ -256,3 +256,14 @@ export async function runCleanUp(
   )
   return { traces, seen }
 }
+
+/** A run in which `answer` decides how the account's list looks while the new key is tested. */
+export function runProving(answer: RotateOptions['answer'], further: RotateOptions = {}): Promise<RotateRun> {
+  return runRotate({
+    ...further,
+    answer: (what, count, world) =>
+      what === 'GET /api/user/api-keys' && count > 1 && world.account.keys()[0]?.revoked === false
+        ? answer?.(what, count, world)
+        : undefined,
+  })
+}

@@ -10,6 +10,7 @@ import {
   type RotateOptions,
   type RotateRun,
   runCleanUp,
+  runProving,
   runRotate,
   SECRET,
   START,
@@ -170,14 +171,6 @@ describe('no further create request is sent', () => {
 })
 
 describe('a key that is being confirmed', () => {
-  const onProof = (answer: RotateOptions['answer'], further: RotateOptions = {}) =>
-    runRotate({
-      ...further,
-      answer: (what, count, world) =>
-        what === `GET ${KEYS}` && count > 1 && world.account.keys()[0]?.revoked === false
-          ? answer?.(what, count, world)
-          : undefined,
-    })
   const row = (account: Account, change: Record<string, unknown>) => {
     const [key] = account.keys()
     const times = { created: '2027-03-01T04:17:00Z', expiry: '2027-04-30T04:17:00Z' }
@@ -189,7 +182,7 @@ describe('a key that is being confirmed', () => {
       [{ id: 'other' }, 'the list shows its first characters at another id'],
       [{ expiry: null }, 'the list shows no expiry for it'],
     ] as const) {
-      const run = await onProof((_, __, { account }) => row(account, change))
+      const run = await runProving((_, __, { account }) => row(account, change))
       expect(run.error).toMatch(/^Could not confirm that the new key .* works: /)
       expect(run.error).toContain(
         `works: ${reason}. It was not written, so this run did not change the secret.`,
@@ -203,7 +196,7 @@ describe('a key that is being confirmed', () => {
   })
 
   test('is written if the list shows another expiry, which is noted, and its age is unknown', async () => {
-    const run = await onProof((_, __, { account }) => row(account, { created: null }))
+    const run = await runProving((_, __, { account }) => row(account, { created: null }))
     expect(run.error).toBe('')
     const text = run.traces.printed.join('\n')
     expect(text).toContain(
@@ -236,7 +229,7 @@ describe('a key that is being confirmed', () => {
       if (what.startsWith('PUT')) throw new TypeError('a bug')
       return undefined
     }
-    const proving = await onProof((_, count) => {
+    const proving = await runProving((_, count) => {
       if (count === 2) throw new TypeError('a bug')
       return undefined
     })

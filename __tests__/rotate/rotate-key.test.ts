@@ -1,6 +1,16 @@
 import { describe, expect, test } from '@jest/globals'
 import { taggedExpiry } from '../../src/rotate/decisions.ts'
-import { DAY, HOUR, type RotateOptions, runRotate, SECRET, START, stateOf, TAG } from './harness.ts'
+import {
+  DAY,
+  HOUR,
+  type RotateOptions,
+  runProving,
+  runRotate,
+  SECRET,
+  START,
+  stateOf,
+  TAG,
+} from './harness.ts'
 
 const KEYS = '/api/user/api-keys'
 const SECRETS = '/repos/octo-org/octo-repo/actions/secrets'
@@ -435,17 +445,8 @@ describe('creating the new key', () => {
 })
 
 describe('testing the new key', () => {
-  const onProof = (answer: RotateOptions['answer'], further: RotateOptions = {}) =>
-    runRotate({
-      ...further,
-      answer: (what, count, world) =>
-        what === `GET ${KEYS}` && count > 1 && world.account.keys()[0]?.revoked === false
-          ? answer?.(what, count, world)
-          : undefined,
-    })
-
   test('waits for a lagging replica', async () => {
-    const run = await onProof((_, count) =>
+    const run = await runProving((_, count) =>
       count < 4 ? { status: 401 } : count < 6 ? { status: 200, body: [] } : undefined,
     )
     expect(run.error).toBe('')
@@ -462,7 +463,7 @@ describe('testing the new key', () => {
       100_000,
     ],
   ])('a key that %s is revoked, and the old one stays in the secret', async (_, answer, reason, atLeast) => {
-    const run = await onProof(() => answer)
+    const run = await runProving(() => answer)
     expect(run.error).toMatch(/^Could not confirm that the new key .* works: /)
     expect(run.error).toContain(reason)
     expect(run.took).toBeGreaterThanOrEqual(atLeast)
@@ -473,7 +474,7 @@ describe('testing the new key', () => {
   })
 
   test('a key that is listed without an expiry is not written', async () => {
-    const run = await onProof((_, __, { account }) => {
+    const run = await runProving((_, __, { account }) => {
       const [key] = account.keys()
       return {
         status: 200,
@@ -485,7 +486,7 @@ describe('testing the new key', () => {
   })
 
   test('a key whose first characters match two keys is not written', async () => {
-    const run = await onProof((_, __, { account }) => {
+    const run = await runProving((_, __, { account }) => {
       const [key] = account.keys()
       const row = {
         token_key: key?.token_key,
@@ -504,7 +505,7 @@ describe('testing the new key', () => {
   })
 
   test('a key that the list shows at another id is not written', async () => {
-    const run = await onProof((_, __, { account }) => ({
+    const run = await runProving((_, __, { account }) => ({
       status: 200,
       body: [
         {
@@ -547,7 +548,7 @@ describe('testing the new key', () => {
   })
 
   test('a job that is cancelled meanwhile writes no secret', async () => {
-    const run = await onProof(() => ({ status: 401 }), { signalAt: 2_000 })
+    const run = await runProving(() => ({ status: 401 }), { signalAt: 2_000 })
     expect(run.error).not.toBe('')
     expect(whats(run).some((what) => what.startsWith('PUT'))).toBe(false)
   })
