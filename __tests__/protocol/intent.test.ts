@@ -7,6 +7,7 @@ import {
   type Intent,
   type IntentOptions,
   isCapped,
+  isOnCoarseGrid,
   isWithin,
   PRECISIONS_US,
   type Precision,
@@ -68,10 +69,11 @@ describe('createIntent', () => {
       fc.property(anyOptions, (options) => {
         const asked = micros(createIntent(options).expiry)
         expect(asked % options.precision).toBe(0)
-        if (options.precision < 1_000_000) expect(asked % (options.precision * 1000)).not.toBe(0)
+        if (options.precision === 1) expect(asked % 1000).not.toBe(0)
+        if (options.precision === 1000) expect(isOnCoarseGrid(asked / 1000)).toBe(false)
       }),
     )
-    // 54,001.8 ms less, and no whole second.
+    // 54,001.8 ms less, and on no coarse grid.
     expect(intentFor({ random: 0.30001, precision: 1000 }).expiry).toBe(NOW + HOUR_MS - 54_002)
     // Without random, now and lifetime are whole milliseconds, and a whole second here.
     expect(micros(intentFor({ random: 0 }).expiry)).toBe((NOW + HOUR_MS) * 1000 - 1)

@@ -731,7 +731,7 @@ describe('a wrong clock', () => {
         responses: [{ kind: 'serve', takes }],
       })
       expect(run.error?.message).toMatch(
-        /^No key was created: there was no time to replace it\. This runner's clock is 10\.0 min ahead/,
+        /^No key was created: its key was made by a wrong clock and could not be replaced\. This runner's clock is 10\.0 min ahead/,
       )
       expect(run.account.live()).toEqual([])
     }

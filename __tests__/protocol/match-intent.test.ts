@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { ListedKey } from '../../src/api/key-api.ts'
-import { type Intent, UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
+import { createIntent, type Intent, PRECISIONS_US, UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
 import { type ListContext, matchIntent } from '../../src/protocol/match-intent.ts'
+import { type Grid, quantize } from '../support/instants.ts'
 import { rowOf } from '../support/scripted-api.ts'
 
 const NOW = Date.parse('2027-03-01T12:00:00.250Z')
@@ -245,5 +246,24 @@ test('only a key that is exact, alone and created in the window is ever found, w
       expect(list.filter((key) => isExact(key) && isInWindow(key))).toEqual([result.key])
     }),
     { numRuns: 500 },
+  )
+})
+
+test('another run’s key on a grid of 10 ms or coarser is never found, whatever was asked for', () => {
+  const situation = fc.record({
+    grid: fc.constantFrom<Grid>('10 ms', '1/300 s', '1 s', '1 min'),
+    rounding: fc.constantFrom('floor', 'round' as const),
+    precision: fc.constantFrom(...PRECISIONS_US),
+    random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    apart: fc.integer({ min: -20, max: 20 }),
+  })
+  fc.assert(
+    fc.property(situation, ({ grid, rounding, precision, random, apart }) => {
+      const sent = { now: NOW, skew: 0, lifetime: HOUR_MS, timeout: 10_000, precision, random }
+      const asked = createIntent(sent)
+      const stored = quantize(asked.expiry + apart, grid, rounding)
+      expect(kindOf([ours({ expiresAt: stored })], {}, asked)).not.toBe('found')
+    }),
+    { numRuns: 2_000 },
   )
 })

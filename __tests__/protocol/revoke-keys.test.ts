@@ -461,6 +461,33 @@ describe('the order of post', () => {
     expect(account.live()).toEqual([])
   })
 
+  test.each([
+    [1, 60],
+    [6, 10],
+    [3, 90],
+  ])('and is still revoked after %i rate limits of %i s', async (times, seconds) => {
+    const { account, error } = await runPost({
+      state: (account) => ({ ...oneKey()(account), ...oneIntent() }),
+      settings: { SSL_CERT_FILE: 'new' },
+      responses: Array.from({ length: times }, () => limited(seconds)),
+    })
+    expect(error).toBeNull()
+    expect(account.live()).toEqual([])
+  })
+
+  test('and a key that is kept is not sent', async () => {
+    const { seen, account } = await runPost({
+      state: (account) => ({
+        keys: [saved(create(account, START + HOUR_MS), true), saved(create(account, START + HOUR_MS))],
+        ...oneIntent(),
+      }),
+      settings: { SSL_CERT_FILE: 'new' },
+    })
+    const [kept] = account.keys()
+    expect(seen.map(({ credential }) => credential)).not.toContain(kept?.token)
+    expect(account.live()).toEqual([kept])
+  })
+
   test('and then 25 s are kept for the known key, even if the list is never answered', async () => {
     const { account, seen, took } = await runPost({
       state: (account) => ({ ...oneKey()(account), ...oneIntent() }),

@@ -759,7 +759,7 @@ function createIntent({ now, skew, lifetime, timeout, precision, random }) {
 	const latest = (now + skew + lifetime - random * lifetime * MAX_SHORTENING) * 1000
 	const kept = Math.floor(latest / precision) * precision
 	// On the next coarser grid, it would look like other runs' keys.
-	const isCoarse = precision < 1_000_000 && kept % (precision * 1000) === 0
+	const isCoarse = precision === 1 ? kept % 1000 === 0 : precision === 1000 && isOnCoarseGrid(kept / 1000)
 	const expiry = (isCoarse ? kept - precision : kept) / 1000
 	return { expiry, sentAt: now, deadline: now + timeout, answered: false, refused: '' }
 }

@@ -71,14 +71,16 @@ async function settleAll(state: SavedState, context: Context): Promise<Unresolve
     if (intents.length === 0) return { failures: [], warnings: [] }
     return resolveIntents(intents, { ...context, budget: newBudget(deadline) })
   }
-  const revoke = () => revokeHeldKeys(state.keys, context, () => newBudget(end))
+  const revoke = (until: number) => revokeHeldKeys(state.keys, context, () => newBudget(until))
   if (!context.isApiKeySent) {
     // Only the known keys can look for others, so revoke them last.
     const reserved = state.keys.some(({ keep }) => !keep) ? RESERVED_FOR_KEYS_MS : 0
     const unresolved = await resolve(end - reserved)
-    return { ...unresolved, failures: [...(await revoke()), ...unresolved.failures] }
+    // Rate limits may have kept the lookups beyond the end.
+    const failures = await revoke(Math.max(end, clock.now() + reserved))
+    return { ...unresolved, failures: [...failures, ...unresolved.failures] }
   }
-  const revoking = revoke()
+  const revoking = revoke(end)
   const wake = new AbortController()
   const stopWaiting = () => wake.abort()
   revoking.then(stopWaiting, stopWaiting)
@@ -108,7 +110,8 @@ function contextFor(state: SavedState, deps: PostDeps): Context {
   const { runner, clock, random, connect, settings, bootedAt } = deps
   const isTrusted = changedSettings(state.settings, settings).authorities.length === 0
   const apiKey = isTrusted ? state.apiKey : null
-  const credentials = apiKey === null ? state.keys.flatMap(({ token }) => token ?? []) : [apiKey]
+  const revocable = state.keys.filter(({ keep }) => !keep)
+  const credentials = apiKey === null ? revocable.flatMap(({ token }) => token ?? []) : [apiKey]
   const shift = bootedAt - (state.bootedAt ?? bootedAt)
   const onWait = (wait: number) => runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}.`)
   const skew = state.skew === null ? null : state.skew - shift
