@@ -12,6 +12,7 @@ import {
   keysToRevokeNow,
   MAX_EXPIRY_SHIFT_MS,
   minLifetimeDays,
+  requestedExpiry,
   taggedExpiry,
   whyNotOurs,
   writeOrder,
@@ -59,6 +60,32 @@ describe('the tagged expiry', () => {
         expect(isOwn(key('a', expiry - 6 * DAY, expiry), wanted)).toBe(true)
       }),
     )
+  })
+
+  test('is requested with microseconds that tell two runs apart, and that no rounding to milliseconds changes', () => {
+    const situation = fc.record({
+      tag: fc.integer({ min: 0, max: TAG_RANGE - 1 }),
+      latest: fc.double({ min: NOW, max: NOW + 1000 * DAY, noNaN: true }),
+      random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    })
+    fc.assert(
+      fc.property(situation, ({ tag: wanted, latest, random }) => {
+        const expiry = requestedExpiry(latest, wanted, { precision: 1, random })
+        const micros = Math.round(expiry * 1000) % 1000
+        expect(micros).toBeGreaterThanOrEqual(1)
+        expect(micros).toBeLessThanOrEqual(499)
+        expect(expiry).toBeLessThanOrEqual(latest)
+        for (const stored of [expiry, Math.floor(expiry), Math.round(expiry)])
+          expect(isOwn(key('a', stored - 6 * DAY, stored), wanted)).toBe(true)
+        const plain = requestedExpiry(latest, wanted, { precision: 1000, random })
+        expect(plain).toBe(Math.floor(expiry))
+        expect(requestedExpiry(latest, wanted, { precision: 1_000_000, random })).toBe(
+          Math.floor(latest / 1000) * 1000,
+        )
+      }),
+    )
+    const at = (random: number) => requestedExpiry(NOW, TAG, { precision: 1, random })
+    expect(at(0.2)).not.toBe(at(0.3))
   })
 
   test('is the latest one up to the instant', () => {
@@ -207,6 +234,8 @@ describe('the response to a create request', () => {
     [{ createdAt: NOW + 5_101 }, 'not now'],
     [{ createdAt: null }, 'an unknown time'],
     [{ expiresAt: null }, 'never expires'],
+    [{ expiresAt: answer.expiresAt + 0.001 }, 'another run requested it'],
+    [{ expiresAt: answer.expiresAt - 0.5 }, 'another run requested it'],
     [{ expiresAt: answer.expiresAt + 5_001 }, 'not at 2027-04-30 12:00:00 UTC as requested'],
     [{ expiresAt: answer.expiresAt - 5_001 }, 'it expires at 2027-04-30 11:59:55 UTC'],
   ])('is not accepted with %j', (change, reason) => {

@@ -41,7 +41,8 @@ describe('the alarm about a key', () => {
 describe('a rotation is stuck', () => {
   const own = (createdAt: number) => key({ createdAt, expiresAt: taggedExpiry(createdAt + 60 * DAY, TAG) })
   const current = own(START - 40 * DAY)
-  const stuck = (...keys: ListedKey[]) => isStuck({ keys: [current, ...keys], current, tag: TAG, now: START })
+  const facts = { current, tag: TAG, now: START, homeUpdatedAt: START }
+  const stuck = (...keys: ListedKey[]) => isStuck({ ...facts, keys: [current, ...keys] })
 
   test('if it made a key two days ago, and the run received an older one', () => {
     expect(stuck()).toBe(false)
@@ -57,7 +58,15 @@ describe('a rotation is stuck', () => {
     expect(stuck(key({ createdAt: START - 3 * DAY }))).toBe(false)
     expect(stuck({ ...own(START - 3 * DAY), createdAt: null })).toBe(false)
     const unknown = { ...current, createdAt: null }
-    expect(isStuck({ keys: [own(START - 3 * DAY)], current: unknown, tag: TAG, now: START })).toBe(false)
+    expect(isStuck({ ...facts, keys: [own(START - 3 * DAY)], current: unknown })).toBe(false)
+  })
+
+  test('but not by a key that only a copy got: the home secret was last written before that', () => {
+    const keys = [current, own(START - 3 * DAY)]
+    const at = (homeUpdatedAt: number | null) => isStuck({ ...facts, keys, homeUpdatedAt })
+    expect(at(START - 3 * DAY - HOUR - 1)).toBe(false)
+    expect(at(START - 3 * DAY - HOUR)).toBe(true)
+    expect(at(null)).toBe(true)
   })
 })
 
@@ -158,10 +167,24 @@ describe('a run', () => {
     const run = await runRotate({
       own: true,
       age: 50 * DAY,
-      prepare: ({ addOwnKey }) => void addOwnKey(3 * DAY),
+      prepare: ({ addOwnKey, github }) =>
+        github.addSecret('repository', SECRET, {
+          value: addOwnKey(3 * DAY).token,
+          updatedAt: START - 3 * DAY,
+        }),
     })
     expect(run.traces.outputs.rotated).toBe('true')
     expect(run.traces.warnings).toEqual([expect.stringContaining('was replaced by earlier runs')])
     expect(summaryOf(run)).toContain('was replaced by earlier runs')
+  })
+
+  test('whose home secret was never written, although a copy was, does not blame api-key', async () => {
+    const run = await runRotate({
+      own: true,
+      age: 50 * DAY,
+      prepare: ({ addOwnKey }) => void addOwnKey(3 * DAY),
+    })
+    expect(run.traces.outputs.rotated).toBe('true')
+    expect(run.traces.warnings).toEqual([])
   })
 })

@@ -54,6 +54,7 @@ export const FAULTS = [
   '5xx after effect',
   'acknowledged, no effect',
   'page of a proxy after effect',
+  "another run's answer",
   'wrong Date header',
   'rate limited',
   'refused',
@@ -95,6 +96,8 @@ interface History {
   initialKeyId: string
   /** Keys that this rotation must not touch. */
   strangers: StoredKey[]
+  /** The last response to a create request. */
+  lastCreated: HttpResponse | null
   events: Map<string, number>
   violations: string[]
   log: string[]
@@ -183,6 +186,7 @@ function createHistory(
     initial,
     initialKeyId: rng.chance(0.5) ? initial.id : '',
     strangers: [],
+    lastCreated: null,
     events: new Map(),
     violations: [],
     log: [],
@@ -517,6 +521,7 @@ function serve(history: History, request: HttpRequest, emergency: boolean): Http
   if (ok && method === 'POST') {
     const key = account.keys().at(-1)
     if (key) history.keys.set(key.id, key)
+    history.lastCreated = lowerCase(answered)
     note(history, 'key created')
   }
   if (ok && known) checkRevocation(history, known, emergency)
@@ -602,6 +607,12 @@ function network(history: History, process: SimulatedProcess, options: NetworkOp
         return process.wait(soon, () => {
           act(request)
           return answer(rng.pick([200, 403, 404]), { 'content-type': 'text/html' })
+        })
+      // Where the server keeps no fractions, nothing tells the keys of two runs at once apart.
+      case "another run's answer":
+        return process.wait(soon, () => {
+          const isCreate = request.method === 'POST' && !history.rounds
+          return (isCreate ? history.lastCreated : null) ?? act(request)
         })
       case 'wrong Date header':
         return process.wait(soon, () => {

@@ -79,7 +79,7 @@ describe('a created key', () => {
     const tagOf = async (options: RotateOptions) => {
       const run = await runRotate(options)
       expect(run.error).toBe('')
-      return Number(run.account.keys()[0]?.expiry) % TAG_RANGE
+      return Math.floor(Number(run.account.keys()[0]?.expiry)) % TAG_RANGE
     }
     const environment = await tagOf({
       inputs: { home: { kind: 'environment', name: 'prod' } },
@@ -138,6 +138,23 @@ describe('a created key', () => {
       /^The API's response does not describe a key that this run created: it existed before\. It was neither written nor revoked; check the key .* in the dashboard\. If a create/,
     )
     expect(writes(run)).toEqual([])
+  })
+
+  test('is not that of another run at the same time, which a gateway answered with: that one is never revoked', async () => {
+    for (const shift of [-0.002, 0.002]) {
+      const run = await onCreate((account) => {
+        const own = new Date(START).toISOString()
+        const other = account.addKey({ created: START, expiry: EXPIRY + 0.25 + shift })
+        const expiry = `${new Date(EXPIRY).toISOString().slice(0, -1)}${250 + shift * 1000}Z`
+        return createdAs(
+          account,
+          { id: other.id, token_key: other.token_key, created: own, expiry },
+          { token: other.token },
+        )
+      })
+      expect(run.error).toContain('another run requested it (its expiry has other microseconds)')
+      expect(run.seen.filter(({ what }) => /^(PUT|DELETE)/.test(what))).toEqual([])
+    }
   })
 
   test('without an id cannot be looked up, and the message says what may exist', async () => {

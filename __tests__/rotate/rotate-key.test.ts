@@ -365,17 +365,21 @@ describe('creating the new key', () => {
     expect((await onCreate(limited('121'))).error).toMatch(/^No new key was created: .*too many requests/)
   })
 
-  test('requests whole seconds once after a 400 of the API', async () => {
-    const run = await onCreate((_, count) => (count === 1 ? { status: 400 } : undefined))
-    expect(JSON.parse(posts(run)[1]?.body ?? '').expiry).toMatch(/T\d\d:\d\d:\d\dZ$/)
-    expect(run.error).toBe('')
-    expect(posts(await onCreate(() => ({ status: 400 })))).toHaveLength(2)
+  test('requests whole milliseconds after a 400 of the API, and whole seconds after another, but no more', async () => {
+    const expiries = async (refusals: number) => {
+      const run = await onCreate((_, count) => (count <= refusals ? { status: 400 } : undefined))
+      expect(run.error === '').toBe(refusals < 3)
+      return posts(run).map(({ body }) => /\d\d(\.\d+)?Z$/.exec(JSON.parse(body).expiry)?.[1]?.length ?? 0)
+    }
+    expect(await expiries(1)).toEqual([7, 4])
+    expect(await expiries(2)).toEqual([7, 4, 0])
+    expect(await expiries(9)).toEqual([7, 4, 0])
   })
 
   test('repeats the same request after a 400 that is not from the API', async () => {
     const page = { status: 400, headers: { 'content-type': 'text/html' } }
     const run = await onCreate((_, count) => (count === 1 ? page : undefined))
-    expect(JSON.parse(posts(run)[1]?.body ?? '').expiry).toMatch(/\.\d{3}Z$/)
+    expect(JSON.parse(posts(run)[1]?.body ?? '').expiry).toMatch(/\.\d{6}Z$/)
     expect(run.error).toBe('')
   })
 

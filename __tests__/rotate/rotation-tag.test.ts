@@ -53,10 +53,11 @@ describe('a key of a rotation is recognized', () => {
     expect(hasRotationTag(key(expiresAt), TAG + 1)).toBe(false)
   })
 
-  test('only to the millisecond', () => {
+  test('to the millisecond, whatever its microseconds are', () => {
     const expiresAt = tagged(NOW + 60 * DAY_MS)
-    for (const other of [expiresAt + 1, expiresAt - 1, expiresAt + 0.123])
+    for (const other of [expiresAt + 1, expiresAt - 1, expiresAt - 0.001])
       expect(hasRotationTag(key(other), TAG)).toBe(false)
+    for (const own of [expiresAt + 0.001, expiresAt + 0.499]) expect(hasRotationTag(key(own), TAG)).toBe(true)
   })
 
   test('only if it outlives every key of the main action', () => {

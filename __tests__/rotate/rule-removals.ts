@@ -49,6 +49,12 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     options: WITHOUT_UPDATED_AT,
   },
   {
+    rule: "the microseconds: a key that another run requested is not this run's",
+    file: 'rotate/decisions.ts',
+    from: 'micros(expiresAt) % 1000 !== 0 && micros(expiresAt) !== micros(facts.asked)',
+    to: 'micros(expiresAt) < 0',
+  },
+  {
     rule: 'the record: the post step knows that a write may have reached GitHub',
     file: 'rotate/rotate-key.ts',
     from: '    record.writing()\n',
@@ -71,6 +77,7 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     file: 'rotate/github-secrets.ts',
     from: 'mayHaveActed: uncertain || notFromApi,',
     to: 'mayHaveActed: uncertain,',
+    options: ['--from', '2262'],
   },
   {
     rule: 'the clocks: the overlap is over by every clock that may be right',
@@ -83,7 +90,7 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     file: 'rotate/decisions.ts',
     from: 'if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []',
     to: '',
-    options: ['--from', '2980'],
+    options: ['--from', '18979'],
   },
   {
     rule: 'the places: one that holds an older key than the key in hand is written before any key is retired',

@@ -288,7 +288,7 @@ describe('after a crash', () => {
       await run(rotation)
       const current = rotation.key()
       rotation.travel(3 * DAY)
-      const { main } = await run(rotation, { 'api-key': stale })
+      const { main } = await run(rotation, { 'api-key': stale ?? '' })
       expect(main.outputs).toMatchObject({ rotated: 'true', retired: '[]' })
       expect([current, rotation.key()].every(rotation.isValid)).toBe(true)
     })
@@ -585,8 +585,12 @@ describe('a key that expires while rotation fails', () => {
 
   test('causes one if runs keep receiving a key that was replaced', async () => {
     await withRotation({ own: true, age: 50 * DAY }, async (rotation) => {
-      rotation.addOwnKey(3 * DAY)
-      const { main } = await run(rotation)
+      const value = rotation.addOwnKey(3 * DAY).token
+      // As a job that names the wrong secret: the one that this action writes holds the new key.
+      const stale = rotation.inputs()['api-key']
+      const updatedAt = Date.now() - 3 * DAY
+      rotation.github.github.addSecret('repository', 'SPHERESCOUT_API_KEY', { value, updatedAt })
+      const { main } = await run(rotation, { 'api-key': stale ?? '' })
       expect(warningsOf(main)).toContain('was replaced by earlier runs, but is still passed as api-key')
     })
   })

@@ -605,17 +605,17 @@ function rotationTag({ apiUrl, scope, environment, secret }, sha256) {
 	const [first = 0, second = 0, third = 0, fourth = 0] = sha256(name)
 	return first * 2 ** 18 + second * 2 ** 10 + third * 2 ** 2 + (fourth >> 6)
 }
-/** Whether a rotation may have made a key: it outlives keys of the main action, and does not expire on a whole second. */
+/** Whether a rotation may have made a key: it outlives keys of the main action, and expires in no first millisecond. */
 function canHaveRotationTag({ createdAt, expiresAt }) {
 	if (createdAt === null || expiresAt === null) return false
-	return expiresAt - createdAt > MAX_EPHEMERAL_LIFETIME_MS && expiresAt % 1000 !== 0
+	return expiresAt - createdAt > MAX_EPHEMERAL_LIFETIME_MS && Math.floor(expiresAt) % 1000 !== 0
 }
 /**
- * Whether a key was made by the rotation with this tag: its expiry is also congruent to the tag modulo 2^26 ms. A
- * random expiry fits with a probability of 1.5e-8.
+ * Whether a key was made by the rotation with this tag: its expiry is also congruent to the tag modulo 2^26 ms,
+ * microseconds aside. A random expiry fits with a probability of 1.5e-8.
  */
 function hasRotationTag(key, tag) {
-	return canHaveRotationTag(key) && Number(key.expiresAt) % TAG_RANGE === tag
+	return canHaveRotationTag(key) && Math.floor(Number(key.expiresAt)) % TAG_RANGE === tag
 }
 
 /** As a literal, it would take 1 ms of every start. */

@@ -395,14 +395,17 @@ function expiryAlarm({ current: { expiresAt }, failed, stuck, now }) {
 	if (left > SOON_MS) return 'none'
 	return left > URGENT_MS ? 'soon' : 'urgent'
 }
-/** Whether a key of this rotation is newer than the key in hand, and old enough that runs should have received it. */
-function isStuck(facts) {
-	const { keys, current, tag, now } = facts
+/**
+ * Whether a key of this rotation is newer than the key in hand, and old enough that runs should have received it. A key
+ * that only a copy got does not count.
+ */
+function isStuck({ keys, current, tag, now, homeUpdatedAt }) {
 	const { createdAt: currentCreatedAt } = current
 	if (currentCreatedAt === null) return false
 	return keys.some(
 		(key) =>
 			common.isOwn(key, tag) &&
+			!common.holdsOlderKey(homeUpdatedAt, key) &&
 			key.createdAt !== null &&
 			key.createdAt >= currentCreatedAt + common.MIN_GAP_MS &&
 			key.createdAt <= now - NOT_RECEIVED_AFTER_MS,
@@ -706,9 +709,10 @@ const UNUSABLE_KEY = notSent('GitHub sent an unusable public key')
 async function rotateKey(inputs, deps) {
 	const report = common.openReport()
 	let run = null
+	let targets = []
 	try {
 		run = await openRun(inputs, deps, report)
-		const targets = await inspectPlaces(run)
+		targets = await inspectPlaces(run)
 		const isBehind = noteOlderKeys(targets, run)
 		if (!isBehind) await retireOldKeys(targets, run)
 		report.dueAt = common.dueAt(run.current, inputs.limits)
@@ -721,7 +725,7 @@ async function rotateKey(inputs, deps) {
 		report.notes.push(message)
 		throw new Error(message)
 	} finally {
-		if (run !== null) warnOfExpiry(run)
+		if (run !== null) warnOfExpiry(targets, run)
 		common.setOutputs(report, deps.runner)
 		common.writeRotationSummary(report, deps.runner)
 	}
@@ -738,11 +742,13 @@ function noteOlderKeys(targets, { current, report }) {
 	return behind.length > 0
 }
 /** Warns if the key in hand will expire because rotation does not work. */
-function warnOfExpiry(run) {
+function warnOfExpiry(targets, run) {
 	const { keys, current, tag, report, deps } = run
 	const now = apiTime(run)
 	const failed = report.state === 'Failed'
-	const warning = expiryWarning(current, { current, failed, stuck: isStuck({ keys, current, tag, now }), now })
+	const homeUpdatedAt = targets.at(-1)?.updatedAt ?? null
+	const stuck = isStuck({ keys, current, tag, now, homeUpdatedAt })
+	const warning = expiryWarning(current, { current, failed, stuck, now })
 	if (warning === null) return
 	deps.runner.warning(warning)
 	report.notes.push(warning)

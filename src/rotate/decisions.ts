@@ -75,6 +75,28 @@ export function taggedExpiry(latest: number, tag: number): number {
   return expiry % 1000 === 0 ? expiry - TAG_RANGE : expiry
 }
 
+/** How finely an expiry is requested, in microseconds: a server may refuse more digits than it keeps. */
+export const PRECISIONS_US = [1, 1000, 1_000_000] as const
+export type Precision = (typeof PRECISIONS_US)[number]
+
+/** Below half a millisecond, so that a server that rounds to milliseconds stores the tagged one. */
+const MAX_NONCE_US = 499
+
+/**
+ * The expiry to request. Two runs at once have the same tagged millisecond, so microseconds tell their keys apart: a
+ * gateway may answer one run with the key of the other. `random` is in [0, 1).
+ */
+export function requestedExpiry(latest: number, tag: number, { precision, random }: RequestOptions): number {
+  if (precision === 1_000_000) return Math.floor(latest / 1000) * 1000
+  const nonce = precision === 1 ? 1 + Math.floor(random * MAX_NONCE_US) : 0
+  return (taggedExpiry(latest - 1, tag) * 1000 + nonce) / 1000
+}
+
+interface RequestOptions {
+  precision: Precision
+  random: number
+}
+
 /**
  * The order in which places are written: `home`, where the key in hand came from, is last. A run that is killed in
  * between leaves the old key there, so the next run rotates again and writes every place.
@@ -200,6 +222,9 @@ export function whyNotOurs({ token, id, createdAt, expiresAt }: CreatedKey, fact
   if (createdAt === null || createdAt < facts.sentAt - facts.slack || createdAt > facts.answeredAt + facts.slack)
     return `it was created at ${createdAt === null ? 'an unknown time' : formatUtc(createdAt)}, not now`
   if (expiresAt === null) return 'it never expires, although an expiry was requested'
+  const micros = (time: number) => Math.round(time * 1000)
+  if (micros(expiresAt) % 1000 !== 0 && micros(expiresAt) !== micros(facts.asked))
+    return 'another run requested it (its expiry has other microseconds)'
   if (Math.abs(expiresAt - facts.asked) > ROUNDING_MS)
     return `it expires at ${formatUtc(expiresAt)}, not at ${formatUtc(facts.asked)} as requested`
   return null

@@ -1,6 +1,6 @@
 import type { ListedKey } from '../api/key-api.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
-import { isOwn, MIN_GAP_MS, type RetirementFacts } from './decisions.ts'
+import { holdsOlderKey, isOwn, MIN_GAP_MS, type RetirementFacts } from './decisions.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 /** How long before the expiry of a key that is not being replaced a run warns, and warns more urgently. */
@@ -33,14 +33,22 @@ export function expiryAlarm({ current: { expiresAt }, failed, stuck, now }: Expi
   return left > URGENT_MS ? 'soon' : 'urgent'
 }
 
-/** Whether a key of this rotation is newer than the key in hand, and old enough that runs should have received it. */
-export function isStuck(facts: Pick<RetirementFacts, 'keys' | 'current' | 'tag' | 'now'>): boolean {
-  const { keys, current, tag, now } = facts
+interface StuckFacts extends Pick<RetirementFacts, 'keys' | 'current' | 'tag' | 'now'> {
+  /** When the secret that the key in hand should come from was last written; null if unknown. */
+  homeUpdatedAt: number | null
+}
+
+/**
+ * Whether a key of this rotation is newer than the key in hand, and old enough that runs should have received it. A key
+ * that only a copy got does not count.
+ */
+export function isStuck({ keys, current, tag, now, homeUpdatedAt }: StuckFacts): boolean {
   const { createdAt: currentCreatedAt } = current
   if (currentCreatedAt === null) return false
   return keys.some(
     (key) =>
       isOwn(key, tag) &&
+      !holdsOlderKey(homeUpdatedAt, key) &&
       key.createdAt !== null &&
       key.createdAt >= currentCreatedAt + MIN_GAP_MS &&
       key.createdAt <= now - NOT_RECEIVED_AFTER_MS,

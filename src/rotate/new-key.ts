@@ -6,8 +6,15 @@ import { backoff } from '../retry/backoff.ts'
 import { type Budget, createBudget } from '../retry/budget.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
 import { formatSeconds, formatUtc, keyLabel, type Runner } from '../runner/report.ts'
-import { formatInstant } from '../util/instant.ts'
-import { findCurrentKey, taggedExpiry, WRITE_WITHIN_MS, whyNotOurs } from './decisions.ts'
+import { formatExactly } from '../util/instant.ts'
+import {
+  findCurrentKey,
+  PRECISIONS_US,
+  type Precision,
+  requestedExpiry,
+  WRITE_WITHIN_MS,
+  whyNotOurs,
+} from './decisions.ts'
 import { type KeyDeps, listKeys, type RotateDeps } from './deps.ts'
 import { plainLine } from './report.ts'
 import type { RotationRecord } from './rotation-record.ts'
@@ -49,17 +56,17 @@ export interface FreshKey {
 export async function createKey(request: NewKeyRequest, record: RotationRecord, deps: RotateDeps): Promise<FreshKey> {
   const { clock, api } = deps
   const budget = createBudget({ deadline: clock.now() + request.timeout, clock, cancellation: deps.cancellation })
-  let wholeSeconds = false
+  let precision: Precision = 1
   // Of any attempt: a clear refusal says nothing about an earlier request that was not answered.
   let mayHaveActed = false
   for (let attempt = 1; ; ) {
     const reason = whyNoFurtherRequest(request, budget, deps)
     if (reason !== null) throw new Error(refusalMessage({ message: reason, mayHaveActed }))
     const sentAt = clock.now()
-    const asked = expiryOf(request, sentAt, wholeSeconds)
+    const latest = sentAt + (request.skew ?? 0) + request.lifetime
+    const asked = requestedExpiry(latest, request.tag, { precision, random: deps.random() })
     record.creating(asked)
-    const expiry = formatInstant(asked).replace('.000Z', 'Z')
-    const reply = await api.create(request.apiKey, expiry, budget.limits())
+    const reply = await api.create(request.apiKey, formatExactly(asked), budget.limits())
     if (reply.ok) {
       const sent = { ...request, asked, sentAt, skew: reply.skew ?? request.skew }
       const key = accept(reply.value, sent, { ...deps, record })
@@ -68,9 +75,10 @@ export async function createKey(request: NewKeyRequest, record: RotationRecord, 
     mayHaveActed ||= reply.failure.mayHaveActed
     const failure = { ...reply.failure, mayHaveActed }
     if (!mayHaveActed) record.settled()
-    if (failure.status === 400 && !failure.notFromApi && !wholeSeconds) {
-      // The likely cause is a server that refuses fractions of a second.
-      wholeSeconds = true
+    const coarser: Precision | undefined = PRECISIONS_US[PRECISIONS_US.indexOf(precision) + 1]
+    if (failure.status === 400 && !failure.notFromApi && coarser) {
+      // The likely cause is a server that refuses so many digits.
+      precision = coarser
       continue
     }
     await waitOrGiveUp({ failure, attempt }, budget, deps)
@@ -83,12 +91,6 @@ function whyNoFurtherRequest({ timeout }: NewKeyRequest, budget: Budget, { cance
   if (cancellation.requestedAt !== null) return 'the job was cancelled'
   if (budget.left() >= MIN_ATTEMPT_MS) return null
   return `the timeout of ${formatSeconds(timeout)} is over; raise input timeout`
-}
-
-/** The expiry to request: tagged, unless the server refuses fractions of a second. */
-function expiryOf({ skew, lifetime, tag }: NewKeyRequest, now: number, wholeSeconds: boolean): number {
-  const latest = now + (skew ?? 0) + lifetime
-  return wholeSeconds ? Math.floor(latest / 1000) * 1000 : taggedExpiry(latest, tag)
 }
 
 /** Waits before the next create request. Throws an Error if there is no time or no use for one. */

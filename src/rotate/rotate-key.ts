@@ -46,9 +46,10 @@ interface Run {
 export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise<void> {
   const report = openReport()
   let run: Run | null = null
+  let targets: Target[] = []
   try {
     run = await openRun(inputs, deps, report)
-    const targets = await inspectPlaces(run)
+    targets = await inspectPlaces(run)
     const isBehind = noteOlderKeys(targets, run)
     if (!isBehind) await retireOldKeys(targets, run)
     report.dueAt = dueAt(run.current, inputs.limits)
@@ -61,7 +62,7 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
     report.notes.push(message)
     throw new Error(message)
   } finally {
-    if (run !== null) warnOfExpiry(run)
+    if (run !== null) warnOfExpiry(targets, run)
     setOutputs(report, deps.runner)
     writeRotationSummary(report, deps.runner)
   }
@@ -83,11 +84,13 @@ function noteOlderKeys(targets: readonly Target[], { current, report }: Run): bo
 }
 
 /** Warns if the key in hand will expire because rotation does not work. */
-function warnOfExpiry(run: Run): void {
+function warnOfExpiry(targets: readonly Target[], run: Run): void {
   const { keys, current, tag, report, deps } = run
   const now = apiTime(run)
   const failed = report.state === 'Failed'
-  const warning = expiryWarning(current, { current, failed, stuck: isStuck({ keys, current, tag, now }), now })
+  const homeUpdatedAt = targets.at(-1)?.updatedAt ?? null
+  const stuck = isStuck({ keys, current, tag, now, homeUpdatedAt })
+  const warning = expiryWarning(current, { current, failed, stuck, now })
   if (warning === null) return
   deps.runner.warning(warning)
   report.notes.push(warning)

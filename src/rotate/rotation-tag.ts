@@ -33,16 +33,16 @@ interface KeyTimes {
   expiresAt: number | null
 }
 
-/** Whether a rotation may have made a key: it outlives keys of the main action, and does not expire on a whole second. */
+/** Whether a rotation may have made a key: it outlives keys of the main action, and expires in no first millisecond. */
 export function canHaveRotationTag({ createdAt, expiresAt }: KeyTimes): boolean {
   if (createdAt === null || expiresAt === null) return false
-  return expiresAt - createdAt > MAX_EPHEMERAL_LIFETIME_MS && expiresAt % 1000 !== 0
+  return expiresAt - createdAt > MAX_EPHEMERAL_LIFETIME_MS && Math.floor(expiresAt) % 1000 !== 0
 }
 
 /**
- * Whether a key was made by the rotation with this tag: its expiry is also congruent to the tag modulo 2^26 ms. A
- * random expiry fits with a probability of 1.5e-8.
+ * Whether a key was made by the rotation with this tag: its expiry is also congruent to the tag modulo 2^26 ms,
+ * microseconds aside. A random expiry fits with a probability of 1.5e-8.
  */
 export function hasRotationTag(key: KeyTimes, tag: number): boolean {
-  return canHaveRotationTag(key) && Number(key.expiresAt) % TAG_RANGE === tag
+  return canHaveRotationTag(key) && Math.floor(Number(key.expiresAt)) % TAG_RANGE === tag
 }

@@ -516,6 +516,14 @@ function fromWeek(year, week, weekday) {
 function formatInstant(instant) {
 	return new Date(instant).toISOString()
 }
+/** As many decimals (0, 3 or 6) as `instant` needs. */
+function formatExactly(instant) {
+	const micros = Math.round(instant * 1000)
+	const rest = micros % 1000
+	const text = formatInstant((micros - rest) / 1000)
+	if (rest !== 0) return text.replace('Z', `${String(rest).padStart(3, '0')}Z`)
+	return text.replace('.000Z', 'Z')
+}
 
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
@@ -909,17 +917,17 @@ function rotationTag({ apiUrl, scope, environment, secret }, sha256) {
 	const [first = 0, second = 0, third = 0, fourth = 0] = sha256(name)
 	return first * 2 ** 18 + second * 2 ** 10 + third * 2 ** 2 + (fourth >> 6)
 }
-/** Whether a rotation may have made a key: it outlives keys of the main action, and does not expire on a whole second. */
+/** Whether a rotation may have made a key: it outlives keys of the main action, and expires in no first millisecond. */
 function canHaveRotationTag({ createdAt, expiresAt }) {
 	if (createdAt === null || expiresAt === null) return false
-	return expiresAt - createdAt > MAX_EPHEMERAL_LIFETIME_MS && expiresAt % 1000 !== 0
+	return expiresAt - createdAt > MAX_EPHEMERAL_LIFETIME_MS && Math.floor(expiresAt) % 1000 !== 0
 }
 /**
- * Whether a key was made by the rotation with this tag: its expiry is also congruent to the tag modulo 2^26 ms. A
- * random expiry fits with a probability of 1.5e-8.
+ * Whether a key was made by the rotation with this tag: its expiry is also congruent to the tag modulo 2^26 ms,
+ * microseconds aside. A random expiry fits with a probability of 1.5e-8.
  */
 function hasRotationTag(key, tag) {
-	return canHaveRotationTag(key) && Number(key.expiresAt) % TAG_RANGE === tag
+	return canHaveRotationTag(key) && Math.floor(Number(key.expiresAt)) % TAG_RANGE === tag
 }
 
 // What a run of rotate decides, as pure functions. Instants are milliseconds since 1970 by the API's clock.
@@ -973,6 +981,19 @@ function taggedExpiry(latest, tag) {
 	const expiry = whole - ((whole - tag) % TAG_RANGE)
 	// An API that drops fractions stores only whole seconds; those must not look like ours.
 	return expiry % 1000 === 0 ? expiry - TAG_RANGE : expiry
+}
+/** How finely an expiry is requested, in microseconds: a server may refuse more digits than it keeps. */
+const PRECISIONS_US = [1, 1000, 1_000_000]
+/** Below half a millisecond, so that a server that rounds to milliseconds stores the tagged one. */
+const MAX_NONCE_US = 499
+/**
+ * The expiry to request. Two runs at once have the same tagged millisecond, so microseconds tell their keys apart: a
+ * gateway may answer one run with the key of the other. `random` is in [0, 1).
+ */
+function requestedExpiry(latest, tag, { precision, random }) {
+	if (precision === 1_000_000) return Math.floor(latest / 1000) * 1000
+	const nonce = precision === 1 ? 1 + Math.floor(random * MAX_NONCE_US) : 0
+	return (taggedExpiry(latest - 1, tag) * 1000 + nonce) / 1000
 }
 /**
  * The order in which places are written: `home`, where the key in hand came from, is last. A run that is killed in
@@ -1054,6 +1075,9 @@ function whyNotOurs({ token, id, createdAt, expiresAt }, facts) {
 	if (createdAt === null || createdAt < facts.sentAt - facts.slack || createdAt > facts.answeredAt + facts.slack)
 		return `it was created at ${createdAt === null ? 'an unknown time' : formatUtc(createdAt)}, not now`
 	if (expiresAt === null) return 'it never expires, although an expiry was requested'
+	const micros = (time) => Math.round(time * 1000)
+	if (micros(expiresAt) % 1000 !== 0 && micros(expiresAt) !== micros(facts.asked))
+		return 'another run requested it (its expiry has other microseconds)'
 	if (Math.abs(expiresAt - facts.asked) > ROUNDING_MS)
 		return `it expires at ${formatUtc(expiresAt)}, not at ${formatUtc(facts.asked)} as requested`
 	return null
@@ -1140,17 +1164,17 @@ const DISCARD_TIMEOUT_MS = 20_000
 async function createKey(request, record, deps) {
 	const { clock, api } = deps
 	const budget = createBudget({ deadline: clock.now() + request.timeout, clock, cancellation: deps.cancellation })
-	let wholeSeconds = false
+	let precision = 1
 	// Of any attempt: a clear refusal says nothing about an earlier request that was not answered.
 	let mayHaveActed = false
 	for (let attempt = 1; ; ) {
 		const reason = whyNoFurtherRequest(request, budget, deps)
 		if (reason !== null) throw new Error(refusalMessage({ message: reason, mayHaveActed }))
 		const sentAt = clock.now()
-		const asked = expiryOf(request, sentAt, wholeSeconds)
+		const latest = sentAt + (request.skew ?? 0) + request.lifetime
+		const asked = requestedExpiry(latest, request.tag, { precision, random: deps.random() })
 		record.creating(asked)
-		const expiry = formatInstant(asked).replace('.000Z', 'Z')
-		const reply = await api.create(request.apiKey, expiry, budget.limits())
+		const reply = await api.create(request.apiKey, formatExactly(asked), budget.limits())
 		if (reply.ok) {
 			const sent = { ...request, asked, sentAt, skew: reply.skew ?? request.skew }
 			const key = accept(reply.value, sent, { ...deps, record })
@@ -1159,9 +1183,10 @@ async function createKey(request, record, deps) {
 		mayHaveActed ||= reply.failure.mayHaveActed
 		const failure = { ...reply.failure, mayHaveActed }
 		if (!mayHaveActed) record.settled()
-		if (failure.status === 400 && !failure.notFromApi && !wholeSeconds) {
-			// The likely cause is a server that refuses fractions of a second.
-			wholeSeconds = true
+		const coarser = PRECISIONS_US[PRECISIONS_US.indexOf(precision) + 1]
+		if (failure.status === 400 && !failure.notFromApi && coarser) {
+			// The likely cause is a server that refuses so many digits.
+			precision = coarser
 			continue
 		}
 		await waitOrGiveUp({ failure, attempt }, budget, deps)
@@ -1173,11 +1198,6 @@ function whyNoFurtherRequest({ timeout }, budget, { cancellation }) {
 	if (cancellation.requestedAt !== null) return 'the job was cancelled'
 	if (budget.left() >= MIN_ATTEMPT_MS) return null
 	return `the timeout of ${formatSeconds(timeout)} is over; raise input timeout`
-}
-/** The expiry to request: tagged, unless the server refuses fractions of a second. */
-function expiryOf({ skew, lifetime, tag }, now, wholeSeconds) {
-	const latest = now + (skew ?? 0) + lifetime
-	return wholeSeconds ? Math.floor(latest / 1000) * 1000 : taggedExpiry(latest, tag)
 }
 /** Waits before the next create request. Throws an Error if there is no time or no use for one. */
 async function waitOrGiveUp({ failure, attempt }, budget, { random, runner }) {
