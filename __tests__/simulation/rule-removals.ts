@@ -294,8 +294,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'the post step revokes the keys that it knows first',
     caughtBy: 19,
     file: 'protocol/revoke-keys.ts',
-    from: '  const revoking = revoke()\n',
-    to: '  await resolve(end)\n  const revoking = revoke()\n',
+    from: '  const revoking = revoke(end)\n',
+    to: '  await resolve(end)\n  const revoking = revoke(end)\n',
   },
   {
     rule: 'the post step watches until a slow server has acted',
