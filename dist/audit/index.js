@@ -941,8 +941,8 @@ const DAY_MS = 86_400_000
 /** In milliseconds, in the order of the names in DURATION. */
 const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS, 7 * DAY_MS, 365.25 * DAY_MS]
 const DURATION =
-	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/i
-/** Reads one number with one unit, as the package `ms` does, in milliseconds; null for any other text. */
+	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
+/** Reads as the package `ms` does, in milliseconds, but lowercase only (`M` may mean months); null for any other text. */
 function parseDuration(text) {
 	const [, number, ...names] = DURATION.exec(text) ?? []
 	const unit = UNITS[names.findIndex(Boolean)]
