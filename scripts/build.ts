@@ -50,7 +50,7 @@ async function bundleCode({ entries, shared }: Bundle): Promise<OutputChunk[]> {
     // Rollup finds the shared code automatically, but would name it after one of its modules.
     manualChunks: (id, { getModuleInfo }) =>
       shared !== undefined && entryFiles.every((entry) => importsOf(entry, getModuleInfo).has(id))
-        ? 'common'
+        ? 'lib'
         : null,
     exports: 'named',
     interop: 'esModule',

@@ -18,11 +18,11 @@ export interface Bundle {
  *
  *   audit: { entries: { audit: 'audit' }, maxLoaded: 64 * KIB, maxTotal: 64 * KIB },
  *
- * or, with a post step (`rotate/index.js`, `rotate/post/index.js`, and what they share in `rotate/common/index.js`):
+ * or, with a post step (`rotate/index.js`, `rotate/post/index.js`, and what they share in `rotate/lib/index.js`):
  *
  *   rotate: {
  *     entries: { rotate: 'rotate', 'rotate/post': 'rotate-post' },
- *     shared: 'rotate/common',
+ *     shared: 'rotate/lib',
  *     maxLoaded: 200 * KIB,
  *     maxTotal: 200 * KIB,
  *   },
@@ -33,14 +33,14 @@ export interface Bundle {
 export const BUNDLES = {
   root: {
     entries: { main: 'main', post: 'post' },
-    shared: 'common',
+    shared: 'lib',
     maxLoaded: 72 * KIB,
     maxTotal: 96 * KIB,
   },
   audit: { entries: { audit: 'audit' }, maxLoaded: 64 * KIB, maxTotal: 64 * KIB },
   rotate: {
     entries: { rotate: 'rotate', 'rotate/post': 'rotate-post' },
-    shared: 'rotate/common',
+    shared: 'rotate/lib',
     maxLoaded: 200 * KIB,
     maxTotal: 200 * KIB,
   },

@@ -241,7 +241,7 @@ whereScripts('the release job', () => {
     })
     const loaded = tracked.trim().split('\n')
     expect(loaded).toEqual(
-      expect.arrayContaining(['action.yml', 'dist/package.json', 'dist/common/index.js']),
+      expect.arrayContaining(['action.yml', 'dist/package.json', 'dist/lib/index.js']),
     )
     expect(loaded.filter((path) => !attested.includes(path))).toEqual([])
   })
