@@ -107,7 +107,7 @@ function licensesOf(modules: string[]): string {
 /** Formats code like the source, but with tabs, so that each reader chooses the width of the indentation. */
 function format(code: string): string {
   const biome = 'node_modules/@biomejs/biome/bin/biome'
-  const options = ['format', '--indent-style=tab', '--line-width=140', '--stdin-file-path=bundle.js']
+  const options = ['format', '--indent-style=tab', '--line-width=150', '--stdin-file-path=bundle.js']
   return execFileSync(process.execPath, [biome, ...options], {
     input: code,
     encoding: 'utf8',

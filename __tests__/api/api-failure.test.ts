@@ -19,6 +19,7 @@ describe('the API’s own reason is shown', () => {
     ['{"detail":"x","token":"ss.aaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbbbb"}', 'x'],
     ['{"detail":"x","secret":"s3cr3t","api_key":{"note":"abc"},"token_key":"abc"}', 'x'],
     ['{"detail":"no ss.aaaaaaaaaaaaaaaaaaaa.bbbb here"}', 'no *** here'],
+    ['{"detail":"mail about 0123456789:0123456789:0123 failed"}', 'mail about *** failed'],
     ['["plain"]', 'plain'],
     ['"text"', 'text'],
     [`{"detail":"no ${SECRET} here"}`, 'no *** here'],
@@ -28,7 +29,7 @@ describe('the API’s own reason is shown', () => {
       expect((await failureOf({ status, body })).message).toBe(`${answered(status)}: ${words}`)
   })
 
-  test.each(['', '{}', '7', 'null', '{"code":"x"}'])('as nothing for %j', async (body) => {
+  test.each(['', '{}', 'null', '{"code":"x"}'])('as nothing for %j', async (body) => {
     expect((await failureOf({ status: 403, body })).message).toBe(answered(403))
   })
 
@@ -97,7 +98,7 @@ describe('what came from something in front of the API', () => {
     ],
     ['403 with JSON', { status: 403, body: '{}' }],
   ])('is not claimed of %s', async (_, response) => {
-    expect(await failureOf(response)).not.toHaveProperty('notFromApi')
+    expect((await failureOf(response)).notFromApi).toBe(false)
   })
 
   test('HTML with 200 is called that', async () => {
@@ -118,16 +119,20 @@ describe('what a status means', () => {
     [401, false, false],
     [404, false, false],
     [405, false, false],
-    [301, false, false],
+    [301, true, false],
     [302, true, false],
     [303, true, false],
-    [307, false, false],
-    [308, false, false],
+    [304, true, false],
+    [307, true, false],
+    [308, true, false],
     [407, true, true],
     [408, true, true],
-    [409, false, false],
+    [409, true, true],
+    [410, false, false],
+    [422, false, false],
     [421, true, true],
     [423, true, true],
+    [424, true, true],
     [425, true, true],
     [429, false, true],
     [499, true, true],
@@ -137,6 +142,21 @@ describe('what a status means', () => {
     [100, true, true],
   ])('%i: may have acted %s, retryable %s', async (status, mayHaveActed, retryable) => {
     expect(await failureOf({ status, body: '{}' })).toMatchObject({ status, mayHaveActed, retryable })
+  })
+
+  test.each(['', 'Forbidden', '404 page not found', '403'])(
+    'a refusal with %j may have acted: only the API’s own JSON proves that nothing was done',
+    async (body) => {
+      for (const status of [400, 401, 403, 404, 410])
+        expect(await failureOf({ status, body })).toMatchObject({ mayHaveActed: true })
+    },
+  )
+
+  test('a 429 has not acted, whoever gave it, and is no reason to try without waiting', async () => {
+    for (const body of ['', 'slow down', '<html>', '{}'])
+      expect(await failureOf({ status: 429, body, headers: { 'retry-after': '7' } })).toMatchObject({
+        ...{ mayHaveActed: false, retryable: true, notFromApi: false, retryAfter: 7_000 },
+      })
   })
 
   test.each(['{"tok', '\u001f\ufffd\b\u0000\u0000', '', '[]', '7', 'null'])(
@@ -161,7 +181,7 @@ describe('Retry-After', () => {
     expect(await retryAfter(429, '7')).toBe(7_000)
     expect(await retryAfter(503, '7')).toBe(7_000)
     for (const status of [500, 502, 403, 301]) expect(await retryAfter(status, '7')).toBeUndefined()
-    expect(await failureOf({ status: 429 })).not.toHaveProperty('retryAfter')
+    expect((await failureOf({ status: 429 })).retryAfter).toBeUndefined()
   })
 
   test('in the form of a date counts from the server’s clock', async () => {
@@ -190,6 +210,7 @@ describe('a redirect', () => {
     ['/base/api/user/api-keys/', 'https://api.example:8443/base/api/user/api-keys/'],
     ['https://api.example:8443/login?next=x', 'https://api.example:8443/login'],
     ['api-keys/', 'https://api.example:8443/base/api/user/api-keys/'],
+    [`/show/${'k'.repeat(64)}`, 'https://api.example:8443/show/kkkkkkkk...'],
     ['https://', 'an unreadable address'],
   ])('to %s is reported as one to %s', async (location, place) => {
     expect(await to(location)).toBe(
@@ -273,11 +294,11 @@ describe('the words of a failure', () => {
     )
 
   test.each([
-    [`/keys/${'a'.repeat(31)}`, `/keys/${'a'.repeat(31)}`],
-    [`/keys/${'a'.repeat(32)}`, '/keys/aaaaaaaa...'],
+    [`/keys/${'a'.repeat(23)}`, `/keys/${'a'.repeat(23)}`],
+    [`/keys/${'a'.repeat(24)}`, '/keys/aaaaaaaa...'],
     [`/keys/12345678${'b'.repeat(40)}`, '/keys/12345678...'],
-    [`/${'a'.repeat(40)}/keys`, `/${'a'.repeat(40)}/keys`],
-  ])('shorten only a long id at the end of the path: %s', (path, shown) => {
+    [`/${'a'.repeat(40)}/keys`, '/aaaaaaaa.../keys'],
+  ])('shorten only what may be an id or a key in the path: %s', (path, shown) => {
     expect(saysOf({}, path).message).toBe(`api.example answered 403 to DELETE ${shown}`)
   })
 
@@ -320,6 +341,14 @@ describe('the words of a failure', () => {
       { status: 401, headers: { 'www-authenticate': 'Basic,Bearer' } },
       false,
     ],
+    ['text with 404, as of a router', { status: 404, body: '404 page not found' }, true],
+    ['text that is a number', { body: '403' }, true],
+    ['JSON that is a text', { body: '"no"' }, false],
+    [
+      'a scheme whose parameter names Bearer',
+      { status: 401, headers: { 'www-authenticate': 'Basic realm="intranet, bearer of badge"' } },
+      true,
+    ],
     ['another scheme with 401', { status: 401, headers: { 'www-authenticate': 'Basic' } }, true],
     ['another scheme with 403', { headers: { 'www-authenticate': 'Basic' } }, false],
     ['401 without a scheme', { status: 401 }, false],
@@ -330,12 +359,12 @@ describe('the words of a failure', () => {
   test('name a scheme that begins the header, and no part of another text', () => {
     const says = (header: string) => saysOf({ status: 401, headers: { 'www-authenticate': header } }).message
     expect(says('Basic realm="x"')).toContain('asks for Basic authentication')
-    expect(says('"x" Basic')).toContain('asks for another authentication')
+    expect(says('"x" Basic')).toContain('something that is not the JSON of this API')
     expect(says(`${'a'.repeat(21)} x`)).toContain(`asks for ${'a'.repeat(20)} authentication`)
   })
 
   test('call 300 a redirect', () => {
     expect(saysOf({ status: 300 }).message).toContain('with a redirect')
-    expect(saysOf({ status: 300 })).toMatchObject({ mayHaveActed: false, retryable: false })
+    expect(saysOf({ status: 300 })).toMatchObject({ mayHaveActed: true, retryable: false })
   })
 })

@@ -177,11 +177,30 @@ describe('a list in pages', () => {
 })
 
 describe('what one page says about itself', () => {
+  const MORE = 'it may have pages that cannot be found'
   const doubtOf = async (body: unknown, headers: HttpResponse['headers'] = {}) => {
     const result = await behind(page(body, headers)).api.list(SECRET, LIMITS)
     return result.ok ? result.value.doubt : 'unreadable'
   }
-  const MORE = 'it may have pages that cannot be found'
+  test.each([
+    { 'x-cache': 'TCP_HIT' },
+    { 'x-cache': 'TCP_MEM_HIT from a23-1-2-3' },
+    { 'cf-cache-status': 'STALE' },
+    { 'cf-cache-status': 'UPDATING' },
+    { 'x-cache-hits': '4' },
+    { warning: '110 - "Response is Stale"' },
+  ])('comes from a cache with %j', async (headers) => {
+    expect(await doubtOf([row(1)], headers)).toBe('it comes from a cache')
+  })
+
+  test.each([203, 206])('may lack a key with status %i', async (status) => {
+    const result = await behind({ ...page([row(1)]), status }).api.list(SECRET, LIMITS)
+    expect(result).toMatchObject({ ok: true, value: { doubt: MORE } })
+  })
+
+  test('with a count of 200,000 digits is read in no time', async () => {
+    expect(await doubtOf({ results: [row(1)], count: `${'1'.repeat(200_000)}x` })).toBe(MORE)
+  })
 
   test.each<[string, unknown, HttpResponse['headers'], string | null]>([
     ['a bare array is complete', [row(1)], {}, null],
@@ -222,6 +241,13 @@ describe('what one page says about itself', () => {
     ['an Age of 0 is current', [row(1)], { age: '0' }, null],
     ['X-Cache: HIT is of a cache', [row(1)], { 'x-cache': 'Hit from cloudfront' }, 'it comes from a cache'],
     ['X-Cache: MISS is current', [row(1)], { 'x-cache': 'MISS' }, null],
+    ['no hits of a cache are current', [row(1)], { 'x-cache-hits': '0', 'cf-cache-status': 'DYNAMIC' }, null],
+    [
+      'a rule about caches is no cached answer',
+      [row(1)],
+      { 'cache-control': 'max-age=0, stale-while-revalidate=30, must-revalidate' },
+      null,
+    ],
     [
       'a row without an id cannot be read',
       [row(1), { uuid: 'x', expiry: null }],
@@ -257,7 +283,15 @@ describe('what one page says about itself', () => {
     ['a total above the rows', { results: [row(1)], total: 120 }, {}],
     ['several total_pages', { results: [row(1)], page: 1, total_pages: 3 }, {}],
     ['Content-Range', [row(1)], { 'content-range': 'items 0-0/120' }],
+    ['Content-Range without a total', [row(1)], { 'content-range': 'items 0-0/*' }],
     ['X-Next-Page', [row(1)], { 'x-next-page': '2' }],
+    ['X-Total beside X-Total-Pages', [row(1)], { 'x-total': '1', 'x-total-pages': '1' }],
+    ['X-Pagination', [row(1)], { 'x-pagination': '{"pages":3}' }],
+    ['X-Has-More', [row(1)], { 'x-has-more': 'true' }],
+    ['X-Next-Cursor', [row(1)], { 'x-next-cursor': 'abc' }],
+    ['a Link in single quotes', [row(1)], { link: "<https://x/?page=2>; rel='next'" }],
+    ['a Link with several relations', [row(1)], { link: '<https://x/?page=2>; rel="last next"' }],
+    ['a Link with blanks', [row(1)], { link: '<https://x/?page=2>; rel = "next"' }],
     ['an Age that two caches joined', [row(1)], { age: '20, 30' }],
     ['CF-Cache-Status: HIT', [row(1)], { 'cf-cache-status': 'HIT' }],
   ])('%s cannot show absence', async (_, body, headers) => {
@@ -267,6 +301,11 @@ describe('what one page says about itself', () => {
 
 describe('the server’s clock', () => {
   const skewOf = async (date: string) => (await behind({ headers: { date } }).api.list(SECRET, LIMITS)).skew
+
+  test('is not known from a Date in the form of asctime, which Node would take for local time', async () => {
+    const { api } = behind({ status: 200, body: '[]', headers: { date: 'Mon Mar  1 12:00:00 2027' } })
+    expect((await api.probe(SECRET, LIMITS)).skew).toBeNull()
+  })
 
   test('is that of the Date header, half a second further', async () => {
     expect(await skewOf('Mon, 01 Mar 2027 12:02:00 GMT')).toBe(120_500)

@@ -177,12 +177,15 @@ describe('fitOf', () => {
 
   test.each<[string, number, number, 'exact' | 'near' | 'none']>([
     ['the same microsecond', EXPIRY + 0.123, 1, 'exact'],
-    ['one microsecond more', EXPIRY + 0.124, UNKNOWN_GRID_US, 'none'],
-    ['one microsecond less', EXPIRY + 0.122, UNKNOWN_GRID_US, 'none'],
+    ['one microsecond more, on a server that may compute it anew', EXPIRY + 0.124, UNKNOWN_GRID_US, 'near'],
+    ['one microsecond less, on such a server', EXPIRY + 0.122, UNKNOWN_GRID_US, 'near'],
+    ['one microsecond more, on a grid of 1 ms', EXPIRY + 0.124, 1000, 'none'],
+    ['almost 100 ms more', EXPIRY + 100.122, UNKNOWN_GRID_US, 'near'],
+    ['100 ms more', EXPIRY + 100.123, UNKNOWN_GRID_US, 'none'],
     ['the millisecond, on an unknown grid', EXPIRY, UNKNOWN_GRID_US, 'exact'],
     ['the millisecond, on a grid of 1 ms', EXPIRY, 1000, 'exact'],
     ['the millisecond, on a grid of 1 us', EXPIRY, 1, 'none'],
-    ['the next millisecond', EXPIRY + 1, UNKNOWN_GRID_US, 'none'],
+    ['the next millisecond', EXPIRY + 1, UNKNOWN_GRID_US, 'near'],
     ['the millisecond before', EXPIRY - 1, 1000, 'none'],
     ['the second, on an unknown grid', at('2027-03-01T13:00:00Z'), UNKNOWN_GRID_US, 'near'],
     ['the second, on a grid of 1 s', at('2027-03-01T13:00:00Z'), 1_000_000, 'near'],
@@ -259,7 +262,7 @@ describe('zoneShift', () => {
     ['no shift', 0],
     ['ten minutes', 10 * MINUTE_MS],
     ['more than any zone', 14.25 * HOUR_MS],
-    ['an hour and two milliseconds', HOUR_MS + 2],
+    ['an hour and 200 ms', HOUR_MS + 200],
   ])('sees none in %s', (_, offset) => {
     expect(zoneShift(intent, expiry + offset)).toBe(0)
   })
@@ -291,6 +294,17 @@ test('a creation that is not known is within no window', () => {
   expect(isWithin(null, { from: 0, to: 0, skews: [0] })).toBe(false)
 })
 
+test.each([
+  ['a local time 2 h ahead', NOW + 2 * HOUR_MS + 5_000, true],
+  ['a local time 14 h behind', NOW - 14 * HOUR_MS + 5_000, true],
+  ['no time zone', NOW + 14.25 * HOUR_MS + 5_000, false],
+  ['an hour and ten minutes ahead, which no time zone is', NOW + HOUR_MS + 10 * MINUTE_MS, false],
+])('in any zone, a window contains %s: %s', (_, created, within) => {
+  const window = { from: NOW, to: NOW + 10_000, skews: [] }
+  expect(isWithin(created, { ...window, inAnyZone: true })).toBe(within)
+  expect(isWithin(created, window)).toBe(false)
+})
+
 describe('isCapped', () => {
   const intent = intentFor()
   const created = NOW + 50
@@ -299,8 +313,8 @@ describe('isCapped', () => {
   test.each<[string, number | null, number | null, boolean]>([
     ['a whole number of minutes is a limit', created, created + minutes(10), true],
     ['one minute is a limit', created, created + minutes(1), true],
-    ['a millisecond off is still one', created, created + minutes(10) + 1, true],
-    ['more than a millisecond off is none', created, created + minutes(10) + 1.001, false],
+    ['50 ms off is still one', created, created + minutes(10) - 50, true],
+    ['more than 50 ms off is none', created, created + minutes(10) - 50.001, false],
     ['the expiry that was asked for is none', intent.expiry - minutes(10), intent.expiry, false],
     ['a lifetime from an unknown creation is none', null, minutes(10), false],
     ['a key without an expiry has none, even from before 1970', -minutes(10), null, false],

@@ -82,6 +82,7 @@ describe('a good key', () => {
           prefix: key?.token_key,
           createdAt: key?.created,
           expiresAt: key?.expiry,
+          asked: key?.expiry,
           keep: false,
         },
       ],
@@ -245,7 +246,7 @@ describe('an answer with a key that this request did not make', () => {
     [
       'another run’s key of 20 min ago',
       { token: OTHER, api_key },
-      'it returned a key that was created 2027-03-01T11:40:00.000Z',
+      'it returned a key that was created 2027-03-01T11:40:00Z',
     ],
     [
       'another run’s fresh key',
@@ -255,7 +256,7 @@ describe('an answer with a key that this request did not make', () => {
   ])('neither hands it on nor revokes it, and keeps the intent for post: %s', async (_, body, reason) => {
     const run = await runMain({ responses: [answer(200, body), answer(200, body)] })
     expect(run.error?.message).toContain(
-      `No key was created: api.example answered the create request, but ${reason}`,
+      `No key was obtained: api.example answered the create request, but ${reason}`,
     )
     expect(run.error?.message).toMatch(/: [\w-]+\.\.\. \(id (own|other)\)\.$/)
     expect(methods(run.seen)).toBe('POST POST')
@@ -295,7 +296,7 @@ describe('an answer that cannot be used', () => {
     }))
     const run = await runMain({ responses: [nameless, nameless] })
     expect(run.error?.message).toMatch(
-      /^No key was created: .* but the response holds no usable id: \.\.\. \(id unknown\)\.$/,
+      /^No key was obtained: .* but the response holds no usable id: \.\.\. \(id unknown\)\.$/,
     )
     expect(methods(run.seen)).toBe('POST POST')
     expect(savedBy(run)).toMatchObject({ keys: [], intents: [{}, {}] })
@@ -369,7 +370,7 @@ describe('an answer that cannot be used', () => {
     const { error, seen, took } = await runMain({ responses: [response, response, response] })
     expect(methods(seen)).toBe('POST POST')
     expect(took).toBeLessThan(2_000)
-    expect(error?.message).toMatch(/^No key was created: api\.example answered 20\d to POST/)
+    expect(error?.message).toMatch(/^No key was obtained: api\.example answered 20\d to POST/)
   })
 
   test('shows the API’s own reason in a 2xx', async () => {
@@ -407,7 +408,7 @@ describe('an unanswered request', () => {
     '%i, which may mean "done, look there", is final and stays in the record',
     async (status) => {
       const run = await runMain({ responses: [{ kind: 'answer', status, acted: true, body: '' }] })
-      expect(run.error?.message).toMatch(/^No key was created: .*redirects are never followed/)
+      expect(run.error?.message).toMatch(/^No key was obtained: .*redirects are never followed/)
       expect(savedBy(run).intents).toHaveLength(1)
     },
   )
@@ -455,15 +456,21 @@ describe('a refusal', () => {
     [
       '403',
       answer(403, { detail: 'Limit reached.' }),
-      /^No key was created: api\.example answered 403 .*: Limit reached\.$/,
+      /^No key was obtained: api\.example answered 403 .*: Limit reached\.$/,
     ],
-    ['404', answer(404, { detail: 'Not found.' }), /^No key was created: .*Not found/],
-    ['301', answer(301, ''), /^No key was created: .*redirect/],
+    ['404', answer(404, { detail: 'Not found.' }), /^No key was obtained: .*Not found/],
   ])('is final at once, and leaves nothing in the record: %s', async (_, response, says) => {
     const run = await runMain({ responses: [response] })
     expect(run.error?.message).toMatch(says)
     expect(run.seen).toHaveLength(1)
     expect(savedBy(run)).toMatchObject({ keys: [], intents: [] })
+  })
+
+  test('that is a redirect is final at once; post looks, as it may mean that a key was made', async () => {
+    const run = await runMain({ responses: [answer(301, '')] })
+    expect(run.error?.message).toMatch(/^No key was obtained: .*redirect/)
+    expect(run.seen).toHaveLength(1)
+    expect(savedBy(run)).toMatchObject({ keys: [], intents: [{}] })
   })
 
   test.each<[string, MockResponse, RegExp]>([
@@ -475,15 +482,15 @@ describe('a refusal', () => {
         body: '<html>',
         headers: { 'www-authenticate': 'Basic realm="maintenance"' },
       },
-      /^No key was created: .*Something in front of the API answered/,
+      /^No key was obtained: .*Something in front of the API answered/,
     ],
     [
       '403 of a firewall',
       { kind: 'answer', status: 403, body: '<html>', headers: { 'cf-mitigated': 'challenge' } },
       /with a challenge; a firewall stops this runner\. Something in front/,
     ],
-    ['403 with HTML', answer(403, '<html>'), /^No key was created: .*HTML page/],
-    ['404 with HTML', answer(404, '<html>'), /^No key was created: .*HTML page.*Check api-url/],
+    ['403 with HTML', answer(403, '<html>'), /^No key was obtained: .*HTML page/],
+    ['404 with HTML', answer(404, '<html>'), /^No key was obtained: .*HTML page.*Check api-url/],
   ])(
     'of something in front of the API leaves the request to post, as it may hide a response of the API: %s',
     async (_, response, says) => {
@@ -508,7 +515,7 @@ describe('a refusal', () => {
     const bad = answer(400, { expiry: ['Too far away.'] })
     const { error, seen, took } = await runMain({ responses: Array(4).fill(bad) })
     expect(error?.message).toBe(
-      'No key was created: api.example answered 400 to POST /base/api/user/api-keys: expiry: Too far away.',
+      'No key was obtained: api.example answered 400 to POST /base/api/user/api-keys: expiry: Too far away.',
     )
     expect(seen).toHaveLength(3)
     expect(took).toBe(300)
@@ -525,7 +532,7 @@ describe('the timeout', () => {
   test('that the next retry would exceed ends the step, with the cause and what to do', async () => {
     const run = await runMain({ inputs: { timeout: 20_000 }, responses: [limited('60')] })
     expect(run.error?.message).toBe(
-      'No key was created: api.example answered 429 to POST /base/api/user/api-keys: too many requests. ' +
+      'No key was obtained: api.example answered 429 to POST /base/api/user/api-keys: too many requests. ' +
         'Stopped after attempt 1: the next retry (in 60.0 s) would exceed timeout (20.0 s). ' +
         'Raise the input timeout, or run the job again later.',
     )
@@ -731,7 +738,7 @@ describe('a wrong clock', () => {
         responses: [{ kind: 'serve', takes }],
       })
       expect(run.error?.message).toMatch(
-        /^No key was created: its key was made by a wrong clock and could not be replaced\. This runner's clock is 10\.0 min ahead/,
+        /^No key was obtained: its key was made by a wrong clock and could not be replaced\. This runner's clock is 10\.0 min ahead/,
       )
       expect(run.account.live()).toEqual([])
     }
@@ -739,18 +746,19 @@ describe('a wrong clock', () => {
 })
 
 describe('a cancelled job', () => {
-  const CANCELLED = 'The job was cancelled before a key could be handed over.'
+  const CANCELLED = 'The job was cancelled before a key could be handed over'
   const silence: MockResponse = { kind: 'silence', acted: true }
 
   test('gets no second request after the first was refused', async () => {
     const { error, seen } = await runMain({ signalAt: 50, responses: [{ kind: 'refused' }] })
-    expect(error?.message).toBe(CANCELLED)
+    const cause = 'api.example: refused by the harness'
+    expect(error?.message).toBe(`${CANCELLED}; the last attempt failed: ${cause}.`)
     expect(seen).toHaveLength(1)
   })
 
   test('waits for the pending response, and has its key revoked', async () => {
     const run = await runMain({ signalAt: 50, responses: [{ kind: 'serve', takes: 4_900 }] })
-    expect(run.error?.message).toBe(CANCELLED)
+    expect(run.error?.message).toBe(`${CANCELLED}.`)
     expect(methods(run.seen)).toBe('POST DELETE GET')
     expect(run.account.live()).toEqual([])
     expect(run.traces.outputs).toEqual({})
@@ -759,7 +767,8 @@ describe('a cancelled job', () => {
 
   test('waits no longer than 5 s for it, and leaves the intent to post', async () => {
     const run = await runMain({ signalAt: 50, responses: [silence, silence, silence] })
-    expect(run.error?.message).toBe(CANCELLED)
+    const cause = 'api.example: timeout by the harness'
+    expect(run.error?.message).toBe(`${CANCELLED}; the last attempt failed: ${cause}.`)
     expect(run.took).toBe(5_050)
     expect(savedBy(run).intents).toHaveLength(1)
   })
@@ -778,7 +787,8 @@ describe('a cancelled job', () => {
       signalAt: 200,
       responses: [{ kind: 'answer', status: 429, headers: { 'retry-after': '60' } }],
     })
-    expect(run.error?.message).toBe(CANCELLED)
+    const cause = 'api.example answered 429 to POST /base/api/user/api-keys: too many requests'
+    expect(run.error?.message).toBe(`${CANCELLED}; the last attempt failed: ${cause}.`)
     expect(run.took).toBe(200)
     expect(run.seen).toHaveLength(1)
   })

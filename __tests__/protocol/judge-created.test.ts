@@ -92,6 +92,8 @@ describe('a key that was made as asked is accepted', () => {
     ['1 min, rounded', { store: roundTo(6e7) }],
     ['1 min, rounded down', { store: floorTo(6e7) }],
     ['whole seconds, asked for after a 400', { precision: 1_000_000 }],
+    ['whose expiry the server computed anew, 100 us later', { store: (us) => us + 100 }],
+    ['whose expiry the server rounded up to 1 ms', { store: (us) => Math.ceil(us / 1000) * 1000 }],
     [
       'with created 20 s ago on a grid of 1 s, where no Date confirms our clock',
       { dateSkew: null, store: floorTo(1e6), key: { createdAt: NOW - 20_000 } },
@@ -192,7 +194,7 @@ describe('a key that the request did not make is refused, neither handed on nor 
     [
       'another run’s fresh key',
       (_, intent) => ({ expiresAt: intent.expiry - 2_345.678 }),
-      'not 2027-03-01T12:59:06.249Z as requested',
+      'not 2027-03-01T12:59:06.249999Z as requested',
     ],
     [
       'a fresh key that expires later than asked',

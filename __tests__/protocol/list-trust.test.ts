@@ -63,7 +63,7 @@ describe('a key is missing', () => {
       ...{ api, clock, random: () => 0.5, skew, credential },
       gone: new Set(gone),
     })
-    const key = { token: null, id: 'id', createdAt, expiresAt: null }
+    const key = { token: null, id: 'id', prefix: 'prefix', createdAt, expiresAt: START }
     const since = { startedAt: START - after, granted, budget: budgetOf(5_000) }
     const { value } = await run(check(key, since))
     return { value, calls }
@@ -72,6 +72,16 @@ describe('a key is missing', () => {
   test.each<[string, ApiResult<KeyList>[], boolean]>([
     ['where the list no longer shows it', [without], true],
     ['not where the list shows it', [ok(listOf([own, rowOf('id')]))], false],
+    [
+      'not where the list shows its prefix and expiry under another form of its id',
+      [ok(listOf([own, rowOf('key-id', { prefix: 'prefix', expiresAt: START })]))],
+      false,
+    ],
+    [
+      'where the list shows another key with its prefix',
+      [ok(listOf([own, rowOf('other', { prefix: 'prefix', expiresAt: START + 1 })]))],
+      true,
+    ],
     ['not where the list comes from a cache', [ok(listOf([own], { doubt: 'it comes from a cache' }))], false],
     ['not where the list does not show api-key', [ok(listOf([]))], false],
     ['not where the list may not be read', [status(403)], false],

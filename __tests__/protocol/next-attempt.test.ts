@@ -60,25 +60,25 @@ describe('a refusal is final at the first attempt', () => {
     [
       '401 of a gate',
       failure(401, { notFromApi: true, retryable: true }),
-      `No key was created: api.example answered 401.${HINT}`,
+      `No key was obtained: api.example answered 401.${HINT}`,
     ],
-    ['403', failure(403), 'No key was created: api.example answered 403.'],
+    ['403', failure(403), 'No key was obtained: api.example answered 403.'],
     [
       '403 of a firewall',
       failure(403, { notFromApi: true, retryable: true }),
-      `No key was created: api.example answered 403.${HINT}`,
+      `No key was obtained: api.example answered 403.${HINT}`,
     ],
     [
       '404 of something else',
       failure(404, { notFromApi: true, retryable: true }),
-      `No key was created: api.example answered 404.${HINT}`,
+      `No key was obtained: api.example answered 404.${HINT}`,
     ],
-    ['a redirect', failure(302, { mayHaveActed: true }), 'No key was created: api.example answered 302.'],
-    ['405', failure(405), 'No key was created: api.example answered 405.'],
+    ['a redirect', failure(302, { mayHaveActed: true }), 'No key was obtained: api.example answered 302.'],
+    ['405', failure(405), 'No key was obtained: api.example answered 405.'],
     [
       'a certificate',
       failure(undefined, { message: 'api.example: certificate' }),
-      'No key was created: api.example: certificate.',
+      'No key was obtained: api.example: certificate.',
     ],
   ])('%s', (_, given, message) => {
     expect(decide(given)).toEqual({ kind: 'stop', message })
@@ -107,7 +107,7 @@ describe('a 400', () => {
     })
     expect(third).toEqual({
       kind: 'stop',
-      message: 'No key was created: api.example answered 400: expiry: Too far away.',
+      message: 'No key was obtained: api.example answered 400: expiry: Too far away.',
     })
   })
 
@@ -138,7 +138,7 @@ describe('a 2xx response that cannot be used', () => {
     expect(first).toMatchObject({ kind: 'retry', progress: { attempt: 2, wasUnusable: true } })
     expect(decide(unusable, { attempt: 2, wasUnusable: true })).toEqual({
       kind: 'stop',
-      message: 'No key was created: api.example answered 200.',
+      message: 'No key was obtained: api.example answered 200.',
     })
   })
 
@@ -209,11 +209,11 @@ describe('a rate limit', () => {
 describe('a wait beyond the timeout', () => {
   test('stops with the last cause, the number of attempts, the wait and the timeout', () => {
     expect(messageOf(decide(rateLimited(60_000), {}, { left: 20_000, timeout: 20_000 }))).toBe(
-      'No key was created: api.example answered 429. Stopped after attempt 1: the next retry (in 60.0 s) would exceed ' +
+      'No key was obtained: api.example answered 429. Stopped after attempt 1: the next retry (in 60.0 s) would exceed ' +
         'timeout (20.0 s). Raise the input timeout, or run the job again later.',
     )
     expect(messageOf(decide(unavailable, { attempt: 4 }, { left: 1_000, timeout: 3_000 }))).toBe(
-      'No key was created: api.example answered 503. Stopped after attempt 4: the next retry (in 2.0 s) would exceed ' +
+      'No key was obtained: api.example answered 503. Stopped after attempt 4: the next retry (in 2.0 s) would exceed ' +
         'timeout (3.0 s). Raise the input timeout, or run the job again later.',
     )
   })

@@ -4,7 +4,15 @@ import { type FoundState, parseState } from '../../src/protocol/parse-state.ts'
 import type { SavedState } from '../../src/protocol/saved-state.ts'
 import { RECORD } from '../support/harness.ts'
 
-const keyOf = (id: string) => ({ token: `t-${id}`, id, prefix: 'p', createdAt: 1, expiresAt: 2, keep: false })
+const keyOf = (id: string) => ({
+  token: `t-${id}`,
+  id,
+  prefix: 'p',
+  createdAt: 1,
+  expiresAt: 2,
+  asked: 8,
+  keep: false,
+})
 const intentOf = (expiry: number) => ({ expiry, sentAt: 2, deadline: 3, answered: false, refused: '' })
 const FULL: SavedState = {
   ...RECORD,
@@ -55,6 +63,7 @@ describe('what main saved', () => {
     ['{}', 'it holds no API URL'],
     ['{"apiUrl":"no url"}', 'it holds no API URL'],
     ['{"apiUrl":7}', 'it holds no API URL'],
+    ['{"apiUrl":"mailto:x"}', 'it holds no API URL'],
   ])('cannot be used if it is %s', (text, reason) => {
     expect(parseState(text)).toEqual({ kind: 'unreadable', reason })
   })

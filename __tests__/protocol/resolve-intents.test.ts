@@ -221,7 +221,7 @@ describe('watching for the keys of unanswered requests', () => {
         ...context,
         isMissing: missingCheck({ ...context, credential: 'api-key' }),
         credentials: ['api-key'],
-        known: new Set(known),
+        held: known.map((id) => ({ ...rowOf(id), token: null, asked: 0, keep: false })),
         budget: budgetOf(budgetMs),
       }),
     )

@@ -40,11 +40,10 @@ async function look(
   const { api, clock, calls, budgetOf, run } = scriptApi({ list: lists, revoke })
   const world = { api, clock, random: () => 0.5, gone: new Set(gone), skew: null }
   const isMissing = missingCheck({ ...world, credential: credentials[0] ?? null })
-  const known = new Set<string>()
   const context = {
     ...world,
     credentials,
-    known,
+    held: [],
     isMissing,
     shift,
     grid: UNKNOWN_GRID_US,

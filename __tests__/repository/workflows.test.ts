@@ -240,9 +240,7 @@ whereScripts('the release job', () => {
       encoding: 'utf8',
     })
     const loaded = tracked.trim().split('\n')
-    expect(loaded).toEqual(
-      expect.arrayContaining(['action.yml', 'dist/package.json', 'dist/lib/index.js']),
-    )
+    expect(loaded).toEqual(expect.arrayContaining(['action.yml', 'dist/package.json', 'dist/lib/index.js']))
     expect(loaded.filter((path) => !attested.includes(path))).toEqual([])
   })
 })

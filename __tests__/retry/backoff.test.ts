@@ -53,10 +53,7 @@ describe('Retry-After', () => {
     ['9'.repeat(20), YEAR_MS],
     ['Mon, 01 Mar 2027 12:01:30 GMT', 90_000],
     ['Monday, 01-Mar-27 12:01:30 GMT', 90_000],
-    ['Mon Mar  1 12:01:30 2027', 90_000],
-    ['Mon Mar 15 12:01:30 2027', 14 * 86_400_000 + 90_000],
     [' Mon, 01 Mar 2027 12:01:30 GMT ', 90_000],
-    [' Mon Mar  1 12:01:30 2027 ', 90_000],
     ['Mon, 01 Mar 2027 11:00:00 GMT', 0],
     ['Mon, 01 Mar 9999 12:00:00 GMT', YEAR_MS],
   ])('%j is a wait of %i ms', (header, wait) => {
@@ -65,6 +62,8 @@ describe('Retry-After', () => {
 
   test.each([
     'soon',
+    // C's asctime is not read: Node takes it for local time.
+    'Mon Mar  1 12:01:30 2027',
     '',
     '4s',
     '-4',

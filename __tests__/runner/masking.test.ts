@@ -12,13 +12,13 @@ test('masks each line of a key that has several', () => {
   expect(maskedForms('one\r\ntwo\n')).toEqual(expect.arrayContaining(['one', 'two']))
 })
 
-test('masks every form of any secret once, and never a blank one', () => {
+test('masks every form of any secret of three characters once, and never a blank one', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (secret) => {
       const forms = maskedForms(secret)
       expect(forms.every((form) => form.trim() !== '')).toBe(true)
       expect(new Set(forms).size).toBe(forms.length)
-      if (secret.trim() === '') return
+      if (secret.trim().length < 3) return expect(forms).toEqual([])
       const bytes = Buffer.from(secret)
       const expected = [secret, bytes.toString('hex'), bytes.toString('base64'), bytes.toString('base64url')]
       expect(forms).toEqual(expect.arrayContaining(expected))

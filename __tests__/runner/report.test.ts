@@ -15,6 +15,7 @@ const key: IssuedKey = {
   prefix: 'the-sec',
   createdAt: Date.parse('2027-01-01T00:00:00Z'),
   expiresAt: Date.parse('2027-01-01T03:00:00Z'),
+  asked: Date.parse('2027-01-01T03:00:00Z'),
   keep: false,
 }
 

@@ -80,7 +80,7 @@ describe('a create request without a response', () => {
       emulator.fault({ on: 'create', times: Infinity, ...faultOf(emulator) })
       const main = await job.main({ ...inputs, ...SHORT }, WITHOUT_SLEEPS)
       expect(main.exitCode).toBe(1)
-      expect(errorOf(main)).toContain('No key was created')
+      expect(errorOf(main)).toContain('No key was obtained')
       const post = await job.post(undefined, WITHOUT_SLEEPS)
       expect(post.exitCode).toBe(0)
       expect(post.shown).toContain(says)

@@ -197,7 +197,7 @@ describe('a careless step before post', () => {
     return impostor
   }
 
-  test('cannot turn verification off: post warns, and sends nothing to another server', () =>
+  test('cannot turn verification off: post sends nothing to another server', () =>
     withJob({ api: { tls } }, async (stage) => {
       const { job, inputs } = stage
       const stepEnv = { NODE_EXTRA_CA_CERTS: trusting('one', tls) }
@@ -206,7 +206,6 @@ describe('a careless step before post', () => {
       try {
         await job.script(exporting({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }))
         const post = await job.post(inputs, { ...WITHOUT_SLEEPS, stepEnv })
-        expect(warningsOf(post)).toContain('NODE_TLS_REJECT_UNAUTHORIZED is 0')
         expect(warningsOf(post)).toContain('certificate was not accepted')
         expect(impostor.requests).toEqual([])
       } finally {

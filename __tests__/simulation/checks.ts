@@ -64,9 +64,9 @@ function isClockKnown({ server, clockError }: Job['world']): boolean {
 }
 
 /** The error that ends main names how the last create request ended. */
-function checkLastCause({ evidence, world, violation }: Job, { error, signalled }: MainRun): void {
+function checkLastCause({ evidence, world, violation }: Job, { error }: MainRun): void {
   const { lastFailure } = evidence
-  if (error === null || signalled || world.failing || lastFailure === null) return
+  if (error === null || world.failing || lastFailure === null) return
   const { message } = error
   if (!lastFailure.some((words) => message.includes(words)))
     violation(`the error hides the last cause (${lastFailure[0]}): ${message}`)

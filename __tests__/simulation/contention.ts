@@ -134,7 +134,6 @@ async function runPostOf(
     runner,
     settings: {},
     bootedAt: START,
-    verificationOff: false,
     connect: () => api,
     policyWithoutRecord: () => 'warn',
   })

@@ -5,6 +5,7 @@ import { readAsked } from '../support/instants.ts'
 import { type Fault, LOSES_THE_ANSWER, type Purpose } from './faults.ts'
 import type { AccountControl, NetworkOptions } from './network.ts'
 import type { Rng } from './rng.ts'
+import { type Interruption, isUninterrupted } from './run-main.ts'
 import type { VirtualTime } from './time.ts'
 import { MINUTE_MS, type World } from './world.ts'
 
@@ -52,6 +53,7 @@ export interface Scene {
   time: VirtualTime
   rng: Rng
   evidence: Evidence
+  interruption: Interruption
   count(kind: string): void
   violation(text: string): void
 }
@@ -84,20 +86,16 @@ function isAliveAt({ revoked, expiry }: StoredKey, now: number): boolean {
  * Another job makes a key that is close to ours. One with our very marker is only there beside a key of ours that
  * no other run revokes: alone, it could not be told from ours, with the odds that docs/design.md gives.
  */
-function addTwin({ world, account, time, rng, evidence, count }: Scene, body: string, lost: boolean): void {
+function addTwin(scene: Scene, body: string, lost: boolean): void {
+  const { world, account, time, evidence, count } = scene
   const asked = readAsked((JSON.parse(body) as { expiry: string }).expiry)?.instant ?? 0
   const { twin } = world
-  if (twin === null) return
-  if (twin === 'same by chance') return
+  if (twin === null || twin === 'same by chance') return
   const same = twin === 'same before' || twin === 'same after'
   if (same && !lost) return
-  // Where nothing can be saved, a key that main revoked is looked for, and on a grid of 1 ms a neighbor fits as well.
-  const offsets = world.failing === 'saveState' ? [-350, 350] : [-0.001, 0.001, -1, 1, -350, 350]
-  const offset = twin === 'near' ? rng.pick(offsets) : 0
+  const offset = twin === 'near' ? nearOffset(scene) : 0
   const expiry = world.server.ignoreExpiry ? null : account.stored(asked + offset)
-  if (twin === 'near' && (expiry === asked || expiry === account.stored(asked))) return
-  // To a second run of post, which no longer sees our own key, this one could be ours, rounded to 1 ms.
-  if (twin === 'near' && world.postRuns === 2 && expiry === Math.round(asked)) return
+  if (twin === 'near' && mayBeOurs(expiry, asked, { ...scene, lost })) return
   // Far from what a wrong clock takes for now.
   const { clockError, clockErrorInPost, suspendedMs } = world
   const isFar = (age: number) =>
@@ -109,6 +107,25 @@ function addTwin({ world, account, time, rng, evidence, count }: Scene, body: st
   account.addKey({ expiry, created: time.now() - age })
   count('twin key of another job')
   if (same) evidence.ambiguous = true
+}
+
+function nearOffset({ world, rng }: Scene): number {
+  // Where nothing can be saved, a key that main revoked is looked for, and on a grid of 1 ms a neighbor fits as well.
+  return rng.pick(world.failing === 'saveState' ? [-350, 350] : [-0.001, 0.001, -1, 1, -350, 350])
+}
+
+/** Whether nobody could tell a key with this expiry from ours, with the odds that docs/design.md gives. */
+function mayBeOurs(
+  expiry: number | null,
+  asked: number,
+  { world, account, interruption, lost }: Scene & { lost: boolean },
+): boolean {
+  if (expiry === asked || expiry === account.stored(asked)) return true
+  // To a second run of post, which no longer sees our own key, this one could be ours, rounded to 1 ms.
+  if (world.postRuns === 2 && expiry === Math.round(asked)) return true
+  // Beside a lost response, a server that keeps milliseconds may have stored ours so, rounded down or to the nearest.
+  const isUnseen = lost || !isUninterrupted(interruption)
+  return isUnseen && world.server.grid === '1 ms' && expiry !== null && Math.abs(expiry - asked) < 1
 }
 
 /** Another job's key has our marker, which is a coarse one, and our own request made none. */

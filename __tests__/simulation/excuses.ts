@@ -57,6 +57,7 @@ function unmarked(
     grid = '1 us',
     maxDigits = 6,
     ignoreExpiry,
+    driftMs,
     timeForm,
     localShiftMs,
     maxLifetimeMs = Infinity,
@@ -69,7 +70,9 @@ function unmarked(
     world.inputs.expiresIn + Math.max(Math.abs(world.clockError), Math.abs(localShiftMs ?? 0))
   )
     return 'lifetimes limited by the API'
-  if (maxDigits === 0) return 'whole seconds only'
+  // A 400 of something in front of the API looks like one about digits.
+  if (maxDigits === 0 || Number(key.expiry) % 1000 === 0) return 'whole seconds only'
+  if (driftMs) return 'expiries computed anew'
   if (GRID_STEP_US[grid] > digitsUs && !(grid === '1 ms' && showsMilliseconds(record)))
     return 'expiries on a coarser grid'
   if (UNREADABLE_SPELLINGS.some((spelling) => spelling === timeForm)) return 'times that cannot be read'

@@ -51,6 +51,7 @@ const CREATE_FAULTS = [
   ...keysOf(ANSWER_FAULTS),
   'POST repeated by a gateway',
   'POST repeated by a gateway and refused',
+  'acted, and something refused the response',
 ] as const
 
 export type Fault =
@@ -78,6 +79,7 @@ export const LOSES_THE_ANSWER: ReadonlySet<Fault> = new Set<Fault>([
   'truncated',
   'garbage',
   'POST repeated by a gateway and refused',
+  'acted, and something refused the response',
 ])
 
 /** After these, the server has made no key. */
@@ -111,6 +113,22 @@ export interface Exchange {
 }
 
 const FAR_DATES_MS = [3_600_000, 86_400_000, 30 * 86_400_000, 8.6e15 - 1.8e12]
+
+/** Answers to a revocation that was not done. */
+const CLAIMS = [
+  { status: 204, body: '' },
+  { status: 200, body: '{"detail":"You may not revoke keys."}' },
+  { status: 202, body: '{"queued":true}' },
+]
+
+/** What a router, a filter of data or a filter of duplicates says once the API has acted. */
+const LATE_REFUSALS = [
+  { status: 403, body: 'Forbidden' },
+  { status: 404, body: '404 page not found' },
+  { status: 400, body: '' },
+  { status: 304, body: '' },
+  { status: 409, body: '{"detail":"Already done."}' },
+]
 
 type Effect = (exchange: Exchange) => void
 
@@ -188,8 +206,8 @@ export const EFFECTS: Record<Fault, Effect> = {
     }),
   'stale list': ({ arrive, readAged, answer, rng }) =>
     arrive(() => answer(readAged(rng.between(5_000, 120_000)))),
-  'revocation claimed, not done': ({ arrive, answer }) =>
-    arrive(() => answer({ status: 204, headers: {}, body: '' })),
+  'revocation claimed, not done': ({ arrive, answer, rng }) =>
+    arrive(() => answer({ ...rng.pick(CLAIMS), headers: {} })),
   'POST repeated by a gateway': ({ arrive, after, act, answer, rng }) => {
     arrive(() => void act())
     after(rng.between(3_050, 9_000), () => answer(act()))
@@ -201,6 +219,11 @@ export const EFFECTS: Record<Fault, Effect> = {
       answer({ status, headers: {}, body: '{"detail":"Already done."}' }),
     )
   },
+  'acted, and something refused the response': ({ arrive, act, answer, rng }) =>
+    arrive(() => {
+      act()
+      answer({ ...rng.pick(LATE_REFUSALS), headers: {} })
+    }),
   'a gate asks for a password': gateEffect('basic'),
   'a firewall challenges': gateEffect('challenge'),
   'a page of HTML': gateEffect('page'),

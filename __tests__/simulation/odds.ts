@@ -82,7 +82,13 @@ function acceptance(matching: Matching, grid: Grid, lifetime: number): number {
       const createdAt = sentAt + rng.between(5, 400)
       return { id: String(index), prefix: '', createdAt, expiresAt: stored, unreadable: null }
     })
-    const context = { known: new Set<string>(), shift: 0, skews: [0], grid: matching.UNKNOWN_GRID_US }
+    const context = {
+      known: new Set<string>(),
+      shift: 0,
+      dateSkew: 0,
+      skew: null,
+      grid: matching.UNKNOWN_GRID_US,
+    }
     if (matching.matchIntent(lost, others, context).kind === 'found') taken += 1
   }
   return taken / SAMPLES

@@ -86,7 +86,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: "a key that was created before the request is not this run's",
     caughtBy: 197,
     file: 'protocol/judge-created.ts',
-    from: 'const isFresh = wasThen(created, dateSkew !== null)',
+    from: 'const isFresh = isWithin(created, { ...window, isStrict: dateSkew !== null })',
     to: 'const isFresh = true',
   },
   {
@@ -143,8 +143,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a key is looked for by the clock of the server',
     caughtBy: 25,
     file: 'protocol/revoke-orphans.ts',
-    from: 'skews: [read.skew, skew]',
-    to: 'skews: []',
+    from: 'dateSkew: read.skew, skew }',
+    to: 'dateSkew: null, skew: null }',
   },
   {
     rule: 'a key is looked for by the clock as it was before it was set',
@@ -152,6 +152,24 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     file: 'protocol/match-intent.ts',
     from: '[0, shift].some(',
     to: '[0].some(',
+  },
+  {
+    rule: 'a key whose expiry the server computed anew may be ours',
+    file: 'protocol/intent.ts',
+    from: 'MAX_DRIFT_MS ? UNKNOWN_GRID_US : Infinity',
+    to: 'MAX_DRIFT_MS ? Infinity : Infinity',
+  },
+  {
+    rule: "only the API's own JSON proves that a request created no key",
+    file: 'api/api-failure.ts',
+    from: '(uncertain || notFromApi || !isJson(response.body))',
+    to: 'uncertain',
+  },
+  {
+    rule: 'the twin of a key has the expiry of that key',
+    file: 'protocol/journal.ts',
+    from: 'expiry: (isExact && key.expiresAt) || intent.expiry',
+    to: 'expiry: intent.expiry',
   },
   // Whether a key is revoked.
   {
@@ -181,6 +199,18 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     file: 'api/call.ts',
     from: ' && !result.failure.notFromApi',
     to: '',
+  },
+  {
+    rule: 'a revocation that is answered with content was not granted',
+    file: 'api/parse-response.ts',
+    from: "if (body.trim() !== '') throw",
+    to: "if (body.trim() === '{') throw",
+  },
+  {
+    rule: 'another credential revokes what the key could not',
+    file: 'protocol/revoke-and-verify.ts',
+    from: 'if (failure.status === undefined) return failure',
+    to: 'if (![401, 403, 404].includes(failure.status ?? 0)) return failure',
   },
   {
     rule: 'a key has expired only if every clock says so',
@@ -215,7 +245,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a list with further pages of an unknown kind is doubtful',
     caughtBy: 6326,
     file: 'api/parse-list.ts',
-    from: '    morePages &&',
+    from: '(isOdd || isSaid(PARTIAL)) &&',
     to: 'false &&',
   },
   {

@@ -41,7 +41,6 @@ export async function runPost(job: Job, record: string): Promise<PostRun> {
       runner,
       settings: {},
       bootedAt: START + world.clockErrorInPost + world.suspendedMs,
-      verificationOff: false,
       connect: ({ apiUrl }) =>
         subject.createKeyApi({ client, apiUrl, userAgent: 'simulation', now: clock.now }),
       policyWithoutRecord: () => 'warn',

@@ -38,6 +38,7 @@ describe('the simulation', () => {
         'a gate in front of the API',
         'replicas that lag',
         'expiries on a coarser grid',
+        'expiries computed anew',
         'digits refused',
         'lifetimes limited by the API',
         'times in another spelling',

@@ -118,10 +118,12 @@ function chooseSpell(rng: Rng, forGood: number): Spell {
 }
 
 function chooseTwin(rng: Rng, failing: World['failing'], server: Server): World['twin'] {
-  if (!rng.chance(0.2)) return null
+  const isOfMilliseconds = server.grid === '1 ms'
+  if (!rng.chance(isOfMilliseconds ? 0.6 : 0.2)) return null
   // By a wrong clock, a key of ten minutes ago could be of this moment; in part of a list, one of two could be alone.
   const shown = server.listForm === 'array' || (server.listForm === 'paginated' && !server.listMoves)
   if (server.dateErrorMs || server.replicas?.listMs || server.maxLifetimeMs || !shown) return 'near'
+  if (isOfMilliseconds && rng.chance(0.5)) return 'near'
   // Where expiries have few values, another job's key may have ours by chance, and ours may not exist.
   const isCoarse = GRID_STEP_US[server.grid ?? '1 us'] > 1000 || server.maxDigits === 0
   if (isCoarse && rng.chance(0.9)) return 'same by chance'
@@ -164,7 +166,7 @@ function chooseServer(rng: Rng, clockError: number, happens: Happens): Server {
     fractions: rng.pick(['keep', 'microseconds']),
     timeForm: rng.pick(['Z', 'offset']),
     errorShape: rng.pick(['detail', 'error', 'html', 'empty', 'codes']),
-    selfRevocation: rng.pick(['allowed', 'allowed', 'allowed', 'forbidden', 'unauthorized']),
+    selfRevocation: rng.pick(['allowed', 'allowed', 'allowed', 'forbidden', 'unauthorized', 'conflict']),
     ignoreExpiry: happens(0.03, 'expiry ignored'),
     // With a wrong clock in main and a server that never says the time, nothing could tell which keys are new.
     dateHeader: clockError > MINUTE_MS || rng.chance(0.9),
@@ -194,6 +196,8 @@ function chooseTimes(server: Server, rng: Rng, happens: Happens): void {
   // On a coarse grid, a limit would not show as whole minutes.
   if (!server.grid && happens(0.03, 'lifetimes limited by the API'))
     server.maxLifetimeMs = rng.pick([1, 10, 30]) * MINUTE_MS
+  if (!server.grid && !server.maxLifetimeMs && happens(0.04, 'expiries computed anew'))
+    server.driftMs = rng.between(0.002, 50)
   if (happens(0.15, 'times in another spelling')) server.timeForm = rng.pick(READABLE_SPELLINGS)
   if (happens(0.01, 'times that cannot be read')) server.timeForm = rng.pick(UNREADABLE_SPELLINGS)
   if (server.dateHeader && happens(0.06, 'wrong Date')) server.dateErrorMs = chooseError(rng)

@@ -40,6 +40,8 @@ export interface AccountOptions {
   /** The step on which expiries are stored, and how they get there. */
   grid?: Grid
   rounding?: Rounding
+  /** The expiry is computed anew from the server's clock, so many milliseconds later. */
+  driftMs?: number
   /** An expiry with more digits after the point than this is refused with 400. */
   maxDigits?: 0 | 3 | 6
   timeForm?: Spelling
@@ -52,7 +54,7 @@ export interface AccountOptions {
   maxLifetimeMs?: number
   /** The server takes no notice of `expiry`, and makes keys that never expire. */
   ignoreExpiry?: boolean
-  selfRevocation?: 'allowed' | 'forbidden' | 'unauthorized'
+  selfRevocation?: 'allowed' | 'forbidden' | 'unauthorized' | 'conflict'
   /** Every revocation is answered with 204 and not done. */
   idleRevocation?: boolean
   /** Requests in any `windowMs`, over all credentials of the account; refused ones do not count. */
@@ -165,7 +167,7 @@ function gridOf({ grid, fractions }: AccountOptions): Grid {
 
 /** `instant` (ms since 1970) as the server stores it. */
 export function storedInstant(options: AccountOptions, instant: number): number {
-  return quantize(instant, gridOf(options), options.rounding)
+  return quantize(instant + (options.driftMs ?? 0), gridOf(options), options.rounding)
 }
 
 /** How far two expiries have to lie apart, in ms, so as never to be taken for one another by a server that rounds. */

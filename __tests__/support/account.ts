@@ -12,7 +12,7 @@ import {
   wasRevoked,
 } from './account-state.ts'
 import { type ApiRequest, type ApiResponse, answer, refuse } from './api-answers.ts'
-import { createAnswers } from './create-answers.ts'
+import { createAnswers, type Expiry } from './create-answers.ts'
 import { gateAnswer } from './gate.ts'
 import { readAsked } from './instants.ts'
 import { pageOf } from './list-forms.ts'
@@ -64,12 +64,13 @@ export function createAccount(options: AccountOptions): Account {
   }
 }
 
-/** The expiry that is stored for the one asked for, or why it is refused. */
-function readExpiry(options: AccountOptions, body: string): { expiry: number | null } | { wrong: string } {
+/** Reads the body of a create request; `wrong` is why it is refused. */
+function readExpiry(options: AccountOptions, body: string): Expiry | { wrong: string } {
   const { now, fractions, maxDigits = fractions === 'refuse' ? 0 : 6 } = options
   const asked = (JSON.parse(body || '{}') as { expiry?: unknown }).expiry
-  if (asked === undefined || asked === null || options.ignoreExpiry) return { expiry: null }
   const read = readAsked(asked)
+  if (asked === undefined || asked === null || options.ignoreExpiry)
+    return { asked: read?.instant ?? null, stored: null }
   if (read === null) return { wrong: 'Datetime has wrong format.' }
   if (read.digits > maxDigits)
     return {
@@ -78,8 +79,8 @@ function readExpiry(options: AccountOptions, body: string): { expiry: number | n
           ? 'Fractions are not accepted.'
           : `No more than ${maxDigits} digits of a second are accepted.`,
     }
-  const expiry = Math.min(storedInstant(options, read.instant), now() + (options.maxLifetimeMs ?? Infinity))
-  return expiry <= now() ? { wrong: 'Expiry must be in the future.' } : { expiry }
+  const stored = Math.min(storedInstant(options, read.instant), now() + (options.maxLifetimeMs ?? Infinity))
+  return stored <= now() ? { wrong: 'Expiry must be in the future.' } : { asked: read.instant, stored }
 }
 
 function create(state: AccountState, body: string): ApiResponse {
@@ -94,7 +95,7 @@ function create(state: AccountState, body: string): ApiResponse {
   const alive = [...foreign, ...made].filter((key) => isAlive(key, options.now()))
   if (options.keyLimit !== undefined && alive.length >= options.keyLimit)
     return refuse(options, 403, 'Maximum amount of tokens allowed per user exceeded.')
-  return createAnswers(state, read.expiry, options.createAnswer?.() ?? 'own')
+  return createAnswers(state, read, options.createAnswer?.() ?? 'own')
 }
 
 function list(state: AccountState, path: string, query: URLSearchParams): ApiResponse {
@@ -137,6 +138,8 @@ function revoke({ options, byId }: AccountState, id: string, credential: string)
     return refuse(options, 403, 'You do not have permission to perform this action.')
   if (key.token === credential && options.selfRevocation === 'unauthorized')
     return refuse(options, 401, 'Invalid token.')
+  if (key.token === credential && options.selfRevocation === 'conflict')
+    return refuse(options, 409, 'The key is in use.')
   if (!options.idleRevocation) {
     key.revoked = true
     key.revokedAt = options.now()

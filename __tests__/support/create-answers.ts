@@ -33,8 +33,18 @@ export type CreateAnswer = (typeof CREATE_ANSWERS)[number]
 export const CREATE_ERROR = 'API key limit reached for your plan (5 of 5).'
 const MINUTE_MS = 60_000
 
-/** Carries out a valid create request and answers it. `expiry` is what is stored for the one asked for. */
-export function createAnswers(state: AccountState, expiry: number | null, which: CreateAnswer): ApiResponse {
+/** The expiry that a create request asked for, null if it asked for none, and what is stored for it. */
+export interface Expiry {
+  asked: number | null
+  stored: number | null
+}
+
+/** Carries out a valid create request and answers it. */
+export function createAnswers(
+  state: AccountState,
+  { asked, stored }: Expiry,
+  which: CreateAnswer,
+): ApiResponse {
   const { options, made, foreign, longLived } = state
   const now = options.now()
   const say = (key: StoredKey) =>
@@ -42,7 +52,9 @@ export function createAnswers(state: AccountState, expiry: number | null, which:
       token: key.token,
       api_key: rowOf(key, rowOptions(options)),
     })
-  const own = () => storeKey(state, made, now, expiry)
+  const own = () => storeKey(state, made, now, stored)
+  const oldExpiry = () => (options.random() < 0.5 ? null : storedInstant(options, now + 40 * MINUTE_MS))
+  const other = () => elsewhere(state, stored ?? asked)
   switch (which) {
     case 'own':
       return say(own())
@@ -51,19 +63,13 @@ export function createAnswers(state: AccountState, expiry: number | null, which:
       return say(own())
     case "another job's, own made":
       own()
-      return say(storeKey(state, foreign, now, elsewhere(state, expiry)))
+      return say(storeKey(state, foreign, now, other()))
     case "another job's, none made":
-      return say(storeKey(state, foreign, now, elsewhere(state, expiry)))
+      return say(storeKey(state, foreign, now, other()))
     case 'replayed':
-      return say(made.at(-1) ?? oldKey(state, 20 * MINUTE_MS, elsewhere(state, expiry)))
+      return say(made.at(-1) ?? oldKey(state, 20 * MINUTE_MS, other()))
     case 'old key':
-      return say(
-        oldKey(
-          state,
-          ageOf(options.random),
-          options.random() < 0.5 ? null : storedInstant(options, now + 40 * MINUTE_MS),
-        ),
-      )
+      return say(oldKey(state, ageOf(options.random), oldExpiry()))
     case 'api-key':
       return say(longLived)
     case 'api-key with expiry':

@@ -216,7 +216,6 @@ export interface PostOptions extends StageOptions {
   /** The parts of the record that could not be read. */
   damaged?: string[]
   settings?: Record<string, string>
-  verificationOff?: boolean
   policyWithoutRecord?: 'warn' | 'fail'
   /** Called as virtual time passes: at so many milliseconds since the step began. */
   at?: [number, (account: Account) => void][]
@@ -250,7 +249,6 @@ export async function runPost(options: PostOptions = {}): Promise<StepRun> {
     runner: noting(runner, effects),
     settings: options.settings ?? {},
     bootedAt: BOOTED,
-    verificationOff: options.verificationOff ?? false,
     connect: ({ apiUrl }) => createKeyApi({ client: send, apiUrl, userAgent: 'harness', now: clock.now }),
     policyWithoutRecord: () => options.policyWithoutRecord ?? 'warn',
   })

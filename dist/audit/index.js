@@ -32,8 +32,7 @@ function describeError(error, connected, via = '') {
 	const failure = (kind, what, { hint = '', acted = connected, ...rest } = {}) =>
 		Object.assign(new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`), rest)
 	// The server has read no request then, even if our handshake was complete (TLS 1.3).
-	if (/alert.(certificate.required|bad.certificate)/i.test(codes))
-		return failure('certificate', 'requires a client certificate', { acted: false })
+	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('certificate', 'requires a client certificate', { acted: false })
 	if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', { hint: 'use https://', acted: false })
 	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
 	if (connected) return failure('cut', 'closed the connection before it answered')
@@ -226,19 +225,48 @@ function backoff(failures, random, { retryAfter = 0, spread = 0, most = Infinity
 	const exponential = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
 	return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
 }
-/** RFC 9110, 5.6.7. Date.parse alone takes `4s` for a day in 2001. */
-const HTTP_DATE = /^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
+/** RFC 9110, 5.6.7, but for C's asctime. Date.parse alone takes `4s` for a day in 2001. */
+const HTTP_DATE = /^\s*[A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT\s*$/
+/** Milliseconds since 1970; NaN for any other text. */
+function parseHttpDate(text) {
+	return HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN
+}
 const MAX_RETRY_AFTER_MS = 365 * 86_400_000
 /** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
 function parseRetryAfter(header = '', now) {
 	const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
-	const date = HTTP_DATE.test(header) ? Date.parse(header.replace(/(\d{4})\s*$/, '$1 GMT')) : Number.NaN
-	const wait = seconds === undefined ? date - now : Math.ceil(Number(seconds)) * 1000
+	const wait = seconds === undefined ? parseHttpDate(header) - now : Math.ceil(Number(seconds)) * 1000
 	return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS)
 }
 
+/** Without whole IDs. */
+function shortPath({ pathname }) {
+	return pathname.replace(/([^/]{8})[^/]{16,}/g, '$1...')
+}
+/** Logs requests, without headers, bodies or whole IDs. Returns `send` itself without `log`. */
+function logRequests(send, log, now) {
+	if (!log) return send
+	const attempts = new Map()
+	return async (request) => {
+		const { method, url } = request
+		const name = `${method} ${url}`
+		const attempt = (attempts.get(name) ?? 0) + 1
+		attempts.set(name, attempt)
+		const startedAt = now()
+		const note = (outcome) => log(`${method} ${shortPath(url)} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
+		try {
+			const response = await send(request)
+			note(`status ${response.status}`)
+			return response
+		} catch (error) {
+			note(error instanceof HttpError ? `${error.kind}, ${error.message},` : String(error))
+			throw error
+		}
+	}
+}
+
 /** Gateways and locks give these; the request may have been carried out. */
-const UNCERTAIN_STATUSES = [407, 408, 421, 423, 425, 499]
+const UNCERTAIN_STATUSES = [407, 408, 409, 421, 423, 424, 425, 499]
 const MAX_REASON_LENGTH = 300
 /** `now`: the server's time, in milliseconds since 1970. */
 function failureOf(asked, response, now) {
@@ -246,46 +274,50 @@ function failureOf(asked, response, now) {
 	if (status >= 300 && status < 400) return redirected(asked, response)
 	const rateLimited = status === 429
 	const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
-	const notFromApi = isForeign(response)
+	const notFromApi = !rateLimited && isForeign(response)
 	const retryAfter = rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined
 	return {
 		status,
 		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
-		mayHaveActed: uncertain || notFromApi,
+		// Only the API's own JSON proves that nothing was done.
+		mayHaveActed: !rateLimited && (uncertain || notFromApi || !isJson(response.body)),
 		retryable: uncertain || rateLimited || notFromApi,
-		...(retryAfter !== undefined && { retryAfter }),
-		...(notFromApi && { notFromApi }),
+		retryAfter,
+		notFromApi,
 	}
 }
 /** For a 2xx. */
 function unusableResponse(asked, response) {
 	const { status } = response
-	const reason = detail(response, asked.credential) || ': something that is not the JSON of this API'
+	const reason = detail(response, asked.credential) || NOT_JSON
 	const message = `${answered(asked, status)}${reason}`
 	return { status, message, mayHaveActed: true, retryable: true, unusable: true }
 }
-function answered({ method, url: { host, pathname } }, status) {
-	const path = pathname.replace(/([^/]{8})[^/]{24,}$/, '$1...')
-	return `${host} answered ${status} to ${method} ${path}`
+function answered({ method, url }, status) {
+	return `${url.host} answered ${status} to ${method} ${shortPath(url)}`
 }
 function redirected(asked, { status, headers }) {
 	const { url } = asked
 	const { location } = headers
 	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
-	const place = target === null ? 'an unreadable address' : target.host === url.host ? target.origin + target.pathname : target.host
+	const place = target === null ? 'an unreadable address' : target.host === url.host ? target.origin + shortPath(target) : target.host
 	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
-	// 302 and 303 may mean "done, look there".
-	return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
+	// It may mean "done, look there".
+	return { status, message, mayHaveActed: true, retryable: false }
 }
 /** The API speaks only JSON and Bearer (its documentation). */
 function isForeign({ status, headers, body }) {
 	if (status < 400 || status > 499) return false
-	const schemes = headers['www-authenticate']
-	return (
-		isHtml(headers, body) ||
-		headers['cf-mitigated'] !== undefined ||
-		(status === 401 && schemes !== undefined && !/(^|,\s*)bearer\b/i.test(schemes))
-	)
+	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
+	return headers['cf-mitigated'] !== undefined || (status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) || (body.trim() !== '' && !isJson(body))
+}
+const NOT_JSON = ': something that is not the JSON of this API'
+function isJson(body) {
+	try {
+		return typeof JSON.parse(body) !== 'number'
+	} catch {
+		return false
+	}
 }
 function isHtml(headers, body) {
 	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
@@ -294,8 +326,8 @@ function detail(response, credential) {
 	const { status, headers, body } = response
 	if (headers['cf-mitigated']) return ' with a challenge; a firewall stops this runner'
 	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
-	const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
-	if (isForeign(response)) return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
+	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
+	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
 	const reason = reasonGiven(body, credential, status < 300)
 	return reason && `: ${reason}`
 }
@@ -310,7 +342,7 @@ function reasonGiven(body, credential, isSuccess) {
 	return wordsIn(answer, isSuccess)
 		.join('; ')
 		.replaceAll(credential, '***')
-		.replace(/[\w.~+/=-]{24,}/g, '***')
+		.replace(/\S{24,}/g, '***')
 		.replace(/\s+/g, ' ')
 		.trim()
 		.slice(0, MAX_REASON_LENGTH)
@@ -349,8 +381,7 @@ function createCaller(client, userAgent, now) {
 				...(body && { body: JSON.stringify(body) }),
 			})
 			const skew = skewOf(response, sentAt, now())
-			if (response.status < 200 || response.status > 299)
-				return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
+			if (response.status < 200 || response.status > 299) return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
 			try {
 				return { ok: true, skew, value: read(response) }
 			} catch {
@@ -369,14 +400,11 @@ function createCaller(client, userAgent, now) {
 }
 function skewOf({ headers }, sentAt, receivedAt) {
 	// Whole seconds: on average, the server is half a second further.
-	const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
+	const skew = parseHttpDate(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
 	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }
 
-/**
- * Milliseconds since the first signal. The runner sends SIGTERM 7.5 s after SIGINT and kills 2.5 s later
- * (actions/runner, ProcessInvoker).
- */
+/** Milliseconds since the first signal. The runner kills after 10 s (actions/runner, ProcessInvoker). */
 const CANCEL = {
 	RESPONSE_GRACE_MS: 5_000,
 	LAST_REQUEST_MS: 6_500,
@@ -486,16 +514,16 @@ function readKey(value) {
 					? 'expiry (missing)'
 					: null
 	return {
-		id: identifier(field(value, 'id')),
-		// It is printed: never the whole key.
-		prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH),
+		id: readId(field(value, 'id')),
+		// It is printed: never the whole key. Some APIs write `abcd****`.
+		prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH).replace(/\W+$/, ''),
 		createdAt: created.kind === 'instant' ? created.at : null,
 		expiresAt: expiry.kind === 'instant' ? expiry.at : null,
 		unreadable,
 	}
 }
-/** Even escaped, a dot segment names another path. */
-function identifier(value) {
+/** Null if unusable. Even escaped, a dot segment names another path. */
+function readId(value) {
 	if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
 	const id = textOf(value)
 	const isUsable = id !== null && id !== '.' && id !== '..' && id.isWellFormed() && id.length <= MAX_ID_LENGTH
@@ -515,10 +543,13 @@ function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
 
-/** Of a page; another field may announce more keys in a way that this action does not follow. */
+/** Another field may announce more keys. */
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
+/** Headers of a list that may be old, or lack a key. */
+const CACHED = /^(age|.*cache-hits): .*[1-9]|^(?!cache-control).*cache.*: .*(hit|stale|updating|revalidated)|^warning: 1/i
+const PARTIAL = /^link: .*\bnext\b|^(?!x-total-count:)x-[^:]*(total|pag|next|more|cursor)/i
 /** Throws if this is neither an array nor `{results, next}`. */
-function readPage({ headers, body }) {
+function readPage({ status, headers, body }) {
 	const answer = parseJson(body)
 	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
 	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
@@ -528,18 +559,17 @@ function readPage({ headers, body }) {
 		({ id, unreadable, createdAt, expiresAt }) => id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
 	).length
 	const next = textOf(field(answer, 'next'))
-	const total = field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? ''
-	const count = /\d+$/.exec(String(total))?.[0]
+	const total = String(field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? '')
+	const count = /\d+$/.exec(total.slice(-15))?.[0]
 	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
 	const isOddNext = next === null && Boolean(field(answer, 'next'))
-	const morePages = isUnknown || isOddNext || headers['x-next-page'] || /rel="?next/i.test(String(headers.link ?? ''))
-	const cached = Object.entries(headers).some(([name, value]) =>
-		(name === 'age' ? /[1-9]/ : /cache/.test(name) ? /\bhit\b/i : /^\b$/).test(String(value)),
-	)
+	const isOdd = status !== 200 || isUnknown || isOddNext || (total !== '' && count === undefined)
+	const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+	const isSaid = (pattern) => lines.some((line) => pattern.test(line))
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
-		morePages && 'it may have pages that cannot be found',
-		cached && 'it comes from a cache',
+		(isOdd || isSaid(PARTIAL)) && 'it may have pages that cannot be found',
+		isSaid(CACHED) && 'it comes from a cache',
 	]
 	const doubt = doubts.find(Boolean) || null
 	return { keys, next, doubt, count: count === undefined ? null : Number(count) }
@@ -645,7 +675,7 @@ function truncateAnnotation(line) {
 function keyLabel({ prefix, id }) {
 	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
-/** As much of an id as a person needs to find it, for a line or a table cell. */
+/** Enough of an ID to find it by. */
 function shortId(id) {
 	const whole = sanitizeName(id)
 	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
@@ -902,9 +932,7 @@ async function listKeys(inputs, { api, clock, random }) {
 	if (reply.ok) return reply
 	const { status, message, retryable, notFromApi } = reply.failure
 	if (status === 401 && !notFromApi)
-		throw new Error(
-			`The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`,
-		)
+		throw new Error(`The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`)
 	const advice = retryable ? ' Run the audit again later, or raise input timeout.' : ''
 	throw new Error(`Could not list the keys of the account: ${message}.${advice}`)
 }
@@ -912,8 +940,7 @@ function notesOn(keysInUse, rotations) {
 	return [
 		keysInUse === 0 && 'As api-key is a JWT, no key of the list is in use here.',
 		keysInUse > 1 && `The first characters of api-key fit ${keysInUse} keys, so the key in use is unknown.`,
-		rotations === 0 &&
-			'Keys made by rotate are not recognized: add repository=ID in input rotated-secrets, as GITHUB_REPOSITORY_ID is not set.',
+		rotations === 0 && 'Keys made by rotate are not recognized: add repository=ID in input rotated-secrets, as GITHUB_REPOSITORY_ID is not set.',
 	].filter((note) => note !== false)
 }
 /**
@@ -942,17 +969,17 @@ const DAY_MS = 86_400_000
 const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS, 7 * DAY_MS, 365.25 * DAY_MS]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
-/** Reads as the package `ms` does, in milliseconds, but lowercase only (`M` may mean months); null for any other text. */
+/** Milliseconds, as the package `ms` reads it, but lowercase: `M` may mean months. Null for any other text. */
 function parseDuration(text) {
 	const [, number, ...names] = DURATION.exec(text) ?? []
 	const unit = UNITS[names.findIndex(Boolean)]
 	return unit === undefined ? null : Number(number) * unit
 }
 
-/** No API key or token is shorter; masking a value such as `true` would ruin the log. */
+/** No credential is shorter; masking a value such as `true` would ruin the log. */
 const MIN_CREDENTIAL_LENGTH = 8
 /** What a log must not show, forms shorter than `shortest` left out. The runner masks no hex or base64url. */
-function maskedForms(secret, shortest = 1) {
+function maskedForms(secret, shortest = 3) {
 	const bytes = Buffer.from(secret, 'utf8')
 	const lines = secret.split(/[\r\n]+/)
 	const forms = [
@@ -1090,29 +1117,6 @@ function readFailOn(value) {
 		throw new Error(`Input fail-on names ${JSON.stringify(name.slice(0, 60))}; the findings are ${FINDING_KINDS.join(', ')}`)
 	})
 	return new Set(kinds)
-}
-
-/** Logs requests, without headers, bodies or whole IDs. Returns `send` itself without `log`. */
-function logRequests(send, log, now) {
-	if (!log) return send
-	const attempts = new Map()
-	return async (request) => {
-		const { method, url } = request
-		const name = `${method} ${url}`
-		const path = url.pathname.replace(/[^/]{17,}/g, (segment) => `${segment.slice(0, 8)}...`)
-		const attempt = (attempts.get(name) ?? 0) + 1
-		attempts.set(name, attempt)
-		const startedAt = now()
-		const note = (outcome) => log(`${method} ${path} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
-		try {
-			const response = await send(request)
-			note(`status ${response.status}`)
-			return response
-		} catch (error) {
-			note(error instanceof HttpError ? `${error.kind}, ${error.message},` : String(error))
-			throw error
-		}
-	}
 }
 
 /** As the URL parser writes these hosts. */

@@ -1,12 +1,12 @@
 'use strict'
 
-const common = require('../common/index.js')
+const lib = require('../lib/index.js')
 const node_fs = require('node:fs')
 
-/** No API key or token is shorter; masking a value such as `true` would ruin the log. */
+/** No credential is shorter; masking a value such as `true` would ruin the log. */
 const MIN_CREDENTIAL_LENGTH = 8
 /** What a log must not show, forms shorter than `shortest` left out. The runner masks no hex or base64url. */
-function maskedForms(secret, shortest = 1) {
+function maskedForms(secret, shortest = 3) {
 	const bytes = Buffer.from(secret, 'utf8')
 	const lines = secret.split(/[\r\n]+/)
 	const forms = [
@@ -28,9 +28,8 @@ const MAX_RECORD_LENGTH = 64 * 1024
 /** For the keys of the recorded requests. */
 const RESERVED_LENGTH = 16 * 1024
 /**
- * Main's write-ahead journal: the create requests whose outcome is not known, and the keys that it holds. Every entry is
- * saved for post before the step that it describes can go wrong; each method throws what `saveState` throws. Saves
- * nothing until there is something to save.
+ * Main's write-ahead journal of unanswered create requests and held keys. Every entry is saved for post before what it
+ * describes can go wrong; each method throws what `saveState` throws.
  */
 function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bootedAt }) {
 	const known = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt }
@@ -39,7 +38,7 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 		const record = JSON.stringify({ ...state, ...change })
 		if (record.length > maxLength) throw new Error(`The record for the post step would exceed ${maxLength / 1024} KiB.`)
 		state = { ...state, ...change }
-		runner.saveState(common.STATE_NAME, record)
+		runner.saveState(lib.STATE_NAME, record)
 	}
 	const others = (intent) => state.intents.filter((item) => item !== intent)
 	return {
@@ -48,13 +47,16 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 		resolve: (intent) => save({ intents: others(intent) }),
 		/** The response described a key that nothing shows to be this run's. */
 		refuse: (intent, described) => save({ intents: [...others(intent), { ...intent, refused: described }] }),
-		/** The request created this key. `isRepeated` if a gateway may have sent the request twice: post looks for a twin. */
+		/** The request created this key; if `isRepeated`, perhaps twice: post looks for a twin. */
 		recordKey(key, intent, isRepeated) {
-			const intents = [...others(intent), ...(isRepeated ? [{ ...intent, answered: true }] : [])]
+			// A twin's expiry is stored alike.
+			const isExact = lib.fitOf(intent, key.expiresAt, lib.UNKNOWN_GRID_US) === 'exact'
+			const twin = { ...intent, answered: true, expiry: (isExact && key.expiresAt) || intent.expiry }
+			const intents = [...others(intent), ...(isRepeated ? [twin] : [])]
 			const skew = key.createdAt === null ? state.skew : key.createdAt - intent.sentAt
 			save({ keys: [...state.keys, key], intents, skew })
 		},
-		/** Whether the key is left to expire, as the workflow asked, or revoked by post. */
+		/** Whether the key is left to expire, or revoked by post. */
 		keep: (key, keep) => save({ keys: state.keys.map((held) => (held.id === key.id ? { ...held, keep } : held)) }),
 		removeKey: (key) => save({ keys: state.keys.filter(({ id }) => id !== key.id) }),
 		keys: () => state.keys,
@@ -77,25 +79,24 @@ function judgeCreated(key, context) {
 	return judgeLifetime(key, context)
 }
 function isSendable(token) {
-	return common.isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
+	return lib.isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
 }
 function whyNotOurs(key, context) {
 	const { token, id, prefix, createdAt, expiresAt } = key
 	const { intent, tokens, ids, receivedAt, dateSkew, skew } = context
 	const isDescribed = prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
 	if (tokens.includes(token ?? '') || ids.has(id ?? '') || !isDescribed) return 'it returned a key that existed before'
-	const { createdAt: created, expiresAt: expiry } = common.withoutZone(key, intent)
-	const fit = common.fitOf(intent, expiry, common.UNKNOWN_GRID_US)
-	const wasThen = (time, isStrict = false) =>
-		common.isWithin(time, { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew], isStrict })
+	const { createdAt: created, expiresAt: expiry } = lib.withoutZone(key, intent)
+	const fit = lib.fitOf(intent, expiry, lib.UNKNOWN_GRID_US)
+	const window = { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew] }
 	// Some APIs give an old key a new expiry.
 	const isOld = created !== null && created < intent.sentAt - OLD_KEY_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
-	if (fit === 'exact' && (!isOld || wasThen(created - common.nearestZone(created, receivedAt)))) return null
-	const isFresh = wasThen(created, dateSkew !== null)
-	if (createdAt !== null && !isFresh) return `it returned a key that was created ${common.formatInstant(createdAt)}`
-	if (fit === 'near' || (isFresh && (expiresAt === null || common.isCapped(key, intent)))) return null
+	if (fit === 'exact' && (!isOld || lib.isWithin(created, { ...window, inAnyZone: true }))) return null
+	const isFresh = lib.isWithin(created, { ...window, isStrict: dateSkew !== null })
+	if (createdAt !== null && !isFresh) return `it returned a key that was created ${lib.formatExactly(createdAt)}`
+	if (fit === 'near' || (isFresh && (expiresAt === null || lib.isCapped(key, intent)))) return null
 	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
-	return `it returned a key that expires ${common.formatInstant(expiresAt)}, not ${common.formatInstant(intent.expiry)} as requested`
+	return `it returned a key that expires ${lib.formatExactly(expiresAt)}, not ${lib.formatExactly(intent.expiry)} as requested`
 }
 function whyUnusable({ token, id, expiresAt, unreadable }, intent) {
 	if (token === null) return 'the response holds no key'
@@ -103,7 +104,7 @@ function whyUnusable({ token, id, expiresAt, unreadable }, intent) {
 	if (id === null) return 'the response holds no usable id'
 	if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
 	if (expiresAt === null) return 'the key never expires, although an expiry was requested'
-	const shift = common.zoneShift(intent, expiresAt)
+	const shift = lib.zoneShift(intent, expiresAt)
 	if (shift !== 0) return `its times are off by ${shift / 3_600_000} h: the API writes local times without an offset`
 	return null
 }
@@ -113,13 +114,12 @@ function judgeLifetime(key, context) {
 	const serverSkew = skewOfServer(key, context)
 	const lifetime = expiresAt - (receivedAt + serverSkew)
 	const asked = intent.expiry - intent.sentAt - skew
-	const isMarked = common.gridBetween(intent.expiry, expiresAt) !== null
+	const isMarked = lib.fitOf(intent, expiresAt, lib.UNKNOWN_GRID_US) !== 'none'
 	const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
 	const isLong = lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS
 	const isWrongClock = isLong ? Math.abs(serverSkew - skew) > MAX_EXTRA_LIFETIME_MS : isMarked && isShort
 	if (isWrongClock) return { kind: 'replace', skew: serverSkew }
 	if (isLong) return { kind: 'revoke', reason: 'the key lives longer than asked' }
-	if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
 	if (isMarked) return { kind: 'accept', warning: null }
 	const minutes = (duration) => `${Math.round(duration / 60_000)} min`
 	const warning = `The API shortened the key's lifetime to ${minutes(lifetime)}; expires-in is ${minutes(expiresIn)}.`
@@ -131,9 +131,8 @@ function skewOfServer({ createdAt }, context) {
 	const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
 	if (createdAt === null) return Math.abs(byDate - skew) > CLOCK_TOLERANCE_MS ? byDate : skew
 	const byCreated = createdAt - receivedAt
-	const zone = common.nearestZone(createdAt, receivedAt)
-	const isInAnotherZone =
-		zone !== 0 && Math.abs(byCreated - zone) < CLOCK_TOLERANCE_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
+	const zone = lib.nearestZone(createdAt, receivedAt)
+	const isInAnotherZone = zone !== 0 && Math.abs(byCreated - zone) < CLOCK_TOLERANCE_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
 	return isInAnotherZone ? byDate : byCreated
 }
 
@@ -157,9 +156,9 @@ function nextAttempt(failure, progress, context) {
 	if (isTimeLeft && context.clockCorrected && corrections <= MAX_CORRECTIONS)
 		return { kind: 'retry', afterMs: 0, progress: { ...progress, corrections } }
 	// A 400 is likely about too many digits.
-	const coarser = common.PRECISIONS_US[common.PRECISIONS_US.indexOf(progress.precision) + 1]
+	const coarser = lib.PRECISIONS_US[lib.PRECISIONS_US.indexOf(progress.precision) + 1]
 	if (isTimeLeft && status === 400 && coarser) return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
-	// Refusals do not pass soon, even if something in front of the API gave them.
+	// These do not pass soon, whoever gave them.
 	const isRefusal = [401, 403, 404].includes(status ?? 0)
 	const isFinal = !failure.retryable || isRefusal || (unusable && progress.wasUnusable)
 	if (isFinal) return { kind: 'stop', message: refusalMessage(failure) }
@@ -177,21 +176,19 @@ function waitFor({ attempt, longestRetryAfter: longest }, retryAfter, { left, ra
 	// Leave time for this attempt, and for one more 429 after it.
 	const room = left - MIN_ATTEMPT_MS - retryAfter
 	const spread = Math.min(THROTTLE_JITTER * longest, room - longest)
-	return common.backoff(attempt, random(), { retryAfter, spread, most: retryAfter > 0 ? Math.max(0, room) : Infinity })
+	return lib.backoff(attempt, random(), { retryAfter, spread, most: retryAfter > 0 ? Math.max(0, room) : Infinity })
 }
 function refusalMessage({ status, notFromApi, message }) {
 	if (status === 401 && !notFromApi)
 		return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
-	const hint = notFromApi
-		? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.'
-		: ''
-	return `No key was created: ${message}.${hint}`
+	const hint = notFromApi ? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.' : ''
+	return `No key was obtained: ${message}.${hint}`
 }
-/** The error of a step that ran out of time; it names the last failure. `wait`, `timeout` in milliseconds. */
+/** For a step that ran out of time. `wait`, `timeout` in milliseconds. */
 function stoppedMessage({ message }, { attempts, timeout, wait }) {
 	return (
-		`No key was created: ${message}. Stopped after attempt ${attempts}: the next retry ` +
-		`(in ${common.formatSeconds(wait)}) would exceed timeout (${common.formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`
+		`No key was obtained: ${message}. Stopped after attempt ${attempts}: the next retry ` +
+		`(in ${lib.formatSeconds(wait)}) would exceed timeout (${lib.formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`
 	)
 }
 
@@ -207,9 +204,9 @@ async function issueKey(inputs, deps) {
 		const key = await obtainKey(context)
 		stopIfCancelled(cancellation)
 		setOutputs(key, inputs, runner)
-		runner.info(common.issuedLine(key, inputs))
+		runner.info(lib.issuedLine(key, inputs))
 		const status = inputs.revoke ? 'Valid; the post step revokes it' : 'Valid until it expires (`revoke: false`)'
-		common.summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
+		lib.summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
 		stopIfCancelled(cancellation)
 		if (!inputs.revoke) context.journal.keep(key, true)
 	} catch (error) {
@@ -220,27 +217,26 @@ async function issueKey(inputs, deps) {
 async function obtainKey(context) {
 	const { runner, clock, random, cancellation, inputs } = context
 	const { timeout } = inputs
-	const budget = common.createBudget({ deadline: clock.now() + timeout, clock, cancellation })
+	const budget = lib.createBudget({ deadline: clock.now() + timeout, clock, cancellation })
 	let progress = FIRST_ATTEMPT
 	let skew = 0
 	for (;;) {
 		const attempt = await requestKey({ skew, precision: progress.precision }, budget, context)
 		if (attempt.kind === 'key') return attempt.key
-		const clockCorrected = attempt.skew !== null
 		if (attempt.skew !== null) {
 			skew = attempt.skew
-			runner.info(`${common.clockNote(skew)}.`)
+			runner.info(`${lib.clockNote(skew)}.`)
 			await revokeHeldKeys(context, budget.left())
 		}
-		stopIfCancelled(cancellation)
-		const left = budget.left()
+		stopIfCancelled(cancellation, attempt.failure)
+		const [left, clockCorrected] = [budget.left(), attempt.skew !== null]
 		const next = nextAttempt(attempt.failure, progress, { left, timeout, random, clockCorrected })
 		if (next.kind === 'stop') throw new Error(next.message)
 		progress = next.progress
 		if (next.afterMs === 0) continue
-		runner.info(`${attempt.failure.message}. Retrying in ${common.formatSeconds(next.afterMs)}.`)
+		runner.info(`${attempt.failure.message}. Retrying in ${lib.formatSeconds(next.afterMs)}.`)
 		await budget.pause(next.afterMs)
-		stopIfCancelled(cancellation)
+		stopIfCancelled(cancellation, attempt.failure)
 		const attempts = progress.attempt - 1
 		if (budget.left() < MIN_ATTEMPT_MS) throw new Error(stoppedMessage(attempt.failure, { attempts, timeout, wait: 0 }))
 	}
@@ -250,9 +246,9 @@ async function requestKey({ skew, precision }, budget, context) {
 	const limits = budget.limits()
 	const now = clock.now()
 	const { expiresIn: lifetime, apiKey } = inputs
-	const intent = common.createIntent({ now, skew, precision, lifetime, timeout: limits.timeout, random: random() })
+	const intent = lib.createIntent({ now, skew, precision, lifetime, timeout: limits.timeout, random: random() })
 	journal.recordIntent(intent)
-	const result = await api.create(apiKey, common.formatExactly(intent.expiry), limits)
+	const result = await api.create(apiKey, lib.formatExactly(intent.expiry), limits)
 	if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context)
 	// Otherwise it stays in the journal: post looks for its key.
 	const { failure } = result
@@ -277,33 +273,32 @@ function accept(answer, request, context) {
 	})
 	if (verdict.kind === 'refuse' || answer.id === null) {
 		const reason = 'reason' in verdict ? verdict.reason : ''
-		const described = common.keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
+		const described = lib.keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
 		const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}: ${described}`
 		journal.refuse(intent, described)
 		const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
 		return { kind: 'failure', failure, skew: null }
 	}
-	const key = toIssuedKey(answer, answer.id)
+	const key = toIssuedKey({ ...answer, id: answer.id }, intent)
 	journal.recordKey(key, intent, receivedAt - intent.sentAt >= SLOW_RESPONSE_MS)
 	if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
 	if (verdict.kind === 'replace') {
-		const message = `its key was made by a wrong clock and could not be replaced. ${common.clockNote(verdict.skew)}`
+		const message = `its key was made by a wrong clock and could not be replaced. ${lib.clockNote(verdict.skew)}`
 		return { kind: 'failure', failure: { message, mayHaveActed: true, retryable: false }, skew: verdict.skew }
 	}
 	if (verdict.warning !== null) runner.warning(verdict.warning)
 	return { kind: 'key', key }
 }
-function toIssuedKey({ token, prefix, createdAt, expiresAt }, id) {
+function toIssuedKey({ token, unreadable, ...rest }, { expiry: asked }) {
 	// Without a value that can be sent, `api-key` revokes the key.
-	const sendable = token !== null && isSendable(token) ? token : null
-	return { token: sendable, id, prefix, createdAt, expiresAt, keep: false }
+	return { ...rest, token: token && isSendable(token) ? token : null, asked, keep: false }
 }
 function setOutputs(key, inputs, runner) {
 	const token = key.token ?? ''
 	runner.setOutput('key', token)
 	runner.setOutput('key-id', key.id)
 	runner.setOutput('key-prefix', key.prefix)
-	const instant = (known) => (known === null ? '' : common.formatInstant(known))
+	const instant = (known) => (known === null ? '' : lib.formatInstant(known))
 	runner.setOutput('created-at', instant(key.createdAt))
 	runner.setOutput('expires-at', instant(key.expiresAt))
 	if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
@@ -312,19 +307,12 @@ function setOutputs(key, inputs, runner) {
 async function revokeHeldKeys(context, time) {
 	const { runner, clock, cancellation, journal, inputs } = context
 	const deadline = clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS)
-	const budget = common.createBudget({ deadline, clock, cancellation })
+	const budget = lib.createBudget({ deadline, clock, cancellation })
 	const revoke = async (key) => {
-		const result = await common.revokeAndVerify(key, {
-			...context,
-			budget,
-			credentials: [inputs.apiKey],
-			skew: journal.skew(),
-		})
-		if (result.revoked) runner.info(`Revoked the key ${common.keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
-		else
-			runner.warning(
-				`Could not confirm that the key ${common.keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`,
-			)
+		const options = { ...context, budget, credentials: [inputs.apiKey], skew: journal.skew() }
+		const result = await lib.revokeAndVerify(key, options)
+		if (result.revoked) runner.info(`Revoked the key ${lib.keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
+		else runner.warning(`Could not confirm that the key ${lib.keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`)
 		try {
 			if (result.revoked) journal.removeKey(key)
 			else journal.keep(key, false)
@@ -334,8 +322,9 @@ async function revokeHeldKeys(context, time) {
 	}
 	await Promise.all(journal.keys().map(revoke))
 }
-function stopIfCancelled(cancellation) {
-	if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before a key could be handed over.')
+function stopIfCancelled(cancellation, last) {
+	const cause = last ? `; the last attempt failed: ${last.message}` : ''
+	if (cancellation.requestedAt !== null) throw new Error(`The job was cancelled before a key could be handed over${cause}.`)
 }
 
 const DAY_MS = 86_400_000
@@ -343,7 +332,7 @@ const DAY_MS = 86_400_000
 const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS, 7 * DAY_MS, 365.25 * DAY_MS]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
-/** Reads as the package `ms` does, in milliseconds, but lowercase only (`M` may mean months); null for any other text. */
+/** Milliseconds, as the package `ms` reads it, but lowercase: `M` may mean months. Null for any other text. */
 function parseDuration(text) {
 	const [, number, ...names] = DURATION.exec(text) ?? []
 	const unit = UNITS[names.findIndex(Boolean)]
@@ -444,39 +433,36 @@ function readRunContext(env) {
 function explainMissingSecrets({ eventName, actor, payload }) {
 	if (actor === 'dependabot[bot]')
 		return 'Dependabot started this run, and GitHub gives such runs only Dependabot secrets; define it as a Dependabot secret, or skip this job.'
-	const head = common.field(payload, 'pull_request', 'head')
-	const source = common.field(head, 'repo', 'full_name')
-	const target = common.field(payload, 'pull_request', 'base', 'repo', 'full_name')
+	const head = lib.field(payload, 'pull_request', 'head')
+	const source = lib.field(head, 'repo', 'full_name')
+	const target = lib.field(payload, 'pull_request', 'base', 'repo', 'full_name')
 	if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
 		return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
 	return null
 }
 
 // Wires the real runner, network, clock and signals into the main step.
-const cancellation = common.createCancellation(common.systemClock.now)
+const cancellation = lib.createCancellation(lib.systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, cancellation.request)
 // Exit before the runner kills this process; post has what it needs.
-cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), common.CANCEL.EXIT_MS).unref())
+cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), lib.CANCEL.EXIT_MS).unref())
 async function run() {
 	try {
-		for (const form of maskedForms(common.getInput('api-key'), MIN_CREDENTIAL_LENGTH)) common.runner.setSecret(form)
-		for (const login of common.proxyLogins(process.env)) for (const form of maskedForms(login)) common.runner.setSecret(form)
-		const inputs = readInputs(common.getInput, () => explainMissingSecrets(readRunContext(process.env)))
-		common.requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT', ...(inputs.exportEnv ? ['GITHUB_ENV'] : [])])
-		const proxy = common.proxyFor(new URL(inputs.apiUrl), process.env)
-		const send = common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now)
-		const agent = common.userAgent(process.env)
+		for (const form of maskedForms(lib.getInput('api-key'), MIN_CREDENTIAL_LENGTH)) lib.runner.setSecret(form)
+		for (const login of lib.proxyLogins(process.env)) for (const form of maskedForms(login)) lib.runner.setSecret(form)
+		const inputs = readInputs(lib.getInput, () => explainMissingSecrets(readRunContext(process.env)))
+		lib.requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT', ...(inputs.exportEnv ? ['GITHUB_ENV'] : [])])
 		await issueKey(inputs, {
-			api: common.createIssuingApi(common.createCaller(send, agent, common.systemClock.now), inputs.apiUrl),
-			clock: common.systemClock,
+			api: lib.createIssuingApi(lib.connect(inputs.apiUrl, process.env), inputs.apiUrl),
+			clock: lib.systemClock,
 			random: Math.random,
-			runner: common.runner,
+			runner: lib.runner,
 			cancellation,
-			settings: common.networkSettings(process.env),
-			bootedAt: common.bootedAt,
+			settings: lib.networkSettings(process.env),
+			bootedAt: lib.bootedAt,
 		})
 	} catch (error) {
-		common.failStep(error)
+		lib.failStep(error)
 	}
 }
 void run()

@@ -1,54 +1,47 @@
 'use strict'
 
-const common = require('../common/index.js')
+const lib = require('../lib/index.js')
 
-/** Of a page; another field may announce more keys in a way that this action does not follow. */
+/** Another field may announce more keys. */
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
+/** Headers of a list that may be old, or lack a key. */
+const CACHED = /^(age|.*cache-hits): .*[1-9]|^(?!cache-control).*cache.*: .*(hit|stale|updating|revalidated)|^warning: 1/i
+const PARTIAL = /^link: .*\bnext\b|^(?!x-total-count:)x-[^:]*(total|pag|next|more|cursor)/i
 /** Throws if this is neither an array nor `{results, next}`. */
-function readPage({ headers, body }) {
-	const answer = common.parseJson(body)
-	const rows = Array.isArray(answer) ? answer : common.field(answer, 'results')
+function readPage({ status, headers, body }) {
+	const answer = lib.parseJson(body)
+	const rows = Array.isArray(answer) ? answer : lib.field(answer, 'results')
 	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
-	const described = rows.map(common.readKey)
+	const described = rows.map(lib.readKey)
 	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
 	const unread = described.filter(
 		({ id, unreadable, createdAt, expiresAt }) => id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
 	).length
-	const next = common.textOf(common.field(answer, 'next'))
-	const total = common.field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? ''
-	const count = /\d+$/.exec(String(total))?.[0]
+	const next = lib.textOf(lib.field(answer, 'next'))
+	const total = String(lib.field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? '')
+	const count = /\d+$/.exec(total.slice(-15))?.[0]
 	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
-	const isOddNext = next === null && Boolean(common.field(answer, 'next'))
-	const morePages = isUnknown || isOddNext || headers['x-next-page'] || /rel="?next/i.test(String(headers.link ?? ''))
-	const cached = Object.entries(headers).some(([name, value]) =>
-		(name === 'age' ? /[1-9]/ : /cache/.test(name) ? /\bhit\b/i : /^\b$/).test(String(value)),
-	)
+	const isOddNext = next === null && Boolean(lib.field(answer, 'next'))
+	const isOdd = status !== 200 || isUnknown || isOddNext || (total !== '' && count === undefined)
+	const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+	const isSaid = (pattern) => lines.some((line) => pattern.test(line))
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
-		morePages && 'it may have pages that cannot be found',
-		cached && 'it comes from a cache',
+		(isOdd || isSaid(PARTIAL)) && 'it may have pages that cannot be found',
+		isSaid(CACHED) && 'it comes from a cache',
 	]
 	const doubt = doubts.find(Boolean) || null
 	return { keys, next, doubt, count: count === undefined ? null : Number(count) }
 }
 
 const MAX_PAGES = 100
-/** See `createCaller`. */
-function createKeyApi({ client, apiUrl, userAgent, now }) {
-	const call = common.createCaller(client, userAgent, now)
-	return { ...common.createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, now) }
-}
 /** The list alone, for an action that changes nothing. */
 function createListApi(call, apiUrl, now) {
 	return {
 		list(credential, limits) {
 			const deadline = now() + limits.timeout
-			return readList$1(new URL(`${apiUrl}${common.KEYS_PATH}`), (url) =>
-				call(
-					{ method: 'GET', url, credential },
-					{ ...limits, timeout: Math.max(1, Math.min(common.MAX_ATTEMPT_MS, deadline - now())) },
-					readPage,
-				),
+			return readList$1(new URL(`${apiUrl}${lib.KEYS_PATH}`), (url) =>
+				call({ method: 'GET', url, credential }, { ...limits, timeout: Math.max(1, Math.min(lib.MAX_ATTEMPT_MS, deadline - now())) }, readPage),
 			)
 		},
 	}
@@ -81,14 +74,14 @@ function nextUrl(next, start) {
 	const isBareQuery = /^[\w-]+=/.test(next)
 	const reference = isBareQuery ? `?${next}` : next
 	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
-	const tail = named.pathname.split(common.KEYS_PATH)[1]
+	const tail = named.pathname.split(lib.KEYS_PATH)[1]
 	const url = new URL(start)
 	url.pathname = tail === undefined ? named.pathname : start.pathname + tail
 	url.search = named.search
 	return url
 }
 
-/** Never throws. A damaged part is named in `damaged` and replaced; only without the API's URL is nothing possible. */
+/** Never throws. Names each damaged part in `damaged`, and replaces it; only the API's URL must be sound. */
 function parseState(text) {
 	const unreadable = (reason) => ({ kind: 'unreadable', reason })
 	if (text === '') return { kind: 'none' }
@@ -100,7 +93,7 @@ function parseState(text) {
 	}
 	if (!isFields(value)) return unreadable('it is not a record')
 	const { apiUrl } = value
-	if (!isText(apiUrl) || !URL.canParse(apiUrl)) return unreadable('it holds no API URL')
+	if (!isText(apiUrl) || !/^https?:/.test(apiUrl) || !URL.canParse(apiUrl)) return unreadable('it holds no API URL')
 	return { kind: 'record', ...readParts(value, apiUrl) }
 }
 function readParts(value, apiUrl) {
@@ -131,9 +124,8 @@ function readParts(value, apiUrl) {
 }
 const isFields = (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
 const isText = (value) => typeof value === 'string'
-const isFilled = (value) => isText(value) && value !== ''
 /** A token that cannot be sent would make Node throw. */
-const isSecret = (value) => isText(value) && common.isHeaderSafe(value)
+const isSecret = (value) => isText(value) && lib.isHeaderSafe(value)
 const isTexts = (value) => isFields(value) && Object.values(value).every(isText)
 const areSettingsFor = (url) => (value) => isTexts(value) && isProxyUsable(url, value)
 const isFlag = (value) => typeof value === 'boolean'
@@ -144,23 +136,18 @@ const isNumberOrNull = (value) => value === null || isNumber(value)
 const isKey = (value) =>
 	isFields(value) &&
 	(value.token === null || isSecret(value.token)) &&
-	isFilled(value.id) &&
-	!/^\.\.?$/.test(value.id) &&
+	lib.readId(value.id) === value.id &&
 	isText(value.prefix) &&
 	isNumberOrNull(value.createdAt) &&
 	isNumberOrNull(value.expiresAt) &&
+	isNumber(value.asked) &&
 	isFlag(value.keep)
 const isIntent = (value) =>
-	isFields(value) &&
-	isNumber(value.expiry) &&
-	isNumber(value.sentAt) &&
-	isNumber(value.deadline) &&
-	isFlag(value.answered) &&
-	isText(value.refused)
+	isFields(value) && isNumber(value.expiry) && isNumber(value.sentAt) && isNumber(value.deadline) && isFlag(value.answered) && isText(value.refused)
 /** A proxy that main could not have used would keep post from sending anything. */
 function isProxyUsable(url, settings) {
 	try {
-		common.proxyFor(url, settings)
+		lib.proxyFor(url, settings)
 		return true
 	} catch {
 		return false
@@ -180,23 +167,28 @@ function doubtAbout(list, credential, gone) {
 function ownRows({ keys }, credential) {
 	return keys.filter(({ prefix }) => prefix !== '' && credential.startsWith(prefix))
 }
+/** Some APIs write IDs in another form in the list. */
+function isRowOf({ id, prefix, expiresAt }, row) {
+	return row.id === id || (prefix !== '' && row.prefix === prefix && row.expiresAt === expiresAt)
+}
 /** A replica may lack a younger key. */
 const MAX_REPLICA_LAG_MS = 15_000
 /** See `RevocationContext.isMissing`. */
 function missingCheck(context) {
 	const { api, clock, random, skew, credential, gone } = context
-	return async ({ id, createdAt }, { startedAt, granted, budget }) => {
+	return async (key, { startedAt, granted, budget }) => {
+		const { createdAt } = key
 		const now = clock.now()
 		const age = Math.max(now - startedAt, createdAt === null || skew === null ? 0 : now + skew - createdAt)
 		if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
 		const read = await readList(credential, { api, budget, random })
 		if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
-		return !read.value.keys.some((key) => key.id === id)
+		return !read.value.keys.some((row) => isRowOf(key, row))
 	}
 }
 /** Several pages are read twice: a key that disappears moves others past the page that is read next. */
 async function readList(credential, context) {
-	const read = () => common.retry((limits) => context.api.list(credential, limits), context)
+	const read = () => lib.retry((limits) => context.api.list(credential, limits), context)
 	const first = await read()
 	const second = first.ok && first.value.pages > 1 ? await read() : first
 	if (!first.ok || !second.ok) return second
@@ -207,20 +199,23 @@ async function readList(credential, context) {
 	}
 }
 
-/** Found only if exactly one key has exactly the expiry, and was created in the window of the request. */
+/** Found only if a single key has exactly the expiry, and was created in the window. */
 function matchIntent(intent, list, context) {
-	const { known, shift, skews, grid } = context
+	const { known, shift, dateSkew, skew, grid } = context
 	const others = list.filter(({ id }) => !known.has(id))
-	const wasThen = (created, grace = common.LATE_WRITE_GRACE_MS) => {
-		const [from, to] = [intent.sentAt, intent.deadline + grace]
-		return [0, shift].some((moved) => common.isWithin(created, { from: from - moved, to: to - moved, skews }))
+	const wasThen = (created, inAnyZone = false) => {
+		const end = intent.deadline + (inAnyZone ? lib.LATEST_WRITE_MS : lib.LATE_WRITE_GRACE_MS)
+		return [0, shift].some((moved) => {
+			const skews = [dateSkew, skew === null ? null : skew + moved]
+			return lib.isWithin(created, { from: intent.sentAt - moved, to: end - moved, skews, inAnyZone })
+		})
 	}
-	const inWindow = (key) => wasThen(common.withoutZone(key, intent).createdAt)
+	const inWindow = (key) => wasThen(lib.withoutZone(key, intent).createdAt)
 	const shownGrid = Math.min(grid, gridShownBy(list))
 	const fitness = (key) => {
-		const { expiresAt } = common.withoutZone(key, intent)
-		if (common.fitOf(intent, expiresAt, shownGrid) === 'exact') return 'exact'
-		return common.fitOf(intent, expiresAt, grid) === 'none' ? 'none' : 'near'
+		const { expiresAt } = lib.withoutZone(key, intent)
+		if (lib.fitOf(intent, expiresAt, shownGrid) === 'exact') return 'exact'
+		return lib.fitOf(intent, expiresAt, grid) === 'none' ? 'none' : 'near'
 	}
 	const exact = others.filter((key) => fitness(key) === 'exact')
 	const [only, another] = exact.filter(inWindow)
@@ -228,19 +223,19 @@ function matchIntent(intent, list, context) {
 	// Without a usable expiry, only the time identifies a key, perhaps in another zone.
 	const isSuspect = (key) => {
 		const { createdAt, expiresAt } = key
-		if (createdAt === null || (expiresAt !== null && !common.isCapped(key, intent))) return false
-		const zones = [0, common.nearestZone(createdAt, intent.sentAt)]
-		return zones.some((zone) => wasThen(createdAt - zone, common.LATEST_WRITE_MS))
+		return (expiresAt === null || lib.isCapped(key, intent)) && wasThen(createdAt, true)
 	}
 	const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
 	const candidates = exact.length > 0 ? exact : near
 	return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
 }
-/** The coarsest grid of a server that stored all of these. */
+/** The coarsest grid of a server that stored these; unknown if it changed what was `asked`. */
 function gridShownBy(keys) {
+	const isChanged = keys.some(({ expiresAt, asked }) => asked && expiresAt && lib.gridBetween(asked, expiresAt) === null)
+	if (isChanged) return lib.UNKNOWN_GRID_US
 	const stored = keys.flatMap(({ expiresAt }) => expiresAt ?? [])
 	if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
-	return stored.every(common.isOnCoarseGrid) ? common.UNKNOWN_GRID_US : 1000
+	return stored.every(lib.isOnCoarseGrid) ? lib.UNKNOWN_GRID_US : 1000
 }
 
 /** Looks once, and revokes keys that this run certainly made. One result per intent, in order. */
@@ -253,10 +248,11 @@ async function revokeOrphans(intents, context) {
 	const { list, credential } = read.value
 	const doubt = doubtAbout(list, credential, context.gone)
 	const { grid, skew, shift } = context
-	const known = new Set([...context.known, ...context.gone, ...ownRows(list, credential).map(({ id }) => id)])
+	const held = list.keys.filter((row) => context.held.some((key) => isRowOf(key, row)))
+	const known = new Set([...context.gone, ...[...held, ...ownRows(list, credential)].map(({ id }) => id)])
 	const results = []
 	for (const intent of intents) {
-		const match = matchIntent(intent, list.keys, { known, grid, shift, skews: [read.skew, skew] })
+		const match = matchIntent(intent, list.keys, { known, grid, shift, dateSkew: read.skew, skew })
 		if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
 		else if (match.kind === 'ambiguous') results.push(match)
 		else results.push(await revokeOrphan(match.key, doubt, context))
@@ -264,14 +260,14 @@ async function revokeOrphans(intents, context) {
 	return results
 }
 async function revokeOrphan(key, doubt, context) {
-	const result = await common.revokeAndVerify({ ...key, token: null }, context)
+	const result = await lib.revokeAndVerify({ ...key, token: null }, context)
 	if (result.revoked) return { kind: 'revoked', key, doubt }
 	const { message: reason, retryable } = result.failure
 	return { kind: 'failed', reason, retryable, key }
 }
 /** With the first credential that is accepted. */
 async function readWithAny(context) {
-	let failure = common.NO_CREDENTIAL
+	let failure = lib.NO_CREDENTIAL
 	for (const credential of context.credentials) {
 		const result = await readList(credential, context)
 		if (result.ok) return { ...result, value: { list: result.value, credential } }
@@ -284,19 +280,16 @@ async function readWithAny(context) {
 
 const DASHBOARD = 'Dashboard > Plans > API Keys'
 /** One attempt, and a slow server. */
-const MAX_WATCH_MS = 10_000 + common.LATE_WRITE_GRACE_MS
+const MAX_WATCH_MS = 10_000 + lib.LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
 /** A lookup with less time would only time out. */
 const MIN_LOOKUP_MS = 1_000
-/**
- * Looks until even a slow server has acted, and revokes what is certainly this run's. Adds to `gone`, and lowers
- * `grid`.
- */
+/** Looks until even a slow server has acted; revokes what is certainly this run's. Adds to `gone`, lowers `grid`. */
 async function resolveIntents(intents, context) {
 	const { runner, clock, budget } = context
 	const unanswered = intents.filter(({ answered }) => !answered).length
 	if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
-	const latest = Math.max(...intents.map(({ deadline }) => deadline + common.LATE_WRITE_GRACE_MS))
+	const latest = Math.max(...intents.map(({ deadline }) => deadline + lib.LATE_WRITE_GRACE_MS))
 	const watchUntil = Math.min(latest, clock.now() + MAX_WATCH_MS)
 	let open = intents.map((intent) => ({
 		...{ intent, isFound: intent.answered },
@@ -306,8 +299,7 @@ async function resolveIntents(intents, context) {
 		const lookedAt = clock.now()
 		open = await lookAgain(open, context)
 		const isWatched = lookedAt >= watchUntil
-		if (!shouldLookAgain(open, isWatched) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS)
-			return conclude(open, isWatched, clock.now())
+		if (!shouldLookAgain(open, isWatched) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS) return conclude(open, isWatched, clock.now())
 		const rest = isWatched ? WATCH_INTERVAL_MS : Math.max(0, watchUntil - clock.now())
 		await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
 	}
@@ -323,7 +315,7 @@ async function lookAgain(open, context) {
 		context.gone.add(result.key.id)
 		// The list no longer shows how finely the server keeps an expiry.
 		context.grid = Math.min(context.grid, gridShownBy([result.key]))
-		context.runner.info(`Found and revoked the orphaned key ${common.keyLabel(result.key)}.`)
+		context.runner.info(`Found and revoked the orphaned key ${lib.keyLabel(result.key)}.`)
 		return { ...item, result: { kind: 'absent', doubt: result.doubt }, isFound: true }
 	})
 }
@@ -340,7 +332,7 @@ function conclude(open, isWatched, now) {
 	for (const item of open) {
 		const { intent, result, isFound } = item
 		const isDoubtful = result.kind === 'absent' && result.doubt !== null
-		const mayStillAct = !isFound && now < intent.deadline + common.LATEST_WRITE_MS
+		const mayStillAct = !isFound && now < intent.deadline + lib.LATEST_WRITE_MS
 		const reason = reasonOf(item, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
 		if (reason === null) continue
 		const sort = reason === NOTHING_YET || (isFound && isDoubtful) ? warnings : failures
@@ -355,16 +347,15 @@ function reasonOf({ intent: { refused }, isFound, result }, isWatched) {
 		case 'failed':
 			return result.key === null
 				? `Could not determine whether ${what}: ${result.reason}`
-				: `Could not confirm that the orphaned API key ${common.keyLabel(result.key)} was revoked: ${result.reason}`
+				: `Could not confirm that the orphaned API key ${lib.keyLabel(result.key)} was revoked: ${result.reason}`
 		case 'ambiguous':
 			return (
-				`An unanswered create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(common.keyLabel).join(', ')}); ` +
+				`An unanswered create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(lib.keyLabel).join(', ')}); ` +
 				'revoked none, because some may belong to other runs'
 			)
 		case 'absent':
 			if (result.doubt !== null) return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
-			if (refused !== '' && !isFound)
-				return `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`
+			if (refused !== '' && !isFound) return `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`
 			return isWatched ? null : 'There was no time to wait for an unanswered create request'
 		case 'revoked':
 			return null
@@ -374,7 +365,7 @@ function sentences(byReason) {
 	return [...byReason].map(([reason, intents]) => {
 		const least = (of) => Math.min(...intents.map((intent) => intent[of]))
 		const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
-		const times = `created about ${common.formatUtc(least('sentAt'))} and expires ${common.formatExactly(least('expiry'))}${later}`
+		const times = `created about ${lib.formatUtc(least('sentAt'))} and expires ${lib.formatExactly(least('expiry'))}${later}`
 		if (intents[0]?.refused) return `${reason}. Look at it: ${DASHBOARD}.`
 		return `${reason}${count}. Such a key was ${times}; to revoke it now: ${DASHBOARD}.`
 	})
@@ -449,25 +440,24 @@ function warnOrFail(failures, policy, runner) {
 /** A step that changed the trusted authorities may read what post sends: never the long-lived key. */
 function contextFor(state, deps) {
 	const { runner, clock, random, connect, settings, bootedAt } = deps
-	const isTrusted = common.changedSettings(state.settings, settings).authorities.length === 0
+	const isTrusted = lib.changedSettings(state.settings, settings).authorities.length === 0
 	const apiKey = isTrusted ? state.apiKey : null
 	const revocable = state.keys.filter(({ keep }) => !keep)
 	const credentials = apiKey === null ? revocable.flatMap(({ token }) => token ?? []) : [apiKey]
 	const shift = bootedAt - (state.bootedAt ?? bootedAt)
-	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${common.formatSeconds(wait)}.`)
+	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${lib.formatSeconds(wait)}.`)
 	const skew = state.skew === null ? null : state.skew - shift
 	const context = { api: connect(state), clock, random, runner, credentials, skew, gone: new Set() }
 	return {
 		...{ ...context, shift, isApiKeySent: apiKey !== null },
-		known: new Set(state.keys.map(({ id }) => id)),
+		held: state.keys,
 		grid: gridShownBy(state.keys),
 		isMissing: missingCheck({ ...context, credential: credentials[0] ?? null }),
-		newBudget: (deadline) => common.createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } }),
+		newBudget: (deadline) => lib.createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } }),
 	}
 }
-function warnOfChanges(state, { runner, settings, verificationOff }) {
-	if (verificationOff) runner.warning('NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. The post step verifies certificates anyway.')
-	const { authorities, proxies } = common.changedSettings(state.settings, settings)
+function warnOfChanges(state, { runner, settings }) {
+	const { authorities, proxies } = lib.changedSettings(state.settings, settings)
 	if (authorities.length > 0)
 		runner.warning(
 			`A step of this job changed ${authorities.join(', ')}, which decides the certificates that are trusted. ` +
@@ -482,32 +472,32 @@ async function revokeHeldKeys(keys, context, newBudget) {
 	const failures = []
 	const revokeOne = async (key) => {
 		if (key.keep) {
-			const end = key.expiresAt === null ? '' : ` at ${common.formatUtc(key.expiresAt)}`
-			runner.info(`The key ${common.keyLabel(key)} stays valid until it expires${end} (\`revoke: false\`).`)
+			const end = key.expiresAt === null ? '' : ` at ${lib.formatUtc(key.expiresAt)}`
+			runner.info(`The key ${lib.keyLabel(key)} stays valid until it expires${end} (\`revoke: false\`).`)
 			return { key, status: '**Kept** until it expires (`revoke: false`)' }
 		}
-		const result = await common.revokeAndVerify(key, { ...context, budget: newBudget() })
+		const result = await lib.revokeAndVerify(key, { ...context, budget: newBudget() })
 		if (result.revoked) gone.add(key.id)
 		else
 			failures.push(
-				`Could not confirm that API key ${common.keyLabel(key)} was revoked: ${result.failure.message}. ${expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
+				`Could not confirm that API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}. ${expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
 			)
 		return { key, status: report(key, result, context) }
 	}
 	const rows = await Promise.all(keys.map(revokeOne))
-	if (rows.length > 0) common.summarizeKeys(runner, 'SphereScout key after this job', rows)
+	if (rows.length > 0) lib.summarizeKeys(runner, 'SphereScout key after this job', rows)
 	return failures
 }
 function expiryAdvice(expiresAt) {
 	if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
-	return `It expires at ${common.formatUtc(expiresAt)}.`
+	return `It expires at ${lib.formatUtc(expiresAt)}.`
 }
 function report(key, result, { runner, clock }) {
 	if (!result.revoked) return '**Revocation not confirmed**'
 	const how = `${result.alreadyRevoked ? 'Already revoked or expired' : 'Revoked'}${result.verified ? ' (verified)' : ''}`
 	const proof = result.verified ? '; the API rejects it with 401' : ''
-	runner.info(`${how}: API key ${common.keyLabel(key)}${proof}.`)
-	return `**${how}**, ${common.formatUtc(clock.now())}`
+	runner.info(`${how}: API key ${lib.keyLabel(key)}${proof}.`)
+	return `**${how}**, ${lib.formatUtc(clock.now())}`
 }
 
 // Wires the real runner, network and clock into the post step.
@@ -515,26 +505,20 @@ function report(key, result, { runner, clock }) {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
 async function run() {
 	try {
-		await revokeKeys(parseState(common.getState(common.STATE_NAME)), {
-			clock: common.systemClock,
+		await revokeKeys(parseState(lib.getState(lib.STATE_NAME)), {
+			clock: lib.systemClock,
 			random: Math.random,
-			runner: common.runner,
+			runner: lib.runner,
 			connect: ({ apiUrl, settings }) => {
-				const client = common.createHttpClient(common.proxyFor(new URL(apiUrl), settings))
-				return createKeyApi({
-					client: common.logRequests(client, common.debugLog(), common.systemClock.now),
-					apiUrl,
-					userAgent: common.userAgent(process.env),
-					now: common.systemClock.now,
-				})
+				const call = lib.connect(apiUrl, settings)
+				return { ...lib.createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, lib.systemClock.now) }
 			},
-			settings: common.networkSettings(process.env),
-			bootedAt: common.bootedAt,
-			verificationOff: process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0',
-			policyWithoutRecord: () => (/^fail$/i.test(common.getInput('on-revoke-failure')) ? 'fail' : 'warn'),
+			settings: lib.networkSettings(process.env),
+			bootedAt: lib.bootedAt,
+			policyWithoutRecord: () => (/^fail$/i.test(lib.getInput('on-revoke-failure')) ? 'fail' : 'warn'),
 		})
 	} catch (error) {
-		common.failStep(error)
+		lib.failStep(error)
 	}
 }
 void run()

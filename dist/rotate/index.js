@@ -1,6 +1,6 @@
 'use strict'
 
-const common = require('./common/index.js')
+const lib = require('./lib/index.js')
 const node_fs = require('node:fs')
 
 /** As the URL parser writes these hosts. */
@@ -74,7 +74,7 @@ function createGithubSecrets(send, options) {
 		secret: ({ path, name, permission }, limits) =>
 			get({ path: `${path}/${name}`, permission, limits }, (answer) => {
 				const visibility = field(answer, 'visibility')
-				const updated = common.parseTime(field(answer, 'updated_at'))
+				const updated = lib.parseTime(field(answer, 'updated_at'))
 				return {
 					name: text(answer, 'name'),
 					visibility: typeof visibility === 'string' ? visibility : null,
@@ -116,7 +116,7 @@ async function call({ send, apiUrl, token, userAgent, now }, { method, path, per
 			return failed({ message, status, mayHaveActed: true, retryable: true })
 		}
 	} catch (error) {
-		if (!(error instanceof common.HttpError)) throw error
+		if (!(error instanceof lib.HttpError)) throw error
 		const { mayHaveActed, retryable } = error
 		return failed({ message: `${url.host}: ${error.message}`, mayHaveActed, retryable })
 	}
@@ -158,7 +158,7 @@ function refusal$1({ status, headers, body }, { what, permission, token, now }) 
 		return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
 	}
 	const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
-	const notFromApi = status >= 400 && status < 500 && common.isHtml(headers, body)
+	const notFromApi = status >= 400 && status < 500 && lib.isHtml(headers, body)
 	const message = notFromApi
 		? `${what} with an HTML page; something in front of GitHub's API answered`
 		: `${what}${reason && `: ${reason}`}${adviceFor(status, permission)}`
@@ -176,7 +176,7 @@ function adviceFor(status, permission) {
 }
 /** How long GitHub asks us to wait, in milliseconds: Retry-After, or until the rate limit is reset. */
 function waitAsked(headers, now) {
-	const asked = common.parseRetryAfter(headers['retry-after'], now)
+	const asked = lib.parseRetryAfter(headers['retry-after'], now)
 	if (asked !== undefined || headers['x-ratelimit-remaining'] !== '0') return asked
 	const reset = Number(headers['x-ratelimit-reset'] ?? Number.NaN) * 1000
 	return Number.isNaN(reset) ? 60_000 : Math.max(0, reset - now)
@@ -204,7 +204,7 @@ const DAY_MS$1 = 86_400_000
 const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS$1, 7 * DAY_MS$1, 365.25 * DAY_MS$1]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
-/** Reads as the package `ms` does, in milliseconds, but lowercase only (`M` may mean months); null for any other text. */
+/** Milliseconds, as the package `ms` reads it, but lowercase: `M` may mean months. Null for any other text. */
 function parseDuration(text) {
 	const [, number, ...names] = DURATION.exec(text) ?? []
 	const unit = UNITS[names.findIndex(Boolean)]
@@ -225,7 +225,7 @@ const FAULTS = [
 	[/^\$/, 'begins with $: it is the name of a variable, not its value'],
 	[/^(authorization|bearer)[\s:]/i, 'begins with the name of an HTTP header or scheme'],
 	[/^[A-Za-z_][\w-]*\s*=[^=]/, 'has the form NAME=VALUE'],
-	[/^.{0,7}$/s, `is shorter than ${common.MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
+	[/^.{0,7}$/s, `is shorter than ${lib.MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
 	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
 ]
 function checkCredential(value) {
@@ -298,24 +298,22 @@ function readLimits(given) {
 		expiresIn: read('expires-in', '60d', { shortest: '8 days', longest: '730 days' }),
 		overlap: read('overlap', '7d', { shortest: '1 hour', longest: '35 days' }),
 	}
-	if (!common.canRetire(limits))
+	if (!lib.canRetire(limits))
 		throw new Error(
 			'Input rotate-after is too short: it must be at least overlap + 2 hours, or no key would get old enough for the ' +
 				'keys before it to be revoked. Raise rotate-after, or lower overlap.',
 		)
-	if (common.areLimitsConsistent(limits)) return limits
+	if (lib.areLimitsConsistent(limits)) return limits
 	throw new Error(
 		'Input expires-in is too short: it must be at least rotate-after + overlap + 7 days, which leaves a week to fix a ' +
-			`failing rotation. Raise it to ${common.minLifetimeDays(limits)}d, or lower rotate-after.`,
+			`failing rotation. Raise it to ${lib.minLifetimeDays(limits)}d, or lower rotate-after.`,
 	)
 }
 function readToken(value) {
 	const example = 'For example: github-token: $' + '{{ steps.app-token.outputs.token }}'
 	if (value === '') throw new Error(`Input github-token is empty. Pass a token that may write the secret. ${example}`)
 	if (!/^[\x21-\x7e]+$/.test(value))
-		throw new Error(
-			`Input github-token contains white space, a control character or a non-ASCII character (its value is not shown). ${example}`,
-		)
+		throw new Error(`Input github-token contains white space, a control character or a non-ASCII character (its value is not shown). ${example}`)
 	return value
 }
 function readSecretName(value) {
@@ -404,10 +402,10 @@ function isStuck({ keys, current, tag, now, homeUpdatedAt }) {
 	if (currentCreatedAt === null) return false
 	return keys.some(
 		(key) =>
-			common.isOwn(key, tag) &&
-			!common.holdsOlderKey(homeUpdatedAt, key) &&
+			lib.isOwn(key, tag) &&
+			!lib.holdsOlderKey(homeUpdatedAt, key) &&
 			key.createdAt !== null &&
-			key.createdAt >= currentCreatedAt + common.MIN_GAP_MS &&
+			key.createdAt >= currentCreatedAt + lib.MIN_GAP_MS &&
 			key.createdAt <= now - NOT_RECEIVED_AFTER_MS,
 	)
 }
@@ -422,9 +420,9 @@ function expiryWarning(current, facts) {
 		? 'was not replaced. Fix what this run reports'
 		: 'was replaced by earlier runs, but is still passed as api-key. Check that api-key comes from the secret that this action writes'
 	if (alarm === 'soon')
-		return `The key ${common.keyLabel(current)} expires at ${common.formatUtc(expiresAt)} (in ${left}) and ${why}, and run the workflow again.`
+		return `The key ${lib.keyLabel(current)} expires at ${lib.formatUtc(expiresAt)} (in ${left}) and ${why}, and run the workflow again.`
 	return (
-		`URGENT: the key ${common.keyLabel(current)} expires at ${common.formatUtc(expiresAt)} (in ${left}), and jobs that use it fail from then on. ` +
+		`URGENT: the key ${lib.keyLabel(current)} expires at ${lib.formatUtc(expiresAt)} (in ${left}), and jobs that use it fail from then on. ` +
 		`It ${why}, and run the workflow again today, or create a key in the dashboard and save it in the secret.`
 	)
 }
@@ -477,7 +475,7 @@ async function revokeListed({ keys, credential }, deps, budget) {
 	const asked = []
 	for (const key of keys) {
 		const revoke = (limits) => deps.api.revoke(credential, key.id, limits)
-		const reply = await common.retry(revoke, { budget, random: deps.random })
+		const reply = await lib.retry(revoke, { budget, random: deps.random })
 		// A repeated revocation gets 404; the list decides.
 		if (reply.ok || reply.failure.status === 404 || reply.failure.mayHaveActed) asked.push(key)
 		else failures.push(failureOf(key, reply.failure.message))
@@ -487,13 +485,13 @@ async function revokeListed({ keys, credential }, deps, budget) {
 	return { revoked: asked.filter((key) => !left.includes(key)), failures }
 }
 function failureOf(key, reason) {
-	return `Could not confirm that the old key ${common.keyLabel(key)} was revoked: ${reason}.`
+	return `Could not confirm that the old key ${lib.keyLabel(key)} was revoked: ${reason}.`
 }
 async function waitUntilGone({ keys, credential }, deps, budget) {
 	if (keys.length === 0) return { left: [], reason: '' }
 	const end = deps.clock.now() + VERIFY_FOR_MS
 	for (;;) {
-		const reply = await common.listKeys(credential, deps, budget)
+		const reply = await lib.listKeys(credential, deps, budget)
 		if (!reply.ok) return { left: keys, reason: reply.failure.message }
 		const reason = whyUntrusted(reply.value, credential)
 		const left = reason === null ? keys.filter(({ id }) => reply.value.keys.some((row) => row.id === id)) : keys
@@ -504,7 +502,7 @@ async function waitUntilGone({ keys, credential }, deps, budget) {
 }
 /** Why a list does not show that a key is absent, or null. */
 function whyUntrusted(list, credential) {
-	const current = common.findCurrentKey(list, credential)
+	const current = lib.findCurrentKey(list, credential)
 	if (list.doubt !== null) return `the account's list may be incomplete (${list.doubt})`
 	return typeof current === 'string' ? `the list does not show the key that it was read with (${current})` : null
 }
@@ -514,8 +512,8 @@ function openRecord(runner, connection) {
 	let expiry = 0
 	let key = null
 	const save = (phase) => {
-		const state = { version: common.ROTATE_STATE_VERSION, ...connection, phase, expiry, key }
-		runner.saveState(common.ROTATE_STATE_NAME, JSON.stringify(state))
+		const state = { version: lib.ROTATE_STATE_VERSION, ...connection, phase, expiry, key }
+		runner.saveState(lib.ROTATE_STATE_NAME, JSON.stringify(state))
 	}
 	return {
 		creating(asked) {
@@ -554,8 +552,8 @@ async function waitUntilShown({ target, updatedAt }, deps, budget) {
 	let end = deps.clock.now() + SHOWN_WITHIN_MS
 	for (let reads = 1; ; reads++) {
 		const reply = await readSecret(target, deps, budget)
-		if (reply.ok && common.writeVisibility(updatedAt, reply.value.updatedAt) === 'shown') return { visibility: 'shown', reason: '' }
-		const wait = reply.ok ? READ_INTERVAL_MS : READ_INTERVAL_MS + common.backoff(reads, deps.random(), reply.failure)
+		if (reply.ok && lib.writeVisibility(updatedAt, reply.value.updatedAt) === 'shown') return { visibility: 'shown', reason: '' }
+		const wait = reply.ok ? READ_INTERVAL_MS : READ_INTERVAL_MS + lib.backoff(reads, deps.random(), reply.failure)
 		if (!reply.ok) end += reply.failure.retryAfter ?? 0
 		if (deps.clock.now() + wait > end || budget.left() <= wait)
 			return { visibility: 'not shown', reason: reply.ok ? NOT_MOVED : reply.failure.message }
@@ -574,7 +572,7 @@ const MAX_WRITES = 2
  * would create a second secret while the key in the real one expires.
  */
 async function inspectPlace({ place, secret, repository }, deps, budget) {
-	const ask = (attempt) => common.retry(attempt, { budget, random: deps.random })
+	const ask = (attempt) => lib.retry(attempt, { budget, random: deps.random })
 	const permission = permissionFor(place)
 	for (const path of secretsPaths(place, repository)) {
 		const at = { place, path, secret }
@@ -584,8 +582,7 @@ async function inspectPlace({ place, secret, repository }, deps, budget) {
 		const publicKey = valueOrThrow(await ask((limits) => deps.secrets.publicKey({ path, permission }, limits)), place)
 		const { visibility, updatedAt } = info
 		if (place.kind !== 'organization') return { ...at, publicKey, updatedAt, audience: {} }
-		if (visibility === null)
-			throw new Error(`GitHub did not return the visibility of ${secret} in ${placeLabel(place)}. No key was created.`)
+		if (visibility === null) throw new Error(`GitHub did not return the visibility of ${secret} in ${placeLabel(place)}. No key was created.`)
 		const ids = visibility === 'selected' ? await readSelected(at, deps, budget) : null
 		return { ...at, publicKey, updatedAt, audience: { visibility, ...(ids && { selected_repository_ids: ids }) } }
 	}
@@ -599,15 +596,13 @@ async function readSelected({ place, path, secret }, { secrets, random }, budget
 	const at = { path, name: secret }
 	const ids = new Set()
 	for (let page = 1; page <= MAX_PAGES; page++) {
-		const reply = await common.retry((limits) => secrets.selectedRepositories(at, page, limits), { budget, random })
+		const reply = await lib.retry((limits) => secrets.selectedRepositories(at, page, limits), { budget, random })
 		const { total, ids: more } = valueOrThrow(reply, place)
 		for (const id of more) ids.add(id)
 		if (ids.size === total) return [...ids]
 		if (more.length === 0) break
 	}
-	throw new Error(
-		`Could not read all repositories that may use ${secret} in ${placeLabel(place)}. No key was created; run the workflow again.`,
-	)
+	throw new Error(`Could not read all repositories that may use ${secret} in ${placeLabel(place)}. No key was created; run the workflow again.`)
 }
 function valueOrThrow(reply, place) {
 	if (reply.ok) return reply.value
@@ -619,7 +614,7 @@ function valueOrThrow(reply, place) {
  * that the key in hand came from is the last, so a later run rotates again and writes every place.
  */
 async function writePlaces({ key: { token }, writeUntil }, targets, deps) {
-	const budget = common.createBudget({ deadline: writeUntil, clock: deps.clock, cancellation: deps.cancellation })
+	const budget = lib.createBudget({ deadline: writeUntil, clock: deps.clock, cancellation: deps.cancellation })
 	const notes = []
 	let confirmed = true
 	for (const [index, target] of targets.entries()) {
@@ -638,7 +633,7 @@ async function writePlaces({ key: { token }, writeUntil }, targets, deps) {
 }
 /** Writes the key to one place until GitHub shows that the secret changed. */
 async function writeUntilShown({ token, target }, deps, budget) {
-	const before = await common.retry(() => readSecret(target, deps, budget), { budget, random: deps.random })
+	const before = await lib.retry(() => readSecret(target, deps, budget), { budget, random: deps.random })
 	// Without the secret (404), the write creates it.
 	if (!before.ok && (before.failure.status !== 404 || before.failure.notFromApi)) return { reply: before, acted: false }
 	const updatedAt = latest(target, before)
@@ -675,13 +670,13 @@ async function writePlace({ token, target }, { secrets, seal, random }, budget) 
 		acted ||= reply.ok || reply.failure.mayHaveActed
 		return reply
 	}
-	const reply = await common.retry(write, { budget, random })
+	const reply = await lib.retry(write, { budget, random })
 	if (reply.ok || reply.failure.status !== 422) return { reply, acted }
 	// Probably GitHub replaced its public key after we read it.
-	const fresh = await common.retry((limits) => secrets.publicKey({ path, permission }, limits), { budget, random })
+	const fresh = await lib.retry((limits) => secrets.publicKey({ path, permission }, limits), { budget, random })
 	if (!fresh.ok || fresh.value.id === publicKey.id) return { reply, acted }
 	publicKey = fresh.value
-	const again = await common.retry(write, { budget, random })
+	const again = await lib.retry(write, { budget, random })
 	return { reply: again, acted }
 }
 /** The encrypted value, or null if the public key is unusable. */
@@ -707,7 +702,7 @@ const UNUSABLE_KEY = notSent('GitHub sent an unusable public key')
  * the log.
  */
 async function rotateKey(inputs, deps) {
-	const report = common.openReport()
+	const report = lib.openReport()
 	let run = null
 	let targets = []
 	try {
@@ -715,19 +710,19 @@ async function rotateKey(inputs, deps) {
 		targets = await inspectPlaces(run)
 		const isBehind = noteOlderKeys(targets, run)
 		if (!isBehind) await retireOldKeys(targets, run)
-		report.dueAt = common.dueAt(run.current, inputs.limits)
+		report.dueAt = lib.dueAt(run.current, inputs.limits)
 		const isDue = isBehind || report.dueAt <= apiTime(run)
 		if (isDue || inputs.revokePrevious === 'now') await rotate(run, targets)
 		else report.state = 'Not due'
 		deps.runner.info(outcomeLine(report))
 	} catch (error) {
-		const message = common.plainLine(error instanceof Error ? error.message : String(error))
+		const message = lib.plainLine(error instanceof Error ? error.message : String(error))
 		report.notes.push(message)
 		throw new Error(message)
 	} finally {
 		if (run !== null) warnOfExpiry(targets, run)
-		common.setOutputs(report, deps.runner)
-		common.writeRotationSummary(report, deps.runner)
+		lib.setOutputs(report, deps.runner)
+		lib.writeRotationSummary(report, deps.runner)
 	}
 }
 /** The API's clock, or this machine's if the API's is unknown. */
@@ -736,7 +731,7 @@ function apiTime({ deps, skew }) {
 }
 /** Notes the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
 function noteOlderKeys(targets, { current, report }) {
-	const behind = targets.filter(({ updatedAt }) => common.holdsOlderKey(updatedAt, current))
+	const behind = targets.filter(({ updatedAt }) => lib.holdsOlderKey(updatedAt, current))
 	for (const { place } of behind)
 		report.notes.push(`The secret in ${placeLabel(place)} was last updated before the key in use was created, so that key is replaced now.`)
 	return behind.length > 0
@@ -754,12 +749,12 @@ function warnOfExpiry(targets, run) {
 	report.notes.push(warning)
 }
 function outcomeLine({ state, current, created, dueAt }) {
-	const due = dueAt === null || dueAt === 0 ? '' : ` The next rotation is due at ${common.formatUtc(dueAt)}.`
-	if (created) return `Rotated: the secret now holds the key ${common.keyLabel(created)}.${due}`
-	return `${state}: the secret keeps the key ${current ? common.keyLabel(current) : ''}.${due}`
+	const due = dueAt === null || dueAt === 0 ? '' : ` The next rotation is due at ${lib.formatUtc(dueAt)}.`
+	if (created) return `Rotated: the secret now holds the key ${lib.keyLabel(created)}.${due}`
+	return `${state}: the secret keeps the key ${current ? lib.keyLabel(current) : ''}.${due}`
 }
 function phaseBudget({ timeout }, { clock, cancellation }) {
-	return common.createBudget({ deadline: clock.now() + timeout, clock, cancellation })
+	return lib.createBudget({ deadline: clock.now() + timeout, clock, cancellation })
 }
 async function openRun(inputs, deps, report) {
 	const { apiKey, apiUrl, home, secret } = inputs
@@ -767,10 +762,10 @@ async function openRun(inputs, deps, report) {
 	const repository = { ...deps.repository, id: await repositoryId(inputs, deps, budget) }
 	const scope = home.kind === 'organization' ? `org:${home.name}` : `repo:${repository.id}`
 	const environment = home.kind === 'environment' ? home.name : ''
-	const tag = common.rotationTag({ apiUrl, scope, environment, secret }, deps.sha256)
-	const reply = await common.listKeys(apiKey, deps, budget)
+	const tag = lib.rotationTag({ apiUrl, scope, environment, secret }, deps.sha256)
+	const reply = await lib.listKeys(apiKey, deps, budget)
 	if (!reply.ok) throw new Error(whyNotListed(reply.failure))
-	const current = common.findCurrentKey(reply.value, apiKey)
+	const current = lib.findCurrentKey(reply.value, apiKey)
 	if (typeof current === 'string') throw new Error(`Could not find api-key in the account's list of keys: ${current}. Nothing was changed.`)
 	report.current = current
 	const record = openRecord(deps.runner, { ...deps.connection, apiUrl, apiKey })
@@ -790,7 +785,7 @@ function whyNotListed(failure) {
 async function repositoryId({ home }, { repository: { owner, repo, id }, secrets, random }, budget) {
 	if (id !== null) return id
 	if (home.kind === 'organization') return ''
-	const reply = await common.retry((limits) => secrets.repositoryId(`${owner}/${repo}`, limits), { budget, random })
+	const reply = await lib.retry((limits) => secrets.repositoryId(`${owner}/${repo}`, limits), { budget, random })
 	if (reply.ok) return reply.value
 	throw new Error(`Could not read the repository's id: ${reply.failure.message}.`)
 }
@@ -801,22 +796,22 @@ async function retireOldKeys(targets, run) {
 	const overlap = inputs.limits.overlap
 	if (doubt !== null || skew === null) {
 		const reason = doubt === null ? UNKNOWN_TIME : `The account's list may be incomplete (${doubt})`
-		report.notes.push(common.plainLine(`${reason}, so no old key was revoked.`))
+		report.notes.push(lib.plainLine(`${reason}, so no old key was revoked.`))
 		return
 	}
 	// By every clock that may be right: a gateway may send a wrong Date, and a machine that slept misjudges it.
 	const now = deps.clock.now() + Math.min(0, skew)
 	const updates = targets.map(({ updatedAt }) => updatedAt)
-	const old = common.keysToRetire({ keys, current, tag, overlap, now, initialKeyId, updates })
+	const old = lib.keysToRetire({ keys, current, tag, overlap, now, initialKeyId, updates })
 	reportRevoked(await revokeListed({ keys: old, credential: inputs.apiKey }, deps, phaseBudget(inputs, deps)), run)
 	const initial = keys.find(({ id }) => id === initialKeyId)
 	if (initial && !report.retired.includes(initial))
-		report.notes.push(`The initial key ${common.keyLabel(initial)} is still valid; a later run revokes it.`)
+		report.notes.push(`The initial key ${lib.keyLabel(initial)} is still valid; a later run revokes it.`)
 }
 function reportRevoked({ revoked, failures }, { deps: { runner }, report }) {
 	report.retired.push(...revoked)
-	for (const key of revoked) runner.info(`Revoked the old key ${common.keyLabel(key)} (no longer listed).`)
-	for (const failure of failures.map(common.plainLine)) {
+	for (const key of revoked) runner.info(`Revoked the old key ${lib.keyLabel(key)} (no longer listed).`)
+	for (const failure of failures.map(lib.plainLine)) {
 		runner.warning(`${failure} A later run tries again.`)
 		report.notes.push(failure)
 	}
@@ -825,20 +820,20 @@ async function inspectPlaces({ inputs, deps, repository }) {
 	const { home, copies, secret } = inputs
 	const budget = phaseBudget(inputs, deps)
 	const targets = []
-	for (const place of common.writeOrder(home, copies)) targets.push(await inspectPlace({ place, secret, repository }, deps, budget))
+	for (const place of lib.writeOrder(home, copies)) targets.push(await inspectPlace({ place, secret, repository }, deps, budget))
 	return targets
 }
 async function rotate(run, targets) {
 	const { inputs, deps, tag, skew, keys, record, report } = run
 	const { apiKey, timeout, limits } = inputs
 	const request = { apiKey, timeout, lifetime: limits.expiresIn, tag, skew, known: keys }
-	const fresh = await common.createKey(request, record, deps)
+	const fresh = await lib.createKey(request, record, deps)
 	const { row, confirmed } = await useOrDiscard(fresh, targets, run)
 	report.created = row
 	report.state = 'Rotated'
-	report.dueAt = common.dueAt(row, limits)
+	report.dueAt = lib.dueAt(row, limits)
 	saveIfPossible(record.settled)
-	if (!common.isOwn(row, tag)) report.notes.push(UNRECOGNIZABLE)
+	if (!lib.isOwn(row, tag)) report.notes.push(UNRECOGNIZABLE)
 	else if (inputs.revokePrevious !== 'now') report.notes.push(previousNote(run, row))
 	if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh, confirmed)
 }
@@ -846,12 +841,12 @@ const UNKNOWN_TIME = "The API's time is unknown (no Date header, or one that is 
 /** What happens to the key that was replaced. */
 function previousNote({ inputs, current, tag }, { createdAt }) {
 	const { initialKeyId, limits } = inputs
-	if (common.isOwn(current, tag) || current.id === initialKeyId) {
-		const at = common.retirableAt(createdAt ?? 0, limits)
-		return `The previous key ${common.keyLabel(current)} stays valid during the overlap: the first run after ${common.formatUtc(at)} revokes it.`
+	if (lib.isOwn(current, tag) || current.id === initialKeyId) {
+		const at = lib.retirableAt(createdAt ?? 0, limits)
+		return `The previous key ${lib.keyLabel(current)} stays valid during the overlap: the first run after ${lib.formatUtc(at)} revokes it.`
 	}
-	return common.plainLine(
-		`The previous key ${common.keyLabel(current)} was not created by rotate, so it stays valid. To have it revoked after the overlap, set initial-key-id to ${current.id}`,
+	return lib.plainLine(
+		`The previous key ${lib.keyLabel(current)} was not created by rotate, so it stays valid. To have it revoked after the overlap, set initial-key-id to ${current.id}`,
 	)
 }
 const UNRECOGNIZABLE =
@@ -869,7 +864,7 @@ async function useOrDiscard(fresh, targets, run) {
 	try {
 		record.created(key)
 		const proveUntil = Math.min(clock.now() + inputs.timeout, writeUntil)
-		row = await common.proveKey(key, deps, common.createBudget({ deadline: proveUntil, clock, cancellation }))
+		row = await lib.proveKey(key, deps, lib.createBudget({ deadline: proveUntil, clock, cancellation }))
 		if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before the new key was written.')
 		record.writing()
 		result = { kind: 'unclear', reason: 'writing the secret was interrupted' }
@@ -888,14 +883,14 @@ async function useOrDiscard(fresh, targets, run) {
 function writeFailure({ kind, reason }, key) {
 	if (kind === 'refused') return `The new key was not written, so this run did not change the secret: ${reason}.`
 	return (
-		`Could not confirm that the new key ${common.keyLabel(key)} was written to every place: ${reason}. ` +
+		`Could not confirm that the new key ${lib.keyLabel(key)} was written to every place: ${reason}. ` +
 		'It and the old key both stay valid; the next run rotates again if necessary.'
 	)
 }
 /** Revokes a key that no place holds. If that fails, the post step tries again. */
 async function discard(key, { inputs, deps, record }) {
 	saveIfPossible(() => record.created(key))
-	if (await common.discardKey(key, inputs.apiKey, deps)) saveIfPossible(record.settled)
+	if (await lib.discardKey(key, inputs.apiKey, deps)) saveIfPossible(record.settled)
 }
 /** A state file that cannot be written must not stop what is more urgent. */
 function saveIfPossible(save) {
@@ -910,15 +905,15 @@ async function revokePrevious(run, { key }, confirmed) {
 	const { inputs, deps, keys, current, tag, report } = run
 	if (!confirmed)
 		throw new Error(
-			`GitHub acknowledged the new key ${common.keyLabel(key)}, but does not say when the secret was updated. So no old key was ` +
-				`revoked. Check that a new run works, then revoke the old key ${common.keyLabel(current)} in the dashboard.`,
+			`GitHub acknowledged the new key ${lib.keyLabel(key)}, but does not say when the secret was updated. So no old key was ` +
+				`revoked. Check that a new run works, then revoke the old key ${lib.keyLabel(current)} in the dashboard.`,
 		)
-	const old = common.keysToRevokeNow({ keys, current, tag }, key.createdAt).filter((one) => !report.retired.includes(one))
+	const old = lib.keysToRevokeNow({ keys, current, tag }, key.createdAt).filter((one) => !report.retired.includes(one))
 	reportRevoked(await revokeListed({ keys: old, credential: key.token }, deps, phaseBudget(inputs, deps)), run)
 	report.state = 'Rotated, and the old keys revoked'
 	if (report.retired.includes(current)) return
 	throw new Error(
-		`The secret holds a new key, but the old key ${common.keyLabel(current)} was not revoked. ` +
+		`The secret holds a new key, but the old key ${lib.keyLabel(current)} was not revoked. ` +
 			'Another run may still be writing a key that is less than an hour old: run this again in an hour, or revoke the key in the dashboard.',
 	)
 }
@@ -945,8 +940,7 @@ function isBytes$1(a) {
 	// so plain JSON-deserialized `{ constructor: ... }`
 	// spoofing is rejected, and `BYTES_PER_ELEMENT === 1` keeps the fallback on byte-oriented views.
 	return (
-		a instanceof Uint8Array ||
-		(ArrayBuffer.isView(a) && a.constructor.name === 'Uint8Array' && 'BYTES_PER_ELEMENT' in a && a.BYTES_PER_ELEMENT === 1)
+		a instanceof Uint8Array || (ArrayBuffer.isView(a) && a.constructor.name === 'Uint8Array' && 'BYTES_PER_ELEMENT' in a && a.BYTES_PER_ELEMENT === 1)
 	)
 }
 // Shared error-message prefix builder. Only called on throw paths, so assert
@@ -1181,8 +1175,7 @@ function overlapBytes(a, b) {
 function complexOverlapBytes(input, output) {
 	// This is very cursed. It works somehow, but I'm completely unsure,
 	// reasoning about overlapping aligned windows is very hard.
-	if (overlapBytes(input, output) && input.byteOffset < output.byteOffset)
-		throw new Error('complex overlap of input and output is not supported')
+	if (overlapBytes(input, output) && input.byteOffset < output.byteOffset) throw new Error('complex overlap of input and output is not supported')
 }
 /**
  * Merges user options into defaults.
@@ -2199,8 +2192,7 @@ function isBytes(a) {
 	// JSON-deserialized `{ constructor: ... }` spoofing is rejected, and
 	// `BYTES_PER_ELEMENT === 1` keeps the fallback on byte-oriented views.
 	return (
-		a instanceof Uint8Array ||
-		(ArrayBuffer.isView(a) && a.constructor.name === 'Uint8Array' && 'BYTES_PER_ELEMENT' in a && a.BYTES_PER_ELEMENT === 1)
+		a instanceof Uint8Array || (ArrayBuffer.isView(a) && a.constructor.name === 'Uint8Array' && 'BYTES_PER_ELEMENT' in a && a.BYTES_PER_ELEMENT === 1)
 	)
 }
 // Shared error-message prefix builder. Only called on throw paths, so assert
@@ -2475,14 +2467,14 @@ function createHasher(hashCons, info = {}) {
  */
 // prettier-ignore
 const BSIGMA = /* @__PURE__ */ Uint8Array.from([
-	0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3, 11, 8, 12, 0, 5, 2, 15, 13,
-	10, 14, 3, 6, 7, 1, 9, 4, 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8, 9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13, 2,
-	12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9, 12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11, 13, 11, 7, 14, 12, 1, 3, 9, 5, 0,
-	15, 4, 8, 6, 2, 10, 6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5, 10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0, 0, 1, 2,
-	3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3,
+	0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3, 11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3,
+	6, 7, 1, 9, 4, 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8, 9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13, 2, 12, 6, 10, 0, 11, 8,
+	3, 4, 13, 7, 5, 15, 14, 1, 9, 12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11, 13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10, 6, 15, 14,
+	9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5, 10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+	15, 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3,
 	// Blake1, unused in others
-	11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4, 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8, 9, 0, 5, 7, 2, 4, 10, 15, 14,
-	1, 11, 12, 6, 8, 3, 13, 2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9,
+	11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4, 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8, 9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12,
+	6, 8, 3, 13, 2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9,
 ])
 
 // Split a JS number into u32 halves without a BigInt allocation. Exact only for integers
@@ -2525,8 +2517,8 @@ const add3H = (low, Ah, Bh, Ch) => (Ah + Bh + Ch + ((low / 2 ** 32) | 0)) | 0
 // Same IV words as `SHA512_IV`, but endian-swapped into LE u32 low/high halves
 // for the BLAKE2b u64 helpers below.
 const B2B_IV = /* @__PURE__ */ Uint32Array.from([
-	0xf3bcc908, 0x6a09e667, 0x84caa73b, 0xbb67ae85, 0xfe94f82b, 0x3c6ef372, 0x5f1d36f1, 0xa54ff53a, 0xade682d1, 0x510e527f, 0x2b3e6c1f,
-	0x9b05688c, 0xfb41bd6b, 0x1f83d9ab, 0x137e2179, 0x5be0cd19,
+	0xf3bcc908, 0x6a09e667, 0x84caa73b, 0xbb67ae85, 0xfe94f82b, 0x3c6ef372, 0x5f1d36f1, 0xa54ff53a, 0xade682d1, 0x510e527f, 0x2b3e6c1f, 0x9b05688c,
+	0xfb41bd6b, 0x1f83d9ab, 0x137e2179, 0x5be0cd19,
 ])
 // Shared synchronous BLAKE2b work vector as LE u32 low/high halves.
 const BBUF = /* @__PURE__ */ new Uint32Array(32)
@@ -2613,8 +2605,7 @@ function checkBlake2Opts(outputLen, opts = {}, keyLen, saltLen, persLen) {
 	if (outputLen <= 0 || outputLen > keyLen) throw new Error('"dkLen" must be 1..' + keyLen + ', got ' + outputLen)
 	const { key, salt, personalization } = opts
 	// This API uses `undefined` for the RFC 7693 `kk = 0` case, so a provided key must be non-empty.
-	if (key !== undefined && (key.length < 1 || key.length > keyLen))
-		throw new Error('"key" expected to be undefined or of length=1..' + keyLen)
+	if (key !== undefined && (key.length < 1 || key.length > keyLen)) throw new Error('"key" expected to be undefined or of length=1..' + keyLen)
 	if (salt !== undefined) abytes(salt, saltLen, 'salt')
 	if (personalization !== undefined) abytes(personalization, persLen, 'personalization')
 }
@@ -2972,9 +2963,9 @@ function readRunContext(env) {
 function explainMissingSecrets({ eventName, actor, payload }) {
 	if (actor === 'dependabot[bot]')
 		return 'Dependabot started this run, and GitHub gives such runs only Dependabot secrets; define it as a Dependabot secret, or skip this job.'
-	const head = common.field(payload, 'pull_request', 'head')
-	const source = common.field(head, 'repo', 'full_name')
-	const target = common.field(payload, 'pull_request', 'base', 'repo', 'full_name')
+	const head = lib.field(payload, 'pull_request', 'head')
+	const source = lib.field(head, 'repo', 'full_name')
+	const target = lib.field(payload, 'pull_request', 'base', 'repo', 'full_name')
 	if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
 		return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
 	return null
@@ -2991,27 +2982,27 @@ function userAgent({ GITHUB_REPOSITORY, GITHUB_RUN_ID }) {
 
 // Wires the real runner, network, clock and signals into the main step of rotate.
 // A machine that sleeps may stop one clock and not the other; a key must not be written late by either.
-const clock = { ...common.systemClock, now: () => Math.max(common.systemClock.now(), Date.now()) }
-const cancellation = common.createCancellation(clock.now)
+const clock = { ...lib.systemClock, now: () => Math.max(lib.systemClock.now(), Date.now()) }
+const cancellation = lib.createCancellation(clock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, cancellation.request)
 // The runner is about to kill this process; the record for the post step is already saved.
-cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), common.CANCEL.EXIT_MS).unref())
+cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), lib.CANCEL.EXIT_MS).unref())
 async function run() {
 	try {
 		for (const name of ['api-key', 'github-token'])
-			for (const form of common.maskedForms(common.getInput(name), common.MIN_CREDENTIAL_LENGTH)) common.runner.setSecret(form)
-		for (const login of common.proxyLogins(process.env)) for (const form of common.maskedForms(login)) common.runner.setSecret(form)
+			for (const form of lib.maskedForms(lib.getInput(name), lib.MIN_CREDENTIAL_LENGTH)) lib.runner.setSecret(form)
+		for (const login of lib.proxyLogins(process.env)) for (const form of lib.maskedForms(login)) lib.runner.setSecret(form)
 		const explain = () => explainMissingSecrets(readRunContext(process.env))
-		const inputs = readRotateInputs(common.getInput, process.env, explain)
-		common.requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT'])
+		const inputs = readRotateInputs(lib.getInput, process.env, explain)
+		lib.requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT'])
 		const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
 		const agent = userAgent(process.env)
-		const connect = (proxyUrl) => common.logRequests(common.createHttpClient(proxyUrl), common.debugLog(), clock.now)
+		const connect = (proxyUrl) => lib.logRequests(lib.createHttpClient(proxyUrl), lib.debugLog(), clock.now)
 		const github = connect(proxyFor(new URL(inputs.githubApiUrl), process.env))
 		const { apiUrl, githubApiUrl, githubToken } = inputs
 		const [owner = '', repo = ''] = (process.env.GITHUB_REPOSITORY ?? '').split('/')
 		await rotateKey(inputs, {
-			api: common.createKeyApi({ client: connect(proxy), apiUrl, userAgent: agent, now: clock.now }),
+			api: lib.createKeyApi({ client: connect(proxy), apiUrl, userAgent: agent, now: clock.now }),
 			secrets: createGithubSecrets(github, {
 				apiUrl: githubApiUrl,
 				token: githubToken,
@@ -3020,7 +3011,7 @@ async function run() {
 			}),
 			clock,
 			random: Math.random,
-			runner: common.runner,
+			runner: lib.runner,
 			cancellation,
 			sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
 			seal: sealForGithub,
@@ -3028,11 +3019,11 @@ async function run() {
 			connection: {
 				userAgent: agent,
 				proxy,
-				settings: common.networkSettings(process.env),
+				settings: lib.networkSettings(process.env),
 			},
 		})
 	} catch (error) {
-		common.failStep(error)
+		lib.failStep(error)
 	}
 }
 void run()

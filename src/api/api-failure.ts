@@ -1,4 +1,5 @@
 import type { HttpResponse } from '../http/http-client.ts'
+import { shortPath } from '../http/log-requests.ts'
 import { parseRetryAfter } from '../retry/backoff.ts'
 
 /** Why a call did not do what was asked. */
@@ -10,7 +11,7 @@ export interface ApiFailure {
   mayHaveActed: boolean
   retryable: boolean
   /** How long the server asked us to wait, in milliseconds. */
-  retryAfter?: number
+  retryAfter?: number | undefined
   /** Something in front of the API answered (a gate, a portal, a firewall), which knows nothing about a key. */
   notFromApi?: boolean
   /** A 2xx response whose content could not be used. */
@@ -25,7 +26,7 @@ export interface Asked {
 }
 
 /** Gateways and locks give these; the request may have been carried out. */
-const UNCERTAIN_STATUSES = [407, 408, 421, 423, 425, 499]
+const UNCERTAIN_STATUSES = [407, 408, 409, 421, 423, 424, 425, 499]
 const MAX_REASON_LENGTH = 300
 
 /** `now`: the server's time, in milliseconds since 1970. */
@@ -34,29 +35,29 @@ export function failureOf(asked: Asked, response: HttpResponse, now: number): Ap
   if (status >= 300 && status < 400) return redirected(asked, response)
   const rateLimited = status === 429
   const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
-  const notFromApi = isForeign(response)
+  const notFromApi = !rateLimited && isForeign(response)
   const retryAfter = rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined
   return {
     status,
     message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
-    mayHaveActed: uncertain || notFromApi,
+    // Only the API's own JSON proves that nothing was done.
+    mayHaveActed: !rateLimited && (uncertain || notFromApi || !isJson(response.body)),
     retryable: uncertain || rateLimited || notFromApi,
-    ...(retryAfter !== undefined && { retryAfter }),
-    ...(notFromApi && { notFromApi }),
+    retryAfter,
+    notFromApi,
   }
 }
 
 /** For a 2xx. */
 export function unusableResponse(asked: Asked, response: HttpResponse): ApiFailure {
   const { status } = response
-  const reason = detail(response, asked.credential) || ': something that is not the JSON of this API'
+  const reason = detail(response, asked.credential) || NOT_JSON
   const message = `${answered(asked, status)}${reason}`
   return { status, message, mayHaveActed: true, retryable: true, unusable: true }
 }
 
-function answered({ method, url: { host, pathname } }: Asked, status: number): string {
-  const path = pathname.replace(/([^/]{8})[^/]{24,}$/, '$1...')
-  return `${host} answered ${status} to ${method} ${path}`
+function answered({ method, url }: Asked, status: number): string {
+  return `${url.host} answered ${status} to ${method} ${shortPath(url)}`
 }
 
 function redirected(asked: Asked, { status, headers }: HttpResponse): ApiFailure {
@@ -64,21 +65,35 @@ function redirected(asked: Asked, { status, headers }: HttpResponse): ApiFailure
   const { location } = headers
   const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
   const place =
-    target === null ? 'an unreadable address' : target.host === url.host ? target.origin + target.pathname : target.host
+    target === null
+      ? 'an unreadable address'
+      : target.host === url.host
+        ? target.origin + shortPath(target)
+        : target.host
   const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
-  // 302 and 303 may mean "done, look there".
-  return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
+  // It may mean "done, look there".
+  return { status, message, mayHaveActed: true, retryable: false }
 }
 
 /** The API speaks only JSON and Bearer (its documentation). */
 function isForeign({ status, headers, body }: HttpResponse): boolean {
   if (status < 400 || status > 499) return false
-  const schemes = headers['www-authenticate']
+  const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
   return (
-    isHtml(headers, body) ||
     headers['cf-mitigated'] !== undefined ||
-    (status === 401 && schemes !== undefined && !/(^|,\s*)bearer\b/i.test(schemes))
+    (status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
+    (body.trim() !== '' && !isJson(body))
   )
+}
+
+const NOT_JSON = ': something that is not the JSON of this API'
+
+function isJson(body: string): boolean {
+  try {
+    return typeof JSON.parse(body) !== 'number'
+  } catch {
+    return false
+  }
 }
 
 export function isHtml(headers: HttpResponse['headers'], body: string): boolean {
@@ -89,8 +104,9 @@ function detail(response: HttpResponse, credential: string): string {
   const { status, headers, body } = response
   if (headers['cf-mitigated']) return ' with a challenge; a firewall stops this runner'
   if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
-  const scheme = /^[\w-]{1,20}/.exec(headers['www-authenticate'] ?? '')?.[0]
-  if (isForeign(response)) return `, and asks for ${scheme ?? 'another'} authentication, which this API does not use`
+  const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
+  if (isForeign(response))
+    return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
   const reason = reasonGiven(body, credential, status < 300)
   return reason && `: ${reason}`
 }
@@ -106,7 +122,7 @@ function reasonGiven(body: string, credential: string, isSuccess: boolean): stri
   return wordsIn(answer, isSuccess)
     .join('; ')
     .replaceAll(credential, '***')
-    .replace(/[\w.~+/=-]{24,}/g, '***')
+    .replace(/\S{24,}/g, '***')
     .replace(/\s+/g, ' ')
     .trim()
     .slice(0, MAX_REASON_LENGTH)

@@ -1,4 +1,5 @@
 import { type HttpClient, HttpError, type HttpResponse, type RequestLimits } from '../http/http-client.ts'
+import { parseHttpDate } from '../retry/backoff.ts'
 import { type ApiFailure, type Asked, failureOf, unusableResponse } from './api-failure.ts'
 
 /** What a call brought, and the server's `Date` less our clock (ms) if the response told a believable one. */
@@ -67,6 +68,6 @@ export function isHeaderSafe(credential: string): boolean {
 
 function skewOf({ headers }: HttpResponse, sentAt: number, receivedAt: number): number | null {
   // Whole seconds: on average, the server is half a second further.
-  const skew = Date.parse(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
+  const skew = parseHttpDate(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
   return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }

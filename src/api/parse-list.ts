@@ -17,11 +17,15 @@ export interface Page {
   count: number | null
 }
 
-/** Of a page; another field may announce more keys in a way that this action does not follow. */
+/** Another field may announce more keys. */
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
+/** Headers of a list that may be old, or lack a key. */
+const CACHED =
+  /^(age|.*cache-hits): .*[1-9]|^(?!cache-control).*cache.*: .*(hit|stale|updating|revalidated)|^warning: 1/i
+const PARTIAL = /^link: .*\bnext\b|^(?!x-total-count:)x-[^:]*(total|pag|next|more|cursor)/i
 
 /** Throws if this is neither an array nor `{results, next}`. */
-export function readPage({ headers, body }: HttpResponse): Page {
+export function readPage({ status, headers, body }: HttpResponse): Page {
   const answer = parseJson(body)
   const rows = Array.isArray(answer) ? answer : field(answer, 'results')
   if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
@@ -32,18 +36,17 @@ export function readPage({ headers, body }: HttpResponse): Page {
       id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
   ).length
   const next = textOf(field(answer, 'next'))
-  const total = field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? ''
-  const count = /\d+$/.exec(String(total))?.[0]
+  const total = String(field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? '')
+  const count = /\d+$/.exec(total.slice(-15))?.[0]
   const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
   const isOddNext = next === null && Boolean(field(answer, 'next'))
-  const morePages = isUnknown || isOddNext || headers['x-next-page'] || /rel="?next/i.test(String(headers.link ?? ''))
-  const cached = Object.entries(headers).some(([name, value]) =>
-    (name === 'age' ? /[1-9]/ : /cache/.test(name) ? /\bhit\b/i : /^\b$/).test(String(value)),
-  )
+  const isOdd = status !== 200 || isUnknown || isOddNext || (total !== '' && count === undefined)
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+  const isSaid = (pattern: RegExp) => lines.some((line) => pattern.test(line))
   const doubts = [
     unread > 0 && `${unread} of its rows cannot be read`,
-    morePages && 'it may have pages that cannot be found',
-    cached && 'it comes from a cache',
+    (isOdd || isSaid(PARTIAL)) && 'it may have pages that cannot be found',
+    isSaid(CACHED) && 'it comes from a cache',
   ]
   const doubt = doubts.find(Boolean) || null
   return { keys, next, doubt, count: count === undefined ? null : Number(count) }

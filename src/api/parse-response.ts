@@ -37,10 +37,9 @@ export function readJson({ body }: HttpResponse): null {
   return null
 }
 
-/** Throws unless the key was revoked. */
+/** Throws unless the key was revoked: the API then answers without content. */
 export function readRevoked({ body }: HttpResponse): null {
-  const answer = body.trim() === '' ? {} : parseJson(body)
-  if (field(answer, 'success') === false || field(answer, 'error')) throw new Error('not revoked')
+  if (body.trim() !== '') throw new Error('not revoked')
   return null
 }
 
@@ -55,17 +54,17 @@ export function readKey(value: unknown): KeyInfo {
           ? 'expiry (missing)'
           : null
   return {
-    id: identifier(field(value, 'id')),
-    // It is printed: never the whole key.
-    prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH),
+    id: readId(field(value, 'id')),
+    // It is printed: never the whole key. Some APIs write `abcd****`.
+    prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH).replace(/\W+$/, ''),
     createdAt: created.kind === 'instant' ? created.at : null,
     expiresAt: expiry.kind === 'instant' ? expiry.at : null,
     unreadable,
   }
 }
 
-/** Even escaped, a dot segment names another path. */
-function identifier(value: unknown): string | null {
+/** Null if unusable. Even escaped, a dot segment names another path. */
+export function readId(value: unknown): string | null {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
   const id = textOf(value)
   const isUsable = id !== null && id !== '.' && id !== '..' && id.isWellFormed() && id.length <= MAX_ID_LENGTH

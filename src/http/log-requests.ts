@@ -1,5 +1,10 @@
 import { type HttpClient, HttpError } from './http-client.ts'
 
+/** Without whole IDs. */
+export function shortPath({ pathname }: URL): string {
+  return pathname.replace(/([^/]{8})[^/]{16,}/g, '$1...')
+}
+
 /** Logs requests, without headers, bodies or whole IDs. Returns `send` itself without `log`. */
 export function logRequests(send: HttpClient, log: ((line: string) => void) | null, now: () => number): HttpClient {
   if (!log) return send
@@ -7,12 +12,11 @@ export function logRequests(send: HttpClient, log: ((line: string) => void) | nu
   return async (request) => {
     const { method, url } = request
     const name = `${method} ${url}`
-    const path = url.pathname.replace(/[^/]{17,}/g, (segment) => `${segment.slice(0, 8)}...`)
     const attempt = (attempts.get(name) ?? 0) + 1
     attempts.set(name, attempt)
     const startedAt = now()
     const note = (outcome: string) =>
-      log(`${method} ${path} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
+      log(`${method} ${shortPath(url)} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
     try {
       const response = await send(request)
       note(`status ${response.status}`)

@@ -70,6 +70,9 @@ export function gridBetween(asked: ServerTime, stored: ServerTime): number | nul
   return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
 }
 
+/** Some servers compute it anew, or round up. */
+const MAX_DRIFT_MS = 100
+
 /** By rounding down, or to the nearest. */
 function fits(stored: ServerTime, lost: number, grid: number): boolean {
   if (lost >= grid || lost < -grid / 2) return false
@@ -83,8 +86,10 @@ export function isOnCoarseGrid(stored: ServerTime): boolean {
 
 /** `exact` proves that this request made the key (odds: docs/design.md), `near` does not. */
 export function fitOf(intent: Intent, stored: ServerTime | null, grid: number): 'exact' | 'near' | 'none' {
-  const needed = stored === null ? null : gridBetween(intent.expiry, stored)
-  if (stored === null || needed === null || needed > grid) return 'none'
+  if (stored === null) return 'none'
+  const drifted = Math.abs(stored - intent.expiry) < MAX_DRIFT_MS ? UNKNOWN_GRID_US : Infinity
+  const needed = gridBetween(intent.expiry, stored) ?? drifted
+  if (needed > grid) return 'none'
   const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
   // On a coarse grid, keys of other runs share the few values that there are.
   const mayBeCoarse = needed > 1 && grid > 1000 && isOnCoarseGrid(stored)
@@ -122,19 +127,25 @@ interface Window {
   skews: readonly (number | null)[]
   /** Ours is as right as the server's. */
   isStrict?: boolean
+  /** `created` may be a local time of any zone. The window must be shorter than 15 minutes. */
+  inAnyZone?: boolean
 }
 
 /** By our clock, or by one that differs by one of `skews`. */
-export function isWithin(created: ServerTime | null, { from, to, skews, isStrict = false }: Window): boolean {
+export function isWithin(created: ServerTime | null, { from, to, skews, isStrict, inAnyZone }: Window): boolean {
   if (created === null) return false
-  const fits = (skew: number, slack: number) => from + skew - slack <= created && created <= to + skew + slack
+  const fits = (skew: number, slack: number) => {
+    const late = created - (from + skew - slack)
+    const zone = inAnyZone ? Math.floor(late / ZONE_STEP_MS) * ZONE_STEP_MS : 0
+    return Math.abs(zone) <= MAX_ZONE_MS && zone <= late && late <= to - from + 2 * slack + zone
+  }
   const isNow = fits(0, isStrict ? CLOCK_SLACK_MS : LOCAL_CLOCK_SLACK_MS)
   return isNow || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
 }
 
-/** Limits of an API are whole minutes, expiries of other runs are not. */
+/** Limits of an API are about whole minutes, expiries of other runs are not. */
 export function isCapped({ createdAt, expiresAt }: KeyTimes, intent: Intent): boolean {
   if (createdAt === null || expiresAt === null || expiresAt >= intent.expiry) return false
   const lifetime = expiresAt - createdAt
-  return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 1
+  return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 50
 }

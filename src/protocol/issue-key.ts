@@ -58,21 +58,20 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
   for (;;) {
     const attempt = await requestKey({ skew, precision: progress.precision }, budget, context)
     if (attempt.kind === 'key') return attempt.key
-    const clockCorrected = attempt.skew !== null
     if (attempt.skew !== null) {
       skew = attempt.skew
       runner.info(`${clockNote(skew)}.`)
       await revokeHeldKeys(context, budget.left())
     }
-    stopIfCancelled(cancellation)
-    const left = budget.left()
+    stopIfCancelled(cancellation, attempt.failure)
+    const [left, clockCorrected] = [budget.left(), attempt.skew !== null]
     const next = nextAttempt(attempt.failure, progress, { left, timeout, random, clockCorrected })
     if (next.kind === 'stop') throw new Error(next.message)
     progress = next.progress
     if (next.afterMs === 0) continue
     runner.info(`${attempt.failure.message}. Retrying in ${formatSeconds(next.afterMs)}.`)
     await budget.pause(next.afterMs)
-    stopIfCancelled(cancellation)
+    stopIfCancelled(cancellation, attempt.failure)
     const attempts = progress.attempt - 1
     if (budget.left() < MIN_ATTEMPT_MS) throw new Error(stoppedMessage(attempt.failure, { attempts, timeout, wait: 0 }))
   }
@@ -131,7 +130,7 @@ function accept(
     const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
     return { kind: 'failure', failure, skew: null }
   }
-  const key = toIssuedKey(answer, answer.id)
+  const key = toIssuedKey({ ...answer, id: answer.id }, intent)
   journal.recordKey(key, intent, receivedAt - intent.sentAt >= SLOW_RESPONSE_MS)
   if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
   if (verdict.kind === 'replace') {
@@ -142,10 +141,12 @@ function accept(
   return { kind: 'key', key }
 }
 
-function toIssuedKey({ token, prefix, createdAt, expiresAt }: CreatedKey, id: string): IssuedKey {
+function toIssuedKey(
+  { token, unreadable, ...rest }: CreatedKey & { id: string },
+  { expiry: asked }: Intent,
+): IssuedKey {
   // Without a value that can be sent, `api-key` revokes the key.
-  const sendable = token !== null && isSendable(token) ? token : null
-  return { token: sendable, id, prefix, createdAt, expiresAt, keep: false }
+  return { ...rest, token: token && isSendable(token) ? token : null, asked, keep: false }
 }
 
 function setOutputs(key: IssuedKey, inputs: Inputs, runner: Runner): void {
@@ -165,12 +166,8 @@ async function revokeHeldKeys(context: Context, time: number): Promise<void> {
   const deadline = clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS)
   const budget = createBudget({ deadline, clock, cancellation })
   const revoke = async (key: IssuedKey) => {
-    const result = await revokeAndVerify(key, {
-      ...context,
-      budget,
-      credentials: [inputs.apiKey],
-      skew: journal.skew(),
-    })
+    const options = { ...context, budget, credentials: [inputs.apiKey], skew: journal.skew() }
+    const result = await revokeAndVerify(key, options)
     if (result.revoked) runner.info(`Revoked the key ${keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
     else
       runner.warning(
@@ -186,6 +183,8 @@ async function revokeHeldKeys(context: Context, time: number): Promise<void> {
   await Promise.all(journal.keys().map(revoke))
 }
 
-function stopIfCancelled(cancellation: Cancellation): void {
-  if (cancellation.requestedAt !== null) throw new Error('The job was cancelled before a key could be handed over.')
+function stopIfCancelled(cancellation: Cancellation, last?: ApiFailure): void {
+  const cause = last ? `; the last attempt failed: ${last.message}` : ''
+  if (cancellation.requestedAt !== null)
+    throw new Error(`The job was cancelled before a key could be handed over${cause}.`)
 }

@@ -1,6 +1,6 @@
 import type { Inputs } from '../runner/inputs.ts'
 import type { Runner } from '../runner/report.ts'
-import type { Intent } from './intent.ts'
+import { fitOf, type Intent, UNKNOWN_GRID_US } from './intent.ts'
 import { type IssuedKey, type SavedState, STATE_NAME } from './saved-state.ts'
 
 /** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
@@ -11,9 +11,8 @@ const RESERVED_LENGTH = 16 * 1024
 export type Journal = ReturnType<typeof openJournal>
 
 /**
- * Main's write-ahead journal: the create requests whose outcome is not known, and the keys that it holds. Every entry is
- * saved for post before the step that it describes can go wrong; each method throws what `saveState` throws. Saves
- * nothing until there is something to save.
+ * Main's write-ahead journal of unanswered create requests and held keys. Every entry is saved for post before what it
+ * describes can go wrong; each method throws what `saveState` throws.
  */
 export function openJournal(
   { apiUrl, apiKey, onRevokeFailure }: Inputs,
@@ -36,13 +35,16 @@ export function openJournal(
     /** The response described a key that nothing shows to be this run's. */
     refuse: (intent: Intent, described: string) =>
       save({ intents: [...others(intent), { ...intent, refused: described }] }),
-    /** The request created this key. `isRepeated` if a gateway may have sent the request twice: post looks for a twin. */
+    /** The request created this key; if `isRepeated`, perhaps twice: post looks for a twin. */
     recordKey(key: IssuedKey, intent: Intent, isRepeated: boolean) {
-      const intents = [...others(intent), ...(isRepeated ? [{ ...intent, answered: true }] : [])]
+      // A twin's expiry is stored alike.
+      const isExact = fitOf(intent, key.expiresAt, UNKNOWN_GRID_US) === 'exact'
+      const twin = { ...intent, answered: true, expiry: (isExact && key.expiresAt) || intent.expiry }
+      const intents = [...others(intent), ...(isRepeated ? [twin] : [])]
       const skew = key.createdAt === null ? state.skew : key.createdAt - intent.sentAt
       save({ keys: [...state.keys, key], intents, skew })
     },
-    /** Whether the key is left to expire, as the workflow asked, or revoked by post. */
+    /** Whether the key is left to expire, or revoked by post. */
     keep: (key: IssuedKey, keep: boolean) =>
       save({ keys: state.keys.map((held) => (held.id === key.id ? { ...held, keep } : held)) }),
     removeKey: (key: IssuedKey) => save({ keys: state.keys.filter(({ id }) => id !== key.id) }),

@@ -1,11 +1,10 @@
 import { isHeaderSafe } from '../api/call.ts'
 import type { CreatedKey } from '../api/parse-response.ts'
 import { MIN_CREDENTIAL_LENGTH } from '../runner/masking.ts'
-import type { LocalTime, Secret, ServerTime } from '../util/brands.ts'
-import { formatInstant } from '../util/instant.ts'
+import type { LocalTime, Secret } from '../util/brands.ts'
+import { formatExactly } from '../util/instant.ts'
 import {
   fitOf,
-  gridBetween,
   type Intent,
   isCapped,
   isWithin,
@@ -68,17 +67,16 @@ function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   if (tokens.includes(token ?? '') || ids.has(id ?? '') || !isDescribed) return 'it returned a key that existed before'
   const { createdAt: created, expiresAt: expiry } = withoutZone(key, intent)
   const fit = fitOf(intent, expiry, UNKNOWN_GRID_US)
-  const wasThen = (time: ServerTime | null, isStrict = false) =>
-    isWithin(time, { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew], isStrict })
+  const window = { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew] }
   // Some APIs give an old key a new expiry.
   const isOld =
     created !== null && created < intent.sentAt - OLD_KEY_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
-  if (fit === 'exact' && (!isOld || wasThen(created - nearestZone(created, receivedAt)))) return null
-  const isFresh = wasThen(created, dateSkew !== null)
-  if (createdAt !== null && !isFresh) return `it returned a key that was created ${formatInstant(createdAt)}`
+  if (fit === 'exact' && (!isOld || isWithin(created, { ...window, inAnyZone: true }))) return null
+  const isFresh = isWithin(created, { ...window, isStrict: dateSkew !== null })
+  if (createdAt !== null && !isFresh) return `it returned a key that was created ${formatExactly(createdAt)}`
   if (fit === 'near' || (isFresh && (expiresAt === null || isCapped(key, intent)))) return null
   if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
-  return `it returned a key that expires ${formatInstant(expiresAt)}, not ${formatInstant(intent.expiry)} as requested`
+  return `it returned a key that expires ${formatExactly(expiresAt)}, not ${formatExactly(intent.expiry)} as requested`
 }
 
 function whyUnusable({ token, id, expiresAt, unreadable }: CreatedKey, intent: Intent): string | null {
@@ -99,13 +97,12 @@ function judgeLifetime(key: CreatedKey, context: AnswerContext): Verdict {
   const serverSkew = skewOfServer(key, context)
   const lifetime = expiresAt - (receivedAt + serverSkew)
   const asked = intent.expiry - intent.sentAt - skew
-  const isMarked = gridBetween(intent.expiry, expiresAt) !== null
+  const isMarked = fitOf(intent, expiresAt, UNKNOWN_GRID_US) !== 'none'
   const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
   const isLong = lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS
   const isWrongClock = isLong ? Math.abs(serverSkew - skew) > MAX_EXTRA_LIFETIME_MS : isMarked && isShort
   if (isWrongClock) return { kind: 'replace', skew: serverSkew }
   if (isLong) return { kind: 'revoke', reason: 'the key lives longer than asked' }
-  if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
   if (isMarked) return { kind: 'accept', warning: null }
   const minutes = (duration: number) => `${Math.round(duration / 60_000)} min`
   const warning = `The API shortened the key's lifetime to ${minutes(lifetime)}; expires-in is ${minutes(expiresIn)}.`

@@ -18,6 +18,11 @@ export function ownRows({ keys }: KeyList, credential: string): ListedKey[] {
   return keys.filter(({ prefix }) => prefix !== '' && credential.startsWith(prefix))
 }
 
+/** Some APIs write IDs in another form in the list. */
+export function isRowOf({ id, prefix, expiresAt }: Omit<KeyToRevoke, 'token'>, row: ListedKey): boolean {
+  return row.id === id || (prefix !== '' && row.prefix === prefix && row.expiresAt === expiresAt)
+}
+
 /** A replica may lack a younger key. */
 const MAX_REPLICA_LAG_MS = 15_000
 
@@ -31,13 +36,14 @@ export interface MissingContext extends Pick<RevocationContext, 'clock' | 'rando
 /** See `RevocationContext.isMissing`. */
 export function missingCheck(context: MissingContext): NonNullable<RevocationContext['isMissing']> {
   const { api, clock, random, skew, credential, gone } = context
-  return async ({ id, createdAt }: KeyToRevoke, { startedAt, granted, budget }: RevocationProgress) => {
+  return async (key: KeyToRevoke, { startedAt, granted, budget }: RevocationProgress) => {
+    const { createdAt } = key
     const now = clock.now()
     const age = Math.max(now - startedAt, createdAt === null || skew === null ? 0 : now + skew - createdAt)
     if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
     const read = await readList(credential, { api, budget, random })
     if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
-    return !read.value.keys.some((key) => key.id === id)
+    return !read.value.keys.some((row) => isRowOf(key, row))
   }
 }
 

@@ -2,13 +2,13 @@ import type { ListedKey } from '../api/parse-list.ts'
 import type { ServerTime } from '../util/brands.ts'
 import {
   fitOf,
+  gridBetween,
   type Intent,
   isCapped,
   isOnCoarseGrid,
   isWithin,
   LATE_WRITE_GRACE_MS,
   LATEST_WRITE_MS,
-  nearestZone,
   UNKNOWN_GRID_US,
   withoutZone,
 } from './intent.ts'
@@ -24,19 +24,23 @@ export interface ListContext {
   known: ReadonlySet<string>
   /** By how much our clock was set since the request was sent, in milliseconds: it may have been right before. */
   shift: number
-  /** What the server's clock may be, less ours, in milliseconds; null for one that is not known. */
-  skews: readonly (number | null)[]
+  /** The server's clock less ours as it is now, in milliseconds: by `Date`, and by what main learned; null if unknown. */
+  dateSkew: number | null
+  skew: number | null
   /** The coarsest grid on which the server may keep an expiry, as this run's keys show it, in microseconds. */
   grid: number
 }
 
-/** Found only if exactly one key has exactly the expiry, and was created in the window of the request. */
+/** Found only if a single key has exactly the expiry, and was created in the window. */
 export function matchIntent(intent: Intent, list: readonly ListedKey[], context: ListContext): Match {
-  const { known, shift, skews, grid } = context
+  const { known, shift, dateSkew, skew, grid } = context
   const others = list.filter(({ id }) => !known.has(id))
-  const wasThen = (created: ServerTime | null, grace = LATE_WRITE_GRACE_MS) => {
-    const [from, to] = [intent.sentAt, intent.deadline + grace]
-    return [0, shift].some((moved) => isWithin(created, { from: from - moved, to: to - moved, skews }))
+  const wasThen = (created: ServerTime | null, inAnyZone = false) => {
+    const end = intent.deadline + (inAnyZone ? LATEST_WRITE_MS : LATE_WRITE_GRACE_MS)
+    return [0, shift].some((moved) => {
+      const skews = [dateSkew, skew === null ? null : skew + moved]
+      return isWithin(created, { from: intent.sentAt - moved, to: end - moved, skews, inAnyZone })
+    })
   }
   const inWindow = (key: ListedKey) => wasThen(withoutZone(key, intent).createdAt)
   const shownGrid = Math.min(grid, gridShownBy(list))
@@ -52,17 +56,17 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   // Without a usable expiry, only the time identifies a key, perhaps in another zone.
   const isSuspect = (key: ListedKey) => {
     const { createdAt, expiresAt } = key
-    if (createdAt === null || (expiresAt !== null && !isCapped(key, intent))) return false
-    const zones = [0, nearestZone(createdAt, intent.sentAt)]
-    return zones.some((zone) => wasThen(createdAt - zone, LATEST_WRITE_MS))
+    return (expiresAt === null || isCapped(key, intent)) && wasThen(createdAt, true)
   }
   const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
   const candidates = exact.length > 0 ? exact : near
   return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
 }
 
-/** The coarsest grid of a server that stored all of these. */
-export function gridShownBy(keys: readonly { expiresAt: ServerTime | null }[]): number {
+/** The coarsest grid of a server that stored these; unknown if it changed what was `asked`. */
+export function gridShownBy(keys: readonly { expiresAt: ServerTime | null; asked?: ServerTime }[]): number {
+  const isChanged = keys.some(({ expiresAt, asked }) => asked && expiresAt && gridBetween(asked, expiresAt) === null)
+  if (isChanged) return UNKNOWN_GRID_US
   const stored = keys.flatMap(({ expiresAt }) => expiresAt ?? [])
   if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
   return stored.every(isOnCoarseGrid) ? UNKNOWN_GRID_US : 1000

@@ -56,7 +56,7 @@ export function nextAttempt(failure: ApiFailure, progress: Progress, context: At
   const coarser = PRECISIONS_US[PRECISIONS_US.indexOf(progress.precision) + 1]
   if (isTimeLeft && status === 400 && coarser)
     return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
-  // Refusals do not pass soon, even if something in front of the API gave them.
+  // These do not pass soon, whoever gave them.
   const isRefusal = [401, 403, 404].includes(status ?? 0)
   const isFinal = !failure.retryable || isRefusal || (unusable && progress.wasUnusable)
   if (isFinal) return { kind: 'stop', message: refusalMessage(failure) }
@@ -89,16 +89,16 @@ function refusalMessage({ status, notFromApi, message }: ApiFailure): string {
   const hint = notFromApi
     ? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.'
     : ''
-  return `No key was created: ${message}.${hint}`
+  return `No key was obtained: ${message}.${hint}`
 }
 
-/** The error of a step that ran out of time; it names the last failure. `wait`, `timeout` in milliseconds. */
+/** For a step that ran out of time. `wait`, `timeout` in milliseconds. */
 export function stoppedMessage(
   { message }: ApiFailure,
   { attempts, timeout, wait }: { attempts: number; timeout: number; wait: number },
 ): string {
   return (
-    `No key was created: ${message}. Stopped after attempt ${attempts}: the next retry ` +
+    `No key was obtained: ${message}. Stopped after attempt ${attempts}: the next retry ` +
     `(in ${formatSeconds(wait)}) would exceed timeout (${formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`
   )
 }

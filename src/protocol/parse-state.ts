@@ -1,4 +1,5 @@
 import { isHeaderSafe } from '../api/call.ts'
+import { readId } from '../api/parse-response.ts'
 import { proxyFor } from '../http/proxy-for-url.ts'
 import type { Intent } from './intent.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
@@ -11,7 +12,7 @@ export type FoundState =
 
 type Fields = Record<string, unknown>
 
-/** Never throws. A damaged part is named in `damaged` and replaced; only without the API's URL is nothing possible. */
+/** Never throws. Names each damaged part in `damaged`, and replaces it; only the API's URL must be sound. */
 export function parseState(text: string): FoundState {
   const unreadable = (reason: string): FoundState => ({ kind: 'unreadable', reason })
   if (text === '') return { kind: 'none' }
@@ -23,7 +24,7 @@ export function parseState(text: string): FoundState {
   }
   if (!isFields(value)) return unreadable('it is not a record')
   const { apiUrl } = value
-  if (!isText(apiUrl) || !URL.canParse(apiUrl)) return unreadable('it holds no API URL')
+  if (!isText(apiUrl) || !/^https?:/.test(apiUrl) || !URL.canParse(apiUrl)) return unreadable('it holds no API URL')
   return { kind: 'record', ...readParts(value, apiUrl) }
 }
 
@@ -57,7 +58,6 @@ function readParts(value: Fields, apiUrl: string): { state: SavedState; damaged:
 const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 const isText = (value: unknown): value is string => typeof value === 'string'
-const isFilled = (value: unknown): value is string => isText(value) && value !== ''
 /** A token that cannot be sent would make Node throw. */
 const isSecret = (value: unknown): value is string => isText(value) && isHeaderSafe(value)
 const isTexts = (value: unknown): value is Record<string, string> =>
@@ -75,11 +75,11 @@ const isNumberOrNull = (value: unknown): value is number | null => value === nul
 const isKey = (value: unknown): value is IssuedKey =>
   isFields(value) &&
   (value.token === null || isSecret(value.token)) &&
-  isFilled(value.id) &&
-  !/^\.\.?$/.test(value.id) &&
+  readId(value.id) === value.id &&
   isText(value.prefix) &&
   isNumberOrNull(value.createdAt) &&
   isNumberOrNull(value.expiresAt) &&
+  isNumber(value.asked) &&
   isFlag(value.keep)
 
 const isIntent = (value: unknown): value is Intent =>

@@ -25,10 +25,7 @@ export interface Unresolved {
   warnings: string[]
 }
 
-/**
- * Looks until even a slow server has acted, and revokes what is certainly this run's. Adds to `gone`, and lowers
- * `grid`.
- */
+/** Looks until even a slow server has acted; revokes what is certainly this run's. Adds to `gone`, lowers `grid`. */
 export async function resolveIntents(
   intents: readonly Intent[],
   context: LookupContext & { runner: Runner; gone: Set<string>; budget: Budget },

@@ -35,11 +35,13 @@ export interface RevocationProgress {
   budget: Budget
 }
 
-export type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'createdAt' | 'expiresAt'>
+export type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'prefix' | 'createdAt' | 'expiresAt'>
 
 /** `evidence` is what the rounds so far have shown; each adds to it. */
 interface RoundContext extends RevocationContext {
   evidence: Evidence
+  /** A revocation was granted, and the key is accepted all the same. */
+  wasIdle: boolean
 }
 
 /** Caches and replicas may lag. */
@@ -47,16 +49,16 @@ const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
 const EXPIRY_MARGIN_MS = 1_000
 
-/** Revokes `key` with itself, or with `credentials` if it may not (401, 403, 404), until verified or hopeless. */
+/** Revokes `key` with itself, or with `credentials` where that does not end it, until verified or hopeless. */
 export async function revokeAndVerify(key: KeyToRevoke, context: RevocationContext): Promise<RevocationResult> {
   const evidence: Evidence = { granted: false, rejected: false, missing: false, expired: false }
   const { token } = key
   const startedAt = context.clock.now()
-  let wasGranted = false
+  let [wasGranted, wasIdle] = [false, false]
   for (let round = 1; ; round++) {
     // Extend the deadline for 429s only in the first round.
     const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
-    const now = { ...context, budget, evidence }
+    const now = { ...context, budget, evidence, wasIdle }
     const refusal = await requestRevocation(key, now)
     const probed = token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, now)
     if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
@@ -67,10 +69,11 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
       return { revoked: true, verified, alreadyRevoked: !wasGranted }
     // A later 401 must not be taken for the effect of this grant.
     if (probed?.ok) evidence.granted = false
+    wasIdle ||= refusal === null && probed?.ok === true
 
     const wait = backoff(round, context.random())
     if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS) {
-      const message = reasonOf(refusal, probed, evidence.rejected)
+      const message = reasonOf(refusal, probed, { ...evidence, granted: wasGranted })
       return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
     }
     await budget.pause(wait)
@@ -83,13 +86,13 @@ function canStillChange(refusal: ApiFailure | null, { rejected }: Evidence): boo
 
 /** Returns null once granted, else the last failure. */
 async function requestRevocation(key: KeyToRevoke, context: RoundContext): Promise<ApiFailure | null> {
-  const { api, budget, random, evidence } = context
+  const { api, budget, random, evidence, wasIdle } = context
   const { token } = key
-  const credentials = token === null ? context.credentials : [token, ...context.credentials]
+  const own = token === null || (wasIdle && context.credentials.length > 0) ? [] : [token]
   let failure: ApiFailure = NO_CREDENTIAL
-  for (const credential of new Set(credentials)) {
+  for (const credential of new Set([...own, ...context.credentials])) {
     const revoke = (limits: CallLimits) => api.revoke(credential, key.id, limits)
-    const result = await retry(revoke, { budget, random, shouldRetry: canPassSoon })
+    const result = await retry(revoke, { budget, random, shouldRetry: isWorthWaiting })
     if (result.ok) {
       // A replica that lags rejects a key before the grant as well.
       Object.assign(evidence, { granted: credential === token || !evidence.rejected, rejected: false })
@@ -101,16 +104,15 @@ async function requestRevocation(key: KeyToRevoke, context: RoundContext): Promi
       const probed = await api.probe(token, budget.limits())
       evidence.rejected = isRejected(probed)
       evidence.expired = hasExpired(key, probed.skew, context)
-      if (isVerifiedRevoked(evidence)) return failure
     }
-    if (![401, 403, 404].includes(failure.status ?? 0)) return failure
+    if (failure.status === undefined) return failure
   }
   return failure
 }
 
-/** What answers instead of the API may last: try the next credential first. */
-function canPassSoon({ retryable, notFromApi }: ApiFailure): boolean {
-  return retryable && !notFromApi
+/** After other answers, try the next credential first. */
+function isWorthWaiting({ status, retryable }: ApiFailure): boolean {
+  return retryable && (status === undefined || status === 429)
 }
 
 export const NO_CREDENTIAL: ApiFailure = {
@@ -144,11 +146,11 @@ async function probeUntilRejected(
 }
 
 /** Why the revocation is not verified. */
-function reasonOf(refusal: ApiFailure | null, probed: ApiResult<null> | null, rejected: boolean): string {
+function reasonOf(refusal: ApiFailure | null, probed: ApiResult<null> | null, { granted, rejected }: Evidence): string {
   const now = rejected
     ? 'the API rejects the key, but nothing confirms that it was revoked'
     : probed?.ok
       ? 'the API still accepts it'
       : (probed?.failure.message ?? 'no list confirms that it is gone')
-  return `${refusal?.message ?? 'the revocation was granted'}; ${now}`
+  return `${(!granted && refusal?.message) || 'the revocation was granted'}; ${now}`
 }

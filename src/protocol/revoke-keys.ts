@@ -18,8 +18,6 @@ export interface PostDeps extends Omit<Deps, 'api'> {
   settings: SavedState['settings']
   /** As in SavedState, by the clock as it is now. */
   bootedAt: LocalTime
-  /** Whether NODE_TLS_REJECT_UNAUTHORIZED asks to verify no certificate. */
-  verificationOff: boolean
   /** What to do about a record that cannot be read, where its own policy cannot be read either. */
   policyWithoutRecord(): 'warn' | 'fail'
 }
@@ -118,7 +116,7 @@ function contextFor(state: SavedState, deps: PostDeps): Context {
   const context = { api: connect(state), clock, random, runner, credentials, skew, gone: new Set<string>() }
   return {
     ...{ ...context, shift, isApiKeySent: apiKey !== null },
-    known: new Set(state.keys.map(({ id }) => id)),
+    held: state.keys,
     grid: gridShownBy(state.keys),
     isMissing: missingCheck({ ...context, credential: credentials[0] ?? null }),
     newBudget: (deadline) =>
@@ -126,9 +124,7 @@ function contextFor(state: SavedState, deps: PostDeps): Context {
   }
 }
 
-function warnOfChanges(state: SavedState, { runner, settings, verificationOff }: PostDeps): void {
-  if (verificationOff)
-    runner.warning('NODE_TLS_REJECT_UNAUTHORIZED is 0 in this job. The post step verifies certificates anyway.')
+function warnOfChanges(state: SavedState, { runner, settings }: PostDeps): void {
   const { authorities, proxies } = changedSettings(state.settings, settings)
   if (authorities.length > 0)
     runner.warning(

@@ -1,8 +1,9 @@
 import type { ApiResult, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
 import type { Intent } from './intent.ts'
-import { doubtAbout, ownRows, readList } from './list-trust.ts'
+import { doubtAbout, isRowOf, ownRows, readList } from './list-trust.ts'
 import { type ListContext, matchIntent } from './match-intent.ts'
 import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
+import type { IssuedKey } from './saved-state.ts'
 
 /** What came of looking for the key of one unanswered request. */
 export type OrphanResult =
@@ -15,8 +16,10 @@ export type OrphanResult =
   /** The list could not be read, or the revocation of `key` could not be confirmed. */
   | { kind: 'failed'; reason: string; retryable: boolean; key: ListedKey | null }
 
-export interface LookupContext extends RevocationContext, Omit<ListContext, 'skews'> {
+export interface LookupContext extends RevocationContext, Omit<ListContext, 'dateSkew' | 'known'> {
   api: KeyApi
+  /** The keys that main holds. */
+  held: readonly IssuedKey[]
   /** Ids of keys that were verified as revoked. */
   gone: ReadonlySet<string>
 }
@@ -31,10 +34,11 @@ export async function revokeOrphans(intents: readonly Intent[], context: LookupC
   const { list, credential } = read.value
   const doubt = doubtAbout(list, credential, context.gone)
   const { grid, skew, shift } = context
-  const known = new Set([...context.known, ...context.gone, ...ownRows(list, credential).map(({ id }) => id)])
+  const held = list.keys.filter((row) => context.held.some((key) => isRowOf(key, row)))
+  const known = new Set([...context.gone, ...[...held, ...ownRows(list, credential)].map(({ id }) => id)])
   const results: OrphanResult[] = []
   for (const intent of intents) {
-    const match = matchIntent(intent, list.keys, { known, grid, shift, skews: [read.skew, skew] })
+    const match = matchIntent(intent, list.keys, { known, grid, shift, dateSkew: read.skew, skew })
     if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
     else if (match.kind === 'ambiguous') results.push(match)
     else results.push(await revokeOrphan(match.key, doubt, context))

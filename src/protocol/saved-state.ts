@@ -1,11 +1,13 @@
 import type { ListedKey } from '../api/parse-list.ts'
-import type { LocalTime, Secret } from '../util/brands.ts'
+import type { LocalTime, Secret, ServerTime } from '../util/brands.ts'
 import type { Intent } from './intent.ts'
 
 /** A key that main's request created. Instants in milliseconds since 1970, null if the API gave none. */
 export interface IssuedKey extends Omit<ListedKey, 'unreadable'> {
   /** Null if the response held no value that can be sent: the key can then only be revoked with `api-key`. */
   token: Secret | null
+  /** The expiry that was asked for: beside the one that was stored, it shows what the server makes of it. */
+  asked: ServerTime
   /** Left valid until it expires, because the workflow said `revoke: false`. */
   keep: boolean
 }

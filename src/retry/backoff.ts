@@ -19,15 +19,19 @@ export function backoff(
   return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
 }
 
-/** RFC 9110, 5.6.7. Date.parse alone takes `4s` for a day in 2001. */
-const HTTP_DATE =
-  /^\s*([A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT|([A-Z][a-z]{2} ){2}[ \d]\d [\d:]{8} \d{4})\s*$/
+/** RFC 9110, 5.6.7, but for C's asctime. Date.parse alone takes `4s` for a day in 2001. */
+const HTTP_DATE = /^\s*[A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT\s*$/
+
+/** Milliseconds since 1970; NaN for any other text. */
+export function parseHttpDate(text: string): number {
+  return HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN
+}
+
 const MAX_RETRY_AFTER_MS = 365 * 86_400_000
 
 /** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
 export function parseRetryAfter(header = '', now: number): number | undefined {
   const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
-  const date = HTTP_DATE.test(header) ? Date.parse(header.replace(/(\d{4})\s*$/, '$1 GMT')) : Number.NaN
-  const wait = seconds === undefined ? date - now : Math.ceil(Number(seconds)) * 1000
+  const wait = seconds === undefined ? parseHttpDate(header) - now : Math.ceil(Number(seconds)) * 1000
   return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS)
 }

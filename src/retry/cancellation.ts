@@ -1,7 +1,4 @@
-/**
- * Milliseconds since the first signal. The runner sends SIGTERM 7.5 s after SIGINT and kills 2.5 s later
- * (actions/runner, ProcessInvoker).
- */
+/** Milliseconds since the first signal. The runner kills after 10 s (actions/runner, ProcessInvoker). */
 export const CANCEL = {
   RESPONSE_GRACE_MS: 5_000,
   LAST_REQUEST_MS: 6_500,

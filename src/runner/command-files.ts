@@ -5,7 +5,7 @@ const LOSSES = {
   GITHUB_STEP_SUMMARY: 'the job summary is missing',
 }
 
-/** Throws if one is not set: the only other way to pass a key on, the log, would show it. */
+/** Throws if one is not set: the key could then pass only through the log. */
 export function requireCommandFiles(env: NodeJS.ProcessEnv, names: string[]): void {
   const missing = names.filter((name) => !env[name])
   if (missing.length > 0)

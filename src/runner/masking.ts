@@ -1,8 +1,8 @@
-/** No API key or token is shorter; masking a value such as `true` would ruin the log. */
+/** No credential is shorter; masking a value such as `true` would ruin the log. */
 export const MIN_CREDENTIAL_LENGTH = 8
 
 /** What a log must not show, forms shorter than `shortest` left out. The runner masks no hex or base64url. */
-export function maskedForms(secret: string, shortest = 1): string[] {
+export function maskedForms(secret: string, shortest = 3): string[] {
   const bytes = Buffer.from(secret, 'utf8')
   const lines = secret.split(/[\r\n]+/)
   const forms = [

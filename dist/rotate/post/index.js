@@ -1,6 +1,6 @@
 'use strict'
 
-const common = require('../common/index.js')
+const lib = require('../lib/index.js')
 
 /**
  * The post step: revokes a key that was created and certainly never written. Leaves every other key alone, because the
@@ -9,25 +9,23 @@ const common = require('../common/index.js')
 async function cleanUp(found, deps) {
 	const { runner } = deps
 	if (found.kind === 'unreadable')
-		runner.warning(
-			'Could not read what the main step saved, so nothing was revoked. If it created a key, a later run revokes it, or it expires.',
-		)
+		runner.warning('Could not read what the main step saved, so nothing was revoked. If it created a key, a later run revokes it, or it expires.')
 	if (found.kind !== 'record') return
 	const { state } = found
 	const { phase, key } = state
 	if (phase === 'creating')
 		runner.warning(
-			`The main step ended before the API answered a create request. If that created a key, it expires at ${common.formatUtc(state.expiry)}; a later run revokes it.`,
+			`The main step ended before the API answered a create request. If that created a key, it expires at ${lib.formatUtc(state.expiry)}; a later run revokes it.`,
 		)
 	if (phase === 'writing' && key)
 		runner.warning(
-			`The main step ended while it was writing the key ${common.keyLabel(key)}. The secret may hold it, so it stays valid; the next run continues from there.`,
+			`The main step ended while it was writing the key ${lib.keyLabel(key)}. The secret may hold it, so it stays valid; the next run continues from there.`,
 		)
 	if (phase === 'created' && key) {
 		const { clock, random, connect, settings } = deps
 		// If a later step changed which certificate authorities are trusted, send only the key that is being revoked.
-		const trusted = common.changedSettings(state.settings, settings).authorities.length === 0
-		await common.discardKey(key, trusted ? state.apiKey : null, { api: connect(state), clock, random, runner })
+		const trusted = lib.changedSettings(state.settings, settings).authorities.length === 0
+		await lib.discardKey(key, trusted ? state.apiKey : null, { api: connect(state), clock, random, runner })
 	}
 }
 
@@ -35,21 +33,21 @@ async function cleanUp(found, deps) {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
 async function run() {
 	try {
-		await cleanUp(common.parseRotateState(common.getState(common.ROTATE_STATE_NAME)), {
-			clock: common.systemClock,
+		await cleanUp(lib.parseRotateState(lib.getState(lib.ROTATE_STATE_NAME)), {
+			clock: lib.systemClock,
 			random: Math.random,
-			runner: common.runner,
+			runner: lib.runner,
 			connect: ({ apiUrl, proxy, userAgent }) =>
-				common.createKeyApi({
-					client: common.logRequests(common.createHttpClient(proxy), common.debugLog(), common.systemClock.now),
+				lib.createKeyApi({
+					client: lib.logRequests(lib.createHttpClient(proxy), lib.debugLog(), lib.systemClock.now),
 					apiUrl,
 					userAgent,
-					now: common.systemClock.now,
+					now: lib.systemClock.now,
 				}),
-			settings: common.networkSettings(process.env),
+			settings: lib.networkSettings(process.env),
 		})
 	} catch (error) {
-		common.failStep(error)
+		lib.failStep(error)
 	}
 }
 void run()

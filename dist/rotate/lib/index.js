@@ -1,0 +1,1485 @@
+'use strict'
+
+const node_fs = require('node:fs')
+
+const INITIAL_BACKOFF_MS = 500
+const MAX_BACKOFF_MS = 20_000
+/** In milliseconds, with full jitter. `failures` is 1 or more, `random` in [0, 1). */
+function backoff(failures, random, { retryAfter = 0, spread = 0, most = Infinity } = {}) {
+	const exponential = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
+	return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
+}
+/** RFC 9110, 5.6.7, but for C's asctime. Date.parse alone takes `4s` for a day in 2001. */
+const HTTP_DATE = /^\s*[A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT\s*$/
+/** Milliseconds since 1970; NaN for any other text. */
+function parseHttpDate(text) {
+	return HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN
+}
+const MAX_RETRY_AFTER_MS = 365 * 86_400_000
+/** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
+function parseRetryAfter(header = '', now) {
+	const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
+	const wait = seconds === undefined ? parseHttpDate(header) - now : Math.ceil(Number(seconds)) * 1000
+	return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS)
+}
+
+/** Milliseconds since the first signal. The runner kills after 10 s (actions/runner, ProcessInvoker). */
+const CANCEL = {
+	RESPONSE_GRACE_MS: 5_000,
+	LAST_REQUEST_MS: 6_500,
+	EXIT_MS: 6_900,
+}
+/** Only the first call of `request` counts. */
+function createCancellation(now) {
+	const controller = new AbortController()
+	let requestedAt = null
+	return {
+		signal: controller.signal,
+		get requestedAt() {
+			return requestedAt
+		},
+		request() {
+			requestedAt ??= now()
+			controller.abort()
+		},
+	}
+}
+
+const MAX_ATTEMPT_MS = 10_000
+/** Reserved for the last attempt. */
+const LAST_ATTEMPT_MS = 1_000
+const MIN_LEFT_MS = 250
+/** Ends at `deadline`, or sooner if the job is cancelled. */
+function createBudget({ deadline, clock, cancellation, throttle }) {
+	let end = deadline
+	const left = () => {
+		const cancelledAt = cancellation?.requestedAt ?? Infinity
+		return Math.max(0, Math.min(end, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
+	}
+	// A signal that already came must not end every later wait.
+	const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
+	return {
+		left,
+		limits() {
+			const cancel = signalToCome()
+			const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
+			return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
+		},
+		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
+		extend(wait) {
+			if (throttle === undefined || end + wait > throttle.latest) return
+			end += wait
+			throttle.onWait(wait)
+		},
+	}
+}
+/** Retries an idempotent call until the budget is spent, at the end even before Retry-After has passed. */
+async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable }) {
+	for (let failures = 1; ; failures++) {
+		const result = await attempt(budget.limits())
+		if (result.ok || !shouldRetry(result.failure)) return result
+		const wait = backoff(failures, random(), result.failure)
+		if (result.failure.status === 429) budget.extend(wait)
+		if (budget.left() <= LAST_ATTEMPT_MS) return result
+		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
+		// After a stall, another request would only hide this answer.
+		if (budget.left() < MIN_LEFT_MS) return result
+	}
+}
+
+const PERMANENT = ['certificate', 'proxy', 'protocol']
+/** `mayHaveActed` is false only if none of the request can have reached the server. */
+class HttpError extends Error {
+	kind
+	mayHaveActed
+	retryable
+	constructor(kind, mayHaveActed, message) {
+		super(message)
+		this.kind = kind
+		this.mayHaveActed = mayHaveActed
+		this.retryable = !PERMANENT.includes(kind)
+	}
+}
+/** No HTTP response starts with it. */
+const TLS_ALERT = 0x15
+const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
+const CERTIFICATE_HINTS = [
+	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
+	[/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
+	[/ALTNAME|HOSTNAME/, 'it is for another host'],
+]
+/** `connected`: TLS included. `via` names the proxy. */
+function describeError(error, connected, via = '') {
+	const list = (error.errors ?? [error]).map(({ code }) => code ?? 'closed early')
+	// EPROTO alone says nothing; OpenSSL's reason is in the message.
+	if (list[0] === 'EPROTO') list.push(/SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1] ?? 'TLS')
+	const codes = [...new Set(list)].join(', ')
+	const failure = (kind, what, { hint = '', acted = connected, ...rest } = {}) =>
+		Object.assign(new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`), rest)
+	// The server has read no request then, even if our handshake was complete (TLS 1.3).
+	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('certificate', 'requires a client certificate', { acted: false })
+	if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', { hint: 'use https://', acted: false })
+	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
+	if (connected) return failure('cut', 'closed the connection before it answered')
+	if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', { hint: 'check its spelling' })
+	if (codes === 'EAI_AGAIN') return failure('dns', 'its name could not be resolved')
+	if (CERTIFICATE.test(codes)) {
+		const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1]
+		return failure('certificate', 'its certificate was not accepted', { hint })
+	}
+	if (/wrong.version.number|packet.length/i.test(codes)) return failure('protocol', 'does not speak TLS on this port')
+	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
+	// A load balancer that restarts ends handshakes too, but not with these two.
+	const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
+	const hint = refused ? 'it may require a client certificate' : ''
+	return failure('refused', 'the TLS handshake failed', { hint, acted: false, retryable: !refused })
+}
+
+/** Decide which certificate authorities Node trusts. */
+const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
+const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
+/** Those that are set. */
+function networkSettings(env) {
+	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+}
+/** The variables that differ. */
+function changedSettings(before, after) {
+	const changed = (name) => before[name] !== after[name]
+	return { authorities: AUTHORITIES.filter(changed), proxies: PROXIES.filter(changed) }
+}
+/** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
+function proxyLogins(env) {
+	const logins = PROXIES.flatMap((name) => {
+		const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*?)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
+		if (password) return [password, `${user}:${password}`]
+		// A user alone may be a token; but masking a name such as `ci` would ruin the log.
+		return user.length < 8 ? [] : [user]
+	})
+	return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
+}
+/** `text` itself if it is malformed. */
+function percentDecoded(text) {
+	try {
+		return decodeURIComponent(text)
+	} catch {
+		return text
+	}
+}
+
+/** For each address of a host: Node's 250 ms are too short for a slow line. */
+const ADDRESS_TIMEOUT_MS = 3_000
+/** A `createConnection` for agents: Node's own `proxyEnv` came with 24.5, and runners ship 24.4 too. */
+function tunnelThrough(proxy, secure) {
+	const { host } = new URL(proxy)
+	return (options, connected) => {
+		const refuse = (error) => connected?.(error, undefined)
+		requestTunnel(proxy, `${bracketed(String(options.host))}:${options.port}`)
+			// The request has a deadline; a silent proxy must not outlive it.
+			.once('socket', (socket) => socket.unref())
+			.once('connect', ({ statusCode = 0 }, socket) => {
+				if (statusCode < 200 || statusCode > 299) {
+					socket.destroy()
+					return refuse(refusal(host, statusCode))
+				}
+				socket.ref()
+				const { connect } = process.getBuiltinModule('node:tls')
+				connected?.(null, secure ? connect({ ...options, socket }) : socket)
+			})
+			.on('error', (error) => {
+				const failure = describeError(error, false)
+				refuse(Object.assign(failure, { message: `the proxy ${host}: ${failure.message}` }))
+			})
+			.end()
+	}
+}
+function requestTunnel(proxy, target) {
+	const { protocol, hostname, port, username, password } = new URL(proxy)
+	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
+	const options = {
+		method: 'CONNECT',
+		host: hostname.replace(/^\[|\]$/g, ''),
+		port,
+		path: target,
+		headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
+		agent: false,
+		rejectUnauthorized: true,
+		autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
+	}
+	return nodeModule(protocol).request(options)
+}
+/** Loaded only when needed. */
+function nodeModule(protocol) {
+	return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
+}
+function refusal(host, status) {
+	const hint = status === 407 ? '; it requires a login, as in http://USER:PASSWORD@HOST:PORT' : ''
+	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
+	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
+	return new HttpError(permanent ? 'proxy' : 'refused', false, message)
+}
+function bracketed(host) {
+	return host.replace(/^[^[].*:.*/, '[$&]')
+}
+
+const MAX_RESPONSE_BYTES = 1024 * 1024
+/** 3.5 s of backoff: a resolver may be wrong for a moment. */
+const MAX_UNKNOWN_HOST = 4
+/** No POST reuses a connection: one that the server just closed looks like a lost response. */
+function createHttpClient(proxy) {
+	const agents = {}
+	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
+	let unknownHost = 0
+	return async (request) => {
+		const { protocol } = request.url
+		const creates = request.method === 'POST'
+		const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
+		agents[protocol] = agent
+		return exchange(request, agent, via).catch((error) => {
+			// Other requests are about a key: the name existed.
+			if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+			throw error
+		})
+	}
+}
+function createAgent(protocol, proxy) {
+	const options = { keepAlive: true, rejectUnauthorized: true }
+	const agent = new (nodeModule(protocol).Agent)(options)
+	if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
+	return agent
+}
+function exchange(request, agent, via) {
+	return new Promise((resolve, reject) => {
+		const { url, method, headers, body } = request
+		const options = {
+			method,
+			agent,
+			headers: { 'Accept-Encoding': 'identity', ...headers },
+			autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
+		}
+		const sent = nodeModule(url.protocol).request(url, options)
+		const isConnected = trackConnection(sent, url.protocol === 'https:')
+		const fail = (error) => {
+			stopDeadline()
+			reject(error)
+			sent.destroy()
+		}
+		const stopDeadline = startDeadline(request, () => {
+			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
+			fail(new HttpError('timeout', isConnected(), message))
+		})
+		// Not once: an unhandled error would end the process before the key is revoked.
+		sent.on('error', (error) => fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)))
+		sent.once('upgrade', () => fail(upgradeError()))
+		sent.once('response', (response) => {
+			readBody(response, fail, (text) => {
+				stopDeadline()
+				resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
+			})
+		})
+		sent.end(body)
+	})
+}
+const upgradeError = () => new HttpError('protocol', true, 'answered 101 and switched to another protocol')
+function trackConnection(sent, secure) {
+	let connected = false
+	sent.once('socket', (socket) => {
+		connected = sent.reusedSocket || (!secure && !socket.connecting)
+		if (connected) return
+		socket.once(secure ? 'secureConnect' : 'connect', () => {
+			connected = true
+		})
+	})
+	return () => connected
+}
+/** Returns a function that stops it. */
+function startDeadline({ timeout, cancel, grace }, expire) {
+	const timers = [setTimeout(expire, timeout)]
+	const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
+	if (cancel?.aborted) onCancel()
+	else cancel?.addEventListener('abort', onCancel)
+	return () => {
+		timers.forEach(clearTimeout)
+		cancel?.removeEventListener('abort', onCancel)
+	}
+}
+/** A compressed body is an error with a 2xx, and empty with any other status. */
+function readBody(response, fail, done) {
+	const { statusCode = 0, headers } = response
+	const coding = headers['content-encoding'] ?? ''
+	const chunks = []
+	let size = 0
+	response.on('data', (chunk) => {
+		size += chunk.length
+		if (size > MAX_RESPONSE_BYTES) fail(new HttpError('too-large', true, 'answered with more than 1 MiB'))
+		else chunks.push(chunk)
+	})
+	response.on('error', ({ code }) => fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)))
+	response.once('end', () => {
+		const encoded = size > 0 && !/^(identity)?$/i.test(coding.trim())
+		if (statusCode === 101) fail(upgradeError())
+		else if (encoded && statusCode < 300)
+			fail(new HttpError('protocol', true, `answered ${statusCode} in ${coding.slice(0, 40)}, which was not asked for`))
+		else done(encoded ? '' : String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
+	})
+}
+
+/** Without whole IDs. */
+function shortPath({ pathname }) {
+	return pathname.replace(/([^/]{8})[^/]{16,}/g, '$1...')
+}
+/** Logs requests, without headers, bodies or whole IDs. Returns `send` itself without `log`. */
+function logRequests(send, log, now) {
+	if (!log) return send
+	const attempts = new Map()
+	return async (request) => {
+		const { method, url } = request
+		const name = `${method} ${url}`
+		const attempt = (attempts.get(name) ?? 0) + 1
+		attempts.set(name, attempt)
+		const startedAt = now()
+		const note = (outcome) => log(`${method} ${shortPath(url)} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
+		try {
+			const response = await send(request)
+			note(`status ${response.status}`)
+			return response
+		} catch (error) {
+			note(error instanceof HttpError ? `${error.kind}, ${error.message},` : String(error))
+			throw error
+		}
+	}
+}
+
+/** Gateways and locks give these; the request may have been carried out. */
+const UNCERTAIN_STATUSES = [407, 408, 409, 421, 423, 424, 425, 499]
+const MAX_REASON_LENGTH = 300
+/** `now`: the server's time, in milliseconds since 1970. */
+function failureOf(asked, response, now) {
+	const { status, headers } = response
+	if (status >= 300 && status < 400) return redirected(asked, response)
+	const rateLimited = status === 429
+	const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
+	const notFromApi = !rateLimited && isForeign(response)
+	const retryAfter = rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined
+	return {
+		status,
+		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
+		// Only the API's own JSON proves that nothing was done.
+		mayHaveActed: !rateLimited && (uncertain || notFromApi || !isJson(response.body)),
+		retryable: uncertain || rateLimited || notFromApi,
+		retryAfter,
+		notFromApi,
+	}
+}
+/** For a 2xx. */
+function unusableResponse(asked, response) {
+	const { status } = response
+	const reason = detail(response, asked.credential) || NOT_JSON
+	const message = `${answered(asked, status)}${reason}`
+	return { status, message, mayHaveActed: true, retryable: true, unusable: true }
+}
+function answered({ method, url }, status) {
+	return `${url.host} answered ${status} to ${method} ${shortPath(url)}`
+}
+function redirected(asked, { status, headers }) {
+	const { url } = asked
+	const { location } = headers
+	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
+	const place = target === null ? 'an unreadable address' : target.host === url.host ? target.origin + shortPath(target) : target.host
+	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
+	// It may mean "done, look there".
+	return { status, message, mayHaveActed: true, retryable: false }
+}
+/** The API speaks only JSON and Bearer (its documentation). */
+function isForeign({ status, headers, body }) {
+	if (status < 400 || status > 499) return false
+	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
+	return headers['cf-mitigated'] !== undefined || (status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) || (body.trim() !== '' && !isJson(body))
+}
+const NOT_JSON = ': something that is not the JSON of this API'
+function isJson(body) {
+	try {
+		return typeof JSON.parse(body) !== 'number'
+	} catch {
+		return false
+	}
+}
+function isHtml(headers, body) {
+	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
+}
+function detail(response, credential) {
+	const { status, headers, body } = response
+	if (headers['cf-mitigated']) return ' with a challenge; a firewall stops this runner'
+	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
+	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
+	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
+	const reason = reasonGiven(body, credential, status < 300)
+	return reason && `: ${reason}`
+}
+/** One line, nothing that could be a key; of a success, only what is named as a reason. */
+function reasonGiven(body, credential, isSuccess) {
+	let answer
+	try {
+		answer = JSON.parse(body)
+	} catch {
+		return ''
+	}
+	return wordsIn(answer, isSuccess)
+		.join('; ')
+		.replaceAll(credential, '***')
+		.replace(/\S{24,}/g, '***')
+		.replace(/\s+/g, ' ')
+		.trim()
+		.slice(0, MAX_REASON_LENGTH)
+		.replace(/\.$/, '')
+}
+function wordsIn(value, onlyNamed, { label, depth } = { label: '', depth: 0 }) {
+	if (typeof value === 'string') return [label + value]
+	if (typeof value !== 'object' || value === null || depth > 3) return []
+	return Object.entries(value).flatMap(([name, part]) => {
+		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
+		if (/^code$|token|key|secret/i.test(name) || (onlyNamed && !isPlain)) return []
+		return wordsIn(part, onlyNamed, { label: isPlain ? label : `${label}${name}: `, depth: depth + 1 })
+	})
+}
+
+const KEYS_PATH = '/api/user/api-keys'
+/** More is a gateway's error. */
+const MAX_DATE_SKEW_MS = 24 * 3_600_000
+/** Never throws for what the network or the API does. */
+function createCaller(client, userAgent, now) {
+	return async (request, limits, read) => {
+		const { method, url, credential, body } = request
+		const headers = {
+			Accept: 'application/json',
+			Authorization: `Bearer ${credential}`,
+			'User-Agent': userAgent,
+			...(body && { 'Content-Type': 'application/json' }),
+		}
+		const sentAt = now()
+		try {
+			const response = await client({
+				method,
+				url,
+				headers,
+				...limits,
+				...(body && { body: JSON.stringify(body) }),
+			})
+			const skew = skewOf(response, sentAt, now())
+			if (response.status < 200 || response.status > 299) return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
+			try {
+				return { ok: true, skew, value: read(response) }
+			} catch {
+				return { ok: false, skew, failure: unusableResponse(request, response) }
+			}
+		} catch (error) {
+			if (!(error instanceof HttpError)) throw error
+			const { mayHaveActed, retryable } = error
+			return {
+				ok: false,
+				skew: null,
+				failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
+			}
+		}
+	}
+}
+/** Alone, this does not prove that a key is revoked. */
+function isRejected(result) {
+	return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
+}
+/** Visible ASCII: nothing that could break out of a header or a log line. */
+function isHeaderSafe(credential) {
+	return /^[\x21-\x7e]+$/.test(credential)
+}
+function skewOf({ headers }, sentAt, receivedAt) {
+	// Whole seconds: on average, the server is half a second further.
+	const skew = parseHttpDate(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
+	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
+}
+
+const DATE = String.raw`(\d{4})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
+const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
+const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
+const ISO_8601 = new RegExp(`^${DATE}(?:${TIME}${ZONE})?$`, 'i')
+const NUMBER = /^\d{9,13}(?:\.\d+)?$/
+const MINUTE_MS = 60_000
+const DAY_MS$1 = 24 * 60 * MINUTE_MS
+/** Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. */
+function parseTime(value) {
+	if (value === null || value === undefined || value === '') return { kind: 'absent' }
+	const text = typeof value === 'object' ? 'an object' : String(value).trim()
+	const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
+	return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
+}
+function fromEpoch(value) {
+	return value < 1e11 ? value * 1000 : value
+}
+function fromIso(text) {
+	const found = ISO_8601.exec(text)
+	if (!found) return null
+	const [, year = '', month, day, week, weekday, ordinal, ...rest] = found
+	const [hour = '0', minute, second, fraction, , sign, zoneHour = '0', zoneMinute = '0'] = rest
+	const midnight = week
+		? fromWeek(Number(year), Number(week), Number(weekday))
+		: Date.UTC(Number(year), month ? Number(month) - 1 : 0, Number(day ?? ordinal))
+	// Date.UTC turns February 30 into March 2.
+	const isRealDay = !month || new Date(midnight).toISOString().slice(5, 10) === `${month}-${day}`
+	const parts = [Number(hour), Number(minute ?? 0), Number(second ?? 0)]
+	if (!isRealDay || !isRealTime(...parts)) return null
+	const unit = second ? 1000 : minute ? MINUTE_MS : 60 * MINUTE_MS
+	const offset = (Number(zoneHour) * 60 + Number(zoneMinute)) * MINUTE_MS * (sign === '+' || !sign ? 1 : -1)
+	const time = parts[0] * 3_600_000 + parts[1] * MINUTE_MS + parts[2] * 1000
+	return midnight + time - offset + Number(`0.${fraction ?? 0}`) * unit
+}
+function isRealTime(hour, minute, second) {
+	// 60 is a leap second; 24:00 is the end of a day.
+	return (hour < 24 && minute < 60 && second <= 60) || (hour === 24 && minute + second === 0)
+}
+/** ISO week 1 contains January 4. */
+function fromWeek(year, week, weekday) {
+	const fourth = Date.UTC(year, 0, 4)
+	const monday = fourth - ((new Date(fourth).getUTCDay() + 6) % 7) * DAY_MS$1
+	return monday + ((week - 1) * 7 + weekday - 1) * DAY_MS$1
+}
+/** To the millisecond. */
+function formatInstant(instant) {
+	return new Date(instant).toISOString()
+}
+/** As many decimals (0, 3 or 6) as `instant` needs. */
+function formatExactly(instant) {
+	const micros = Math.round(instant * 1000)
+	const rest = micros % 1000
+	const text = formatInstant((micros - rest) / 1000)
+	if (rest !== 0) return text.replace('Z', `${String(rest).padStart(3, '0')}Z`)
+	return text.replace('.000Z', 'Z')
+}
+
+const MAX_PREFIX_LENGTH = 20
+const MAX_ID_LENGTH = 256
+/** Throws if there is neither a key nor its description. */
+function readCreated({ body }) {
+	const answer = parseJson(body)
+	const created = { token: textOf(field(answer, 'token')), ...readKey(field(answer, 'api_key')) }
+	if (created.token === null && created.id === null) throw new Error('no key')
+	return created
+}
+/** Throws unless this is JSON, as the list is. */
+function readJson({ body }) {
+	if (typeof parseJson(body) !== 'object') throw new Error('not a list')
+	return null
+}
+/** Throws unless the key was revoked: the API then answers without content. */
+function readRevoked({ body }) {
+	if (body.trim() !== '') throw new Error('not revoked')
+	return null
+}
+function readKey(value) {
+	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
+	const unreadable =
+		created.kind === 'unreadable'
+			? `created "${created.text}"`
+			: expiry.kind === 'unreadable'
+				? `expiry "${expiry.text}"`
+				: field(value, 'expiry') === undefined
+					? 'expiry (missing)'
+					: null
+	return {
+		id: readId(field(value, 'id')),
+		// It is printed: never the whole key. Some APIs write `abcd****`.
+		prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH).replace(/\W+$/, ''),
+		createdAt: created.kind === 'instant' ? created.at : null,
+		expiresAt: expiry.kind === 'instant' ? expiry.at : null,
+		unreadable,
+	}
+}
+/** Null if unusable. Even escaped, a dot segment names another path. */
+function readId(value) {
+	if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
+	const id = textOf(value)
+	const isUsable = id !== null && id !== '.' && id !== '..' && id.isWellFormed() && id.length <= MAX_ID_LENGTH
+	return isUsable ? id : null
+}
+/** Keeps large integers as text: IDs above 2^53 would lose digits. */
+function parseJson(body) {
+	const keepDigits = (_name, value, context) =>
+		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '') ? context?.source : value
+	return JSON.parse(body, keepDigits)
+}
+/** Undefined if there is none. */
+function field(value, ...path) {
+	return path.reduce((part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined), value)
+}
+function textOf(value) {
+	return typeof value === 'string' && value !== '' ? value : null
+}
+
+/** `apiUrl` has no trailing slash. */
+function createIssuingApi(call, apiUrl) {
+	const url = new URL(`${apiUrl}${KEYS_PATH}`)
+	return {
+		create: (credential, expiry, limits) => call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
+		revoke: (credential, id, limits) => call({ method: 'DELETE', url: new URL(`${url}/${encodeURIComponent(id)}`), credential }, limits, readRevoked),
+		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readJson),
+	}
+}
+
+/** Another field may announce more keys. */
+const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
+/** Headers of a list that may be old, or lack a key. */
+const CACHED = /^(age|.*cache-hits): .*[1-9]|^(?!cache-control).*cache.*: .*(hit|stale|updating|revalidated)|^warning: 1/i
+const PARTIAL = /^link: .*\bnext\b|^(?!x-total-count:)x-[^:]*(total|pag|next|more|cursor)/i
+/** Throws if this is neither an array nor `{results, next}`. */
+function readPage({ status, headers, body }) {
+	const answer = parseJson(body)
+	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
+	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
+	const described = rows.map(readKey)
+	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
+	const unread = described.filter(
+		({ id, unreadable, createdAt, expiresAt }) => id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
+	).length
+	const next = textOf(field(answer, 'next'))
+	const total = String(field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? '')
+	const count = /\d+$/.exec(total.slice(-15))?.[0]
+	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
+	const isOddNext = next === null && Boolean(field(answer, 'next'))
+	const isOdd = status !== 200 || isUnknown || isOddNext || (total !== '' && count === undefined)
+	const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+	const isSaid = (pattern) => lines.some((line) => pattern.test(line))
+	const doubts = [
+		unread > 0 && `${unread} of its rows cannot be read`,
+		(isOdd || isSaid(PARTIAL)) && 'it may have pages that cannot be found',
+		isSaid(CACHED) && 'it comes from a cache',
+	]
+	const doubt = doubts.find(Boolean) || null
+	return { keys, next, doubt, count: count === undefined ? null : Number(count) }
+}
+
+const MAX_PAGES = 100
+/** See `createCaller`. */
+function createKeyApi({ client, apiUrl, userAgent, now }) {
+	const call = createCaller(client, userAgent, now)
+	return { ...createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, now) }
+}
+/** The list alone, for an action that changes nothing. */
+function createListApi(call, apiUrl, now) {
+	return {
+		list(credential, limits) {
+			const deadline = now() + limits.timeout
+			return readList$1(new URL(`${apiUrl}${KEYS_PATH}`), (url) =>
+				call({ method: 'GET', url, credential }, { ...limits, timeout: Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now())) }, readPage),
+			)
+		},
+	}
+}
+async function readList$1(start, readOne) {
+	const keys = []
+	const visited = new Set()
+	let doubt = null
+	let skew = null
+	for (let url = start; url !== null; ) {
+		visited.add(url.href)
+		const result = await readOne(url)
+		if (!result.ok) return result
+		const { value } = result
+		skew = result.skew ?? skew
+		keys.push(...value.keys)
+		doubt ??= value.doubt
+		url = value.next === null ? null : nextUrl(value.next, start)
+		if (url === null && value.count !== null && value.count !== new Set(keys.map(({ id }) => id)).size)
+			doubt ??= `it shows ${keys.length} of ${value.count} keys`
+		if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+			doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+			url = null
+		}
+	}
+	return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
+}
+/** Always on our own host: the credential goes nowhere else. */
+function nextUrl(next, start) {
+	const isBareQuery = /^[\w-]+=/.test(next)
+	const reference = isBareQuery ? `?${next}` : next
+	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
+	const tail = named.pathname.split(KEYS_PATH)[1]
+	const url = new URL(start)
+	url.pathname = tail === undefined ? named.pathname : start.pathname + tail
+	url.search = named.search
+	return url
+}
+
+/** As a literal, it would take 1 ms of every start. */
+const INVISIBLE = '[\\p{C}\\p{DI}]'
+/** One line without commands: `::name::` at its start, `##[name]` anywhere (ActionCommand.TryParse). */
+function sanitizeLine(text) {
+	return text
+		.replace(/\s+/g, ' ')
+		.trim()
+		.replace(/[^ -~]+/g, (other) => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
+		.replace(/##(?=\[)/g, '# #')
+		.replace(/^::/, ': :')
+}
+/** At most 200 characters, none that could end a code span or cell, or start a command, tag or link. */
+function sanitizeName(text) {
+	return text.replace(/[^\w.~+/=:-]/g, '?').slice(0, 200)
+}
+/** The runner silently cuts at 4,096 characters. */
+const MAX_ANNOTATION_LENGTH = 4_000
+const CUT_NOTE = '... (truncated; the full text is in the log of this step)'
+function truncateAnnotation(line) {
+	if (line.length <= MAX_ANNOTATION_LENGTH) return line
+	return `${line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length)}${CUT_NOTE}`
+}
+
+/** A key as the dashboard shows it. */
+function keyLabel({ prefix, id }) {
+	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
+}
+/** Enough of an ID to find it by. */
+function shortId(id) {
+	const whole = sanitizeName(id)
+	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
+}
+/** Milliseconds as `2.5 s`. */
+function formatSeconds(duration) {
+	return `${(duration / 1000).toFixed(1)} s`
+}
+/** As `2027-01-01 00:00:00 UTC`. */
+function formatUtc(instant) {
+	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
+}
+
+/** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
+function doubtAbout(list, credential, gone) {
+	if (list.doubt !== null) return list.doubt
+	// A JWT is no key, so no list shows it.
+	const isJwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(credential)
+	if (!isJwt && ownRows(list, credential).length !== 1) return 'it does not show the key that it was read with'
+	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
+	return null
+}
+/** The rows that may be that of `credential`. */
+function ownRows({ keys }, credential) {
+	return keys.filter(({ prefix }) => prefix !== '' && credential.startsWith(prefix))
+}
+/** Some APIs write IDs in another form in the list. */
+function isRowOf({ id, prefix, expiresAt }, row) {
+	return row.id === id || (prefix !== '' && row.prefix === prefix && row.expiresAt === expiresAt)
+}
+/** A replica may lack a younger key. */
+const MAX_REPLICA_LAG_MS = 15_000
+/** See `RevocationContext.isMissing`. */
+function missingCheck(context) {
+	const { api, clock, random, credential, gone } = context
+	return async (key, { startedAt, granted, budget }) => {
+		const now = clock.now()
+		const age = Math.max(now - startedAt, 0)
+		if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
+		const read = await readList(credential, { api, budget, random })
+		if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
+		return !read.value.keys.some((row) => isRowOf(key, row))
+	}
+}
+/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
+async function readList(credential, context) {
+	const read = () => retry((limits) => context.api.list(credential, limits), context)
+	const first = await read()
+	const second = first.ok && first.value.pages > 1 ? await read() : first
+	if (!first.ok || !second.ok) return second
+	const byId = new Map([...first.value.keys, ...second.value.keys].map((key) => [key.id, key]))
+	return {
+		...second,
+		value: { ...second.value, keys: [...byId.values()], doubt: first.value.doubt ?? second.value.doubt },
+	}
+}
+
+/** Whether the key is certainly revoked or expired. */
+function isVerifiedRevoked({ granted, rejected, missing, expired }) {
+	return rejected && (granted || missing || expired)
+}
+
+/** Caches and replicas may lag. */
+const VERIFY_FOR_MS = 10_000
+const PROBE_INTERVAL_MS = 500
+const EXPIRY_MARGIN_MS = 1_000
+/** Revokes `key` with itself, or with `credentials` where that does not end it, until verified or hopeless. */
+async function revokeAndVerify(key, context) {
+	const evidence = { granted: false, rejected: false, missing: false, expired: false }
+	const { token } = key
+	const startedAt = context.clock.now()
+	let [wasGranted, wasIdle] = [false, false]
+	for (let round = 1; ; round++) {
+		// Extend the deadline for 429s only in the first round.
+		const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
+		const now = { ...context, budget, evidence, wasIdle }
+		const refusal = await requestRevocation(key, now)
+		const probed = token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, now)
+		if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
+			evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
+		wasGranted ||= refusal === null
+		const verified = isVerifiedRevoked(evidence)
+		if (verified || (token === null && evidence.missing)) return { revoked: true, verified, alreadyRevoked: !wasGranted }
+		// A later 401 must not be taken for the effect of this grant.
+		if (probed?.ok) evidence.granted = false
+		wasIdle ||= refusal === null && probed?.ok === true
+		const wait = backoff(round, context.random())
+		if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS) {
+			const message = reasonOf(refusal, probed, { ...evidence, granted: wasGranted })
+			return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
+		}
+		await budget.pause(wait)
+	}
+}
+function canStillChange(refusal, { rejected }) {
+	return refusal === null || refusal.retryable || rejected || refusal.status === 401 || refusal.status === 404
+}
+/** Returns null once granted, else the last failure. */
+async function requestRevocation(key, context) {
+	const { api, budget, random, evidence, wasIdle } = context
+	const { token } = key
+	const own = token === null || (wasIdle && context.credentials.length > 0) ? [] : [token]
+	let failure = NO_CREDENTIAL
+	for (const credential of new Set([...own, ...context.credentials])) {
+		const revoke = (limits) => api.revoke(credential, key.id, limits)
+		const result = await retry(revoke, { budget, random, shouldRetry: isWorthWaiting })
+		if (result.ok) {
+			// A replica that lags rejects a key before the grant as well.
+			Object.assign(evidence, { granted: credential === token || !evidence.rejected, rejected: false })
+			return null
+		}
+		failure = result.failure
+		if (credential === token && isRejected(result)) {
+			// Some APIs answer 401 to a key that may not revoke itself.
+			const probed = await api.probe(token, budget.limits())
+			evidence.rejected = isRejected(probed)
+			evidence.expired = hasExpired(key, probed.skew, context)
+		}
+		if (failure.status === undefined) return failure
+	}
+	return failure
+}
+/** After other answers, try the next credential first. */
+function isWorthWaiting({ status, retryable }) {
+	return retryable && (status === undefined || status === 429)
+}
+const NO_CREDENTIAL = {
+	message: 'there was no credential left that may be sent',
+	mayHaveActed: false,
+	retryable: false,
+}
+/** By every clock that may be right. */
+function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
+	const serverSkews = [skew, dateSkew].filter((known) => known !== null)
+	if (expiresAt === null || serverSkews.length === 0) return false
+	return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
+}
+/** Probes until a 401, or for 10 s; after a refusal, only until there is an answer. */
+async function probeUntilRejected(token, refusal, { api, clock, random, budget, evidence }) {
+	const shouldRetry = ({ status }) => status === 429
+	for (let end = Infinity; ; ) {
+		const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry })
+		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
+		evidence.rejected = isRejected(result)
+		const isEnough = evidence.rejected || (refusal !== null && (result.ok || !result.failure.retryable))
+		if (isEnough || clock.now() >= end || budget.left() <= PROBE_INTERVAL_MS) return result
+		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
+	}
+}
+/** Why the revocation is not verified. */
+function reasonOf(refusal, probed, { granted, rejected }) {
+	const now = rejected
+		? 'the API rejects the key, but nothing confirms that it was revoked'
+		: probed?.ok
+			? 'the API still accepts it'
+			: (probed?.failure.message ?? 'no list confirms that it is gone')
+	return `${(!granted && refusal?.message) || 'the revocation was granted'}; ${now}`
+}
+
+/** No credential is shorter; masking a value such as `true` would ruin the log. */
+const MIN_CREDENTIAL_LENGTH = 8
+/** What a log must not show, forms shorter than `shortest` left out. The runner masks no hex or base64url. */
+function maskedForms(secret, shortest = 3) {
+	const bytes = Buffer.from(secret, 'utf8')
+	const lines = secret.split(/[\r\n]+/)
+	const forms = [
+		...(lines.some((line) => line !== '' && line.length < shortest) ? [] : [secret]),
+		...lines,
+		bytes.toString('base64'),
+		bytes.toString('base64url'),
+		bytes.toString('hex'),
+		// Half a surrogate pair has no URL form.
+		secret.isWellFormed() ? encodeURIComponent(secret) : '',
+		JSON.stringify(secret).slice(1, -1),
+	]
+	if (secret.trim().length < shortest) return []
+	return [...new Set(forms)].filter((form) => form.trim().length >= shortest)
+}
+
+/** The tag's range: 26 bits, so that the expiry of a new key is at most 18.7 hours earlier than asked. */
+const TAG_RANGE = 2 ** 26
+/** The longest lifetime of a key that the main action creates, in milliseconds: a rotated key always outlives it. */
+const MAX_EPHEMERAL_LIFETIME_MS = 5 * 24 * 3_600_000
+/**
+ * The tag that the expiry of every key of `rotation` carries: the first 26 bits of SHA-256 over its name. GitHub
+ * compares organizations and secrets without case, so the tag does as well.
+ */
+function rotationTag({ apiUrl, scope, environment, secret }, sha256) {
+	const name = [apiUrl, scope.toLowerCase(), environment, secret.toUpperCase()].join('\n')
+	const [first = 0, second = 0, third = 0, fourth = 0] = sha256(name)
+	return first * 2 ** 18 + second * 2 ** 10 + third * 2 ** 2 + (fourth >> 6)
+}
+/** Whether a rotation may have made a key: it outlives keys of the main action, and expires in no first millisecond. */
+function canHaveRotationTag({ createdAt, expiresAt }) {
+	if (createdAt === null || expiresAt === null) return false
+	return expiresAt - createdAt > MAX_EPHEMERAL_LIFETIME_MS && Math.floor(expiresAt) % 1000 !== 0
+}
+/**
+ * Whether a key was made by the rotation with this tag: its expiry is also congruent to the tag modulo 2^26 ms,
+ * microseconds aside. A random expiry fits with a probability of 1.5e-8.
+ */
+function hasRotationTag(key, tag) {
+	return canHaveRotationTag(key) && Math.floor(Number(key.expiresAt)) % TAG_RANGE === tag
+}
+
+// What a run of rotate decides, as pure functions. Instants are milliseconds since 1970 by the API's clock.
+const HOUR_MS = 60 * 60 * 1000
+const DAY_MS = 24 * HOUR_MS
+/** A key is written to the secret within this time of its creation, or never. */
+const WRITE_WITHIN_MS = 10 * 60 * 1000
+/**
+ * A key is only retired if it was created at least this long before the key in hand. Because of WRITE_WITHIN_MS, it was
+ * then last written before the key in hand was created, even if GitHub carried a write out 50 minutes late.
+ */
+const MIN_GAP_MS = HOUR_MS
+/** Added to the overlap: the longest time between creation and the end of the last write. */
+const OVERLAP_MARGIN_MS = HOUR_MS
+/** The least time to fix a failing rotation before the key in the secret expires. */
+const MIN_RECOVERY_MS = 7 * DAY_MS
+/** Whether the three durations leave at least 7 days to fix a failing rotation. */
+function areLimitsConsistent({ rotateAfter, expiresIn, overlap }) {
+	return expiresIn >= rotateAfter + overlap + MIN_RECOVERY_MS
+}
+/** What the rule of keysToRetire adds to the overlap, and an hour for the time at which a daily run starts. */
+const RETIRE_MARGIN_MS = 2 * HOUR_MS
+/**
+ * Whether a key gets old enough, before it is replaced, for the keys that it replaced to be retired. Otherwise none ever
+ * would be, and each would stay valid until it expires.
+ */
+function canRetire({ rotateAfter, overlap }) {
+	return rotateAfter >= overlap + RETIRE_MARGIN_MS
+}
+/** The shortest consistent `expires-in`, in days. */
+function minLifetimeDays({ rotateAfter, overlap }) {
+	return Math.ceil((rotateAfter + overlap + MIN_RECOVERY_MS) / DAY_MS)
+}
+/** The only row of the list whose prefix `token` begins with, or the reason why there is no such row. */
+function findCurrentKey({ keys, doubt }, token) {
+	const rows = keys.filter(({ prefix }) => prefix !== '' && token.startsWith(prefix))
+	const [only] = rows
+	if (only && rows.length === 1) return only
+	if (rows.length > 1) return `its first characters match ${rows.length} keys in the list`
+	return `no key in the list matches its first characters${doubt === null ? '' : ` (${doubt})`}`
+}
+/** Whether this rotation made the key. A key without an expiry was never made by it. */
+function isOwn(key, tag) {
+	return key.unreadable === null && hasRotationTag(key, tag)
+}
+/** By how much `taggedExpiry` is at most earlier than requested, in milliseconds. */
+const MAX_EXPIRY_SHIFT_MS = 2 * TAG_RANGE
+/** The latest instant up to `latest` that carries the tag and is not a whole second. */
+function taggedExpiry(latest, tag) {
+	const whole = Math.floor(latest)
+	const expiry = whole - ((whole - tag) % TAG_RANGE)
+	// An API that drops fractions stores only whole seconds; those must not look like ours.
+	return expiry % 1000 === 0 ? expiry - TAG_RANGE : expiry
+}
+/** How finely an expiry is requested, in microseconds: a server may refuse more digits than it keeps. */
+const PRECISIONS_US = [1, 1000, 1_000_000]
+/** Below half a millisecond, so that a server that rounds to milliseconds stores the tagged one. */
+const MAX_NONCE_US = 499
+/**
+ * The expiry to request. Two runs at once have the same tagged millisecond, so microseconds tell their keys apart: a
+ * gateway may answer one run with the key of the other. `random` is in [0, 1).
+ */
+function requestedExpiry(latest, tag, { precision, random }) {
+	if (precision === 1_000_000) return Math.floor(latest / 1000) * 1000
+	const nonce = precision === 1 ? 1 + Math.floor(random * MAX_NONCE_US) : 0
+	return (taggedExpiry(latest - 1, tag) * 1000 + nonce) / 1000
+}
+/**
+ * The order in which places are written: `home`, where the key in hand came from, is last. A run that is killed in
+ * between leaves the old key there, so the next run rotates again and writes every place.
+ */
+function writeOrder(home, copies) {
+	return [...copies, home]
+}
+/** When the keys that a key created at `createdAt` replaced can be retired. */
+function retirableAt(createdAt, { overlap }) {
+	return createdAt + overlap + OVERLAP_MARGIN_MS
+}
+/**
+ * The keys that can be revoked now, because no run can still need them. An own key X that was created an hour or more
+ * before the key in hand was last written before the key in hand was: the secret holds the key in hand or a later one,
+ * even if the key in hand is stale. And whoever was given X was queued longer ago than the overlap.
+ */
+function keysToRetire(facts) {
+	const { keys, current, tag, overlap, now, initialKeyId, updates } = facts
+	if (current.createdAt === null || !isOwn(current, tag)) return []
+	if (now <= retirableAt(current.createdAt, { overlap })) return []
+	// Until it was last written, a copy may have held a key older than the key in hand: a stale run knows fewer copies.
+	if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []
+	const { createdAt: currentCreatedAt } = current
+	return keys.filter((key) => {
+		if (key.id === current.id || key.createdAt === null) return false
+		if (isOwn(key, tag)) return key.createdAt <= currentCreatedAt - MIN_GAP_MS
+		return key.id === initialKeyId && key.createdAt < currentCreatedAt
+	})
+}
+/**
+ * The keys to revoke at once in an emergency, after every place holds the key created at `createdAt`: the key in hand
+ * and own keys, if they are so much older that no late write can restore them.
+ */
+function keysToRevokeNow({ keys, current, tag }, createdAt) {
+	return keys.filter((key) => (key.id === current.id || isOwn(key, tag)) && key.createdAt !== null && key.createdAt <= createdAt - MIN_GAP_MS)
+}
+/**
+ * When the key has to be replaced: at the age of `rotateAfter`, or while enough is left of its lifetime to recover from
+ * failures, whichever is earlier. A key that never expires, or whose creation cannot be read, is due at once (0). This
+ * does not depend on the tag, so an API that rounds expiries does not cause a rotation every day.
+ */
+function dueAt({ createdAt, expiresAt, unreadable }, { rotateAfter, expiresIn }) {
+	if (createdAt === null || (expiresAt === null && unreadable !== 'expiry')) return 0
+	const byAge = createdAt + rotateAfter
+	if (expiresAt === null) return byAge
+	// Own keys expire up to MAX_EXPIRY_SHIFT_MS early; for them, the age decides.
+	return Math.min(byAge, expiresAt - (expiresIn - rotateAfter) + MAX_EXPIRY_SHIFT_MS)
+}
+/**
+ * Whether a secret changed between two readings of `updated_at` (null: absent or unreadable). It has whole seconds, so
+ * the second of two writes within one second is not shown: writing the same value again is harmless and shows it.
+ */
+function writeVisibility(before, after) {
+	if (before === null) return 'unknown'
+	return after !== null && after > before ? 'shown' : 'not shown'
+}
+/** By how much GitHub's clock and the API's may differ, in milliseconds. */
+const CLOCKS_DIFFER_MS = HOUR_MS
+/**
+ * Whether a place was last written before the key in hand was created, and so holds an older key: it was added to
+ * `copies` after the last rotation.
+ */
+function holdsOlderKey(updatedAt, { createdAt }) {
+	return updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS
+}
+/** A server may round an expiry to its own grid; more than this is another lifetime. */
+const ROUNDING_MS = 5_000
+/**
+ * Why a response to a create request does not describe a key that this run created, or null. A gateway may replay or mix
+ * up responses, and some APIs return a key that existed before: such a key may be in use.
+ */
+function whyNotOurs({ token, id, createdAt, expiresAt }, facts) {
+	if (token === null || id === null) return 'the response has no key or no id'
+	if (token === facts.apiKey) return 'it is api-key itself'
+	if (facts.knownIds.has(id)) return 'it existed before'
+	if (createdAt === null || createdAt < facts.sentAt - facts.slack || createdAt > facts.answeredAt + facts.slack)
+		return `it was created at ${createdAt === null ? 'an unknown time' : formatUtc(createdAt)}, not now`
+	if (expiresAt === null) return 'it never expires, although an expiry was requested'
+	const micros = (time) => Math.round(time * 1000)
+	if (micros(expiresAt) % 1000 !== 0 && micros(expiresAt) !== micros(facts.asked))
+		return 'another run requested it (its expiry has other microseconds)'
+	if (Math.abs(expiresAt - facts.asked) > ROUNDING_MS) return `it expires at ${formatUtc(expiresAt)}, not at ${formatUtc(facts.asked)} as requested`
+	return null
+}
+
+/** Reads the account's list, with retries. */
+function listKeys(credential, { api, random }, budget) {
+	return retry((limits) => api.list(credential, limits), { budget, random })
+}
+
+/** The report of a run that has done nothing yet. */
+function openReport() {
+	return { state: 'Failed', notes: [], current: null, created: null, retired: [], dueAt: null }
+}
+/** Sets the outputs. `key-id` and the rest are those of the key that the secret holds now. */
+function setOutputs({ state, current, created, retired, dueAt }, runner) {
+	const key = created ?? current
+	const instant = (known) => (known ? formatInstant(known) : '')
+	runner.setOutput('rotated', String(state.startsWith('Rotated')))
+	runner.setOutput('key-id', key?.id ?? '')
+	runner.setOutput('key-prefix', key?.prefix ?? '')
+	runner.setOutput('expires-at', instant(key?.expiresAt))
+	runner.setOutput('due-at', instant(dueAt))
+	runner.setOutput('retired', JSON.stringify(retired.map(({ id }) => id)))
+}
+/** The job summary, in Markdown. */
+function summaryOf(report) {
+	const { state, notes, current, created, retired, dueAt } = report
+	const inSecret = created ?? current
+	const rows = [
+		...(created ? [rowOf(created, 'New; in the secret')] : []),
+		...(current ? [rowOf(current, statusOfCurrent(report))] : []),
+		...retired.filter(({ id }) => id !== current?.id).map((key) => rowOf(key, 'Revoked')),
+	]
+	const table = rows.length === 0 ? [] : ['| Key | Created | Expires | Status |', '| --- | --- | --- | --- |', ...rows, '']
+	return [
+		`### SphereScout key rotation: ${state}`,
+		'',
+		...table,
+		...(dueAt === null ? [] : [`- Next rotation: ${dueAt === 0 ? 'now' : `due at ${formatUtc(dueAt)}`}`]),
+		...(inSecret ? [`- ${validityOf(inSecret)}`] : []),
+		...notes.map((note) => `- ${note}`),
+		'',
+	].join('\n')
+}
+function validityOf({ expiresAt }) {
+	if (expiresAt === null) return 'The key in the secret has no expiry.'
+	return `If rotation stops, the secret works until ${formatUtc(expiresAt)}.`
+}
+function statusOfCurrent({ created, current, retired }) {
+	if (retired.some(({ id }) => id === current?.id)) return 'Revoked'
+	return created ? 'Replaced; still valid' : 'In the secret'
+}
+function rowOf(key, status) {
+	const instant = (known, none) => (known === null ? none : formatUtc(known))
+	return `| ${keyLabel(key)} | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, 'never')} | ${status} |`
+}
+/** Text from a server for the summary and the log: one line, without Markdown or runner commands. */
+function plainLine(text) {
+	return sanitizeLine(text).replace(/[|`<>\\]/g, '?')
+}
+/** Writes the summary. A summary that cannot be written does not fail the job. */
+function writeRotationSummary(report, runner) {
+	try {
+		runner.writeSummary(summaryOf(report))
+	} catch {
+		runner.info('Could not write the job summary.')
+	}
+}
+
+/** How often a run sends a create request: an unanswered one may leave an orphan. */
+const MAX_ATTEMPTS = 3
+/** An attempt needs at least this much time, in milliseconds. */
+const MIN_ATTEMPT_MS = 500
+/** By how much times may differ, in milliseconds: `Date` has whole seconds; without it, clocks may differ too. */
+const SLACK_MS = { known: 5_000, unknown: 65_000 }
+const PROVE_INTERVAL_MS = 1_000
+/** How long revoking an unused key may take, in milliseconds: long enough for a list to count as proof. */
+const DISCARD_TIMEOUT_MS = 20_000
+/**
+ * Creates a key that carries the tag, and masks it. Throws an Error if there is no usable key. An orphan is left to a
+ * later run: two runs at once may request the same expiry, so it may be the other run's key, which the secret may hold.
+ */
+async function createKey(request, record, deps) {
+	const { clock, api } = deps
+	const budget = createBudget({ deadline: clock.now() + request.timeout, clock, cancellation: deps.cancellation })
+	let precision = 1
+	// Of any attempt: a clear refusal says nothing about an earlier request that was not answered.
+	let mayHaveActed = false
+	for (let attempt = 1; ; ) {
+		const reason = whyNoFurtherRequest(request, budget, deps)
+		if (reason !== null) throw new Error(refusalMessage({ message: reason, mayHaveActed }))
+		const sentAt = clock.now()
+		const latest = sentAt + (request.skew ?? 0) + request.lifetime
+		const asked = requestedExpiry(latest, request.tag, { precision, random: deps.random() })
+		record.creating(asked)
+		const reply = await api.create(request.apiKey, formatExactly(asked), budget.limits())
+		if (reply.ok) {
+			const sent = { ...request, asked, sentAt, skew: reply.skew ?? request.skew }
+			const key = accept(reply.value, sent, { ...deps, record })
+			return { key, writeUntil: sentAt + WRITE_WITHIN_MS }
+		}
+		mayHaveActed ||= reply.failure.mayHaveActed
+		const failure = { ...reply.failure, mayHaveActed }
+		if (!mayHaveActed) record.settled()
+		const coarser = PRECISIONS_US[PRECISIONS_US.indexOf(precision) + 1]
+		if (failure.status === 400 && !failure.notFromApi && coarser) {
+			// The likely cause is a server that refuses so many digits.
+			precision = coarser
+			continue
+		}
+		await waitOrGiveUp({ failure, attempt }, budget, deps)
+		attempt += 1
+	}
+}
+/** Why another create request must not be sent, or null. An earlier one may have been carried out. */
+function whyNoFurtherRequest({ timeout }, budget, { cancellation }) {
+	if (cancellation.requestedAt !== null) return 'the job was cancelled'
+	if (budget.left() >= MIN_ATTEMPT_MS) return null
+	return `the timeout of ${formatSeconds(timeout)} is over; raise input timeout`
+}
+/** Waits before the next create request. Throws an Error if there is no time or no use for one. */
+async function waitOrGiveUp({ failure, attempt }, budget, { random, runner }) {
+	const wait = backoff(attempt, random(), { retryAfter: failure.retryAfter })
+	if (!failure.retryable || attempt === MAX_ATTEMPTS || wait + MIN_ATTEMPT_MS > budget.left()) throw new Error(refusalMessage(failure))
+	runner.info(plainLine(`${failure.message}. Retrying in ${formatSeconds(wait)}.`))
+	await budget.pause(wait)
+}
+function refusalMessage({ message, mayHaveActed }) {
+	if (!mayHaveActed) return `No new key was created: ${message}. This run did not change the secret.`
+	return `No new key was received: ${message}. This run did not change the secret. ${ORPHAN}`
+}
+const ORPHAN =
+	'If a create request took effect anyway, there is a key whose value no one knows: a later run revokes it, or it expires. ' +
+	'Nothing needs to be done; to revoke it sooner, look for a key of this time in the dashboard.'
+/** Masks the key before any other use, and accepts it only if this run certainly created it. */
+function accept(answer, { asked, sentAt, skew, apiKey, known }, { runner, clock, record }) {
+	const { token, id, prefix, createdAt, expiresAt } = answer
+	for (const form of maskedForms(token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
+	const reason = whyNotOurs(answer, {
+		asked,
+		sentAt: sentAt + (skew ?? 0),
+		answeredAt: clock.now() + (skew ?? 0),
+		slack: skew === null ? SLACK_MS.unknown : SLACK_MS.known,
+		apiKey,
+		knownIds: new Set(known.map((key) => key.id)),
+	})
+	if (reason !== null || token === null || id === null || createdAt === null || expiresAt === null) {
+		record.settled()
+		throw new Error(
+			`The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked` +
+				`${id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`}. ${ORPHAN}`,
+		)
+	}
+	return { token, id, prefix, createdAt, expiresAt }
+}
+/**
+ * Waits until the API accepts the key and lists it (replicas may lag). Returns its row, by which the next run will find
+ * it. Throws an Error if that does not happen in time, or if the row has no expiry.
+ */
+async function proveKey(key, deps, budget) {
+	for (;;) {
+		const reply = isSendable(key.token) ? await listKeys(key.token, deps, budget) : UNSENDABLE
+		const row = reply.ok ? findCurrentKey(reply.value, key.token) : null
+		if (row !== null && typeof row === 'object' && row.id === key.id && row.expiresAt !== null) return row
+		const mayLag = reply.ok ? typeof row === 'string' : isRejected(reply)
+		if (!mayLag || budget.left() <= PROVE_INTERVAL_MS)
+			throw new Error(
+				`Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? whyUnproven(row, key) : reply.failure.message}. ` +
+					'It was not written, so this run did not change the secret.',
+			)
+		await budget.pause(PROVE_INTERVAL_MS)
+	}
+}
+function whyUnproven(row, { id }) {
+	if (row === null || typeof row === 'string') return String(row)
+	return row.id === id ? 'the list shows no expiry for it' : 'the list shows its first characters at another id'
+}
+function isSendable(token) {
+	return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH
+}
+const UNSENDABLE = {
+	ok: false,
+	failure: { message: 'its value cannot be sent in a header', mayHaveActed: false, retryable: false },
+}
+/**
+ * Revokes a key that was certainly never written, with the key itself or with `apiKey` (null if that must not be sent).
+ * Returns whether it is revoked.
+ */
+async function discardKey(key, apiKey, { runner, ...deps }) {
+	const budget = createBudget({ deadline: deps.clock.now() + DISCARD_TIMEOUT_MS, clock: deps.clock })
+	const credentials = apiKey === null ? [] : [apiKey]
+	const context = { ...deps, skew: null, credential: apiKey, gone: new Set() }
+	const result = await revokeAndVerify(key, { ...context, budget, credentials, isMissing: missingCheck(context) })
+	if (result.revoked) runner.info(`Revoked the new key ${keyLabel(key)}, which was not written${result.verified ? ' (verified)' : ''}.`)
+	else
+		runner.warning(
+			plainLine(
+				`Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` +
+					`${result.failure.message}. It expires at ${formatUtc(key.expiresAt)}; a later run revokes it.`,
+			),
+		)
+	return result.revoked
+}
+
+const ROTATE_STATE_VERSION = 1
+const ROTATE_STATE_NAME = 'rotation'
+/** Reads what the main step saved. Never throws; requires every field, each of its type. */
+function parseRotateState(text) {
+	if (text === '') return { kind: 'none' }
+	try {
+		const value = JSON.parse(text)
+		return isRotateState(value) ? { kind: 'record', state: value } : { kind: 'unreadable' }
+	} catch {
+		return { kind: 'unreadable' }
+	}
+}
+const PHASES = ['creating', 'created', 'writing', 'settled']
+function isRotateState(value) {
+	return (
+		isRecord(value) &&
+		value.version === ROTATE_STATE_VERSION &&
+		areTexts(value, ['apiUrl', 'apiKey', 'userAgent', 'proxy']) &&
+		URL.canParse(String(value.apiUrl)) &&
+		isRecord(value.settings) &&
+		areTexts(value.settings, Object.keys(value.settings)) &&
+		PHASES.includes(value.phase) &&
+		isInstant(value.expiry) &&
+		(value.key === null || isNewKey(value.key))
+	)
+}
+function isNewKey(value) {
+	return isRecord(value) && areTexts(value, ['token', 'id', 'prefix']) && isInstant(value.createdAt) && isInstant(value.expiresAt)
+}
+function isRecord(value) {
+	return typeof value === 'object' && value !== null
+}
+function areTexts(value, names) {
+	return names.every((name) => typeof value[name] === 'string')
+}
+function isInstant(value) {
+	return typeof value === 'number' && Math.abs(value) <= 8.64e15
+}
+
+const LOSSES = {
+	GITHUB_STATE: 'the post step could not revoke the key',
+	GITHUB_OUTPUT: 'later steps could not receive the key',
+	GITHUB_ENV: 'export-env could not be set',
+	GITHUB_STEP_SUMMARY: 'the job summary is missing',
+}
+/** Throws if one is not set: the key could then pass only through the log. */
+function requireCommandFiles(env, names) {
+	const missing = names.filter((name) => !env[name])
+	if (missing.length > 0)
+		throw new Error(
+			`This runner does not set ${missing.join(' and ')}, so the key could only be passed on through the log. ` +
+				'No key was requested. Use a current GitHub Actions runner.',
+		)
+}
+/** The Error names the file, the reason and the loss. */
+function namingFile(variable, write) {
+	return (...values) => {
+		try {
+			write(process.env[variable] ?? '', ...values)
+		} catch (error) {
+			const reason = String(error).replace(/^Error: /, '')
+			throw new Error(
+				`Could not write the file ${variable} (${reason}), so ${LOSSES[variable]}. ` +
+					"Check the disk space and the permissions of the runner's temporary folder.",
+			)
+		}
+	}
+}
+
+/** A tenth of the bytes of @actions/core; a test compares the two. */
+const runner = {
+	info: (text) => print(sanitizeLine(text)),
+	warning: (text) => annotate('warning', text),
+	setSecret: (secret) => command('add-mask', secret),
+	setOutput: namingFile('GITHUB_OUTPUT', appendValue),
+	exportVariable: namingFile('GITHUB_ENV', appendValue),
+	saveState: namingFile('GITHUB_STATE', appendValue),
+	writeSummary: namingFile('GITHUB_STEP_SUMMARY', (path, markdown) => append(path, `${markdown}\n`)),
+}
+/** Trimmed; empty if not given. */
+function getInput(name) {
+	return (process.env[`INPUT_${name.toUpperCase()}`] ?? '').trim()
+}
+/** Empty if nothing was saved. */
+function getState(name) {
+	return process.env[`STATE_${name}`] ?? ''
+}
+/** `value` must not contain the delimiter. */
+function appendValue(path, name, value) {
+	let delimiter = 'ghadelimiter'
+	while (value.includes(delimiter)) delimiter += delimiter
+	append(path, `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
+}
+/** Creates no file: the runner would not read it. */
+function append(path, text) {
+	const file = node_fs.openSync(path, node_fs.constants.O_APPEND | node_fs.constants.O_WRONLY)
+	try {
+		node_fs.appendFileSync(file, text)
+	} finally {
+		node_fs.closeSync(file)
+	}
+}
+/** Null unless debug logging is on. */
+function debugLog() {
+	return process.env.RUNNER_DEBUG === '1' ? (text) => command('debug', sanitizeLine(text)) : null
+}
+/** The stack trace goes to the debug log. */
+function failStep(error) {
+	process.exitCode = 1
+	const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error))
+	// Errors thrown on purpose are plain Errors.
+	annotate('error', name === 'Error' ? message : `Unexpected ${name}, please report it: ${message}`)
+	for (const line of stack.split('\n')) debugLog()?.(line)
+}
+/** A text too long for one is also printed in full. */
+function annotate(level, text) {
+	const line = sanitizeLine(text)
+	const shown = truncateAnnotation(line)
+	if (shown !== line) print(line)
+	command(level, shown)
+}
+function command(name, data) {
+	print(`::${name}::${data.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}`)
+}
+function print(line) {
+	process.stdout.write(`${line}\n`)
+}
+
+/** Milliseconds since the machine started, which no one can set. */
+const uptime = () => Number(process.hrtime.bigint() / 1000000n)
+/** In milliseconds since 1970, by the clock as it is set now. */
+const bootedAt = Date.now() - uptime()
+/** The machine's clock, monotonic within this process. */
+const systemClock = {
+	now: () => bootedAt + uptime(),
+	sleep: (duration, signal) =>
+		process
+			.getBuiltinModule('node:timers/promises')
+			.setTimeout(duration, undefined, { signal })
+			.catch(() => {}),
+}
+
+exports.CANCEL = CANCEL
+exports.HttpError = HttpError
+exports.MIN_CREDENTIAL_LENGTH = MIN_CREDENTIAL_LENGTH
+exports.MIN_GAP_MS = MIN_GAP_MS
+exports.ROTATE_STATE_NAME = ROTATE_STATE_NAME
+exports.ROTATE_STATE_VERSION = ROTATE_STATE_VERSION
+exports.areLimitsConsistent = areLimitsConsistent
+exports.backoff = backoff
+exports.canRetire = canRetire
+exports.changedSettings = changedSettings
+exports.createBudget = createBudget
+exports.createCancellation = createCancellation
+exports.createHttpClient = createHttpClient
+exports.createKey = createKey
+exports.createKeyApi = createKeyApi
+exports.debugLog = debugLog
+exports.discardKey = discardKey
+exports.dueAt = dueAt
+exports.failStep = failStep
+exports.field = field
+exports.findCurrentKey = findCurrentKey
+exports.formatUtc = formatUtc
+exports.getInput = getInput
+exports.getState = getState
+exports.holdsOlderKey = holdsOlderKey
+exports.isHtml = isHtml
+exports.isOwn = isOwn
+exports.keyLabel = keyLabel
+exports.keysToRetire = keysToRetire
+exports.keysToRevokeNow = keysToRevokeNow
+exports.listKeys = listKeys
+exports.logRequests = logRequests
+exports.maskedForms = maskedForms
+exports.minLifetimeDays = minLifetimeDays
+exports.networkSettings = networkSettings
+exports.openReport = openReport
+exports.parseRetryAfter = parseRetryAfter
+exports.parseRotateState = parseRotateState
+exports.parseTime = parseTime
+exports.plainLine = plainLine
+exports.proveKey = proveKey
+exports.proxyLogins = proxyLogins
+exports.requireCommandFiles = requireCommandFiles
+exports.retirableAt = retirableAt
+exports.retry = retry
+exports.rotationTag = rotationTag
+exports.runner = runner
+exports.setOutputs = setOutputs
+exports.systemClock = systemClock
+exports.writeOrder = writeOrder
+exports.writeRotationSummary = writeRotationSummary
+exports.writeVisibility = writeVisibility
