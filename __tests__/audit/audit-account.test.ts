@@ -16,7 +16,9 @@ async function hashedFor({ expiresAt }: { expiresAt: number | null }): Promise<s
     { ...key, id: '1', prefix: API_KEY.slice(0, 15) },
     { ...key, id: '2', expiresAt },
   ]
-  const inputs = readAuditInputs((name) => (name === 'api-key' ? API_KEY : ''), '42')
+  const inputs = readAuditInputs((name) => (name === 'api-key' ? API_KEY : ''), {
+    GITHUB_REPOSITORY_ID: '42',
+  })
   const ignore = () => {}
   await auditAccount(inputs, {
     api: { list: async () => ({ ok: true, skew: 0, value: { keys, doubt: null, pages: 1 } }) },

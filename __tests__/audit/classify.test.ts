@@ -7,7 +7,7 @@ import { findFindings } from '../../src/audit/findings.ts'
 import { readAuditInputs } from '../../src/audit/inputs.ts'
 import { taggedExpiry } from '../../src/rotate/decisions.ts'
 import { rotationTag, TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
-import { runRotate, SECRET } from '../rotate/harness.ts'
+import { INPUTS, runRotate, SECRET } from '../rotate/harness.ts'
 
 const NOW = Date.parse('2027-03-01T12:00:00Z')
 const DAY_MS = 86_400_000
@@ -92,7 +92,10 @@ describe('a key is classified', () => {
     const { account } = await runRotate()
     const [made] = account.keys()
     const given: Record<string, string> = { 'api-key': API_KEY, 'api-url': 'https://api.example' }
-    const { rotations } = readAuditInputs((name) => given[name] ?? '', '4711')
+    const { rotations } = readAuditInputs((name) => given[name] ?? '', {
+      GITHUB_REPOSITORY_ID: '4711',
+      GITHUB_API_URL: INPUTS.githubApiUrl,
+    })
     const sha256 = (text: string) => createHash('sha256').update(text).digest()
     const tags = rotations.map((rotation) => ({
       secret: rotation.secret,

@@ -3,10 +3,11 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { parse } from 'yaml'
 import { FINDING_KINDS } from '../../src/audit/findings.ts'
-import { readAuditInputs } from '../../src/audit/inputs.ts'
+import { type AuditEnvironment, readAuditInputs } from '../../src/audit/inputs.ts'
 
-const read = (inputs: Record<string, string> = {}, repositoryId = '42') =>
-  readAuditInputs((name) => ({ 'api-key': 'the-api-key', ...inputs })[name] ?? '', repositoryId)
+const ENV: AuditEnvironment = { GITHUB_REPOSITORY_ID: '42', GITHUB_API_URL: 'https://api.github.com' }
+const read = (inputs: Record<string, string> = {}, env = ENV) =>
+  readAuditInputs((name) => ({ 'api-key': 'the-api-key', ...inputs })[name] ?? '', env)
 const refusal = (inputs: Record<string, string>): string => {
   try {
     read(inputs)
@@ -26,6 +27,7 @@ test('an input that is empty takes its default, which is the one of audit/action
     rotations: [
       {
         apiUrl: 'https://www.spherescout.io',
+        server: 'github.com',
         scope: 'repo:42',
         environment: '',
         secret: 'SPHERESCOUT_API_KEY',
@@ -90,8 +92,7 @@ describe('known', () => {
 })
 
 describe('rotated-secrets', () => {
-  const rotations = (value: string, repositoryId = '42') =>
-    read({ 'rotated-secrets': value }, repositoryId).rotations
+  const rotations = (value: string, env = ENV) => read({ 'rotated-secrets': value }, env).rotations
 
   test('takes a secret a line, with repository or organization, and environment', () => {
     const lines = [
@@ -113,17 +114,48 @@ describe('rotated-secrets', () => {
   })
 
   test('leaves out a secret of this repository where its id is not known', () => {
-    expect(rotations('A\nB repository=7', '')).toMatchObject([{ scope: 'repo:7', secret: 'B' }])
+    expect(rotations('A\nB repository=7', { ...ENV, GITHUB_REPOSITORY_ID: '' })).toMatchObject([
+      { scope: 'repo:7', secret: 'B' },
+    ])
   })
 
-  test.each(['1A', 'A B', 'A repository=octo/repo', 'A environment=', 'A organization=o repository=1'])(
-    'refuses %j with its line',
+  test('takes the server of this run, or the one in the line, however it is spelled', () => {
+    const lines = ['A', 'B organization=o server=GitHub.example:443', 'C repository=7 server=x.example:8443']
+    const servers = (url?: string) =>
+      rotations(lines.join('\n'), { ...ENV, GITHUB_API_URL: url }).map(({ server }) => server)
+    expect(servers('https://GHES.example/api/v3/')).toEqual([
+      'ghes.example',
+      'github.example',
+      'x.example:8443',
+    ])
+    for (const url of [undefined, '', 'none', 'https://api.github.com:443/'])
+      expect(servers(url)[0]).toBe('github.com')
+    expect(rotations('A organization=o server=github.com environment=x')).toEqual(
+      rotations('A organization=o server=api.github.com environment=x'),
+    )
+  })
+
+  test.each(['A organization=o server=https://x.example', 'A repository=1 server=x:99999'])(
+    'refuses %j, as it has no host',
     (line) => {
-      expect(refusal({ 'rotated-secrets': `OK\n${line}` })).toMatch(
-        /^Input rotated-secrets, line 2: ".*" is not a secret .* For example: /,
+      expect(refusal({ 'rotated-secrets': line })).toMatch(
+        /, line 1: ".*" has no host after server=\. For example: /,
       )
     },
   )
+
+  test.each([
+    '1A',
+    'A B',
+    'A repository=octo/repo',
+    'A environment=',
+    'A organization=o repository=1',
+    'A server=x.example',
+  ])('refuses %j with its line', (line) => {
+    expect(refusal({ 'rotated-secrets': `OK\n${line}` })).toMatch(
+      /^Input rotated-secrets, line 2: ".*" is not a secret .* For example: /,
+    )
+  })
 })
 
 describe('fail-on', () => {

@@ -164,7 +164,11 @@ function createHistory(
   if (rng.chance(0.5)) copies.push({ kind: 'dependabot', name: '' })
   if (rng.chance(0.3)) copies.push({ kind: 'environment', name: 'copy' })
   const environment = home.kind === 'environment' ? home.name : ''
-  const tag = code.rotationTag({ apiUrl: API_URL, scope: 'repo:4711', environment, secret: SECRET }, sha256)
+  const server = new URL(GITHUB_URL).host
+  const tag = code.rotationTag(
+    { apiUrl: API_URL, server, scope: 'repo:4711', environment, secret: SECRET },
+    sha256,
+  )
   const initial = account.addKey({ expiry: null, created: START - rng.between(0.1, 400) * DAY })
   const history: History = {
     code,

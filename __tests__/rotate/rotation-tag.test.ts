@@ -1,10 +1,17 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
-import { hasRotationTag, type Rotation, rotationTag, TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
+import {
+  githubServer,
+  hasRotationTag,
+  type Rotation,
+  rotationTag,
+  TAG_RANGE,
+} from '../../src/rotate/rotation-tag.ts'
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest()
 const ROTATION: Rotation = {
   apiUrl: 'https://www.spherescout.io',
+  server: 'github.com',
   scope: 'repo:123456',
   environment: '',
   secret: 'SPHERESCOUT_API_KEY',
@@ -21,7 +28,7 @@ function tagged(latest: number, tag = TAG): number {
 
 describe('the tag of a rotation', () => {
   test('is the first 26 bits of SHA-256 over the parts, each on a line', () => {
-    const digest = sha256('https://www.spherescout.io\nrepo:123456\n\nSPHERESCOUT_API_KEY')
+    const digest = sha256('https://www.spherescout.io\ngithub.com\nrepo:123456\n\nSPHERESCOUT_API_KEY')
     expect(TAG).toBe(digest.readUInt32BE(0) >>> 6)
     expect(rotationTag(ROTATION, () => new Uint8Array(32).fill(255))).toBe(TAG_RANGE - 1)
   })
@@ -36,11 +43,26 @@ describe('the tag of a rotation', () => {
 
   test.each([
     { apiUrl: 'https://other.example' },
+    { server: 'github.example' },
     { scope: 'repo:123457' },
     { environment: 'production' },
     { secret: 'OTHER' },
   ])('differs for %j', (other) => {
     expect(rotationTag({ ...ROTATION, ...other }, sha256)).not.toBe(TAG)
+  })
+})
+
+describe('the server of a rotation is the same', () => {
+  test.each([
+    ['https://api.github.com', 'github.com'],
+    ['https://API.GitHub.com:443/', 'github.com'],
+    ['https://github.com', 'github.com'],
+    ['https://api.octo.ghe.com', 'octo.ghe.com'],
+    ['https://ghes.example/api/v3', 'ghes.example'],
+    ['https://ghes.example:8443/api/v3/', 'ghes.example:8443'],
+    ['http://127.0.0.1:4711', '127.0.0.1:4711'],
+  ])('however its API is spelled: %s', (url, server) => {
+    expect(githubServer(url)).toBe(server)
   })
 })
 

@@ -250,7 +250,7 @@ describe('keys of rotations elsewhere', () => {
   test('are unexpected, until input rotated-secrets names them', () =>
     withAudit({}, async ({ emulator, audit }) => {
       const created = Date.now() - DAY_MS
-      const expiry = rotatedExpiry(created + 60 * DAY_MS, emulator.url, 'OTHER')
+      const expiry = rotatedExpiry(created + 60 * DAY_MS, emulator.url, { secret: 'OTHER' })
       emulator.account.addKey({ created, expiry })
       expect((await audit()).outputs.unexpected).toBe('1')
     }))
@@ -258,12 +258,26 @@ describe('keys of rotations elsewhere', () => {
   test('are recognized by repository and secret', () =>
     withAudit({}, async ({ emulator, audit }) => {
       const created = Date.now() - DAY_MS
-      const expiry = rotatedExpiry(created + 60 * DAY_MS, emulator.url, 'OTHER')
+      const expiry = rotatedExpiry(created + 60 * DAY_MS, emulator.url, { secret: 'OTHER' })
       emulator.account.addKey({ created, expiry })
       const secrets = `SPHERESCOUT_API_KEY\nother repository=${REPOSITORY_ID}`
       const step = await audit({ 'rotated-secrets': secrets }, { GITHUB_REPOSITORY_ID: '7' })
       expect(step.outputs.unexpected).toBe('0')
     }))
+
+  const elsewhere = `SPHERESCOUT_API_KEY repository=${REPOSITORY_ID} server=github.example`
+  test.each<[string, Record<string, string>, string]>([
+    ["not as this repository's, although the ids are the same", {}, '1'],
+    ['by the server in rotated-secrets', { 'rotated-secrets': elsewhere }, '0'],
+  ])('on another server are recognized %s', (_, inputs, unexpected) =>
+    withAudit({}, async ({ emulator, audit }) => {
+      const created = Date.now() - DAY_MS
+      const server = 'github.example'
+      const expiry = rotatedExpiry(created + 60 * DAY_MS, emulator.url, { server })
+      emulator.account.addKey({ created, expiry })
+      expect((await audit(inputs)).outputs).toMatchObject({ unexpected })
+    }),
+  )
 
   test('are not looked for where the runner gives no repository id, which the log says', () =>
     withAudit({}, async ({ audit }) => {
