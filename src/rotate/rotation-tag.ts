@@ -18,13 +18,14 @@ export const MAX_EPHEMERAL_LIFETIME_MS = 5 * 24 * 3_600_000
 
 /**
  * The tag that the expiry of every key of `rotation` carries: the first 26 bits of SHA-256 over its name. GitHub
- * compares organizations and secrets without case, so the tag does as well.
+ * compares organizations, environments and secrets without case, so the tag does as well.
  */
 export function rotationTag(
   { apiUrl, server, scope, environment, secret }: Rotation,
   sha256: (text: string) => Uint8Array,
 ): number {
-  const name = [apiUrl, server, scope.toLowerCase(), environment, secret.toUpperCase()].join('\n')
+  const place = [server, scope, environment].map((part) => part.toLowerCase())
+  const name = [apiUrl, ...place, secret.toUpperCase()].join('\n')
   const [first = 0, second = 0, third = 0, fourth = 0] = sha256(name)
   return first * 2 ** 18 + second * 2 ** 10 + third * 2 ** 2 + (fourth >> 6)
 }
