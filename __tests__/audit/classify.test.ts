@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { ListedKey } from '../../src/api/key-api.ts'
-import { classify, type ReadKey, readList } from '../../src/audit/classify.ts'
+import { classify, type ReadKey, readLists } from '../../src/audit/classify.ts'
 import { findFindings } from '../../src/audit/findings.ts'
 import { readAuditInputs } from '../../src/audit/inputs.ts'
 import { taggedExpiry } from '../../src/rotate/decisions.ts'
@@ -26,7 +26,7 @@ const key = (id: string, more: Partial<ReadKey> = {}): ReadKey => ({
 })
 const own = key('own', { prefix: IN_USE })
 const read = (keys: ListedKey[], apiKey = API_KEY, doubt: string | null = null) =>
-  readList({ keys, doubt, pages: 1 }, apiKey)
+  readLists([{ keys, doubt, pages: 1 }], apiKey)
 
 describe('a list can be judged', () => {
   test('if every row was read and the key in use is in it', () => {
@@ -59,6 +59,22 @@ describe('a list can be judged', () => {
     ['prefixes are empty', () => read([key('a', { prefix: '' })]), /the key in api-key is not in it/],
   ])('not if %s', (_, list, reason) => {
     expect(list()).toEqual({ kind: 'incomplete', reason: expect.stringMatching(reason) })
+  })
+})
+
+describe('two readings of a list', () => {
+  const reading = (keys: ListedKey[], doubt: string | null = null) => ({ keys, doubt, pages: 2 })
+
+  test('show the keys of both, each once', () => {
+    const lists = [reading([own, key('a')]), reading([own, key('b')])]
+    const { keys, inUse } = readLists(lists, API_KEY) as { keys: ReadKey[]; inUse: ReadKey[] }
+    expect(keys.map(({ id }) => id)).toEqual(['own', 'a', 'b'])
+    expect(inUse).toEqual([own])
+  })
+
+  test.each([0, 1])('cannot be judged if one of them cannot: number %i', (index) => {
+    const lists = [reading([own]), reading([own])].with(index, reading([own], 'for this reason'))
+    expect(readLists(lists, API_KEY)).toEqual({ kind: 'incomplete', reason: 'for this reason' })
   })
 })
 

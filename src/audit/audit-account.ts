@@ -2,7 +2,7 @@ import type { ApiFailure, KeyApi, KeyList } from '../api/key-api.ts'
 import { type Clock, createBudget, retry } from '../retry/budget.ts'
 import { canHaveRotationTag, rotationTag } from '../rotate/rotation-tag.ts'
 import type { Runner } from '../runner/report.ts'
-import { classify, readList } from './classify.ts'
+import { classify, readLists } from './classify.ts'
 import { FINDING_KINDS, type Finding, findFindings, listIncomplete } from './findings.ts'
 import type { AuditInputs } from './inputs.ts'
 import { BLIND_SPOTS, findingsJson, groupByKind, groupLine, overview, summaryOf } from './report.ts'
@@ -23,8 +23,8 @@ export interface AuditDeps {
 export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promise<void> {
   const { runner } = deps
   const { apiKey, known } = inputs
-  const { value: list, skew } = await listKeys(inputs, deps)
-  const read = readList(list, apiKey)
+  const { readings, skew } = await listKeys(inputs, deps)
+  const read = readLists(readings, apiKey)
   if (read.kind === 'incomplete') {
     const line =
       `list-incomplete: The API's list of keys may not show every key (${read.reason}), so no key was judged. ` +
@@ -51,19 +51,27 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
   runner.info(BLIND_SPOTS)
 }
 
+/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
 async function listKeys(inputs: AuditInputs, { api, clock, random }: AuditDeps) {
   const budget = createBudget({ deadline: clock.now() + inputs.timeout, clock })
   const shouldRetry = ({ retryable, retryAfter = 0 }: ApiFailure) => retryable && retryAfter < budget.left()
   const list = () => api.list(inputs.apiKey, { timeout: Math.max(1, budget.left()) })
-  const reply = await retry<KeyList>(list, { budget, random, shouldRetry })
-  if (reply.ok) return reply
-  const { status, message, retryable, notFromApi } = reply.failure
+  const read = async () => {
+    const reply = await retry<KeyList>(list, { budget, random, shouldRetry })
+    if (reply.ok) return reply
+    throw new Error(whyNotListed(reply.failure))
+  }
+  const first = await read()
+  if (first.value.pages === 1) return { readings: [first.value], skew: first.skew }
+  const second = await read()
+  return { readings: [first.value, second.value], skew: second.skew ?? first.skew }
+}
+
+function whyNotListed({ status, message, retryable, notFromApi }: ApiFailure): string {
   if (status === 401 && !notFromApi)
-    throw new Error(
-      `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`,
-    )
+    return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
   const advice = retryable ? ' Run the audit again later, or raise input timeout.' : ''
-  throw new Error(`Could not list the keys of the account: ${message}.${advice}`)
+  return `Could not list the keys of the account: ${message}.${advice}`
 }
 
 function notesOn(keysInUse: number, rotations: number): string[] {
