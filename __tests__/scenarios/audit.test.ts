@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { addEveryClass, DAY_MS, REPOSITORY_ID, rotatedExpiry } from '../support/audited-account.ts'
-import type { Fault } from '../support/emulator.ts'
+import type { EmulatorOptions, Fault } from '../support/emulator.ts'
+import { shiftedClock } from '../support/preload.ts'
 import { type AuditStage, withAudit } from './with-audit.ts'
 import { errorOf, warningsOf } from './with-job.ts'
 
@@ -358,6 +359,20 @@ describe('an API that does not answer the question', () => {
     const { requests } = await fault({ kind: 'status', status: 429, headers, times: 9 }, { timeout: '5s' })
     expect(requests).toBe(1)
   })
+
+  test.each<[string, EmulatorOptions, Record<string, string>]>([
+    ['no Date header', { dateHeader: false }, {}],
+    ['a clock of the runner that is 30 days ahead', {}, shiftedClock(30 * DAY_MS)],
+    ['a clock of the runner that is 30 days behind', {}, shiftedClock(-30 * DAY_MS)],
+  ])('%s leaves ages unknown, which fails the step', (_, api, env) =>
+    withAudit({ api }, async ({ audit }) => {
+      const step = await audit({}, env)
+      expect(errorOf(step)).toMatch(
+        /^Could not judge the keys: the API's time is unknown .*the clock of the runner/,
+      )
+      expect(step.outputs).toEqual({})
+    }),
+  )
 
   test('a temporary error is retried', () =>
     withAudit({}, async (stage) => {

@@ -19,7 +19,7 @@ export interface AuditDeps {
   }
 }
 
-/** Lists the keys, judges them and reports; changes nothing. Throws an Error if the list cannot be read. */
+/** Lists the keys, judges them and reports; changes nothing. Throws an Error if it cannot read the list or the time. */
 export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promise<void> {
   const { runner } = deps
   const { apiKey, known } = inputs
@@ -34,10 +34,11 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
     runner.fail(line)
     return
   }
+  if (skew === null) throw new Error(UNKNOWN_TIME)
   // SHA-256 takes long to load, and most accounts have no key that needs it.
   const tagged = read.keys.some(canHaveRotationTag) ? inputs.rotations : []
   const rotations = tagged.map((rotation) => ({ secret: rotation.secret, tag: rotationTag(rotation, deps.sha256) }))
-  const limits = { ...inputs, now: deps.clock.now() + (skew ?? 0) }
+  const limits = { ...inputs, now: deps.clock.now() + skew }
   const keys = classify(read, known, rotations)
   const findings = findFindings(keys, known, limits)
   const notes = notesOn(read.inUse.length, inputs.rotations.length)
@@ -50,6 +51,11 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
   if (findings.length === 0) runner.info('No findings.')
   runner.info(BLIND_SPOTS)
 }
+
+/** Without the API's clock, it is unknown which clock is wrong: a machine's by a month hides a key that expires soon. */
+const UNKNOWN_TIME =
+  "Could not judge the keys: the API's time is unknown (no Date header, or one that is more than a day off). " +
+  'Check the clock of the runner.'
 
 /** Several pages are read twice: a key that disappears moves others past the page that is read next. */
 async function listKeys(inputs: AuditInputs, { api, clock, random }: AuditDeps) {
