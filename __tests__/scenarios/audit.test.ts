@@ -282,6 +282,18 @@ describe('an account without findings', () => {
     }))
 })
 
+test('a whole key of someone else in known fails the step, is masked and not repeated', () =>
+  withAudit({}, async ({ emulator, audit }) => {
+    const { token, token_key } = emulator.account.addKey({ created: Date.now() - DAY_MS, expiry: null })
+    const step = await audit({ known: `${token} # reporting` })
+    expect(errorOf(step)).toMatch(
+      new RegExp(`^Input known has a whole key .* begins like ${token_key}\\.\\.\\. `),
+    )
+    expect(step.stdout).toContain(`::add-mask::${token}`)
+    expect(step.stdout.replace(/^::add-mask::.*$/gm, '') + step.summary).not.toContain(token)
+    expect(step.outputs).toEqual({})
+  }))
+
 describe('keys of rotations elsewhere', () => {
   test('are unexpected, until input rotated-secrets names them', () =>
     withAudit({}, async ({ emulator, audit }) => {

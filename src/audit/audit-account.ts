@@ -1,8 +1,9 @@
 import type { ApiFailure, KeyApi, KeyList } from '../api/key-api.ts'
 import { type Clock, createBudget, retry } from '../retry/budget.ts'
 import { canHaveRotationTag, rotationTag } from '../rotate/rotation-tag.ts'
-import type { Runner } from '../runner/report.ts'
-import { classify, readLists } from './classify.ts'
+import { maskedForms } from '../runner/masking.ts'
+import { keyLabel, type Runner } from '../runner/report.ts'
+import { classify, type ReadKey, readLists } from './classify.ts'
 import { FINDING_KINDS, type Finding, findFindings, listIncomplete } from './findings.ts'
 import type { AuditInputs } from './inputs.ts'
 import { BLIND_SPOTS, findingsJson, groupByKind, groupLine, overview, summaryOf } from './report.ts'
@@ -13,7 +14,7 @@ export interface AuditDeps {
   clock: Clock
   random: () => number
   sha256: (text: string) => Uint8Array
-  runner: Pick<Runner, 'info' | 'warning' | 'setOutput' | 'writeSummary'> & {
+  runner: Pick<Runner, 'info' | 'warning' | 'setSecret' | 'setOutput' | 'writeSummary'> & {
     /** Adds an error to the log and makes the step fail. */
     fail(message: string): void
   }
@@ -35,6 +36,7 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
     return
   }
   if (skew === null) throw new Error(UNKNOWN_TIME)
+  refuseWholeKeys(known, read.keys, runner)
   // SHA-256 takes long to load, and most accounts have no key that needs it.
   const tagged = read.keys.some(canHaveRotationTag) ? inputs.rotations : []
   const rotations = tagged.map((rotation) => ({ secret: rotation.secret, tag: rotationTag(rotation, deps.sha256) }))
@@ -78,6 +80,19 @@ function whyNotListed({ status, message, retryable, notFromApi }: ApiFailure): s
     return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
   const advice = retryable ? ' Run the audit again later, or raise input timeout.' : ''
   return `Could not list the keys of the account: ${message}.${advice}`
+}
+
+/** A whole key in place of its id must not get into the outputs. */
+function refuseWholeKeys(known: AuditInputs['known'], keys: readonly ReadKey[], runner: AuditDeps['runner']): void {
+  for (const { id } of known) {
+    const key = keys.find(({ prefix }) => prefix !== '' && prefix !== id && id.startsWith(prefix))
+    if (key === undefined || keys.some((other) => other.id === id)) continue
+    for (const form of maskedForms(id)) runner.setSecret(form)
+    throw new Error(
+      `Input known has a whole key in place of an id: it begins like ${keyLabel(key)}. Use the id, and replace the key ` +
+        'if anyone else can read the workflow or this log.',
+    )
+  }
 }
 
 function notesOn(keysInUse: number, rotations: number): string[] {
