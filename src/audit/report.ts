@@ -47,7 +47,7 @@ export function groupLine(
   const [meaning, advice] = {
     'list-incomplete': ['', ''],
     'expires-soon': [
-      `meant to stay valid, but expires within ${days(warnBefore)}`,
+      `in use or made by rotate, and expires within ${days(warnBefore)}`,
       `Look at the last runs of the workflow that rotates it; if there is none, create a new key ${dashboard}, save it as the secret, then revoke this one`,
     ],
     unexpected: [
@@ -71,7 +71,7 @@ function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }: Findi
   if (kind !== 'never-expires' && kind !== 'too-old')
     parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
   if (kind === 'expires-soon' && rotation !== null)
-    parts.push(`as the rotation of secret ${rotation.secret} has stopped`)
+    parts.push(`as the rotation of secret ${rotation.secret} has stopped, or no longer revokes old keys`)
   return parts.join(', ')
 }
 
