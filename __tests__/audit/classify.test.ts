@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { ListedKey } from '../../src/api/key-api.ts'
-import { classify, type ReadKey, readLists } from '../../src/audit/classify.ts'
+import { classify, type ReadKey, readLists, usableKeys } from '../../src/audit/classify.ts'
 import { findFindings } from '../../src/audit/findings.ts'
 import { readAuditInputs } from '../../src/audit/inputs.ts'
 import { taggedExpiry } from '../../src/rotate/decisions.ts'
@@ -76,6 +76,13 @@ describe('two readings of a list', () => {
     const lists = [reading([own]), reading([own])].with(index, reading([own], 'for this reason'))
     expect(readLists(lists, API_KEY)).toEqual({ kind: 'incomplete', reason: 'for this reason' })
   })
+})
+
+test('a key can be used until it expires, and if it was just used', () => {
+  const keys = [key('never'), key('later', { expiresAt: NOW + 1 }), key('now', { expiresAt: NOW })]
+  const used = { ...own, expiresAt: NOW - 1 }
+  const usable = usableKeys({ keys: [...keys, used], inUse: [used] }, NOW)
+  expect(usable.map(({ id }) => id)).toEqual(['never', 'later', 'own'])
 })
 
 describe('a key is classified', () => {

@@ -254,6 +254,26 @@ describe('a list whose pages move while it is read', () => {
 })
 
 describe('an account without findings', () => {
+  test('may list keys that have expired: they give no access', () =>
+    withAudit({}, async (stage) => {
+      const { emulator, audit } = stage
+      const own = await ownId(stage)
+      const expired = { created: '2026-06-01T00:00:00Z', expiry: '2026-09-01T00:00:00Z' }
+      const rows = [
+        { id: '7', token_key: 'expired', ...expired },
+        {
+          id: own,
+          token_key: emulator.account.longLivedKey.slice(0, 15),
+          created: expired.created,
+          expiry: null,
+        },
+      ]
+      emulator.fault({ on: 'list', kind: 'replace', body: rows })
+      const step = await audit({ known: own })
+      expect(step.outputs).toEqual({ ...counts(), ok: 'true', findings: '[]' })
+      expect(step.shown).toContain('Read 1 key: 1 in-use.')
+    }))
+
   test('says so, with a true ok', () =>
     withAudit({}, async (stage) => {
       const step = await stage.audit({ known: await ownId(stage), 'fail-on': KINDS.join(',') })

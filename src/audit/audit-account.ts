@@ -3,7 +3,7 @@ import { type Clock, createBudget, retry } from '../retry/budget.ts'
 import { canHaveRotationTag, rotationTag } from '../rotate/rotation-tag.ts'
 import { maskedForms } from '../runner/masking.ts'
 import { keyLabel, type Runner } from '../runner/report.ts'
-import { classify, type ReadKey, readLists } from './classify.ts'
+import { classify, type ReadKey, readLists, usableKeys } from './classify.ts'
 import { FINDING_KINDS, type Finding, findFindings, listIncomplete } from './findings.ts'
 import type { AuditInputs } from './inputs.ts'
 import { BLIND_SPOTS, findingsJson, groupByKind, groupLine, overview, summaryOf } from './report.ts'
@@ -41,7 +41,7 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
   const tagged = read.keys.some(canHaveRotationTag) ? inputs.rotations : []
   const rotations = tagged.map((rotation) => ({ secret: rotation.secret, tag: rotationTag(rotation, deps.sha256) }))
   const limits = { ...inputs, now: deps.clock.now() + skew }
-  const keys = classify(read, known, rotations)
+  const keys = classify({ ...read, keys: usableKeys(read, limits.now) }, known, rotations)
   const findings = findFindings(keys, known, limits)
   const notes = notesOn(read.inUse.length, inputs.rotations.length)
   publish({ findings, summary: summaryOf({ keys, findings, notes, limits }) }, apiKey, runner)

@@ -66,6 +66,11 @@ function readList({ keys, doubt }: KeyList, apiKey: string): ReadableList {
   return { kind: 'complete', keys: read, inUse }
 }
 
+/** The keys that can be used: some APIs list expired ones. The key in use was just accepted, whatever the clocks say. */
+export function usableKeys({ keys, inUse }: { keys: readonly ReadKey[]; inUse: readonly ReadKey[] }, now: number) {
+  return keys.filter((key) => key.expiresAt === null || key.expiresAt > now || inUse.includes(key))
+}
+
 /** Sorts keys into classes. `known` outranks markers, because these can be imitated. */
 export function classify(
   { keys, inUse }: { keys: readonly ReadKey[]; inUse: readonly ReadKey[] },

@@ -55,7 +55,10 @@ export function groupLine(
       `Find out who uses it; then revoke it ${dashboard}`,
     ],
     'known-overdue': ['still there after its until date in input known', `Revoke it ${dashboard}, or move its date`],
-    'known-missing': ['in input known, but not in the account', 'Find out who revoked it, then remove its line'],
+    'known-missing': [
+      'in input known, but not in the account',
+      'Find out who revoked it, unless it has expired, then remove its line',
+    ],
     'never-expires': ['valid until someone revokes it', 'Replace it with a key that expires'],
     'too-old': [`created more than ${days(maxAge)} ago`, 'Replace it with a new key and revoke it'],
   }[kind]
