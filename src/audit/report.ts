@@ -8,7 +8,7 @@ const DAY_MS = 24 * 3_600_000
 const MAX_NAMED = 10
 const MAX_ROWS = 100
 /** A step cannot receive more than 128 KiB in an environment variable. */
-const MAX_OUTPUT_LENGTH = 100_000
+const MAX_OUTPUT_BYTES = 100_000
 const CLASSES: KeyClass[] = ['in-use', 'rotated', 'short-lived', 'known', 'unexpected']
 const ACCEPTABLE: FindingKind[] = ['unexpected', 'never-expires', 'too-old']
 
@@ -78,16 +78,17 @@ function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }: Findi
   return parts.join(', ')
 }
 
-/** As many findings as fit into 100,000 characters, as JSON without secrets. */
+/** As many findings as fit into 100,000 bytes, as JSON without secrets. */
 export function findingsJson(findings: readonly Finding[]): string {
   const instant = (at: number | null) => (at === null ? null : formatInstant(at))
   const rows: string[] = []
-  let length = 0
+  // The brackets; with each row comes a comma, except with the first.
+  let bytes = 1
   for (const { kind: finding, class: name, id, prefix, createdAt, expiresAt } of findings) {
     const times = { created: instant(createdAt), expiry: instant(expiresAt) }
     const row = JSON.stringify({ class: name, finding, id, prefix, ...times })
-    length += row.length + 1
-    if (length > MAX_OUTPUT_LENGTH) break
+    bytes += Buffer.byteLength(row) + 1
+    if (bytes > MAX_OUTPUT_BYTES) break
     rows.push(row)
   }
   return `[${rows.join(',')}]`
