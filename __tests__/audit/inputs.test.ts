@@ -51,12 +51,12 @@ test('audit/action.yml declares an output for each finding, and for findings and
 
 describe('known', () => {
   test('takes an id a line, an optional date and comment, and skips what is empty', () => {
-    const known = ['', '# all of them', '48213', '  a#b until 2027-06-30 # reporting', '\t', 'x # y'].join(
+    const known = ['', '# all of them', '48213', '  a-b until 2027-06-30 # reporting', '\t', 'x # y'].join(
       '\r\n',
     )
     expect(read({ known }).known).toEqual([
       { id: '48213', until: null },
-      { id: 'a#b', until: Date.parse('2027-07-01T00:00:00Z') },
+      { id: 'a-b', until: Date.parse('2027-07-01T00:00:00Z') },
       { id: 'x', until: null },
     ])
   })
@@ -68,6 +68,12 @@ describe('known', () => {
     ['1 until 30.6.2027', 'has no date of the form YYYY-MM-DD after until'],
     ['1 until 2027-02-30', 'has no date of the form YYYY-MM-DD after until'],
     ['1 until 2027-13-01', 'has no date of the form YYYY-MM-DD after until'],
+    ['1 until +012027-06-30', 'has no date of the form YYYY-MM-DD after until'],
+    ['1 until -000001-06-30', 'has no date of the form YYYY-MM-DD after until'],
+    ['48213#note', 'has punctuation in the id'],
+    ['48213,', 'has punctuation in the id'],
+    ['48213; until 2027-06-30', 'has punctuation in the id'],
+    ["'48213'", 'has punctuation in the id'],
     ['first', 'repeats an id'],
   ])('refuses %j with its line and an example', (line, fault) => {
     const message = refusal({ known: `first\n\n${line}` })

@@ -84,6 +84,7 @@ function readKnown(value: string, apiKey: string): KnownKey[] {
     const refuse = (fault: string) => error(fault, '48213 until 2027-06-30 # reporting')
     const [, id, date] = /^(\S+)(?:\s+until\s+(\S+))?$/.exec(text) ?? []
     if (id === undefined) throw refuse('is not an id with an optional until date')
+    if (/[#,;"'`]/.test(id)) throw refuse('has punctuation in the id')
     if (id.includes('***')) throw refuse('has the key in api-key in place of an id')
     if (ids.has(id)) throw refuse('repeats an id')
     ids.add(id)
@@ -97,7 +98,7 @@ function readKnown(value: string, apiKey: string): KnownKey[] {
 function endOfDay(date: string): number {
   const start = Date.parse(`${date}T00:00:00Z`)
   // Date.parse takes February 30 for March 2.
-  const isDate = !Number.isNaN(start) && new Date(start).toISOString().startsWith(`${date}T`)
+  const isDate = /^\d/.test(date) && !Number.isNaN(start) && new Date(start).toISOString().startsWith(`${date}T`)
   return isDate ? start + 24 * 3_600_000 : Number.NaN
 }
 
