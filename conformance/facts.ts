@@ -170,7 +170,8 @@ export const FACTS: readonly Fact[] = [
     fact: 'Each response has a Date header, of the same clock as `created`.',
     basis: 'assumed',
     relied: 'Expiries and ages are calculated by the clock of the server.',
-    otherwise: '`created` outranks the header; without both, wider limits are used.',
+    otherwise:
+      '`created` outranks the header; without both, wider limits are used. The audit fails without the header.',
     observe(evidence) {
       const create = firstCreate(evidence)
       if (create === null || !isOk(create.answer)) return NOT_OBSERVED

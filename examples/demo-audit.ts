@@ -67,7 +67,7 @@ function fillAccount(): { inUse: string; known: string; tokens: string[] } {
   const forgotten = account.addKey({ created: now - 900 * DAY_MS, expiry: null })
   const stopped = account.addKey({
     created: now - 55 * DAY_MS,
-    expiry: rotatedExpiry(now + 5 * DAY_MS, url, 'OTHER_KEY'),
+    expiry: rotatedExpiry(now + 5 * DAY_MS, url, { secret: 'OTHER_KEY' }),
   })
   const inUse = account.addKey({ created: now - 80 * DAY_MS, expiry: now + 9 * DAY_MS })
   const overdue = account.addKey({ created: now - 60 * DAY_MS, expiry: now + 300 * DAY_MS })

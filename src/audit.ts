@@ -16,7 +16,7 @@ async function run(): Promise<void> {
   try {
     for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
     const { env } = process
-    const inputs = readAuditInputs(getInput, env.GITHUB_REPOSITORY_ID, () => explainMissingSecrets(readRunContext(env)))
+    const inputs = readAuditInputs(getInput, env, () => explainMissingSecrets(readRunContext(env)))
     const client = createHttpClient(proxyFor(new URL(inputs.apiUrl), env))
     const send = logRequests(client, debugLog(), systemClock.now)
     const agent = userAgent(env)

@@ -8,15 +8,18 @@ const NOW = Date.parse('2027-03-01T12:00:00Z')
 const DAY_MS = 86_400_000
 const API_KEY = '0123456789abcdef'.repeat(4)
 
-/** Audits an account with the key in use and one other; the texts that SHA-256 was asked for. */
-async function hashedFor({ expiresAt }: { expiresAt: number | null }): Promise<string[]> {
+/** Audits an account with the key in use and one other; the texts that SHA-256 was asked for, and those masked. */
+async function auditOf({ expiresAt = null as number | null, known = '', id = '2' }) {
   const hashed: string[] = []
+  const masked: string[] = []
   const key = { prefix: 'other', createdAt: NOW - DAY_MS, expiresAt: null, unreadable: null }
   const keys: ListedKey[] = [
     { ...key, id: '1', prefix: API_KEY.slice(0, 15) },
-    { ...key, id: '2', expiresAt },
+    { ...key, id, expiresAt },
   ]
-  const inputs = readAuditInputs((name) => (name === 'api-key' ? API_KEY : ''), '42')
+  const inputs = readAuditInputs((name) => ({ 'api-key': API_KEY, known })[name] ?? '', {
+    GITHUB_REPOSITORY_ID: '42',
+  })
   const ignore = () => {}
   await auditAccount(inputs, {
     api: { list: async () => ({ ok: true, skew: 0, value: { keys, doubt: null, pages: 1 } }) },
@@ -26,9 +29,16 @@ async function hashedFor({ expiresAt }: { expiresAt: number | null }): Promise<s
       hashed.push(text)
       return createHash('sha256').update(text).digest()
     },
-    runner: { info: ignore, warning: ignore, fail: ignore, setOutput: ignore, writeSummary: ignore },
+    runner: {
+      info: ignore,
+      warning: ignore,
+      fail: ignore,
+      setSecret: (secret) => masked.push(secret),
+      setOutput: ignore,
+      writeSummary: ignore,
+    },
   })
-  return hashed
+  return { hashed, masked }
 }
 
 describe('the audit of an account', () => {
@@ -37,10 +47,20 @@ describe('the audit of an account', () => {
     ['of the main action', NOW + 3_600_123],
     ['that expires on a whole second', NOW + 60 * DAY_MS],
   ])('with a key %s computes no SHA-256, which takes long to load', async (_, expiresAt) => {
-    expect(await hashedFor({ expiresAt })).toEqual([])
+    expect((await auditOf({ expiresAt })).hashed).toEqual([])
   })
 
   test('with a key that a rotation may have made computes one for each rotation', async () => {
-    expect(await hashedFor({ expiresAt: NOW + 60 * DAY_MS + 1 })).toHaveLength(1)
+    expect((await auditOf({ expiresAt: NOW + 60 * DAY_MS + 1 })).hashed).toHaveLength(1)
+  })
+
+  test('takes an id in known for a whole key only if it is longer than a prefix of the list', async () => {
+    await expect(auditOf({ known: 'other-and-the-rest' })).rejects.toThrow(/^Input known has a whole key/)
+    for (const known of ['1', '2', 'other', 'another-id'])
+      expect((await auditOf({ known })).masked).toEqual([])
+  })
+
+  test('takes no id of the list for a whole key, even if it begins like another key', async () => {
+    expect((await auditOf({ known: 'other-id', id: 'other-id' })).masked).toEqual([])
   })
 })

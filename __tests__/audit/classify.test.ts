@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { ListedKey } from '../../src/api/key-api.ts'
-import { classify, type ReadKey, readList } from '../../src/audit/classify.ts'
+import { classify, type ReadKey, readLists, usableKeys } from '../../src/audit/classify.ts'
 import { findFindings } from '../../src/audit/findings.ts'
 import { readAuditInputs } from '../../src/audit/inputs.ts'
 import { taggedExpiry } from '../../src/rotate/decisions.ts'
 import { rotationTag, TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
-import { runRotate, SECRET } from '../rotate/harness.ts'
+import { INPUTS, runRotate, SECRET } from '../rotate/harness.ts'
 
 const NOW = Date.parse('2027-03-01T12:00:00Z')
 const DAY_MS = 86_400_000
@@ -26,7 +26,7 @@ const key = (id: string, more: Partial<ReadKey> = {}): ReadKey => ({
 })
 const own = key('own', { prefix: IN_USE })
 const read = (keys: ListedKey[], apiKey = API_KEY, doubt: string | null = null) =>
-  readList({ keys, doubt, pages: 1 }, apiKey)
+  readLists([{ keys, doubt, pages: 1 }], apiKey)
 
 describe('a list can be judged', () => {
   test('if every row was read and the key in use is in it', () => {
@@ -62,6 +62,29 @@ describe('a list can be judged', () => {
   })
 })
 
+describe('two readings of a list', () => {
+  const reading = (keys: ListedKey[], doubt: string | null = null) => ({ keys, doubt, pages: 2 })
+
+  test('show the keys of both, each once', () => {
+    const lists = [reading([own, key('a')]), reading([own, key('b')])]
+    const { keys, inUse } = readLists(lists, API_KEY) as { keys: ReadKey[]; inUse: ReadKey[] }
+    expect(keys.map(({ id }) => id)).toEqual(['own', 'a', 'b'])
+    expect(inUse).toEqual([own])
+  })
+
+  test.each([0, 1])('cannot be judged if one of them cannot: number %i', (index) => {
+    const lists = [reading([own]), reading([own])].with(index, reading([own], 'for this reason'))
+    expect(readLists(lists, API_KEY)).toEqual({ kind: 'incomplete', reason: 'for this reason' })
+  })
+})
+
+test('a key can be used until it expires, and if it was just used', () => {
+  const keys = [key('never'), key('later', { expiresAt: NOW + 1 }), key('now', { expiresAt: NOW })]
+  const used = { ...own, expiresAt: NOW - 1 }
+  const usable = usableKeys({ keys: [...keys, used], inUse: [used] }, NOW)
+  expect(usable.map(({ id }) => id)).toEqual(['never', 'later', 'own'])
+})
+
 describe('a key is classified', () => {
   const classesOf = (keys: ReadKey[], known: string[] = []) =>
     classify(
@@ -92,7 +115,10 @@ describe('a key is classified', () => {
     const { account } = await runRotate()
     const [made] = account.keys()
     const given: Record<string, string> = { 'api-key': API_KEY, 'api-url': 'https://api.example' }
-    const { rotations } = readAuditInputs((name) => given[name] ?? '', '4711')
+    const { rotations } = readAuditInputs((name) => given[name] ?? '', {
+      GITHUB_REPOSITORY_ID: '4711',
+      GITHUB_API_URL: INPUTS.githubApiUrl,
+    })
     const sha256 = (text: string) => createHash('sha256').update(text).digest()
     const tags = rotations.map((rotation) => ({
       secret: rotation.secret,

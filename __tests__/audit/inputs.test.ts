@@ -3,10 +3,11 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { parse } from 'yaml'
 import { FINDING_KINDS } from '../../src/audit/findings.ts'
-import { readAuditInputs } from '../../src/audit/inputs.ts'
+import { type AuditEnvironment, readAuditInputs } from '../../src/audit/inputs.ts'
 
-const read = (inputs: Record<string, string> = {}, repositoryId = '42') =>
-  readAuditInputs((name) => ({ 'api-key': 'the-api-key', ...inputs })[name] ?? '', repositoryId)
+const ENV: AuditEnvironment = { GITHUB_REPOSITORY_ID: '42', GITHUB_API_URL: 'https://api.github.com' }
+const read = (inputs: Record<string, string> = {}, env = ENV) =>
+  readAuditInputs((name) => ({ 'api-key': 'the-api-key', ...inputs })[name] ?? '', env)
 const refusal = (inputs: Record<string, string>): string => {
   try {
     read(inputs)
@@ -26,6 +27,7 @@ test('an input that is empty takes its default, which is the one of audit/action
     rotations: [
       {
         apiUrl: 'https://www.spherescout.io',
+        server: 'github.com',
         scope: 'repo:42',
         environment: '',
         secret: 'SPHERESCOUT_API_KEY',
@@ -49,12 +51,12 @@ test('audit/action.yml declares an output for each finding, and for findings and
 
 describe('known', () => {
   test('takes an id a line, an optional date and comment, and skips what is empty', () => {
-    const known = ['', '# all of them', '48213', '  a#b until 2027-06-30 # reporting', '\t', 'x # y'].join(
+    const known = ['', '# all of them', '48213', '  a-b until 2027-06-30 # reporting', '\t', 'x # y'].join(
       '\r\n',
     )
     expect(read({ known }).known).toEqual([
       { id: '48213', until: null },
-      { id: 'a#b', until: Date.parse('2027-07-01T00:00:00Z') },
+      { id: 'a-b', until: Date.parse('2027-07-01T00:00:00Z') },
       { id: 'x', until: null },
     ])
   })
@@ -66,6 +68,12 @@ describe('known', () => {
     ['1 until 30.6.2027', 'has no date of the form YYYY-MM-DD after until'],
     ['1 until 2027-02-30', 'has no date of the form YYYY-MM-DD after until'],
     ['1 until 2027-13-01', 'has no date of the form YYYY-MM-DD after until'],
+    ['1 until +012027-06-30', 'has no date of the form YYYY-MM-DD after until'],
+    ['1 until -000001-06-30', 'has no date of the form YYYY-MM-DD after until'],
+    ['48213#note', 'has punctuation in the id'],
+    ['48213,', 'has punctuation in the id'],
+    ['48213; until 2027-06-30', 'has punctuation in the id'],
+    ["'48213'", 'has punctuation in the id'],
     ['first', 'repeats an id'],
   ])('refuses %j with its line and an example', (line, fault) => {
     const message = refusal({ known: `first\n\n${line}` })
@@ -90,8 +98,7 @@ describe('known', () => {
 })
 
 describe('rotated-secrets', () => {
-  const rotations = (value: string, repositoryId = '42') =>
-    read({ 'rotated-secrets': value }, repositoryId).rotations
+  const rotations = (value: string, env = ENV) => read({ 'rotated-secrets': value }, env).rotations
 
   test('takes a secret a line, with repository or organization, and environment', () => {
     const lines = [
@@ -113,17 +120,48 @@ describe('rotated-secrets', () => {
   })
 
   test('leaves out a secret of this repository where its id is not known', () => {
-    expect(rotations('A\nB repository=7', '')).toMatchObject([{ scope: 'repo:7', secret: 'B' }])
+    expect(rotations('A\nB repository=7', { ...ENV, GITHUB_REPOSITORY_ID: '' })).toMatchObject([
+      { scope: 'repo:7', secret: 'B' },
+    ])
   })
 
-  test.each(['1A', 'A B', 'A repository=octo/repo', 'A environment=', 'A organization=o repository=1'])(
-    'refuses %j with its line',
+  test('takes the server of this run, or the one in the line, however it is spelled', () => {
+    const lines = ['A', 'B organization=o server=GitHub.example:443', 'C repository=7 server=x.example:8443']
+    const servers = (url?: string) =>
+      rotations(lines.join('\n'), { ...ENV, GITHUB_API_URL: url }).map(({ server }) => server)
+    expect(servers('https://GHES.example/api/v3/')).toEqual([
+      'ghes.example',
+      'github.example',
+      'x.example:8443',
+    ])
+    for (const url of [undefined, '', 'none', 'https://api.github.com:443/'])
+      expect(servers(url)[0]).toBe('github.com')
+    expect(rotations('A organization=o server=github.com environment=x')).toEqual(
+      rotations('A organization=o server=api.github.com environment=x'),
+    )
+  })
+
+  test.each(['A organization=o server=https://x.example', 'A repository=1 server=x:99999'])(
+    'refuses %j, as it has no host',
     (line) => {
-      expect(refusal({ 'rotated-secrets': `OK\n${line}` })).toMatch(
-        /^Input rotated-secrets, line 2: ".*" is not a secret .* For example: /,
+      expect(refusal({ 'rotated-secrets': line })).toMatch(
+        /, line 1: ".*" has no host after server=\. For example: /,
       )
     },
   )
+
+  test.each([
+    '1A',
+    'A B',
+    'A repository=octo/repo',
+    'A environment=',
+    'A organization=o repository=1',
+    'A server=x.example',
+  ])('refuses %j with its line', (line) => {
+    expect(refusal({ 'rotated-secrets': `OK\n${line}` })).toMatch(
+      /^Input rotated-secrets, line 2: ".*" is not a secret .* For example: /,
+    )
+  })
 })
 
 describe('fail-on', () => {

@@ -75,6 +75,6 @@ whereTools('the recipe of a weekly audit', () => {
   })
 
   test('opens an issue too if the audit itself failed', () => {
-    expect(run('', {})).toContain('The audit could not list the keys; the log says why.')
+    expect(run('', {})).toContain('The audit could not judge the keys; the log says why.')
   })
 })

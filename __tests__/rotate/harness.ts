@@ -23,7 +23,7 @@ export const HOUR = 3_600_000
 export const DAY = 24 * HOUR
 export const START = Date.parse('2027-03-01T04:17:00.250Z')
 export const SECRET = 'SPHERESCOUT_API_KEY'
-const GITHUB_HOST = 'github.example'
+export const GITHUB_HOST = 'github.example'
 
 /** What the network does with one request. */
 export type Answer =
@@ -92,7 +92,7 @@ export const INPUTS: RotateInputs = {
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest()
 export const TAG = rotationTag(
-  { apiUrl: INPUTS.apiUrl, scope: 'repo:4711', environment: '', secret: SECRET },
+  { apiUrl: INPUTS.apiUrl, server: GITHUB_HOST, scope: 'repo:4711', environment: '', secret: SECRET },
   sha256,
 )
 

@@ -163,8 +163,7 @@ function createHistory(
   const copies: Place[] = []
   if (rng.chance(0.5)) copies.push({ kind: 'dependabot', name: '' })
   if (rng.chance(0.3)) copies.push({ kind: 'environment', name: 'copy' })
-  const environment = home.kind === 'environment' ? home.name : ''
-  const tag = code.rotationTag({ apiUrl: API_URL, scope: 'repo:4711', environment, secret: SECRET }, sha256)
+  const tag = tagOn(new URL(GITHUB_URL).host, home, code)
   const initial = account.addKey({ expiry: null, created: START - rng.between(0.1, 400) * DAY })
   const history: History = {
     code,
@@ -212,15 +211,24 @@ function sha256(text: string): Uint8Array {
   return known
 }
 
+/** The tag of the secret in this place, if it were on this GitHub server. */
+function tagOn(server: string, home: Place, code: RotationCode): number {
+  const environment = home.kind === 'environment' ? home.name : ''
+  return code.rotationTag(
+    { apiUrl: API_URL, server, scope: 'repo:4711', environment, secret: SECRET },
+    sha256,
+  )
+}
+
 /** Keys that this rotation must not touch; some of them resemble its own. */
-function addStrangers({ account, rng, tag, code, strangers }: History): void {
+function addStrangers({ account, rng, home, tag, code, strangers }: History): void {
   const tagged = (around: number, wanted: number) => around - (around % code.TAG_RANGE) + wanted
   // A short-lived key of the root action that fits the tag by chance.
   const shortLived = tagged(START + 30 * DAY, tag)
   for (const [expiry, created] of [
     [null, START - 100 * DAY],
     [Math.floor(START + rng.between(50, 90) * DAY), START - 3 * DAY],
-    [tagged(START + 80 * DAY, (tag + 1) % code.TAG_RANGE), START - 5 * DAY],
+    [tagged(START + 80 * DAY, tagOn('ghes.example', home, code)), START - 5 * DAY],
     [START + 60 * DAY, START - 4 * DAY],
     [shortLived, shortLived - 4.9 * DAY],
   ] as const)

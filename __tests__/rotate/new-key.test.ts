@@ -5,6 +5,7 @@ import { rotationTag, TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
 import type { Account } from '../support/account.ts'
 import {
   DAY,
+  GITHUB_HOST,
   HOUR,
   INPUTS,
   type RotateOptions,
@@ -67,7 +68,7 @@ const withoutDate: RotateOptions['answer'] = (what, _, { account }) => {
 }
 
 const tagFor = (scope: string, environment: string) =>
-  rotationTag({ apiUrl: INPUTS.apiUrl, scope, environment, secret: SECRET }, (text) =>
+  rotationTag({ apiUrl: INPUTS.apiUrl, server: GITHUB_HOST, scope, environment, secret: SECRET }, (text) =>
     createHash('sha256').update(text).digest(),
   )
 /** Runs with this answer and a clock that is off by so much. */

@@ -1,10 +1,17 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
-import { hasRotationTag, type Rotation, rotationTag, TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
+import {
+  githubServer,
+  hasRotationTag,
+  type Rotation,
+  rotationTag,
+  TAG_RANGE,
+} from '../../src/rotate/rotation-tag.ts'
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest()
 const ROTATION: Rotation = {
   apiUrl: 'https://www.spherescout.io',
+  server: 'github.com',
   scope: 'repo:123456',
   environment: '',
   secret: 'SPHERESCOUT_API_KEY',
@@ -21,26 +28,41 @@ function tagged(latest: number, tag = TAG): number {
 
 describe('the tag of a rotation', () => {
   test('is the first 26 bits of SHA-256 over the parts, each on a line', () => {
-    const digest = sha256('https://www.spherescout.io\nrepo:123456\n\nSPHERESCOUT_API_KEY')
+    const digest = sha256('https://www.spherescout.io\ngithub.com\nrepo:123456\n\nSPHERESCOUT_API_KEY')
     expect(TAG).toBe(digest.readUInt32BE(0) >>> 6)
     expect(rotationTag(ROTATION, () => new Uint8Array(32).fill(255))).toBe(TAG_RANGE - 1)
   })
 
-  test('ignores case where GitHub does, and only there', () => {
+  test('ignores case, as GitHub does', () => {
     expect(rotationTag({ ...ROTATION, secret: 'spherescout_api_key' }, sha256)).toBe(TAG)
     const org = (scope: string) => rotationTag({ ...ROTATION, scope }, sha256)
     expect(org('org:Octo')).toBe(org('org:octo'))
     const environment = (name: string) => rotationTag({ ...ROTATION, environment: name }, sha256)
-    expect(environment('Production')).not.toBe(environment('production'))
+    expect(environment('Production')).toBe(environment('production'))
   })
 
   test.each([
     { apiUrl: 'https://other.example' },
+    { server: 'github.example' },
     { scope: 'repo:123457' },
     { environment: 'production' },
     { secret: 'OTHER' },
   ])('differs for %j', (other) => {
     expect(rotationTag({ ...ROTATION, ...other }, sha256)).not.toBe(TAG)
+  })
+})
+
+describe('the server of a rotation is the same', () => {
+  test.each([
+    ['https://api.github.com', 'github.com'],
+    ['https://API.GitHub.com:443/', 'github.com'],
+    ['https://github.com', 'github.com'],
+    ['https://api.octo.ghe.com', 'octo.ghe.com'],
+    ['https://ghes.example/api/v3', 'ghes.example'],
+    ['https://ghes.example:8443/api/v3/', 'ghes.example:8443'],
+    ['http://127.0.0.1:4711', '127.0.0.1:4711'],
+  ])('however its API is spelled: %s', (url, server) => {
+    expect(githubServer(url)).toBe(server)
   })
 })
 

@@ -29,6 +29,12 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     to: 'return key.unreadable === null || tag > 0',
   },
   {
+    rule: 'the server: another GitHub server may have a repository with the same id',
+    file: 'rotate/rotation-tag.ts',
+    from: '[server, scope, environment].map',
+    to: '[scope, environment].map',
+  },
+  {
     rule: 'the key in hand is own: a person may have written a key long after its creation',
     file: 'rotate/decisions.ts',
     from: 'if (current.createdAt === null || !isOwn(current, tag)) return []',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { startGithubEmulator } from '../support/github-emulator.ts'
 import type { StepOptions, StepResult } from '../support/runner.ts'
 import { errorOf, WITHOUT_SLEEPS, warningsOf } from './with-job.ts'
 import { DAY, HOUR, type Rotation, type RotationOptions, withRotation } from './with-rotation.ts'
@@ -620,6 +621,39 @@ describe('what the API answers to a create request', () => {
 })
 
 describe('where the secret is', () => {
+  test('a secret of an organization of the same name on another server keeps its key', async () => {
+    const place = 'organization octo-org'
+    await withRotation({ place, secret: { visibility: 'all' } }, async (rotation) => {
+      const { emulator, isValid } = rotation
+      const organization = { organization: 'octo-org' }
+      let shift = 0
+      const other = await startGithubEmulator({ now: () => Date.now() + shift })
+      const travel = (duration: number) => {
+        shift += duration
+        rotation.travel(duration)
+      }
+      try {
+        const byHand = emulator.account.addKey({ expiry: null, created: Date.now() - DAY })
+        other.github.addSecret(place, NAME, { value: byHand.token, visibility: 'all' })
+        const elsewhere = () => ({
+          ...organization,
+          'api-key': other.github.secret(place, NAME)?.value ?? '',
+          'github-api-url': other.url,
+          'github-token': other.token,
+        })
+        await run(rotation, organization)
+        travel(2 * DAY)
+        await run(rotation, elsewhere())
+        travel(9 * DAY)
+        const { main } = await run(rotation, elsewhere())
+        expect(main.outputs).toMatchObject({ rotated: 'false', retired: '[]' })
+        expect(isValid(rotation.key())).toBe(true)
+      } finally {
+        await other.close()
+      }
+    })
+  })
+
   test('the case of its name does not matter', async () => {
     await withRotation({}, async (rotation) => {
       expect((await run(rotation, { secret: 'spherescout_api_key' })).main.outcome).toBe('success')

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { rotationTag, TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
+import { githubServer, rotationTag, TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
 import type { StoredKey } from '../support/account.ts'
 import { type Emulator, type EmulatorOptions, startEmulator } from '../support/emulator.ts'
 import type { GithubOptions } from '../support/github.ts'
@@ -74,6 +74,7 @@ export async function withRotation<T>(
   const tag = rotationTag(
     {
       apiUrl: emulator.url,
+      server: githubServer(github.url),
       scope: options.scope ?? 'repo:4711',
       environment: options.environment ?? '',
       secret: name,

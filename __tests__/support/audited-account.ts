@@ -9,9 +9,13 @@ export const REPOSITORY_ID = '42'
 const sha256 = (text: string) => createHash('sha256').update(text).digest()
 
 /** The latest expiry up to `latest` (ms) by which rotate marks a key of the repository's secret. */
-export function rotatedExpiry(latest: number, apiUrl: string, secret = 'SPHERESCOUT_API_KEY'): number {
+export function rotatedExpiry(
+  latest: number,
+  apiUrl: string,
+  { secret = 'SPHERESCOUT_API_KEY', server = 'github.com' } = {},
+): number {
   const scope = `repo:${REPOSITORY_ID}`
-  const tag = rotationTag({ apiUrl, scope, environment: '', secret }, sha256)
+  const tag = rotationTag({ apiUrl, server, scope, environment: '', secret }, sha256)
   const expiry = latest - ((((latest - tag) % TAG_RANGE) + TAG_RANGE) % TAG_RANGE)
   return expiry % 1000 === 0 ? expiry - TAG_RANGE : expiry
 }

@@ -1,8 +1,9 @@
 import type { ApiFailure, KeyApi, KeyList } from '../api/key-api.ts'
 import { type Clock, createBudget, retry } from '../retry/budget.ts'
 import { canHaveRotationTag, rotationTag } from '../rotate/rotation-tag.ts'
-import type { Runner } from '../runner/report.ts'
-import { classify, readList } from './classify.ts'
+import { maskedForms } from '../runner/masking.ts'
+import { keyLabel, type Runner } from '../runner/report.ts'
+import { classify, type ReadKey, readLists, usableKeys } from './classify.ts'
 import { FINDING_KINDS, type Finding, findFindings, listIncomplete } from './findings.ts'
 import type { AuditInputs } from './inputs.ts'
 import { BLIND_SPOTS, findingsJson, groupByKind, groupLine, overview, summaryOf } from './report.ts'
@@ -13,18 +14,18 @@ export interface AuditDeps {
   clock: Clock
   random: () => number
   sha256: (text: string) => Uint8Array
-  runner: Pick<Runner, 'info' | 'warning' | 'setOutput' | 'writeSummary'> & {
+  runner: Pick<Runner, 'info' | 'warning' | 'setSecret' | 'setOutput' | 'writeSummary'> & {
     /** Adds an error to the log and makes the step fail. */
     fail(message: string): void
   }
 }
 
-/** Lists the keys, judges them and reports; changes nothing. Throws an Error if the list cannot be read. */
+/** Lists the keys, judges them and reports; changes nothing. Throws an Error if it cannot read the list or the time. */
 export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promise<void> {
   const { runner } = deps
   const { apiKey, known } = inputs
-  const { value: list, skew } = await listKeys(inputs, deps)
-  const read = readList(list, apiKey)
+  const { readings, skew } = await listKeys(inputs, deps)
+  const read = readLists(readings, apiKey)
   if (read.kind === 'incomplete') {
     const line =
       `list-incomplete: The API's list of keys may not show every key (${read.reason}), so no key was judged. ` +
@@ -34,11 +35,13 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
     runner.fail(line)
     return
   }
+  if (skew === null) throw new Error(UNKNOWN_TIME)
+  refuseWholeKeys(known, read.keys, runner)
   // SHA-256 takes long to load, and most accounts have no key that needs it.
   const tagged = read.keys.some(canHaveRotationTag) ? inputs.rotations : []
   const rotations = tagged.map((rotation) => ({ secret: rotation.secret, tag: rotationTag(rotation, deps.sha256) }))
-  const limits = { ...inputs, now: deps.clock.now() + (skew ?? 0) }
-  const keys = classify(read, known, rotations)
+  const limits = { ...inputs, now: deps.clock.now() + skew }
+  const keys = classify({ ...read, keys: usableKeys(read, limits.now) }, known, rotations)
   const findings = findFindings(keys, known, limits)
   const notes = notesOn(read.inUse.length, inputs.rotations.length)
   publish({ findings, summary: summaryOf({ keys, findings, notes, limits }) }, apiKey, runner)
@@ -51,19 +54,45 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
   runner.info(BLIND_SPOTS)
 }
 
+/** Without the API's clock, it is unknown which clock is wrong: a machine's by a month hides a key that expires soon. */
+const UNKNOWN_TIME =
+  "Could not judge the keys: the API's time is unknown (no Date header, or one that is more than a day off). " +
+  'Check the clock of the runner.'
+
+/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
 async function listKeys(inputs: AuditInputs, { api, clock, random }: AuditDeps) {
   const budget = createBudget({ deadline: clock.now() + inputs.timeout, clock })
   const shouldRetry = ({ retryable, retryAfter = 0 }: ApiFailure) => retryable && retryAfter < budget.left()
   const list = () => api.list(inputs.apiKey, { timeout: Math.max(1, budget.left()) })
-  const reply = await retry<KeyList>(list, { budget, random, shouldRetry })
-  if (reply.ok) return reply
-  const { status, message, retryable, notFromApi } = reply.failure
+  const read = async () => {
+    const reply = await retry<KeyList>(list, { budget, random, shouldRetry })
+    if (reply.ok) return reply
+    throw new Error(whyNotListed(reply.failure))
+  }
+  const first = await read()
+  if (first.value.pages === 1) return { readings: [first.value], skew: first.skew }
+  const second = await read()
+  return { readings: [first.value, second.value], skew: second.skew ?? first.skew }
+}
+
+function whyNotListed({ status, message, retryable, notFromApi }: ApiFailure): string {
   if (status === 401 && !notFromApi)
-    throw new Error(
-      `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`,
-    )
+    return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
   const advice = retryable ? ' Run the audit again later, or raise input timeout.' : ''
-  throw new Error(`Could not list the keys of the account: ${message}.${advice}`)
+  return `Could not list the keys of the account: ${message}.${advice}`
+}
+
+/** A whole key in place of its id must not get into the outputs. */
+function refuseWholeKeys(known: AuditInputs['known'], keys: readonly ReadKey[], runner: AuditDeps['runner']): void {
+  for (const { id } of known) {
+    const key = keys.find(({ prefix }) => prefix !== '' && prefix !== id && id.startsWith(prefix))
+    if (key === undefined || keys.some((other) => other.id === id)) continue
+    for (const form of maskedForms(id)) runner.setSecret(form)
+    throw new Error(
+      `Input known has a whole key in place of an id: it begins like ${keyLabel(key)}. Use the id, and replace the key ` +
+        'if anyone else can read the workflow or this log.',
+    )
+  }
 }
 
 function notesOn(keysInUse: number, rotations: number): string[] {

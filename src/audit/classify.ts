@@ -33,8 +33,22 @@ export type ReadableList =
 const LIFETIME_SLACK_MS = 5 * 60_000
 const JWT = /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/
 
+/** What readings of one list show together. A key that one lacks may have moved between its pages. */
+export function readLists(readings: readonly KeyList[], apiKey: string): ReadableList {
+  const read = readings.map((reading) => readList(reading, apiKey))
+  const incomplete = read.find(({ kind }) => kind === 'incomplete')
+  if (incomplete) return incomplete
+  const rows = read.flatMap((list) => (list.kind === 'complete' ? list.keys : []))
+  const keys = [...new Map(rows.map((key) => [key.id, key])).values()]
+  return { kind: 'complete', keys, inUse: keysInUse(keys, apiKey) }
+}
+
+function keysInUse(keys: readonly ReadKey[], apiKey: string): ReadKey[] {
+  return keys.filter(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix))
+}
+
 /** Whether a list shows every key with its times, also the one that it was read with (a JWT is in no list). */
-export function readList({ keys, doubt }: KeyList, apiKey: string): ReadableList {
+function readList({ keys, doubt }: KeyList, apiKey: string): ReadableList {
   const incomplete = (reason: string): ReadableList => ({ kind: 'incomplete', reason })
   const read: ReadKey[] = []
   const ids = new Set<string>()
@@ -47,9 +61,14 @@ export function readList({ keys, doubt }: KeyList, apiKey: string): ReadableList
     read.push({ ...key, createdAt })
   }
   if (doubt !== null) return incomplete(doubt)
-  const inUse = read.filter(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix))
+  const inUse = keysInUse(read, apiKey)
   if (inUse.length === 0 && !JWT.test(apiKey)) return incomplete('the key in api-key is not in it')
   return { kind: 'complete', keys: read, inUse }
+}
+
+/** The keys that can be used: some APIs list expired ones. The key in use was just accepted, whatever the clocks say. */
+export function usableKeys({ keys, inUse }: { keys: readonly ReadKey[]; inUse: readonly ReadKey[] }, now: number) {
+  return keys.filter((key) => key.expiresAt === null || key.expiresAt > now || inUse.includes(key))
 }
 
 /** Sorts keys into classes. `known` outranks markers, because these can be imitated. */

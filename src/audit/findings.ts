@@ -38,13 +38,9 @@ export interface Limits {
 
 /** Every finding about the keys of a complete list, the most urgent first. */
 export function findFindings(keys: readonly AccountKey[], known: readonly KnownKey[], limits: Limits): Finding[] {
-  const rotated = keys.filter(({ rotation }) => rotation !== null)
-  /** A rotation that works replaces its newest key long before it expires. */
-  const isNewest = ({ rotation, key }: AccountKey) =>
-    rotation !== null && !rotated.some((other) => other.rotation === rotation && other.key.createdAt > key.createdAt)
   const findings = keys.flatMap((entry): Finding[] => {
     const { key, class: keyClass, rotation } = entry
-    return kindsFor(entry, isNewest(entry), limits).map((kind) => ({
+    return kindsFor(entry, limits).map((kind) => ({
       ...key,
       kind,
       class: keyClass,
@@ -74,12 +70,13 @@ export function listIncomplete(): Finding {
 }
 
 /** A key in `known` is accepted as it is until its date has passed. */
-function kindsFor(entry: AccountKey, isNewest: boolean, { now, maxAge, warnBefore }: Limits): FindingKind[] {
-  const { key, class: keyClass, known } = entry
+function kindsFor(entry: AccountKey, { now, maxAge, warnBefore }: Limits): FindingKind[] {
+  const { key, class: keyClass, rotation, known } = entry
   if (keyClass === 'short-lived') return []
   const kinds: FindingKind[] = []
-  const mustStayValid = (keyClass === 'in-use' || isNewest) && !isShortLived(key)
-  if (mustStayValid && key.expiresAt !== null && key.expiresAt - now <= warnBefore) kinds.push('expires-soon')
+  // A rotation that works replaces and revokes its keys long before. The newest may be left over, and in no secret.
+  const mustNotExpire = (keyClass === 'in-use' || rotation !== null) && !isShortLived(key)
+  if (mustNotExpire && key.expiresAt !== null && key.expiresAt - now <= warnBefore) kinds.push('expires-soon')
   if (keyClass === 'unexpected') kinds.push('unexpected')
   const overdue = known !== null && isPast(known.until, now)
   if (overdue) kinds.push('known-overdue')

@@ -1,4 +1,4 @@
-import type { Rotation } from '../rotate/rotation-tag.ts'
+import { githubServer, type Rotation } from '../rotate/rotation-tag.ts'
 import {
   checkCredential,
   emptyKeyMessage,
@@ -30,13 +30,19 @@ export interface AuditInputs {
   timeout: number
 }
 
+/** The runner's variables that are used here. */
+export interface AuditEnvironment {
+  GITHUB_REPOSITORY_ID?: string | undefined
+  GITHUB_API_URL?: string | undefined
+}
+
 const MAX_AGE = { name: 'max-age', shortest: '1 day', longest: '10 years', example: '90d' }
 const WARN_BEFORE = { name: 'warn-before', shortest: '1 hour', longest: '1 year', example: '14d' }
 
 /** Checks every input; an empty one takes its default. Throws an Error that names the input and the line. */
 export function readAuditInputs(
   input: ReadInput,
-  repositoryId: string | undefined,
+  env: AuditEnvironment,
   explainEmptyKey: () => string | null = () => null,
 ): AuditInputs {
   const given = (name: string, otherwise: string) => input(name).trim() || otherwise
@@ -48,7 +54,7 @@ export function readAuditInputs(
     apiKey: checkCredential(apiKey),
     apiUrl,
     known: readKnown(input('known'), apiKey),
-    rotations: readRotations(rotated, apiUrl, repositoryId),
+    rotations: readRotations(rotated, apiUrl, env),
     maxAge: readDuration(given('max-age', '90d'), MAX_AGE),
     warnBefore: readDuration(given('warn-before', '14d'), WARN_BEFORE),
     failOn: readFailOn(input('fail-on')),
@@ -78,6 +84,7 @@ function readKnown(value: string, apiKey: string): KnownKey[] {
     const refuse = (fault: string) => error(fault, '48213 until 2027-06-30 # reporting')
     const [, id, date] = /^(\S+)(?:\s+until\s+(\S+))?$/.exec(text) ?? []
     if (id === undefined) throw refuse('is not an id with an optional until date')
+    if (/[#,;"'`]/.test(id)) throw refuse('has punctuation in the id')
     if (id.includes('***')) throw refuse('has the key in api-key in place of an id')
     if (ids.has(id)) throw refuse('repeats an id')
     ids.add(id)
@@ -91,22 +98,29 @@ function readKnown(value: string, apiKey: string): KnownKey[] {
 function endOfDay(date: string): number {
   const start = Date.parse(`${date}T00:00:00Z`)
   // Date.parse takes February 30 for March 2.
-  const isDate = !Number.isNaN(start) && new Date(start).toISOString().startsWith(`${date}T`)
+  const isDate = /^\d/.test(date) && !Number.isNaN(start) && new Date(start).toISOString().startsWith(`${date}T`)
   return isDate ? start + 24 * 3_600_000 : Number.NaN
 }
 
-const ROTATED = /^([A-Za-z_]\w*)(?:\s+(?:repository=(\d+)|organization=([\w.-]+)))?(?:\s+environment=(.+))?$/
+const ROTATED =
+  /^([A-Za-z_]\w*)(?:\s+(?:repository=(\d+)|organization=([\w.-]+))(?:\s+server=(\S+))?)?(?:\s+environment=(.+))?$/
 
-function readRotations(value: string, apiUrl: string, repositoryId: string | undefined): Rotation[] {
+function readRotations(value: string, apiUrl: string, env: AuditEnvironment): Rotation[] {
+  const { GITHUB_REPOSITORY_ID: id, GITHUB_API_URL: githubApiUrl = '' } = env
+  const own = URL.canParse(githubApiUrl) ? githubServer(githubApiUrl) : 'github.com'
   return linesOf('rotated-secrets', value).flatMap(({ text, error }) => {
-    const [, secret, repository = repositoryId, organization, environment = ''] = ROTATED.exec(text) ?? []
+    const [, secret, repository = id, organization, named, environment = ''] = ROTATED.exec(text) ?? []
     if (secret === undefined)
       throw error(
-        'is not a secret with an optional repository=ID or organization=NAME and environment=NAME',
+        'is not a secret with an optional repository=ID or organization=NAME, server=HOST after these, and environment=NAME',
         'SPHERESCOUT_API_KEY environment=production',
       )
+    const url = `https://${named}`
+    if (named !== undefined && (!URL.canParse(url) || !/^[\w.:-]+$/.test(named)))
+      throw error('has no host after server=', 'SCOUT_KEY organization=octo-org server=github.example.com')
+    const server = named === undefined ? own : githubServer(url)
     const scope = organization ? `org:${organization}` : repository && `repo:${repository}`
-    return scope ? { apiUrl, scope, environment, secret } : []
+    return scope ? { apiUrl, server, scope, environment, secret } : []
   })
 }
 

@@ -8,7 +8,7 @@ const DAY_MS = 24 * 3_600_000
 const MAX_NAMED = 10
 const MAX_ROWS = 100
 /** A step cannot receive more than 128 KiB in an environment variable. */
-const MAX_OUTPUT_LENGTH = 100_000
+const MAX_OUTPUT_BYTES = 100_000
 const CLASSES: KeyClass[] = ['in-use', 'rotated', 'short-lived', 'known', 'unexpected']
 const ACCEPTABLE: FindingKind[] = ['unexpected', 'never-expires', 'too-old']
 
@@ -47,7 +47,7 @@ export function groupLine(
   const [meaning, advice] = {
     'list-incomplete': ['', ''],
     'expires-soon': [
-      `meant to stay valid, but expires within ${days(warnBefore)}`,
+      `in use or made by rotate, and expires within ${days(warnBefore)}`,
       `Look at the last runs of the workflow that rotates it; if there is none, create a new key ${dashboard}, save it as the secret, then revoke this one`,
     ],
     unexpected: [
@@ -55,7 +55,10 @@ export function groupLine(
       `Find out who uses it; then revoke it ${dashboard}`,
     ],
     'known-overdue': ['still there after its until date in input known', `Revoke it ${dashboard}, or move its date`],
-    'known-missing': ['in input known, but not in the account', 'Find out who revoked it, then remove its line'],
+    'known-missing': [
+      'in input known, but not in the account',
+      'Find out who revoked it, unless it has expired, then remove its line',
+    ],
     'never-expires': ['valid until someone revokes it', 'Replace it with a key that expires'],
     'too-old': [`created more than ${days(maxAge)} ago`, 'Replace it with a new key and revoke it'],
   }[kind]
@@ -71,20 +74,21 @@ function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }: Findi
   if (kind !== 'never-expires' && kind !== 'too-old')
     parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
   if (kind === 'expires-soon' && rotation !== null)
-    parts.push(`as the rotation of secret ${rotation.secret} has stopped`)
+    parts.push(`as the rotation of secret ${rotation.secret} has stopped, or no longer revokes old keys`)
   return parts.join(', ')
 }
 
-/** As many findings as fit into 100,000 characters, as JSON without secrets. */
+/** As many findings as fit into 100,000 bytes, as JSON without secrets. */
 export function findingsJson(findings: readonly Finding[]): string {
   const instant = (at: number | null) => (at === null ? null : formatInstant(at))
   const rows: string[] = []
-  let length = 0
+  // The brackets; with each row comes a comma, except with the first.
+  let bytes = 1
   for (const { kind: finding, class: name, id, prefix, createdAt, expiresAt } of findings) {
     const times = { created: instant(createdAt), expiry: instant(expiresAt) }
     const row = JSON.stringify({ class: name, finding, id, prefix, ...times })
-    length += row.length + 1
-    if (length > MAX_OUTPUT_LENGTH) break
+    bytes += Buffer.byteLength(row) + 1
+    if (bytes > MAX_OUTPUT_BYTES) break
     rows.push(row)
   }
   return `[${rows.join(',')}]`

@@ -19,7 +19,7 @@ import { placeLabel, type Repository } from './places.ts'
 import { openReport, plainLine, type RotationReport, setOutputs, writeRotationSummary } from './report.ts'
 import { type RevokeResult, revokeListed } from './revoke-listed.ts'
 import { openRecord, type RotationRecord } from './rotation-record.ts'
-import { rotationTag } from './rotation-tag.ts'
+import { githubServer, rotationTag } from './rotation-tag.ts'
 import { inspectPlace, type Target, type WriteResult, writePlaces } from './write-places.ts'
 
 /** What the functions of one run share. */
@@ -107,12 +107,13 @@ function phaseBudget({ timeout }: RotateInputs, { clock, cancellation }: RotateD
 }
 
 async function openRun(inputs: RotateInputs, deps: RotateDeps, report: RotationReport): Promise<Run> {
-  const { apiKey, apiUrl, home, secret } = inputs
+  const { apiKey, apiUrl, home, secret, githubApiUrl } = inputs
   const budget = phaseBudget(inputs, deps)
   const repository = { ...deps.repository, id: await repositoryId(inputs, deps, budget) }
   const scope = home.kind === 'organization' ? `org:${home.name}` : `repo:${repository.id}`
   const environment = home.kind === 'environment' ? home.name : ''
-  const tag = rotationTag({ apiUrl, scope, environment, secret }, deps.sha256)
+  const server = githubServer(githubApiUrl)
+  const tag = rotationTag({ apiUrl, server, scope, environment, secret }, deps.sha256)
 
   const reply = await listKeys(apiKey, deps, budget)
   if (!reply.ok) throw new Error(whyNotListed(reply.failure))

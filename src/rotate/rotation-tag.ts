@@ -2,6 +2,8 @@
 export interface Rotation {
   /** Base URL of the API, without a trailing slash. */
   apiUrl: string
+  /** What `githubServer` returns: names of organizations and ids of repositories are only unique on one server. */
+  server: string
   /** `repo:ID` with the repository's numeric id, or `org:NAME`. */
   scope: string
   /** Empty where the secret does not belong to an environment. */
@@ -16,15 +18,21 @@ export const MAX_EPHEMERAL_LIFETIME_MS = 5 * 24 * 3_600_000
 
 /**
  * The tag that the expiry of every key of `rotation` carries: the first 26 bits of SHA-256 over its name. GitHub
- * compares organizations and secrets without case, so the tag does as well.
+ * compares organizations, environments and secrets without case, so the tag does as well.
  */
 export function rotationTag(
-  { apiUrl, scope, environment, secret }: Rotation,
+  { apiUrl, server, scope, environment, secret }: Rotation,
   sha256: (text: string) => Uint8Array,
 ): number {
-  const name = [apiUrl, scope.toLowerCase(), environment, secret.toUpperCase()].join('\n')
+  const place = [server, scope, environment].map((part) => part.toLowerCase())
+  const name = [apiUrl, ...place, secret.toUpperCase()].join('\n')
   const [first = 0, second = 0, third = 0, fourth = 0] = sha256(name)
   return first * 2 ** 18 + second * 2 ** 10 + third * 2 ** 2 + (fourth >> 6)
+}
+
+/** The server whose API is at `githubApiUrl`, by the name that people know: github.com for https://api.github.com. */
+export function githubServer(githubApiUrl: string): string {
+  return new URL(githubApiUrl).host.replace(/^api\./, '')
 }
 
 /** When a key was created and when it expires, in milliseconds since 1970. */
