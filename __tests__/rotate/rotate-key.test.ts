@@ -180,6 +180,40 @@ describe('the account’s list', () => {
     expect(run.took).toBeLessThanOrEqual(120_000)
     expect(run.took).toBeGreaterThan(100_000)
   })
+
+  test('may take as long as the timeout if it has many pages', async () => {
+    const api = { listForm: 'paginated', pageSize: 2 } as const
+    const addKeys: RotateOptions['prepare'] = ({ account }) => {
+      for (let count = 0; count < 80; count++) account.addKey({ expiry: START + DAY })
+    }
+    const slow = (timeout: number) =>
+      runRotate({
+        own: true,
+        age: 31 * DAY,
+        api,
+        prepare: addKeys,
+        inputs: { timeout },
+        answer: (what) => (what.startsWith(`GET ${KEYS}`) ? { takes: 300 } : undefined),
+      })
+    // 41 pages of 0.3 s, read twice.
+    expect((await slow(45_000)).error).toBe('')
+    expect((await slow(20_000)).error).toMatch(/^Could not list the keys of the account: /)
+  })
+
+  test('may show a row twice, as a list does whose pages move', async () => {
+    const run = await runRotate({
+      ...young,
+      answer: (what, _count, { account }) => {
+        if (what !== `GET ${KEYS}`) return undefined
+        const [key] = account.foreign()
+        const row = { id: key?.id, token_key: key?.token_key, created: key && new Date(key.created) }
+        const full = { ...row, expiry: key && new Date(Number(key.expiry)) }
+        return { status: 200, body: { count: 1, next: null, results: [full, full] } }
+      },
+    })
+    expect(run.error).toBe('')
+    expect(run.traces.outputs['key-id']).toBe(run.current.id)
+  })
 })
 
 describe('retiring old keys', () => {
@@ -258,6 +292,31 @@ describe('retiring old keys', () => {
     })
     expect(run.traces.outputs.retired).toBe('[]')
     expect(run.traces.warnings[0]).toContain(reason)
+  })
+
+  test('counts no key as revoked that a list with moving pages skips', async () => {
+    let asked = false
+    let moved = false
+    const run = await runRotate({
+      ...old,
+      api: { listForm: 'paginated', pageSize: 2, idleRevocation: true },
+      prepare: ({ account, addOwnKey }) => {
+        addOwnKey(40 * DAY)
+        account.addKey({ expiry: START + DAY, created: START - 42 * DAY })
+      },
+      answer: (what, _count, { account }) => {
+        asked ||= what.startsWith('DELETE')
+        if (!asked || moved || what !== `GET ${KEYS}?page=2`) return undefined
+        // A key of the first page expires, so the old key moves there from the second.
+        moved = true
+        const oldest = account.foreign().find(({ created }) => created === START - 42 * DAY)
+        if (oldest) oldest.expiry = START
+        return undefined
+      },
+    })
+    expect(moved).toBe(true)
+    expect(run.traces.outputs.retired).toBe('[]')
+    expect(run.traces.warnings[0]).toContain('it is still in the list')
   })
 
   test("does not happen if the API's time is unknown", async () => {
