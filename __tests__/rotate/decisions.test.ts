@@ -172,15 +172,30 @@ describe('keys are retired', () => {
   })
 })
 
-test('an emergency revokes the key in hand and own keys if they are at least an hour older than the new one', () => {
+describe('an emergency', () => {
   const current = key('current', NOW - HOUR, null)
-  const young = own('young', NOW - HOUR + 1)
-  const keys = [current, young, own('old', NOW - 9 * DAY), key('other', NOW - 9 * DAY, null)]
-  const revoked = (listed: ListedKey[], inHand: ListedKey) =>
-    keysToRevokeNow({ keys: listed, current: inHand, tag: TAG }, NOW).map(({ id }) => id)
-  expect(revoked(keys, current)).toEqual(['current', 'old'])
-  expect(revoked([young], young)).toEqual([])
-  expect(revoked([{ ...current, createdAt: null }], current)).toEqual([])
+  const facts = { current, tag: TAG, initialKeyId: '', created: { id: 'new', createdAt: NOW } }
+  const ids = (keys: ListedKey[], change: Partial<typeof facts> = {}) => {
+    const { now, young } = keysToRevokeNow({ ...facts, ...change, keys })
+    return [now.map(({ id }) => id), young.map(({ id }) => id)]
+  }
+
+  test('revokes the key in hand, the initial key and own keys, but never the new one', () => {
+    const keys = [own('new', NOW), own('old', NOW - 9 * DAY), current, key('other', NOW - 9 * DAY, null)]
+    expect(ids(keys)).toEqual([['current', 'old'], []])
+    expect(ids(keys, { initialKeyId: 'other' })).toEqual([['current', 'old', 'other'], []])
+  })
+
+  test('revokes the key in hand even if the list lacks it', () => {
+    expect(ids([])).toEqual([['current'], []])
+  })
+
+  test('spares keys that are not an hour older than the new one, and names them', () => {
+    const young = own('young', NOW - HOUR + 1)
+    expect(ids([young, own('newer', NOW + 1)])).toEqual([['current'], ['young', 'newer']])
+    expect(ids([], { current: young })).toEqual([[], ['young']])
+    expect(ids([], { current: { ...current, createdAt: null } })).toEqual([[], ['current']])
+  })
 })
 
 describe('a key is due', () => {

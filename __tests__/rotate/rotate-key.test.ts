@@ -832,14 +832,148 @@ describe('an emergency', () => {
     expect(new Set(deletes).size).toBe(2)
   })
 
-  test('fails if the old key was not revoked', async () => {
-    const refused = await runRotate({
-      ...now,
-      answer: (what) => (what.startsWith('DELETE') ? { status: 403 } : undefined),
+  /** A run that fails after it wrote the secret. */
+  async function failed(options: RotateOptions) {
+    const run = await runRotate({ ...now, ...options })
+    expect(secretValue(run)).toBe(made(run)[0]?.token)
+    expect(run.traces.outputs.rotated).toBe('true')
+    const summary = run.traces.printed.find((text) => text.startsWith('###'))
+    expect(summary).toContain('key rotation: Rotated; old keys may be valid')
+    const [begin, ...problems] = run.error.split(/: (?=\w+\.\.\. \(id|there may)|; /)
+    expect(begin).toBe('The secret holds a new key, but old keys may still be valid')
+    return { run, error: run.error, problems, summary }
+  }
+
+  test('fails if any old key was not revoked, says why, and names it with its whole id', async () => {
+    let older = ''
+    const { run, error, problems } = await failed({
+      prepare: ({ account, addOwnKey }) => {
+        addOwnKey(9 * DAY).id = older = 'an-id-of-more-than-sixteen-characters'
+        account.addKey({ expiry: null, created: START - 9 * DAY })
+      },
+      answer: (what) => (what === `DELETE ${KEYS}/${older}` ? { status: 403 } : undefined),
     })
-    expect(refused.error).toMatch(/The secret holds a new key, but the old key .* was not revoked/)
-    const fresh = await runRotate({ ...now, age: HOUR - 10_000 })
-    expect(fresh.error).toContain('run this again in an hour')
-    expect(fresh.traces.outputs.rotated).toBe('true')
+    expect(problems).toHaveLength(1)
+    expect(error).toContain(`(id ${older}): api.example answered 403 to DELETE`)
+    expect(error).toMatch(/ Run this again in an hour, or revoke them in the dashboard\.$/)
+    expect(run.traces.outputs.retired).toBe(JSON.stringify([run.current.id]))
+    expect(run.traces.warnings).toEqual([])
+  })
+
+  test('fails if an own key is less than an hour old, even if it is not the key in hand', async () => {
+    let young = ''
+    const { error, run } = await failed({
+      prepare: ({ addOwnKey }) => {
+        young = addOwnKey(HOUR - 10_000).id
+      },
+    })
+    expect(error).toContain(
+      `(id ${young}): it may be less than an hour old, so another run may still be writing it.`,
+    )
+    expect(error).not.toContain(run.current.id)
+    expect((await failed({ age: HOUR - 10_000 })).error).toContain('less than an hour old')
+  })
+
+  test.each([
+    ['less than an hour old', { age: HOUR - 10_000 }],
+    ['refused', { answer: (what: string) => (what.startsWith('DELETE') ? { status: 403 } : undefined) }],
+  ])('says that no later run recognizes a hand-made key whose revocation is %s', async (_, options) => {
+    const { run, error } = await failed({ own: false, age: 50 * DAY, ...options })
+    expect(error).toMatch(
+      new RegExp(
+        `No later run recognizes .*\\(id ${run.current.id}\\): revoke that key in the dashboard\\.$`,
+      ),
+    )
+    expect(error).not.toContain('Run this again')
+    const named = await failed({
+      own: false,
+      age: 50 * DAY,
+      ...options,
+      inputsOf: ({ account }) => ({ initialKeyId: account.foreign()[0]?.id ?? '' }),
+    })
+    expect(named.error).toMatch(/ Run this again in an hour, or revoke them in the dashboard\.$/)
+  })
+
+  test('revokes the initial key as well, which an earlier emergency may have left', async () => {
+    const run = await runRotate({
+      ...now,
+      prepare: ({ account }) => void account.addKey({ expiry: null, created: START - 2 * HOUR }),
+      inputsOf: ({ account }) => ({ initialKeyId: account.foreign()[1]?.id ?? '' }),
+    })
+    expect(run.error).toBe('')
+    const ids = run.account.foreign().map(({ id }) => id)
+    expect(JSON.parse(run.traces.outputs.retired ?? '')).toEqual(ids)
+  })
+
+  test('revokes old keys that the list of its start lacked', async () => {
+    const run = await runRotate({
+      ...now,
+      prepare: ({ addOwnKey }) => void addOwnKey(9 * DAY),
+      answer: (what, count, { account }) => {
+        if (what !== `GET ${KEYS}` || count > 1) return undefined
+        const headers = { authorization: `Bearer ${account.longLivedKey}` }
+        const rows = JSON.parse(account.handle({ method: 'GET', path: KEYS, headers, body: '' }).body)
+        const [current] = account.foreign()
+        return {
+          status: 200,
+          headers: { age: '60' },
+          body: rows.filter(({ id }: { id: string }) => id === current?.id),
+        }
+      },
+    })
+    expect(run.error).toBe('')
+    expect(JSON.parse(run.traces.outputs.retired ?? '')).toHaveLength(2)
+    expect(run.traces.printed.join('\n')).not.toContain('no old key was revoked')
+  })
+
+  const isWritten = ({
+    account,
+    github,
+  }: Pick<Awaited<ReturnType<typeof runRotate>>, 'account' | 'github'>) =>
+    github.secret('repository', SECRET)?.value === account.keys()[0]?.token
+
+  test('revokes what it knows and fails if no list can be trusted after the write', async () => {
+    const { run, error } = await failed({
+      answer: (what, _count, { account, github }) =>
+        what === `GET ${KEYS}` && isWritten({ account, github }) ? { status: 403 } : undefined,
+    })
+    expect(error).toMatch(
+      /there may be more, because the list of keys cannot be used \(api\.example answered 403/,
+    )
+    expect(whats(run).filter((what) => what.startsWith('DELETE'))).toHaveLength(1)
+    expect(run.account.foreign()[0]?.revoked).toBe(true)
+  })
+
+  test('fails if the API changes expiries, because old keys then cannot be recognized', async () => {
+    const { run, error } = await failed({ age: 9 * DAY, api: { fractions: 'drop' } })
+    expect(error).toContain('there may be more, which cannot be recognized')
+    expect(error).toMatch(/Look in the dashboard for keys that no one needs\.$/)
+    expect(run.account.foreign()[0]?.revoked).toBe(true)
+  })
+
+  test('names the old key if it is not clear whether the secret was written', async () => {
+    const lost = (options: RotateOptions) =>
+      runRotate({
+        ...now,
+        ...options,
+        answer: (what) => (what.startsWith('PUT') ? { status: 204 } : undefined),
+      })
+    const byHand = await lost({ own: false, age: 50 * DAY })
+    expect(byHand.error).toContain('Could not confirm that the new key')
+    expect(byHand.error).toMatch(
+      new RegExp(
+        `No later run recognizes .*\\(id ${byHand.current.id}\\) .* revoke that key in the dashboard\\.$`,
+      ),
+    )
+    expect((await lost({})).error).toMatch(/No old key was revoked: run this again in an hour\.$/)
+    const daily = await lost({ age: 31 * DAY, inputs: {} })
+    expect(daily.error).toContain('Could not confirm that the new key')
+    expect(daily.error).not.toContain('No old key was revoked')
+  })
+
+  test('names the old key if GitHub does not show the write', async () => {
+    const run = await runRotate({ ...now, github: { updatedAt: 'absent' } })
+    expect(run.error).toContain(`(id ${run.current.id}) in the dashboard`)
+    expect(whats(run).filter((what) => what.startsWith('DELETE'))).toEqual([])
   })
 })
