@@ -1,5 +1,6 @@
 import type { ListedKey } from '../api/key-api.ts'
 import type { Budget } from '../retry/budget.ts'
+import { keyLabel } from '../runner/report.ts'
 import { type EmergencyFacts, isKnownLater, keysToRevokeNow } from './decisions.ts'
 import type { KeyDeps } from './deps.ts'
 import { type LeftKey, readTrustedList, revokeListed } from './revoke-listed.ts'
@@ -40,7 +41,7 @@ function problemOf(left: readonly LeftKey[], doubt: string | null, emergency: Em
   if (doubt !== null || forgotten.length < left.length)
     advice.push('Run this again in an hour, or revoke them in the dashboard.')
   for (const { key } of forgotten)
-    advice.push(`No later run recognizes ${fullLabel(key)}: revoke that key in the dashboard.`)
+    advice.push(`No later run recognizes ${keyLabel(key)}: revoke that key in the dashboard.`)
   if (!emergency.isTagged) {
     problems.push(UNTAGGED)
     advice.push('Look in the dashboard for keys that no one needs.')

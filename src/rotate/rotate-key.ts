@@ -113,7 +113,8 @@ async function openRun(inputs: RotateInputs, deps: RotateDeps, report: RotationR
   if (typeof current === 'string')
     throw new Error(`Could not find api-key in the account's list of keys: ${current}. Nothing was changed.`)
   report.current = current
-  const record = openRecord(deps.runner, { ...deps.connection, apiUrl, apiKey })
+  const leaked = inputs.revokePrevious === 'now' ? plainLine(fullLabel(current)) : ''
+  const record = openRecord(deps.runner, { ...deps.connection, apiUrl, apiKey, leaked })
   const { keys, doubt } = reply.value
   return { inputs, deps, repository, tag, keys, doubt, current, skew: reply.skew, record, report }
 }
@@ -192,7 +193,7 @@ async function rotate(run: Run, targets: Target[]): Promise<void> {
   report.created = row
   report.state = 'Rotated'
   report.dueAt = dueAt(row, limits)
-  saveIfPossible(record.settled)
+  saveIfPossible(inputs.revokePrevious === 'now' && replacement.confirmed ? record.revoking : record.settled)
   if (!isOwn(row, tag)) report.notes.push(UNRECOGNIZABLE)
   else if (inputs.revokePrevious !== 'now') report.notes.push(previousNote(run, row))
   if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh, replacement)
@@ -277,7 +278,7 @@ function saveIfPossible(save: () => void): void {
 
 /** The emergency: revokes the old keys right after the confirmed write, although running jobs use them. */
 async function revokePrevious(run: Run, { key }: FreshKey, { row, confirmed }: Replacement): Promise<void> {
-  const { inputs, deps, current, tag, report } = run
+  const { inputs, deps, current, tag, record, report } = run
   report.state = 'Rotated; old keys may be valid'
   if (!confirmed)
     throw new Error(
@@ -287,6 +288,7 @@ async function revokePrevious(run: Run, { key }: FreshKey, { row, confirmed }: R
   const facts = { ...run, created: key, initialKeyId: inputs.initialKeyId, isTagged: isOwn(row, tag) }
   const { revoked, problem } = await revokeAtOnce(facts, deps, phaseBudget(inputs, deps))
   reportRevoked(revoked, run)
+  saveIfPossible(record.settled)
   if (problem !== null) throw new Error(problem)
   report.state = 'Rotated, and the old keys revoked'
   report.notes.push(REVOKED_SCOPE)
