@@ -377,7 +377,21 @@ describe('retiring old keys', () => {
     expect(run.traces.printed.join('\n')).toMatch(
       /^- The initial key .*\(id initial\) is still valid; a later run revokes it\.$/m,
     )
-    expect((await runRotate(young)).traces.printed.join('\n')).not.toContain('The initial key')
+    const without = (await runRotate(young)).traces.printed.join('\n')
+    expect(without).not.toContain('The initial key')
+    expect(without).not.toContain('initial-key-id')
+  })
+
+  test('says that initial-key-id names no key', async () => {
+    const wrong = { ...young, inputs: { initialKeyId: 'ID-OF-THE-KEY-CREATED-BY-HAND' } }
+    const note =
+      '- No key of the account has the ID in initial-key-id. If that key was revoked, remove the input; otherwise correct it.'
+    expect((await runRotate(wrong)).traces.printed.join('\n')).toContain(note)
+    const named = await runRotate({
+      ...young,
+      inputsOf: ({ account }) => ({ initialKeyId: account.foreign()[0]?.id ?? '' }),
+    })
+    expect(named.traces.printed.join('\n')).not.toContain('No key of the account')
   })
 })
 

@@ -164,10 +164,20 @@ async function retireOldKeys(targets: readonly Target[], run: Run): Promise<void
     deps.runner.warning(`${failure} A later run tries again.`)
     report.notes.push(failure)
   }
+  noteInitialKey(run)
+}
+
+/** Says what is left to do about `initial-key-id`. */
+function noteInitialKey({ inputs: { initialKeyId }, keys, report }: Run): void {
+  if (initialKeyId === '') return
   const initial = keys.find(({ id }) => id === initialKeyId)
-  if (initial && !report.retired.includes(initial))
+  if (!initial) report.notes.push(NO_INITIAL_KEY)
+  else if (!report.retired.includes(initial))
     report.notes.push(`The initial key ${keyLabel(initial)} is still valid; a later run revokes it.`)
 }
+
+const NO_INITIAL_KEY =
+  'No key of the account has the ID in initial-key-id. If that key was revoked, remove the input; otherwise correct it.'
 
 function reportRevoked(revoked: readonly ListedKey[], { deps: { runner }, report }: Run): void {
   report.retired.push(...revoked)
