@@ -162,6 +162,12 @@ describe('keys are retired', () => {
     expect(retired([key('other', NOW - 400 * DAY, null)])).toEqual([])
   })
 
+  test('only if they have not expired, as some APIs list expired keys', () => {
+    const at = Number(old.expiresAt)
+    expect(retired([old], { now: at - 1, updates: [] })).toEqual(['old'])
+    expect(retired([old], { now: at, updates: [] })).toEqual([])
+  })
+
   test('if initial-key-id names them and they are older than the key in hand, but own keys only by the rule', () => {
     const initial = key('initial', Number(current.createdAt) - 1, null)
     expect(retired([initial], { initialKeyId: 'initial' })).toEqual(['initial'])
@@ -174,7 +180,7 @@ describe('keys are retired', () => {
 
 describe('an emergency', () => {
   const current = key('current', NOW - HOUR, null)
-  const facts = { current, tag: TAG, initialKeyId: '', created: { id: 'new', createdAt: NOW } }
+  const facts = { current, tag: TAG, now: NOW, initialKeyId: '', created: { id: 'new', createdAt: NOW } }
   const ids = (keys: ListedKey[], change: Partial<typeof facts> = {}) => {
     const { now, young } = keysToRevokeNow({ ...facts, ...change, keys })
     return [now.map(({ id }) => id), young.map(({ id }) => id)]
@@ -188,6 +194,13 @@ describe('an emergency', () => {
 
   test('revokes the key in hand even if the list lacks it', () => {
     expect(ids([])).toEqual([['current'], []])
+  })
+
+  test('skips keys that have expired, as some APIs list them', () => {
+    const old = own('old', NOW - 9 * DAY)
+    const at = Number(old.expiresAt)
+    expect(ids([old], { now: at - 1 })).toEqual([['current', 'old'], []])
+    expect(ids([old], { now: at })).toEqual([['current'], []])
   })
 
   test('spares keys that are not an hour older than the new one, and names them', () => {

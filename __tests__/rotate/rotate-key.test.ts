@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { taggedExpiry } from '../../src/rotate/decisions.ts'
+import { rowOf } from '../support/rows.ts'
 import {
   DAY,
   HOUR,
@@ -380,6 +381,32 @@ describe('retiring old keys', () => {
     const without = (await runRotate(young)).traces.printed.join('\n')
     expect(without).not.toContain('The initial key')
     expect(without).not.toContain('initial-key-id')
+  })
+
+  test('skips expired keys, which some APIs list', async () => {
+    const listed = (emergency: boolean) =>
+      runRotate({
+        own: true,
+        age: 20 * DAY,
+        inputs: emergency ? { revokePrevious: 'now' } : {},
+        answer: (what, _count, { account }) => {
+          if (what !== `GET ${KEYS}`) return undefined
+          const [current, expired] = account.foreign()
+          const rows = [current, expired, ...account.keys()].flatMap((key) =>
+            key && !key.revoked ? [rowOf(key, {})] : [],
+          )
+          return { status: 200, headers: { date: new Date(START).toUTCString() }, body: rows }
+        },
+        prepare: ({ addOwnKey }) => void addOwnKey(70 * DAY),
+        inputsOf: ({ account }) => ({ initialKeyId: account.foreign()[1]?.id ?? '' }),
+      })
+    for (const emergency of [false, true]) {
+      const run = await listed(emergency)
+      expect(run.error).toBe('')
+      expect(run.traces.warnings).toEqual([])
+      expect(whats(run).filter((what) => what.startsWith('DELETE'))).toHaveLength(emergency ? 1 : 0)
+      expect(run.traces.printed.join('\n')).not.toContain('initial')
+    }
   })
 
   test('says that initial-key-id names no key', async () => {

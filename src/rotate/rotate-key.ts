@@ -1,7 +1,16 @@
 import type { ApiFailure, ListedKey } from '../api/key-api.ts'
 import { type Budget, createBudget, retry } from '../retry/budget.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
-import { dueAt, findCurrentKey, holdsOlderKey, isOwn, keysToRetire, retirableAt, writeOrder } from './decisions.ts'
+import {
+  dueAt,
+  findCurrentKey,
+  holdsOlderKey,
+  isExpired,
+  isOwn,
+  keysToRetire,
+  retirableAt,
+  writeOrder,
+} from './decisions.ts'
 import { listKeys, type RotateDeps } from './deps.ts'
 import { fullLabel, notRevokedLine, revokeAtOnce } from './emergency.ts'
 import { expiryWarning, isStuck } from './expiry-warning.ts'
@@ -64,6 +73,14 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
 /** The API's clock, or this machine's if the API's is unknown. */
 function apiTime({ deps, skew }: Run): number {
   return deps.clock.now() + (skew ?? 0)
+}
+
+/**
+ * What has passed by then has passed by every clock that may be right: a gateway may send a wrong Date, and a machine
+ * that slept misjudges it. If the API's clock is unknown, nothing has.
+ */
+function surelyPast({ deps, skew }: Run): number {
+  return skew === null ? Number.NEGATIVE_INFINITY : deps.clock.now() + Math.min(0, skew)
 }
 
 /** Notes the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
@@ -152,10 +169,8 @@ async function retireOldKeys(targets: readonly Target[], run: Run): Promise<void
     report.notes.push(plainLine(`${reason}, so no old key was revoked.`))
     return
   }
-  // By every clock that may be right: a gateway may send a wrong Date, and a machine that slept misjudges it.
-  const now = deps.clock.now() + Math.min(0, skew)
   const updates = targets.map(({ updatedAt }) => updatedAt)
-  const old = keysToRetire({ keys, current, tag, overlap, now, initialKeyId, updates })
+  const old = keysToRetire({ keys, current, tag, overlap, now: surelyPast(run), initialKeyId, updates })
   const request = { keys: old, credential: inputs.apiKey }
   const { revoked, left } = await revokeListed(request, deps, phaseBudget(inputs, deps))
   reportRevoked(revoked, run)
@@ -168,11 +183,13 @@ async function retireOldKeys(targets: readonly Target[], run: Run): Promise<void
 }
 
 /** Says what is left to do about `initial-key-id`. */
-function noteInitialKey({ inputs: { initialKeyId }, keys, report }: Run): void {
+function noteInitialKey(run: Run): void {
+  const { inputs, keys, report } = run
+  const { initialKeyId } = inputs
   if (initialKeyId === '') return
   const initial = keys.find(({ id }) => id === initialKeyId)
   if (!initial) report.notes.push(NO_INITIAL_KEY)
-  else if (!report.retired.includes(initial))
+  else if (!report.retired.includes(initial) && !isExpired(initial, surelyPast(run)))
     report.notes.push(`The initial key ${keyLabel(initial)} is still valid; a later run revokes it.`)
 }
 
@@ -295,7 +312,8 @@ async function revokePrevious(run: Run, { key }: FreshKey, { row, confirmed }: R
       `GitHub acknowledged the new key ${keyLabel(key)}, but does not say when the secret was updated. So no old key was ` +
         `revoked. Check that a new run works, then revoke the old key ${fullLabel(current)} in the dashboard.`,
     )
-  const facts = { ...run, created: key, initialKeyId: inputs.initialKeyId, isTagged: isOwn(row, tag) }
+  const { initialKeyId } = inputs
+  const facts = { ...run, created: key, initialKeyId, now: surelyPast(run), isTagged: isOwn(row, tag) }
   const { revoked, problem } = await revokeAtOnce(facts, deps, phaseBudget(inputs, deps))
   reportRevoked(revoked, run)
   saveIfPossible(record.settled)
