@@ -855,6 +855,13 @@ describe('an emergency', () => {
     const deletes = run.seen.filter(({ what }) => what.startsWith('DELETE'))
     expect(deletes).toHaveLength(2)
     expect(deletes.map(({ credential }) => credential)).toEqual(deletes.map(() => made(run)[0]?.token))
+    expect(whats(run).slice(-5)).toEqual([
+      `GET ${SECRETS}/${SECRET}`,
+      `GET ${KEYS}`,
+      `DELETE ${KEYS}/ID`,
+      `DELETE ${KEYS}/ID`,
+      `GET ${KEYS}`,
+    ])
     expect(run.traces.printed.join('\n')).not.toContain('The previous key')
     expect(JSON.parse(run.traces.outputs.retired ?? '')).toHaveLength(2)
     expect(run.traces.outputs.rotated).toBe('true')
@@ -923,6 +930,15 @@ describe('an emergency', () => {
     expect(error).toContain(`(id ${run.current.id}): `)
     expect(error).toMatch(/No later run recognizes .*: revoke that key in the dashboard\.$/)
     expect(error).not.toContain('Run this again')
+    const both = await failed({
+      own: false,
+      age: 50 * DAY,
+      ...options,
+      prepare: ({ addOwnKey }) => void addOwnKey(HOUR / 2),
+    })
+    expect(both.error).toMatch(
+      /^The secret holds a new key, but old keys may still be valid: \w+\.\.\. \(id \w+\): [^;]*; \w+\.\.\. \(id \w+\): [^;]*\. Run this again in an hour, or revoke them in the dashboard\. No later run recognizes \w+\.\.\. \(id \w+\.\.\.\): revoke that key in the dashboard\.$/,
+    )
     const named = await failed({
       own: false,
       age: 50 * DAY,
@@ -993,6 +1009,20 @@ describe('an emergency', () => {
     )
     expect(whats(run).filter((what) => what.startsWith('DELETE'))).toHaveLength(1)
     expect(run.account.foreign()[0]?.revoked).toBe(true)
+  })
+
+  test('fails if it could not read a list, even if it revoked every key that it knows', async () => {
+    let late = 0
+    const { error } = await failed({
+      answer: (what, _count, world) => {
+        if (what !== `GET ${KEYS}` || !isWritten(world)) return undefined
+        late += 1
+        return late === 1 ? { status: 403 } : undefined
+      },
+    })
+    expect(error).toMatch(
+      /may still be valid: there may be more, because .*\)\. Run this again in an hour, or revoke them in the dashboard\.$/,
+    )
   })
 
   test('fails if the API changes expiries, because old keys then cannot be recognized', async () => {
