@@ -384,7 +384,7 @@ describe('retiring old keys', () => {
   })
 
   test('skips expired keys, which some APIs list', async () => {
-    const listed = (emergency: boolean) =>
+    const listed = (emergency: boolean, headers = { date: new Date(START).toUTCString() } as object) =>
       runRotate({
         own: true,
         age: 20 * DAY,
@@ -395,7 +395,7 @@ describe('retiring old keys', () => {
           const rows = [current, expired, ...account.keys()].flatMap((key) =>
             key && !key.revoked ? [rowOf(key, {})] : [],
           )
-          return { status: 200, headers: { date: new Date(START).toUTCString() }, body: rows }
+          return { status: 200, headers: { ...headers }, body: rows }
         },
         prepare: ({ addOwnKey }) => void addOwnKey(70 * DAY),
         inputsOf: ({ account }) => ({ initialKeyId: account.foreign()[1]?.id ?? '' }),
@@ -407,6 +407,8 @@ describe('retiring old keys', () => {
       expect(whats(run).filter((what) => what.startsWith('DELETE'))).toHaveLength(emergency ? 1 : 0)
       expect(run.traces.printed.join('\n')).not.toContain('initial')
     }
+    // Without the API's time, it is not known that the key has expired.
+    expect((await listed(true, {})).error).toContain('it is still in the list')
   })
 
   test('says that initial-key-id names no key', async () => {
@@ -866,6 +868,9 @@ describe('an emergency', () => {
     expect(JSON.parse(run.traces.outputs.retired ?? '')).toHaveLength(2)
     expect(run.traces.outputs.rotated).toBe('true')
     expect(run.traces.printed.join('\n')).toContain('Rotated, and the old keys revoked')
+    expect(run.traces.printed.join('\n')).toContain(
+      '- Only the key in hand and the older keys of this rotation were revoked. If another key leaked, revoke it in the dashboard.',
+    )
     expect(run.traces.printed.join('\n')).toMatch(/\| Revoked \|/)
   })
 
@@ -1047,6 +1052,12 @@ describe('an emergency', () => {
       ),
     )
     expect((await lost({})).error).toMatch(/No old key was revoked: run this again in an hour\.$/)
+    const refused = await runRotate({
+      ...now,
+      answer: (what) => (what.startsWith('PUT') ? { status: 403, body: { message: 'no' } } : undefined),
+    })
+    expect(refused.error).toContain('The new key was not written')
+    expect(refused.error).not.toContain('No old key was revoked')
     const daily = await lost({ age: 31 * DAY, inputs: {} })
     expect(daily.error).toContain('Could not confirm that the new key')
     expect(daily.error).not.toContain('No old key was revoked')
