@@ -20,6 +20,7 @@ function setUp(phase: Phase, options: Parameters<typeof createAccount>[0] | obje
     proxy: '',
     settings: { NO_PROXY: 'x' },
     phase,
+    leaked: '',
     expiry: START + 1000,
     key: { token, id, prefix: token_key, createdAt: START, expiresAt: START + 1000 },
   }
@@ -65,6 +66,28 @@ describe('the post step of rotate', () => {
     expect(seen).toEqual([])
     expect(traces.warnings).toHaveLength(1)
     expect(traces.warnings[0]).toMatch(warning)
+  })
+
+  test('names the key that an emergency did not get to revoke', async () => {
+    const { account, found } = setUp('revoking')
+    const leaked = 'abc... (id the-whole-id)'
+    for (const [phase, warning] of [
+      [
+        'revoking',
+        /^The main step ended while it was revoking the old keys\. Revoke abc\.\.\. \(id the-whole-id\) in the dashboard if it is still there, and run this again in an hour for the others\.$/,
+      ],
+      [
+        'writing',
+        /stays valid; the next run continues from there\. No old key was revoked: when a new run works, revoke abc\.\.\. \(id the-whole-id\) in the dashboard\.$/,
+      ],
+    ] as const) {
+      const { traces, seen } = await runCleanUp(
+        { ...found, state: { ...found.state, phase, leaked } },
+        account,
+      )
+      expect(traces.warnings).toEqual([expect.stringMatching(warning)])
+      expect(seen).toEqual([])
+    }
   })
 
   test('prints nothing after a run that left no key', async () => {

@@ -162,6 +162,12 @@ describe('keys are retired', () => {
     expect(retired([key('other', NOW - 400 * DAY, null)])).toEqual([])
   })
 
+  test('only if they have not expired, as some APIs list expired keys', () => {
+    const at = Number(old.expiresAt)
+    expect(retired([old], { now: at - 1, updates: [] })).toEqual(['old'])
+    expect(retired([old], { now: at, updates: [] })).toEqual([])
+  })
+
   test('if initial-key-id names them and they are older than the key in hand, but own keys only by the rule', () => {
     const initial = key('initial', Number(current.createdAt) - 1, null)
     expect(retired([initial], { initialKeyId: 'initial' })).toEqual(['initial'])
@@ -172,15 +178,37 @@ describe('keys are retired', () => {
   })
 })
 
-test('an emergency revokes the key in hand and own keys if they are at least an hour older than the new one', () => {
+describe('an emergency', () => {
   const current = key('current', NOW - HOUR, null)
-  const young = own('young', NOW - HOUR + 1)
-  const keys = [current, young, own('old', NOW - 9 * DAY), key('other', NOW - 9 * DAY, null)]
-  const revoked = (listed: ListedKey[], inHand: ListedKey) =>
-    keysToRevokeNow({ keys: listed, current: inHand, tag: TAG }, NOW).map(({ id }) => id)
-  expect(revoked(keys, current)).toEqual(['current', 'old'])
-  expect(revoked([young], young)).toEqual([])
-  expect(revoked([{ ...current, createdAt: null }], current)).toEqual([])
+  const facts = { current, tag: TAG, now: NOW, initialKeyId: '', created: { id: 'new', createdAt: NOW } }
+  const ids = (keys: ListedKey[], change: Partial<typeof facts> = {}) => {
+    const { now, young } = keysToRevokeNow({ ...facts, ...change, keys })
+    return [now.map(({ id }) => id), young.map(({ id }) => id)]
+  }
+
+  test('revokes the key in hand, the initial key and own keys, but never the new one', () => {
+    const keys = [own('new', NOW), own('old', NOW - 9 * DAY), current, key('other', NOW - 9 * DAY, null)]
+    expect(ids(keys)).toEqual([['current', 'old'], []])
+    expect(ids(keys, { initialKeyId: 'other' })).toEqual([['current', 'old', 'other'], []])
+  })
+
+  test('revokes the key in hand even if the list lacks it', () => {
+    expect(ids([])).toEqual([['current'], []])
+  })
+
+  test('skips keys that have expired, as some APIs list them', () => {
+    const old = own('old', NOW - 9 * DAY)
+    const at = Number(old.expiresAt)
+    expect(ids([old], { now: at - 1 })).toEqual([['current', 'old'], []])
+    expect(ids([old], { now: at })).toEqual([['current'], []])
+  })
+
+  test('spares keys that are not an hour older than the new one, and names them', () => {
+    const young = own('young', NOW - HOUR + 1)
+    expect(ids([young, own('newer', NOW + 1)])).toEqual([['current'], ['young', 'newer']])
+    expect(ids([], { current: young })).toEqual([[], ['young']])
+    expect(ids([], { current: { ...current, createdAt: null } })).toEqual([[], ['current']])
+  })
 })
 
 describe('a key is due', () => {

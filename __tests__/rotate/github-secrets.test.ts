@@ -128,7 +128,7 @@ describe("GitHub's secrets API", () => {
   })
 
   test.each([
-    [301, false, false, /redirect; was the repository renamed/],
+    [301, false, false, /redirect; the repository may have been renamed or moved$/],
     [302, true, false, /redirect/],
     [303, true, false, /redirect/],
     [307, false, false, /redirect/],

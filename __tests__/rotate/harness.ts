@@ -31,6 +31,8 @@ export type Answer =
   | { cut: true; acted?: boolean }
   | { refused: true }
   | { silence: true; acted?: boolean }
+  /** It is served as usual, after so long. */
+  | { takes: number }
   /** The machine sleeps for so long before the request leaves it; its timers sleep as well. */
   | { sleeps: number }
 
@@ -139,6 +141,8 @@ function createStage({ api, github: githubOptions, answer = () => undefined }: R
       }
       time.after(Math.min(takes, request.timeout), () => {
         if (!planned) return resolve(serve())
+        if (!('status' in planned || 'refused' in planned || 'cut' in planned))
+          return takes > request.timeout ? fail('timeout', true) : resolve(serve())
         if ('refused' in planned) return fail('refused', false)
         if ('acted' in planned && planned.acted) serve()
         if ('cut' in planned) return fail('cut', true)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { taggedExpiry } from '../../src/rotate/decisions.ts'
+import { rowOf } from '../support/rows.ts'
 import {
   DAY,
   HOUR,
@@ -180,6 +181,40 @@ describe('the account’s list', () => {
     expect(run.took).toBeLessThanOrEqual(120_000)
     expect(run.took).toBeGreaterThan(100_000)
   })
+
+  test('may take as long as the timeout if it has many pages', async () => {
+    const api = { listForm: 'paginated', pageSize: 2 } as const
+    const addKeys: RotateOptions['prepare'] = ({ account }) => {
+      for (let count = 0; count < 80; count++) account.addKey({ expiry: START + DAY })
+    }
+    const slow = (timeout: number) =>
+      runRotate({
+        own: true,
+        age: 31 * DAY,
+        api,
+        prepare: addKeys,
+        inputs: { timeout },
+        answer: (what) => (what.startsWith(`GET ${KEYS}`) ? { takes: 300 } : undefined),
+      })
+    // 41 pages of 0.3 s, read twice.
+    expect((await slow(45_000)).error).toBe('')
+    expect((await slow(20_000)).error).toMatch(/^Could not list the keys of the account: /)
+  })
+
+  test('may show a row twice, as a list does whose pages move', async () => {
+    const run = await runRotate({
+      ...young,
+      answer: (what, _count, { account }) => {
+        if (what !== `GET ${KEYS}`) return undefined
+        const [key] = account.foreign()
+        const row = { id: key?.id, token_key: key?.token_key, created: key && new Date(key.created) }
+        const full = { ...row, expiry: key && new Date(Number(key.expiry)) }
+        return { status: 200, body: { count: 1, next: null, results: [full, full] } }
+      },
+    })
+    expect(run.error).toBe('')
+    expect(run.traces.outputs['key-id']).toBe(run.current.id)
+  })
 })
 
 describe('retiring old keys', () => {
@@ -260,6 +295,31 @@ describe('retiring old keys', () => {
     expect(run.traces.warnings[0]).toContain(reason)
   })
 
+  test('counts no key as revoked that a list with moving pages skips', async () => {
+    let asked = false
+    let moved = false
+    const run = await runRotate({
+      ...old,
+      api: { listForm: 'paginated', pageSize: 2, idleRevocation: true },
+      prepare: ({ account, addOwnKey }) => {
+        addOwnKey(40 * DAY)
+        account.addKey({ expiry: START + DAY, created: START - 42 * DAY })
+      },
+      answer: (what, _count, { account }) => {
+        asked ||= what.startsWith('DELETE')
+        if (!asked || moved || what !== `GET ${KEYS}?page=2`) return undefined
+        // A key of the first page expires, so the old key moves there from the second.
+        moved = true
+        const oldest = account.foreign().find(({ created }) => created === START - 42 * DAY)
+        if (oldest) oldest.expiry = START
+        return undefined
+      },
+    })
+    expect(moved).toBe(true)
+    expect(run.traces.outputs.retired).toBe('[]')
+    expect(run.traces.warnings[0]).toContain('it is still in the list')
+  })
+
   test("does not happen if the API's time is unknown", async () => {
     const run = await runRotate({ ...old, api: { dateHeader: false } })
     expect(whats(run).filter((what) => what.startsWith('DELETE'))).toEqual([])
@@ -318,7 +378,49 @@ describe('retiring old keys', () => {
     expect(run.traces.printed.join('\n')).toMatch(
       /^- The initial key .*\(id initial\) is still valid; a later run revokes it\.$/m,
     )
-    expect((await runRotate(young)).traces.printed.join('\n')).not.toContain('The initial key')
+    const without = (await runRotate(young)).traces.printed.join('\n')
+    expect(without).not.toContain('The initial key')
+    expect(without).not.toContain('initial-key-id')
+  })
+
+  test('skips expired keys, which some APIs list', async () => {
+    const listed = (emergency: boolean, headers = { date: new Date(START).toUTCString() } as object) =>
+      runRotate({
+        own: true,
+        age: 20 * DAY,
+        inputs: emergency ? { revokePrevious: 'now' } : {},
+        answer: (what, _count, { account }) => {
+          if (what !== `GET ${KEYS}`) return undefined
+          const [current, expired] = account.foreign()
+          const rows = [current, expired, ...account.keys()].flatMap((key) =>
+            key && !key.revoked ? [rowOf(key, {})] : [],
+          )
+          return { status: 200, headers: { ...headers }, body: rows }
+        },
+        prepare: ({ addOwnKey }) => void addOwnKey(70 * DAY),
+        inputsOf: ({ account }) => ({ initialKeyId: account.foreign()[1]?.id ?? '' }),
+      })
+    for (const emergency of [false, true]) {
+      const run = await listed(emergency)
+      expect(run.error).toBe('')
+      expect(run.traces.warnings).toEqual([])
+      expect(whats(run).filter((what) => what.startsWith('DELETE'))).toHaveLength(emergency ? 1 : 0)
+      expect(run.traces.printed.join('\n')).not.toContain('initial')
+    }
+    // Without the API's time, it is not known that the key has expired.
+    expect((await listed(true, {})).error).toContain('it is still in the list')
+  })
+
+  test('says that initial-key-id names no key', async () => {
+    const wrong = { ...young, inputs: { initialKeyId: 'ID-OF-THE-KEY-CREATED-BY-HAND' } }
+    const note =
+      '- No key of the account has the ID in initial-key-id. If that key was revoked, remove the input; otherwise correct it.'
+    expect((await runRotate(wrong)).traces.printed.join('\n')).toContain(note)
+    const named = await runRotate({
+      ...young,
+      inputsOf: ({ account }) => ({ initialKeyId: account.foreign()[0]?.id ?? '' }),
+    })
+    expect(named.traces.printed.join('\n')).not.toContain('No key of the account')
   })
 })
 
@@ -755,10 +857,20 @@ describe('an emergency', () => {
     const deletes = run.seen.filter(({ what }) => what.startsWith('DELETE'))
     expect(deletes).toHaveLength(2)
     expect(deletes.map(({ credential }) => credential)).toEqual(deletes.map(() => made(run)[0]?.token))
+    expect(whats(run).slice(-5)).toEqual([
+      `GET ${SECRETS}/${SECRET}`,
+      `GET ${KEYS}`,
+      `DELETE ${KEYS}/ID`,
+      `DELETE ${KEYS}/ID`,
+      `GET ${KEYS}`,
+    ])
     expect(run.traces.printed.join('\n')).not.toContain('The previous key')
     expect(JSON.parse(run.traces.outputs.retired ?? '')).toHaveLength(2)
     expect(run.traces.outputs.rotated).toBe('true')
     expect(run.traces.printed.join('\n')).toContain('Rotated, and the old keys revoked')
+    expect(run.traces.printed.join('\n')).toContain(
+      '- Only the key in hand and the older keys of this rotation were revoked. If another key leaked, revoke it in the dashboard.',
+    )
     expect(run.traces.printed.join('\n')).toMatch(/\| Revoked \|/)
   })
 
@@ -773,14 +885,187 @@ describe('an emergency', () => {
     expect(new Set(deletes).size).toBe(2)
   })
 
-  test('fails if the old key was not revoked', async () => {
+  /** A run that fails after it wrote the secret. */
+  async function failed(options: RotateOptions) {
+    const run = await runRotate({ ...now, ...options })
+    expect(secretValue(run)).toBe(made(run)[0]?.token)
+    expect(run.traces.outputs.rotated).toBe('true')
+    const summary = run.traces.printed.find((text) => text.startsWith('###'))
+    expect(summary).toContain('key rotation: Rotated; old keys may be valid')
+    const [begin, ...problems] = run.error.split(/: (?=\w+\.\.\. \(id|there may)|; /)
+    expect(begin).toBe('The secret holds a new key, but old keys may still be valid')
+    return { run, error: run.error, problems, summary }
+  }
+
+  test('fails if any old key was not revoked, says why, and names it with its whole id', async () => {
+    let older = ''
+    const { run, error, problems } = await failed({
+      prepare: ({ account, addOwnKey }) => {
+        addOwnKey(9 * DAY).id = older = 'an-id-of-more-than-sixteen-characters'
+        account.addKey({ expiry: null, created: START - 9 * DAY })
+      },
+      answer: (what) => (what === `DELETE ${KEYS}/${older}` ? { status: 403 } : undefined),
+    })
+    expect(problems).toHaveLength(1)
+    expect(error).toContain(`(id ${older}): api.example answered 403 to DELETE`)
+    expect(error).toMatch(/ Run this again in an hour, or revoke them in the dashboard\.$/)
+    expect(run.traces.outputs.retired).toBe(JSON.stringify([run.current.id]))
+    expect(run.traces.warnings).toEqual([])
+  })
+
+  test('fails if an own key is less than an hour old, even if it is not the key in hand', async () => {
+    let young = ''
+    const { error, run } = await failed({
+      prepare: ({ addOwnKey }) => {
+        young = addOwnKey(HOUR - 10_000).id
+      },
+    })
+    expect(error).toContain(
+      `(id ${young}): it may be less than an hour old, so another run may still be writing it.`,
+    )
+    expect(error).not.toContain(run.current.id)
+    expect((await failed({ age: HOUR - 10_000 })).error).toContain('less than an hour old')
+  })
+
+  test.each([
+    ['less than an hour old', { age: HOUR - 10_000 }],
+    ['refused', { answer: (what: string) => (what.startsWith('DELETE') ? { status: 403 } : undefined) }],
+  ])('says that no later run recognizes a hand-made key whose revocation is %s', async (_, options) => {
+    const { run, error } = await failed({ own: false, age: 50 * DAY, ...options })
+    expect(error).toContain(`(id ${run.current.id}): `)
+    expect(error).toMatch(/No later run recognizes .*: revoke that key in the dashboard\.$/)
+    expect(error).not.toContain('Run this again')
+    const both = await failed({
+      own: false,
+      age: 50 * DAY,
+      ...options,
+      prepare: ({ addOwnKey }) => void addOwnKey(HOUR / 2),
+    })
+    expect(both.error).toMatch(
+      /^The secret holds a new key, but old keys may still be valid: \w+\.\.\. \(id \w+\): [^;]*; \w+\.\.\. \(id \w+\): [^;]*\. Run this again in an hour, or revoke them in the dashboard\. No later run recognizes \w+\.\.\. \(id \w+\.\.\.\): revoke that key in the dashboard\.$/,
+    )
+    const named = await failed({
+      own: false,
+      age: 50 * DAY,
+      ...options,
+      inputsOf: ({ account }) => ({ initialKeyId: account.foreign()[0]?.id ?? '' }),
+    })
+    expect(named.error).toMatch(/ Run this again in an hour, or revoke them in the dashboard\.$/)
+  })
+
+  test('that is killed while it revokes leaves the name of the key in hand to the post step', async () => {
+    // As if it were killed: the last of five records cannot be saved.
+    const killed = await runRotate({ ...now, failing: 'saveState', failingFrom: 5 })
+    const leaked = `${killed.current.token_key}... (id ${killed.current.id})`
+    expect(stateOf(killed)).toMatchObject({ state: { phase: 'revoking', key: null, leaked } })
+    expect(stateOf(await runRotate(now))).toMatchObject({ state: { phase: 'settled' } })
+    const failing = await runRotate({ ...now, age: HOUR / 2 })
+    expect(stateOf(failing)).toMatchObject({ state: { phase: 'settled' } })
+    const unshown = await runRotate({ ...now, github: { updatedAt: 'absent' } })
+    expect(stateOf(unshown)).toMatchObject({ state: { phase: 'settled' } })
+    expect(stateOf(await runRotate({ own: true, age: 31 * DAY }))).toMatchObject({ state: { leaked: '' } })
+  })
+
+  test('revokes the initial key as well, which an earlier emergency may have left', async () => {
+    const run = await runRotate({
+      ...now,
+      prepare: ({ account }) => void account.addKey({ expiry: null, created: START - 2 * HOUR }),
+      inputsOf: ({ account }) => ({ initialKeyId: account.foreign()[1]?.id ?? '' }),
+    })
+    expect(run.error).toBe('')
+    const ids = run.account.foreign().map(({ id }) => id)
+    expect(JSON.parse(run.traces.outputs.retired ?? '')).toEqual(ids)
+  })
+
+  test('revokes old keys that the list of its start lacked', async () => {
+    const run = await runRotate({
+      ...now,
+      prepare: ({ addOwnKey }) => void addOwnKey(9 * DAY),
+      answer: (what, count, { account }) => {
+        if (what !== `GET ${KEYS}` || count > 1) return undefined
+        const headers = { authorization: `Bearer ${account.longLivedKey}` }
+        const rows = JSON.parse(account.handle({ method: 'GET', path: KEYS, headers, body: '' }).body)
+        const [current] = account.foreign()
+        return {
+          status: 200,
+          headers: { age: '60' },
+          body: rows.filter(({ id }: { id: string }) => id === current?.id),
+        }
+      },
+    })
+    expect(run.error).toBe('')
+    expect(JSON.parse(run.traces.outputs.retired ?? '')).toHaveLength(2)
+    expect(run.traces.printed.join('\n')).not.toContain('no old key was revoked')
+  })
+
+  const isWritten = ({
+    account,
+    github,
+  }: Pick<Awaited<ReturnType<typeof runRotate>>, 'account' | 'github'>) =>
+    github.secret('repository', SECRET)?.value === account.keys()[0]?.token
+
+  test('revokes what it knows and fails if no list can be trusted after the write', async () => {
+    const { run, error } = await failed({
+      answer: (what, _count, { account, github }) =>
+        what === `GET ${KEYS}` && isWritten({ account, github }) ? { status: 403 } : undefined,
+    })
+    expect(error).toMatch(
+      /there may be more, because the list of keys cannot be used \(api\.example answered 403/,
+    )
+    expect(whats(run).filter((what) => what.startsWith('DELETE'))).toHaveLength(1)
+    expect(run.account.foreign()[0]?.revoked).toBe(true)
+  })
+
+  test('fails if it could not read a list, even if it revoked every key that it knows', async () => {
+    let late = 0
+    const { error } = await failed({
+      answer: (what, _count, world) => {
+        if (what !== `GET ${KEYS}` || !isWritten(world)) return undefined
+        late += 1
+        return late === 1 ? { status: 403 } : undefined
+      },
+    })
+    expect(error).toMatch(
+      /may still be valid: there may be more, because .*\)\. Run this again in an hour, or revoke them in the dashboard\.$/,
+    )
+  })
+
+  test('fails if the API changes expiries, because old keys then cannot be recognized', async () => {
+    const { run, error } = await failed({ age: 9 * DAY, api: { fractions: 'drop' } })
+    expect(error).toContain('there may be more, which cannot be recognized')
+    expect(error).toMatch(/Look in the dashboard for keys that no one needs\.$/)
+    expect(run.account.foreign()[0]?.revoked).toBe(true)
+  })
+
+  test('names the old key if it is not clear whether the secret was written', async () => {
+    const lost = (options: RotateOptions) =>
+      runRotate({
+        ...now,
+        ...options,
+        answer: (what) => (what.startsWith('PUT') ? { status: 204 } : undefined),
+      })
+    const byHand = await lost({ own: false, age: 50 * DAY })
+    expect(byHand.error).toContain('Could not confirm that the new key')
+    expect(byHand.error).toMatch(
+      new RegExp(
+        `No later run recognizes .*\\(id ${byHand.current.id}\\) .* revoke that key in the dashboard\\.$`,
+      ),
+    )
+    expect((await lost({})).error).toMatch(/No old key was revoked: run this again in an hour\.$/)
     const refused = await runRotate({
       ...now,
-      answer: (what) => (what.startsWith('DELETE') ? { status: 403 } : undefined),
+      answer: (what) => (what.startsWith('PUT') ? { status: 403, body: { message: 'no' } } : undefined),
     })
-    expect(refused.error).toMatch(/The secret holds a new key, but the old key .* was not revoked/)
-    const fresh = await runRotate({ ...now, age: HOUR - 10_000 })
-    expect(fresh.error).toContain('run this again in an hour')
-    expect(fresh.traces.outputs.rotated).toBe('true')
+    expect(refused.error).toContain('The new key was not written')
+    expect(refused.error).not.toContain('No old key was revoked')
+    const daily = await lost({ age: 31 * DAY, inputs: {} })
+    expect(daily.error).toContain('Could not confirm that the new key')
+    expect(daily.error).not.toContain('No old key was revoked')
+  })
+
+  test('names the old key if GitHub does not show the write', async () => {
+    const run = await runRotate({ ...now, github: { updatedAt: 'absent' } })
+    expect(run.error).toContain(`(id ${run.current.id}) in the dashboard`)
+    expect(whats(run).filter((what) => what.startsWith('DELETE'))).toEqual([])
   })
 })

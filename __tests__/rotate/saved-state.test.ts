@@ -8,6 +8,7 @@ const CONNECTION = {
   userAgent: 'agent',
   proxy: '',
   settings: { NO_PROXY: 'x' },
+  leaked: 'abc... (id k)',
 }
 const KEY = { token: 'new', id: 'k', prefix: 'n', createdAt: 1, expiresAt: 2 }
 const STATE = { version: 1, ...CONNECTION, phase: 'created', expiry: 2, key: KEY }
@@ -28,6 +29,7 @@ describe('the saved state', () => {
     record.creating(2)
     record.created(KEY)
     record.writing()
+    record.revoking()
     record.settled()
     record.creating(3)
     expect(saved.map((text) => parseRotateState(text))).toEqual(
@@ -35,6 +37,7 @@ describe('the saved state', () => {
         { phase: 'creating', expiry: 2, key: null },
         { phase: 'created', expiry: 2, key: KEY },
         { phase: 'writing', expiry: 2, key: KEY },
+        { phase: 'revoking', expiry: 2, key: null },
         { phase: 'settled', expiry: 2, key: null },
         { phase: 'creating', expiry: 3, key: null },
       ].map((change) => ({ kind: 'record', state: { ...STATE, ...change } })),
@@ -57,6 +60,7 @@ describe('the saved state', () => {
       { apiKey: null },
       { userAgent: null },
       { proxy: null },
+      { leaked: null },
       { settings: null },
       { settings: 'x' },
       { settings: { NO_PROXY: 1 } },
@@ -73,7 +77,7 @@ describe('the saved state', () => {
       { key: { ...KEY, expiresAt: 'x' } },
     ])
       expect({ change, kind: parsed(change) }).toEqual({ change, kind: 'unreadable' })
-    for (const phase of ['creating', 'created', 'writing', 'settled'])
+    for (const phase of ['creating', 'created', 'writing', 'revoking', 'settled'])
       expect(parsed({ phase })).toBe('record')
   })
 })

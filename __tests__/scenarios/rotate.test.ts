@@ -336,9 +336,40 @@ describe('an emergency', () => {
   test('fails instead of revoking a key that is less than an hour old', async () => {
     await withRotation({ own: true, age: HOUR / 2 }, async (rotation) => {
       const old = rotation.key()
-      expect(await failedRun(rotation, now, byHand)).toContain('run this again in an hour')
+      expect(await failedRun(rotation, now, byHand)).toContain('Run this again in an hour')
       expect(rotation.isValid(old)).toBe(true)
       expect(rotation.key()).toBe(created(rotation)[0])
+    })
+  })
+
+  test('that is killed while it revokes names the key in hand in the post step', async () => {
+    await withRotation({}, async (rotation) => {
+      const leaked = rotation.key()
+      const { emulator } = rotation
+      emulator.fault({ on: 'revoke', kind: 'hold', until: new Promise(() => {}), act: 'after' })
+      const job = rotation.job(byHand)
+      const main = job.start({ ...rotation.inputs(), ...now })
+      await emulator.arrived((requests) => requests.some(({ method }) => method === 'DELETE'))
+      main.signal('SIGKILL')
+      await main.done
+      expect(rotation.isValid(leaked)).toBe(true)
+      expect(rotation.key()).toBe(created(rotation)[0])
+      const warning = warningsOf(await job.post())
+      expect(warning).toContain('ended while it was revoking the old keys')
+      expect(warning).toContain(`(id ${leaked?.id}) in the dashboard`)
+    })
+  })
+
+  test('does not leave a hand-made key valid without saying so, even if it is repeated as advised', async () => {
+    await withRotation({ age: 5 * 60_000 }, async (rotation) => {
+      const leaked = rotation.key()
+      const message = await failedRun(rotation, now, byHand)
+      expect(message).toContain(`(id ${leaked?.id}): it may be less than an hour old`)
+      expect(message).toMatch(/No later run recognizes .*: revoke that key in the dashboard\.$/)
+      rotation.travel(2 * HOUR)
+      const named = { ...now, 'initial-key-id': leaked?.id ?? '' }
+      expect((await run(rotation, named, byHand)).main.exitCode).toBe(0)
+      expect(rotation.isValid(leaked)).toBe(false)
     })
   })
 

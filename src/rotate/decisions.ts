@@ -64,6 +64,11 @@ export function isOwn(key: ListedKey, tag: number): boolean {
   return key.unreadable === null && hasRotationTag(key, tag)
 }
 
+/** Whether a key has expired: some APIs list such keys. */
+export function isExpired({ expiresAt }: Pick<ListedKey, 'expiresAt'>, now: number): boolean {
+  return expiresAt !== null && expiresAt <= now
+}
+
 /** By how much `taggedExpiry` is at most earlier than requested, in milliseconds. */
 export const MAX_EXPIRY_SHIFT_MS = 2 * TAG_RANGE
 
@@ -138,24 +143,35 @@ export function keysToRetire(facts: RetirementFacts): ListedKey[] {
   if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []
   const { createdAt: currentCreatedAt } = current
   return keys.filter((key) => {
-    if (key.id === current.id || key.createdAt === null) return false
+    if (key.id === current.id || key.createdAt === null || isExpired(key, now)) return false
     if (isOwn(key, tag)) return key.createdAt <= currentCreatedAt - MIN_GAP_MS
     return key.id === initialKeyId && key.createdAt < currentCreatedAt
   })
 }
 
+/** The facts by which an emergency revokes old keys, after every place holds the key `created`. */
+export interface EmergencyFacts extends Pick<RetirementFacts, 'keys' | 'current' | 'tag' | 'now' | 'initialKeyId'> {
+  created: { id: string; createdAt: number }
+}
+
 /**
- * The keys to revoke at once in an emergency, after every place holds the key created at `createdAt`: the key in hand
- * and own keys, if they are so much older that no late write can restore them.
+ * The keys that an emergency has to revoke: the key in hand (even if `keys` lacks it), the initial key and every own key
+ * but the new one. `young` are those that are not so much older than the new key that no late write can restore them.
  */
-export function keysToRevokeNow(
-  { keys, current, tag }: Pick<RetirementFacts, 'keys' | 'current' | 'tag'>,
-  createdAt: number,
-): ListedKey[] {
-  return keys.filter(
-    (key) =>
-      (key.id === current.id || isOwn(key, tag)) && key.createdAt !== null && key.createdAt <= createdAt - MIN_GAP_MS,
-  )
+export function keysToRevokeNow(facts: EmergencyFacts): { now: ListedKey[]; young: ListedKey[] } {
+  const { keys, current, tag, initialKeyId, created } = facts
+  const others = keys.filter((key) => key.id !== current.id && key.id !== created.id && !isExpired(key, facts.now))
+  const old = [current, ...others.filter((key) => isKnownLater(key, { tag, initialKeyId }))]
+  const isYoung = ({ createdAt }: ListedKey) => createdAt === null || createdAt > created.createdAt - MIN_GAP_MS
+  return { now: old.filter((key) => !isYoung(key)), young: old.filter(isYoung) }
+}
+
+/** Whether a later run, with another key in hand, knows that it may revoke this key. */
+export function isKnownLater(
+  key: ListedKey,
+  { tag, initialKeyId }: Pick<RetirementFacts, 'tag' | 'initialKeyId'>,
+): boolean {
+  return isOwn(key, tag) || key.id === initialKeyId
 }
 
 /**

@@ -1,5 +1,6 @@
-import type { ApiResult, CallLimits, KeyApi, KeyList } from '../api/key-api.ts'
-import { type Budget, type Clock, retry } from '../retry/budget.ts'
+import type { ApiResult, KeyApi, KeyList } from '../api/key-api.ts'
+import { readList } from '../protocol/list-trust.ts'
+import type { Budget, Clock } from '../retry/budget.ts'
 import type { Cancellation } from '../retry/cancellation.ts'
 import type { Runner } from '../runner/report.ts'
 import type { GithubSecrets } from './github-secrets.ts'
@@ -26,7 +27,11 @@ export interface RotateDeps extends KeyDeps {
   connection: Pick<Connection, 'userAgent' | 'proxy' | 'settings'>
 }
 
-/** Reads the account's list, with retries. */
+/**
+ * Reads the account's list, with retries; one of several pages twice (see `readList`). It may take as long as is left,
+ * and a page at most 10 s.
+ */
 export function listKeys(credential: string, { api, random }: KeyDeps, budget: Budget): Promise<ApiResult<KeyList>> {
-  return retry((limits: CallLimits) => api.list(credential, limits), { budget, random })
+  const list: KeyApi['list'] = (key, limits) => api.list(key, { ...limits, timeout: Math.max(1, budget.left()) })
+  return readList(credential, { api: { ...api, list }, budget, random })
 }

@@ -196,7 +196,7 @@ function refusal(
     return retryAfter === undefined ? limited : { ...limited, retryAfter }
   }
   if (status >= 300 && status < 400) {
-    const message = `${what} with a redirect; was the repository renamed or moved?`
+    const message = `${what} with a redirect; the repository may have been renamed or moved`
     // 302 and 303 may mean "done, look there".
     return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
   }

@@ -6,7 +6,7 @@ import { formatInstant } from '../util/instant.ts'
 /** What a run found and did so far, for the summary and the outputs. */
 export interface RotationReport {
   /** The outcome in a few words; docs/rotation.md explains each. */
-  state: 'Failed' | 'Not due' | 'Rotated' | 'Rotated, and the old keys revoked'
+  state: 'Failed' | 'Not due' | 'Rotated' | 'Rotated, and the old keys revoked' | 'Rotated; old keys may be valid'
   /** What a person should know or do. */
   notes: string[]
   /** The key that the secret held, and the new one that it holds now. */

@@ -1,13 +1,18 @@
 import type { CallLimits, KeyList, ListedKey } from '../api/key-api.ts'
 import { type Budget, retry } from '../retry/budget.ts'
-import { keyLabel } from '../runner/report.ts'
 import { findCurrentKey } from './decisions.ts'
 import { type KeyDeps, listKeys } from './deps.ts'
 
-/** The keys that were revoked, and a sentence about each of the others. */
+/** A key that may still be valid, and why. */
+export interface LeftKey {
+  key: ListedKey
+  reason: string
+}
+
+/** The keys that were revoked, and the others. */
 export interface RevokeResult {
   revoked: ListedKey[]
-  failures: string[]
+  left: LeftKey[]
 }
 
 /** Keys, and the key to revoke them with, whose own row shows that a list is from this account. */
@@ -16,7 +21,7 @@ export interface RevokeRequest {
   credential: string
 }
 
-/** How long to wait until revoked keys are no longer listed, in milliseconds: replicas may lag. */
+/** How long to wait for a list that shows what was done, in milliseconds: replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const LIST_INTERVAL_MS = 1_000
 
@@ -29,39 +34,46 @@ export async function revokeListed(
   deps: KeyDeps,
   budget: Budget,
 ): Promise<RevokeResult> {
-  const failures: string[] = []
+  const refused: LeftKey[] = []
   const asked: ListedKey[] = []
   for (const key of keys) {
     const revoke = (limits: CallLimits) => deps.api.revoke(credential, key.id, limits)
     const reply = await retry(revoke, { budget, random: deps.random })
     // A repeated revocation gets 404; the list decides.
     if (reply.ok || reply.failure.status === 404 || reply.failure.mayHaveActed) asked.push(key)
-    else failures.push(failureOf(key, reply.failure.message))
+    else refused.push({ key, reason: reply.failure.message })
   }
-  const { left, reason } = await waitUntilGone({ keys: asked, credential }, deps, budget)
-  failures.push(...left.map((key) => failureOf(key, reason)))
-  return { revoked: asked.filter((key) => !left.includes(key)), failures }
+  const left = [...refused, ...(await waitUntilGone({ keys: asked, credential }, deps, budget))]
+  return { revoked: asked.filter((key) => !left.some((one) => one.key === key)), left }
 }
 
-function failureOf(key: ListedKey, reason: string): string {
-  return `Could not confirm that the old key ${keyLabel(key)} was revoked: ${reason}.`
+/** Those of the keys that may still be valid. */
+async function waitUntilGone({ keys, credential }: RevokeRequest, deps: KeyDeps, budget: Budget): Promise<LeftKey[]> {
+  if (keys.length === 0) return []
+  const stillIn = (listed: readonly ListedKey[]) => keys.filter(({ id }) => listed.some((row) => row.id === id))
+  const isDone = (listed: readonly ListedKey[]) => stillIn(listed).length === 0
+  const { listed, reason } = await readTrustedList({ credential, isDone }, deps, budget)
+  if (listed === null) return keys.map((key) => ({ key, reason }))
+  return stillIn(listed).map((key) => ({ key, reason: 'it is still in the list' }))
 }
 
-async function waitUntilGone(
-  { keys, credential }: RevokeRequest,
+/**
+ * Reads the list until it can be trusted and `isDone`, for at most 10 s. `listed` is null if no list can be trusted;
+ * `reason` says why.
+ */
+export async function readTrustedList(
+  { credential, isDone }: { credential: string; isDone(listed: readonly ListedKey[]): boolean },
   deps: KeyDeps,
   budget: Budget,
-): Promise<{ left: readonly ListedKey[]; reason: string }> {
-  if (keys.length === 0) return { left: [], reason: '' }
+): Promise<{ listed: readonly ListedKey[] | null; reason: string }> {
   const end = deps.clock.now() + VERIFY_FOR_MS
   for (;;) {
     const reply = await listKeys(credential, deps, budget)
-    if (!reply.ok) return { left: keys, reason: reply.failure.message }
+    if (!reply.ok) return { listed: null, reason: reply.failure.message }
     const reason = whyUntrusted(reply.value, credential)
-    const left = reason === null ? keys.filter(({ id }) => reply.value.keys.some((row) => row.id === id)) : keys
-    if (left.length === 0) return { left, reason: '' }
-    if (deps.clock.now() >= end || budget.left() <= LIST_INTERVAL_MS)
-      return { left, reason: reason ?? 'it is still in the list' }
+    const listed = reason === null ? reply.value.keys : null
+    const isLast = deps.clock.now() >= end || budget.left() <= LIST_INTERVAL_MS
+    if (isLast || (listed !== null && isDone(listed))) return { listed, reason: reason ?? '' }
     await budget.pause(LIST_INTERVAL_MS)
   }
 }

@@ -5,19 +5,20 @@ import {
   dueAt,
   findCurrentKey,
   holdsOlderKey,
+  isExpired,
   isOwn,
   keysToRetire,
-  keysToRevokeNow,
   retirableAt,
   writeOrder,
 } from './decisions.ts'
 import { listKeys, type RotateDeps } from './deps.ts'
+import { fullLabel, notRevokedLine, revokeAtOnce } from './emergency.ts'
 import { expiryWarning, isStuck } from './expiry-warning.ts'
 import type { RotateInputs } from './inputs.ts'
 import { createKey, discardKey, type FreshKey, proveKey } from './new-key.ts'
 import { placeLabel, type Repository } from './places.ts'
 import { openReport, plainLine, type RotationReport, setOutputs, writeRotationSummary } from './report.ts'
-import { type RevokeResult, revokeListed } from './revoke-listed.ts'
+import { revokeListed } from './revoke-listed.ts'
 import { openRecord, type RotationRecord } from './rotation-record.ts'
 import { githubServer, rotationTag } from './rotation-tag.ts'
 import { inspectPlace, type Target, type WriteResult, writePlaces } from './write-places.ts'
@@ -51,7 +52,8 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
     run = await openRun(inputs, deps, report)
     targets = await inspectPlaces(run)
     const isBehind = noteOlderKeys(targets, run)
-    if (!isBehind) await retireOldKeys(targets, run)
+    // An emergency revokes them anyway, with a list that it reads then.
+    if (!isBehind && inputs.revokePrevious !== 'now') await retireOldKeys(targets, run)
     report.dueAt = dueAt(run.current, inputs.limits)
     const isDue = isBehind || report.dueAt <= apiTime(run)
     if (isDue || inputs.revokePrevious === 'now') await rotate(run, targets)
@@ -71,6 +73,14 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
 /** The API's clock, or this machine's if the API's is unknown. */
 function apiTime({ deps, skew }: Run): number {
   return deps.clock.now() + (skew ?? 0)
+}
+
+/**
+ * What has passed by then has passed by every clock that may be right: a gateway may send a wrong Date, and a machine
+ * that slept misjudges it. If the API's clock is unknown, nothing has.
+ */
+function surelyPast({ deps, skew }: Run): number {
+  return skew === null ? Number.NEGATIVE_INFINITY : deps.clock.now() + Math.min(0, skew)
 }
 
 /** Notes the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
@@ -121,7 +131,8 @@ async function openRun(inputs: RotateInputs, deps: RotateDeps, report: RotationR
   if (typeof current === 'string')
     throw new Error(`Could not find api-key in the account's list of keys: ${current}. Nothing was changed.`)
   report.current = current
-  const record = openRecord(deps.runner, { ...deps.connection, apiUrl, apiKey })
+  const leaked = inputs.revokePrevious === 'now' ? plainLine(fullLabel(current)) : ''
+  const record = openRecord(deps.runner, { ...deps.connection, apiUrl, apiKey, leaked })
   const { keys, doubt } = reply.value
   return { inputs, deps, repository, tag, keys, doubt, current, skew: reply.skew, record, report }
 }
@@ -159,23 +170,36 @@ async function retireOldKeys(targets: readonly Target[], run: Run): Promise<void
     report.notes.push(plainLine(`${reason}, so no old key was revoked.`))
     return
   }
-  // By every clock that may be right: a gateway may send a wrong Date, and a machine that slept misjudges it.
-  const now = deps.clock.now() + Math.min(0, skew)
   const updates = targets.map(({ updatedAt }) => updatedAt)
-  const old = keysToRetire({ keys, current, tag, overlap, now, initialKeyId, updates })
-  reportRevoked(await revokeListed({ keys: old, credential: inputs.apiKey }, deps, phaseBudget(inputs, deps)), run)
+  const old = keysToRetire({ keys, current, tag, overlap, now: surelyPast(run), initialKeyId, updates })
+  const request = { keys: old, credential: inputs.apiKey }
+  const { revoked, left } = await revokeListed(request, deps, phaseBudget(inputs, deps))
+  reportRevoked(revoked, run)
+  for (const { key, reason } of left) {
+    const failure = plainLine(`Could not confirm that the old key ${keyLabel(key)} was revoked: ${reason}.`)
+    deps.runner.warning(`${failure} A later run tries again.`)
+    report.notes.push(failure)
+  }
+  noteInitialKey(run)
+}
+
+/** Says what is left to do about `initial-key-id`. */
+function noteInitialKey(run: Run): void {
+  const { inputs, keys, report } = run
+  const { initialKeyId } = inputs
+  if (initialKeyId === '') return
   const initial = keys.find(({ id }) => id === initialKeyId)
-  if (initial && !report.retired.includes(initial))
+  if (!initial) report.notes.push(NO_INITIAL_KEY)
+  else if (!report.retired.includes(initial) && !isExpired(initial, surelyPast(run)))
     report.notes.push(`The initial key ${keyLabel(initial)} is still valid; a later run revokes it.`)
 }
 
-function reportRevoked({ revoked, failures }: RevokeResult, { deps: { runner }, report }: Run): void {
+const NO_INITIAL_KEY =
+  'No key of the account has the ID in initial-key-id. If that key was revoked, remove the input; otherwise correct it.'
+
+function reportRevoked(revoked: readonly ListedKey[], { deps: { runner }, report }: Run): void {
   report.retired.push(...revoked)
   for (const key of revoked) runner.info(`Revoked the old key ${keyLabel(key)} (no longer listed).`)
-  for (const failure of failures.map(plainLine)) {
-    runner.warning(`${failure} A later run tries again.`)
-    report.notes.push(failure)
-  }
 }
 
 async function inspectPlaces({ inputs, deps, repository }: Run): Promise<Target[]> {
@@ -192,14 +216,15 @@ async function rotate(run: Run, targets: Target[]): Promise<void> {
   const { apiKey, timeout, limits } = inputs
   const request = { apiKey, timeout, lifetime: limits.expiresIn, tag, skew, known: keys }
   const fresh = await createKey(request, record, deps)
-  const { row, confirmed } = await useOrDiscard(fresh, targets, run)
+  const replacement = await useOrDiscard(fresh, targets, run)
+  const { row } = replacement
   report.created = row
   report.state = 'Rotated'
   report.dueAt = dueAt(row, limits)
-  saveIfPossible(record.settled)
+  saveIfPossible(inputs.revokePrevious === 'now' && replacement.confirmed ? record.revoking : record.settled)
   if (!isOwn(row, tag)) report.notes.push(UNRECOGNIZABLE)
   else if (inputs.revokePrevious !== 'now') report.notes.push(previousNote(run, row))
-  if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh, confirmed)
+  if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh, replacement)
 }
 
 const UNKNOWN_TIME = "The API's time is unknown (no Date header, or one that is more than a day off)"
@@ -219,15 +244,16 @@ function previousNote({ inputs, current, tag }: Run, { createdAt }: ListedKey): 
 const UNRECOGNIZABLE =
   'The API changed the expiry of the new key, so later runs cannot recognize it: they revoke no old keys, which stay valid until they expire.'
 
+/** The new key's row in the list, and whether GitHub shows that every secret changed. */
+interface Replacement {
+  row: ListedKey
+  confirmed: boolean
+}
+
 /**
  * Confirms that the key works and writes it. A key that was certainly not written is revoked; in doubt, it stays valid.
- * Returns the key's row in the list, and whether GitHub shows that every secret changed.
  */
-async function useOrDiscard(
-  fresh: FreshKey,
-  targets: Target[],
-  run: Run,
-): Promise<{ row: ListedKey; confirmed: boolean }> {
+async function useOrDiscard(fresh: FreshKey, targets: Target[], run: Run): Promise<Replacement> {
   const { inputs, deps, record } = run
   const { key, writeUntil } = fresh
   const { clock, cancellation } = deps
@@ -250,7 +276,9 @@ async function useOrDiscard(
     return { row, confirmed: result.confirmed }
   }
   if (result.kind === 'refused') await discard(key, run)
-  throw new Error(writeFailure(result, key))
+  const isEmergency = inputs.revokePrevious === 'now' && result.kind === 'unclear'
+  const advice = isEmergency ? ` ${notRevokedLine({ ...run, initialKeyId: inputs.initialKeyId })}` : ''
+  throw new Error(writeFailure(result, key) + advice)
 }
 
 function writeFailure({ kind, reason }: { kind: string; reason: string }, key: FreshKey['key']): string {
@@ -277,19 +305,23 @@ function saveIfPossible(save: () => void): void {
 }
 
 /** The emergency: revokes the old keys right after the confirmed write, although running jobs use them. */
-async function revokePrevious(run: Run, { key }: FreshKey, confirmed: boolean): Promise<void> {
-  const { inputs, deps, keys, current, tag, report } = run
+async function revokePrevious(run: Run, { key }: FreshKey, { row, confirmed }: Replacement): Promise<void> {
+  const { inputs, deps, current, tag, record, report } = run
+  report.state = 'Rotated; old keys may be valid'
   if (!confirmed)
     throw new Error(
       `GitHub acknowledged the new key ${keyLabel(key)}, but does not say when the secret was updated. So no old key was ` +
-        `revoked. Check that a new run works, then revoke the old key ${keyLabel(current)} in the dashboard.`,
+        `revoked. Check that a new run works, then revoke the old key ${fullLabel(current)} in the dashboard.`,
     )
-  const old = keysToRevokeNow({ keys, current, tag }, key.createdAt).filter((one) => !report.retired.includes(one))
-  reportRevoked(await revokeListed({ keys: old, credential: key.token }, deps, phaseBudget(inputs, deps)), run)
+  const { initialKeyId } = inputs
+  const facts = { ...run, created: key, initialKeyId, now: surelyPast(run), isTagged: isOwn(row, tag) }
+  const { revoked, problem } = await revokeAtOnce(facts, deps, phaseBudget(inputs, deps))
+  reportRevoked(revoked, run)
+  saveIfPossible(record.settled)
+  if (problem !== null) throw new Error(problem)
   report.state = 'Rotated, and the old keys revoked'
-  if (report.retired.includes(current)) return
-  throw new Error(
-    `The secret holds a new key, but the old key ${keyLabel(current)} was not revoked. ` +
-      'Another run may still be writing a key that is less than an hour old: run this again in an hour, or revoke the key in the dashboard.',
-  )
+  report.notes.push(REVOKED_SCOPE)
 }
+
+const REVOKED_SCOPE =
+  'Only the key in hand and the older keys of this rotation were revoked. If another key leaked, revoke it in the dashboard.'

@@ -1,10 +1,10 @@
 import type { Runner } from '../runner/report.ts'
 import {
-  type Connection,
   type NewKey,
   type Phase,
   ROTATE_STATE_NAME,
   ROTATE_STATE_VERSION,
+  type RotateStart,
   type RotateState,
 } from './saved-state.ts'
 
@@ -16,16 +16,18 @@ export interface RotationRecord {
   created(key: NewKey): void
   /** A write is about to be sent. */
   writing(): void
+  /** Every place holds the key, and an emergency is about to revoke old ones. */
+  revoking(): void
   /** Nothing is left to do for the post step. */
   settled(): void
 }
 
 /** Saves nothing before the first call. */
-export function openRecord(runner: Pick<Runner, 'saveState'>, connection: Connection): RotationRecord {
+export function openRecord(runner: Pick<Runner, 'saveState'>, start: RotateStart): RotationRecord {
   let expiry = 0
   let key: NewKey | null = null
   const save = (phase: Phase) => {
-    const state: RotateState = { version: ROTATE_STATE_VERSION, ...connection, phase, expiry, key }
+    const state: RotateState = { version: ROTATE_STATE_VERSION, ...start, phase, expiry, key }
     runner.saveState(ROTATE_STATE_NAME, JSON.stringify(state))
   }
   return {
@@ -39,6 +41,10 @@ export function openRecord(runner: Pick<Runner, 'saveState'>, connection: Connec
       save('created')
     },
     writing: () => save('writing'),
+    revoking() {
+      key = null
+      save('revoking')
+    },
     settled() {
       key = null
       save('settled')

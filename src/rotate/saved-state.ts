@@ -19,14 +19,21 @@ export interface Connection {
   settings: Record<string, string>
 }
 
+/** What the record holds from its start. */
+export interface RotateStart extends Connection {
+  /** The key in hand for the log, if an emergency has to revoke it; empty otherwise. */
+  leaked: string
+}
+
 /**
  * How far the rotation came. `creating`: a create request was sent, and its response is not known. `created`: the key is
- * known and nothing was written. `writing`: a write may have reached GitHub. `settled`: nothing is left to do.
+ * known and nothing was written. `writing`: a write may have reached GitHub. `revoking`: every place holds the new key,
+ * and an emergency is revoking old ones. `settled`: nothing is left to do.
  */
-export type Phase = 'creating' | 'created' | 'writing' | 'settled'
+export type Phase = 'creating' | 'created' | 'writing' | 'revoking' | 'settled'
 
 /** What the main step leaves for the post step, in one record (see the root action's saved-state.ts). */
-export interface RotateState extends Connection {
+export interface RotateState extends RotateStart {
   version: typeof ROTATE_STATE_VERSION
   phase: Phase
   /** The requested expiry, in milliseconds since 1970. */
@@ -52,13 +59,13 @@ export function parseRotateState(text: string): FoundRotateState {
   }
 }
 
-const PHASES: readonly unknown[] = ['creating', 'created', 'writing', 'settled'] satisfies Phase[]
+const PHASES: readonly unknown[] = ['creating', 'created', 'writing', 'revoking', 'settled'] satisfies Phase[]
 
 function isRotateState(value: unknown): value is RotateState {
   return (
     isRecord(value) &&
     value.version === ROTATE_STATE_VERSION &&
-    areTexts(value, ['apiUrl', 'apiKey', 'userAgent', 'proxy']) &&
+    areTexts(value, ['apiUrl', 'apiKey', 'userAgent', 'proxy', 'leaked']) &&
     URL.canParse(String(value.apiUrl)) &&
     isRecord(value.settings) &&
     areTexts(value.settings, Object.keys(value.settings)) &&
