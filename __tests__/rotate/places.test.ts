@@ -71,7 +71,7 @@ describe('looking up a place', () => {
   test('that does not exist or is hidden says what to check', async () => {
     const run = await runRotate({ inputs: { secret: 'OTHER' } })
     expect(run.error).toBe(
-      'There is no secret OTHER in the repository, or github-token cannot see it (404). No key was obtained. ' +
+      'There is no secret OTHER in the repository, or github-token cannot see it (404). No key was created. ' +
         'Check the inputs secret, environment and copies, and that the token has access to it ("Secrets: write").',
     )
   })

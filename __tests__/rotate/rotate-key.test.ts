@@ -116,7 +116,9 @@ describe('a run', () => {
   })
 
   test('sets its outputs and writes its summary even if it fails', async () => {
-    const run = await runRotate({ answer: (what) => (what.startsWith('POST') ? { status: 403 } : undefined) })
+    const run = await runRotate({
+      answer: (what) => (what.startsWith('POST') ? { status: 403, body: {} } : undefined),
+    })
     expect(run.error).toBe(
       'No new key was created: api.example answered 403 to POST /api/user/api-keys. This run did not change the secret.',
     )

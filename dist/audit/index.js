@@ -69,7 +69,7 @@ function tunnelThrough(proxy, secure) {
 	return (options, connected) => {
 		const refuse = (error) => connected?.(error, undefined)
 		requestTunnel(proxy, `${bracketed(String(options.host))}:${options.port}`)
-			// The request has a deadline; a silent proxy must not outlive it.
+			// A silent proxy must not outlive the request.
 			.once('socket', (socket) => socket.unref())
 			.once('connect', ({ statusCode = 0 }, socket) => {
 				if (statusCode < 200 || statusCode > 299) {
@@ -162,7 +162,7 @@ function exchange(request, agent, via) {
 			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
 			fail(new HttpError('timeout', isConnected(), message))
 		})
-		// Not once: an unhandled error would end the process before the key is revoked.
+		// Not once: an unhandled error would end the process.
 		sent.on('error', (error) => fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)))
 		sent.once('upgrade', () => fail(upgradeError()))
 		sent.once('response', (response) => {
@@ -309,7 +309,12 @@ function redirected(asked, { status, headers }) {
 function isForeign({ status, headers, body }) {
 	if (status < 400 || status > 499) return false
 	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
-	return headers['cf-mitigated'] !== undefined || (status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) || (body.trim() !== '' && !isJson(body))
+	return (
+		isHtml(headers, body) ||
+		headers['cf-mitigated'] !== undefined ||
+		(status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
+		(body.trim() !== '' && !isJson(body))
+	)
 }
 const NOT_JSON = ': something that is not the JSON of this API'
 function isJson(body) {
@@ -628,12 +633,17 @@ const TAG_RANGE = 2 ** 26
 const MAX_EPHEMERAL_LIFETIME_MS = 5 * 24 * 3_600_000
 /**
  * The tag that the expiry of every key of `rotation` carries: the first 26 bits of SHA-256 over its name. GitHub
- * compares organizations and secrets without case, so the tag does as well.
+ * compares organizations, environments and secrets without case, so the tag does as well.
  */
-function rotationTag({ apiUrl, scope, environment, secret }, sha256) {
-	const name = [apiUrl, scope.toLowerCase(), environment, secret.toUpperCase()].join('\n')
+function rotationTag({ apiUrl, server, scope, environment, secret }, sha256) {
+	const place = [server, scope, environment].map((part) => part.toLowerCase())
+	const name = [apiUrl, ...place, secret.toUpperCase()].join('\n')
 	const [first = 0, second = 0, third = 0, fourth = 0] = sha256(name)
 	return first * 2 ** 18 + second * 2 ** 10 + third * 2 ** 2 + (fourth >> 6)
+}
+/** The server whose API is at `githubApiUrl`, by the name that people know: github.com for https://api.github.com. */
+function githubServer(githubApiUrl) {
+	return new URL(githubApiUrl).host.replace(/^api\./, '')
 }
 /** Whether a rotation may have made a key: it outlives keys of the main action, and expires in no first millisecond. */
 function canHaveRotationTag({ createdAt, expiresAt }) {
@@ -646,6 +656,26 @@ function canHaveRotationTag({ createdAt, expiresAt }) {
  */
 function hasRotationTag(key, tag) {
 	return canHaveRotationTag(key) && Math.floor(Number(key.expiresAt)) % TAG_RANGE === tag
+}
+
+/** No credential is shorter; masking a value such as `true` would ruin the log. */
+const MIN_CREDENTIAL_LENGTH = 8
+/** What a log must not show, forms shorter than `shortest` left out. The runner masks no hex or base64url. */
+function maskedForms(secret, shortest = 3) {
+	const bytes = Buffer.from(secret, 'utf8')
+	const lines = secret.split(/[\r\n]+/)
+	const forms = [
+		...(lines.some((line) => line !== '' && line.length < shortest) ? [] : [secret]),
+		...lines,
+		bytes.toString('base64'),
+		bytes.toString('base64url'),
+		bytes.toString('hex'),
+		// Half a surrogate pair has no URL form.
+		secret.isWellFormed() ? encodeURIComponent(secret) : '',
+		JSON.stringify(secret).slice(1, -1),
+	]
+	if (secret.trim().length < shortest) return []
+	return [...new Set(forms)].filter((form) => form.trim().length >= shortest)
 }
 
 /** As a literal, it would take 1 ms of every start. */
@@ -688,6 +718,18 @@ function formatUtc(instant) {
 /** How much longer than asked a key may live where clocks differ. */
 const LIFETIME_SLACK_MS = 5 * 60_000
 const JWT = /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/
+/** What readings of one list show together. A key that one lacks may have moved between its pages. */
+function readLists(readings, apiKey) {
+	const read = readings.map((reading) => readList(reading, apiKey))
+	const incomplete = read.find(({ kind }) => kind === 'incomplete')
+	if (incomplete) return incomplete
+	const rows = read.flatMap((list) => (list.kind === 'complete' ? list.keys : []))
+	const keys = [...new Map(rows.map((key) => [key.id, key])).values()]
+	return { kind: 'complete', keys, inUse: keysInUse(keys, apiKey) }
+}
+function keysInUse(keys, apiKey) {
+	return keys.filter(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix))
+}
 /** Whether a list shows every key with its times, also the one that it was read with (a JWT is in no list). */
 function readList({ keys, doubt }, apiKey) {
 	const incomplete = (reason) => ({ kind: 'incomplete', reason })
@@ -702,9 +744,13 @@ function readList({ keys, doubt }, apiKey) {
 		read.push({ ...key, createdAt })
 	}
 	if (doubt !== null) return incomplete(doubt)
-	const inUse = read.filter(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix))
+	const inUse = keysInUse(read, apiKey)
 	if (inUse.length === 0 && !JWT.test(apiKey)) return incomplete('the key in api-key is not in it')
 	return { kind: 'complete', keys: read, inUse }
+}
+/** The keys that can be used: some APIs list expired ones. The key in use was just accepted, whatever the clocks say. */
+function usableKeys({ keys, inUse }, now) {
+	return keys.filter((key) => key.expiresAt === null || key.expiresAt > now || inUse.includes(key))
 }
 /** Sorts keys into classes. `known` outranks markers, because these can be imitated. */
 function classify({ keys, inUse }, known, rotations) {
@@ -731,13 +777,9 @@ function isShortLived({ createdAt, expiresAt }) {
 const FINDING_KINDS = ['list-incomplete', 'expires-soon', 'unexpected', 'known-overdue', 'known-missing', 'never-expires', 'too-old']
 /** Every finding about the keys of a complete list, the most urgent first. */
 function findFindings(keys, known, limits) {
-	const rotated = keys.filter(({ rotation }) => rotation !== null)
-	/** A rotation that works replaces its newest key long before it expires. */
-	const isNewest = ({ rotation, key }) =>
-		rotation !== null && !rotated.some((other) => other.rotation === rotation && other.key.createdAt > key.createdAt)
 	const findings = keys.flatMap((entry) => {
 		const { key, class: keyClass, rotation } = entry
-		return kindsFor(entry, isNewest(entry), limits).map((kind) => ({
+		return kindsFor(entry, limits).map((kind) => ({
 			...key,
 			kind,
 			class: keyClass,
@@ -762,12 +804,13 @@ function listIncomplete() {
 	}
 }
 /** A key in `known` is accepted as it is until its date has passed. */
-function kindsFor(entry, isNewest, { now, maxAge, warnBefore }) {
-	const { key, class: keyClass, known } = entry
+function kindsFor(entry, { now, maxAge, warnBefore }) {
+	const { key, class: keyClass, rotation, known } = entry
 	if (keyClass === 'short-lived') return []
 	const kinds = []
-	const mustStayValid = (keyClass === 'in-use' || isNewest) && !isShortLived(key)
-	if (mustStayValid && key.expiresAt !== null && key.expiresAt - now <= warnBefore) kinds.push('expires-soon')
+	// A rotation that works replaces and revokes its keys long before. The newest may be left over, and in no secret.
+	const mustNotExpire = (keyClass === 'in-use' || rotation !== null) && !isShortLived(key)
+	if (mustNotExpire && key.expiresAt !== null && key.expiresAt - now <= warnBefore) kinds.push('expires-soon')
 	if (keyClass === 'unexpected') kinds.push('unexpected')
 	const overdue = known !== null && isPast(known.until, now)
 	if (overdue) kinds.push('known-overdue')
@@ -784,7 +827,7 @@ const DAY_MS$1 = 24 * 3_600_000
 const MAX_NAMED = 10
 const MAX_ROWS = 100
 /** A step cannot receive more than 128 KiB in an environment variable. */
-const MAX_OUTPUT_LENGTH = 100_000
+const MAX_OUTPUT_BYTES = 100_000
 const CLASSES = ['in-use', 'rotated', 'short-lived', 'known', 'unexpected']
 const ACCEPTABLE = ['unexpected', 'never-expires', 'too-old']
 const BLIND_SPOTS =
@@ -809,12 +852,12 @@ function groupLine({ kind, findings }, { now, maxAge, warnBefore }, isInTable = 
 	const [meaning, advice] = {
 		'list-incomplete': ['', ''],
 		'expires-soon': [
-			`meant to stay valid, but expires within ${days(warnBefore)}`,
+			`in use or made by rotate, and expires within ${days(warnBefore)}`,
 			`Look at the last runs of the workflow that rotates it; if there is none, create a new key ${dashboard}, save it as the secret, then revoke this one`,
 		],
 		unexpected: ['made by no action of this project, and not in input known', `Find out who uses it; then revoke it ${dashboard}`],
 		'known-overdue': ['still there after its until date in input known', `Revoke it ${dashboard}, or move its date`],
-		'known-missing': ['in input known, but not in the account', 'Find out who revoked it, then remove its line'],
+		'known-missing': ['in input known, but not in the account', 'Find out who revoked it, unless it has expired, then remove its line'],
 		'never-expires': ['valid until someone revokes it', 'Replace it with a key that expires'],
 		'too-old': [`created more than ${days(maxAge)} ago`, 'Replace it with a new key and revoke it'],
 	}[kind]
@@ -827,19 +870,21 @@ function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }, now) 
 	const parts = [`${sanitizeName(prefix)}... (id ${shortId(id ?? '')})`]
 	if (kind === 'unexpected' || kind === 'too-old') parts.push(`created ${created(createdAt, now)}`)
 	if (kind !== 'never-expires' && kind !== 'too-old') parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
-	if (kind === 'expires-soon' && rotation !== null) parts.push(`as the rotation of secret ${rotation.secret} has stopped`)
+	if (kind === 'expires-soon' && rotation !== null)
+		parts.push(`as the rotation of secret ${rotation.secret} has stopped, or no longer revokes old keys`)
 	return parts.join(', ')
 }
-/** As many findings as fit into 100,000 characters, as JSON without secrets. */
+/** As many findings as fit into 100,000 bytes, as JSON without secrets. */
 function findingsJson(findings) {
 	const instant = (at) => (at === null ? null : formatInstant(at))
 	const rows = []
-	let length = 0
+	// The brackets; with each row comes a comma, except with the first.
+	let bytes = 1
 	for (const { kind: finding, class: name, id, prefix, createdAt, expiresAt } of findings) {
 		const times = { created: instant(createdAt), expiry: instant(expiresAt) }
 		const row = JSON.stringify({ class: name, finding, id, prefix, ...times })
-		length += row.length + 1
-		if (length > MAX_OUTPUT_LENGTH) break
+		bytes += Buffer.byteLength(row) + 1
+		if (bytes > MAX_OUTPUT_BYTES) break
 		rows.push(row)
 	}
 	return `[${rows.join(',')}]`
@@ -893,12 +938,12 @@ function day(instant) {
 	return formatUtc(instant).slice(0, 10)
 }
 
-/** Lists the keys, judges them and reports; changes nothing. Throws an Error if the list cannot be read. */
+/** Lists the keys, judges them and reports; changes nothing. Throws an Error if it cannot read the list or the time. */
 async function auditAccount(inputs, deps) {
 	const { runner } = deps
 	const { apiKey, known } = inputs
-	const { value: list, skew } = await listKeys(inputs, deps)
-	const read = readList(list, apiKey)
+	const { readings, skew } = await listKeys(inputs, deps)
+	const read = readLists(readings, apiKey)
 	if (read.kind === 'incomplete') {
 		const line =
 			`list-incomplete: The API's list of keys may not show every key (${read.reason}), so no key was judged. ` +
@@ -908,11 +953,13 @@ async function auditAccount(inputs, deps) {
 		runner.fail(line)
 		return
 	}
+	if (skew === null) throw new Error(UNKNOWN_TIME)
+	refuseWholeKeys(known, read.keys, runner)
 	// SHA-256 takes long to load, and most accounts have no key that needs it.
 	const tagged = read.keys.some(canHaveRotationTag) ? inputs.rotations : []
 	const rotations = tagged.map((rotation) => ({ secret: rotation.secret, tag: rotationTag(rotation, deps.sha256) }))
-	const limits = { ...inputs, now: deps.clock.now() + (skew ?? 0) }
-	const keys = classify(read, known, rotations)
+	const limits = { ...inputs, now: deps.clock.now() + skew }
+	const keys = classify({ ...read, keys: usableKeys(read, limits.now) }, known, rotations)
 	const findings = findFindings(keys, known, limits)
 	const notes = notesOn(read.inUse.length, inputs.rotations.length)
 	publish({ findings, summary: summaryOf({ keys, findings, notes, limits }) }, apiKey, runner)
@@ -924,17 +971,41 @@ async function auditAccount(inputs, deps) {
 	if (findings.length === 0) runner.info('No findings.')
 	runner.info(BLIND_SPOTS)
 }
+/** Without the API's clock, it is unknown which clock is wrong: a machine's by a month hides a key that expires soon. */
+const UNKNOWN_TIME =
+	"Could not judge the keys: the API's time is unknown (no Date header, or one that is more than a day off). " + 'Check the clock of the runner.'
+/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
 async function listKeys(inputs, { api, clock, random }) {
 	const budget = createBudget({ deadline: clock.now() + inputs.timeout, clock })
 	const shouldRetry = ({ retryable, retryAfter = 0 }) => retryable && retryAfter < budget.left()
 	const list = () => api.list(inputs.apiKey, { timeout: Math.max(1, budget.left()) })
-	const reply = await retry(list, { budget, random, shouldRetry })
-	if (reply.ok) return reply
-	const { status, message, retryable, notFromApi } = reply.failure
+	const read = async () => {
+		const reply = await retry(list, { budget, random, shouldRetry })
+		if (reply.ok) return reply
+		throw new Error(whyNotListed(reply.failure))
+	}
+	const first = await read()
+	if (first.value.pages === 1) return { readings: [first.value], skew: first.skew }
+	const second = await read()
+	return { readings: [first.value, second.value], skew: second.skew ?? first.skew }
+}
+function whyNotListed({ status, message, retryable, notFromApi }) {
 	if (status === 401 && !notFromApi)
-		throw new Error(`The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`)
+		return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
 	const advice = retryable ? ' Run the audit again later, or raise input timeout.' : ''
-	throw new Error(`Could not list the keys of the account: ${message}.${advice}`)
+	return `Could not list the keys of the account: ${message}.${advice}`
+}
+/** A whole key in place of its id must not get into the outputs. */
+function refuseWholeKeys(known, keys, runner) {
+	for (const { id } of known) {
+		const key = keys.find(({ prefix }) => prefix !== '' && prefix !== id && id.startsWith(prefix))
+		if (key === undefined || keys.some((other) => other.id === id)) continue
+		for (const form of maskedForms(id)) runner.setSecret(form)
+		throw new Error(
+			`Input known has a whole key in place of an id: it begins like ${keyLabel(key)}. Use the id, and replace the key ` +
+				'if anyone else can read the workflow or this log.',
+		)
+	}
 }
 function notesOn(keysInUse, rotations) {
 	return [
@@ -974,26 +1045,6 @@ function parseDuration(text) {
 	const [, number, ...names] = DURATION.exec(text) ?? []
 	const unit = UNITS[names.findIndex(Boolean)]
 	return unit === undefined ? null : Number(number) * unit
-}
-
-/** No credential is shorter; masking a value such as `true` would ruin the log. */
-const MIN_CREDENTIAL_LENGTH = 8
-/** What a log must not show, forms shorter than `shortest` left out. The runner masks no hex or base64url. */
-function maskedForms(secret, shortest = 3) {
-	const bytes = Buffer.from(secret, 'utf8')
-	const lines = secret.split(/[\r\n]+/)
-	const forms = [
-		...(lines.some((line) => line !== '' && line.length < shortest) ? [] : [secret]),
-		...lines,
-		bytes.toString('base64'),
-		bytes.toString('base64url'),
-		bytes.toString('hex'),
-		// Half a surrogate pair has no URL form.
-		secret.isWellFormed() ? encodeURIComponent(secret) : '',
-		JSON.stringify(secret).slice(1, -1),
-	]
-	if (secret.trim().length < shortest) return []
-	return [...new Set(forms)].filter((form) => form.trim().length >= shortest)
 }
 
 function emptyKeyMessage(isMisspelled, explain) {
@@ -1049,7 +1100,7 @@ function refusal(name, value, example) {
 const MAX_AGE = { name: 'max-age', shortest: '1 day', longest: '10 years', example: '90d' }
 const WARN_BEFORE = { name: 'warn-before', shortest: '1 hour', longest: '1 year', example: '14d' }
 /** Checks every input; an empty one takes its default. Throws an Error that names the input and the line. */
-function readAuditInputs(input, repositoryId, explainEmptyKey = () => null) {
+function readAuditInputs(input, env, explainEmptyKey = () => null) {
 	const given = (name, otherwise) => input(name).trim() || otherwise
 	const apiKey = given('api-key', '')
 	if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key', '') !== '', explainEmptyKey))
@@ -1059,7 +1110,7 @@ function readAuditInputs(input, repositoryId, explainEmptyKey = () => null) {
 		apiKey: checkCredential(apiKey),
 		apiUrl,
 		known: readKnown(input('known'), apiKey),
-		rotations: readRotations(rotated, apiUrl, repositoryId),
+		rotations: readRotations(rotated, apiUrl, env),
 		maxAge: readDuration(given('max-age', '90d'), MAX_AGE),
 		warnBefore: readDuration(given('warn-before', '14d'), WARN_BEFORE),
 		failOn: readFailOn(input('fail-on')),
@@ -1081,6 +1132,7 @@ function readKnown(value, apiKey) {
 		const refuse = (fault) => error(fault, '48213 until 2027-06-30 # reporting')
 		const [, id, date] = /^(\S+)(?:\s+until\s+(\S+))?$/.exec(text) ?? []
 		if (id === undefined) throw refuse('is not an id with an optional until date')
+		if (/[#,;"'`]/.test(id)) throw refuse('has punctuation in the id')
 		if (id.includes('***')) throw refuse('has the key in api-key in place of an id')
 		if (ids.has(id)) throw refuse('repeats an id')
 		ids.add(id)
@@ -1093,20 +1145,26 @@ function readKnown(value, apiKey) {
 function endOfDay(date) {
 	const start = Date.parse(`${date}T00:00:00Z`)
 	// Date.parse takes February 30 for March 2.
-	const isDate = !Number.isNaN(start) && new Date(start).toISOString().startsWith(`${date}T`)
+	const isDate = /^\d/.test(date) && !Number.isNaN(start) && new Date(start).toISOString().startsWith(`${date}T`)
 	return isDate ? start + 24 * 3_600_000 : Number.NaN
 }
-const ROTATED = /^([A-Za-z_]\w*)(?:\s+(?:repository=(\d+)|organization=([\w.-]+)))?(?:\s+environment=(.+))?$/
-function readRotations(value, apiUrl, repositoryId) {
+const ROTATED = /^([A-Za-z_]\w*)(?:\s+(?:repository=(\d+)|organization=([\w.-]+))(?:\s+server=(\S+))?)?(?:\s+environment=(.+))?$/
+function readRotations(value, apiUrl, env) {
+	const { GITHUB_REPOSITORY_ID: id, GITHUB_API_URL: githubApiUrl = '' } = env
+	const own = URL.canParse(githubApiUrl) ? githubServer(githubApiUrl) : 'github.com'
 	return linesOf('rotated-secrets', value).flatMap(({ text, error }) => {
-		const [, secret, repository = repositoryId, organization, environment = ''] = ROTATED.exec(text) ?? []
+		const [, secret, repository = id, organization, named, environment = ''] = ROTATED.exec(text) ?? []
 		if (secret === undefined)
 			throw error(
-				'is not a secret with an optional repository=ID or organization=NAME and environment=NAME',
+				'is not a secret with an optional repository=ID or organization=NAME, server=HOST after these, and environment=NAME',
 				'SPHERESCOUT_API_KEY environment=production',
 			)
+		const url = `https://${named}`
+		if (named !== undefined && (!URL.canParse(url) || !/^[\w.:-]+$/.test(named)))
+			throw error('has no host after server=', 'SCOUT_KEY organization=octo-org server=github.example.com')
+		const server = named === undefined ? own : githubServer(url)
 		const scope = organization ? `org:${organization}` : repository && `repo:${repository}`
-		return scope ? { apiUrl, scope, environment, secret } : []
+		return scope ? { apiUrl, server, scope, environment, secret } : []
 	})
 }
 function readFailOn(value) {
@@ -1297,7 +1355,7 @@ async function run() {
 	try {
 		for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
 		const { env } = process
-		const inputs = readAuditInputs(getInput, env.GITHUB_REPOSITORY_ID, () => explainMissingSecrets(readRunContext(env)))
+		const inputs = readAuditInputs(getInput, env, () => explainMissingSecrets(readRunContext(env)))
 		const client = createHttpClient(proxyFor(new URL(inputs.apiUrl), env))
 		const send = logRequests(client, debugLog(), systemClock.now)
 		const agent = userAgent(env)

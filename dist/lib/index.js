@@ -89,7 +89,7 @@ function tunnelThrough(proxy, secure) {
 	return (options, connected) => {
 		const refuse = (error) => connected?.(error, undefined)
 		requestTunnel(proxy, `${bracketed(String(options.host))}:${options.port}`)
-			// The request has a deadline; a silent proxy must not outlive it.
+			// A silent proxy must not outlive the request.
 			.once('socket', (socket) => socket.unref())
 			.once('connect', ({ statusCode = 0 }, socket) => {
 				if (statusCode < 200 || statusCode > 299) {
@@ -182,7 +182,7 @@ function exchange(request, agent, via) {
 			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
 			fail(new HttpError('timeout', isConnected(), message))
 		})
-		// Not once: an unhandled error would end the process before the key is revoked.
+		// Not once: an unhandled error would end the process.
 		sent.on('error', (error) => fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)))
 		sent.once('upgrade', () => fail(upgradeError()))
 		sent.once('response', (response) => {
@@ -329,7 +329,12 @@ function redirected(asked, { status, headers }) {
 function isForeign({ status, headers, body }) {
 	if (status < 400 || status > 499) return false
 	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
-	return headers['cf-mitigated'] !== undefined || (status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) || (body.trim() !== '' && !isJson(body))
+	return (
+		isHtml(headers, body) ||
+		headers['cf-mitigated'] !== undefined ||
+		(status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
+		(body.trim() !== '' && !isJson(body))
+	)
 }
 const NOT_JSON = ': something that is not the JSON of this API'
 function isJson(body) {

@@ -80,6 +80,7 @@ function isForeign({ status, headers, body }: HttpResponse): boolean {
   if (status < 400 || status > 499) return false
   const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
   return (
+    isHtml(headers, body) ||
     headers['cf-mitigated'] !== undefined ||
     (status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
     (body.trim() !== '' && !isJson(body))

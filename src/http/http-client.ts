@@ -81,7 +81,7 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
       const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
       fail(new HttpError('timeout', isConnected(), message))
     })
-    // Not once: an unhandled error would end the process before the key is revoked.
+    // Not once: an unhandled error would end the process.
     sent.on('error', (error: NodeError) =>
       fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)),
     )

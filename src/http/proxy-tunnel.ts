@@ -15,7 +15,7 @@ export function tunnelThrough(proxy: string, secure: boolean) {
   return (options: ClientRequestArgs, connected?: Connected): undefined => {
     const refuse = (error: HttpError) => connected?.(error, undefined as never)
     requestTunnel(proxy, `${bracketed(String(options.host))}:${options.port}`)
-      // The request has a deadline; a silent proxy must not outlive it.
+      // A silent proxy must not outlive the request.
       .once('socket', (socket) => socket.unref())
       .once('connect', ({ statusCode = 0 }, socket) => {
         if (statusCode < 200 || statusCode > 299) {

@@ -36,14 +36,17 @@ export async function revokeListed(
 ): Promise<RevokeResult> {
   const refused: LeftKey[] = []
   const asked: ListedKey[] = []
+  const answers = new Map<ListedKey, string>()
   for (const key of keys) {
     const revoke = (limits: CallLimits) => deps.api.revoke(credential, key.id, limits)
     const reply = await retry(revoke, { budget, random: deps.random })
     // A repeated revocation gets 404; the list decides.
+    if (!reply.ok && reply.failure.status !== 404) answers.set(key, `${reply.failure.message}, and `)
     if (reply.ok || reply.failure.status === 404 || reply.failure.mayHaveActed) asked.push(key)
     else refused.push({ key, reason: reply.failure.message })
   }
-  const left = [...refused, ...(await waitUntilGone({ keys: asked, credential }, deps, budget))]
+  const waited = await waitUntilGone({ keys: asked, credential }, deps, budget)
+  const left = [...refused, ...waited.map(({ key, reason }) => ({ key, reason: `${answers.get(key) ?? ''}${reason}` }))]
   return { revoked: asked.filter((key) => !left.some((one) => one.key === key)), left }
 }
 

@@ -174,7 +174,7 @@ function tunnelThrough(proxy, secure) {
 	return (options, connected) => {
 		const refuse = (error) => connected?.(error, undefined)
 		requestTunnel(proxy, `${bracketed(String(options.host))}:${options.port}`)
-			// The request has a deadline; a silent proxy must not outlive it.
+			// A silent proxy must not outlive the request.
 			.once('socket', (socket) => socket.unref())
 			.once('connect', ({ statusCode = 0 }, socket) => {
 				if (statusCode < 200 || statusCode > 299) {
@@ -267,7 +267,7 @@ function exchange(request, agent, via) {
 			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
 			fail(new HttpError('timeout', isConnected(), message))
 		})
-		// Not once: an unhandled error would end the process before the key is revoked.
+		// Not once: an unhandled error would end the process.
 		sent.on('error', (error) => fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)))
 		sent.once('upgrade', () => fail(upgradeError()))
 		sent.once('response', (response) => {
@@ -393,7 +393,12 @@ function redirected(asked, { status, headers }) {
 function isForeign({ status, headers, body }) {
 	if (status < 400 || status > 499) return false
 	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
-	return headers['cf-mitigated'] !== undefined || (status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) || (body.trim() !== '' && !isJson(body))
+	return (
+		isHtml(headers, body) ||
+		headers['cf-mitigated'] !== undefined ||
+		(status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
+		(body.trim() !== '' && !isJson(body))
+	)
 }
 const NOT_JSON = ': something that is not the JSON of this API'
 function isJson(body) {
@@ -919,12 +924,17 @@ const TAG_RANGE = 2 ** 26
 const MAX_EPHEMERAL_LIFETIME_MS = 5 * 24 * 3_600_000
 /**
  * The tag that the expiry of every key of `rotation` carries: the first 26 bits of SHA-256 over its name. GitHub
- * compares organizations and secrets without case, so the tag does as well.
+ * compares organizations, environments and secrets without case, so the tag does as well.
  */
-function rotationTag({ apiUrl, scope, environment, secret }, sha256) {
-	const name = [apiUrl, scope.toLowerCase(), environment, secret.toUpperCase()].join('\n')
+function rotationTag({ apiUrl, server, scope, environment, secret }, sha256) {
+	const place = [server, scope, environment].map((part) => part.toLowerCase())
+	const name = [apiUrl, ...place, secret.toUpperCase()].join('\n')
 	const [first = 0, second = 0, third = 0, fourth = 0] = sha256(name)
 	return first * 2 ** 18 + second * 2 ** 10 + third * 2 ** 2 + (fourth >> 6)
+}
+/** The server whose API is at `githubApiUrl`, by the name that people know: github.com for https://api.github.com. */
+function githubServer(githubApiUrl) {
+	return new URL(githubApiUrl).host.replace(/^api\./, '')
 }
 /** Whether a rotation may have made a key: it outlives keys of the main action, and expires in no first millisecond. */
 function canHaveRotationTag({ createdAt, expiresAt }) {
@@ -982,6 +992,10 @@ function findCurrentKey({ keys, doubt }, token) {
 function isOwn(key, tag) {
 	return key.unreadable === null && hasRotationTag(key, tag)
 }
+/** Whether a key has expired: some APIs list such keys. */
+function isExpired({ expiresAt }, now) {
+	return expiresAt !== null && expiresAt <= now
+}
 /** By how much `taggedExpiry` is at most earlier than requested, in milliseconds. */
 const MAX_EXPIRY_SHIFT_MS = 2 * TAG_RANGE
 /** The latest instant up to `latest` that carries the tag and is not a whole second. */
@@ -1028,17 +1042,25 @@ function keysToRetire(facts) {
 	if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []
 	const { createdAt: currentCreatedAt } = current
 	return keys.filter((key) => {
-		if (key.id === current.id || key.createdAt === null) return false
+		if (key.id === current.id || key.createdAt === null || isExpired(key, now)) return false
 		if (isOwn(key, tag)) return key.createdAt <= currentCreatedAt - MIN_GAP_MS
 		return key.id === initialKeyId && key.createdAt < currentCreatedAt
 	})
 }
 /**
- * The keys to revoke at once in an emergency, after every place holds the key created at `createdAt`: the key in hand
- * and own keys, if they are so much older that no late write can restore them.
+ * The keys that an emergency has to revoke: the key in hand (even if `keys` lacks it), the initial key and every own key
+ * but the new one. `young` are those that are not so much older than the new key that no late write can restore them.
  */
-function keysToRevokeNow({ keys, current, tag }, createdAt) {
-	return keys.filter((key) => (key.id === current.id || isOwn(key, tag)) && key.createdAt !== null && key.createdAt <= createdAt - MIN_GAP_MS)
+function keysToRevokeNow(facts) {
+	const { keys, current, tag, initialKeyId, created } = facts
+	const others = keys.filter((key) => key.id !== current.id && key.id !== created.id && !isExpired(key, facts.now))
+	const old = [current, ...others.filter((key) => isKnownLater(key, { tag, initialKeyId }))]
+	const isYoung = ({ createdAt }) => createdAt === null || createdAt > created.createdAt - MIN_GAP_MS
+	return { now: old.filter((key) => !isYoung(key)), young: old.filter(isYoung) }
+}
+/** Whether a later run, with another key in hand, knows that it may revoke this key. */
+function isKnownLater(key, { tag, initialKeyId }) {
+	return isOwn(key, tag) || key.id === initialKeyId
 }
 /**
  * When the key has to be replaced: at the age of `rotateAfter`, or while enough is left of its lifetime to recover from
@@ -1089,9 +1111,13 @@ function whyNotOurs({ token, id, createdAt, expiresAt }, facts) {
 	return null
 }
 
-/** Reads the account's list, with retries. */
+/**
+ * Reads the account's list, with retries; one of several pages twice (see `readList`). It may take as long as is left,
+ * and a page at most 10 s.
+ */
 function listKeys(credential, { api, random }, budget) {
-	return retry((limits) => api.list(credential, limits), { budget, random })
+	const list = (key, limits) => api.list(key, { ...limits, timeout: Math.max(1, budget.left()) })
+	return readList(credential, { api: { ...api, list }, budget, random })
 }
 
 /** The report of a run that has done nothing yet. */
@@ -1301,12 +1327,12 @@ function parseRotateState(text) {
 		return { kind: 'unreadable' }
 	}
 }
-const PHASES = ['creating', 'created', 'writing', 'settled']
+const PHASES = ['creating', 'created', 'writing', 'revoking', 'settled']
 function isRotateState(value) {
 	return (
 		isRecord(value) &&
 		value.version === ROTATE_STATE_VERSION &&
-		areTexts(value, ['apiUrl', 'apiKey', 'userAgent', 'proxy']) &&
+		areTexts(value, ['apiUrl', 'apiKey', 'userAgent', 'proxy', 'leaked']) &&
 		URL.canParse(String(value.apiUrl)) &&
 		isRecord(value.settings) &&
 		areTexts(value.settings, Object.keys(value.settings)) &&
@@ -1455,8 +1481,11 @@ exports.findCurrentKey = findCurrentKey
 exports.formatUtc = formatUtc
 exports.getInput = getInput
 exports.getState = getState
+exports.githubServer = githubServer
 exports.holdsOlderKey = holdsOlderKey
+exports.isExpired = isExpired
 exports.isHtml = isHtml
+exports.isKnownLater = isKnownLater
 exports.isOwn = isOwn
 exports.keyLabel = keyLabel
 exports.keysToRetire = keysToRetire

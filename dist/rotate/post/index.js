@@ -12,14 +12,20 @@ async function cleanUp(found, deps) {
 		runner.warning('Could not read what the main step saved, so nothing was revoked. If it created a key, a later run revokes it, or it expires.')
 	if (found.kind !== 'record') return
 	const { state } = found
-	const { phase, key } = state
+	const { phase, key, leaked } = state
 	if (phase === 'creating')
 		runner.warning(
 			`The main step ended before the API answered a create request. If that created a key, it expires at ${lib.formatUtc(state.expiry)}; a later run revokes it.`,
 		)
-	if (phase === 'writing' && key)
+	if (phase === 'writing' && key) {
+		const advice = leaked && ` No old key was revoked: when a new run works, revoke ${leaked} in the dashboard.`
 		runner.warning(
-			`The main step ended while it was writing the key ${lib.keyLabel(key)}. The secret may hold it, so it stays valid; the next run continues from there.`,
+			`The main step ended while it was writing the key ${lib.keyLabel(key)}. The secret may hold it, so it stays valid; the next run continues from there.${advice}`,
+		)
+	}
+	if (phase === 'revoking')
+		runner.warning(
+			`The main step ended while it was revoking the old keys. Revoke ${leaked} in the dashboard if it is still there, and run this again in an hour for the others.`,
 		)
 	if (phase === 'created' && key) {
 		const { clock, random, connect, settings } = deps
