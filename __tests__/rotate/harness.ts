@@ -34,6 +34,11 @@ export type Answer =
   /** The machine sleeps for so long before the request leaves it; its timers sleep as well. */
   | { sleeps: number }
 
+/** A refusal in the form of GitHub's API. */
+export function refusedByGithub(status: number): Answer & { status: number } {
+  return { status, body: { message: 'Not so.', documentation_url: 'https://docs.github.com/rest' } }
+}
+
 export interface Seen {
   /** `POST /api/user/api-keys`, `PUT /repos/...`. */
   what: string

@@ -9,6 +9,7 @@ import {
   INPUTS,
   type RotateOptions,
   type RotateRun,
+  refusedByGithub,
   runCleanUp,
   runProving,
   runRotate,
@@ -259,7 +260,7 @@ describe('a key that is being confirmed', () => {
 test('the post step sends nothing but the new key if the trusted authorities changed', async () => {
   const run = await runRotate({
     failing: 'writeSummary',
-    answer: (what) => (/^(PUT|DELETE)/.test(what) ? { status: 403 } : undefined),
+    answer: (what) => (/^(PUT|DELETE)/.test(what) ? refusedByGithub(403) : undefined),
   })
   const { seen } = await runCleanUp(
     stateOf(run),

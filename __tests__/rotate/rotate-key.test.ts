@@ -4,6 +4,7 @@ import {
   DAY,
   HOUR,
   type RotateOptions,
+  refusedByGithub,
   runProving,
   runRotate,
   SECRET,
@@ -99,10 +100,10 @@ describe('a run', () => {
     expect(whats(run)[0]).toBe('GET /repos/octo-org/octo-repo')
     const failing = await runRotate({
       repositoryId: null,
-      answer: (what) => (what === 'GET /repos/octo-org/octo-repo' ? { status: 404 } : undefined),
+      answer: (what) => (what === 'GET /repos/octo-org/octo-repo' ? refusedByGithub(404) : undefined),
     })
     expect(failing.error).toBe(
-      "Could not read the repository's id: github.example answered 404 to GET /repos/octo-org/octo-repo.",
+      "Could not read the repository's id: github.example answered 404 to GET /repos/octo-org/octo-repo: Not so.",
     )
     const organization = await runRotate({
       repositoryId: null,
@@ -635,13 +636,13 @@ describe('writing the new key', () => {
   })
 
   test('the key in hand revokes the new one if that may not revoke itself', async () => {
-    const run = await onWrite(() => ({ status: 403 }), { api: { selfRevocation: 'forbidden' } })
+    const run = await onWrite(() => refusedByGithub(403), { api: { selfRevocation: 'forbidden' } })
     expect(made(run)[0]?.revoked).toBe(true)
   })
 
   test('leaves a key that could not be revoked to the post step', async () => {
     const run = await runRotate({
-      answer: (what) => (/^(PUT|DELETE)/.test(what) ? { status: 403 } : undefined),
+      answer: (what) => (/^(PUT|DELETE)/.test(what) ? refusedByGithub(403) : undefined),
     })
     expect(run.traces.warnings[0]).toMatch(/Could not confirm that the new key .* was revoked: .*403/)
     expect(stateOf(run)).toMatchObject({ state: { phase: 'created', key: { id: made(run)[0]?.id } } })
@@ -650,7 +651,7 @@ describe('writing the new key', () => {
   test('finds in the list that a revocation whose response was lost took effect', async () => {
     const run = await runRotate({
       answer: (what) => {
-        if (what.startsWith('PUT')) return { status: 403 }
+        if (what.startsWith('PUT')) return refusedByGithub(403)
         return what.startsWith('DELETE') ? { cut: true, acted: true } : undefined
       },
     })
@@ -659,7 +660,7 @@ describe('writing the new key', () => {
   })
 
   test('warns of an acknowledged revocation that had no effect', async () => {
-    const run = await onWrite(() => ({ status: 403 }), { api: { idleRevocation: true } })
+    const run = await onWrite(() => refusedByGithub(403), { api: { idleRevocation: true } })
     expect(run.traces.warnings[0]).toContain('the API still accepts it')
   })
 
@@ -667,7 +668,8 @@ describe('writing the new key', () => {
     const run = await runRotate({
       inputs: { copies: [{ kind: 'dependabot', name: '' }] },
       prepare: ({ github }) => github.addSecret('dependabot', SECRET, { value: 'old' }),
-      answer: (what) => (what.startsWith('PUT') && what.includes('/actions/') ? { status: 403 } : undefined),
+      answer: (what) =>
+        what.startsWith('PUT') && what.includes('/actions/') ? refusedByGithub(403) : undefined,
     })
     expect(run.error).toContain('was written to every place')
     expect(made(run)[0]?.revoked).toBe(false)
@@ -680,7 +682,7 @@ describe('writing the new key', () => {
       inputs: { copies: [{ kind: 'dependabot', name: '' }] },
       prepare: ({ github }) => github.addSecret('dependabot', SECRET, { value: 'old' }),
       answer: (what) =>
-        what.startsWith('PUT') && what.includes('/dependabot/') ? { status: 422 } : undefined,
+        what.startsWith('PUT') && what.includes('/dependabot/') ? refusedByGithub(422) : undefined,
     })
     expect(puts(run)).toHaveLength(1)
     expect(made(run)[0]?.revoked).toBe(true)
@@ -702,7 +704,7 @@ describe('writing the new key', () => {
     const publicKeys = ({ seen }: Awaited<ReturnType<typeof runRotate>>) =>
       seen.filter(({ what }) => what.endsWith('public-key'))
     expect(publicKeys(same)).toHaveLength(2)
-    expect(publicKeys(await onWrite(() => ({ status: 403 })))).toHaveLength(1)
+    expect(publicKeys(await onWrite(() => refusedByGithub(403)))).toHaveLength(1)
   })
 
   test('an unusable public key makes it revoke the new key', async () => {

@@ -73,11 +73,22 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     to: "return 'shown'",
   },
   {
-    rule: 'the page: what answers in front of GitHub may have passed the write on',
+    rule: 'the explanation: what refuses a write without one is not GitHub, and may have passed the write on',
     file: 'rotate/github-secrets.ts',
     from: 'mayHaveActed: uncertain || notFromApi,',
     to: 'mayHaveActed: uncertain,',
-    options: ['--from', '2262'],
+  },
+  {
+    rule: 'the redirect: what redirects a write may have passed it on',
+    file: 'rotate/github-secrets.ts',
+    from: 'mayHaveActed: true, retryable: false }',
+    to: 'mayHaveActed: false, retryable: false }',
+  },
+  {
+    rule: 'the refusal: it is proven once GitHub also shows the secret unchanged',
+    file: 'rotate/write-places.ts',
+    from: 'if (unchanged) return',
+    to: 'if (reply) return',
   },
   {
     rule: 'the clocks: the overlap is over by every clock that may be right',
