@@ -408,7 +408,7 @@ describe('creating the new key', () => {
       }
     })
     expect(run.error).toMatch(
-      /does not describe a key that this run created: it was created at .* neither written nor revoked; check the key .*If a create request took effect/,
+      /does not describe a key that this run created: it was created at .* neither written nor revoked; check the key .* in the dashboard\. Revoke it there if no one uses it: no later run does\.$/,
     )
     expect(whats(run).filter((what) => /DELETE|PUT/.test(what))).toEqual([])
     expect(run.traces.masks).toHaveLength(4)

@@ -51,8 +51,8 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
   {
     rule: "the microseconds: a key that another run requested is not this run's",
     file: 'rotate/decisions.ts',
-    from: 'micros(expiresAt) % 1000 !== 0 && micros(expiresAt) !== micros(facts.asked)',
-    to: 'micros(expiresAt) < 0',
+    from: 'hasMicroseconds(expiresAt) && toMicros(expiresAt) !== toMicros(asked)',
+    to: 'toMicros(expiresAt) < 0',
   },
   {
     rule: 'the record: the post step knows that a write may have reached GitHub',
@@ -101,7 +101,7 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     file: 'rotate/decisions.ts',
     from: 'if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []',
     to: '',
-    options: ['--from', '18979'],
+    options: ['--from', '10942'],
   },
   {
     rule: 'the places: one that holds an older key than the key in hand is written before any key is retired',

@@ -1,4 +1,5 @@
 import type { CreatedKey, KeyList, ListedKey } from '../api/key-api.ts'
+import { isCapped, isWithin } from '../protocol/intent.ts'
 import { formatUtc } from '../runner/report.ts'
 import { hasRotationTag, TAG_RANGE } from './rotation-tag.ts'
 
@@ -164,7 +165,7 @@ export function keysToRevokeNow(
  * does not depend on the tag, so an API that rounds expiries does not cause a rotation every day.
  */
 export function dueAt({ createdAt, expiresAt, unreadable }: ListedKey, { rotateAfter, expiresIn }: Limits): number {
-  if (createdAt === null || (expiresAt === null && unreadable !== 'expiry')) return 0
+  if (createdAt === null || (expiresAt === null && unreadable === null)) return 0
   const byAge = createdAt + rotateAfter
   if (expiresAt === null) return byAge
   // Own keys expire up to MAX_EXPIRY_SHIFT_MS early; for them, the age decides.
@@ -198,34 +199,76 @@ export function holdsOlderKey(updatedAt: number | null, { createdAt }: ListedKey
 export interface CreateFacts {
   /** The expiry that was requested. */
   asked: number
-  /** When the request was sent and answered. */
+  /** When the request was sent and answered, by this machine's clock. */
   sentAt: number
   answeredAt: number
-  /** By how much these two may be wrong, in milliseconds. */
-  slack: number
+  /** What the API's clock may be, less this machine's, by the `Date` of this response and of the list; null if unknown. */
+  skews: readonly (number | null)[]
   apiKey: string
   /** The ids of the keys that existed before. */
   knownIds: ReadonlySet<string>
 }
 
-/** A server may round an expiry to its own grid; more than this is another lifetime. */
-const ROUNDING_MS = 5_000
+/** What to do with the key in the response to a create request. */
+export type Verdict =
+  | { kind: 'ours' }
+  /** This run created it, but it cannot be rotated to: it is revoked. */
+  | { kind: 'unusable'; reason: string }
+  /** It may be in use: it is neither written nor revoked. `orphan`: the request may have created another key. */
+  | { kind: 'refused'; reason: string; orphan: boolean }
+
+/** A server may round an expiry to its own grid, up to a minute; more than this is another lifetime. */
+const ROUNDING_MS = 60_000
 
 /**
- * Why a response to a create request does not describe a key that this run created, or null. A gateway may replay or mix
- * up responses, and some APIs return a key that existed before: such a key may be in use.
+ * Judges the response to a create request. A gateway may replay or mix up responses, and some APIs return a key that
+ * existed before: such a key may be in use. The microseconds of the expiry prove that this run created the key; without
+ * them, the time of its creation does.
  */
-export function whyNotOurs({ token, id, createdAt, expiresAt }: CreatedKey, facts: CreateFacts): string | null {
-  if (token === null || id === null) return 'the response has no key or no id'
-  if (token === facts.apiKey) return 'it is api-key itself'
-  if (facts.knownIds.has(id)) return 'it existed before'
-  if (createdAt === null || createdAt < facts.sentAt - facts.slack || createdAt > facts.answeredAt + facts.slack)
-    return `it was created at ${createdAt === null ? 'an unknown time' : formatUtc(createdAt)}, not now`
-  if (expiresAt === null) return 'it never expires, although an expiry was requested'
-  const micros = (time: number) => Math.round(time * 1000)
-  if (micros(expiresAt) % 1000 !== 0 && micros(expiresAt) !== micros(facts.asked))
+export function judgeCreated(key: CreatedKey, facts: CreateFacts): Verdict {
+  const { createdAt, expiresAt } = key
+  const { asked } = facts
+  const other = whyAnother(key, facts)
+  if (other !== null) return { kind: 'refused', reason: other, orphan: true }
+  const isExact = expiresAt !== null && hasMicroseconds(expiresAt) && toMicros(expiresAt) === toMicros(asked)
+  if (!isExact && !isCreatedNow(createdAt, facts)) {
+    const created = createdAt === null ? 'an unknown time' : formatUtc(createdAt)
+    return { kind: 'refused', reason: `it was created at ${created}, not now`, orphan: false }
+  }
+  const unusable = whyUnusable(key, facts)
+  if (unusable !== null) return { kind: 'unusable', reason: unusable }
+  const expiry = `it expires at ${formatUtc(expiresAt ?? 0)}, not at ${formatUtc(asked)} as requested`
+  if (Math.abs(Number(expiresAt) - asked) <= ROUNDING_MS) return { kind: 'ours' }
+  if (isCapped(key, { expiry: asked, sentAt: 0, deadline: 0, answered: true, refused: '' }))
+    return { kind: 'unusable', reason: `${expiry}: the API shortens lifetimes. Lower expires-in` }
+  return { kind: 'refused', reason: expiry, orphan: false }
+}
+
+const toMicros = (time: number) => Math.round(time * 1000)
+const hasMicroseconds = (time: number) => toMicros(time) % 1000 !== 0
+
+/** Why the key is certainly not the one that this request created, or null. */
+function whyAnother({ token, id, expiresAt }: CreatedKey, { asked, apiKey, knownIds }: CreateFacts): string | null {
+  if (id === null) return 'the response has no id'
+  if (token === apiKey) return 'it is api-key itself'
+  if (knownIds.has(id)) return 'it existed before'
+  if (expiresAt !== null && hasMicroseconds(expiresAt) && toMicros(expiresAt) !== toMicros(asked))
     return 'another run requested it (its expiry has other microseconds)'
-  if (Math.abs(expiresAt - facts.asked) > ROUNDING_MS)
-    return `it expires at ${formatUtc(expiresAt)}, not at ${formatUtc(facts.asked)} as requested`
   return null
+}
+
+function isCreatedNow(createdAt: number | null, { sentAt, answeredAt, skews }: CreateFacts): boolean {
+  const isStrict = skews.some((skew) => skew !== null)
+  return isWithin(createdAt, { from: sentAt, to: answeredAt, skews, isStrict })
+}
+
+function whyUnusable({ token, createdAt, expiresAt, unreadable }: CreatedKey, facts: CreateFacts): string | null {
+  if (token === null) return 'the response has no key'
+  if (createdAt === null) return 'the API does not say when it was created'
+  if (expiresAt === null && unreadable !== null) return 'its expiry cannot be read'
+  if (expiresAt === null) return 'it never expires, although an expiry was requested'
+  const skews = facts.skews.filter((skew) => skew !== null)
+  const nows = (skews.length === 0 ? [0] : skews).map((skew) => facts.answeredAt + skew)
+  if (nows.some((now) => Math.abs(createdAt - now) <= DAY_MS)) return null
+  return `it was created at ${formatUtc(createdAt)}, but the time here is ${formatUtc(facts.answeredAt)}. Check the clock of the runner`
 }
