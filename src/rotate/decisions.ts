@@ -172,6 +172,14 @@ export function dueAt({ createdAt, expiresAt, unreadable }: ListedKey, { rotateA
   return Math.min(byAge, expiresAt - (expiresIn - rotateAfter) + MAX_EXPIRY_SHIFT_MS)
 }
 
+/**
+ * When the next key is due although `current` is still passed as api-key: with the newest key, which the secret got, or a
+ * week before the key in hand expires, as it may be the secret's after all. Otherwise each run would add a key.
+ */
+export function dueWhileStuck(current: ListedKey, newest: ListedKey, limits: Limits): number {
+  return Math.min(dueAt(newest, limits), (current.expiresAt ?? Number.POSITIVE_INFINITY) - MIN_RECOVERY_MS)
+}
+
 /** What GitHub's `updated_at` shows about a write; `unknown` if the server sends none that can be read. */
 export type WriteVisibility = 'shown' | 'not shown' | 'unknown'
 

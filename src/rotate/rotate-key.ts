@@ -3,6 +3,7 @@ import { type Budget, createBudget, retry } from '../retry/budget.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
 import {
   dueAt,
+  dueWhileStuck,
   findCurrentKey,
   holdsOlderKey,
   isOwn,
@@ -12,7 +13,7 @@ import {
   writeOrder,
 } from './decisions.ts'
 import { listKeys, type RotateDeps } from './deps.ts'
-import { expiryWarning, isStuck } from './expiry-warning.ts'
+import { expiryWarning, keyNotReceived } from './expiry-warning.ts'
 import type { RotateInputs } from './inputs.ts'
 import { createKey, discardKey, type FreshKey, proveKey } from './new-key.ts'
 import { placeLabel, type Repository } from './places.ts'
@@ -52,7 +53,7 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
     targets = await inspectPlaces(run)
     const isBehind = noteOlderKeys(targets, run)
     if (!isBehind) await retireOldKeys(targets, run)
-    report.dueAt = dueAt(run.current, inputs.limits)
+    report.dueAt = nextRotation(targets, run)
     const isDue = isBehind || report.dueAt <= apiTime(run)
     if (isDue || inputs.revokePrevious === 'now') await rotate(run, targets)
     else report.state = 'Not due'
@@ -73,23 +74,40 @@ function apiTime({ deps, skew }: Run): number {
   return deps.clock.now() + (skew ?? 0)
 }
 
-/** Notes the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
-function noteOlderKeys(targets: readonly Target[], { current, report }: Run): boolean {
+/** Warns of the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
+function noteOlderKeys(targets: readonly Target[], { current, deps, report }: Run): boolean {
   const behind = targets.filter(({ updatedAt }) => holdsOlderKey(updatedAt, current))
-  for (const { place } of behind)
-    report.notes.push(
-      `The secret in ${placeLabel(place)} was last updated before the key in use was created, so that key is replaced now.`,
-    )
+  for (const { place } of behind) {
+    const note =
+      `The secret in ${placeLabel(place)} was last updated before the key in use was created, so that key is replaced now. ` +
+      'If more runs say so, another workflow rotates the same secret, or the clocks of the API and of GitHub differ.'
+    deps.runner.warning(note)
+    report.notes.push(note)
+  }
   return behind.length > 0
 }
 
-/** Warns if the key in hand will expire because rotation does not work. */
+/** When the key is due. Where the server does not say when the secret was written, no key counts as one that it got. */
+function nextRotation(targets: readonly Target[], run: Run): number {
+  const { limits } = run.inputs
+  const newest = homeUpdatedAt(targets) === null ? null : newestNotReceived(targets, run)
+  return newest === null ? dueAt(run.current, limits) : dueWhileStuck(run.current, newest, limits)
+}
+
+function homeUpdatedAt(targets: readonly Target[]): number | null {
+  return targets.at(-1)?.updatedAt ?? null
+}
+
+function newestNotReceived(targets: readonly Target[], run: Run): ListedKey | null {
+  return keyNotReceived({ ...run, now: apiTime(run), homeUpdatedAt: homeUpdatedAt(targets) })
+}
+
+/** Warns if a person has to act because rotation does not work. */
 function warnOfExpiry(targets: readonly Target[], run: Run): void {
-  const { keys, current, tag, report, deps } = run
+  const { current, report, deps } = run
   const now = apiTime(run)
   const failed = report.state === 'Failed'
-  const homeUpdatedAt = targets.at(-1)?.updatedAt ?? null
-  const stuck = isStuck({ keys, current, tag, now, homeUpdatedAt })
+  const stuck = newestNotReceived(targets, run) !== null
   const warning = expiryWarning(current, { current, failed, stuck, now })
   if (warning === null) return
   deps.runner.warning(warning)
