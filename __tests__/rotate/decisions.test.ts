@@ -222,18 +222,26 @@ describe('the response to a create request', () => {
   /** As stored by a server that keeps no microseconds: only the creation shows whose key it is. */
   const rounded = { expiresAt: Math.floor(ASKED) }
 
-  test('is a key of this run by the microseconds of its expiry, whatever the clocks say, within a day', () => {
-    expect(judge()).toEqual({ kind: 'ours' })
-    for (const shift of [10_000, -10_000, HOUR, -DAY + 100, DAY + 100])
-      expect(judge({ createdAt: NOW + shift })).toEqual({ kind: 'ours' })
-    expect(judge({ createdAt: NOW + 3 * DAY }, { skews: [null, 2 * DAY] })).toEqual({ kind: 'ours' })
-    for (const shift of [-DAY + 99, DAY + 101, -400 * DAY])
-      expect(judge({ createdAt: NOW + shift }, { skews: [null, null] })).toMatchObject({
+  test('is a key of this run by the microseconds of its expiry, by any clock within an hour', () => {
+    const created = (shift: number, skews: (number | null)[]) => judge({ createdAt: NOW + shift }, { skews })
+    for (const shift of [0, 10_000, -10_000, 100 - HOUR, 100 + HOUR])
+      for (const skews of [
+        [0, 0],
+        [null, null],
+        [null, DAY],
+        [-DAY, null],
+      ])
+        expect(created(shift, skews)).toEqual({ kind: 'ours' })
+    for (const shift of [99 - HOUR, 101 + HOUR]) {
+      expect(created(shift, [0, null])).toMatchObject({ kind: 'refused', orphan: false })
+      expect(created(shift + DAY, [null, DAY])).toMatchObject({ kind: 'refused', orphan: false })
+      expect(created(shift, [null, null])).toMatchObject({
         kind: 'unusable',
         reason: expect.stringContaining(
           'but the time here is 2027-03-01 12:00:00 UTC. Check the clock of the runner',
         ),
       })
+    }
   })
 
   test('is a key of this run by its creation, by either clock', () => {
