@@ -393,10 +393,11 @@ async function startRun(
       if (rng.chance(0.6)) startPost(history, state, faultRate)
     }
     const send = network(history, process, { faultRate, emergency, cancel: cancellation.request, die })
+    const watch = code.watchDate(send, process.clock.now)
     try {
       await code.rotateKey(inputsOf(history, queued, emergency), {
         api: code.createKeyApi({
-          client: send,
+          client: watch.send,
           apiUrl: API_URL,
           userAgent: 'simulation',
           now: process.clock.now,
@@ -408,6 +409,7 @@ async function startRun(
           now: process.clock.now,
         }),
         clock: process.clock,
+        dateDifference: watch.difference,
         random: rng.roll,
         runner: runnerOf(history, process, state, faultRate),
         cancellation,

@@ -265,9 +265,25 @@ describe('retiring old keys', () => {
     const run = await runRotate({ ...old, api: { dateHeader: false } })
     expect(whats(run).filter((what) => what.startsWith('DELETE'))).toEqual([])
     expect(run.traces.printed.join('\n')).toContain(
-      "- The API's time is unknown (no Date header, or one that is more than a day off), so no old key was revoked.",
+      "- The API's time is unknown (no Date header), so no old key was revoked.",
     )
   })
+
+  test.each([400 * DAY, -400 * DAY, 25 * HOUR, -25 * HOUR])(
+    'and rotating do not happen if the clock is off by %i ms: the run fails and creates no key',
+    async (clockError) => {
+      const run = await runRotate({ ...old, age: 50 * DAY, clockError })
+      const here = new Date(START + clockError).toISOString().slice(0, 10)
+      expect(run.error).toMatch(
+        new RegExp(`^The clocks of this machine \\(${here} .*and of the API \\(2027-03-01 04:17`),
+      )
+      expect(run.error).toMatch(
+        /apart, so ages cannot be calculated\. Nothing was changed\. Check the clock of the runner\.$/,
+      )
+      expect(whats(run)).toEqual([`GET ${KEYS}`])
+      expect(run.traces.warnings).toEqual([])
+    },
+  )
 
   test('does not happen if the list may be incomplete', async () => {
     const run = await runRotate({

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { shiftedClock } from '../support/preload.ts'
 import type { StepOptions, StepResult } from '../support/runner.ts'
 import { errorOf, WITHOUT_SLEEPS, warningsOf } from './with-job.ts'
 import { DAY, HOUR, type Rotation, type RotationOptions, withRotation } from './with-rotation.ts'
@@ -662,6 +663,14 @@ describe('what the API answers to a create request', () => {
       })
     },
   )
+
+  test('a machine whose clock is a year ahead creates no key', async () => {
+    await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
+      const message = await failedRun(rotation, {}, { env: shiftedClock(400 * DAY) })
+      expect(message).toMatch(/^The clocks of this machine .* are more than a day apart/)
+      expect(created(rotation)).toEqual([])
+    })
+  })
 
   test('api-key itself is not accepted as a new key', async () => {
     await withRotation({}, async (rotation) => {

@@ -134,6 +134,7 @@ async function openRun(inputs: RotateInputs, deps: RotateDeps, report: RotationR
 
   const reply = await listKeys(apiKey, deps, budget)
   if (!reply.ok) throw new Error(whyNotListed(reply.failure))
+  if (reply.skew === null) requireEqualDays(deps)
   const current = findCurrentKey(reply.value, apiKey)
   if (typeof current === 'string')
     throw new Error(`Could not find api-key in the account's list of keys: ${current}. Nothing was changed.`)
@@ -141,6 +142,17 @@ async function openRun(inputs: RotateInputs, deps: RotateDeps, report: RotationR
   const record = openRecord(deps.runner, { ...deps.connection, apiUrl, apiKey })
   const { keys, doubt } = reply.value
   return { inputs, deps, repository, tag, keys, doubt, current, skew: reply.skew, record, report }
+}
+
+/** Throws an Error if the API sent a `Date`, which counts as unknown because it is more than a day off. */
+function requireEqualDays({ clock, dateDifference }: RotateDeps): void {
+  const difference = dateDifference()
+  if (difference === null) return
+  const now = clock.now()
+  throw new Error(
+    `The clocks of this machine (${formatUtc(now)}) and of the API (${formatUtc(now + difference)}) are more than a day ` +
+      'apart, so ages cannot be calculated. Nothing was changed. Check the clock of the runner.',
+  )
 }
 
 function whyNotListed(failure: ApiFailure): string {
@@ -219,7 +231,7 @@ async function rotate(run: Run, targets: Target[]): Promise<void> {
   if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh, confirmed)
 }
 
-const UNKNOWN_TIME = "The API's time is unknown (no Date header, or one that is more than a day off)"
+const UNKNOWN_TIME = "The API's time is unknown (no Date header)"
 
 /** What happens to the key that was replaced. */
 function previousNote({ inputs, current, tag }: Run, { createdAt }: ListedKey): string {
