@@ -1,5 +1,4 @@
 import type { CreatedKey, KeyList, ListedKey } from '../api/key-api.ts'
-import { isCapped, isWithin } from '../protocol/intent.ts'
 import { formatUtc } from '../runner/report.ts'
 import { hasRotationTag, TAG_RANGE } from './rotation-tag.ts'
 
@@ -249,7 +248,7 @@ export function judgeCreated(key: CreatedKey, facts: CreateFacts): Verdict {
   if (unusable !== null) return { kind: 'unusable', reason: unusable }
   const expiry = `it expires at ${formatUtc(expiresAt ?? 0)}, not at ${formatUtc(asked)} as requested`
   if (Math.abs(Number(expiresAt) - asked) <= ROUNDING_MS) return { kind: 'ours' }
-  if (isCapped(key, { expiry: asked, sentAt: 0, deadline: 0, answered: true, refused: '' }))
+  if (isCapped(key, asked))
     return { kind: 'unusable', reason: `${expiry}: the API shortens lifetimes. Lower expires-in` }
   return { kind: 'refused', reason: expiry, orphan: false }
 }
@@ -267,9 +266,23 @@ function whyAnother({ token, id, expiresAt }: CreatedKey, { asked, apiKey, known
   return null
 }
 
+/** By how much times may differ, in milliseconds: `Date` has whole seconds; without it, clocks may differ too. */
+const SLACK_MS = { known: 5_000, unknown: 65_000 }
+
+/** By either clock: `Date` may be wrong as well. */
 function isCreatedNow(createdAt: number | null, { sentAt, answeredAt, skews }: CreateFacts): boolean {
-  const isStrict = skews.some((skew) => skew !== null)
-  return isWithin(createdAt, { from: sentAt, to: answeredAt, skews, isStrict })
+  if (createdAt === null) return false
+  const known = skews.filter((skew) => skew !== null)
+  const slack = known.length > 0 ? SLACK_MS.known : SLACK_MS.unknown
+  return [0, ...known].some((skew) => sentAt + skew - slack <= createdAt && createdAt <= answeredAt + skew + slack)
+}
+
+const MINUTE_MS = 60_000
+
+/** Limits of an API are whole minutes, expiries of other runs are not. */
+function isCapped({ createdAt, expiresAt }: CreatedKey, asked: number): boolean {
+  const lifetime = Number(expiresAt) - Number(createdAt)
+  return Number(expiresAt) < asked && Math.abs(lifetime - Math.round(lifetime / MINUTE_MS) * MINUTE_MS) <= 1
 }
 
 function whyUnusable({ token, createdAt, expiresAt, unreadable }: CreatedKey, facts: CreateFacts): string | null {
