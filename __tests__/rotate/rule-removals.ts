@@ -53,6 +53,7 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     file: 'rotate/decisions.ts',
     from: 'hasMicroseconds(expiresAt) && toMicros(expiresAt) !== toMicros(asked)',
     to: 'toMicros(expiresAt) < 0',
+    options: ['--from', '9261'],
   },
   {
     rule: 'the record: the post step knows that a write may have reached GitHub',
@@ -71,12 +72,6 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     file: 'rotate/decisions.ts',
     from: "return after !== null && after > before ? 'shown' : 'not shown'",
     to: "return 'shown'",
-  },
-  {
-    rule: 'the explanation: what refuses a write without one is not GitHub, and may have passed the write on',
-    file: 'rotate/github-secrets.ts',
-    from: 'mayHaveActed: uncertain || notFromApi,',
-    to: 'mayHaveActed: uncertain,',
   },
   {
     rule: 'the redirect: what redirects a write may have passed it on',
