@@ -9,6 +9,7 @@ import { createGithub, type Github } from '../__tests__/support/github.ts'
 import { createKeyApi } from '../src/api/key-api.ts'
 import { type HttpClient, HttpError, type HttpRequest, type HttpResponse } from '../src/http/http-client.ts'
 import { createCancellation } from '../src/retry/cancellation.ts'
+import { watchDate } from '../src/rotate/date-watch.ts'
 import { createGithubSecrets } from '../src/rotate/github-secrets.ts'
 import type { RotateInputs } from '../src/rotate/inputs.ts'
 import { rotateKey } from '../src/rotate/rotate-key.ts'
@@ -102,8 +103,9 @@ function report(day: number, outputs: Record<string, string>): void {
 
 async function run(day: number, process: SimulatedProcess, outputs: Record<string, string>): Promise<void> {
   const send = network(day, process)
+  const watch = watchDate(send, process.clock.now)
   await rotateKey(inputsOn(day), {
-    api: createKeyApi({ client: send, apiUrl: API_URL, userAgent: 'demo', now: process.clock.now }),
+    api: createKeyApi({ client: watch.send, apiUrl: API_URL, userAgent: 'demo', now: process.clock.now }),
     secrets: createGithubSecrets(send, {
       apiUrl: GITHUB_URL,
       token: TOKEN,
@@ -111,6 +113,7 @@ async function run(day: number, process: SimulatedProcess, outputs: Record<strin
       now: process.clock.now,
     }),
     clock: process.clock,
+    dateDifference: watch.difference,
     random: Math.random,
     runner: recorder(outputs),
     cancellation: createCancellation(process.clock.now),

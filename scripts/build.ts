@@ -7,6 +7,7 @@ import { isBuiltin } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { nodeResolve } from '@rollup/plugin-node-resolve'
+import { transformSync } from '@swc/core'
 import { type ModuleInfo, type OutputChunk, rollup } from 'rollup'
 import { BUNDLED_PACKAGES, BUNDLES, type Bundle } from './bundles.ts'
 
@@ -75,8 +76,22 @@ function writeChunk(chunk: OutputChunk): void {
   if (missing.length > 0) throw new Error(`${missing.join(', ')}: needed, but not in BUNDLED_PACKAGES`)
   const folder = join(outDir, dirname(chunk.fileName))
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'index.js'), format(chunk.code))
+  writeFileSync(join(folder, 'index.js'), format(withoutCommentsOfPackages(chunk)))
   writeFileSync(join(folder, 'modules.txt'), `${modulesIn(chunk).join('\n')}\n`)
+}
+
+/** The code of `chunk`. What packages say in comments is in the packages, and would be a fifth of the bundle of rotate. */
+function withoutCommentsOfPackages({ code, modules }: OutputChunk): string {
+  const minify = { compress: false, mangle: false, format: { comments: false as const } }
+  return Object.entries(modules).reduce((text, [id, module]) => {
+    if (!id.includes('/node_modules/') || !module.code) return text
+    const bare = transformSync(module.code, {
+      configFile: false,
+      swcrc: false,
+      jsc: { target: 'esnext', minify },
+    }).code
+    return text.replace(module.code, () => bare)
+  }, code)
 }
 
 /** The files that the code of `chunk` comes from. */

@@ -6,6 +6,7 @@ import { networkSettings, proxyLogins } from './http/network-settings.ts'
 import { proxyFor } from './http/proxy-for-url.ts'
 import type { Clock } from './retry/budget.ts'
 import { CANCEL, createCancellation } from './retry/cancellation.ts'
+import { watchDate } from './rotate/date-watch.ts'
 import { createGithubSecrets } from './rotate/github-secrets.ts'
 import { readRotateInputs } from './rotate/inputs.ts'
 import { rotateKey } from './rotate/rotate-key.ts'
@@ -36,10 +37,11 @@ async function run(): Promise<void> {
     const agent = userAgent(process.env)
     const connect = (proxyUrl: string) => logRequests(createHttpClient(proxyUrl), debugLog(), clock.now)
     const github = connect(proxyFor(new URL(inputs.githubApiUrl), process.env))
+    const watch = watchDate(connect(proxy), clock.now)
     const { apiUrl, githubApiUrl, githubToken } = inputs
     const [owner = '', repo = ''] = (process.env.GITHUB_REPOSITORY ?? '').split('/')
     await rotateKey(inputs, {
-      api: createKeyApi({ client: connect(proxy), apiUrl, userAgent: agent, now: clock.now }),
+      api: createKeyApi({ client: watch.send, apiUrl, userAgent: agent, now: clock.now }),
       secrets: createGithubSecrets(github, {
         apiUrl: githubApiUrl,
         token: githubToken,
@@ -47,17 +49,14 @@ async function run(): Promise<void> {
         now: clock.now,
       }),
       clock,
+      dateDifference: watch.difference,
       random: Math.random,
       runner,
       cancellation,
       sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
       seal: sealForGithub,
       repository: { owner, repo, id: process.env.GITHUB_REPOSITORY_ID || null },
-      connection: {
-        userAgent: agent,
-        proxy,
-        settings: networkSettings(process.env),
-      },
+      connection: { userAgent: agent, proxy, settings: networkSettings(process.env) },
     })
   } catch (error) {
     failStep(error)

@@ -2,6 +2,7 @@ import type * as api from '../../src/api/key-api.ts'
 import type * as http from '../../src/http/http-client.ts'
 import type * as cancellation from '../../src/retry/cancellation.ts'
 import type * as cleanUp from '../../src/rotate/clean-up.ts'
+import type * as dates from '../../src/rotate/date-watch.ts'
 import type * as secrets from '../../src/rotate/github-secrets.ts'
 import type * as rotate from '../../src/rotate/rotate-key.ts'
 import type * as tag from '../../src/rotate/rotation-tag.ts'
@@ -11,6 +12,7 @@ import type * as state from '../../src/rotate/saved-state.ts'
 export type RotationCode = Pick<typeof rotate, 'rotateKey'> &
   Pick<typeof cleanUp, 'cleanUp'> &
   Pick<typeof api, 'createKeyApi'> &
+  Pick<typeof dates, 'watchDate'> &
   Pick<typeof secrets, 'createGithubSecrets'> &
   Pick<typeof http, 'HttpError'> &
   Pick<typeof cancellation, 'createCancellation'> &
@@ -24,6 +26,7 @@ export async function loadRotationCode(folder: URL): Promise<RotationCode> {
     'http/http-client',
     'retry/cancellation',
     'rotate/clean-up',
+    'rotate/date-watch',
     'rotate/github-secrets',
     'rotate/rotate-key',
     'rotate/saved-state',

@@ -4,10 +4,12 @@ import { readSecret, waitUntilShown } from '../../src/rotate/confirm-write.ts'
 import type { RotateDeps } from '../../src/rotate/deps.ts'
 import type { SecretInfo } from '../../src/rotate/github-secrets.ts'
 import {
+  type Answer,
   DAY,
   HOUR,
   type RotateOptions,
   type RotateRun,
+  refusedByGithub,
   runRotate,
   SECRET,
   START,
@@ -209,8 +211,11 @@ describe('the state before a write', () => {
     const second = (answer: ReturnType<NonNullable<RotateOptions['answer']>>) =>
       runRotate({ answer: (what, count) => (what === READ && count > 1 ? answer : undefined) })
     for (const [answer, reason] of [
-      [{ status: 403 }, 'answered 403 to GET'],
-      [{ status: 404, headers: { 'content-type': 'text/html' } }, 'with an HTML page'],
+      [refusedByGithub(403), 'answered 403 to GET'],
+      [
+        { status: 404, headers: { 'content-type': 'text/html' } },
+        "something that GitHub's API does not send",
+      ],
       [
         { status: 200, body: { name: 'OTHER' } },
         `GitHub returned another secret instead of ${SECRET} in the repository`,
@@ -235,7 +240,7 @@ describe('the state before a write', () => {
   test('may be that the secret was deleted: the write creates it again', async () => {
     const run = await runRotate({
       answer: (what, count) => {
-        if (what === READ && count === 2) return { status: 404 }
+        if (what === READ && count === 2) return refusedByGithub(404)
         return what === WRITE ? { status: 201, acted: true } : undefined
       },
     })
@@ -253,7 +258,7 @@ describe('the state after a write', () => {
 
   test.each([
     ['503', { status: 503 }, 'github.example answered 503 to GET'],
-    ['404', { status: 404 }, 'github.example answered 404 to GET'],
+    ['404', refusedByGithub(404), 'github.example answered 404 to GET'],
     ['a page', { status: 200, headers: { 'content-type': 'text/html' } }, 'that GitHub'],
     ['another secret', { status: 200, body: { name: 'OTHER' } }, 'GitHub returned another secret'],
   ])('that stays unknown (%s) leaves both keys valid', async (_, answer, reason) => {
@@ -301,9 +306,80 @@ describe('the state after a write', () => {
   test('a refusal of the repeated write does not prove that the first had no effect', async () => {
     const run = await runRotate({
       github: { idleWrites: 1 },
-      answer: (what, count) => (what === WRITE && count === 2 ? { status: 403 } : undefined),
+      answer: (what, count) => (what === WRITE && count === 2 ? refusedByGithub(403) : undefined),
     })
     expect(run.error).toContain('was written to every place')
+    expect(newKey(run)?.revoked).toBe(false)
+  })
+})
+
+describe('a refused write', () => {
+  const JSON_REFUSALS = [400, 401, 403, 404, 409, 413, 422, 429, 451].map(refusedByGithub)
+  const OTHERS = [
+    { status: 403, headers: { 'content-type': 'text/plain' }, body: 'Forbidden' },
+    { status: 403, body: { error: 'policy' } },
+    ...[400, 401, 403, 404, 413, 418, 422, 429, 451].map((status) => ({ status })),
+    ...[300, 301, 302, 303, 304, 307, 308, 399].map((status) => ({ status, headers: { location: '/x' } })),
+  ]
+  const refused = (answer: Answer, further: RotateOptions = {}) =>
+    runRotate({ ...further, answer: (what) => (what === WRITE ? answer : undefined) })
+
+  test.each([...JSON_REFUSALS, ...OTHERS])(
+    'that was carried out nevertheless leaves both keys valid: %j',
+    async (answer) => {
+      const run = await refused({ ...answer, acted: true })
+      expect(run.error).toContain('It and the old key both stay valid')
+      expect(value(run)).toBe(newKey(run)?.token)
+      expect(newKey(run)?.revoked).toBe(false)
+      expect(stateOf(run)).toMatchObject({ state: { phase: 'writing' } })
+    },
+  )
+
+  test.each(JSON_REFUSALS)(
+    'is proven if GitHub explains it and shows no write for 15 s: %j',
+    async (answer) => {
+      const run = await refused(answer)
+      expect(run.error).toMatch(/^The new key was not written, so this run did not change the secret: /)
+      expect(newKey(run)?.revoked).toBe(true)
+      expect(run.took).toBeGreaterThanOrEqual(15_000)
+    },
+  )
+
+  test.each(OTHERS)(
+    'is not proven if GitHub does not explain it, even if no write is shown: %j',
+    async (answer) => {
+      const run = await refused(answer)
+      expect(run.error).toContain('It and the old key both stay valid')
+      expect(newKey(run)?.revoked).toBe(false)
+    },
+  )
+
+  test('is not proven by a server that does not say when the secret was updated', async () => {
+    const run = await refused(refusedByGithub(403), { github: { updatedAt: 'absent' } })
+    expect(run.error).toContain('; nothing shows that the secret is unchanged. It and the old key both')
+    expect(newKey(run)?.revoked).toBe(false)
+  })
+
+  test.each<[string, Answer]>([
+    ['it cannot be read', { status: 503 }],
+    ['it is gone', refusedByGithub(404)],
+    ['an older time is shown', { status: 200, body: { name: SECRET, updated_at: '2020-01-01T00:00:00Z' } }],
+  ])('is not proven if %s afterwards', async (_, answer) => {
+    const run = await runRotate({
+      answer: (what, count) => {
+        if (what === WRITE) return refusedByGithub(403)
+        return what === READ && count > 2 ? answer : undefined
+      },
+    })
+    expect(run.error).toContain(
+      '; nothing shows that the secret is unchanged. It and the old key both stay valid',
+    )
+    expect(newKey(run)?.revoked).toBe(false)
+  })
+
+  test('is not proven if the job is cancelled before GitHub must show a write', async () => {
+    const run = await refused(refusedByGithub(403), { signalAt: 5_000 })
+    expect(run.error).toContain('; nothing shows that the secret is unchanged')
     expect(newKey(run)?.revoked).toBe(false)
   })
 })
@@ -335,9 +411,19 @@ describe('what GitHub says about a secret', () => {
   }
 
   test('shows a write, does not show it for exactly 15 s, or cannot show it', async () => {
-    expect(await wait(START - 1_000)).toEqual({ visibility: 'shown', reason: '', elapsed: 0 })
-    expect(await wait(START)).toEqual({ visibility: 'not shown', reason: NOT_MOVED, elapsed: 15_000 })
-    expect(await wait(null)).toEqual({ visibility: 'unknown', reason: '', elapsed: 0 })
+    expect(await wait(START - 1_000)).toEqual({
+      visibility: 'shown',
+      reason: '',
+      unchanged: false,
+      elapsed: 0,
+    })
+    expect(await wait(START)).toEqual({
+      visibility: 'not shown',
+      reason: NOT_MOVED,
+      unchanged: true,
+      elapsed: 15_000,
+    })
+    expect(await wait(null)).toEqual({ visibility: 'unknown', reason: '', unchanged: false, elapsed: 0 })
   })
 
   test('is not asked again if it describes another secret, in any case of its name', async () => {
@@ -372,9 +458,12 @@ describe('a place that holds an older key than the key in hand', () => {
     expect(run.error).toBe('')
     expect(run.traces.outputs).toMatchObject({ rotated: 'true', retired: '[]' })
     expect([value(run), value(run, 'dependabot')]).toEqual([newKey(run)?.token, newKey(run)?.token])
-    expect(summaryOf(run)).toContain(
-      "- The secret in the repository's Dependabot secrets was last updated before the key in use was created, so that key is replaced now.",
-    )
+    const warning =
+      "The secret in the repository's Dependabot secrets was last updated before the key in use was created, so that " +
+      'key is replaced now. If more runs say so, another workflow rotates the same secret, or the clocks of the API and ' +
+      'of GitHub differ.'
+    expect(run.traces.warnings).toEqual([warning])
+    expect(summaryOf(run)).toContain(`- ${warning}`)
   })
 
   test('is told by its last update, give or take an hour', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import type { ListedKey } from '../../src/api/key-api.ts'
+import type { CreatedKey, ListedKey } from '../../src/api/key-api.ts'
 import {
   areLimitsConsistent,
   canRetire,
@@ -8,13 +8,13 @@ import {
   findCurrentKey,
   holdsOlderKey,
   isOwn,
+  judgeCreated,
   keysToRetire,
   keysToRevokeNow,
   MAX_EXPIRY_SHIFT_MS,
   minLifetimeDays,
   requestedExpiry,
   taggedExpiry,
-  whyNotOurs,
   writeOrder,
   writeVisibility,
 } from '../../src/rotate/decisions.ts'
@@ -219,7 +219,7 @@ describe('a key is due', () => {
   test('at once if it never expires or its creation time is unknown', () => {
     expect(dueAt(key('a', NOW, null), LIMITS)).toBe(0)
     expect(dueAt(key('a', null, NOW + DAY), LIMITS)).toBe(0)
-    expect(dueAt({ ...key('a', NOW, null), unreadable: 'expiry' }, LIMITS)).toBe(NOW + 30 * DAY)
+    expect(dueAt({ ...key('a', NOW, null), unreadable: 'expiry (missing)' }, LIMITS)).toBe(NOW + 30 * DAY)
   })
 
   test('earlier if it expires too soon to fix a failing rotation', () => {
@@ -228,46 +228,107 @@ describe('a key is due', () => {
 })
 
 describe('the response to a create request', () => {
+  const ASKED = NOW + 60 * DAY + 1.25
   const answer = {
     token: 'new',
     id: 'k',
     prefix: 'new',
     createdAt: NOW,
-    expiresAt: NOW + 60 * DAY + 1,
+    expiresAt: ASKED,
     unreadable: null,
   }
   const facts = {
-    asked: NOW + 60 * DAY + 1,
+    asked: ASKED,
     sentAt: NOW - 100,
     answeredAt: NOW + 100,
-    slack: 5_000,
+    skews: [0, 0] as (number | null)[],
     apiKey: 'old',
     knownIds: new Set(['known']),
   }
+  const judge = (change: Partial<CreatedKey> = {}, further: Partial<typeof facts> = {}) =>
+    judgeCreated({ ...answer, ...change }, { ...facts, ...further })
+  /** As stored by a server that keeps no microseconds: only the creation shows whose key it is. */
+  const rounded = { expiresAt: Math.floor(ASKED) }
 
-  test('is a new key of this run if its times differ by no more than clocks and rounding', () => {
-    expect(whyNotOurs(answer, facts)).toBeNull()
-    for (const createdAt of [NOW - 5_100, NOW + 5_100])
-      expect(whyNotOurs({ ...answer, createdAt }, facts)).toBeNull()
-    for (const shift of [-5_000, 5_000])
-      expect(whyNotOurs({ ...answer, expiresAt: answer.expiresAt + shift }, facts)).toBeNull()
+  test('is a key of this run by the microseconds of its expiry, by any clock within an hour', () => {
+    const created = (shift: number, skews: (number | null)[]) => judge({ createdAt: NOW + shift }, { skews })
+    for (const shift of [0, 10_000, -10_000, 100 - HOUR, 100 + HOUR])
+      for (const skews of [
+        [0, 0],
+        [null, null],
+        [null, DAY],
+        [-DAY, null],
+      ])
+        expect(created(shift, skews)).toEqual({ kind: 'ours' })
+    for (const shift of [99 - HOUR, 101 + HOUR]) {
+      expect(created(shift, [0, null])).toMatchObject({ kind: 'refused', orphan: false })
+      expect(created(shift + DAY, [null, DAY])).toMatchObject({ kind: 'refused', orphan: false })
+      expect(created(shift, [null, null])).toMatchObject({
+        kind: 'unusable',
+        reason: expect.stringContaining(
+          'but the time here is 2027-03-01 12:00:00 UTC. Check the clock of the runner',
+        ),
+      })
+    }
   })
 
-  test.each([
-    [{ token: null }, 'no key or no id'],
-    [{ id: null }, 'no key or no id'],
-    [{ token: 'old' }, 'it is api-key itself'],
-    [{ id: 'known' }, 'it existed before'],
-    [{ createdAt: NOW - 5_101 }, 'created at 2027-03-01 11:59:54 UTC, not now'],
-    [{ createdAt: NOW + 5_101 }, 'not now'],
-    [{ createdAt: null }, 'an unknown time'],
-    [{ expiresAt: null }, 'never expires'],
-    [{ expiresAt: answer.expiresAt + 0.001 }, 'another run requested it'],
-    [{ expiresAt: answer.expiresAt - 0.5 }, 'another run requested it'],
-    [{ expiresAt: answer.expiresAt + 5_001 }, 'not at 2027-04-30 12:00:00 UTC as requested'],
-    [{ expiresAt: answer.expiresAt - 5_001 }, 'it expires at 2027-04-30 11:59:55 UTC'],
-  ])('is not accepted with %j', (change, reason) => {
-    expect(whyNotOurs({ ...answer, ...change }, facts)).toContain(reason)
+  test('is a key of this run by its creation, by either clock', () => {
+    const created = (shift: number, skews: (number | null)[]) =>
+      judge({ ...rounded, createdAt: NOW + shift }, { skews }).kind
+    for (const shift of [-5_100, 5_100]) expect(created(shift, [0, 0])).toBe('ours')
+    for (const shift of [-5_101, 5_101]) expect(created(shift, [0, 0])).toBe('refused')
+    // The gateway's Date is wrong, the runner's clock is right, or the other way round.
+    for (const skew of [120_000, -120_000]) {
+      expect(created(0, [skew, skew])).toBe('ours')
+      expect(created(skew, [skew, null])).toBe('ours')
+      expect(created(skew, [null, skew])).toBe('ours')
+      expect(created(skew / 2, [skew, skew])).toBe('refused')
+    }
+    // Without any Date, clocks may differ by a minute.
+    for (const shift of [-65_100, 65_100]) expect(created(shift, [null, null])).toBe('ours')
+    for (const shift of [-65_101, 65_101]) expect(created(shift, [null, null])).toBe('refused')
+  })
+
+  test('may be rounded to a minute', () => {
+    const whole = { asked: NOW + 60 * DAY }
+    for (const shift of [-60_000, 60_000])
+      expect(judge({ expiresAt: whole.asked + shift }, whole)).toEqual({ kind: 'ours' })
+  })
+
+  test.each<[Partial<CreatedKey>, string]>([
+    [{ token: null }, 'the response has no key'],
+    [{ createdAt: null }, 'the API does not say when it was created'],
+    [{ expiresAt: null }, 'it never expires, although an expiry was requested'],
+    [{ expiresAt: null, unreadable: 'expiry "soon"' }, 'its expiry cannot be read'],
+    [
+      { expiresAt: NOW + 30 * DAY },
+      'it expires at 2027-03-31 12:00:00 UTC, not at 2027-04-30 12:00:00 UTC as requested: the API shortens lifetimes. Lower expires-in',
+    ],
+  ])('that this run certainly caused is unusable with %j', (change, reason) => {
+    expect(judge(change)).toEqual({ kind: 'unusable', reason })
+  })
+
+  test.each<[Partial<CreatedKey>, string, boolean]>([
+    [{ id: null }, 'the response has no id', true],
+    [{ token: 'old' }, 'it is api-key itself', true],
+    [{ id: 'known' }, 'it existed before', true],
+    [{ expiresAt: ASKED + 0.001 }, 'another run requested it (its expiry has other microseconds)', true],
+    [{ expiresAt: ASKED - 0.5 }, 'another run requested it (its expiry has other microseconds)', true],
+    [{ ...rounded, createdAt: NOW - DAY }, 'it was created at 2027-02-28 12:00:00 UTC, not now', false],
+    [{ ...rounded, createdAt: null }, 'it was created at an unknown time, not now', false],
+    [{ expiresAt: null, createdAt: NOW - DAY }, 'it was created at 2027-02-28 12:00:00 UTC, not now', false],
+    [
+      { expiresAt: Math.floor(ASKED) + 60_002 },
+      'it expires at 2027-04-30 12:01:00 UTC, not at 2027-04-30 12:00:00 UTC as requested',
+      false,
+    ],
+    [
+      { expiresAt: NOW + 30 * DAY + 1_234 },
+      'it expires at 2027-03-31 12:00:01 UTC, not at 2027-04-30 12:00:00 UTC as requested',
+      false,
+    ],
+  ])('is refused with %j: %s', (change, reason, orphan) => {
+    expect(judge(change)).toEqual({ kind: 'refused', reason, orphan })
   })
 })
 

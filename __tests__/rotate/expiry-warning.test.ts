@@ -1,7 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ListedKey } from '../../src/api/key-api.ts'
-import { taggedExpiry } from '../../src/rotate/decisions.ts'
-import { type ExpiryFacts, expiryAlarm, expiryWarning, isStuck } from '../../src/rotate/expiry-warning.ts'
+import { dueWhileStuck, taggedExpiry } from '../../src/rotate/decisions.ts'
+import {
+  type ExpiryFacts,
+  expiryAlarm,
+  expiryWarning,
+  keyNotReceived,
+} from '../../src/rotate/expiry-warning.ts'
 import { DAY, HOUR, type RotateOptions, runRotate, SECRET, START, TAG } from './harness.ts'
 
 const key = (change: Partial<ListedKey> = {}): ListedKey => ({
@@ -29,8 +34,9 @@ describe('the alarm about a key', () => {
     [null, 'none'],
   ])('that expires in %j ms and was not replaced is %s', (left, expected) => {
     expect(alarm(left)).toBe(expected)
-    expect(alarm(left, { failed: false, stuck: true })).toBe(expected)
-    expect(alarm(left, { stuck: true })).toBe(expected)
+    const whileStuck = expected === 'none' ? 'stuck' : expected
+    expect(alarm(left, { failed: false, stuck: true })).toBe(whileStuck)
+    expect(alarm(left, { stuck: true })).toBe(whileStuck)
   })
 
   test.each([14 * DAY, 7 * DAY, HOUR])('that expires in %j ms is none while rotation works', (left) => {
@@ -42,7 +48,7 @@ describe('a rotation is stuck', () => {
   const own = (createdAt: number) => key({ createdAt, expiresAt: taggedExpiry(createdAt + 60 * DAY, TAG) })
   const current = own(START - 40 * DAY)
   const facts = { current, tag: TAG, now: START, homeUpdatedAt: START }
-  const stuck = (...keys: ListedKey[]) => isStuck({ ...facts, keys: [current, ...keys] })
+  const stuck = (...keys: ListedKey[]) => keyNotReceived({ ...facts, keys: [current, ...keys] }) !== null
 
   test('if it made a key two days ago, and the run received an older one', () => {
     expect(stuck()).toBe(false)
@@ -52,18 +58,29 @@ describe('a rotation is stuck', () => {
     expect(stuck(own(START - 50 * DAY))).toBe(false)
   })
 
+  test('and the newest key decides when the next one is due', () => {
+    const newest = own(START - HOUR)
+    const keys = [current, own(START - 9 * DAY), newest, own(START - 3 * DAY)]
+    expect(keyNotReceived({ ...facts, keys })).toBe(newest)
+    const limits = { rotateAfter: 30 * DAY, expiresIn: 60 * DAY, overlap: 7 * DAY }
+    const due = (expiresAt: number | null) => dueWhileStuck({ ...current, expiresAt }, newest, limits)
+    expect(due(null)).toBe(START - HOUR + 30 * DAY)
+    expect(due(START + 37 * DAY)).toBe(START - HOUR + 30 * DAY)
+    expect(due(START + 20 * DAY)).toBe(START + 13 * DAY)
+  })
+
   test('but not by a key of the same hour, of someone else or of an unknown time', () => {
     expect(stuck(own(START - 40 * DAY + HOUR))).toBe(true)
     expect(stuck(own(START - 40 * DAY + HOUR - 1))).toBe(false)
     expect(stuck(key({ createdAt: START - 3 * DAY }))).toBe(false)
     expect(stuck({ ...own(START - 3 * DAY), createdAt: null })).toBe(false)
     const unknown = { ...current, createdAt: null }
-    expect(isStuck({ ...facts, keys: [own(START - 3 * DAY)], current: unknown })).toBe(false)
+    expect(keyNotReceived({ ...facts, keys: [own(START - 3 * DAY)], current: unknown })).toBeNull()
   })
 
   test('but not by a key that only a copy got: the home secret was last written before that', () => {
     const keys = [current, own(START - 3 * DAY)]
-    const at = (homeUpdatedAt: number | null) => isStuck({ ...facts, keys, homeUpdatedAt })
+    const at = (homeUpdatedAt: number | null) => keyNotReceived({ ...facts, keys, homeUpdatedAt }) !== null
     expect(at(START - 3 * DAY - HOUR - 1)).toBe(false)
     expect(at(START - 3 * DAY - HOUR)).toBe(true)
     expect(at(null)).toBe(true)
@@ -100,10 +117,21 @@ describe('the warning', () => {
     )
   })
 
+  test('of a rotation that is stuck does not depend on the expiry', () => {
+    const text =
+      'The key abc... (id 17) was replaced by earlier runs, but is still passed as api-key. Check that api-key comes ' +
+      'from the secret that this action writes, and run the workflow again. Until then, keys are only created when the ' +
+      'newest one is due.'
+    expect(warn(20 * DAY, { failed: false, stuck: true })).toBe(text)
+    const current = key({ expiresAt: null })
+    for (const failed of [true, false])
+      expect(expiryWarning(current, { current, failed, stuck: true, now: START })).toBe(text)
+  })
+
   test('is missing if there is no alarm', () => {
     expect(warn(20 * DAY)).toBeNull()
     const current = key({ expiresAt: null })
-    expect(expiryWarning(current, { current, failed: true, stuck: true, now: START })).toBeNull()
+    expect(expiryWarning(current, { current, failed: true, stuck: false, now: START })).toBeNull()
   })
 })
 
@@ -163,19 +191,40 @@ describe('a run', () => {
     },
   )
 
-  test('that receives a key which earlier runs replaced warns although it rotates', async () => {
-    const run = await runRotate({
+  /** A run that receives a key of this age although the secret got another one three days ago. */
+  const shadowed = (age: number, options: RotateOptions = {}) =>
+    runRotate({
       own: true,
-      age: 50 * DAY,
+      age,
+      ...options,
       prepare: ({ addOwnKey, github }) =>
         github.addSecret('repository', SECRET, {
           value: addOwnKey(3 * DAY).token,
           updatedAt: START - 3 * DAY,
         }),
     })
+
+  test('that receives a key which earlier runs replaced warns and creates no key', async () => {
+    for (const own of [true, false]) {
+      const run = await shadowed(50 * DAY, { own })
+      expect(run.error).toBe('')
+      expect(run.account.keys()).toEqual([])
+      expect(run.traces.outputs).toMatchObject({ rotated: 'false', retired: '[]' })
+      expect(run.traces.warnings).toEqual([expect.stringContaining('was replaced by earlier runs')])
+      expect(summaryOf(run)).toContain('was replaced by earlier runs')
+    }
+  })
+
+  test('that receives it in the last week before it expires rotates nevertheless', async () => {
+    const run = await shadowed(53 * DAY)
     expect(run.traces.outputs.rotated).toBe('true')
-    expect(run.traces.warnings).toEqual([expect.stringContaining('was replaced by earlier runs')])
-    expect(summaryOf(run)).toContain('was replaced by earlier runs')
+    expect(run.traces.warnings).toEqual([expect.stringMatching(/^URGENT: .* was replaced by earlier runs/)])
+  })
+
+  test('that receives it rotates in an emergency, or if GitHub does not say when the secret was written', async () => {
+    const now = await shadowed(20 * DAY, { inputs: { revokePrevious: 'now' } })
+    const unknown = await shadowed(40 * DAY, { github: { updatedAt: 'absent' } })
+    for (const run of [now, unknown]) expect(run.traces.outputs.rotated).toBe('true')
   })
 
   test('whose home secret was never written, although a copy was, does not blame api-key', async () => {

@@ -8,6 +8,7 @@ import {
 } from '../../src/http/http-client.ts'
 import { createCancellation } from '../../src/retry/cancellation.ts'
 import { cleanUp } from '../../src/rotate/clean-up.ts'
+import { watchDate } from '../../src/rotate/date-watch.ts'
 import { taggedExpiry } from '../../src/rotate/decisions.ts'
 import { createGithubSecrets } from '../../src/rotate/github-secrets.ts'
 import type { RotateInputs } from '../../src/rotate/inputs.ts'
@@ -35,6 +36,11 @@ export type Answer =
   | { takes: number }
   /** The machine sleeps for so long before the request leaves it; its timers sleep as well. */
   | { sleeps: number }
+
+/** A refusal in the form of GitHub's API. */
+export function refusedByGithub(status: number): Answer & { status: number } {
+  return { status, body: { message: 'Not so.', documentation_url: 'https://docs.github.com/rest' } }
+}
 
 export interface Seen {
   /** `POST /api/user/api-keys`, `PUT /repos/...`. */
@@ -185,10 +191,11 @@ export async function runRotate(options: RotateOptions = {}): Promise<RotateRun>
     ...options.inputs,
     ...options.inputsOf?.({ account, github }),
   }
+  const watch = watchDate(send, clock.now)
   let error = ''
   let endedAt = 0
   const run = rotateKey(inputs, {
-    api: createKeyApi({ client: send, apiUrl: inputs.apiUrl, userAgent: 'harness', now: clock.now }),
+    api: createKeyApi({ client: watch.send, apiUrl: inputs.apiUrl, userAgent: 'harness', now: clock.now }),
     secrets: createGithubSecrets(send, {
       apiUrl: inputs.githubApiUrl,
       token: inputs.githubToken,
@@ -196,6 +203,7 @@ export async function runRotate(options: RotateOptions = {}): Promise<RotateRun>
       now: clock.now,
     }),
     clock,
+    dateDifference: watch.difference,
     random: () => 0.5,
     runner,
     cancellation,

@@ -54,6 +54,7 @@ export const FAULTS = [
   '5xx after effect',
   'acknowledged, no effect',
   'page of a proxy after effect',
+  'refusal of a gateway after effect',
   "another run's answer",
   'wrong Date header',
   'rate limited',
@@ -81,6 +82,8 @@ interface History {
   world: World
   account: Account
   github: Github
+  /** How long GitHub's replicas lag, in milliseconds. */
+  lag: number
   home: Place
   /** The last one is listed from `joinsAt` on. */
   copies: Place[]
@@ -149,12 +152,13 @@ function createHistory(
     dateHeader: dates,
     selfRevocation: rng.chance(0.1) ? 'forbidden' : 'allowed',
   })
+  const lag = rng.chance(0.3) ? rng.between(1, 20) * SECOND : 0
   const github = createGithub({
     now: world.now,
     open: (sealed) => sealed,
     publicKey: { id: '1', key: 'public' },
     token: GITHUB_TOKEN,
-    lag: rng.chance(0.3) ? rng.between(1, 20) * SECOND : 0,
+    lag,
     updatedAt: withoutUpdatedAt ? 'absent' : 'utc',
   })
   const home: Place = rng.chance(0.5)
@@ -171,6 +175,7 @@ function createHistory(
     world,
     account,
     github,
+    lag,
     home,
     copies,
     joinsAt:
@@ -406,10 +411,11 @@ async function startRun(
       if (rng.chance(0.6)) startPost(history, state, faultRate)
     }
     const send = network(history, process, { faultRate, emergency, cancel: cancellation.request, die })
+    const watch = code.watchDate(send, process.clock.now)
     try {
       await code.rotateKey(inputsOf(history, queued, emergency), {
         api: code.createKeyApi({
-          client: send,
+          client: watch.send,
           apiUrl: API_URL,
           userAgent: 'simulation',
           now: process.clock.now,
@@ -421,6 +427,7 @@ async function startRun(
           now: process.clock.now,
         }),
         clock: process.clock,
+        dateDifference: watch.difference,
         random: rng.roll,
         runner: runnerOf(history, process, state, faultRate),
         cancellation,
@@ -517,6 +524,11 @@ function runnerOf(
   }
 }
 
+/** What GitHub's refusals look like. */
+const GITHUB_REFUSAL = '{"message":"Not so."}'
+/** A replica that lags for longer shows a write too late to refute the refusal (see the limits in docs/rotation.md). */
+const REFUTED_WITHIN = 14 * SECOND
+
 interface NetworkOptions {
   faultRate: number
   emergency: boolean
@@ -574,6 +586,36 @@ function revocable(history: History, path: string): StoredKey | null {
   return all.find((key) => key.id === id && isValid(history, key)) ?? null
 }
 
+/**
+ * A gateway passes a request for GitHub on and refuses it nevertheless: in GitHub's form after it took effect, or in its
+ * own, when GitHub may still carry the request out much later.
+ */
+function refuseAfterEffect(
+  { rng, world, lag, withoutUpdatedAt }: History,
+  { process, request, soon, act }: Exchange,
+): Promise<HttpResponse> {
+  if (!request.url.href.startsWith(GITHUB_URL)) return process.wait(soon, () => act(request))
+  const inItsForm = rng.chance(0.5) && (lag <= REFUTED_WITHIN || withoutUpdatedAt)
+  const status = rng.pick(inItsForm ? [400, 401, 403, 404, 409, 422] : [301, 307, 400, 401, 403, 404, 418])
+  const isLate = !inItsForm && rng.chance(0.5)
+  if (isLate) world.at(soon + rng.between(0, LATEST_EFFECT), () => void act(request))
+  return process.wait(soon, () => {
+    if (!isLate) act(request)
+    return {
+      status,
+      headers: {},
+      body: inItsForm ? GITHUB_REFUSAL : rng.pick(['', 'Forbidden', '{"error":"policy"}']),
+    }
+  })
+}
+
+interface Exchange {
+  process: SimulatedProcess
+  request: HttpRequest
+  soon: number
+  act: (request: HttpRequest) => HttpResponse
+}
+
 /** The network between one process and both services. */
 function network(history: History, process: SimulatedProcess, options: NetworkOptions): HttpClient {
   const { rng, world, code } = history
@@ -581,10 +623,10 @@ function network(history: History, process: SimulatedProcess, options: NetworkOp
   const fail = (fault: 'refused' | 'cut' | 'timeout', mayHaveActed: boolean) => {
     throw new code.HttpError(fault, mayHaveActed, `${fault} by the simulation`)
   }
-  const answer = (status: number, headers: Record<string, string> = {}): HttpResponse => ({
+  const answer = (status: number, headers: Record<string, string> = {}, body = ''): HttpResponse => ({
     status,
     headers,
-    body: '',
+    body,
   })
   // A proxy that answers with pages may do so until the process ends.
   let onlyPages = false
@@ -628,6 +670,8 @@ function network(history: History, process: SimulatedProcess, options: NetworkOp
           act(request)
           return answer(rng.pick([200, 403, 404]), { 'content-type': 'text/html' })
         })
+      case 'refusal of a gateway after effect':
+        return refuseAfterEffect(history, { process, request, soon, act })
       // Where the server keeps no fractions, nothing tells the keys of two runs at once apart.
       case "another run's answer":
         return process.wait(soon, () => {
@@ -643,10 +687,14 @@ function network(history: History, process: SimulatedProcess, options: NetworkOp
       case 'rate limited':
         return process.wait(soon, () => {
           const wait = { 'retry-after': String(Math.round(rng.between(1, 600))) }
-          return answer(request.url.href.startsWith(GITHUB_URL) ? rng.pick([403, 429]) : 429, wait)
+          return answer(
+            request.url.href.startsWith(GITHUB_URL) ? rng.pick([403, 429]) : 429,
+            wait,
+            GITHUB_REFUSAL,
+          )
         })
       case 'refused':
-        return process.wait(soon, () => answer(rng.pick([400, 401, 403, 404, 422])))
+        return process.wait(soon, () => answer(rng.pick([400, 401, 403, 404, 422]), {}, GITHUB_REFUSAL))
       case 'killed before effect':
         return process.wait(soon, () => {
           options.die()

@@ -10,6 +10,7 @@ import {
   INPUTS,
   type RotateOptions,
   type RotateRun,
+  refusedByGithub,
   runCleanUp,
   runProving,
   runRotate,
@@ -112,13 +113,23 @@ describe('a created key', () => {
       expect((await onList(withoutDate, clockError)).error).toBe('')
   })
 
-  test('may be a minute off without any Date, and no more', async () => {
-    const off = (clockError: number) => runRotate({ clockError, api: { dateHeader: false } })
+  test('is told by the microseconds of its expiry, even if Date or the clock is wrong', async () => {
+    for (const dateErrorMs of [10_000, -10_000, 120_000, 20 * HOUR])
+      for (const clockError of [0, 20 * 60_000]) {
+        const run = await runRotate({ clockError, api: { dateErrorMs } })
+        expect(run.error).toBe('')
+        expect(writes(run)).toHaveLength(1)
+      }
+  })
+
+  test('may be a minute off if the API sends no Date and keeps no fractions, and no more', async () => {
+    const off = (clockError: number) =>
+      runRotate({ clockError, api: { dateHeader: false, fractions: 'drop' } })
     for (const clockError of [60_000, -60_000]) expect((await off(clockError)).error).toBe('')
     for (const clockError of [70_000, -70_000]) expect((await off(clockError)).error).toContain('not now')
   })
 
-  test('may be a few seconds off with a Date, and no more', async () => {
+  test('may be a few seconds off with a Date if the API keeps no microseconds, and no more', async () => {
     const created = (shift: number) =>
       onCreate((account) => createdAs(account, { created: new Date(START + shift).toISOString() }))
     expect((await created(-4_000)).error).not.toContain('not now')
@@ -161,10 +172,72 @@ describe('a created key', () => {
   test('without an id cannot be looked up, and the message says what may exist', async () => {
     const run = await onCreate((account) => createdAs(account, { id: null }))
     expect(run.error).toBe(
-      `The API's response does not describe a key that this run created: the response has no key or no id. It was ` +
+      `The API's response does not describe a key that this run created: the response has no id. It was ` +
         `neither written nor revoked. ${ORPHAN}`,
     )
     expect(stateOf(run)).toMatchObject({ state: { phase: 'settled' } })
+  })
+})
+
+describe('a created key that cannot be used', () => {
+  const CASES: [string, RotateOptions['api'], string][] = [
+    [
+      'the API ignores the expiry',
+      { ignoreExpiry: true },
+      'it never expires, although an expiry was requested',
+    ],
+    [
+      'the API shortens lifetimes',
+      { maxLifetimeMs: 30 * DAY },
+      'it expires at 2027-03-31 04:17:00 UTC, not at 2027-04-29 17:26:42 UTC as requested: the API shortens lifetimes. Lower expires-in',
+    ],
+  ]
+
+  test.each(CASES)('is revoked if %s, and the run fails with the cause', async (_, api, reason) => {
+    const run = await runRotate({ api: { ...api } })
+    const [key] = run.account.keys()
+    expect(run.error).toBe(
+      `The new key ${key?.token_key}... (id ${key?.id.slice(0, 8)}...) cannot be used: ${reason}. ` +
+        'It was not written, so this run did not change the secret.',
+    )
+    expect(run.account.keys().map(({ revoked }) => revoked)).toEqual([true])
+    expect(writes(run)).toEqual([])
+    expect(stateOf(run)).toMatchObject({ state: { phase: 'settled', key: null } })
+  })
+
+  test('is revoked by the post step if the main step could not', async () => {
+    const run = await runRotate({
+      api: { ignoreExpiry: true },
+      answer: (what) => (what.startsWith('DELETE') ? { status: 403 } : undefined),
+    })
+    expect(run.error).toMatch(/ It could not be revoked: revoke it in the dashboard\.$/)
+    expect(run.traces.warnings).toEqual([
+      expect.stringMatching(
+        /^Could not confirm that the new key .* It may never expire: revoke it in the dashboard\.$/,
+      ),
+    ])
+    expect(stateOf(run)).toMatchObject({ state: { phase: 'created', key: { expiresAt: null } } })
+    await runCleanUp(stateOf(run), run.account)
+    expect(run.account.keys()[0]?.revoked).toBe(true)
+  })
+
+  test('is revoked with api-key if its own value is missing', async () => {
+    const run = await runRotate({
+      answer: (what, _, { account }) => {
+        if (!what.startsWith('POST')) return undefined
+        const { body } = createdAs(account, {}, { token: undefined })
+        return { status: 201, body }
+      },
+    })
+    expect(run.error).toContain('cannot be used: the response has no key.')
+    expect(run.seen.find(({ what }) => what.startsWith('DELETE'))?.credential).toBe(run.current.token)
+    expect(run.account.foreign().at(-1)?.revoked).toBe(true)
+  })
+
+  test('is revoked if the list does not show when it was created, as no later run could tell its age', async () => {
+    const run = await runRotate({ own: true, age: 31 * DAY, api: { rowsWithout: 'created' } })
+    expect(run.error).toContain('works: the list does not show when it was created. It was not written')
+    expect(run.account.keys().map(({ revoked }) => revoked)).toEqual([true])
   })
 })
 
@@ -199,6 +272,7 @@ describe('a key that is being confirmed', () => {
     for (const [change, reason] of [
       [{ id: 'other' }, 'the list shows its first characters at another id'],
       [{ expiry: null }, 'the list shows no expiry for it'],
+      [{ created: null }, 'the list does not show when it was created'],
     ] as const) {
       const run = await runProving((_, __, { account }) => row(account, change))
       expect(run.error).toMatch(/^Could not confirm that the new key .* works: /)
@@ -213,14 +287,16 @@ describe('a key that is being confirmed', () => {
     }
   })
 
-  test('is written if the list shows another expiry, which is noted, and its age is unknown', async () => {
-    const run = await runProving((_, __, { account }) => row(account, { created: null }))
+  test('is written if the list shows another expiry, which is noted', async () => {
+    const run = await runProving((_, __, { account }) => row(account, {}))
     expect(run.error).toBe('')
     const text = run.traces.printed.join('\n')
     expect(text).toContain(
       '- The API changed the expiry of the new key, so later runs cannot recognize it: they revoke no old keys, which stay valid until they expire.',
     )
-    expect(text).toMatch(/^Rotated: the secret now holds the key .*\.\.\. \(id .*\)\.$/m)
+    expect(text).toMatch(
+      /^Rotated: the secret now holds the key .*\.\.\. \(id .*\)\. The next rotation is due at /m,
+    )
     expect(text).not.toContain('The previous key')
   })
 
@@ -260,7 +336,7 @@ describe('a key that is being confirmed', () => {
 test('the post step sends nothing but the new key if the trusted authorities changed', async () => {
   const run = await runRotate({
     failing: 'writeSummary',
-    answer: (what) => (/^(PUT|DELETE)/.test(what) ? { status: 403 } : undefined),
+    answer: (what) => (/^(PUT|DELETE)/.test(what) ? refusedByGithub(403) : undefined),
   })
   const { seen } = await runCleanUp(
     stateOf(run),

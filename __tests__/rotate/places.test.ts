@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { type Place, permissionFor, placeLabel, secretsPaths } from '../../src/rotate/places.ts'
-import { INPUTS, runRotate, SECRET } from './harness.ts'
+import { INPUTS, refusedByGithub, runRotate, SECRET } from './harness.ts'
 
 const REPOSITORY = { owner: 'octo', repo: 'r.1', id: '4711' }
 
@@ -139,7 +139,7 @@ describe('looking up a place', () => {
     })
     expect(passing.error).toBe('')
     const lasting = await runRotate({
-      answer: (what) => (what.endsWith('public-key') ? { status: 403 } : undefined),
+      answer: (what) => (what.endsWith('public-key') ? refusedByGithub(403) : undefined),
     })
     expect(lasting.error).toMatch(/^Could not look up the secret in the repository: .*Secrets: write/)
   })

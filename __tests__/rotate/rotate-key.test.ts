@@ -5,6 +5,7 @@ import {
   DAY,
   HOUR,
   type RotateOptions,
+  refusedByGithub,
   runProving,
   runRotate,
   SECRET,
@@ -100,10 +101,10 @@ describe('a run', () => {
     expect(whats(run)[0]).toBe('GET /repos/octo-org/octo-repo')
     const failing = await runRotate({
       repositoryId: null,
-      answer: (what) => (what === 'GET /repos/octo-org/octo-repo' ? { status: 404 } : undefined),
+      answer: (what) => (what === 'GET /repos/octo-org/octo-repo' ? refusedByGithub(404) : undefined),
     })
     expect(failing.error).toBe(
-      "Could not read the repository's id: github.example answered 404 to GET /repos/octo-org/octo-repo.",
+      "Could not read the repository's id: github.example answered 404 to GET /repos/octo-org/octo-repo: Not so.",
     )
     const organization = await runRotate({
       repositoryId: null,
@@ -326,9 +327,25 @@ describe('retiring old keys', () => {
     const run = await runRotate({ ...old, api: { dateHeader: false } })
     expect(whats(run).filter((what) => what.startsWith('DELETE'))).toEqual([])
     expect(run.traces.printed.join('\n')).toContain(
-      "- The API's time is unknown (no Date header, or one that is more than a day off), so no old key was revoked.",
+      "- The API's time is unknown (no Date header), so no old key was revoked.",
     )
   })
+
+  test.each([400 * DAY, -400 * DAY, 25 * HOUR, -25 * HOUR])(
+    'and rotating do not happen if the clock is off by %i ms: the run fails and creates no key',
+    async (clockError) => {
+      const run = await runRotate({ ...old, age: 50 * DAY, clockError })
+      const here = new Date(START + clockError).toISOString().slice(0, 10)
+      expect(run.error).toMatch(
+        new RegExp(`^The clocks of this machine \\(${here} .*and of the API \\(2027-03-01 04:17`),
+      )
+      expect(run.error).toMatch(
+        /apart, so ages cannot be calculated\. Nothing was changed\. Check the clock of the runner\.$/,
+      )
+      expect(whats(run)).toEqual([`GET ${KEYS}`])
+      expect(run.traces.warnings).toEqual([])
+    },
+  )
 
   test('does not happen if the list may be incomplete', async () => {
     const run = await runRotate({
@@ -378,7 +395,7 @@ describe('retiring old keys', () => {
       inputs: { initialKeyId },
     })
     expect(run.traces.printed.join('\n')).toMatch(
-      /^- The initial key .*\(id initial\) is still valid; a later run revokes it\.$/m,
+      /^- The initial key .*\(id initial\) is still valid; a later run that receives a newer key revokes it\.$/m,
     )
     const without = (await runRotate(young)).traces.printed.join('\n')
     expect(without).not.toContain('The initial key')
@@ -511,7 +528,7 @@ describe('creating the new key', () => {
       }
     })
     expect(run.error).toMatch(
-      /does not describe a key that this run created: it was created at .* neither written nor revoked; check the key .*If a create request took effect/,
+      /does not describe a key that this run created: it was created at .* neither written nor revoked; check the key .* in the dashboard\. Revoke it there if no one uses it: no later run does\.$/,
     )
     expect(whats(run).filter((what) => /DELETE|PUT/.test(what))).toEqual([])
     expect(run.traces.masks).toHaveLength(4)
@@ -739,13 +756,13 @@ describe('writing the new key', () => {
   })
 
   test('the key in hand revokes the new one if that may not revoke itself', async () => {
-    const run = await onWrite(() => ({ status: 403 }), { api: { selfRevocation: 'forbidden' } })
+    const run = await onWrite(() => refusedByGithub(403), { api: { selfRevocation: 'forbidden' } })
     expect(made(run)[0]?.revoked).toBe(true)
   })
 
   test('leaves a key that could not be revoked to the post step', async () => {
     const run = await runRotate({
-      answer: (what) => (/^(PUT|DELETE)/.test(what) ? { status: 403 } : undefined),
+      answer: (what) => (/^(PUT|DELETE)/.test(what) ? refusedByGithub(403) : undefined),
     })
     expect(run.traces.warnings[0]).toMatch(/Could not confirm that the new key .* was revoked: .*403/)
     expect(stateOf(run)).toMatchObject({ state: { phase: 'created', key: { id: made(run)[0]?.id } } })
@@ -754,7 +771,7 @@ describe('writing the new key', () => {
   test('finds in the list that a revocation whose response was lost took effect', async () => {
     const run = await runRotate({
       answer: (what) => {
-        if (what.startsWith('PUT')) return { status: 403 }
+        if (what.startsWith('PUT')) return refusedByGithub(403)
         return what.startsWith('DELETE') ? { cut: true, acted: true } : undefined
       },
     })
@@ -763,7 +780,7 @@ describe('writing the new key', () => {
   })
 
   test('warns of an acknowledged revocation that had no effect', async () => {
-    const run = await onWrite(() => ({ status: 403 }), { api: { idleRevocation: true } })
+    const run = await onWrite(() => refusedByGithub(403), { api: { idleRevocation: true } })
     expect(run.traces.warnings[0]).toContain('the API still accepts it')
   })
 
@@ -771,7 +788,8 @@ describe('writing the new key', () => {
     const run = await runRotate({
       inputs: { copies: [{ kind: 'dependabot', name: '' }] },
       prepare: ({ github }) => github.addSecret('dependabot', SECRET, { value: 'old' }),
-      answer: (what) => (what.startsWith('PUT') && what.includes('/actions/') ? { status: 403 } : undefined),
+      answer: (what) =>
+        what.startsWith('PUT') && what.includes('/actions/') ? refusedByGithub(403) : undefined,
     })
     expect(run.error).toContain('was written to every place')
     expect(made(run)[0]?.revoked).toBe(false)
@@ -784,7 +802,7 @@ describe('writing the new key', () => {
       inputs: { copies: [{ kind: 'dependabot', name: '' }] },
       prepare: ({ github }) => github.addSecret('dependabot', SECRET, { value: 'old' }),
       answer: (what) =>
-        what.startsWith('PUT') && what.includes('/dependabot/') ? { status: 422 } : undefined,
+        what.startsWith('PUT') && what.includes('/dependabot/') ? refusedByGithub(422) : undefined,
     })
     expect(puts(run)).toHaveLength(1)
     expect(made(run)[0]?.revoked).toBe(true)
@@ -806,7 +824,7 @@ describe('writing the new key', () => {
     const publicKeys = ({ seen }: Awaited<ReturnType<typeof runRotate>>) =>
       seen.filter(({ what }) => what.endsWith('public-key'))
     expect(publicKeys(same)).toHaveLength(2)
-    expect(publicKeys(await onWrite(() => ({ status: 403 })))).toHaveLength(1)
+    expect(publicKeys(await onWrite(() => refusedByGithub(403)))).toHaveLength(1)
   })
 
   test('an unusable public key makes it revoke the new key', async () => {

@@ -57,8 +57,9 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
   {
     rule: "the microseconds: a key that another run requested is not this run's",
     file: 'rotate/decisions.ts',
-    from: 'micros(expiresAt) % 1000 !== 0 && micros(expiresAt) !== micros(facts.asked)',
-    to: 'micros(expiresAt) < 0',
+    from: 'hasMicroseconds(expiresAt) && toMicros(expiresAt) !== toMicros(asked)',
+    to: 'toMicros(expiresAt) < 0',
+    options: ['--from', '9261'],
   },
   {
     rule: 'the record: the post step knows that a write may have reached GitHub',
@@ -79,11 +80,16 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     to: "return 'shown'",
   },
   {
-    rule: 'the page: what answers in front of GitHub may have passed the write on',
+    rule: 'the redirect: what redirects a write may have passed it on',
     file: 'rotate/github-secrets.ts',
-    from: 'mayHaveActed: uncertain || notFromApi,',
-    to: 'mayHaveActed: uncertain,',
-    options: ['--from', '2262'],
+    from: 'mayHaveActed: true, retryable: false }',
+    to: 'mayHaveActed: false, retryable: false }',
+  },
+  {
+    rule: 'the refusal: it is proven once GitHub also shows the secret unchanged',
+    file: 'rotate/write-places.ts',
+    from: 'if (unchanged) return',
+    to: 'if (reply) return',
   },
   {
     rule: 'the clocks: the overlap is over by every clock that may be right',
@@ -96,7 +102,7 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     file: 'rotate/decisions.ts',
     from: 'if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []',
     to: '',
-    options: ['--from', '18979'],
+    options: ['--from', '10942'],
   },
   {
     rule: 'the emergency: it succeeds only if no old key may still be valid',

@@ -51,6 +51,7 @@ describe('the saved state', () => {
   test('is unreadable if any field is missing or wrong', () => {
     expect(parsed({})).toBe('record')
     expect(parsed({ key: null })).toBe('record')
+    expect(parsed({ key: { ...KEY, token: null, createdAt: null, expiresAt: null } })).toBe('record')
     for (const text of ['{', 'null', '[]', '"x"', '17'])
       expect(parseRotateState(text).kind).toBe('unreadable')
     for (const change of [
@@ -70,10 +71,10 @@ describe('the saved state', () => {
       { expiry: 8.64e15 + 1 },
       { key: 'k' },
       { key: undefined },
-      { key: { ...KEY, token: null } },
+      { key: { ...KEY, token: 1 } },
       { key: { ...KEY, id: 1 } },
       { key: { ...KEY, prefix: null } },
-      { key: { ...KEY, createdAt: null } },
+      { key: { ...KEY, createdAt: '1' } },
       { key: { ...KEY, expiresAt: 'x' } },
     ])
       expect({ change, kind: parsed(change) }).toEqual({ change, kind: 'unreadable' })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { startGithubEmulator } from '../support/github-emulator.ts'
+import { shiftedClock } from '../support/preload.ts'
 import type { StepOptions, StepResult } from '../support/runner.ts'
 import { errorOf, WITHOUT_SLEEPS, warningsOf } from './with-job.ts'
 import { DAY, HOUR, type Rotation, type RotationOptions, withRotation } from './with-rotation.ts'
@@ -283,15 +284,18 @@ describe('after a crash', () => {
     })
   })
 
-  test('a run with a stale secret rotates once more, and the key in the secret stays valid', async () => {
+  test('a run with a stale secret rotates once more, or warns after two days, and the key in the secret stays valid', async () => {
     await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
-      const stale = rotation.value()
+      const stale = { 'api-key': rotation.value() }
       await run(rotation)
       const current = rotation.key()
-      rotation.travel(3 * DAY)
-      const { main } = await run(rotation, { 'api-key': stale ?? '' })
-      expect(main.outputs).toMatchObject({ rotated: 'true', retired: '[]' })
-      expect([current, rotation.key()].every(rotation.isValid)).toBe(true)
+      for (const rotated of ['true', 'false']) {
+        rotation.travel(1.5 * DAY)
+        const { main } = await run(rotation, stale)
+        expect(main.outputs).toMatchObject({ rotated, retired: '[]' })
+        expect(warningsOf(main).includes('was replaced by earlier runs')).toBe(rotated === 'false')
+        expect([current, rotation.key()].every(rotation.isValid)).toBe(true)
+      }
     })
   })
 
@@ -483,7 +487,7 @@ describe('a response of GitHub to a write', () => {
     await withRotation({}, async (rotation) => {
       const old = rotation.key()
       rotation.github.fault({ on: { method: 'PUT' }, status, body: '{"message":"No."}' })
-      expect(await failedRun(rotation)).toContain(
+      expect(await failedRun(rotation, {}, {}, WITHOUT_SLEEPS)).toContain(
         'The new key was not written, so this run did not change the secret',
       )
       expect(created(rotation).filter(rotation.isValid)).toEqual([])
@@ -560,6 +564,21 @@ describe('a write that GitHub acknowledges', () => {
     })
   })
 
+  test('although it answers with a refusal or a redirect leaves the new key valid', async () => {
+    const json = { headers: { 'Content-Type': 'application/json' }, body: '{"message":"Forbidden"}' }
+    for (const answer of [
+      { status: 403, ...json },
+      { status: 307, headers: { Location: '/login' } },
+    ])
+      await withRotation({}, async (rotation) => {
+        rotation.github.fault({ on: { method: 'PUT' }, acted: true, ...answer })
+        const message = await failedRun(rotation, {}, {}, WITHOUT_SLEEPS)
+        expect(message).toContain('It and the old key both stay valid')
+        expect(rotation.key()).toBe(created(rotation)[0])
+        expect(rotation.isValid(rotation.key())).toBe(true)
+      })
+  })
+
   test('with a page of a proxy is no success, and a page with 403 is no refusal', async () => {
     for (const [status, acted] of [
       [200, false],
@@ -615,6 +634,22 @@ describe('a key that expires while rotation fails', () => {
     })
   })
 
+  test('causes one if an environment shadows the secret, in every run, and no key each day', async () => {
+    await withRotation({ age: 50 * DAY }, async (rotation) => {
+      const shadow = { 'api-key': rotation.value() }
+      const warnings: boolean[] = []
+      for (let day = 0; day < 6; day++) {
+        const { main } = await run(rotation, shadow)
+        warnings.push(warningsOf(main).includes('but is still passed as api-key'))
+        rotation.travel(DAY)
+      }
+      expect(warnings).toEqual([false, false, true, true, true, true])
+      expect(created(rotation)).toHaveLength(2)
+      rotation.travel(30 * DAY)
+      expect((await run(rotation, shadow)).main.outputs.rotated).toBe('true')
+    })
+  })
+
   test('causes one if runs keep receiving a key that was replaced', async () => {
     await withRotation({ own: true, age: 50 * DAY }, async (rotation) => {
       const value = rotation.addOwnKey(3 * DAY).token
@@ -631,7 +666,6 @@ describe('a key that expires while rotation fails', () => {
 describe('what the API answers to a create request', () => {
   test.each([
     ['created long ago', { api_key: { created: '2020-01-01T00:00:00Z' } }, ', not now'],
-    ['that never expires', { api_key: { expiry: null } }, 'it never expires'],
     ['with another expiry', { api_key: { expiry: '2040-01-01T00:00:00Z' } }, 'as requested'],
   ])('a key %s is neither written nor revoked', async (_, body, reason) => {
     await withRotation({}, async (rotation) => {
@@ -639,6 +673,34 @@ describe('what the API answers to a create request', () => {
       expect(await failedRun(rotation)).toContain(reason)
       expect(puts(rotation)).toEqual([])
       expect(rotation.emulator.requests.filter(({ method }) => method === 'DELETE')).toEqual([])
+    })
+  })
+
+  test.each<[string, RotationOptions['api'], string]>([
+    ['never expires', { ignoreExpiry: true }, 'it never expires, although an expiry was requested'],
+    ['expires earlier', { maxLifetimeMs: 30 * DAY }, 'the API shortens lifetimes. Lower expires-in'],
+    ['has no creation time', { rowsWithout: 'created' }, 'does not show when it was created'],
+  ])('a new key that %s is revoked, and the run fails with the cause', async (_, api, reason) => {
+    await withRotation({ own: true, age: 31 * DAY, api: { ...api } }, async (rotation) => {
+      expect(await failedRun(rotation)).toContain(reason)
+      expect(created(rotation).map(rotation.isValid)).toEqual([false])
+    })
+  })
+
+  test.each([10_000, -10_000, 120_000])(
+    'a Date header that is %i ms off does no harm',
+    async (dateErrorMs) => {
+      await withRotation({ own: true, age: 31 * DAY, api: { dateErrorMs } }, async (rotation) => {
+        expect((await run(rotation)).main.outputs.rotated).toBe('true')
+      })
+    },
+  )
+
+  test('a machine whose clock is a year ahead creates no key', async () => {
+    await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
+      const message = await failedRun(rotation, {}, { env: shiftedClock(400 * DAY) })
+      expect(message).toMatch(/^The clocks of this machine .* are more than a day apart/)
+      expect(created(rotation)).toEqual([])
     })
   })
 

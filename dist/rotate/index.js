@@ -54,6 +54,20 @@ function within(host, range) {
 	}
 }
 
+/** Watches the responses to `send`. A key API call leaves out a `Date` that is more than a day off, as if there were none. */
+function watchDate(send, now) {
+	let last = null
+	return {
+		async send(request) {
+			const response = await send(request)
+			const difference = Date.parse(response.headers.date ?? '') - now()
+			if (!Number.isNaN(difference)) last = difference
+			return response
+		},
+		difference: () => last,
+	}
+}
+
 const ACCEPT = 'application/vnd.github+json'
 const PAGE_SIZE = 50
 const ORGANIZATION = 'organization permission Secrets: write'
@@ -145,25 +159,26 @@ function readRepositories(answer) {
 const UNCERTAIN_STATUSES = [407, 408, 421, 423, 425, 499]
 /** What a response outside 2xx means. `what` is the beginning of the message. */
 function refusal$1({ status, headers, body }, { what, permission, token, now }) {
-	const reason = reasonGiven(body, token)
+	const given = messageIn(body)
+	const reason = reasonGiven(given ?? '', token)
+	// GitHub explains each refusal. What answers in front of it may have passed the request on.
+	const notFromApi = status >= 400 && status < 500 && given === null
 	const retryAfter = waitAsked(headers, now) ?? (/rate limit/i.test(reason) ? 60_000 : undefined)
 	// Secondary rate limits answer 403, which otherwise means a missing permission.
 	if (status === 429 || (status === 403 && retryAfter !== undefined)) {
-		const limited = { status, message: `${what}: rate limited by GitHub`, mayHaveActed: false, retryable: true }
+		const limited = { status, message: `${what}: rate limited by GitHub`, mayHaveActed: notFromApi, retryable: true }
 		return retryAfter === undefined ? limited : { ...limited, retryAfter }
 	}
 	if (status >= 300 && status < 400) {
 		const message = `${what} with a redirect; the repository may have been renamed or moved`
-		// 302 and 303 may mean "done, look there".
-		return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
+		// The lookups were not redirected, so this is no rename, but perhaps a login page after the write.
+		return { status, message, mayHaveActed: true, retryable: false }
 	}
 	const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
-	const notFromApi = status >= 400 && status < 500 && lib.isHtml(headers, body)
 	const message = notFromApi
-		? `${what} with an HTML page; something in front of GitHub's API answered`
+		? `${what} with something that GitHub's API does not send`
 		: `${what}${reason && `: ${reason}`}${adviceFor(status, permission)}`
 	const retryable = uncertain || status === 409 || notFromApi
-	// What answers in front of GitHub may have passed the request on.
 	return { status, message, mayHaveActed: uncertain || notFromApi, retryable, ...(notFromApi && { notFromApi }) }
 }
 function adviceFor(status, permission) {
@@ -182,21 +197,24 @@ function waitAsked(headers, now) {
 	return Number.isNaN(reset) ? 60_000 : Math.max(0, reset - now)
 }
 const MAX_REASON_LENGTH = 200
-/** GitHub's own message, on one line, without anything that could be a token. */
-function reasonGiven(body, token) {
+/** GitHub's own message, or null if this is not the JSON of its API. */
+function messageIn(body) {
 	try {
 		const message = field(JSON.parse(body), 'message')
-		if (typeof message !== 'string') return ''
-		return message
-			.replaceAll(token, '***')
-			.replace(/[\w-]{24,}/g, '***')
-			.replace(/[^\x21-\x7e]+/g, ' ')
-			.trim()
-			.slice(0, MAX_REASON_LENGTH)
-			.replace(/\.$/, '')
+		return typeof message === 'string' ? message : null
 	} catch {
-		return ''
+		return null
 	}
+}
+/** The message on one line, without anything that could be a token. */
+function reasonGiven(message, token) {
+	return message
+		.replaceAll(token, '***')
+		.replace(/[\w-]{24,}/g, '***')
+		.replace(/[^\x21-\x7e]+/g, ' ')
+		.trim()
+		.slice(0, MAX_REASON_LENGTH)
+		.replace(/\.$/, '')
 }
 
 const DAY_MS$1 = 86_400_000
@@ -479,41 +497,42 @@ const URGENT_MS = 7 * DAY_MS
 /** A new key should be the key in hand by then: a run a day, and one that was skipped. */
 const NOT_RECEIVED_AFTER_MS = 2 * DAY_MS
 /**
- * Whether the key in hand will expire because rotation does not work. Only a run that fails or is stuck warns: with a
- * short `expires-in`, the key of a rotation that works is also close to its expiry when it is replaced.
+ * Whether a person has to act because rotation does not work. A run that is stuck always warns; one that fails, if the
+ * key in hand expires soon. With a short `expires-in`, the key of a rotation that works is also close to its expiry when
+ * it is replaced.
  */
 function expiryAlarm({ current: { expiresAt }, failed, stuck, now }) {
-	if (expiresAt === null || !(failed || stuck)) return 'none'
-	const left = expiresAt - now
-	if (left > SOON_MS) return 'none'
+	const left = expiresAt === null ? Number.POSITIVE_INFINITY : expiresAt - now
+	if (!failed && !stuck) return 'none'
+	if (left > SOON_MS) return stuck ? 'stuck' : 'none'
 	return left > URGENT_MS ? 'soon' : 'urgent'
 }
 /**
- * Whether a key of this rotation is newer than the key in hand, and old enough that runs should have received it. A key
- * that only a copy got does not count.
+ * The newest key of this rotation, if one that is newer than the key in hand is so old that runs should have received it;
+ * else null. A key that only a copy got does not count.
  */
-function isStuck({ keys, current, tag, now, homeUpdatedAt }) {
+function keyNotReceived({ keys, current, tag, now, homeUpdatedAt }) {
 	const { createdAt: currentCreatedAt } = current
-	if (currentCreatedAt === null) return false
-	return keys.some(
-		(key) =>
-			lib.isOwn(key, tag) &&
-			!lib.holdsOlderKey(homeUpdatedAt, key) &&
-			key.createdAt !== null &&
-			key.createdAt >= currentCreatedAt + lib.MIN_GAP_MS &&
-			key.createdAt <= now - NOT_RECEIVED_AFTER_MS,
+	if (currentCreatedAt === null) return null
+	const newer = keys.filter(
+		(key) => lib.isOwn(key, tag) && !lib.holdsOlderKey(homeUpdatedAt, key) && creationOf(key) >= currentCreatedAt + lib.MIN_GAP_MS,
 	)
+	if (!newer.some((key) => creationOf(key) <= now - NOT_RECEIVED_AFTER_MS)) return null
+	return newer.reduce((newest, key) => (creationOf(key) > creationOf(newest) ? key : newest))
+}
+function creationOf({ createdAt }) {
+	return createdAt ?? Number.NEGATIVE_INFINITY
 }
 /** What a person should know and do, in a line; null if there is no alarm. */
 function expiryWarning(current, facts) {
 	const alarm = expiryAlarm(facts)
 	const { expiresAt } = current
-	if (alarm === 'none' || expiresAt === null) return null
+	if (alarm === 'none') return null
+	if (alarm === 'stuck' || expiresAt === null)
+		return `The key ${lib.keyLabel(current)} ${STUCK}, and run the workflow again. Until then, keys are only created when the newest one is due.`
 	const days = Math.max(0, Math.floor((expiresAt - facts.now) / DAY_MS))
 	const left = days === 1 ? '1 day' : `${days} days`
-	const why = facts.failed
-		? 'was not replaced. Fix what this run reports'
-		: 'was replaced by earlier runs, but is still passed as api-key. Check that api-key comes from the secret that this action writes'
+	const why = facts.failed ? 'was not replaced. Fix what this run reports' : STUCK
 	if (alarm === 'soon')
 		return `The key ${lib.keyLabel(current)} expires at ${lib.formatUtc(expiresAt)} (in ${left}) and ${why}, and run the workflow again.`
 	return (
@@ -521,6 +540,7 @@ function expiryWarning(current, facts) {
 		`It ${why}, and run the workflow again today, or create a key in the dashboard and save it in the secret.`
 	)
 }
+const STUCK = 'was replaced by earlier runs, but is still passed as api-key. Check that api-key comes from the secret that this action writes'
 
 /** The paths of a place's secrets, the usual one first; an Enterprise Server may know environments by id only. */
 function secretsPaths({ kind, name }, { owner, repo, id }) {
@@ -599,19 +619,22 @@ async function readSecret({ place, path, secret }, { secrets }, budget) {
 	return { ok: false, skew: null, failure: { message, mayHaveActed: false, retryable: false } }
 }
 /**
- * Waits until GitHub shows that the secret was written. Its acknowledgment alone is no proof that this secret, in this
- * place, changed. Returns the reason if that is not shown in time.
+ * Waits until GitHub shows that the secret was written. Neither its acknowledgment nor its refusal is proof of what
+ * happened to this secret, in this place. Returns the reason if no write is shown in time.
  */
 async function waitUntilShown({ target, updatedAt }, deps, budget) {
-	if (updatedAt === null) return { visibility: 'unknown', reason: '' }
+	if (updatedAt === null) return { visibility: 'unknown', reason: '', unchanged: false }
 	let end = deps.clock.now() + SHOWN_WITHIN_MS
 	for (let reads = 1; ; reads++) {
 		const reply = await readSecret(target, deps, budget)
-		if (reply.ok && lib.writeVisibility(updatedAt, reply.value.updatedAt) === 'shown') return { visibility: 'shown', reason: '' }
+		if (reply.ok && lib.writeVisibility(updatedAt, reply.value.updatedAt) === 'shown') return { visibility: 'shown', reason: '', unchanged: false }
 		const wait = reply.ok ? READ_INTERVAL_MS : READ_INTERVAL_MS + lib.backoff(reads, deps.random(), reply.failure)
 		if (!reply.ok) end += reply.failure.retryAfter ?? 0
-		if (deps.clock.now() + wait > end || budget.left() <= wait)
-			return { visibility: 'not shown', reason: reply.ok ? NOT_MOVED : reply.failure.message }
+		const isOver = deps.clock.now() + wait > end
+		if (isOver || budget.left() <= wait) {
+			const unchanged = isOver && reply.ok && reply.value.updatedAt === updatedAt
+			return { visibility: 'not shown', reason: reply.ok ? NOT_MOVED : reply.failure.message, unchanged }
+		}
 		await budget.pause(wait)
 	}
 }
@@ -620,6 +643,8 @@ const NOT_MOVED = 'GitHub acknowledged it, but updated_at of the secret did not 
 /** A write needs at least this much time, in milliseconds. */
 const MIN_ATTEMPT_MS = 1_000
 const MAX_PAGES = 200
+/** How long it may take to confirm that a refused write did not change the secret, in milliseconds. */
+const CONFIRM_REFUSAL_MS = 30_000
 /** How often a key is written to a place while GitHub acknowledges that but does not show it. */
 const MAX_WRITES = 2
 /**
@@ -697,6 +722,7 @@ async function writeUntilShown({ token, target }, deps, budget) {
 		const written = await writePlace({ token, target }, deps, budget)
 		acted ||= written.acted
 		const { reply } = written
+		if (!reply.ok && !acted && written.refused) return confirmRefusal(reply, { target, updatedAt }, deps)
 		if (!reply.ok) return { reply, acted }
 		if (budget.left() === 0) return { reply: notSent(ANSWERED_LATE), acted }
 		const { visibility, reason } = await waitUntilShown({ target, updatedAt }, deps, budget)
@@ -704,6 +730,14 @@ async function writeUntilShown({ token, target }, deps, budget) {
 		// The write may have come within the same second as another run's, or have been lost: the same value again.
 		if (writes === MAX_WRITES || budget.left() < MIN_ATTEMPT_MS) return { reply: notSent(reason), acted }
 	}
+}
+/** A refusal proves that nothing was written only if GitHub also shows the secret unchanged. */
+async function confirmRefusal(reply, before, deps) {
+	const { clock, cancellation } = deps
+	const budget = lib.createBudget({ deadline: clock.now() + CONFIRM_REFUSAL_MS, clock, cancellation })
+	const { unchanged } = await waitUntilShown(before, deps, budget)
+	if (unchanged) return { reply, acted: false }
+	return { reply: notSent(`${reply.failure.message}; nothing shows that the secret is unchanged`), acted: true }
 }
 /** The later of two readings: one of them may come from a replica that lags. */
 function latest({ updatedAt }, before) {
@@ -715,6 +749,7 @@ async function writePlace({ token, target }, { secrets, seal, random }, budget) 
 	const permission = permissionFor(target.place)
 	let { publicKey } = target
 	let acted = false
+	let refused = false
 	const write = async (limits) => {
 		// A machine that slept may wake up after the time for writing.
 		if (budget.left() < MIN_ATTEMPT_MS) return TOO_LATE
@@ -723,16 +758,17 @@ async function writePlace({ token, target }, { secrets, seal, random }, budget) 
 		const value = { encrypted_value: encrypted, key_id: publicKey.id, ...audience }
 		const reply = await secrets.write({ path, name: secret, permission }, value, limits)
 		acted ||= reply.ok || reply.failure.mayHaveActed
+		refused ||= !reply.ok && reply.failure.status !== undefined
 		return reply
 	}
 	const reply = await lib.retry(write, { budget, random })
-	if (reply.ok || reply.failure.status !== 422) return { reply, acted }
+	if (reply.ok || reply.failure.status !== 422) return { reply, acted, refused }
 	// Probably GitHub replaced its public key after we read it.
 	const fresh = await lib.retry((limits) => secrets.publicKey({ path, permission }, limits), { budget, random })
-	if (!fresh.ok || fresh.value.id === publicKey.id) return { reply, acted }
+	if (!fresh.ok || fresh.value.id === publicKey.id) return { reply, acted, refused }
 	publicKey = fresh.value
 	const again = await lib.retry(write, { budget, random })
-	return { reply: again, acted }
+	return { reply: again, acted, refused }
 }
 /** The encrypted value, or null if the public key is unusable. */
 function sealed(seal, token, { key }) {
@@ -766,7 +802,7 @@ async function rotateKey(inputs, deps) {
 		const isBehind = noteOlderKeys(targets, run)
 		// An emergency revokes them anyway, with a list that it reads then.
 		if (!isBehind && inputs.revokePrevious !== 'now') await retireOldKeys(targets, run)
-		report.dueAt = lib.dueAt(run.current, inputs.limits)
+		report.dueAt = nextRotation(targets, run)
 		const isDue = isBehind || report.dueAt <= apiTime(run)
 		if (isDue || inputs.revokePrevious === 'now') await rotate(run, targets)
 		else report.state = 'Not due'
@@ -792,20 +828,36 @@ function apiTime({ deps, skew }) {
 function surelyPast({ deps, skew }) {
 	return skew === null ? Number.NEGATIVE_INFINITY : deps.clock.now() + Math.min(0, skew)
 }
-/** Notes the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
-function noteOlderKeys(targets, { current, report }) {
+/** Warns of the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
+function noteOlderKeys(targets, { current, deps, report }) {
 	const behind = targets.filter(({ updatedAt }) => lib.holdsOlderKey(updatedAt, current))
-	for (const { place } of behind)
-		report.notes.push(`The secret in ${placeLabel(place)} was last updated before the key in use was created, so that key is replaced now.`)
+	for (const { place } of behind) {
+		const note =
+			`The secret in ${placeLabel(place)} was last updated before the key in use was created, so that key is replaced now. ` +
+			'If more runs say so, another workflow rotates the same secret, or the clocks of the API and of GitHub differ.'
+		deps.runner.warning(note)
+		report.notes.push(note)
+	}
 	return behind.length > 0
 }
-/** Warns if the key in hand will expire because rotation does not work. */
+/** When the key is due. Where the server does not say when the secret was written, no key counts as one that it got. */
+function nextRotation(targets, run) {
+	const { limits } = run.inputs
+	const newest = homeUpdatedAt(targets) === null ? null : newestNotReceived(targets, run)
+	return newest === null ? lib.dueAt(run.current, limits) : lib.dueWhileStuck(run.current, newest, limits)
+}
+function homeUpdatedAt(targets) {
+	return targets.at(-1)?.updatedAt ?? null
+}
+function newestNotReceived(targets, run) {
+	return keyNotReceived({ ...run, now: apiTime(run), homeUpdatedAt: homeUpdatedAt(targets) })
+}
+/** Warns if a person has to act because rotation does not work. */
 function warnOfExpiry(targets, run) {
-	const { keys, current, tag, report, deps } = run
+	const { current, report, deps } = run
 	const now = apiTime(run)
 	const failed = report.state === 'Failed'
-	const homeUpdatedAt = targets.at(-1)?.updatedAt ?? null
-	const stuck = isStuck({ keys, current, tag, now, homeUpdatedAt })
+	const stuck = newestNotReceived(targets, run) !== null
 	const warning = expiryWarning(current, { current, failed, stuck, now })
 	if (warning === null) return
 	deps.runner.warning(warning)
@@ -829,6 +881,7 @@ async function openRun(inputs, deps, report) {
 	const tag = lib.rotationTag({ apiUrl, server, scope, environment, secret }, deps.sha256)
 	const reply = await lib.listKeys(apiKey, deps, budget)
 	if (!reply.ok) throw new Error(whyNotListed(reply.failure))
+	if (reply.skew === null) requireEqualDays(deps)
 	const current = lib.findCurrentKey(reply.value, apiKey)
 	if (typeof current === 'string') throw new Error(`Could not find api-key in the account's list of keys: ${current}. Nothing was changed.`)
 	report.current = current
@@ -836,6 +889,16 @@ async function openRun(inputs, deps, report) {
 	const record = openRecord(deps.runner, { ...deps.connection, apiUrl, apiKey, leaked })
 	const { keys, doubt } = reply.value
 	return { inputs, deps, repository, tag, keys, doubt, current, skew: reply.skew, record, report }
+}
+/** Throws an Error if the API sent a `Date`, which counts as unknown because it is more than a day off. */
+function requireEqualDays({ clock, dateDifference }) {
+	const difference = dateDifference()
+	if (difference === null) return
+	const now = clock.now()
+	throw new Error(
+		`The clocks of this machine (${lib.formatUtc(now)}) and of the API (${lib.formatUtc(now + difference)}) are more than a day ` +
+			'apart, so ages cannot be calculated. Nothing was changed. Check the clock of the runner.',
+	)
 }
 function whyNotListed(failure) {
 	const { message, status, notFromApi } = failure
@@ -884,7 +947,7 @@ function noteInitialKey(run) {
 	const initial = keys.find(({ id }) => id === initialKeyId)
 	if (!initial) report.notes.push(NO_INITIAL_KEY)
 	else if (!report.retired.includes(initial) && !lib.isExpired(initial, surelyPast(run)))
-		report.notes.push(`The initial key ${lib.keyLabel(initial)} is still valid; a later run revokes it.`)
+		report.notes.push(`The initial key ${lib.keyLabel(initial)} is still valid; a later run that receives a newer key revokes it.`)
 }
 const NO_INITIAL_KEY = 'No key of the account has the ID in initial-key-id. If that key was revoked, remove the input; otherwise correct it.'
 function reportRevoked(revoked, { deps: { runner }, report }) {
@@ -913,7 +976,7 @@ async function rotate(run, targets) {
 	else if (inputs.revokePrevious !== 'now') report.notes.push(previousNote(run, row))
 	if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh, replacement)
 }
-const UNKNOWN_TIME = "The API's time is unknown (no Date header, or one that is more than a day off)"
+const UNKNOWN_TIME = "The API's time is unknown (no Date header)"
 /** What happens to the key that was replaced. */
 function previousNote({ inputs, current, tag }, { createdAt }) {
 	const { initialKeyId, limits } = inputs
@@ -997,89 +1060,23 @@ async function revokePrevious(run, { key }, { row, confirmed }) {
 }
 const REVOKED_SCOPE = 'Only the key in hand and the older keys of this rotation were revoked. If another key leaked, revoke it in the dashboard.'
 
-/**
- * Utilities for hex, bytes, CSPRNG.
- * @module
- */
-/*! noble-ciphers - MIT License (c) 2023 Paul Miller (paulmillr.com) */
-/**
- * Checks if something is Uint8Array. Be careful: nodejs Buffer will return true.
- * @param a - Value to inspect.
- * @returns `true` when the value is a Uint8Array view, including Node's `Buffer`.
- * @example
- * Guards a value before treating it as raw key material.
- *
- * ```ts
- * isBytes(new Uint8Array());
- * ```
- */
 function isBytes$1(a) {
-	// Plain `instanceof Uint8Array` is too strict for some Buffer / proxy /
-	// cross-realm cases. The fallback still requires a real ArrayBuffer view
-	// so plain JSON-deserialized `{ constructor: ... }`
-	// spoofing is rejected, and `BYTES_PER_ELEMENT === 1` keeps the fallback on byte-oriented views.
 	return (
 		a instanceof Uint8Array || (ArrayBuffer.isView(a) && a.constructor.name === 'Uint8Array' && 'BYTES_PER_ELEMENT' in a && a.BYTES_PER_ELEMENT === 1)
 	)
 }
-// Shared error-message prefix builder. Only called on throw paths, so assert
-// success paths never pay for the string concatenation.
 const atitle$1 = (title) => (title ? `"${title}" ` : '')
-/**
- * Asserts something is boolean.
- * @param value - Value to validate.
- * @returns The validated boolean.
- * @throws On wrong argument types. {@link TypeError}
- * @example
- * Validates a boolean option before branching on it.
- *
- * ```ts
- * abool(true);
- * ```
- */
 function abool(value, title = '') {
 	if (typeof value !== 'boolean') throw new TypeError(atitle$1(title) + 'expected boolean, got type=' + typeof value)
 	return value
 }
-/**
- * Asserts something is a non-negative safe integer.
- * @param n - Value to validate.
- * @returns The validated number.
- * @throws On wrong argument types. {@link TypeError}
- * @throws On wrong argument ranges or values. {@link RangeError}
- * @example
- * Validates a non-negative length or counter.
- *
- * ```ts
- * anumber(1);
- * ```
- */
 function anumber$1(n, title = '') {
 	if (typeof n !== 'number') throw new TypeError(atitle$1(title) + 'expected number, got ' + typeof n)
 	if (!Number.isSafeInteger(n) || n < 0) throw new RangeError(atitle$1(title) + 'expected integer >= 0, got ' + n)
 	return n
 }
-/**
- * Asserts something is Uint8Array.
- * @param value - Value to validate.
- * @param length - Expected byte length.
- * @param title - Optional label used in error messages.
- * @returns The validated byte array.
- * On Node, `Buffer` is accepted too because it is a Uint8Array view.
- * @throws On wrong argument types. {@link TypeError}
- * @throws On wrong argument lengths. {@link RangeError}
- * @example
- * Validates a fixed-length nonce or key buffer.
- *
- * ```ts
- * abytes(new Uint8Array([1, 2]), 2);
- * ```
- */
 function abytes$1(value, length, title = '') {
-	// Success path first: this runs at the start of every update() / digestInto(), and the
-	// common `abytes(data)` form must not pay for length handling it does not use.
 	if (isBytes$1(value) && (length === undefined || value.length === length)) return value
-	// Error path: recompute freely to build the exact message.
 	if (length !== undefined) anumber$1(length, 'length')
 	const bytes = isBytes$1(value)
 	const ofLen = length !== undefined ? ` of length ${length}` : ''
@@ -1092,207 +1089,49 @@ const aobject$1 = (value, label) => {
 	if (value === null || typeof value !== 'object' || Array.isArray(value))
 		throw new TypeError(label === 'object' ? 'expected valid options object' : `"${label}" expected object, got type=${typeof value}`)
 }
-/**
- * Asserts a hash- or MAC-like instance has not been destroyed or finished.
- * @param instance - Stateful instance to validate.
- * @param checkFinished - Whether to reject finished instances.
- * When `false`, only `destroyed` is checked.
- * @throws If the hash instance has already been destroyed or finalized. {@link Error}
- * @example
- * Guards against calling `update()` or `digest()` on a finished hash.
- *
- * ```ts
- * aexists({ destroyed: false, finished: false });
- * ```
- */
 function aexists$1(instance, checkFinished = true) {
-	// Runs on every update()/digestInto(); the flags are library-owned booleans, so only their
-	// truthiness is checked - re-validating their type per call was pure hot-path overhead.
 	if (instance.destroyed) throw new Error('hash was destroyed')
 	if (checkFinished && instance.finished) throw new Error('digest() was already called')
 }
-/**
- * Asserts output is a sufficiently-sized byte array.
- * @param out - Output buffer to validate.
- * @param instance - Hash-like instance providing `outputLen`.
- * This is the relaxed `digestInto()`-style contract: output must be at least `outputLen`,
- * unlike one-shot cipher helpers elsewhere in the repo that often require exact lengths.
- * @throws On wrong argument types. {@link TypeError}
- * @throws On wrong output buffer lengths. {@link RangeError}
- * @example
- * Verifies that a caller-provided output buffer is large enough.
- *
- * ```ts
- * aoutput(new Uint8Array(16), { outputLen: 16 });
- * ```
- */
 function aoutput$1(out, instance) {
 	abytes$1(out, undefined, 'output')
-	// `outputLen` is a library-owned readonly number; the negated comparison keeps failing fast
-	// when it is missing/NaN (comparisons with undefined/NaN are false) without an anumber() call.
 	const min = instance.outputLen
 	if (!(out.length >= min)) {
 		throw new RangeError('"output" expected length >= ' + min)
 	}
 }
-/**
- * Casts a typed-array view to Uint32Array.
- * @param arr - Typed-array view to reinterpret.
- * @returns Uint32Array view over the same bytes. Callers are expected to provide a
- * 4-byte-aligned offset; trailing `1..3` bytes are silently dropped.
- * @example
- * Views a byte buffer as 32-bit words for block processing.
- *
- * ```ts
- * u32(new Uint8Array(4));
- * ```
- */
 function u32$1(arr) {
 	return new Uint32Array(arr.buffer, arr.byteOffset, Math.floor(arr.byteLength / 4))
 }
-/**
- * Zeroizes typed arrays in place.
- * Warning: JS provides no guarantees.
- * @param arrays - Arrays to wipe.
- * @example
- * Wipes a temporary key buffer after use.
- *
- * ```ts
- * const bytes = new Uint8Array([1]);
- * clean(bytes);
- * ```
- */
 function clean$1(...arrays) {
 	for (let i = 0; i < arrays.length; i++) {
 		arrays[i].fill(0)
 	}
 }
-/**
- * Whether the current platform is little-endian.
- * Most are; some IBM systems are not.
- */
-const isLE$1 = /* @__PURE__ */ (() => new Uint8Array(new Uint32Array([0x11223344]).buffer)[0] === 0x44)()
-/**
- * Reverses byte order of one 32-bit word.
- * @param word - Unsigned 32-bit word to swap.
- * @returns The same word with bytes reversed.
- * @example
- * Swaps a big-endian word into little-endian byte order.
- *
- * ```ts
- * byteSwap(0x11223344);
- * ```
- */
+const isLE$1 = (() => new Uint8Array(new Uint32Array([0x11223344]).buffer)[0] === 0x44)()
 function byteSwap$1(word) {
 	return ((word << 24) & 0xff000000) | ((word << 8) & 0xff0000) | ((word >>> 8) & 0xff00) | ((word >>> 24) & 0xff)
 }
-/**
- * Byte-swaps every word of a Uint32Array in place.
- * @param arr - Uint32Array whose words should be swapped.
- * @returns The same array after in-place byte swapping.
- * @example
- * Swaps every 32-bit word in a word-view buffer.
- *
- * ```ts
- * byteSwap32(new Uint32Array([0x11223344]));
- * ```
- */
 function byteSwap32$1(arr) {
 	for (let i = 0; i < arr.length; i++) {
 		arr[i] = byteSwap$1(arr[i])
 	}
 	return arr
 }
-/**
- * Normalizes a Uint32Array view to the little-endian representation expected by cipher cores.
- * @param u - Word view to normalize in place.
- * @returns Little-endian normalized word view.
- * @example
- * Normalizes a word-view buffer before block processing.
- *
- * ```ts
- * swap32IfBE(new Uint32Array([0x11223344]));
- * ```
- */
 const swap32IfBE$1 = isLE$1 ? (u) => u : byteSwap32$1
-/**
- * Checks if two U8A use same underlying buffer and overlaps.
- * This is invalid and can corrupt data.
- * @param a - First byte view.
- * @param b - Second byte view.
- * @returns `true` when the views overlap in memory.
- * @example
- * Detects whether two slices alias the same backing buffer.
- *
- * ```ts
- * overlapBytes(new Uint8Array(4), new Uint8Array(4));
- * ```
- */
 function overlapBytes(a, b) {
-	// Zero-length views cannot overwrite anything, even if their offset sits inside another range.
 	if (!a.byteLength || !b.byteLength) return false
-	return (
-		a.buffer === b.buffer && // best we can do, may fail with an obscure Proxy
-		a.byteOffset < b.byteOffset + b.byteLength && // a starts before b end
-		b.byteOffset < a.byteOffset + a.byteLength // b starts before a end
-	)
+	return a.buffer === b.buffer && a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength
 }
-/**
- * If input and output overlap and input starts before output, we will overwrite end of input before
- * we start processing it, so this is not supported by forward-processing ciphers.
- * @param input - Input bytes.
- * @param output - Output bytes.
- * @throws If the output view would overwrite unread input bytes. {@link Error}
- * @example
- * Rejects an in-place layout that would overwrite unread input bytes.
- *
- * ```ts
- * const buffer = new Uint8Array(8);
- * complexOverlapBytes(buffer.subarray(0, 4), buffer.subarray(2, 6));
- * ```
- */
 function complexOverlapBytes(input, output) {
-	// This is very cursed. It works somehow, but I'm completely unsure,
-	// reasoning about overlapping aligned windows is very hard.
 	if (overlapBytes(input, output) && input.byteOffset < output.byteOffset) throw new Error('complex overlap of input and output is not supported')
 }
-/**
- * Merges user options into defaults.
- * @param defaults - Default option values.
- * @param opts - User-provided overrides.
- * @returns Combined options object.
- * `defaults` is a library-owned mutable object; user-provided `opts` only need to be
- * object-shaped, since "plain object" checks reject valid proxy/cross-realm containers.
- * The merge mutates `defaults` in place and returns the same object, so direct callers
- * should pass a fresh defaults object unless they intentionally want shared state updated.
- * @throws If options are missing or not an object. {@link Error}
- * @example
- * Applies user overrides to the default cipher options.
- *
- * ```ts
- * checkOpts({ rounds: 20 }, { rounds: 8 });
- * ```
- */
 function checkOpts$1(defaults, opts) {
 	aobject$1(defaults, 'defaults')
 	aobject$1(opts, 'opts')
-	// Mutates defaults by design. __proto__ follows Object.assign semantics here and can only
-	// affect this local option object; callers already control this low-level options surface.
 	const merged = Object.assign(defaults, opts)
 	return merged
 }
-/**
- * Compares two byte arrays in kinda constant time once lengths already match.
- * @param a - First byte array.
- * @param b - Second byte array.
- * @returns `true` when the arrays contain the same bytes. Different lengths still return early.
- * @example
- * Compares an expected authentication tag with the received one.
- *
- * ```ts
- * equalBytes(new Uint8Array([1]), new Uint8Array([1]));
- * ```
- */
 function equalBytes(a, b) {
 	a = abytes$1(a)
 	b = abytes$1(b)
@@ -1301,15 +1140,6 @@ function equalBytes(a, b) {
 	for (let i = 0; i < a.length; i++) diff |= a[i] ^ b[i]
 	return diff === 0
 }
-/**
- * Wraps a keyed MAC constructor into a one-shot helper with `.create()`.
- * @param keyLen - Valid probe-key length used to read static metadata once.
- * The probe key is only used for `outputLen` / `blockLen`, so callers with several valid key sizes
- * can pass any representative size as long as those values stay fixed.
- * @param macCons - Keyed MAC constructor or factory.
- * @param fromMsg - Optional adapter that derives extra constructor args from the one-shot message.
- * @returns Callable MAC helper with `.create()`.
- */
 function wrapMacConstructor(keyLen, macCons, fromMsg) {
 	const mac = macCons
 	const getArgs = () => []
@@ -1323,35 +1153,18 @@ function wrapMacConstructor(keyLen, macCons, fromMsg) {
 	macC.create = (key, ...args) => mac(key, ...args)
 	return macC
 }
-/**
- * Wraps a cipher: validates args, ensures encrypt() can only be called once.
- * Used internally by the exported cipher constructors.
- * Output-buffer support is inferred from the wrapped `encrypt` / `decrypt`
- * arity (`fn.length === 2`), so wrapped output-capable methods must use a normal
- * second parameter, not a default/rest parameter. AAD support is explicit in
- * `params.withAAD`; optional AAD starts after the nonce slot when one is present.
- * @__NO_SIDE_EFFECTS__
- * @param params - Static cipher metadata. See {@link CipherParams}.
- * @param constructor - Cipher constructor.
- * @returns Wrapped constructor with validation.
- */
 const wrapCipher = (params, constructor) => {
 	function wrappedCipher(key, ...args) {
-		// Validate key
 		abytes$1(key, undefined, 'key')
-		// Validate nonce if nonceLength is present
 		if (params.nonceLength !== undefined) {
 			const nonce = args[0]
 			abytes$1(nonce, params.varSizeNonce ? undefined : params.nonceLength, 'nonce')
 		}
-		// Keep tag length available for decrypt-size checks after constructor validation.
 		const tagl = params.tagLength
 		const aadStart = params.nonceLength !== undefined ? 1 : 0
-		// No-AAD constructors otherwise silently ignore byte args meant as AAD.
 		if (!params.withAAD) {
 			for (let i = aadStart; i < args.length; i++) if (isBytes$1(args[i])) throw new Error('AAD not supported')
 		}
-		// Validate the first AAD slot early; rest-arg AAD constructors validate the tail themselves.
 		if (params.withAAD && args[aadStart] !== undefined) abytes$1(args[aadStart], undefined, 'AAD')
 		const cipher = constructor(key, ...args)
 		const checkOutput = (fnLength, output) => {
@@ -1360,12 +1173,10 @@ const wrapCipher = (params, constructor) => {
 				abytes$1(output, undefined, 'output')
 			}
 		}
-		// Create wrapped cipher with validation and single-use encryption
 		let called = false
 		const wrCipher = {
 			encrypt(data, output) {
 				if (called) throw new Error('cannot encrypt() twice with same key + nonce')
-				// Any encrypt attempt consumes the instance, even if validation rejects below.
 				called = true
 				abytes$1(data, undefined, 'data')
 				checkOutput(cipher.encrypt.length, output)
@@ -1383,160 +1194,39 @@ const wrapCipher = (params, constructor) => {
 	Object.assign(wrappedCipher, params)
 	return wrappedCipher
 }
-/**
- * By default, returns u8a of length.
- * When out is available, it checks it for validity and uses it.
- * @param expectedLength - Required output length.
- * @param out - Optional destination buffer.
- * @param onlyAligned - Whether `out` must be 4-byte aligned.
- * @returns Output buffer ready for writing.
- * @throws On wrong argument types. {@link TypeError}
- * @throws If the provided output buffer has the wrong size. {@link RangeError}
- * @throws If the provided output buffer has the wrong alignment. {@link Error}
- * @example
- * Reuses a caller-provided output buffer when lengths match.
- *
- * ```ts
- * getOutput(16, new Uint8Array(16));
- * ```
- */
 function getOutput(expectedLength, out, onlyAligned = true) {
 	if (out === undefined) return new Uint8Array(expectedLength)
-	// Keep Buffer/cross-realm Uint8Array support here instead of trusting a shape-compatible object.
 	abytes$1(out, expectedLength, 'output')
 	if (onlyAligned && !isAligned32(out)) throw new Error('invalid output, must be aligned')
 	return out
 }
-/**
- * Checks whether a byte array is aligned to a 4-byte offset.
- * @param bytes - Byte array to inspect.
- * @returns `true` when the view is 4-byte aligned.
- * @example
- * Checks whether a buffer can be safely viewed as Uint32Array.
- *
- * ```ts
- * isAligned32(new Uint8Array(4));
- * ```
- */
 function isAligned32(bytes) {
 	return bytes.byteOffset % 4 === 0
 }
-/**
- * Copies bytes into a new Uint8Array.
- * @param bytes - Bytes to copy.
- * @returns Copied byte array.
- * @throws On wrong argument types. {@link TypeError}
- * @example
- * Copies input into an aligned Uint8Array before block processing.
- *
- * ```ts
- * copyBytes(new Uint8Array([1, 2]));
- * ```
- */
 function copyBytes$1(bytes) {
-	// `Uint8Array.from(...)` would also accept arrays / other typed arrays. Keep this helper strict
-	// because callers use it at byte-validation boundaries before mutating the detached copy.
 	return Uint8Array.from(abytes$1(bytes))
 }
 
-/**
- * Basic utils for ARX (add-rotate-xor) salsa and chacha ciphers.
-
-RFC8439 requires multi-step cipher stream, where
-authKey starts with counter: 0, actual msg with counter: 1.
-
-For this, we need a way to re-use nonce / counter:
-
-    const counter = new Uint8Array(4);
-    chacha(..., counter, ...); // counter is now 1
-    chacha(..., counter, ...); // counter is now 2
-
-This is complicated:
-
-- 32-bit counters are enough, no need for 64-bit: max ArrayBuffer size in JS is 4GB
-- Original papers don't allow mutating counters
-- Counter overflow is undefined [^1]
-- Idea A: allow providing (nonce | counter) instead of just nonce, re-use it
-- Caveat: Cannot be re-used through all cases:
-- * chacha has (counter | nonce)
-- * xchacha has (nonce16 | counter | nonce16)
-- Idea B: separate nonce / counter and provide separate API for counter re-use
-- Caveat: there are different counter sizes depending on an algorithm.
-- salsa & chacha also differ in structures of key & sigma:
-  salsa20:      s[0] | k(4) | s[1] | nonce(2) | cnt(2) | s[2] | k(4) | s[3]
-  chacha:       s(4) | k(8) | cnt(1) | nonce(3)
-  chacha20orig: s(4) | k(8) | cnt(2) | nonce(2)
-- Idea C: helper method such as `setSalsaState(key, nonce, sigma, data)`
-- Caveat: we can't re-use counter array
-
-xchacha uses the subkey and remaining 8 byte nonce with ChaCha20 as normal
-(prefixed by 4 NUL bytes, since RFC8439 specifies a 12-byte nonce).
-Counter overflow is undefined; see {@link https://mailarchive.ietf.org/arch/msg/cfrg/gsOnTJzcbgG6OqD8Sc0GO5aR_tU/ | the CFRG thread}.
-Current noble policy is strict non-wrap for the shared 32-bit counter path:
-exported ARX ciphers reject initial `0xffffffff` and stop before any implicit
-wrap back to zero.
-See {@link https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha#appendix-A.2 | the XChaCha appendix} for the extended-nonce construction.
-
- * @module
- */
-// Replaces `TextEncoder` for ASCII literals, which is enough for sigma constants.
-// Non-ASCII input would not match UTF-8 `TextEncoder` output.
 const encodeStr = (str) => Uint8Array.from(str.split(''), (c) => c.charCodeAt(0))
-// Raw `createCipher(...)` exports consume these native-endian `u32(...)` views directly.
-// Public `wrapCipher(...)` APIs reject non-little-endian platforms before reaching this path.
-// RFC 8439 §2.3 / RFC 7539 §2.3 only define the 256-bit-key constants; this 16-byte sigma is
-// kept for legacy allowShortKeys Salsa/ChaCha variants.
-const sigma16_32 = /* @__PURE__ */ (() => swap32IfBE$1(u32$1(encodeStr('expand 16-byte k'))))()
-// RFC 8439 §2.3 / RFC 7539 §2.3 define words 0-3 as
-// `0x61707865 0x3320646e 0x79622d32 0x6b206574`, i.e. `expand 32-byte k`.
-const sigma32_32 = /* @__PURE__ */ (() => swap32IfBE$1(u32$1(encodeStr('expand 32-byte k'))))()
-/**
- * Rotates a 32-bit word left.
- * @param a - Input word.
- * @param b - Rotation count in bits.
- * @returns Rotated 32-bit word.
- * @example
- * Moves the top byte of `0x12345678` into the low byte position.
- * ```ts
- * rotl(0x12345678, 8);
- * ```
- */
+const sigma16_32 = (() => swap32IfBE$1(u32$1(encodeStr('expand 16-byte k'))))()
+const sigma32_32 = (() => swap32IfBE$1(u32$1(encodeStr('expand 32-byte k'))))()
 function rotl(a, b) {
 	return (a << b) | (a >>> (32 - b))
 }
-// Salsa and Chacha block length is always 512-bit
 const BLOCK_LEN = 64
-// RFC 8439 §2.2 / RFC 7539 §2.2: the ChaCha state has 16 32-bit words.
 const BLOCK_LEN32 = 16
-// Counter policy for the shared public `counter` argument:
-// - RFC/IETF ChaCha20 uses a 32-bit counter.
-// - OpenSSL/Node `chacha20` instead treat the full 16-byte IV as a 128-bit
-//   counter state and carry into the next word.
-// - Raw `chacha20orig`, `salsa20`, `xsalsa20`, and `xchacha20` use 64-bit counters in libsodium
-//   and libtomcrypt, while some libs (for example libtomcrypt's RFC/IETF path) reject the max
-//   boundary instead of carrying.
-// - AEAD wrappers diverge too: libsodium `xchacha20poly1305` uses the IETF payload counter from
-//   block 1, while `secretstream_xchacha20poly1305` is a different protocol with rekey/reset.
-// Noble intentionally throws instead of silently picking one wrap model for users. In the default
-// path, even a 32-bit boundary would take 2^32 blocks * 64 bytes = 256 GiB, which is practically
-// unreachable for normal JS callers; advanced users who pass `counter` explicitly can implement
-// whatever wider carry / wrap policy they need on top.
-const MAX_COUNTER = /* @__PURE__ */ (() => 2 ** 32 - 1)()
-const U32_EMPTY = /* @__PURE__ */ Uint32Array.of()
+const MAX_COUNTER = (() => 2 ** 32 - 1)()
+const U32_EMPTY = Uint32Array.of()
 function runCipher(core, sigma, key, nonce, data, output, counter, rounds) {
 	const len = data.length
 	const block = new Uint8Array(BLOCK_LEN)
 	const b32 = u32$1(block)
-	// Make sure that buffers aligned to 4 bytes
 	const isAligned = isLE$1 && isAligned32(data) && isAligned32(output)
 	const d32 = isAligned ? u32$1(data) : U32_EMPTY
 	const o32 = isAligned ? u32$1(output) : U32_EMPTY
-	// RFC 8439 §2.4.1 / RFC 7539 §2.4.1 allow XORing one keystream block at a time and
-	// truncating the final partial block instead of materializing the whole keystream.
 	if (!isLE$1) {
 		for (let pos = 0; pos < len; counter++) {
 			core(sigma, key, nonce, b32, counter, rounds)
-			// RFC 8439 §2.4 / RFC 7539 §2.4 serialize keystream words in little-endian order.
 			swap32IfBE$1(b32)
 			if (counter >= MAX_COUNTER) throw new Error('arx: counter overflow')
 			const take = Math.min(BLOCK_LEN, len - pos)
@@ -1550,10 +1240,8 @@ function runCipher(core, sigma, key, nonce, data, output, counter, rounds) {
 	}
 	for (let pos = 0; pos < len; counter++) {
 		core(sigma, key, nonce, b32, counter, rounds)
-		// See MAX_COUNTER policy note above: never silently wrap the shared public counter.
 		if (counter >= MAX_COUNTER) throw new Error('arx: counter overflow')
 		const take = Math.min(BLOCK_LEN, len - pos)
-		// aligned to 4 bytes
 		if (isAligned && take === BLOCK_LEN) {
 			const pos32 = pos / 4
 			if (pos % 4 !== 0) throw new Error('arx: invalid block position')
@@ -1571,17 +1259,14 @@ function runCipher(core, sigma, key, nonce, data, output, counter, rounds) {
 		pos += take
 	}
 }
-/**
- * Creates an ARX stream cipher from a 32-bit core permutation.
- * Used internally to build the exported Salsa and ChaCha stream ciphers.
- * @param core - Core function that fills one keystream block.
- * @param opts - Cipher layout and nonce-extension options. See {@link CipherOpts}.
- * @returns Stream cipher function over byte arrays.
- * @throws If the core callback, key size, counter, or output sizing is invalid. {@link Error}
- */
 function createCipher(core, opts) {
 	const { allowShortKeys, extendNonceFn, counterLength, counterRight, rounds } = checkOpts$1(
-		{ allowShortKeys: false, counterLength: 8, counterRight: false, rounds: 20 },
+		{
+			allowShortKeys: false,
+			counterLength: 8,
+			counterRight: false,
+			rounds: 20,
+		},
 		opts,
 	)
 	if (typeof core !== 'function') throw new Error('core must be a function')
@@ -1594,24 +1279,16 @@ function createCipher(core, opts) {
 		abytes$1(nonce, undefined, 'nonce')
 		abytes$1(data, undefined, 'data')
 		const len = data.length
-		// Raw XorStream APIs return ciphertext/plaintext bytes directly, so caller-provided outputs
-		// must match the logical result length exactly instead of returning an oversized workspace.
 		const hasOutput = output !== undefined
 		output = getOutput(len, output, false)
 		if (hasOutput) complexOverlapBytes(data, output)
 		anumber$1(counter)
-		// See MAX_COUNTER policy note above: reject advanced explicit-counter requests before any wrap.
 		if (counter < 0 || counter >= MAX_COUNTER) throw new Error('arx: counter overflow')
 		const toClean = []
-		// Key & sigma
-		// key=16 -> sigma16, k=key|key
-		// key=32 -> sigma32, k=key
 		let l = key.length
 		let k
 		let sigma
 		if (l === 32) {
-			// Copy caller keys too: big-endian normalization, extended-nonce subkey derivation, and
-			// final clean(...) all mutate or wipe the temporary buffer in place.
 			toClean.push((k = copyBytes$1(key)))
 			sigma = sigma32_32
 		} else if (l === 16 && allowShortKeys) {
@@ -1623,19 +1300,9 @@ function createCipher(core, opts) {
 		} else {
 			abytes$1(key, 32, 'arx key')
 			throw new Error('invalid key size')
-			// throw new Error(`"arx key" expected Uint8Array of length 32, got length=${l}`);
 		}
-		// Nonce
-		// salsa20:      8   (8-byte counter)
-		// chacha20orig: 8   (8-byte counter)
-		// chacha20:     12  (4-byte counter)
-		// xsalsa20:     24  (16 -> hsalsa,  8 -> old nonce)
-		// xchacha20:    24  (16 -> hchacha, 8 -> old nonce)
-		// Copy before taking u32(...) views on misaligned inputs, and on big-endian so later
-		// swap32IfBE(...) never mutates caller nonce bytes in place.
 		if (!isLE$1 || !isAligned32(nonce)) toClean.push((nonce = copyBytes$1(nonce)))
 		let k32 = u32$1(k)
-		// hsalsa & hchacha: handle extended nonce
 		if (extendNonceFn) {
 			if (nonce.length !== 24) throw new Error('arx: extended nonce must be 24 bytes')
 			const n16 = nonce.subarray(0, 16)
@@ -1648,11 +1315,8 @@ function createCipher(core, opts) {
 			}
 			nonce = nonce.subarray(16)
 		} else if (!isLE$1) swap32IfBE$1(k32)
-		// Handle nonce counter
 		const nonceNcLen = 16 - counterLength
 		if (nonceNcLen !== nonce.length) throw new Error(`arx: nonce must be ${nonceNcLen} or 16 bytes`)
-		// Normalize 64-bit-nonce layouts to the 12-byte core input: ChaCha/XChaCha prefix 4 zero
-		// counter bytes, while Salsa/XSalsa append them after the nonce words.
 		if (nonceNcLen !== 12) {
 			const nc = new Uint8Array(12)
 			nc.set(nonce, counterRight ? 0 : 12 - nonce.length)
@@ -1660,8 +1324,6 @@ function createCipher(core, opts) {
 			toClean.push(nonce)
 		}
 		const n32 = swap32IfBE$1(u32$1(nonce))
-		// Ensure temporary key/nonce copies are wiped even if the remaining
-		// runtime guard in runCipher(...) throws on counter overflow.
 		try {
 			runCipher(core, sigma, k32, n32, data, output, counter, rounds)
 			return output
@@ -1671,59 +1333,19 @@ function createCipher(core, opts) {
 	}
 }
 
-/**
- * Poly1305 ({@link https://cr.yp.to/mac/poly1305-20050329.pdf | PDF},
- * {@link https://en.wikipedia.org/wiki/Poly1305 | wiki})
- * is a fast and parallel secret-key message-authentication code suitable for
- * a wide variety of applications. It was standardized in
- * {@link https://www.rfc-editor.org/rfc/rfc8439 | RFC 8439} and is now used in TLS 1.3.
- *
- * Polynomial MACs are not perfect for every situation:
- * they lack Random Key Robustness: the MAC can be forged, and can't be used in PAKE schemes.
- * See {@link https://keymaterial.net/2020/09/07/invisible-salamanders-in-aes-gcm-siv/ | the invisible salamanders attack writeup}.
- * To combat invisible salamanders, `hash(key)` can be included in ciphertext,
- * however, this would violate ciphertext indistinguishability:
- * an attacker would know which key was used - so `HKDF(key, i)`
- * could be used instead.
- *
- * Check out the {@link https://cr.yp.to/mac.html | original website}.
- * Based on public-domain {@link https://github.com/floodyberry/poly1305-donna | poly1305-donna}.
- * @module
- */
-// prettier-ignore
-// A simple-loop reference version (`poly1305_small`) lives in
-// `test/misc/micro-ciphers.ts`, provided for auditability.
-// Little-endian 2-byte load used by the Poly1305 limb decomposition.
 function u8to16(a, i) {
 	return (a[i++] & 0xff) | ((a[i++] & 0xff) << 8)
 }
-/**
- * Incremental Poly1305 MAC state.
- * Prefer `poly1305()` for one-shot use.
- * @param key - 32-byte Poly1305 one-time key.
- * @example
- * Feeds one chunk into an incremental Poly1305 state with a fresh one-time key.
- *
- * ```ts
- * import { Poly1305 } from '@noble/ciphers/_poly1305.js';
- * import { randomBytes } from '@noble/ciphers/utils.js';
- * const key = randomBytes(32);
- * const mac = new Poly1305(key);
- * mac.update(new Uint8Array([1, 2, 3]));
- * mac.digest();
- * ```
- */
 class Poly1305 {
 	blockLen = 16
 	outputLen = 16
 	buffer = new Uint8Array(16)
-	r = new Uint16Array(10) // Allocating 1 array with .subarray() here is slower than 3
+	r = new Uint16Array(10)
 	h = new Uint16Array(10)
 	pad = new Uint16Array(8)
 	pos = 0
 	finished = false
 	destroyed = false
-	// Can be speed-up using BigUint64Array, at the cost of complexity
 	constructor(key) {
 		key = copyBytes$1(abytes$1(key, 32, 'key'))
 		const t0 = u8to16(key, 0)
@@ -1734,10 +1356,6 @@ class Poly1305 {
 		const t5 = u8to16(key, 10)
 		const t6 = u8to16(key, 12)
 		const t7 = u8to16(key, 14)
-		// RFC 8439 §2.5.1 / RFC 7539 §2.5.1 clamp r before multiplication.
-		// These masks unpack that clamped value into 13-bit limbs, while pad
-		// keeps the raw s half for finalize().
-		// {@link https://github.com/floodyberry/poly1305-donna/blob/e6ad6e091d30d7f4ec2d4f978be1fcfcbce72781/poly1305-donna-16.h#L47 | poly1305-donna reference}
 		this.r[0] = t0 & 0x1fff
 		this.r[1] = ((t0 >>> 13) | (t1 << 3)) & 0x1fff
 		this.r[2] = ((t1 >>> 10) | (t2 << 6)) & 0x1f03
@@ -1751,9 +1369,6 @@ class Poly1305 {
 		for (let i = 0; i < 8; i++) this.pad[i] = u8to16(key, 16 + 2 * i)
 	}
 	process(data, offset, isLast = false) {
-		// RFC 8439 §2.5 / §2.5.1 and RFC 7539 §2.5 / §2.5.1 add an extra high
-		// bit to every full 16-byte block. The final partial block gets its
-		// explicit `1` byte during digestInto(), so `hibit` stays zero there.
 		const hibit = isLast ? 0 : 1 << 11
 		const { h, r } = this
 		const r0 = r[0]
@@ -1878,8 +1493,6 @@ class Poly1305 {
 		c = h[1] >>> 13
 		h[1] &= 0x1fff
 		h[2] += c
-		// RFC 8439 §2.5 / RFC 7539 §2.5 reduce modulo 2^130-5 before repacking
-		// to 16-bit words and adding the raw s half.
 		g[0] = h[0] + 5
 		c = g[0] >>> 13
 		g[0] &= 0x1fff
@@ -1917,7 +1530,6 @@ class Poly1305 {
 		const len = data.length
 		for (let pos = 0; pos < len; ) {
 			const take = Math.min(blockLen - this.pos, len - pos)
-			// Fast path: we have at least one block in input
 			if (take === blockLen) {
 				for (; blockLen <= len - pos; pos += blockLen) this.process(data, pos)
 				continue
@@ -1933,7 +1545,6 @@ class Poly1305 {
 		return this
 	}
 	destroy() {
-		// `aexists(this)` guards update/digest paths, so destroy must mark the instance unusable too.
 		this.destroyed = true
 		clean$1(this.h, this.r, this.buffer, this.pad)
 	}
@@ -1944,9 +1555,6 @@ class Poly1305 {
 		const { buffer, h } = this
 		let { pos } = this
 		if (pos) {
-			// RFC 8439 §2.5 / RFC 7539 §2.5: the final short block appends a
-			// single `0x01` byte and zero-fills the remaining bytes before the
-			// last multiplication step.
 			buffer[pos++] = 1
 			for (; pos < 16; pos++) buffer[pos] = 0
 			this.process(buffer, 0, true)
@@ -1961,82 +1569,30 @@ class Poly1305 {
 	digest() {
 		const { buffer, outputLen } = this
 		this.digestInto(buffer)
-		// Copy out before destroy() zeroes the internal buffer.
 		const res = buffer.slice(0, outputLen)
 		this.destroy()
 		return res
 	}
 }
-/**
- * Poly1305 MAC from RFC 8439.
- * @param msg - Message bytes to authenticate.
- * @param key - 32-byte Poly1305 one-time key.
- * @returns 16-byte authentication tag.
- * @example
- * Authenticates one message with a one-shot Poly1305 call and a fresh key.
- *
- * ```ts
- * import { poly1305 } from '@noble/ciphers/_poly1305.js';
- * import { randomBytes } from '@noble/ciphers/utils.js';
- * const key = randomBytes(32);
- * poly1305(new Uint8Array(), key);
- * ```
- */
-const poly1305 = /* @__PURE__ */ wrapMacConstructor(32, (key) => new Poly1305(key))
+const poly1305 = wrapMacConstructor(32, (key) => new Poly1305(key))
 
-/**
- * Salsa20 stream cipher, released in 2005.
- * Salsa's goal was to implement AES replacement that does not rely on S-Boxes,
- * which are hard to implement in a constant-time manner.
- * Salsa20 is usually faster than AES, a big deal on slow, budget mobile phones.
- *
- * - {@link https://cr.yp.to/snuffle/xsalsa-20110204.pdf | XSalsa20},
- *   extended-nonce
- *   variant was released in 2008. It extends Salsa20's 64-bit nonce to 192 bits,
- *   and became safe to be picked at random.
- * - Nacl / Libsodium popularized term "secretbox", - which is just xsalsa20poly1305.
- *   We provide the alias and corresponding seal / open methods.
- *   "crypto_box" and "sealedbox" are available in package
- *   {@link https://github.com/serenity-kit/noble-sodium | noble-sodium}.
- * - Check out
- *   {@link https://cr.yp.to/snuffle/salsafamily-20071225.pdf | PDF}
- *   and {@link https://cr.yp.to/snuffle.html | website}.
- * @module
- */
-/**
- * Salsa20 core function. Uses an unrolled loop (salsaCore, hsalsa) - 4x
- * faster than a simple loop, but larger & harder to read. A simple-loop
- * reference version lives in `test/misc/micro-ciphers.ts`;
- * `test/arx.test.ts` keeps the two aligned.
- * The specific implementation is selected in `createCipher` below.
- * Performance numbers for 1MB inputs:
- * * default x 779 ops/sec @ 1ms/op
- * * if salsa+hsalsa are merged x 459 ops/sec @ 2ms/op
- * * small x 132 ops/sec @ 7ms/op
- */
-/** Uses only the low 32 bits of Salsa20's 64-bit counter state. */
-// prettier-ignore
 function salsaCore(s, k, n, out, cnt, rounds = 20, cntHi = 0) {
-	// Public wrappers expose only the low 32 bits of Salsa20's 64-bit counter; y09 stays zero
-	// there. hsalsa reuses this core with its input words 2-3 in the counter positions.
-	// Based on {@link https://cr.yp.to/salsa20.html | the Salsa20 reference page}.
 	let y00 = s[0],
 		y01 = k[0],
 		y02 = k[1],
-		y03 = k[2], // "expa" Key     Key     Key
+		y03 = k[2],
 		y04 = k[3],
 		y05 = s[1],
 		y06 = n[0],
-		y07 = n[1], // Key    "nd 3"  Nonce   Nonce
+		y07 = n[1],
 		y08 = cnt,
 		y09 = cntHi,
 		y10 = s[2],
-		y11 = k[4], // Pos.   Pos.    "2-by"	Key
+		y11 = k[4],
 		y12 = k[5],
 		y13 = k[6],
 		y14 = k[7],
-		y15 = s[3] // Key    Key     Key     "te k"
-	// Save state to temporary variables
+		y15 = s[3]
 	let x00 = y00,
 		x01 = y01,
 		x02 = y02,
@@ -2087,7 +1643,6 @@ function salsaCore(s, k, n, out, cnt, rounds = 20, cntHi = 0) {
 		x14 ^= rotl((x13 + x12) | 0, 13)
 		x15 ^= rotl((x14 + x13) | 0, 18)
 	}
-	// Write output
 	let oi = 0
 	out[oi++] = (y00 + x00) | 0
 	out[oi++] = (y01 + x01) | 0
@@ -2106,40 +1661,13 @@ function salsaCore(s, k, n, out, cnt, rounds = 20, cntHi = 0) {
 	out[oi++] = (y14 + x14) | 0
 	out[oi++] = (y15 + x15) | 0
 }
-/**
- * hsalsa hashes key and nonce-prefix words into the 32-byte subkey used by XSalsa20.
- * Algorithmically identical to `hsalsa_small` from `test/misc/micro-ciphers.ts`,
- * but this exported path normalizes word order on big-endian hosts.
- * Reuses `salsaCore` and subtracts its feed-forward, keeping the hot per-block
- * path untouched.
- * @param s - Sigma constants as 32-bit words.
- * @param k - Key words.
- * @param i - Nonce-prefix words.
- * @param out - Output buffer for the derived subkey.
- * @example
- * Derives the XSalsa20 subkey from sigma, key, and nonce-prefix words.
- *
- * ```ts
- * const sigma = new Uint32Array(4);
- * const key = new Uint32Array(8);
- * const nonce = new Uint32Array(4);
- * const out = new Uint32Array(8);
- * hsalsa(sigma, key, nonce, out);
- * ```
- */
-// prettier-ignore
 function hsalsa(s, k, i, out) {
-	// Runs the shared salsaCore permutation, then subtracts the feed-forward it applies,
-	// recovering the raw permutation words hsalsa needs.
-	// LE hosts read the caller arrays in place (no copies); BE hosts get
-	// byte-swapped scratch copies, wiped before returning.
 	const s2 = isLE$1 ? s : swap32IfBE$1(s.slice(0, 4))
 	const k2 = isLE$1 ? k : swap32IfBE$1(k.slice(0, 8))
 	const i2 = isLE$1 ? i : swap32IfBE$1(i.slice(0, 4))
 	const t = new Uint32Array(16)
 	salsaCore(s2, k2, i2.subarray(0, 2), t, i2[2], 20, i2[3])
 	let oi = 0
-	// XSalsa20 takes words 0,5,10,15 and 6,7,8,9 as the 32-byte subkey material.
 	out[oi++] = (t[0] - s2[0]) | 0
 	out[oi++] = (t[5] - s2[1]) | 0
 	out[oi++] = (t[10] - s2[2]) | 0
@@ -2152,168 +1680,65 @@ function hsalsa(s, k, i, out) {
 	if (!isLE$1) clean$1(s2, k2, i2)
 	clean$1(t)
 }
-/**
- * XSalsa20 extended-nonce salsa.
- * With 24-byte nonce, it's safe to make it random (CSPRNG).
- * @param key - 32-byte key.
- * This XSalsa20 wrapper does not enable Salsa20's 16-byte legacy key mode.
- * @param nonce - 24-byte nonce.
- * @param data - Input bytes to xor with the keystream.
- * @param output - Optional destination buffer.
- * @param counter - Initial block counter.
- * @returns Encrypted or decrypted bytes.
- * @example
- * Encrypts bytes with XSalsa20 and a random 24-byte nonce.
- *
- * ```ts
- * import { xsalsa20 } from '@noble/ciphers/salsa.js';
- * import { randomBytes } from '@noble/ciphers/utils.js';
- * const key = randomBytes(32);
- * const nonce = randomBytes(24);
- * xsalsa20(key, nonce, new Uint8Array([1, 2, 3, 4]));
- * ```
- */
-const xsalsa20 = /* @__PURE__ */ createCipher(salsaCore, {
+const xsalsa20 = createCipher(salsaCore, {
 	counterRight: true,
 	extendNonceFn: hsalsa,
 })
-/**
- * xsalsa20-poly1305 eXtended-nonce (24 bytes) salsa.
- * With 24-byte nonce, it's safe to make it random (CSPRNG).
- * Also known as `secretbox` from libsodium / nacl.
- * No AAD input is supported here. Caller-provided `output` buffers for
- * `encrypt()` / `decrypt()` must be `input.length + 32` bytes because the
- * implementation uses a 32-byte leading scratch area before returning `+16`.
- * @param key - 32-byte key.
- * @param nonce - 24-byte nonce.
- * @param AAD - Must be omitted; XSalsa20-Poly1305 secretbox does not support associated data.
- * @returns AEAD cipher instance.
- * @example
- * Encrypts and authenticates plaintext with XSalsa20-Poly1305.
- *
- * ```ts
- * import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js';
- * import { randomBytes } from '@noble/ciphers/utils.js';
- * const key = randomBytes(32);
- * const nonce = randomBytes(24);
- * const cipher = xsalsa20poly1305(key, nonce);
- * cipher.encrypt(new Uint8Array([1, 2, 3]));
- * ```
- */
-const xsalsa20poly1305 = /* @__PURE__ */ wrapCipher({ blockSize: 64, nonceLength: 24, tagLength: 16 }, (key, nonce) => {
-	// This borrows caller key/nonce buffers by reference; mutating them after construction changes
-	// later encrypt/decrypt outputs.
-	return {
-		encrypt(plaintext, output) {
-			// xsalsa20poly1305 optimizes by calculating auth key during the same call as encryption.
-			// Unfortunately, makes it hard to separate tag calculation & encryption itself,
-			// because 32 bytes is half-block of 64-byte salsa.
-			// Need 32 extra bytes up front for the auth-key scratch area described above.
-			output = getOutput(plaintext.length + 32, output, false)
-			// output[0..32] = Poly1305 auth key, output[32..] = plaintext then ciphertext.
-			const authKey = output.subarray(0, 32)
-			const ciphPlaintext = output.subarray(32)
-			output.set(plaintext, 32)
-			// authKey is produced by xoring the first 32 bytes with zeros.
-			clean$1(authKey)
-			// output = stream ^ output; authKey = stream ^ zeros(32)
-			xsalsa20(key, nonce, output, output)
-			const tag = poly1305(ciphPlaintext, authKey)
-			output.set(tag, 16)
-			// Clean up auth-key remnants and the temporary tag copy.
-			clean$1(output.subarray(0, 16), tag)
-			// Return output[16..].
-			return output.subarray(16)
-		},
-		decrypt(ciphertext, output) {
-			// tmp part     passed tag    ciphertext
-			// [0..32]      [32..48]      [48..]
-			// Authenticate the ciphertext before decrypting it; on tag failure the scratch/output
-			// buffer may already contain copied ciphertext and derived auth-key material.
-			abytes$1(ciphertext, undefined, 'data')
-			output = getOutput(ciphertext.length + 32, output, false)
-			// output[0..32] is auth-key scratch, output[32..48] is passed tag,
-			// output[48..] is ciphertext then plaintext.
-			const tmp = output.subarray(0, 32)
-			const passedTag = output.subarray(32, 48)
-			const ciphPlaintext = output.subarray(48)
-			output.set(ciphertext, 32)
-			// authKey is produced by xoring the scratch area with zeros.
-			clean$1(tmp)
-			const authKey = xsalsa20(key, nonce, tmp, tmp)
-			const tag = poly1305(ciphPlaintext, authKey)
-			if (!equalBytes(passedTag, tag)) {
-				clean$1(output)
-				throw new Error('invalid tag')
-			}
-			// output = stream ^ output[16..]
-			xsalsa20(key, nonce, output.subarray(16), output.subarray(16))
-			clean$1(tmp, passedTag, tag)
-			// Return output[48..], skipping zeroized output[0..48].
-			return ciphPlaintext
-		},
-	}
-})
+const xsalsa20poly1305 = wrapCipher(
+	{
+		blockSize: 64,
+		nonceLength: 24,
+		tagLength: 16,
+	},
+	(key, nonce) => {
+		return {
+			encrypt(plaintext, output) {
+				output = getOutput(plaintext.length + 32, output, false)
+				const authKey = output.subarray(0, 32)
+				const ciphPlaintext = output.subarray(32)
+				output.set(plaintext, 32)
+				clean$1(authKey)
+				xsalsa20(key, nonce, output, output)
+				const tag = poly1305(ciphPlaintext, authKey)
+				output.set(tag, 16)
+				clean$1(output.subarray(0, 16), tag)
+				return output.subarray(16)
+			},
+			decrypt(ciphertext, output) {
+				abytes$1(ciphertext, undefined, 'data')
+				output = getOutput(ciphertext.length + 32, output, false)
+				const tmp = output.subarray(0, 32)
+				const passedTag = output.subarray(32, 48)
+				const ciphPlaintext = output.subarray(48)
+				output.set(ciphertext, 32)
+				clean$1(tmp)
+				const authKey = xsalsa20(key, nonce, tmp, tmp)
+				const tag = poly1305(ciphPlaintext, authKey)
+				if (!equalBytes(passedTag, tag)) {
+					clean$1(output)
+					throw new Error('invalid tag')
+				}
+				xsalsa20(key, nonce, output.subarray(16), output.subarray(16))
+				clean$1(tmp, passedTag, tag)
+				return ciphPlaintext
+			},
+		}
+	},
+)
 
-/**
- * Checks if something is Uint8Array. Be careful: nodejs Buffer will return true.
- * @param a - value to test
- * @returns `true` when the value is a Uint8Array-compatible view.
- * @example
- * Check whether a value is a Uint8Array-compatible view.
- * ```ts
- * isBytes(new Uint8Array([1, 2, 3]));
- * ```
- */
 function isBytes(a) {
-	// Plain `instanceof Uint8Array` is too strict for some Buffer / proxy / cross-realm cases.
-	// The fallback still requires a real ArrayBuffer view, so plain
-	// JSON-deserialized `{ constructor: ... }` spoofing is rejected, and
-	// `BYTES_PER_ELEMENT === 1` keeps the fallback on byte-oriented views.
 	return (
 		a instanceof Uint8Array || (ArrayBuffer.isView(a) && a.constructor.name === 'Uint8Array' && 'BYTES_PER_ELEMENT' in a && a.BYTES_PER_ELEMENT === 1)
 	)
 }
-// Shared error-message prefix builder. Only called on throw paths, so assert
-// success paths never pay for the string concatenation.
 const atitle = (title) => (title ? `"${title}" ` : '')
-/**
- * Asserts something is a non-negative integer.
- * @param n - number to validate
- * @param title - label included in thrown errors
- * @returns The validated number.
- * @throws On wrong argument types. {@link TypeError}
- * @throws On wrong argument ranges or values. {@link RangeError}
- * @example
- * Validate a non-negative integer option.
- * ```ts
- * anumber(32, 'length');
- * ```
- */
 function anumber(n, title = '') {
 	if (typeof n !== 'number') throw new TypeError(atitle(title) + 'expected number, got ' + typeof n)
 	if (!Number.isSafeInteger(n) || n < 0) throw new RangeError(atitle(title) + 'expected integer >= 0, got ' + n)
 	return n
 }
-/**
- * Asserts something is Uint8Array.
- * @param value - value to validate
- * @param length - optional exact length constraint
- * @param title - label included in thrown errors
- * @returns The validated byte array.
- * @throws On wrong argument types. {@link TypeError}
- * @throws On wrong argument ranges or values. {@link RangeError}
- * @example
- * Validate that a value is a byte array.
- * ```ts
- * abytes(new Uint8Array([1, 2, 3]));
- * ```
- */
 function abytes(value, length, title = '') {
-	// Success path first: this runs at the start of every update() / digestInto(), and the
-	// common `abytes(data)` form must not pay for length handling it does not use.
 	if (isBytes(value) && (length === undefined || value.length === length)) return value
-	// Error path: recompute freely to build the exact message.
 	if (length !== undefined) anumber(length, 'length')
 	const bytes = isBytes(value)
 	const ofLen = length !== undefined ? ` of length ${length}` : ''
@@ -2322,21 +1747,7 @@ function abytes(value, length, title = '') {
 	if (!bytes) throw new TypeError(message)
 	throw new RangeError(message)
 }
-/**
- * Copies bytes into a fresh Uint8Array.
- * Buffer-style slices can alias the same backing store, so callers that need ownership should copy.
- * @param bytes - source bytes to clone
- * @returns Freshly allocated copy of `bytes`.
- * @throws On wrong argument types. {@link TypeError}
- * @example
- * Clone a byte array before mutating it.
- * ```ts
- * const copy = copyBytes(new Uint8Array([1, 2, 3]));
- * ```
- */
 function copyBytes(bytes) {
-	// `Uint8Array.from(...)` would also accept arrays / other typed arrays. Keep this helper strict
-	// because callers use it at byte-validation boundaries before mutating the detached copy.
 	return Uint8Array.from(abytes(bytes))
 }
 const aobject = (value, label) => {
@@ -2347,177 +1758,45 @@ const aopts = (value, label) => {
 	aobject(value, label)
 	const proto = Object.getPrototypeOf(value)
 	if (proto !== Object.prototype && proto !== null) throw new TypeError(`"${label}" expected plain object`)
-	// Object.assign() treats an own "__proto__" source key as a write to the target's legacy
-	// prototype setter. Reject it before merging so inherited option values cannot be injected.
 	if (Object.hasOwn(value, '__proto__')) throw new TypeError(`"${label}.__proto__" is not allowed`)
 }
-/**
- * Asserts a hash instance has not been destroyed or finished.
- * @param instance - hash instance to validate
- * @param checkFinished - whether to reject finalized instances
- * @throws If the hash instance has already been destroyed or finalized. {@link Error}
- * @example
- * Validate that a hash instance is still usable.
- * ```ts
- * import { aexists } from '@noble/hashes/utils.js';
- * import { sha256 } from '@noble/hashes/sha2.js';
- * const hash = sha256.create();
- * aexists(hash);
- * ```
- */
 function aexists(instance, checkFinished = true) {
-	// Runs on every update()/digestInto(); the flags are library-owned booleans, so only their
-	// truthiness is checked - re-validating their type per call was pure hot-path overhead.
 	if (instance.destroyed) throw new Error('hash was destroyed')
 	if (checkFinished && instance.finished) throw new Error('digest() was already called')
 }
-/**
- * Asserts output is a sufficiently-sized byte array.
- * @param out - destination buffer
- * @param instance - hash instance providing output length
- * Oversized buffers are allowed; downstream code only promises to fill the first `outputLen` bytes.
- * @throws On wrong argument types. {@link TypeError}
- * @throws On wrong argument ranges or values. {@link RangeError}
- * @example
- * Validate a caller-provided digest buffer.
- * ```ts
- * import { aoutput } from '@noble/hashes/utils.js';
- * import { sha256 } from '@noble/hashes/sha2.js';
- * const hash = sha256.create();
- * aoutput(new Uint8Array(hash.outputLen), hash);
- * ```
- */
 function aoutput(out, instance) {
 	abytes(out, undefined, 'output')
-	// `outputLen` is a library-owned readonly number; the negated comparison keeps failing fast
-	// when it is missing/NaN (comparisons with undefined/NaN are false) without an anumber() call.
 	const min = instance.outputLen
 	if (!(out.length >= min)) {
 		throw new RangeError('"output" expected length >= ' + min)
 	}
 }
-/**
- * Casts a typed array view to Uint32Array.
- * `arr.byteOffset` must already be 4-byte aligned or the platform
- * Uint32Array constructor will throw.
- * @param arr - source typed array
- * @returns Uint32Array view over the same buffer.
- * @example
- * Reinterpret a byte array as 32-bit words.
- * ```ts
- * u32(new Uint8Array(8));
- * ```
- */
 function u32(arr) {
 	return new Uint32Array(arr.buffer, arr.byteOffset, Math.floor(arr.byteLength / 4))
 }
-/**
- * Zeroizes typed arrays in place. Warning: JS provides no guarantees.
- * @param arrays - arrays to overwrite with zeros
- * @example
- * Zeroize sensitive buffers in place.
- * ```ts
- * clean(new Uint8Array([1, 2, 3]));
- * ```
- */
 function clean(...arrays) {
 	for (let i = 0; i < arrays.length; i++) {
 		arrays[i].fill(0)
 	}
 }
-/** Whether the current platform is little-endian. */
-const isLE = /* @__PURE__ */ (() => new Uint8Array(new Uint32Array([0x11223344]).buffer)[0] === 0x44)()
-/**
- * Byte-swap operation for uint32 values.
- * @param word - source word
- * @returns Word with reversed byte order.
- * @example
- * Reverse the byte order of a 32-bit word.
- * ```ts
- * byteSwap(0x11223344);
- * ```
- */
+const isLE = (() => new Uint8Array(new Uint32Array([0x11223344]).buffer)[0] === 0x44)()
 function byteSwap(word) {
 	return ((word << 24) & 0xff000000) | ((word << 8) & 0xff0000) | ((word >>> 8) & 0xff00) | ((word >>> 24) & 0xff)
 }
-/**
- * Conditionally byte-swaps one 32-bit word on big-endian platforms.
- * @param n - source word
- * @returns Original or byte-swapped word depending on platform endianness.
- * @example
- * Normalize a 32-bit word for host endianness.
- * ```ts
- * swap8IfBE(0x11223344);
- * ```
- */
 const swap8IfBE = isLE ? (n) => n : (n) => byteSwap(n) >>> 0
-/**
- * Byte-swaps every word of a Uint32Array in place.
- * @param arr - array to mutate
- * @returns The same array after mutation; callers pass live state arrays here.
- * @example
- * Reverse the byte order of every word in place.
- * ```ts
- * byteSwap32(new Uint32Array([0x11223344]));
- * ```
- */
 function byteSwap32(arr) {
 	for (let i = 0; i < arr.length; i++) {
 		arr[i] = byteSwap(arr[i])
 	}
 	return arr
 }
-/**
- * Conditionally byte-swaps a Uint32Array on big-endian platforms.
- * @param u - array to normalize for host endianness
- * @returns Original or byte-swapped array depending on platform endianness.
- *   On big-endian runtimes this mutates `u` in place via `byteSwap32(...)`.
- * @example
- * Normalize a word array for host endianness.
- * ```ts
- * swap32IfBE(new Uint32Array([0x11223344]));
- * ```
- */
 const swap32IfBE = isLE ? (u) => u : byteSwap32
-/**
- * Merges default options and passed options.
- * @param defaults - base option object
- * @param opts - user overrides
- * @param title - label included in thrown override errors
- * @returns Fresh merged option object with a null prototype.
- * @throws On wrong argument types. {@link TypeError}
- * @example
- * Merge user overrides onto default options.
- * ```ts
- * checkOpts({ dkLen: 32 }, { asyncTick: 10 });
- * ```
- */
 function checkOpts(defaults, opts, title = 'opts') {
 	aopts(defaults, 'defaults')
 	if (opts !== undefined) aopts(opts, title)
-	// Callers read optional fields directly, so omitted values must not fall through to ambient
-	// Object.prototype pollution (for example a forged `dkLen` changing SHAKE's default output).
 	const merged = Object.assign(Object.create(null), defaults, opts)
 	return merged
 }
-/**
- * Creates a callable hash function from a stateful class constructor.
- * @param hashCons - hash constructor or factory
- * @param info - optional metadata such as DER OID
- * @returns Frozen callable hash wrapper with `.create()`.
- *   Wrapper construction eagerly calls `hashCons(undefined)` once to read
- *   `outputLen` / `blockLen`, so constructor side effects happen at module
- *   init time.
- * @throws On wrong argument types. {@link TypeError}
- * @example
- * Wrap a stateful hash constructor into a callable helper.
- * ```ts
- * import { createHasher } from '@noble/hashes/utils.js';
- * import { sha256 } from '@noble/hashes/sha2.js';
- * const wrapped = createHasher(sha256.create, { oid: sha256.oid });
- * wrapped(new Uint8Array([1]));
- * ```
- */
 function createHasher(hashCons, info = {}) {
 	if (typeof hashCons !== 'function') throw new TypeError('"hashCons" expected function, got type=' + typeof hashCons)
 	info = checkOpts({}, info, 'info')
@@ -2531,101 +1810,57 @@ function createHasher(hashCons, info = {}) {
 	return Object.freeze(hashC)
 }
 
-/**
- * Internal helpers for blake hash.
- * @module
- */
-// Unrealized speed-up: a file-local copy of rotr measured ~1-2% faster blake2s/blake256/blake3
-// on Node 24 (V8 does not inline it into G1s/G2s across the module boundary). Reused from
-// utils for deduplication.
-/**
- * Internal blake permutation table.
- * Rows `0..9` serve BLAKE2s, rows `0..11` serve BLAKE2b with `10..11 = 0..1`, and Blake1 also
- * reuses the later rows shown below. Blake1 expands rounds `10..15` as `SIGMA[i % 10]`, so rows
- * `10..15` intentionally repeat rows `0..5` for the 14-round (256) and 16-round (512) variants.
- */
-// prettier-ignore
-const BSIGMA = /* @__PURE__ */ Uint8Array.from([
+const BSIGMA = Uint8Array.from([
 	0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3, 11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3,
 	6, 7, 1, 9, 4, 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8, 9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13, 2, 12, 6, 10, 0, 11, 8,
 	3, 4, 13, 7, 5, 15, 14, 1, 9, 12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11, 13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10, 6, 15, 14,
 	9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5, 10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
-	15, 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3,
-	// Blake1, unused in others
-	11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4, 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8, 9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12,
-	6, 8, 3, 13, 2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9,
+	15, 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3, 11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4, 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5,
+	10, 4, 0, 15, 8, 9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13, 2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9,
 ])
 
-// Split a JS number into u32 halves without a BigInt allocation. Exact only for integers
-// `0 <= n < 2**53`; callers use it on byte / bit counters, which JS length math caps far below
-// that (an ArrayBuffer cannot exceed 2**53 - 1 bytes).
 const fromNumH = (n) => (n / 2 ** 32) | 0
 const fromNumL = (n) => n >>> 0
-// High 32-bit half of a 64-bit right rotate, valid for `s` in `1..31`.
 const rotrSH = (h, l, s) => (h >>> s) | (l << (32 - s))
-// Low 32-bit half of a 64-bit right rotate, valid for `s` in `1..31`.
 const rotrSL = (h, l, s) => (h << (32 - s)) | (l >>> s)
-// High 32-bit half of a 64-bit right rotate, valid for `s` in `33..63`; `32` uses `rotr32*`.
 const rotrBH = (h, l, s) => (h << (64 - s)) | (l >>> (s - 32))
-// Low 32-bit half of a 64-bit right rotate, valid for `s` in `33..63`; `32` uses `rotr32*`.
 const rotrBL = (h, l, s) => (h >>> (s - 32)) | (l << (64 - s))
-// High 32-bit half of a 64-bit right rotate for `s === 32`; this is just the swapped low half.
 const rotr32H = (_h, l) => l
-// Low 32-bit half of a 64-bit right rotate for `s === 32`; this is just the swapped high half.
 const rotr32L = (h, _l) => h
-// 64-bit left rotates (rotl*) are not defined here: sha3.ts, their only consumer, keeps
-// local copies so V8 inlines them into keccakP.
-// Add two split 64-bit words and return the split `{ h, l }` sum.
-// JS uses 32-bit signed integers for bitwise operations, so we cannot simply shift the carry out
-// of the low sum and instead use division.
 function add(Ah, Al, Bh, Bl) {
 	const l = (Al >>> 0) + (Bl >>> 0)
-	return { h: (Ah + Bh + ((l / 2 ** 32) | 0)) | 0, l: l | 0 }
+	return {
+		h: (Ah + Bh + ((l / 2 ** 32) | 0)) | 0,
+		l: l | 0,
+	}
 }
-// Addition with more than 2 elements
-// Unmasked low-word accumulator for 3-way addition; pass the raw result into `add3H(...)`.
 const add3L = (Al, Bl, Cl) => (Al >>> 0) + (Bl >>> 0) + (Cl >>> 0)
-// High-word finalize step for 3-way addition; `low` must be the untruncated output of `add3L(...)`.
 const add3H = (low, Ah, Bh, Ch) => (Ah + Bh + Ch + ((low / 2 ** 32) | 0)) | 0
 
-/**
- * blake2b (64-bit) & blake2s (8 to 32-bit) hash functions.
- * b could have been faster, but there is no fast u64 in js, so s is 1.5x faster.
- * @module
- */
-// Same IV words as `SHA512_IV`, but endian-swapped into LE u32 low/high halves
-// for the BLAKE2b u64 helpers below.
-const B2B_IV = /* @__PURE__ */ Uint32Array.from([
+const B2B_IV = Uint32Array.from([
 	0xf3bcc908, 0x6a09e667, 0x84caa73b, 0xbb67ae85, 0xfe94f82b, 0x3c6ef372, 0x5f1d36f1, 0xa54ff53a, 0xade682d1, 0x510e527f, 0x2b3e6c1f, 0x9b05688c,
 	0xfb41bd6b, 0x1f83d9ab, 0x137e2179, 0x5be0cd19,
 ])
-// Shared synchronous BLAKE2b work vector as LE u32 low/high halves.
-const BBUF = /* @__PURE__ */ new Uint32Array(32)
-// BLAKE2b G mix split into two half-rounds over LE u32 low/high limbs.
+const BBUF = new Uint32Array(32)
 function G1b(a, b, c, d, msg, x) {
-	// NOTE: V is LE here
 	const Xl = msg[x],
-		Xh = msg[x + 1] // prettier-ignore
+		Xh = msg[x + 1]
 	let Al = BBUF[2 * a],
-		Ah = BBUF[2 * a + 1] // prettier-ignore
+		Ah = BBUF[2 * a + 1]
 	let Bl = BBUF[2 * b],
-		Bh = BBUF[2 * b + 1] // prettier-ignore
+		Bh = BBUF[2 * b + 1]
 	let Cl = BBUF[2 * c],
-		Ch = BBUF[2 * c + 1] // prettier-ignore
+		Ch = BBUF[2 * c + 1]
 	let Dl = BBUF[2 * d],
-		Dh = BBUF[2 * d + 1] // prettier-ignore
-	// v[a] = (v[a] + v[b] + x) | 0;
+		Dh = BBUF[2 * d + 1]
 	const ll = add3L(Al, Bl, Xl)
 	Ah = add3H(ll, Ah, Bh, Xh)
 	Al = ll | 0
-	// v[d] = rotr(v[d] ^ v[a], 32)
 	let xh = Dh ^ Ah,
-		xl = Dl ^ Al // prettier-ignore
+		xl = Dl ^ Al
 	Dh = rotr32H(xh, xl)
 	Dl = rotr32L(xh)
-	// v[c] = (v[c] + v[d]) | 0;
 	;({ h: Ch, l: Cl } = add(Ch, Cl, Dh, Dl))
-	// v[b] = rotr(v[b] ^ v[c], 24)
 	xh = Bh ^ Ch
 	xl = Bl ^ Cl
 	Bh = rotrSH(xh, xl, 24)
@@ -2639,31 +1874,25 @@ function G1b(a, b, c, d, msg, x) {
 	BBUF[2 * d] = Dl
 	BBUF[2 * d + 1] = Dh
 }
-// Second half-round of the same LE-limb BLAKE2b G mix; `x` is the message word offset.
 function G2b(a, b, c, d, msg, x) {
-	// NOTE: V is LE here
 	const Xl = msg[x],
-		Xh = msg[x + 1] // prettier-ignore
+		Xh = msg[x + 1]
 	let Al = BBUF[2 * a],
-		Ah = BBUF[2 * a + 1] // prettier-ignore
+		Ah = BBUF[2 * a + 1]
 	let Bl = BBUF[2 * b],
-		Bh = BBUF[2 * b + 1] // prettier-ignore
+		Bh = BBUF[2 * b + 1]
 	let Cl = BBUF[2 * c],
-		Ch = BBUF[2 * c + 1] // prettier-ignore
+		Ch = BBUF[2 * c + 1]
 	let Dl = BBUF[2 * d],
-		Dh = BBUF[2 * d + 1] // prettier-ignore
-	// v[a] = (v[a] + v[b] + x) | 0;
+		Dh = BBUF[2 * d + 1]
 	const ll = add3L(Al, Bl, Xl)
 	Ah = add3H(ll, Ah, Bh, Xh)
 	Al = ll | 0
-	// v[d] = rotr(v[d] ^ v[a], 16)
 	let xh = Dh ^ Ah,
-		xl = Dl ^ Al // prettier-ignore
+		xl = Dl ^ Al
 	Dh = rotrSH(xh, xl, 16)
 	Dl = rotrSL(xh, xl, 16)
-	// v[c] = (v[c] + v[d]) | 0;
 	;({ h: Ch, l: Cl } = add(Ch, Cl, Dh, Dl))
-	// v[b] = rotr(v[b] ^ v[c], 63)
 	xh = Bh ^ Ch
 	xl = Bl ^ Cl
 	Bh = rotrBH(xh, xl, 63)
@@ -2679,16 +1908,12 @@ function G2b(a, b, c, d, msg, x) {
 }
 function checkBlake2Opts(outputLen, opts = {}, keyLen, saltLen, persLen) {
 	anumber(keyLen)
-	// RFC 7693 §2.1 requires digest length nn in 1..keyLen (keyLen doubles as
-	// the per-variant max for both key and digest lengths: 64 for b, 32 for s).
 	if (outputLen <= 0 || outputLen > keyLen) throw new Error('"dkLen" must be 1..' + keyLen + ', got ' + outputLen)
 	const { key, salt, personalization } = opts
-	// This API uses `undefined` for the RFC 7693 `kk = 0` case, so a provided key must be non-empty.
 	if (key !== undefined && (key.length < 1 || key.length > keyLen)) throw new Error('"key" expected to be undefined or of length=1..' + keyLen)
 	if (salt !== undefined) abytes(salt, saltLen, 'salt')
 	if (personalization !== undefined) abytes(personalization, persLen, 'personalization')
 }
-/** Internal base class for BLAKE2. */
 class _BLAKE2 {
 	buffer
 	buffer32
@@ -2710,16 +1935,11 @@ class _BLAKE2 {
 	update(data) {
 		aexists(this)
 		abytes(data)
-		// Main difference with other hashes: there is flag for last block,
-		// so we cannot process current block before we know that there
-		// is the next one. This significantly complicates logic and reduces ability
-		// to do zero-copy processing
 		const { blockLen, buffer, buffer32 } = this
 		const len = data.length
 		const offset = data.byteOffset
 		const buf = data.buffer
 		for (let pos = 0; pos < len; ) {
-			// If buffer is full and we still have input (don't process last block, same as blake2s)
 			if (this.pos === blockLen) {
 				swap32IfBE(buffer32)
 				this.compress(buffer32, 0, false)
@@ -2728,7 +1948,6 @@ class _BLAKE2 {
 			}
 			const take = Math.min(blockLen - this.pos, len - pos)
 			const dataOffset = offset + pos
-			// Zero-copy only for full, 4-byte-aligned, non-final blocks.
 			if (take === blockLen && !(dataOffset % 4) && pos + take < len) {
 				const data32 = new Uint32Array(buf, dataOffset, Math.floor((len - pos) / 4))
 				swap32IfBE(data32)
@@ -2739,8 +1958,6 @@ class _BLAKE2 {
 				swap32IfBE(data32)
 				continue
 			}
-			// When the whole input is buffered in one go (common for short messages), passing `data`
-			// directly avoids allocating a subarray view.
 			buffer.set(pos === 0 && take === len ? data : data.subarray(pos, pos + take), this.pos)
 			this.pos += take
 			this.length += take
@@ -2751,17 +1968,14 @@ class _BLAKE2 {
 	digestInto(out) {
 		aexists(this)
 		aoutput(out, this)
-		// Reject unaligned views explicitly instead of hiding them behind a full scratch copy.
 		if (out.byteOffset & 3) throw new RangeError('"output" expected 4-byte aligned byteOffset, got ' + out.byteOffset)
 		const { pos, buffer32 } = this
 		this.finished = true
-		// Padding
 		this.buffer.fill(0, pos)
 		swap32IfBE(buffer32)
 		this.compress(buffer32, 0, true)
 		swap32IfBE(buffer32)
 		const state = this.get()
-		// digest() passes our own `buffer` as `out`; reuse its cached u32 view instead of allocating.
 		const out32 = out === this.buffer ? buffer32 : u32(out)
 		const full = Math.floor(this.outputLen / 4)
 		for (let i = 0; i < full; i++) out32[i] = swap8IfBE(state[i])
@@ -2774,23 +1988,21 @@ class _BLAKE2 {
 	digest() {
 		const { buffer, outputLen } = this
 		this.digestInto(buffer)
-		// Return a copy so callers do not alias the instance scratch buffer used during finalization.
 		const res = buffer.slice(0, outputLen)
 		this.destroy()
 		return res
 	}
 	_cloneInto(to) {
 		const { buffer, length, finished, destroyed, outputLen, pos } = this
-		// Recreate only `dkLen`; key/salt/personalization are already absorbed into the copied state.
-		to ||= new this.constructor({ dkLen: outputLen })
+		to ||= new this.constructor({
+			dkLen: outputLen,
+		})
 		to.set(...this.get())
-		// Last-block-aware lazy compression keeps the pending block live even when full.
 		to.buffer.set(buffer)
 		to.destroyed = destroyed
 		to.finished = finished
 		to.length = length
 		to.pos = pos
-		// @ts-ignore
 		to.outputLen = outputLen
 		return to
 	}
@@ -2798,9 +2010,7 @@ class _BLAKE2 {
 		return this._cloneInto()
 	}
 }
-/** Internal blake2b hash class with state stored as LE u32 low/high halves. */
 class _BLAKE2b extends _BLAKE2 {
-	// Same IV words as SHA-512 / BLAKE2b, encoded as LE u32 low/high halves.
 	v0l = B2B_IV[0] | 0
 	v0h = B2B_IV[1] | 0
 	v1l = B2B_IV[2] | 0
@@ -2828,12 +2038,9 @@ class _BLAKE2b extends _BLAKE2 {
 			abytes(key, undefined, 'key')
 			keyLength = key.length
 		}
-		// RFC 7693 §2.5: xor `p[0] = 0x0101kknn` into the low 32 bits of `h[0]`;
-		// the high 32 bits stay at `IV[0]`.
 		this.v0l ^= this.outputLen | (keyLength << 8) | (0x01 << 16) | (0x01 << 24)
 		if (salt !== undefined) {
 			abytes(salt, undefined, 'salt')
-			// Copy: u32() would throw on views with byteOffset not divisible by 4.
 			const slt = u32(copyBytes(salt))
 			this.v4l ^= swap8IfBE(slt[0])
 			this.v4h ^= swap8IfBE(slt[1])
@@ -2842,7 +2049,6 @@ class _BLAKE2b extends _BLAKE2 {
 		}
 		if (personalization !== undefined) {
 			abytes(personalization, undefined, 'personalization')
-			// Copy: u32() would throw on views with byteOffset not divisible by 4.
 			const pers = u32(copyBytes(personalization))
 			this.v6l ^= swap8IfBE(pers[0])
 			this.v6h ^= swap8IfBE(pers[1])
@@ -2850,20 +2056,16 @@ class _BLAKE2b extends _BLAKE2 {
 			this.v7h ^= swap8IfBE(pers[3])
 		}
 		if (key !== undefined) {
-			// Pad to blockLen and update
 			const tmp = new Uint8Array(this.blockLen)
 			tmp.set(key)
 			this.update(tmp)
-			// The padded copy holds key material; buffer/state keep what they need.
 			clean(tmp)
 		}
 	}
-	// prettier-ignore
 	get() {
 		let { v0l, v0h, v1l, v1h, v2l, v2h, v3l, v3h, v4l, v4h, v5l, v5h, v6l, v6h, v7l, v7h } = this
 		return [v0l, v0h, v1l, v1h, v2l, v2h, v3l, v3h, v4l, v4h, v5l, v5h, v6l, v6h, v7l, v7h]
 	}
-	// prettier-ignore
 	set(v0l, v0h, v1l, v1h, v2l, v2h, v3l, v3h, v4l, v4h, v5l, v5h, v6l, v6h, v7l, v7h) {
 		this.v0l = v0l | 0
 		this.v0h = v0h | 0
@@ -2883,11 +2085,7 @@ class _BLAKE2b extends _BLAKE2 {
 		this.v7h = v7h | 0
 	}
 	compress(msg, offset, isLast) {
-		// First half from state. Direct writes: get() would allocate an array +
-		// closure per block.
-		// prettier-ignore
 		const { v0l, v0h, v1l, v1h, v2l, v2h, v3l, v3h, v4l, v4h, v5l, v5h, v6l, v6h, v7l, v7h } = this
-		// prettier-ignore
 		{
 			BBUF[0] = v0l
 			BBUF[1] = v0h
@@ -2906,20 +2104,17 @@ class _BLAKE2b extends _BLAKE2 {
 			BBUF[14] = v7l
 			BBUF[15] = v7h
 		}
-		BBUF.set(B2B_IV, 16) // Second half from IV.
+		BBUF.set(B2B_IV, 16)
 		const l = fromNumL(this.length)
 		const h = fromNumH(this.length)
-		BBUF[24] = B2B_IV[8] ^ l // Low word of the offset.
-		BBUF[25] = B2B_IV[9] ^ h // High word.
-		// Invert all bits for last block
+		BBUF[24] = B2B_IV[8] ^ l
+		BBUF[25] = B2B_IV[9] ^ h
 		if (isLast) {
 			BBUF[28] = ~BBUF[28]
 			BBUF[29] = ~BBUF[29]
 		}
 		let j = 0
 		const s = BSIGMA
-		// SIGMA selects 64-bit message words; multiply by 2 because `msg` stores
-		// each word as [low32, high32].
 		for (let i = 0; i < 12; i++) {
 			G1b(0, 4, 8, 12, msg, offset + 2 * s[j++])
 			G2b(0, 4, 8, 12, msg, offset + 2 * s[j++])
@@ -2962,30 +2157,7 @@ class _BLAKE2b extends _BLAKE2 {
 		this.set(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 	}
 }
-/**
- * Blake2b hash function. 64-bit. 1.5x slower than blake2s in JS.
- * @param msg - message that would be hashed
- * @param opts - Optional output, MAC, salt, and personalization settings.
- *   `dkLen` must be 1..64 bytes; `salt` and `personalization`, if present,
- *   must be 16 bytes each. See {@link Blake2Opts}.
- * @returns Digest bytes.
- * @example
- * Hash a message with Blake2b.
- * ```ts
- * blake2b(new Uint8Array([97, 98, 99]));
- * ```
- * @example
- * Hash a message with Blake2b while selecting output, MAC, salt, and personalization settings.
- * ```ts
- * blake2b(new Uint8Array([97, 98, 99]), {
- *   dkLen: 32,
- *   key: new Uint8Array(32),
- *   salt: new Uint8Array(16),
- *   personalization: new Uint8Array(16),
- * });
- * ```
- */
-const blake2b = /* @__PURE__ */ createHasher((opts) => new _BLAKE2b(opts))
+const blake2b = createHasher((opts) => new _BLAKE2b(opts))
 
 const nodeCrypto = () => process.getBuiltinModule('node:crypto')
 const KEY_BYTES = 32
@@ -3078,10 +2250,11 @@ async function run() {
 		const agent = userAgent(process.env)
 		const connect = (proxyUrl) => lib.logRequests(lib.createHttpClient(proxyUrl), lib.debugLog(), clock.now)
 		const github = connect(proxyFor(new URL(inputs.githubApiUrl), process.env))
+		const watch = watchDate(connect(proxy), clock.now)
 		const { apiUrl, githubApiUrl, githubToken } = inputs
 		const [owner = '', repo = ''] = (process.env.GITHUB_REPOSITORY ?? '').split('/')
 		await rotateKey(inputs, {
-			api: lib.createKeyApi({ client: connect(proxy), apiUrl, userAgent: agent, now: clock.now }),
+			api: lib.createKeyApi({ client: watch.send, apiUrl, userAgent: agent, now: clock.now }),
 			secrets: createGithubSecrets(github, {
 				apiUrl: githubApiUrl,
 				token: githubToken,
@@ -3089,17 +2262,14 @@ async function run() {
 				now: clock.now,
 			}),
 			clock,
+			dateDifference: watch.difference,
 			random: Math.random,
 			runner: lib.runner,
 			cancellation,
 			sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
 			seal: sealForGithub,
 			repository: { owner, repo, id: process.env.GITHUB_REPOSITORY_ID || null },
-			connection: {
-				userAgent: agent,
-				proxy,
-				settings: lib.networkSettings(process.env),
-			},
+			connection: { userAgent: agent, proxy, settings: lib.networkSettings(process.env) },
 		})
 	} catch (error) {
 		lib.failStep(error)

@@ -29,25 +29,35 @@ export interface BeforeWrite {
   updatedAt: number | null
 }
 
+/** What GitHub shows after a write. `unchanged`: for the whole time in which it must show a write, it showed none. */
+export interface Shown {
+  visibility: WriteVisibility
+  reason: string
+  unchanged: boolean
+}
+
 /**
- * Waits until GitHub shows that the secret was written. Its acknowledgment alone is no proof that this secret, in this
- * place, changed. Returns the reason if that is not shown in time.
+ * Waits until GitHub shows that the secret was written. Neither its acknowledgment nor its refusal is proof of what
+ * happened to this secret, in this place. Returns the reason if no write is shown in time.
  */
 export async function waitUntilShown(
   { target, updatedAt }: BeforeWrite,
   deps: RotateDeps,
   budget: Budget,
-): Promise<{ visibility: WriteVisibility; reason: string }> {
-  if (updatedAt === null) return { visibility: 'unknown', reason: '' }
+): Promise<Shown> {
+  if (updatedAt === null) return { visibility: 'unknown', reason: '', unchanged: false }
   let end = deps.clock.now() + SHOWN_WITHIN_MS
   for (let reads = 1; ; reads++) {
     const reply = await readSecret(target, deps, budget)
     if (reply.ok && writeVisibility(updatedAt, reply.value.updatedAt) === 'shown')
-      return { visibility: 'shown', reason: '' }
+      return { visibility: 'shown', reason: '', unchanged: false }
     const wait = reply.ok ? READ_INTERVAL_MS : READ_INTERVAL_MS + backoff(reads, deps.random(), reply.failure)
     if (!reply.ok) end += reply.failure.retryAfter ?? 0
-    if (deps.clock.now() + wait > end || budget.left() <= wait)
-      return { visibility: 'not shown', reason: reply.ok ? NOT_MOVED : reply.failure.message }
+    const isOver = deps.clock.now() + wait > end
+    if (isOver || budget.left() <= wait) {
+      const unchanged = isOver && reply.ok && reply.value.updatedAt === updatedAt
+      return { visibility: 'not shown', reason: reply.ok ? NOT_MOVED : reply.failure.message, unchanged }
+    }
     await budget.pause(wait)
   }
 }

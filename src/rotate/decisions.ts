@@ -180,11 +180,19 @@ export function isKnownLater(
  * does not depend on the tag, so an API that rounds expiries does not cause a rotation every day.
  */
 export function dueAt({ createdAt, expiresAt, unreadable }: ListedKey, { rotateAfter, expiresIn }: Limits): number {
-  if (createdAt === null || (expiresAt === null && unreadable !== 'expiry')) return 0
+  if (createdAt === null || (expiresAt === null && unreadable === null)) return 0
   const byAge = createdAt + rotateAfter
   if (expiresAt === null) return byAge
   // Own keys expire up to MAX_EXPIRY_SHIFT_MS early; for them, the age decides.
   return Math.min(byAge, expiresAt - (expiresIn - rotateAfter) + MAX_EXPIRY_SHIFT_MS)
+}
+
+/**
+ * When the next key is due although `current` is still passed as api-key: with the newest key, which the secret got, or a
+ * week before the key in hand expires, as it may be the secret's after all. Otherwise each run would add a key.
+ */
+export function dueWhileStuck(current: ListedKey, newest: ListedKey, limits: Limits): number {
+  return Math.min(dueAt(newest, limits), (current.expiresAt ?? Number.POSITIVE_INFINITY) - MIN_RECOVERY_MS)
 }
 
 /** What GitHub's `updated_at` shows about a write; `unknown` if the server sends none that can be read. */
@@ -214,34 +222,95 @@ export function holdsOlderKey(updatedAt: number | null, { createdAt }: ListedKey
 export interface CreateFacts {
   /** The expiry that was requested. */
   asked: number
-  /** When the request was sent and answered. */
+  /** When the request was sent and answered, by this machine's clock. */
   sentAt: number
   answeredAt: number
-  /** By how much these two may be wrong, in milliseconds. */
-  slack: number
+  /** What the API's clock may be, less this machine's, by the `Date` of this response and of the list; null if unknown. */
+  skews: readonly (number | null)[]
   apiKey: string
   /** The ids of the keys that existed before. */
   knownIds: ReadonlySet<string>
 }
 
-/** A server may round an expiry to its own grid; more than this is another lifetime. */
-const ROUNDING_MS = 5_000
+/** What to do with the key in the response to a create request. */
+export type Verdict =
+  | { kind: 'ours' }
+  /** This run created it, but it cannot be rotated to: it is revoked. */
+  | { kind: 'unusable'; reason: string }
+  /** It may be in use: it is neither written nor revoked. `orphan`: the request may have created another key. */
+  | { kind: 'refused'; reason: string; orphan: boolean }
+
+/** A server may round an expiry to its own grid, up to a minute; more than this is another lifetime. */
+const ROUNDING_MS = 60_000
 
 /**
- * Why a response to a create request does not describe a key that this run created, or null. A gateway may replay or mix
- * up responses, and some APIs return a key that existed before: such a key may be in use.
+ * Judges the response to a create request. A gateway may replay or mix up responses, and some APIs return a key that
+ * existed before: such a key may be in use. The microseconds of the expiry prove that this run created the key, unless
+ * it is old; without them, the time of its creation does.
  */
-export function whyNotOurs({ token, id, createdAt, expiresAt }: CreatedKey, facts: CreateFacts): string | null {
-  if (token === null || id === null) return 'the response has no key or no id'
-  if (token === facts.apiKey) return 'it is api-key itself'
-  if (facts.knownIds.has(id)) return 'it existed before'
-  if (createdAt === null || createdAt < facts.sentAt - facts.slack || createdAt > facts.answeredAt + facts.slack)
-    return `it was created at ${createdAt === null ? 'an unknown time' : formatUtc(createdAt)}, not now`
-  if (expiresAt === null) return 'it never expires, although an expiry was requested'
-  const micros = (time: number) => Math.round(time * 1000)
-  if (micros(expiresAt) % 1000 !== 0 && micros(expiresAt) !== micros(facts.asked))
+export function judgeCreated(key: CreatedKey, facts: CreateFacts): Verdict {
+  const { createdAt, expiresAt } = key
+  const { asked } = facts
+  const other = whyAnother(key, facts)
+  if (other !== null) return { kind: 'refused', reason: other, orphan: true }
+  const isExact = expiresAt !== null && hasMicroseconds(expiresAt) && toMicros(expiresAt) === toMicros(asked)
+  // Without a Date, the clock of this machine may be wrong by years.
+  const isOld = facts.skews.some((skew) => skew !== null) && createdAt !== null && !isCreatedLately(createdAt, facts)
+  if (!(isExact && !isOld) && !isCreatedNow(createdAt, facts)) {
+    const created = createdAt === null ? 'an unknown time' : formatUtc(createdAt)
+    return { kind: 'refused', reason: `it was created at ${created}, not now`, orphan: false }
+  }
+  const unusable = whyUnusable(key, facts)
+  if (unusable !== null) return { kind: 'unusable', reason: unusable }
+  const expiry = `it expires at ${formatUtc(expiresAt ?? 0)}, not at ${formatUtc(asked)} as requested`
+  if (Math.abs(Number(expiresAt) - asked) <= ROUNDING_MS) return { kind: 'ours' }
+  if (isCapped(key, asked))
+    return { kind: 'unusable', reason: `${expiry}: the API shortens lifetimes. Lower expires-in` }
+  return { kind: 'refused', reason: expiry, orphan: false }
+}
+
+const toMicros = (time: number) => Math.round(time * 1000)
+const hasMicroseconds = (time: number) => toMicros(time) % 1000 !== 0
+
+/** Why the key is certainly not the one that this request created, or null. */
+function whyAnother({ token, id, expiresAt }: CreatedKey, { asked, apiKey, knownIds }: CreateFacts): string | null {
+  if (id === null) return 'the response has no id'
+  if (token === apiKey) return 'it is api-key itself'
+  if (knownIds.has(id)) return 'it existed before'
+  if (expiresAt !== null && hasMicroseconds(expiresAt) && toMicros(expiresAt) !== toMicros(asked))
     return 'another run requested it (its expiry has other microseconds)'
-  if (Math.abs(expiresAt - facts.asked) > ROUNDING_MS)
-    return `it expires at ${formatUtc(expiresAt)}, not at ${formatUtc(facts.asked)} as requested`
   return null
+}
+
+/** By how much times may differ, in milliseconds: `Date` has whole seconds; without it, clocks may differ too. */
+const SLACK_MS = { known: 5_000, unknown: 65_000 }
+
+/** By either clock: `Date` may be wrong as well. */
+function isCreatedNow(createdAt: number | null, { sentAt, answeredAt, skews }: CreateFacts): boolean {
+  if (createdAt === null) return false
+  const known = skews.filter((skew) => skew !== null)
+  const slack = known.length > 0 ? SLACK_MS.known : SLACK_MS.unknown
+  return [0, ...known].some((skew) => sentAt + skew - slack <= createdAt && createdAt <= answeredAt + skew + slack)
+}
+
+const MINUTE_MS = 60_000
+
+/** Limits of an API are whole minutes, expiries of other runs are not. */
+function isCapped({ createdAt, expiresAt }: CreatedKey, asked: number): boolean {
+  const lifetime = Number(expiresAt) - Number(createdAt)
+  return Number(expiresAt) < asked && Math.abs(lifetime - Math.round(lifetime / MINUTE_MS) * MINUTE_MS) <= 1
+}
+
+function whyUnusable({ token, createdAt, expiresAt, unreadable }: CreatedKey, facts: CreateFacts): string | null {
+  if (token === null) return 'the response has no key'
+  if (createdAt === null) return 'the API does not say when it was created'
+  if (expiresAt === null && unreadable !== null) return 'its expiry cannot be read'
+  if (expiresAt === null) return 'it never expires, although an expiry was requested'
+  if (isCreatedLately(createdAt, facts)) return null
+  return `it was created at ${formatUtc(createdAt)}, but the time here is ${formatUtc(facts.answeredAt)}. Check the clock of the runner`
+}
+
+/** By any clock that may be right, give or take an hour. */
+function isCreatedLately(createdAt: number, { answeredAt, skews }: CreateFacts): boolean {
+  return [0, ...skews].some((skew) => skew !== null && Math.abs(createdAt - answeredAt - skew) <= HOUR_MS)
 }

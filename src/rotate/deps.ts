@@ -23,6 +23,8 @@ export interface RotateDeps extends KeyDeps {
   seal(text: string, publicKey: string): string
   /** `id` is null if the runner does not set it. */
   repository: { owner: string; repo: string; id: string | null }
+  /** By how much the last `Date` of the API differed from `clock`, in milliseconds; null if it sent none. */
+  dateDifference(): number | null
   /** What the post step needs to know about this process. */
   connection: Pick<Connection, 'userAgent' | 'proxy' | 'settings'>
 }

@@ -9,8 +9,8 @@ const URGENT_MS = 7 * DAY_MS
 /** A new key should be the key in hand by then: a run a day, and one that was skipped. */
 const NOT_RECEIVED_AFTER_MS = 2 * DAY_MS
 
-/** How urgent it is that a person acts. */
-export type ExpiryAlarm = 'none' | 'soon' | 'urgent'
+/** Why a person has to act, and how urgently. */
+export type ExpiryAlarm = 'none' | 'stuck' | 'soon' | 'urgent'
 
 /** What decides whether a run warns. Instants are milliseconds since 1970 by the API's clock. */
 export interface ExpiryFacts {
@@ -23,13 +23,14 @@ export interface ExpiryFacts {
 }
 
 /**
- * Whether the key in hand will expire because rotation does not work. Only a run that fails or is stuck warns: with a
- * short `expires-in`, the key of a rotation that works is also close to its expiry when it is replaced.
+ * Whether a person has to act because rotation does not work. A run that is stuck always warns; one that fails, if the
+ * key in hand expires soon. With a short `expires-in`, the key of a rotation that works is also close to its expiry when
+ * it is replaced.
  */
 export function expiryAlarm({ current: { expiresAt }, failed, stuck, now }: ExpiryFacts): ExpiryAlarm {
-  if (expiresAt === null || !(failed || stuck)) return 'none'
-  const left = expiresAt - now
-  if (left > SOON_MS) return 'none'
+  const left = expiresAt === null ? Number.POSITIVE_INFINITY : expiresAt - now
+  if (!failed && !stuck) return 'none'
+  if (left > SOON_MS) return stuck ? 'stuck' : 'none'
   return left > URGENT_MS ? 'soon' : 'urgent'
 }
 
@@ -39,32 +40,33 @@ interface StuckFacts extends Pick<RetirementFacts, 'keys' | 'current' | 'tag' | 
 }
 
 /**
- * Whether a key of this rotation is newer than the key in hand, and old enough that runs should have received it. A key
- * that only a copy got does not count.
+ * The newest key of this rotation, if one that is newer than the key in hand is so old that runs should have received it;
+ * else null. A key that only a copy got does not count.
  */
-export function isStuck({ keys, current, tag, now, homeUpdatedAt }: StuckFacts): boolean {
+export function keyNotReceived({ keys, current, tag, now, homeUpdatedAt }: StuckFacts): ListedKey | null {
   const { createdAt: currentCreatedAt } = current
-  if (currentCreatedAt === null) return false
-  return keys.some(
-    (key) =>
-      isOwn(key, tag) &&
-      !holdsOlderKey(homeUpdatedAt, key) &&
-      key.createdAt !== null &&
-      key.createdAt >= currentCreatedAt + MIN_GAP_MS &&
-      key.createdAt <= now - NOT_RECEIVED_AFTER_MS,
+  if (currentCreatedAt === null) return null
+  const newer = keys.filter(
+    (key) => isOwn(key, tag) && !holdsOlderKey(homeUpdatedAt, key) && creationOf(key) >= currentCreatedAt + MIN_GAP_MS,
   )
+  if (!newer.some((key) => creationOf(key) <= now - NOT_RECEIVED_AFTER_MS)) return null
+  return newer.reduce((newest, key) => (creationOf(key) > creationOf(newest) ? key : newest))
+}
+
+function creationOf({ createdAt }: ListedKey): number {
+  return createdAt ?? Number.NEGATIVE_INFINITY
 }
 
 /** What a person should know and do, in a line; null if there is no alarm. */
 export function expiryWarning(current: ListedKey, facts: ExpiryFacts): string | null {
   const alarm = expiryAlarm(facts)
   const { expiresAt } = current
-  if (alarm === 'none' || expiresAt === null) return null
+  if (alarm === 'none') return null
+  if (alarm === 'stuck' || expiresAt === null)
+    return `The key ${keyLabel(current)} ${STUCK}, and run the workflow again. Until then, keys are only created when the newest one is due.`
   const days = Math.max(0, Math.floor((expiresAt - facts.now) / DAY_MS))
   const left = days === 1 ? '1 day' : `${days} days`
-  const why = facts.failed
-    ? 'was not replaced. Fix what this run reports'
-    : 'was replaced by earlier runs, but is still passed as api-key. Check that api-key comes from the secret that this action writes'
+  const why = facts.failed ? 'was not replaced. Fix what this run reports' : STUCK
   if (alarm === 'soon')
     return `The key ${keyLabel(current)} expires at ${formatUtc(expiresAt)} (in ${left}) and ${why}, and run the workflow again.`
   return (
@@ -72,3 +74,6 @@ export function expiryWarning(current: ListedKey, facts: ExpiryFacts): string | 
     `It ${why}, and run the workflow again today, or create a key in the dashboard and save it in the secret.`
   )
 }
+
+const STUCK =
+  'was replaced by earlier runs, but is still passed as api-key. Check that api-key comes from the secret that this action writes'

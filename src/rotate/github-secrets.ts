@@ -1,4 +1,3 @@
-import { isHtml } from '../api/api-failure.ts'
 import type { ApiFailure, ApiResult, CallLimits } from '../api/key-api.ts'
 import { type HttpClient, HttpError, type HttpResponse } from '../http/http-client.ts'
 import { parseRetryAfter } from '../retry/backoff.ts'
@@ -188,25 +187,26 @@ function refusal(
   { status, headers, body }: HttpResponse,
   { what, permission, token, now }: { what: string; permission: string; token: string; now: number },
 ): ApiFailure {
-  const reason = reasonGiven(body, token)
+  const given = messageIn(body)
+  const reason = reasonGiven(given ?? '', token)
+  // GitHub explains each refusal. What answers in front of it may have passed the request on.
+  const notFromApi = status >= 400 && status < 500 && given === null
   const retryAfter = waitAsked(headers, now) ?? (/rate limit/i.test(reason) ? 60_000 : undefined)
   // Secondary rate limits answer 403, which otherwise means a missing permission.
   if (status === 429 || (status === 403 && retryAfter !== undefined)) {
-    const limited = { status, message: `${what}: rate limited by GitHub`, mayHaveActed: false, retryable: true }
+    const limited = { status, message: `${what}: rate limited by GitHub`, mayHaveActed: notFromApi, retryable: true }
     return retryAfter === undefined ? limited : { ...limited, retryAfter }
   }
   if (status >= 300 && status < 400) {
     const message = `${what} with a redirect; the repository may have been renamed or moved`
-    // 302 and 303 may mean "done, look there".
-    return { status, message, mayHaveActed: status === 302 || status === 303, retryable: false }
+    // The lookups were not redirected, so this is no rename, but perhaps a login page after the write.
+    return { status, message, mayHaveActed: true, retryable: false }
   }
   const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
-  const notFromApi = status >= 400 && status < 500 && isHtml(headers, body)
   const message = notFromApi
-    ? `${what} with an HTML page; something in front of GitHub's API answered`
+    ? `${what} with something that GitHub's API does not send`
     : `${what}${reason && `: ${reason}`}${adviceFor(status, permission)}`
   const retryable = uncertain || status === 409 || notFromApi
-  // What answers in front of GitHub may have passed the request on.
   return { status, message, mayHaveActed: uncertain || notFromApi, retryable, ...(notFromApi && { notFromApi }) }
 }
 
@@ -229,19 +229,23 @@ function waitAsked(headers: HttpResponse['headers'], now: number): number | unde
 
 const MAX_REASON_LENGTH = 200
 
-/** GitHub's own message, on one line, without anything that could be a token. */
-function reasonGiven(body: string, token: string): string {
+/** GitHub's own message, or null if this is not the JSON of its API. */
+function messageIn(body: string): string | null {
   try {
     const message = field(JSON.parse(body), 'message')
-    if (typeof message !== 'string') return ''
-    return message
-      .replaceAll(token, '***')
-      .replace(/[\w-]{24,}/g, '***')
-      .replace(/[^\x21-\x7e]+/g, ' ')
-      .trim()
-      .slice(0, MAX_REASON_LENGTH)
-      .replace(/\.$/, '')
+    return typeof message === 'string' ? message : null
   } catch {
-    return ''
+    return null
   }
+}
+
+/** The message on one line, without anything that could be a token. */
+function reasonGiven(message: string, token: string): string {
+  return message
+    .replaceAll(token, '***')
+    .replace(/[\w-]{24,}/g, '***')
+    .replace(/[^\x21-\x7e]+/g, ' ')
+    .trim()
+    .slice(0, MAX_REASON_LENGTH)
+    .replace(/\.$/, '')
 }

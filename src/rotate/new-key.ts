@@ -9,23 +9,22 @@ import { formatSeconds, formatUtc, keyLabel, type Runner } from '../runner/repor
 import { formatExactly } from '../util/instant.ts'
 import {
   findCurrentKey,
+  judgeCreated,
   PRECISIONS_US,
   type Precision,
   requestedExpiry,
+  type Verdict,
   WRITE_WITHIN_MS,
-  whyNotOurs,
 } from './decisions.ts'
 import { type KeyDeps, listKeys, type RotateDeps } from './deps.ts'
 import { plainLine } from './report.ts'
 import type { RotationRecord } from './rotation-record.ts'
-import type { NewKey } from './saved-state.ts'
+import type { NewKey, UnusedKey } from './saved-state.ts'
 
 /** How often a run sends a create request: an unanswered one may leave an orphan. */
 const MAX_ATTEMPTS = 3
 /** An attempt needs at least this much time, in milliseconds. */
 const MIN_ATTEMPT_MS = 500
-/** By how much times may differ, in milliseconds: `Date` has whole seconds; without it, clocks may differ too. */
-const SLACK_MS = { known: 5_000, unknown: 65_000 }
 const PROVE_INTERVAL_MS = 1_000
 /** How long revoking an unused key may take, in milliseconds: long enough for a list to count as proof. */
 const DISCARD_TIMEOUT_MS = 20_000
@@ -68,8 +67,8 @@ export async function createKey(request: NewKeyRequest, record: RotationRecord, 
     record.creating(asked)
     const reply = await api.create(request.apiKey, formatExactly(asked), budget.limits())
     if (reply.ok) {
-      const sent = { ...request, asked, sentAt, skew: reply.skew ?? request.skew }
-      const key = accept(reply.value, sent, { ...deps, record })
+      const sent = { ...request, asked, sentAt, skews: [reply.skew, request.skew] }
+      const key = await accept(reply.value, sent, { ...deps, record })
       return { key, writeUntil: sentAt + WRITE_WITHIN_MS }
     }
     mayHaveActed ||= reply.failure.mayHaveActed
@@ -120,43 +119,67 @@ interface Sent extends NewKeyRequest {
   /** The expiry that was requested. */
   asked: number
   sentAt: number
+  /** The API's clock less this machine's, by the `Date` of the response and of the list; null if unknown. */
+  skews: readonly (number | null)[]
 }
 
-/** Masks the key before any other use, and accepts it only if this run certainly created it. */
-function accept(
+/** Masks the key before any other use, and accepts it only if this run certainly created it and can use it. */
+async function accept(
   answer: CreatedKey,
-  { asked, sentAt, skew, apiKey, known }: Sent,
-  { runner, clock, record }: RotateDeps & { record: RotationRecord },
-): NewKey {
+  { known, apiKey, ...sent }: Sent,
+  deps: RotateDeps & { record: RotationRecord },
+): Promise<NewKey> {
+  const { runner, clock } = deps
   const { token, id, prefix, createdAt, expiresAt } = answer
   for (const form of maskedForms(token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
-  const reason = whyNotOurs(answer, {
-    asked,
-    sentAt: sentAt + (skew ?? 0),
-    answeredAt: clock.now() + (skew ?? 0),
-    slack: skew === null ? SLACK_MS.unknown : SLACK_MS.known,
-    apiKey,
-    knownIds: new Set(known.map((key) => key.id)),
-  })
-  if (reason !== null || token === null || id === null || createdAt === null || expiresAt === null) {
-    record.settled()
-    throw new Error(
-      `The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked` +
-        `${id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`}. ${ORPHAN}`,
-    )
-  }
-  return { token, id, prefix, createdAt, expiresAt }
+  const knownIds = new Set(known.map((key) => key.id))
+  const verdict = judgeCreated(answer, { ...sent, apiKey, answeredAt: clock.now(), knownIds })
+  if (verdict.kind === 'ours' && token !== null && id !== null && createdAt !== null && expiresAt !== null)
+    return { token, id, prefix, createdAt, expiresAt }
+  if (verdict.kind === 'unusable' && id !== null)
+    throw await giveBack({ token, id, prefix, createdAt, expiresAt }, { apiKey, reason: verdict.reason }, deps)
+  deps.record.settled()
+  throw new Error(refusedKey(answer, verdict))
+}
+
+/** Revokes a key that this run created but cannot use. Returns what to say. */
+async function giveBack(
+  key: UnusedKey,
+  { apiKey, reason }: { apiKey: string; reason: string },
+  { record, ...deps }: RotateDeps & { record: RotationRecord },
+): Promise<Error> {
+  record.created(key)
+  const isRevoked = await discardKey(key, apiKey, deps)
+  if (isRevoked) record.settled()
+  return new Error(
+    `The new key ${keyLabel(key)} cannot be used: ${reason}. It was not written, so this run did not change the secret` +
+      `${isRevoked ? '' : '. It could not be revoked: revoke it in the dashboard'}.`,
+  )
+}
+
+function refusedKey({ id, prefix }: CreatedKey, verdict: Verdict): string {
+  const { reason, orphan } = verdict.kind === 'refused' ? verdict : { reason: 'it is incomplete', orphan: true }
+  const found = id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`
+  const advice = orphan ? ORPHAN : 'Revoke it there if no one uses it: no later run does.'
+  return `The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked${found}. ${advice}`
 }
 
 /**
  * Waits until the API accepts the key and lists it (replicas may lag). Returns its row, by which the next run will find
- * it. Throws an Error if that does not happen in time, or if the row has no expiry.
+ * it. Throws an Error if that does not happen in time, or if the row lacks a time that later runs need.
  */
 export async function proveKey(key: NewKey, deps: KeyDeps, budget: Budget): Promise<ListedKey> {
   for (;;) {
     const reply = isSendable(key.token) ? await listKeys(key.token, deps, budget) : UNSENDABLE
     const row = reply.ok ? findCurrentKey(reply.value, key.token) : null
-    if (row !== null && typeof row === 'object' && row.id === key.id && row.expiresAt !== null) return row
+    if (
+      row !== null &&
+      typeof row === 'object' &&
+      row.id === key.id &&
+      row.expiresAt !== null &&
+      row.createdAt !== null
+    )
+      return row
     const mayLag = reply.ok ? typeof row === 'string' : isRejected(reply)
     if (!mayLag || budget.left() <= PROVE_INTERVAL_MS)
       throw new Error(
@@ -169,7 +192,8 @@ export async function proveKey(key: NewKey, deps: KeyDeps, budget: Budget): Prom
 
 function whyUnproven(row: ListedKey | string | null, { id }: NewKey): string {
   if (row === null || typeof row === 'string') return String(row)
-  return row.id === id ? 'the list shows no expiry for it' : 'the list shows its first characters at another id'
+  if (row.id !== id) return 'the list shows its first characters at another id'
+  return `the list ${row.expiresAt === null ? 'shows no expiry for it' : 'does not show when it was created'}`
 }
 
 function isSendable(token: string): boolean {
@@ -187,7 +211,7 @@ const UNSENDABLE: ApiResult<never> = {
  * Returns whether it is revoked.
  */
 export async function discardKey(
-  key: NewKey,
+  key: UnusedKey,
   apiKey: string | null,
   { runner, ...deps }: KeyDeps & { runner: Runner },
 ): Promise<boolean> {
@@ -201,8 +225,13 @@ export async function discardKey(
     runner.warning(
       plainLine(
         `Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` +
-          `${result.failure.message}. It expires at ${formatUtc(key.expiresAt)}; a later run revokes it.`,
+          `${result.failure.message}. ${validity(key)}`,
       ),
     )
   return result.revoked
+}
+
+function validity({ expiresAt }: UnusedKey): string {
+  if (expiresAt === null) return 'It may never expire: revoke it in the dashboard.'
+  return `It expires at ${formatUtc(expiresAt)}, unless a later run revokes it before.`
 }

@@ -3,6 +3,7 @@ import { type Budget, createBudget, retry } from '../retry/budget.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
 import {
   dueAt,
+  dueWhileStuck,
   findCurrentKey,
   holdsOlderKey,
   isExpired,
@@ -13,7 +14,7 @@ import {
 } from './decisions.ts'
 import { listKeys, type RotateDeps } from './deps.ts'
 import { fullLabel, notRevokedLine, revokeAtOnce } from './emergency.ts'
-import { expiryWarning, isStuck } from './expiry-warning.ts'
+import { expiryWarning, keyNotReceived } from './expiry-warning.ts'
 import type { RotateInputs } from './inputs.ts'
 import { createKey, discardKey, type FreshKey, proveKey } from './new-key.ts'
 import { placeLabel, type Repository } from './places.ts'
@@ -54,7 +55,7 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
     const isBehind = noteOlderKeys(targets, run)
     // An emergency revokes them anyway, with a list that it reads then.
     if (!isBehind && inputs.revokePrevious !== 'now') await retireOldKeys(targets, run)
-    report.dueAt = dueAt(run.current, inputs.limits)
+    report.dueAt = nextRotation(targets, run)
     const isDue = isBehind || report.dueAt <= apiTime(run)
     if (isDue || inputs.revokePrevious === 'now') await rotate(run, targets)
     else report.state = 'Not due'
@@ -83,23 +84,40 @@ function surelyPast({ deps, skew }: Run): number {
   return skew === null ? Number.NEGATIVE_INFINITY : deps.clock.now() + Math.min(0, skew)
 }
 
-/** Notes the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
-function noteOlderKeys(targets: readonly Target[], { current, report }: Run): boolean {
+/** Warns of the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
+function noteOlderKeys(targets: readonly Target[], { current, deps, report }: Run): boolean {
   const behind = targets.filter(({ updatedAt }) => holdsOlderKey(updatedAt, current))
-  for (const { place } of behind)
-    report.notes.push(
-      `The secret in ${placeLabel(place)} was last updated before the key in use was created, so that key is replaced now.`,
-    )
+  for (const { place } of behind) {
+    const note =
+      `The secret in ${placeLabel(place)} was last updated before the key in use was created, so that key is replaced now. ` +
+      'If more runs say so, another workflow rotates the same secret, or the clocks of the API and of GitHub differ.'
+    deps.runner.warning(note)
+    report.notes.push(note)
+  }
   return behind.length > 0
 }
 
-/** Warns if the key in hand will expire because rotation does not work. */
+/** When the key is due. Where the server does not say when the secret was written, no key counts as one that it got. */
+function nextRotation(targets: readonly Target[], run: Run): number {
+  const { limits } = run.inputs
+  const newest = homeUpdatedAt(targets) === null ? null : newestNotReceived(targets, run)
+  return newest === null ? dueAt(run.current, limits) : dueWhileStuck(run.current, newest, limits)
+}
+
+function homeUpdatedAt(targets: readonly Target[]): number | null {
+  return targets.at(-1)?.updatedAt ?? null
+}
+
+function newestNotReceived(targets: readonly Target[], run: Run): ListedKey | null {
+  return keyNotReceived({ ...run, now: apiTime(run), homeUpdatedAt: homeUpdatedAt(targets) })
+}
+
+/** Warns if a person has to act because rotation does not work. */
 function warnOfExpiry(targets: readonly Target[], run: Run): void {
-  const { keys, current, tag, report, deps } = run
+  const { current, report, deps } = run
   const now = apiTime(run)
   const failed = report.state === 'Failed'
-  const homeUpdatedAt = targets.at(-1)?.updatedAt ?? null
-  const stuck = isStuck({ keys, current, tag, now, homeUpdatedAt })
+  const stuck = newestNotReceived(targets, run) !== null
   const warning = expiryWarning(current, { current, failed, stuck, now })
   if (warning === null) return
   deps.runner.warning(warning)
@@ -127,6 +145,7 @@ async function openRun(inputs: RotateInputs, deps: RotateDeps, report: RotationR
 
   const reply = await listKeys(apiKey, deps, budget)
   if (!reply.ok) throw new Error(whyNotListed(reply.failure))
+  if (reply.skew === null) requireEqualDays(deps)
   const current = findCurrentKey(reply.value, apiKey)
   if (typeof current === 'string')
     throw new Error(`Could not find api-key in the account's list of keys: ${current}. Nothing was changed.`)
@@ -135,6 +154,17 @@ async function openRun(inputs: RotateInputs, deps: RotateDeps, report: RotationR
   const record = openRecord(deps.runner, { ...deps.connection, apiUrl, apiKey, leaked })
   const { keys, doubt } = reply.value
   return { inputs, deps, repository, tag, keys, doubt, current, skew: reply.skew, record, report }
+}
+
+/** Throws an Error if the API sent a `Date`, which counts as unknown because it is more than a day off. */
+function requireEqualDays({ clock, dateDifference }: RotateDeps): void {
+  const difference = dateDifference()
+  if (difference === null) return
+  const now = clock.now()
+  throw new Error(
+    `The clocks of this machine (${formatUtc(now)}) and of the API (${formatUtc(now + difference)}) are more than a day ` +
+      'apart, so ages cannot be calculated. Nothing was changed. Check the clock of the runner.',
+  )
 }
 
 function whyNotListed(failure: ApiFailure): string {
@@ -191,7 +221,9 @@ function noteInitialKey(run: Run): void {
   const initial = keys.find(({ id }) => id === initialKeyId)
   if (!initial) report.notes.push(NO_INITIAL_KEY)
   else if (!report.retired.includes(initial) && !isExpired(initial, surelyPast(run)))
-    report.notes.push(`The initial key ${keyLabel(initial)} is still valid; a later run revokes it.`)
+    report.notes.push(
+      `The initial key ${keyLabel(initial)} is still valid; a later run that receives a newer key revokes it.`,
+    )
 }
 
 const NO_INITIAL_KEY =
@@ -227,7 +259,7 @@ async function rotate(run: Run, targets: Target[]): Promise<void> {
   if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh, replacement)
 }
 
-const UNKNOWN_TIME = "The API's time is unknown (no Date header, or one that is more than a day off)"
+const UNKNOWN_TIME = "The API's time is unknown (no Date header)"
 
 /** What happens to the key that was replaced. */
 function previousNote({ inputs, current, tag }: Run, { createdAt }: ListedKey): string {

@@ -1,11 +1,11 @@
 import type { Runner } from '../runner/report.ts'
 import {
-  type NewKey,
   type Phase,
   ROTATE_STATE_NAME,
   ROTATE_STATE_VERSION,
   type RotateStart,
   type RotateState,
+  type UnusedKey,
 } from './saved-state.ts'
 
 /** What the post step will find. Each method saves it, and throws what `saveState` throws. */
@@ -13,7 +13,7 @@ export interface RotationRecord {
   /** A create request with this expiry is about to be sent. */
   creating(expiry: number): void
   /** The key is known, and nothing has been written. */
-  created(key: NewKey): void
+  created(key: UnusedKey): void
   /** A write is about to be sent. */
   writing(): void
   /** Every place holds the key, and an emergency is about to revoke old ones. */
@@ -25,7 +25,7 @@ export interface RotationRecord {
 /** Saves nothing before the first call. */
 export function openRecord(runner: Pick<Runner, 'saveState'>, start: RotateStart): RotationRecord {
   let expiry = 0
-  let key: NewKey | null = null
+  let key: UnusedKey | null = null
   const save = (phase: Phase) => {
     const state: RotateState = { version: ROTATE_STATE_VERSION, ...start, phase, expiry, key }
     runner.saveState(ROTATE_STATE_NAME, JSON.stringify(state))

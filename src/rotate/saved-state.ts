@@ -1,9 +1,17 @@
-/** A new key, with what is needed to revoke it. */
-export interface NewKey {
-  token: string
+/** A key that was created, with what is needed to revoke it. */
+export interface UnusedKey {
+  /** Null if the API did not return it. */
+  token: string | null
   id: string
   prefix: string
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970; null if unknown, or if it never expires. */
+  createdAt: number | null
+  expiresAt: number | null
+}
+
+/** A created key that can be written. */
+export interface NewKey extends UnusedKey {
+  token: string
   createdAt: number
   expiresAt: number
 }
@@ -39,7 +47,7 @@ export interface RotateState extends RotateStart {
   /** The requested expiry, in milliseconds since 1970. */
   expiry: number
   /** Null until there is a key. */
-  key: NewKey | null
+  key: UnusedKey | null
 }
 
 export const ROTATE_STATE_VERSION = 1
@@ -71,16 +79,16 @@ function isRotateState(value: unknown): value is RotateState {
     areTexts(value.settings, Object.keys(value.settings)) &&
     PHASES.includes(value.phase) &&
     isInstant(value.expiry) &&
-    (value.key === null || isNewKey(value.key))
+    (value.key === null || isUnusedKey(value.key))
   )
 }
 
-function isNewKey(value: unknown): boolean {
+function isUnusedKey(value: unknown): boolean {
   return (
     isRecord(value) &&
-    areTexts(value, ['token', 'id', 'prefix']) &&
-    isInstant(value.createdAt) &&
-    isInstant(value.expiresAt)
+    areTexts(value, ['id', 'prefix']) &&
+    (value.token === null || typeof value.token === 'string') &&
+    [value.createdAt, value.expiresAt].every((time) => time === null || isInstant(time))
   )
 }
 

@@ -1,6 +1,6 @@
 import type { ApiFailure, ApiResult, CallLimits } from '../api/key-api.ts'
 import { type Budget, createBudget, retry } from '../retry/budget.ts'
-import { readSecret, waitUntilShown } from './confirm-write.ts'
+import { type BeforeWrite, readSecret, waitUntilShown } from './confirm-write.ts'
 import type { RotateDeps } from './deps.ts'
 import type { PublicKey, SecretInfo, SecretValue } from './github-secrets.ts'
 import type { FreshKey } from './new-key.ts'
@@ -29,6 +29,8 @@ export type WriteResult =
 /** A write needs at least this much time, in milliseconds. */
 const MIN_ATTEMPT_MS = 1_000
 const MAX_PAGES = 200
+/** How long it may take to confirm that a refused write did not change the secret, in milliseconds. */
+const CONFIRM_REFUSAL_MS = 30_000
 /** How often a key is written to a place while GitHub acknowledges that but does not show it. */
 const MAX_WRITES = 2
 
@@ -132,6 +134,11 @@ interface Written<T> {
   acted: boolean
 }
 
+/** `refused`: GitHub refused an attempt, or something that answers in its form. */
+interface Sent<T> extends Written<T> {
+  refused: boolean
+}
+
 /** Writes the key to one place until GitHub shows that the secret changed. */
 async function writeUntilShown(
   { token, target }: Write,
@@ -147,6 +154,7 @@ async function writeUntilShown(
     const written = await writePlace({ token, target }, deps, budget)
     acted ||= written.acted
     const { reply } = written
+    if (!reply.ok && !acted && written.refused) return confirmRefusal(reply, { target, updatedAt }, deps)
     if (!reply.ok) return { reply, acted }
     if (budget.left() === 0) return { reply: notSent(ANSWERED_LATE), acted }
     const { visibility, reason } = await waitUntilShown({ target, updatedAt }, deps, budget)
@@ -155,6 +163,19 @@ async function writeUntilShown(
     // The write may have come within the same second as another run's, or have been lost: the same value again.
     if (writes === MAX_WRITES || budget.left() < MIN_ATTEMPT_MS) return { reply: notSent(reason), acted }
   }
+}
+
+/** A refusal proves that nothing was written only if GitHub also shows the secret unchanged. */
+async function confirmRefusal(
+  reply: ApiResult<never> & { ok: false },
+  before: BeforeWrite,
+  deps: RotateDeps,
+): Promise<Written<never>> {
+  const { clock, cancellation } = deps
+  const budget = createBudget({ deadline: clock.now() + CONFIRM_REFUSAL_MS, clock, cancellation })
+  const { unchanged } = await waitUntilShown(before, deps, budget)
+  if (unchanged) return { reply, acted: false }
+  return { reply: notSent(`${reply.failure.message}; nothing shows that the secret is unchanged`), acted: true }
 }
 
 /** The later of two readings: one of them may come from a replica that lags. */
@@ -167,11 +188,12 @@ async function writePlace(
   { token, target }: Write,
   { secrets, seal, random }: RotateDeps,
   budget: Budget,
-): Promise<Written<{ created: boolean }>> {
+): Promise<Sent<{ created: boolean }>> {
   const { path, secret, audience } = target
   const permission = permissionFor(target.place)
   let { publicKey } = target
   let acted = false
+  let refused = false
   const write = async (limits: CallLimits) => {
     // A machine that slept may wake up after the time for writing.
     if (budget.left() < MIN_ATTEMPT_MS) return TOO_LATE
@@ -180,16 +202,17 @@ async function writePlace(
     const value = { encrypted_value: encrypted, key_id: publicKey.id, ...audience }
     const reply = await secrets.write({ path, name: secret, permission }, value, limits)
     acted ||= reply.ok || reply.failure.mayHaveActed
+    refused ||= !reply.ok && reply.failure.status !== undefined
     return reply
   }
   const reply = await retry(write, { budget, random })
-  if (reply.ok || reply.failure.status !== 422) return { reply, acted }
+  if (reply.ok || reply.failure.status !== 422) return { reply, acted, refused }
   // Probably GitHub replaced its public key after we read it.
   const fresh = await retry((limits) => secrets.publicKey({ path, permission }, limits), { budget, random })
-  if (!fresh.ok || fresh.value.id === publicKey.id) return { reply, acted }
+  if (!fresh.ok || fresh.value.id === publicKey.id) return { reply, acted, refused }
   publicKey = fresh.value
   const again = await retry(write, { budget, random })
-  return { reply: again, acted }
+  return { reply: again, acted, refused }
 }
 
 /** The encrypted value, or null if the public key is unusable. */

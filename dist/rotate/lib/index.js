@@ -506,8 +506,8 @@ const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
 const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
 const ISO_8601 = new RegExp(`^${DATE}(?:${TIME}${ZONE})?$`, 'i')
 const NUMBER = /^\d{9,13}(?:\.\d+)?$/
-const MINUTE_MS = 60_000
-const DAY_MS$1 = 24 * 60 * MINUTE_MS
+const MINUTE_MS$1 = 60_000
+const DAY_MS$1 = 24 * 60 * MINUTE_MS$1
 /** Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. */
 function parseTime(value) {
 	if (value === null || value === undefined || value === '') return { kind: 'absent' }
@@ -530,9 +530,9 @@ function fromIso(text) {
 	const isRealDay = !month || new Date(midnight).toISOString().slice(5, 10) === `${month}-${day}`
 	const parts = [Number(hour), Number(minute ?? 0), Number(second ?? 0)]
 	if (!isRealDay || !isRealTime(...parts)) return null
-	const unit = second ? 1000 : minute ? MINUTE_MS : 60 * MINUTE_MS
-	const offset = (Number(zoneHour) * 60 + Number(zoneMinute)) * MINUTE_MS * (sign === '+' || !sign ? 1 : -1)
-	const time = parts[0] * 3_600_000 + parts[1] * MINUTE_MS + parts[2] * 1000
+	const unit = second ? 1000 : minute ? MINUTE_MS$1 : 60 * MINUTE_MS$1
+	const offset = (Number(zoneHour) * 60 + Number(zoneMinute)) * MINUTE_MS$1 * (sign === '+' || !sign ? 1 : -1)
+	const time = parts[0] * 3_600_000 + parts[1] * MINUTE_MS$1 + parts[2] * 1000
 	return midnight + time - offset + Number(`0.${fraction ?? 0}`) * unit
 }
 function isRealTime(hour, minute, second) {
@@ -1068,11 +1068,18 @@ function isKnownLater(key, { tag, initialKeyId }) {
  * does not depend on the tag, so an API that rounds expiries does not cause a rotation every day.
  */
 function dueAt({ createdAt, expiresAt, unreadable }, { rotateAfter, expiresIn }) {
-	if (createdAt === null || (expiresAt === null && unreadable !== 'expiry')) return 0
+	if (createdAt === null || (expiresAt === null && unreadable === null)) return 0
 	const byAge = createdAt + rotateAfter
 	if (expiresAt === null) return byAge
 	// Own keys expire up to MAX_EXPIRY_SHIFT_MS early; for them, the age decides.
 	return Math.min(byAge, expiresAt - (expiresIn - rotateAfter) + MAX_EXPIRY_SHIFT_MS)
+}
+/**
+ * When the next key is due although `current` is still passed as api-key: with the newest key, which the secret got, or a
+ * week before the key in hand expires, as it may be the secret's after all. Otherwise each run would add a key.
+ */
+function dueWhileStuck(current, newest, limits) {
+	return Math.min(dueAt(newest, limits), (current.expiresAt ?? Number.POSITIVE_INFINITY) - MIN_RECOVERY_MS)
 }
 /**
  * Whether a secret changed between two readings of `updated_at` (null: absent or unreadable). It has whole seconds, so
@@ -1091,24 +1098,69 @@ const CLOCKS_DIFFER_MS = HOUR_MS
 function holdsOlderKey(updatedAt, { createdAt }) {
 	return updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS
 }
-/** A server may round an expiry to its own grid; more than this is another lifetime. */
-const ROUNDING_MS = 5_000
+/** A server may round an expiry to its own grid, up to a minute; more than this is another lifetime. */
+const ROUNDING_MS = 60_000
 /**
- * Why a response to a create request does not describe a key that this run created, or null. A gateway may replay or mix
- * up responses, and some APIs return a key that existed before: such a key may be in use.
+ * Judges the response to a create request. A gateway may replay or mix up responses, and some APIs return a key that
+ * existed before: such a key may be in use. The microseconds of the expiry prove that this run created the key, unless
+ * it is old; without them, the time of its creation does.
  */
-function whyNotOurs({ token, id, createdAt, expiresAt }, facts) {
-	if (token === null || id === null) return 'the response has no key or no id'
-	if (token === facts.apiKey) return 'it is api-key itself'
-	if (facts.knownIds.has(id)) return 'it existed before'
-	if (createdAt === null || createdAt < facts.sentAt - facts.slack || createdAt > facts.answeredAt + facts.slack)
-		return `it was created at ${createdAt === null ? 'an unknown time' : formatUtc(createdAt)}, not now`
-	if (expiresAt === null) return 'it never expires, although an expiry was requested'
-	const micros = (time) => Math.round(time * 1000)
-	if (micros(expiresAt) % 1000 !== 0 && micros(expiresAt) !== micros(facts.asked))
+function judgeCreated(key, facts) {
+	const { createdAt, expiresAt } = key
+	const { asked } = facts
+	const other = whyAnother(key, facts)
+	if (other !== null) return { kind: 'refused', reason: other, orphan: true }
+	const isExact = expiresAt !== null && hasMicroseconds(expiresAt) && toMicros(expiresAt) === toMicros(asked)
+	// Without a Date, the clock of this machine may be wrong by years.
+	const isOld = facts.skews.some((skew) => skew !== null) && createdAt !== null && !isCreatedLately(createdAt, facts)
+	if (!(isExact && !isOld) && !isCreatedNow(createdAt, facts)) {
+		const created = createdAt === null ? 'an unknown time' : formatUtc(createdAt)
+		return { kind: 'refused', reason: `it was created at ${created}, not now`, orphan: false }
+	}
+	const unusable = whyUnusable(key, facts)
+	if (unusable !== null) return { kind: 'unusable', reason: unusable }
+	const expiry = `it expires at ${formatUtc(expiresAt ?? 0)}, not at ${formatUtc(asked)} as requested`
+	if (Math.abs(Number(expiresAt) - asked) <= ROUNDING_MS) return { kind: 'ours' }
+	if (isCapped(key, asked)) return { kind: 'unusable', reason: `${expiry}: the API shortens lifetimes. Lower expires-in` }
+	return { kind: 'refused', reason: expiry, orphan: false }
+}
+const toMicros = (time) => Math.round(time * 1000)
+const hasMicroseconds = (time) => toMicros(time) % 1000 !== 0
+/** Why the key is certainly not the one that this request created, or null. */
+function whyAnother({ token, id, expiresAt }, { asked, apiKey, knownIds }) {
+	if (id === null) return 'the response has no id'
+	if (token === apiKey) return 'it is api-key itself'
+	if (knownIds.has(id)) return 'it existed before'
+	if (expiresAt !== null && hasMicroseconds(expiresAt) && toMicros(expiresAt) !== toMicros(asked))
 		return 'another run requested it (its expiry has other microseconds)'
-	if (Math.abs(expiresAt - facts.asked) > ROUNDING_MS) return `it expires at ${formatUtc(expiresAt)}, not at ${formatUtc(facts.asked)} as requested`
 	return null
+}
+/** By how much times may differ, in milliseconds: `Date` has whole seconds; without it, clocks may differ too. */
+const SLACK_MS = { known: 5_000, unknown: 65_000 }
+/** By either clock: `Date` may be wrong as well. */
+function isCreatedNow(createdAt, { sentAt, answeredAt, skews }) {
+	if (createdAt === null) return false
+	const known = skews.filter((skew) => skew !== null)
+	const slack = known.length > 0 ? SLACK_MS.known : SLACK_MS.unknown
+	return [0, ...known].some((skew) => sentAt + skew - slack <= createdAt && createdAt <= answeredAt + skew + slack)
+}
+const MINUTE_MS = 60_000
+/** Limits of an API are whole minutes, expiries of other runs are not. */
+function isCapped({ createdAt, expiresAt }, asked) {
+	const lifetime = Number(expiresAt) - Number(createdAt)
+	return Number(expiresAt) < asked && Math.abs(lifetime - Math.round(lifetime / MINUTE_MS) * MINUTE_MS) <= 1
+}
+function whyUnusable({ token, createdAt, expiresAt, unreadable }, facts) {
+	if (token === null) return 'the response has no key'
+	if (createdAt === null) return 'the API does not say when it was created'
+	if (expiresAt === null && unreadable !== null) return 'its expiry cannot be read'
+	if (expiresAt === null) return 'it never expires, although an expiry was requested'
+	if (isCreatedLately(createdAt, facts)) return null
+	return `it was created at ${formatUtc(createdAt)}, but the time here is ${formatUtc(facts.answeredAt)}. Check the clock of the runner`
+}
+/** By any clock that may be right, give or take an hour. */
+function isCreatedLately(createdAt, { answeredAt, skews }) {
+	return [0, ...skews].some((skew) => skew !== null && Math.abs(createdAt - answeredAt - skew) <= HOUR_MS)
 }
 
 /**
@@ -1184,8 +1236,6 @@ function writeRotationSummary(report, runner) {
 const MAX_ATTEMPTS = 3
 /** An attempt needs at least this much time, in milliseconds. */
 const MIN_ATTEMPT_MS = 500
-/** By how much times may differ, in milliseconds: `Date` has whole seconds; without it, clocks may differ too. */
-const SLACK_MS = { known: 5_000, unknown: 65_000 }
 const PROVE_INTERVAL_MS = 1_000
 /** How long revoking an unused key may take, in milliseconds: long enough for a list to count as proof. */
 const DISCARD_TIMEOUT_MS = 20_000
@@ -1208,8 +1258,8 @@ async function createKey(request, record, deps) {
 		record.creating(asked)
 		const reply = await api.create(request.apiKey, formatExactly(asked), budget.limits())
 		if (reply.ok) {
-			const sent = { ...request, asked, sentAt, skew: reply.skew ?? request.skew }
-			const key = accept(reply.value, sent, { ...deps, record })
+			const sent = { ...request, asked, sentAt, skews: [reply.skew, request.skew] }
+			const key = await accept(reply.value, sent, { ...deps, record })
 			return { key, writeUntil: sentAt + WRITE_WITHIN_MS }
 		}
 		mayHaveActed ||= reply.failure.mayHaveActed
@@ -1245,36 +1295,45 @@ function refusalMessage({ message, mayHaveActed }) {
 const ORPHAN =
 	'If a create request took effect anyway, there is a key whose value no one knows: a later run revokes it, or it expires. ' +
 	'Nothing needs to be done; to revoke it sooner, look for a key of this time in the dashboard.'
-/** Masks the key before any other use, and accepts it only if this run certainly created it. */
-function accept(answer, { asked, sentAt, skew, apiKey, known }, { runner, clock, record }) {
+/** Masks the key before any other use, and accepts it only if this run certainly created it and can use it. */
+async function accept(answer, { known, apiKey, ...sent }, deps) {
+	const { runner, clock } = deps
 	const { token, id, prefix, createdAt, expiresAt } = answer
 	for (const form of maskedForms(token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
-	const reason = whyNotOurs(answer, {
-		asked,
-		sentAt: sentAt + (skew ?? 0),
-		answeredAt: clock.now() + (skew ?? 0),
-		slack: skew === null ? SLACK_MS.unknown : SLACK_MS.known,
-		apiKey,
-		knownIds: new Set(known.map((key) => key.id)),
-	})
-	if (reason !== null || token === null || id === null || createdAt === null || expiresAt === null) {
-		record.settled()
-		throw new Error(
-			`The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked` +
-				`${id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`}. ${ORPHAN}`,
-		)
-	}
-	return { token, id, prefix, createdAt, expiresAt }
+	const knownIds = new Set(known.map((key) => key.id))
+	const verdict = judgeCreated(answer, { ...sent, apiKey, answeredAt: clock.now(), knownIds })
+	if (verdict.kind === 'ours' && token !== null && id !== null && createdAt !== null && expiresAt !== null)
+		return { token, id, prefix, createdAt, expiresAt }
+	if (verdict.kind === 'unusable' && id !== null)
+		throw await giveBack({ token, id, prefix, createdAt, expiresAt }, { apiKey, reason: verdict.reason }, deps)
+	deps.record.settled()
+	throw new Error(refusedKey(answer, verdict))
+}
+/** Revokes a key that this run created but cannot use. Returns what to say. */
+async function giveBack(key, { apiKey, reason }, { record, ...deps }) {
+	record.created(key)
+	const isRevoked = await discardKey(key, apiKey, deps)
+	if (isRevoked) record.settled()
+	return new Error(
+		`The new key ${keyLabel(key)} cannot be used: ${reason}. It was not written, so this run did not change the secret` +
+			`${isRevoked ? '' : '. It could not be revoked: revoke it in the dashboard'}.`,
+	)
+}
+function refusedKey({ id, prefix }, verdict) {
+	const { reason, orphan } = verdict.kind === 'refused' ? verdict : { reason: 'it is incomplete', orphan: true }
+	const found = id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`
+	const advice = orphan ? ORPHAN : 'Revoke it there if no one uses it: no later run does.'
+	return `The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked${found}. ${advice}`
 }
 /**
  * Waits until the API accepts the key and lists it (replicas may lag). Returns its row, by which the next run will find
- * it. Throws an Error if that does not happen in time, or if the row has no expiry.
+ * it. Throws an Error if that does not happen in time, or if the row lacks a time that later runs need.
  */
 async function proveKey(key, deps, budget) {
 	for (;;) {
 		const reply = isSendable(key.token) ? await listKeys(key.token, deps, budget) : UNSENDABLE
 		const row = reply.ok ? findCurrentKey(reply.value, key.token) : null
-		if (row !== null && typeof row === 'object' && row.id === key.id && row.expiresAt !== null) return row
+		if (row !== null && typeof row === 'object' && row.id === key.id && row.expiresAt !== null && row.createdAt !== null) return row
 		const mayLag = reply.ok ? typeof row === 'string' : isRejected(reply)
 		if (!mayLag || budget.left() <= PROVE_INTERVAL_MS)
 			throw new Error(
@@ -1286,7 +1345,8 @@ async function proveKey(key, deps, budget) {
 }
 function whyUnproven(row, { id }) {
 	if (row === null || typeof row === 'string') return String(row)
-	return row.id === id ? 'the list shows no expiry for it' : 'the list shows its first characters at another id'
+	if (row.id !== id) return 'the list shows its first characters at another id'
+	return `the list ${row.expiresAt === null ? 'shows no expiry for it' : 'does not show when it was created'}`
 }
 function isSendable(token) {
 	return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH
@@ -1308,11 +1368,14 @@ async function discardKey(key, apiKey, { runner, ...deps }) {
 	else
 		runner.warning(
 			plainLine(
-				`Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` +
-					`${result.failure.message}. It expires at ${formatUtc(key.expiresAt)}; a later run revokes it.`,
+				`Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` + `${result.failure.message}. ${validity(key)}`,
 			),
 		)
 	return result.revoked
+}
+function validity({ expiresAt }) {
+	if (expiresAt === null) return 'It may never expire: revoke it in the dashboard.'
+	return `It expires at ${formatUtc(expiresAt)}, unless a later run revokes it before.`
 }
 
 const ROTATE_STATE_VERSION = 1
@@ -1338,11 +1401,16 @@ function isRotateState(value) {
 		areTexts(value.settings, Object.keys(value.settings)) &&
 		PHASES.includes(value.phase) &&
 		isInstant(value.expiry) &&
-		(value.key === null || isNewKey(value.key))
+		(value.key === null || isUnusedKey(value.key))
 	)
 }
-function isNewKey(value) {
-	return isRecord(value) && areTexts(value, ['token', 'id', 'prefix']) && isInstant(value.createdAt) && isInstant(value.expiresAt)
+function isUnusedKey(value) {
+	return (
+		isRecord(value) &&
+		areTexts(value, ['id', 'prefix']) &&
+		(value.token === null || typeof value.token === 'string') &&
+		[value.createdAt, value.expiresAt].every((time) => time === null || isInstant(time))
+	)
 }
 function isRecord(value) {
 	return typeof value === 'object' && value !== null
@@ -1475,6 +1543,7 @@ exports.createKeyApi = createKeyApi
 exports.debugLog = debugLog
 exports.discardKey = discardKey
 exports.dueAt = dueAt
+exports.dueWhileStuck = dueWhileStuck
 exports.failStep = failStep
 exports.field = field
 exports.findCurrentKey = findCurrentKey
@@ -1484,7 +1553,6 @@ exports.getState = getState
 exports.githubServer = githubServer
 exports.holdsOlderKey = holdsOlderKey
 exports.isExpired = isExpired
-exports.isHtml = isHtml
 exports.isKnownLater = isKnownLater
 exports.isOwn = isOwn
 exports.keyLabel = keyLabel
