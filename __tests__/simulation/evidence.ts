@@ -111,7 +111,8 @@ function addTwin(scene: Scene, body: string, lost: boolean): void {
 
 function nearOffset({ world, rng }: Scene): number {
   // Where nothing can be saved, a key that main revoked is looked for, and on a grid of 1 ms a neighbor fits as well.
-  return rng.pick(world.failing === 'saveState' ? [-350, 350] : [-0.001, 0.001, -1, 1, -350, 350])
+  if (world.failing === 'saveState') return rng.pick([-350, 350])
+  return rng.pick(world.server.grid === '1 ms' ? [-1, 1] : [-0.001, 0.001, -1, 1, -350, 350])
 }
 
 /** Whether nobody could tell a key with this expiry from ours, with the odds that docs/design.md gives. */

@@ -117,6 +117,8 @@ const FAR_DATES_MS = [3_600_000, 86_400_000, 30 * 86_400_000, 8.6e15 - 1.8e12]
 /** Answers to a revocation that was not done. */
 const CLAIMS = [
   { status: 204, body: '' },
+  { status: 204, body: '' },
+  { status: 204, body: '' },
   { status: 200, body: '{"detail":"You may not revoke keys."}' },
   { status: 202, body: '{"queued":true}' },
 ]

@@ -123,7 +123,7 @@ export function countIn(counts: Record<string, number>, kind: string): void {
 
 /** Keys that are there before: in a list of several pages, one of them may expire while it is read. */
 function addOlderKeys({ world, account, rng, time }: Job): void {
-  const older = world.server.listMoves ? 3 : Math.floor(rng.between(0, 2))
+  const older = world.server.listMoves ? 1 : Math.floor(rng.between(0, 2))
   for (let key = 0; key < older; key++)
     account.addKey({ expiry: null, created: time.now() - rng.between(1, 90) * 86_400_000 })
 }

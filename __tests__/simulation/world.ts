@@ -75,7 +75,12 @@ export function chooseWorld(rng: Rng, count: Count): World {
   const liesAbout = gate?.kind === 'authentication down' ? 'credentials' : rng.pick(LIES)
   const server = chooseServer(rng, Math.abs(clockError), happens)
   const postRuns = rng.pick([0, 1, 1, 1, 1, 1, 1, 2] as const)
-  const { postAfter, suspendedMs } = chooseWait(rng, clockErrorInPost !== clockError, happens)
+  const { postAfter, suspendedMs } = chooseWait(
+    rng,
+    // Soon after, post warns of every unanswered request anyway.
+    { isClockSet: clockErrorInPost !== clockError, probability: server.listMoves ? 0.8 : 0.3 },
+    happens,
+  )
   if (postRuns !== 1) count(postRuns === 0 ? 'post skipped' : 'post run twice')
   return {
     server,
@@ -102,10 +107,10 @@ type Happens = (probability: number, kind: string) => boolean
 /** How long main and post are apart. */
 function chooseWait(
   rng: Rng,
-  isClockSet: boolean,
+  { isClockSet, probability }: { isClockSet: boolean; probability: number },
   happens: Happens,
 ): Pick<World, 'postAfter' | 'suspendedMs'> {
-  const postAfter = happens(0.3, 'post late') ? rng.between(0, 3 * 60 * MINUTE_MS) : 0
+  const postAfter = happens(probability, 'post late') ? rng.between(0, 3 * 60 * MINUTE_MS) : 0
   // Of a machine that slept and whose clock was set, nothing could tell how long it slept.
   const isSuspended = postAfter > 0 && !isClockSet && happens(0.2, 'machine suspended')
   return { postAfter, suspendedMs: isSuspended ? rng.between(0, postAfter) : 0 }
@@ -188,8 +193,8 @@ function chooseServer(rng: Rng, clockError: number, happens: Happens): Server {
 
 /** How the server keeps and prints times. */
 function chooseTimes(server: Server, rng: Rng, happens: Happens): void {
-  if (happens(0.2, 'expiries on a coarser grid')) {
-    server.grid = rng.pick(GRIDS)
+  if (happens(0.27, 'expiries on a coarser grid')) {
+    server.grid = rng.chance(0.25) ? '1 ms' : rng.pick(GRIDS)
     server.rounding = rng.pick(['floor', 'round'])
   }
   if (happens(0.1, 'digits refused')) server.maxDigits = rng.pick([0, 3])

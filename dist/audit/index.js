@@ -44,7 +44,7 @@ function describeError(error, connected, via = '') {
 	}
 	if (/wrong.version.number|packet.length/i.test(codes)) return failure('protocol', 'does not speak TLS on this port')
 	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
-	// A load balancer that restarts ends handshakes too, but not with these two.
+	// A load balancer that restarts does not end handshakes with these.
 	const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
 	const hint = refused ? 'it may require a client certificate' : ''
 	return failure('refused', 'the TLS handshake failed', { hint, acted: false, retryable: !refused })
@@ -581,7 +581,7 @@ function readPage({ status, headers, body }) {
 }
 
 const MAX_PAGES = 100
-/** The list alone, for an action that changes nothing. */
+/** The list alone. */
 function createListApi(call, apiUrl, now) {
 	return {
 		list(credential, limits) {
@@ -1179,7 +1179,7 @@ function readFailOn(value) {
 
 /** As the URL parser writes these hosts. */
 const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
-/** Empty for no proxy, always for a loopback host. Throws if the variable names no usable one. */
+/** Empty for no proxy, as for loopback. Throws if the variable names no usable one. */
 function proxyFor(url, env) {
 	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
 	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''

@@ -44,7 +44,7 @@ function describeError(error, connected, via = '') {
 	}
 	if (/wrong.version.number|packet.length/i.test(codes)) return failure('protocol', 'does not speak TLS on this port')
 	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
-	// A load balancer that restarts ends handshakes too, but not with these two.
+	// A load balancer that restarts does not end handshakes with these.
 	const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
 	const hint = refused ? 'it may require a client certificate' : ''
 	return failure('refused', 'the TLS handshake failed', { hint, acted: false, retryable: !refused })
@@ -565,7 +565,7 @@ function createIssuingApi(call, apiUrl) {
 
 /** As the URL parser writes these hosts. */
 const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
-/** Empty for no proxy, always for a loopback host. Throws if the variable names no usable one. */
+/** Empty for no proxy, as for loopback. Throws if the variable names no usable one. */
 function proxyFor(url, env) {
 	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
 	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
@@ -828,7 +828,7 @@ function shortId(id) {
 	const whole = sanitizeName(id)
 	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
 }
-/** The lifetime is by the server's clock. */
+/** By the server's clock. */
 function issuedLine(key, { revoke }) {
 	const { createdAt, expiresAt } = key
 	const end = revoke ? 'The post step revokes it after the job.' : 'It stays valid until it expires (`revoke: false`).'
@@ -988,11 +988,12 @@ async function revokeAndVerify(key, context) {
 		if (probed?.ok) evidence.granted = false
 		wasIdle ||= refusal === null && probed?.ok === true
 		const wait = backoff(round, context.random())
-		if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS) {
-			const message = reasonOf(refusal, probed, { ...evidence, granted: wasGranted })
-			return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
-		}
-		await budget.pause(wait)
+		const isWorthIt = canStillChange(refusal, evidence) && budget.left() > wait + PROBE_INTERVAL_MS
+		if (isWorthIt) await budget.pause(wait)
+		// After a stall, another request would only hide this answer.
+		if (isWorthIt && budget.left() > PROBE_INTERVAL_MS) continue
+		const message = reasonOf(refusal, probed, { ...evidence, granted: wasGranted })
+		return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
 	}
 }
 function canStillChange(refusal, { rejected }) {
@@ -1019,7 +1020,7 @@ async function requestRevocation(key, context) {
 			evidence.rejected = isRejected(probed)
 			evidence.expired = hasExpired(key, probed.skew, context)
 		}
-		if (failure.status === undefined) return failure
+		if (failure.status === undefined || budget.left() <= PROBE_INTERVAL_MS) return failure
 	}
 	return failure
 }

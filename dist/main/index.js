@@ -25,7 +25,7 @@ function maskedForms(secret, shortest = 3) {
 
 /** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
 const MAX_RECORD_LENGTH = 64 * 1024
-/** For the keys of the recorded requests. */
+/** For their keys. */
 const RESERVED_LENGTH = 16 * 1024
 /**
  * Main's write-ahead journal of unanswered create requests and held keys. Every entry is saved for post before what it
@@ -125,7 +125,7 @@ function judgeLifetime(key, context) {
 	const warning = `The API shortened the key's lifetime to ${minutes(lifetime)}; expires-in is ${minutes(expiresIn)}.`
 	return { kind: 'accept', warning }
 }
-/** Rounded down, so that no lifetime is too long. `created` outranks `Date`, which a gateway may set. */
+/** Rounded down, so that no lifetime is too long. A gateway may set `Date`. */
 function skewOfServer({ createdAt }, context) {
 	const { intent, receivedAt, dateSkew, skew } = context
 	const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
@@ -196,7 +196,7 @@ function stoppedMessage({ message }, { attempts, timeout, wait }) {
 const CLEANUP_TIMEOUT_MS = 20_000
 /** A gateway may have repeated a request that took longer. */
 const SLOW_RESPONSE_MS = 3_000
-/** The main step. If it throws, keys created by then are revoked, or saved for post. */
+/** The main step. If it throws, its keys are revoked, or saved for post. */
 async function issueKey(inputs, deps) {
 	const { runner, cancellation } = deps
 	const context = { ...deps, inputs, journal: openJournal(inputs, deps) }
@@ -250,7 +250,7 @@ async function requestKey({ skew, precision }, budget, context) {
 	journal.recordIntent(intent)
 	const result = await api.create(apiKey, lib.formatExactly(intent.expiry), limits)
 	if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context)
-	// Otherwise it stays in the journal: post looks for its key.
+	// Otherwise post looks for its key.
 	const { failure } = result
 	const isRepeated = clock.now() - now >= SLOW_RESPONSE_MS
 	if (!failure.mayHaveActed && !isRepeated) journal.resolve(intent)
@@ -339,7 +339,7 @@ function parseDuration(text) {
 	return unit === undefined ? null : Number(number) * unit
 }
 
-/** An empty input takes its default. Throws an Error that names the input, the fault and an example. */
+/** Throws an Error that names the input, the fault and an example. */
 function readInputs(input, explainEmptyKey = () => null) {
 	const given = (name, otherwise = '') => input(name).trim() || otherwise
 	const apiKey = given('api-key')

@@ -35,7 +35,7 @@ function readPage({ status, headers, body }) {
 }
 
 const MAX_PAGES = 100
-/** The list alone, for an action that changes nothing. */
+/** The list alone. */
 function createListApi(call, apiUrl, now) {
 	return {
 		list(credential, limits) {

@@ -5,7 +5,7 @@ const node_fs = require('node:fs')
 
 /** As the URL parser writes these hosts. */
 const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
-/** Empty for no proxy, always for a loopback host. Throws if the variable names no usable one. */
+/** Empty for no proxy, as for loopback. Throws if the variable names no usable one. */
 function proxyFor(url, env) {
 	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
 	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''

@@ -39,7 +39,7 @@ export function createKeyApi({ client, apiUrl, userAgent, now }: KeyApiOptions):
   return { ...createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, now) }
 }
 
-/** The list alone, for an action that changes nothing. */
+/** The list alone. */
 export function createListApi(call: Call, apiUrl: string, now: () => number): Pick<KeyApi, 'list'> {
   return {
     list(credential, limits) {

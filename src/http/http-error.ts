@@ -71,7 +71,7 @@ export function describeError(error: NodeError, connected: boolean, via = ''): H
   }
   if (/wrong.version.number|packet.length/i.test(codes)) return failure('protocol', 'does not speak TLS on this port')
   if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
-  // A load balancer that restarts ends handshakes too, but not with these two.
+  // A load balancer that restarts does not end handshakes with these.
   const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
   const hint = refused ? 'it may require a client certificate' : ''
   return failure('refused', 'the TLS handshake failed', { hint, acted: false, retryable: !refused })

@@ -25,7 +25,7 @@ const CLEANUP_TIMEOUT_MS = 20_000
 /** A gateway may have repeated a request that took longer. */
 const SLOW_RESPONSE_MS = 3_000
 
-/** The main step. If it throws, keys created by then are revoked, or saved for post. */
+/** The main step. If it throws, its keys are revoked, or saved for post. */
 export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
   const { runner, cancellation } = deps
   const context = { ...deps, inputs, journal: openJournal(inputs, deps) }
@@ -96,7 +96,7 @@ async function requestKey(
   const result = await api.create(apiKey, formatExactly(intent.expiry), limits)
   if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context)
 
-  // Otherwise it stays in the journal: post looks for its key.
+  // Otherwise post looks for its key.
   const { failure } = result
   const isRepeated = clock.now() - now >= SLOW_RESPONSE_MS
   if (!failure.mayHaveActed && !isRepeated) journal.resolve(intent)

@@ -109,7 +109,7 @@ function judgeLifetime(key: CreatedKey, context: AnswerContext): Verdict {
   return { kind: 'accept', warning }
 }
 
-/** Rounded down, so that no lifetime is too long. `created` outranks `Date`, which a gateway may set. */
+/** Rounded down, so that no lifetime is too long. A gateway may set `Date`. */
 function skewOfServer({ createdAt }: CreatedKey, context: AnswerContext): number {
   const { intent, receivedAt, dateSkew, skew } = context
   const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2

@@ -72,11 +72,12 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     wasIdle ||= refusal === null && probed?.ok === true
 
     const wait = backoff(round, context.random())
-    if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS) {
-      const message = reasonOf(refusal, probed, { ...evidence, granted: wasGranted })
-      return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
-    }
-    await budget.pause(wait)
+    const isWorthIt = canStillChange(refusal, evidence) && budget.left() > wait + PROBE_INTERVAL_MS
+    if (isWorthIt) await budget.pause(wait)
+    // After a stall, another request would only hide this answer.
+    if (isWorthIt && budget.left() > PROBE_INTERVAL_MS) continue
+    const message = reasonOf(refusal, probed, { ...evidence, granted: wasGranted })
+    return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
   }
 }
 
@@ -105,7 +106,7 @@ async function requestRevocation(key: KeyToRevoke, context: RoundContext): Promi
       evidence.rejected = isRejected(probed)
       evidence.expired = hasExpired(key, probed.skew, context)
     }
-    if (failure.status === undefined) return failure
+    if (failure.status === undefined || budget.left() <= PROBE_INTERVAL_MS) return failure
   }
   return failure
 }

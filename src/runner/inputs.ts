@@ -17,7 +17,7 @@ export interface Inputs {
 
 export type ReadInput = (name: string) => string
 
-/** An empty input takes its default. Throws an Error that names the input, the fault and an example. */
+/** Throws an Error that names the input, the fault and an example. */
 export function readInputs(input: ReadInput, explainEmptyKey: () => string | null = () => null): Inputs {
   const given = (name: string, otherwise = '') => input(name).trim() || otherwise
   const apiKey = given('api-key')

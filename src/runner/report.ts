@@ -28,7 +28,7 @@ export function shortId(id: string): string {
   return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
 }
 
-/** The lifetime is by the server's clock. */
+/** By the server's clock. */
 export function issuedLine(key: IssuedKey, { revoke }: Pick<Inputs, 'revoke'>): string {
   const { createdAt, expiresAt } = key
   const end = revoke ? 'The post step revokes it after the job.' : 'It stays valid until it expires (`revoke: false`).'

@@ -129,7 +129,7 @@ function describeError(error, connected, via = '') {
 	}
 	if (/wrong.version.number|packet.length/i.test(codes)) return failure('protocol', 'does not speak TLS on this port')
 	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
-	// A load balancer that restarts ends handshakes too, but not with these two.
+	// A load balancer that restarts does not end handshakes with these.
 	const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
 	const hint = refused ? 'it may require a client certificate' : ''
 	return failure('refused', 'the TLS handshake failed', { hint, acted: false, retryable: !refused })
@@ -665,7 +665,7 @@ function createKeyApi({ client, apiUrl, userAgent, now }) {
 	const call = createCaller(client, userAgent, now)
 	return { ...createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, now) }
 }
-/** The list alone, for an action that changes nothing. */
+/** The list alone. */
 function createListApi(call, apiUrl, now) {
 	return {
 		list(credential, limits) {
@@ -826,11 +826,12 @@ async function revokeAndVerify(key, context) {
 		if (probed?.ok) evidence.granted = false
 		wasIdle ||= refusal === null && probed?.ok === true
 		const wait = backoff(round, context.random())
-		if (!canStillChange(refusal, evidence) || budget.left() <= wait + PROBE_INTERVAL_MS) {
-			const message = reasonOf(refusal, probed, { ...evidence, granted: wasGranted })
-			return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
-		}
-		await budget.pause(wait)
+		const isWorthIt = canStillChange(refusal, evidence) && budget.left() > wait + PROBE_INTERVAL_MS
+		if (isWorthIt) await budget.pause(wait)
+		// After a stall, another request would only hide this answer.
+		if (isWorthIt && budget.left() > PROBE_INTERVAL_MS) continue
+		const message = reasonOf(refusal, probed, { ...evidence, granted: wasGranted })
+		return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
 	}
 }
 function canStillChange(refusal, { rejected }) {
@@ -857,7 +858,7 @@ async function requestRevocation(key, context) {
 			evidence.rejected = isRejected(probed)
 			evidence.expired = hasExpired(key, probed.skew, context)
 		}
-		if (failure.status === undefined) return failure
+		if (failure.status === undefined || budget.left() <= PROBE_INTERVAL_MS) return failure
 	}
 	return failure
 }
