@@ -99,24 +99,6 @@ describe('the journal', () => {
     expect(last()).toEqual({ keys: [['a', false]], intents: [{ ...intent, answered: true }] })
   })
 
-  test('expects the twin of such a key at the same instant where the server rounded to 1 ms, not to either side', () => {
-    const { journal, last } = open()
-    const intent = intentOf(START + 577.718)
-    journal.recordIntent(intent)
-    journal.recordKey(keyOf('a', { expiresAt: START + 578 }), intent, true)
-    expect(last().intents).toEqual([{ ...intent, answered: true, expiry: START + 578 }])
-  })
-
-  test('keeps what was asked for where a coarser grid may hold keys of other runs, or the API capped the expiry', () => {
-    for (const expiresAt of [START, START + 580, START + 60_000, null]) {
-      const { journal, last } = open()
-      const intent = intentOf(START + 577.718)
-      journal.recordIntent(intent)
-      journal.recordKey(keyOf('a', { expiresAt }), intent, true)
-      expect(last().intents).toEqual([{ ...intent, answered: true }])
-    }
-  })
-
   test('still holds a key for the main step if it cannot be saved', () => {
     const { journal } = open({ failsFrom: 1 })
     expect(() => journal.recordKey(keyOf('a'), intentOf(1), false)).toThrow('no space left')

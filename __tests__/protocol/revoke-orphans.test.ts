@@ -3,6 +3,7 @@ import type { ApiResult, KeyList } from '../../src/api/key-api.ts'
 import { type Intent, UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
 import { missingCheck } from '../../src/protocol/list-trust.ts'
 import { revokeOrphans } from '../../src/protocol/revoke-orphans.ts'
+import type { IssuedKey } from '../../src/protocol/saved-state.ts'
 import { failed, listOf, ok, rowOf, type Script, scriptApi, status } from '../support/scripted-api.ts'
 
 const intentOf = (expiry: number): Intent => ({
@@ -27,6 +28,7 @@ async function look(
     gone?: string[]
     budgetMs?: number
     shift?: number
+    held?: IssuedKey[]
   } = {},
 ) {
   const {
@@ -43,7 +45,7 @@ async function look(
   const context = {
     ...world,
     credentials,
-    held: [],
+    held: more.held ?? [],
     isMissing,
     shift,
     grid: UNKNOWN_GRID_US,
@@ -53,6 +55,35 @@ async function look(
   return { results: value, calls }
 }
 const lists = (...rows: Parameters<typeof listOf>[0][]) => rows.map((keys) => ok(listOf(keys)))
+
+describe('the twin of a key that this run holds', () => {
+  // Asked for 5,123.718 ms, and stored on a grid of 1 ms, to the nearest.
+  const asked = intentOf(5_123.718)
+  const at = (id: string, expiresAt: number) => rowOf(id, { prefix: id, createdAt: 100, expiresAt })
+  const held: IssuedKey = {
+    ...{ token: 'held', id: 'held', prefix: 'held', createdAt: 100, expiresAt: 5_124 },
+    ...{ asked: asked.expiry, keep: false },
+  }
+  const look1 = (...rows: Parameters<typeof listOf>[0]) =>
+    look(lists([own, at('held', 5_124), ...rows], [own]), {
+      intents: [{ ...asked, answered: true }],
+      held: [held],
+    })
+
+  test('is stored at the same instant', async () => {
+    expect((await look1(at('twin', 5_124))).results).toMatchObject([{ kind: 'revoked', key: { id: 'twin' } }])
+  })
+
+  test('is not a key of the millisecond before, to which another server would round', async () => {
+    expect((await look1(at('neighbor', 5_123))).results).toMatchObject([{ kind: 'absent' }])
+  })
+
+  test('is not that key itself, whose id the list writes in another form', async () => {
+    expect((await look1({ ...at('held', 5_124), id: 'key-held' })).results).toMatchObject([
+      { kind: 'absent' },
+    ])
+  })
+})
 
 describe('an orphan', () => {
   test('is revoked with api-key, and counts as revoked once the list no longer shows it', async () => {

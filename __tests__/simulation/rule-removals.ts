@@ -170,9 +170,9 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   {
     rule: 'the twin of a key has the expiry of that key',
     caughtBy: 10574,
-    file: 'protocol/journal.ts',
-    from: 'expiry: (isExact && key.expiresAt) || intent.expiry',
-    to: 'expiry: intent.expiry',
+    file: 'protocol/revoke-orphans.ts',
+    from: '(key.asked === intent.expiry && key.expiresAt !== row.expiresAt)',
+    to: 'false',
   },
   // Whether a key is revoked.
   {

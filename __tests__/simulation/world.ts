@@ -75,12 +75,8 @@ export function chooseWorld(rng: Rng, count: Count): World {
   const liesAbout = gate?.kind === 'authentication down' ? 'credentials' : rng.pick(LIES)
   const server = chooseServer(rng, Math.abs(clockError), happens)
   const postRuns = rng.pick([0, 1, 1, 1, 1, 1, 1, 2] as const)
-  const { postAfter, suspendedMs } = chooseWait(
-    rng,
-    // Soon after, post warns of every unanswered request anyway.
-    { isClockSet: clockErrorInPost !== clockError, probability: server.listMoves ? 0.8 : 0.3 },
-    happens,
-  )
+  const isClockSet = clockErrorInPost !== clockError
+  const { postAfter, suspendedMs } = chooseWait(rng, { isClockSet, server }, happens)
   if (postRuns !== 1) count(postRuns === 0 ? 'post skipped' : 'post run twice')
   return {
     server,
@@ -107,10 +103,13 @@ type Happens = (probability: number, kind: string) => boolean
 /** How long main and post are apart. */
 function chooseWait(
   rng: Rng,
-  { isClockSet, probability }: { isClockSet: boolean; probability: number },
+  { isClockSet, server }: { isClockSet: boolean; server: Server },
   happens: Happens,
 ): Pick<World, 'postAfter' | 'suspendedMs'> {
-  const postAfter = happens(probability, 'post late') ? rng.between(0, 3 * 60 * MINUTE_MS) : 0
+  // Soon after the main step, the post step warns of every unanswered request, whatever the list shows.
+  const postAfter = happens(server.listMoves ? 0.8 : 0.3, 'post late')
+    ? rng.between(0, 3 * 60 * MINUTE_MS)
+    : 0
   // Of a machine that slept and whose clock was set, nothing could tell how long it slept.
   const isSuspended = postAfter > 0 && !isClockSet && happens(0.2, 'machine suspended')
   return { postAfter, suspendedMs: isSuspended ? rng.between(0, postAfter) : 0 }

@@ -49,10 +49,7 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 		refuse: (intent, described) => save({ intents: [...others(intent), { ...intent, refused: described }] }),
 		/** The request created this key; if `isRepeated`, perhaps twice: post looks for a twin. */
 		recordKey(key, intent, isRepeated) {
-			// A twin's expiry is stored alike.
-			const isExact = lib.fitOf(intent, key.expiresAt, lib.UNKNOWN_GRID_US) === 'exact'
-			const twin = { ...intent, answered: true, expiry: (isExact && key.expiresAt) || intent.expiry }
-			const intents = [...others(intent), ...(isRepeated ? [twin] : [])]
+			const intents = [...others(intent), ...(isRepeated ? [{ ...intent, answered: true }] : [])]
 			const skew = key.createdAt === null ? state.skew : key.createdAt - intent.sentAt
 			save({ keys: [...state.keys, key], intents, skew })
 		},
@@ -275,7 +272,11 @@ function accept(answer, request, context) {
 		const reason = 'reason' in verdict ? verdict.reason : ''
 		const described = lib.keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
 		const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}: ${described}`
-		journal.refuse(intent, described)
+		try {
+			journal.refuse(intent, described)
+		} catch (error) {
+			throw new Error(`${message}. ${error}`)
+		}
 		const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
 		return { kind: 'failure', failure, skew: null }
 	}

@@ -248,10 +248,14 @@ async function revokeOrphans(intents, context) {
 	const { list, credential } = read.value
 	const doubt = doubtAbout(list, credential, context.gone)
 	const { grid, skew, shift } = context
-	const held = list.keys.filter((row) => context.held.some((key) => isRowOf(key, row)))
-	const known = new Set([...context.gone, ...[...held, ...ownRows(list, credential)].map(({ id }) => id)])
+	const own = ownRows(list, credential)
 	const results = []
 	for (const intent of intents) {
+		// A twin's expiry is stored alike.
+		const others = list.keys.filter((row) =>
+			context.held.some((key) => isRowOf(key, row) || (key.asked === intent.expiry && key.expiresAt !== row.expiresAt)),
+		)
+		const known = new Set([...context.gone, ...[...own, ...others].map(({ id }) => id)])
 		const match = matchIntent(intent, list.keys, { known, grid, shift, dateSkew: read.skew, skew })
 		if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
 		else if (match.kind === 'ambiguous') results.push(match)

@@ -126,7 +126,11 @@ function accept(
     const reason = 'reason' in verdict ? verdict.reason : ''
     const described = keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
     const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}: ${described}`
-    journal.refuse(intent, described)
+    try {
+      journal.refuse(intent, described)
+    } catch (error) {
+      throw new Error(`${message}. ${error}`)
+    }
     const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
     return { kind: 'failure', failure, skew: null }
   }

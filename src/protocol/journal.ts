@@ -1,6 +1,6 @@
 import type { Inputs } from '../runner/inputs.ts'
 import type { Runner } from '../runner/report.ts'
-import { fitOf, type Intent, UNKNOWN_GRID_US } from './intent.ts'
+import type { Intent } from './intent.ts'
 import { type IssuedKey, type SavedState, STATE_NAME } from './saved-state.ts'
 
 /** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
@@ -37,10 +37,7 @@ export function openJournal(
       save({ intents: [...others(intent), { ...intent, refused: described }] }),
     /** The request created this key; if `isRepeated`, perhaps twice: post looks for a twin. */
     recordKey(key: IssuedKey, intent: Intent, isRepeated: boolean) {
-      // A twin's expiry is stored alike.
-      const isExact = fitOf(intent, key.expiresAt, UNKNOWN_GRID_US) === 'exact'
-      const twin = { ...intent, answered: true, expiry: (isExact && key.expiresAt) || intent.expiry }
-      const intents = [...others(intent), ...(isRepeated ? [twin] : [])]
+      const intents = [...others(intent), ...(isRepeated ? [{ ...intent, answered: true }] : [])]
       const skew = key.createdAt === null ? state.skew : key.createdAt - intent.sentAt
       save({ keys: [...state.keys, key], intents, skew })
     },
