@@ -78,6 +78,15 @@ describe('the twin of a key that this run holds', () => {
     expect((await look1(at('neighbor', 5_123))).results).toMatchObject([{ kind: 'absent' }])
   })
 
+  test('may expire at another instant where the API limits lifetimes', async () => {
+    const capped = { ...held, createdAt: 100, expiresAt: 100 + 60_000 }
+    const twin = { ...at('twin', 200 + 60_000), createdAt: 200 }
+    const intents = [{ ...asked, expiry: 90_000.5, answered: true }]
+    const rows = [own, { ...at('held', 100 + 60_000), createdAt: 100 }, twin]
+    const { results } = await look(lists(rows), { intents, held: [{ ...capped, asked: 90_000.5 }] })
+    expect(results).toMatchObject([{ kind: 'ambiguous', candidates: [{ id: 'twin' }] }])
+  })
+
   test('is not that key itself, whose id the list writes in another form', async () => {
     expect((await look1({ ...at('held', 5_124), id: 'key-held' })).results).toMatchObject([
       { kind: 'absent' },

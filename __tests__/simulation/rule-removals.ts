@@ -171,8 +171,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'the twin of a key has the expiry of that key',
     caughtBy: 10574,
     file: 'protocol/revoke-orphans.ts',
-    from: '(key.asked === intent.expiry && key.expiresAt !== row.expiresAt)',
-    to: 'false',
+    from: 'isRowOf(key, row) || isNoTwin(key, row)',
+    to: 'isRowOf(key, row)',
   },
   // Whether a key is revoked.
   {

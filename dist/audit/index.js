@@ -705,7 +705,7 @@ function truncateAnnotation(line) {
 function keyLabel({ prefix, id }) {
 	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
-/** Enough of an ID to find it by. */
+/** Enough to find it by. */
 function shortId(id) {
 	const whole = sanitizeName(id)
 	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
@@ -1344,7 +1344,7 @@ const systemClock = {
 /** A test compares both with package.json. */
 const ACTION = 'spherescout-ephemeral-key'
 const VERSION = '1.0.0'
-/** Lets the account's owner trace a key to its run. Drops what a header cannot hold. */
+/** Lets the account's owner trace a key to its run. */
 function userAgent({ GITHUB_REPOSITORY, GITHUB_RUN_ID }) {
 	const sanitize = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
 	return `${ACTION}/${VERSION} (${sanitize(GITHUB_REPOSITORY)}; run ${sanitize(GITHUB_RUN_ID)})`

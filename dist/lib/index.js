@@ -743,7 +743,7 @@ const systemClock = {
 /** A test compares both with package.json. */
 const ACTION = 'spherescout-ephemeral-key'
 const VERSION = '1.0.0'
-/** Lets the account's owner trace a key to its run. Drops what a header cannot hold. */
+/** Lets the account's owner trace a key to its run. */
 function userAgent({ GITHUB_REPOSITORY, GITHUB_RUN_ID }) {
 	const sanitize = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
 	return `${ACTION}/${VERSION} (${sanitize(GITHUB_REPOSITORY)}; run ${sanitize(GITHUB_RUN_ID)})`
@@ -823,7 +823,7 @@ async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) =>
 function keyLabel({ prefix, id }) {
 	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
-/** Enough of an ID to find it by. */
+/** Enough to find it by. */
 function shortId(id) {
 	const whole = sanitizeName(id)
 	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
@@ -990,7 +990,7 @@ async function revokeAndVerify(key, context) {
 		const wait = backoff(round, context.random())
 		const isWorthIt = canStillChange(refusal, evidence) && budget.left() > wait + PROBE_INTERVAL_MS
 		if (isWorthIt) await budget.pause(wait)
-		// After a stall, another request would only hide this answer.
+		// See `retry`.
 		if (isWorthIt && budget.left() > PROBE_INTERVAL_MS) continue
 		const message = reasonOf(refusal, probed, { ...evidence, granted: wasGranted })
 		return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }

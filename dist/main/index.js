@@ -400,7 +400,7 @@ function readApiUrl(value) {
 function isLoopback(hostname) {
 	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
-/** Names of the runner itself, or that would change how later steps run. */
+/** Names of the runner, or that change how later steps run. */
 const RESERVED_NAMES = /^(NODE_OPTIONS|PATH|CI|(GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
 function readVariableName(value) {
 	const refuse = refusal('export-env', value, 'SPHERESCOUT_API_KEY')

@@ -251,10 +251,9 @@ async function revokeOrphans(intents, context) {
 	const own = ownRows(list, credential)
 	const results = []
 	for (const intent of intents) {
-		// A twin's expiry is stored alike.
-		const others = list.keys.filter((row) =>
-			context.held.some((key) => isRowOf(key, row) || (key.asked === intent.expiry && key.expiresAt !== row.expiresAt)),
-		)
+		// A server that only rounds stores a twin's expiry alike.
+		const isNoTwin = ({ asked, expiresAt }, row) => asked === intent.expiry && lib.gridBetween(asked, expiresAt ?? 0) && expiresAt !== row.expiresAt
+		const others = list.keys.filter((row) => context.held.some((key) => isRowOf(key, row) || isNoTwin(key, row)))
 		const known = new Set([...context.gone, ...[...own, ...others].map(({ id }) => id)])
 		const match = matchIntent(intent, list.keys, { known, grid, shift, dateSkew: read.skew, skew })
 		if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
@@ -470,7 +469,7 @@ function warnOfChanges(state, { runner, settings }) {
 	if (proxies.length > 0)
 		runner.warning(`A step of this job changed the proxy settings (${proxies.join(', ')}). The post step uses those of the main step.`)
 }
-/** Returns sentences about what could not be confirmed. */
+/** Returns what could not be confirmed. */
 async function revokeHeldKeys(keys, context, newBudget) {
 	const { runner, gone } = context
 	const failures = []

@@ -2225,7 +2225,7 @@ function explainMissingSecrets({ eventName, actor, payload }) {
 /** A test compares both with package.json. */
 const ACTION = 'spherescout-ephemeral-key'
 const VERSION = '1.0.0'
-/** Lets the account's owner trace a key to its run. Drops what a header cannot hold. */
+/** Lets the account's owner trace a key to its run. */
 function userAgent({ GITHUB_REPOSITORY, GITHUB_RUN_ID }) {
 	const sanitize = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
 	return `${ACTION}/${VERSION} (${sanitize(GITHUB_REPOSITORY)}; run ${sanitize(GITHUB_RUN_ID)})`

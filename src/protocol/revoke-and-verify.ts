@@ -74,7 +74,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     const wait = backoff(round, context.random())
     const isWorthIt = canStillChange(refusal, evidence) && budget.left() > wait + PROBE_INTERVAL_MS
     if (isWorthIt) await budget.pause(wait)
-    // After a stall, another request would only hide this answer.
+    // See `retry`.
     if (isWorthIt && budget.left() > PROBE_INTERVAL_MS) continue
     const message = reasonOf(refusal, probed, { ...evidence, granted: wasGranted })
     return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }

@@ -137,7 +137,7 @@ function warnOfChanges(state: SavedState, { runner, settings }: PostDeps): void 
     )
 }
 
-/** Returns sentences about what could not be confirmed. */
+/** Returns what could not be confirmed. */
 async function revokeHeldKeys(
   keys: readonly IssuedKey[],
   context: Context,

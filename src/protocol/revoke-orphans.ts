@@ -1,5 +1,5 @@
 import type { ApiResult, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
-import type { Intent } from './intent.ts'
+import { gridBetween, type Intent } from './intent.ts'
 import { doubtAbout, isRowOf, ownRows, readList } from './list-trust.ts'
 import { type ListContext, matchIntent } from './match-intent.ts'
 import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
@@ -37,10 +37,10 @@ export async function revokeOrphans(intents: readonly Intent[], context: LookupC
   const own = ownRows(list, credential)
   const results: OrphanResult[] = []
   for (const intent of intents) {
-    // A twin's expiry is stored alike.
-    const others = list.keys.filter((row) =>
-      context.held.some((key) => isRowOf(key, row) || (key.asked === intent.expiry && key.expiresAt !== row.expiresAt)),
-    )
+    // A server that only rounds stores a twin's expiry alike.
+    const isNoTwin = ({ asked, expiresAt }: IssuedKey, row: ListedKey) =>
+      asked === intent.expiry && gridBetween(asked, expiresAt ?? 0) && expiresAt !== row.expiresAt
+    const others = list.keys.filter((row) => context.held.some((key) => isRowOf(key, row) || isNoTwin(key, row)))
     const known = new Set([...context.gone, ...[...own, ...others].map(({ id }) => id)])
     const match = matchIntent(intent, list.keys, { known, grid, shift, dateSkew: read.skew, skew })
     if (match.kind === 'absent') results.push({ kind: 'absent', doubt })

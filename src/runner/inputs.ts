@@ -96,7 +96,7 @@ export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
-/** Names of the runner itself, or that would change how later steps run. */
+/** Names of the runner, or that change how later steps run. */
 const RESERVED_NAMES = /^(NODE_OPTIONS|PATH|CI|(GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
 
 function readVariableName(value: string): string {

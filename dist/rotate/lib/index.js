@@ -738,7 +738,7 @@ function truncateAnnotation(line) {
 function keyLabel({ prefix, id }) {
 	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
-/** Enough of an ID to find it by. */
+/** Enough to find it by. */
 function shortId(id) {
 	const whole = sanitizeName(id)
 	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
@@ -828,7 +828,7 @@ async function revokeAndVerify(key, context) {
 		const wait = backoff(round, context.random())
 		const isWorthIt = canStillChange(refusal, evidence) && budget.left() > wait + PROBE_INTERVAL_MS
 		if (isWorthIt) await budget.pause(wait)
-		// After a stall, another request would only hide this answer.
+		// See `retry`.
 		if (isWorthIt && budget.left() > PROBE_INTERVAL_MS) continue
 		const message = reasonOf(refusal, probed, { ...evidence, granted: wasGranted })
 		return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
