@@ -2,7 +2,7 @@ import type { HttpResponse } from '../../src/http/http-client.ts'
 import type { Account, StoredKey } from '../support/account.ts'
 import { CREATE_ERROR } from '../support/create-answers.ts'
 import { readAsked } from '../support/instants.ts'
-import { type Fault, LOSES_THE_ANSWER, type Purpose } from './faults.ts'
+import { DELIVERS_THE_KEY, type Fault, LOSES_THE_ANSWER, type Purpose } from './faults.ts'
 import type { AccountControl, NetworkOptions } from './network.ts'
 import type { Rng } from './rng.ts'
 import { type Interruption, isUninterrupted } from './run-main.ts'
@@ -74,7 +74,7 @@ export function witnessCreate(
   const others = account.keys().slice(0, -1)
   if (latest && others.some((key) => key.expiry === latest.expiry && isAliveAt(key, scene.time.now())))
     evidence.ambiguous = true
-  if (latest) addTwin(scene, body, LOSES_THE_ANSWER.has(fault))
+  if (latest) addTwin(scene, body, fault)
   return response
 }
 
@@ -86,16 +86,16 @@ function isAliveAt({ revoked, expiry }: StoredKey, now: number): boolean {
  * Another job makes a key that is close to ours. One with our very marker is only there beside a key of ours that
  * no other run revokes: alone, it could not be told from ours, with the odds that docs/design.md gives.
  */
-function addTwin(scene: Scene, body: string, lost: boolean): void {
+function addTwin(scene: Scene, body: string, fault: Fault): void {
   const { world, account, time, evidence, count } = scene
   const asked = readAsked((JSON.parse(body) as { expiry: string }).expiry)?.instant ?? 0
   const { twin } = world
   if (twin === null || twin === 'same by chance') return
   const same = twin === 'same before' || twin === 'same after'
-  if (same && !lost) return
+  if (same && !LOSES_THE_ANSWER.has(fault)) return
   const offset = twin === 'near' ? nearOffset(scene) : 0
   const expiry = world.server.ignoreExpiry ? null : account.stored(asked + offset)
-  if (twin === 'near' && mayBeOurs(expiry, asked, { ...scene, lost })) return
+  if (twin === 'near' && mayBeOurs(expiry, asked, { ...scene, lost: !DELIVERS_THE_KEY.has(fault) })) return
   // Far from what a wrong clock takes for now.
   const { clockError, clockErrorInPost, suspendedMs } = world
   const isFar = (age: number) =>

@@ -82,6 +82,13 @@ export const LOSES_THE_ANSWER: ReadonlySet<Fault> = new Set<Fault>([
   'acted, and something refused the response',
 ])
 
+/** After these, the client has the key that it asked for. */
+export const DELIVERS_THE_KEY: ReadonlySet<Fault> = new Set<Fault>([
+  'none',
+  'answer delayed',
+  'POST repeated by a gateway',
+])
+
 /** After these, the server has made no key. */
 export const NOT_CARRIED_OUT: ReadonlySet<Fault> = new Set<Fault>([
   'cut before the server acted',

@@ -201,7 +201,7 @@ function chooseTimes(server: Server, rng: Rng, happens: Happens): void {
   if (!server.grid && happens(0.03, 'lifetimes limited by the API'))
     server.maxLifetimeMs = rng.pick([1, 10, 30]) * MINUTE_MS
   if (!server.grid && !server.maxLifetimeMs && happens(0.04, 'expiries computed anew'))
-    server.driftMs = rng.between(0.002, 50)
+    server.driftMs = rng.between(0.002, 49)
   if (happens(0.15, 'times in another spelling')) server.timeForm = rng.pick(READABLE_SPELLINGS)
   if (happens(0.01, 'times that cannot be read')) server.timeForm = rng.pick(UNREADABLE_SPELLINGS)
   if (server.dateHeader && happens(0.06, 'wrong Date')) server.dateErrorMs = chooseError(rng)

@@ -85,7 +85,7 @@ function elsewhere({ options }: AccountState, expiry: number | null): number {
   const now = options.now()
   const base = expiry ?? now + 60 * MINUTE_MS
   const sign = base - apart > now + 2000 && options.random() < 0.5 ? -1 : 1
-  const isWholeMinutes = (ms: number) => Math.abs(ms - Math.round(ms / MINUTE_MS) * MINUTE_MS) <= 1
+  const isWholeMinutes = (ms: number) => Math.abs(ms - Math.round(ms / MINUTE_MS) * MINUTE_MS) <= 50
   // A whole minute could be what was asked for, rounded, and whole minutes of lifetime a limit of the API.
   const isMistakable = (stored: number) =>
     isWholeMinutes(stored) || isWholeMinutes(stored - storedInstant(options, now))

@@ -897,7 +897,7 @@ function gridBetween(asked, stored) {
 	return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
 }
 /** Some servers compute it anew, or round up. */
-const MAX_DRIFT_MS = 100
+const MAX_DRIFT_MS = 50
 /** By rounding down, or to the nearest. */
 function fits(stored, lost, grid) {
 	if (lost >= grid || lost < -grid / 2) return false

@@ -71,7 +71,7 @@ export function gridBetween(asked: ServerTime, stored: ServerTime): number | nul
 }
 
 /** Some servers compute it anew, or round up. */
-const MAX_DRIFT_MS = 100
+const MAX_DRIFT_MS = 50
 
 /** By rounding down, or to the nearest. */
 function fits(stored: ServerTime, lost: number, grid: number): boolean {
