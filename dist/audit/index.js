@@ -2,6 +2,75 @@
 
 const node_fs = require('node:fs')
 
+const INITIAL_BACKOFF_MS = 500
+const MAX_BACKOFF_MS = 20_000
+/** In milliseconds, with full jitter. `failures` is 1 or more, `random` in [0, 1). */
+function backoff(failures, random, { retryAfter = 0, spread = 0, most = Infinity } = {}) {
+	const exponential = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
+	return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
+}
+/** RFC 9110, 5.6.7, but for C's asctime. Date.parse alone takes `4s` for a day in 2001. */
+const HTTP_DATE = /^\s*[A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT\s*$/
+/** Milliseconds since 1970; NaN for any other text. */
+function parseHttpDate(text) {
+	return HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN
+}
+const MAX_RETRY_AFTER_MS = 365 * 86_400_000
+/** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
+function parseRetryAfter(header = '', now) {
+	const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
+	const wait = seconds === undefined ? parseHttpDate(header) - now : Math.ceil(Number(seconds)) * 1000
+	return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS)
+}
+
+/** Milliseconds since the first signal. The runner kills after 10 s (actions/runner, ProcessInvoker). */
+const CANCEL = {
+	RESPONSE_GRACE_MS: 5_000,
+	LAST_REQUEST_MS: 6_500,
+}
+
+const MAX_ATTEMPT_MS = 10_000
+/** Reserved for the last attempt. */
+const LAST_ATTEMPT_MS = 1_000
+const MIN_LEFT_MS = 250
+/** Ends at `deadline`, or sooner if the job is cancelled. */
+function createBudget({ deadline, clock, cancellation, throttle }) {
+	let end = deadline
+	const left = () => {
+		const cancelledAt = cancellation?.requestedAt ?? Infinity
+		return Math.max(0, Math.min(end, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
+	}
+	// A signal that already came must not end every later wait.
+	const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
+	return {
+		left,
+		limits() {
+			const cancel = signalToCome()
+			const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
+			return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
+		},
+		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
+		extend(wait) {
+			if (throttle === undefined || end + wait > throttle.latest) return
+			end += wait
+			throttle.onWait(wait)
+		},
+	}
+}
+/** Retries an idempotent call until the budget is spent, at the end even before Retry-After has passed. */
+async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable }) {
+	for (let failures = 1; ; failures++) {
+		const result = await attempt(budget.limits())
+		if (result.ok || !shouldRetry(result.failure)) return result
+		const wait = backoff(failures, random(), result.failure)
+		if (result.failure.status === 429) budget.extend(wait)
+		if (budget.left() <= LAST_ATTEMPT_MS) return result
+		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
+		// After a stall, another request would only hide this answer.
+		if (budget.left() < MIN_LEFT_MS) return result
+	}
+}
+
 const PERMANENT = ['certificate', 'proxy', 'protocol']
 /** `mayHaveActed` is false only if none of the request can have reached the server. */
 class HttpError extends Error {
@@ -218,27 +287,6 @@ function readBody(response, fail, done) {
 	})
 }
 
-const INITIAL_BACKOFF_MS = 500
-const MAX_BACKOFF_MS = 20_000
-/** In milliseconds, with full jitter. `failures` is 1 or more, `random` in [0, 1). */
-function backoff(failures, random, { retryAfter = 0, spread = 0, most = Infinity } = {}) {
-	const exponential = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
-	return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
-}
-/** RFC 9110, 5.6.7, but for C's asctime. Date.parse alone takes `4s` for a day in 2001. */
-const HTTP_DATE = /^\s*[A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT\s*$/
-/** Milliseconds since 1970; NaN for any other text. */
-function parseHttpDate(text) {
-	return HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN
-}
-const MAX_RETRY_AFTER_MS = 365 * 86_400_000
-/** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
-function parseRetryAfter(header = '', now) {
-	const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
-	const wait = seconds === undefined ? parseHttpDate(header) - now : Math.ceil(Number(seconds)) * 1000
-	return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS)
-}
-
 /** Without whole IDs. */
 function shortPath({ pathname }) {
 	return pathname.replace(/([^/]{8})[^/]{16,}/g, '$1...')
@@ -407,54 +455,6 @@ function skewOf({ headers }, sentAt, receivedAt) {
 	// Whole seconds: on average, the server is half a second further.
 	const skew = parseHttpDate(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
 	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
-}
-
-/** Milliseconds since the first signal. The runner kills after 10 s (actions/runner, ProcessInvoker). */
-const CANCEL = {
-	RESPONSE_GRACE_MS: 5_000,
-	LAST_REQUEST_MS: 6_500,
-}
-
-const MAX_ATTEMPT_MS = 10_000
-/** Reserved for the last attempt. */
-const LAST_ATTEMPT_MS = 1_000
-const MIN_LEFT_MS = 250
-/** Ends at `deadline`, or sooner if the job is cancelled. */
-function createBudget({ deadline, clock, cancellation, throttle }) {
-	let end = deadline
-	const left = () => {
-		const cancelledAt = cancellation?.requestedAt ?? Infinity
-		return Math.max(0, Math.min(end, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
-	}
-	// A signal that already came must not end every later wait.
-	const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
-	return {
-		left,
-		limits() {
-			const cancel = signalToCome()
-			const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
-			return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
-		},
-		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
-		extend(wait) {
-			if (throttle === undefined || end + wait > throttle.latest) return
-			end += wait
-			throttle.onWait(wait)
-		},
-	}
-}
-/** Retries an idempotent call until the budget is spent, at the end even before Retry-After has passed. */
-async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable }) {
-	for (let failures = 1; ; failures++) {
-		const result = await attempt(budget.limits())
-		if (result.ok || !shouldRetry(result.failure)) return result
-		const wait = backoff(failures, random(), result.failure)
-		if (result.failure.status === 429) budget.extend(wait)
-		if (budget.left() <= LAST_ATTEMPT_MS) return result
-		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
-		// After a stall, another request would only hide this answer.
-		if (budget.left() < MIN_LEFT_MS) return result
-	}
 }
 
 const DATE = String.raw`(\d{4})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
@@ -1228,29 +1228,6 @@ function within(host, range) {
 	}
 }
 
-/** Never throws: an unusable event file counts as empty. */
-function readRunContext(env) {
-	const { GITHUB_EVENT_NAME: eventName = '', GITHUB_ACTOR: actor = '', GITHUB_EVENT_PATH: path = '' } = env
-	let payload = null
-	try {
-		if (node_fs.statSync(path).isFile()) payload = JSON.parse(node_fs.readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
-	} catch {
-		// The file only helps to explain an empty secret.
-	}
-	return { eventName, actor, payload }
-}
-/** Why GitHub gave this run no secrets, or null if it should have. */
-function explainMissingSecrets({ eventName, actor, payload }) {
-	if (actor === 'dependabot[bot]')
-		return 'Dependabot started this run, and GitHub gives such runs only Dependabot secrets; define it as a Dependabot secret, or skip this job.'
-	const head = field(payload, 'pull_request', 'head')
-	const source = field(head, 'repo', 'full_name')
-	const target = field(payload, 'pull_request', 'base', 'repo', 'full_name')
-	if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
-		return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
-	return null
-}
-
 const LOSSES = {
 	GITHUB_STATE: 'the post step could not revoke the key',
 	GITHUB_OUTPUT: 'later steps could not receive the key',
@@ -1350,17 +1327,43 @@ function userAgent({ GITHUB_REPOSITORY, GITHUB_RUN_ID }) {
 	return `${ACTION}/${VERSION} (${sanitize(GITHUB_REPOSITORY)}; run ${sanitize(GITHUB_RUN_ID)})`
 }
 
+/** The real network, with the proxies of `env`. Throws if they are unusable. */
+function connect(apiUrl, env) {
+	const client = createHttpClient(proxyFor(new URL(apiUrl), env))
+	return createCaller(logRequests(client, debugLog(), systemClock.now), userAgent(process.env), systemClock.now)
+}
+
+/** Never throws: an unusable event file counts as empty. */
+function readRunContext(env) {
+	const { GITHUB_EVENT_NAME: eventName = '', GITHUB_ACTOR: actor = '', GITHUB_EVENT_PATH: path = '' } = env
+	let payload = null
+	try {
+		if (node_fs.statSync(path).isFile()) payload = JSON.parse(node_fs.readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+	} catch {
+		// The file only helps to explain an empty secret.
+	}
+	return { eventName, actor, payload }
+}
+/** Why GitHub gave this run no secrets, or null if it should have. */
+function explainMissingSecrets({ eventName, actor, payload }) {
+	if (actor === 'dependabot[bot]')
+		return 'Dependabot started this run, and GitHub gives such runs only Dependabot secrets; define it as a Dependabot secret, or skip this job.'
+	const head = field(payload, 'pull_request', 'head')
+	const source = field(head, 'repo', 'full_name')
+	const target = field(payload, 'pull_request', 'base', 'repo', 'full_name')
+	if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
+		return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
+	return null
+}
+
 // Wires the real runner, network and clock into the audit. It creates nothing, so it needs no post step.
 async function run() {
 	try {
 		for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
 		const { env } = process
 		const inputs = readAuditInputs(getInput, env, () => explainMissingSecrets(readRunContext(env)))
-		const client = createHttpClient(proxyFor(new URL(inputs.apiUrl), env))
-		const send = logRequests(client, debugLog(), systemClock.now)
-		const agent = userAgent(env)
 		await auditAccount(inputs, {
-			api: createListApi(createCaller(send, agent, systemClock.now), inputs.apiUrl, systemClock.now),
+			api: createListApi(connect(inputs.apiUrl, env), inputs.apiUrl, systemClock.now),
 			clock: systemClock,
 			random: Math.random,
 			sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),

@@ -25,7 +25,7 @@ function maskedForms(secret, shortest = 3) {
 
 /** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
 const MAX_RECORD_LENGTH = 64 * 1024
-/** For their keys. */
+/** For the keys in it. */
 const RESERVED_LENGTH = 16 * 1024
 /**
  * Main's write-ahead journal of unanswered create requests and held keys. Every entry is saved for post before what it

@@ -5,7 +5,7 @@ import { type IssuedKey, type SavedState, STATE_NAME } from './saved-state.ts'
 
 /** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
 const MAX_RECORD_LENGTH = 64 * 1024
-/** For their keys. */
+/** For the keys in it. */
 const RESERVED_LENGTH = 16 * 1024
 
 export type Journal = ReturnType<typeof openJournal>
