@@ -32,6 +32,8 @@ const START = Date.parse('2027-03-01T04:17:00.250Z')
 /** The days of a history, and how many days without faults are at its end. */
 const DAYS = 24
 const CALM_DAYS = 6
+/** After these, the key in hand and the one that it replaced are valid, and no orphan: it was revoked by then. */
+const MOST_OWN_KEYS = 2
 /** At least every so many days there is a day without faults, so that no key expires before it is replaced. */
 const CALM_EVERY = 3
 /** Shorter than the defaults, so that a month has a dozen rotations. */
@@ -101,6 +103,8 @@ interface History {
   strangers: StoredKey[]
   /** The last response to a create request. */
   lastCreated: HttpResponse | null
+  /** When a process whose requests may meet faults sent its last one. */
+  lastFaultyRequest: number
   events: Map<string, number>
   violations: string[]
   log: string[]
@@ -128,11 +132,21 @@ export async function runHistory(
   const history = createHistory(seed, code, options)
   const { world, rng } = history
   for (let day = 0; day < DAYS; day++) scheduleDay(history, day)
-  world.at(START + DAYS * DAY, () => checkEnd(history))
+  world.at(START + DAYS * DAY, () => endWhenCalm(history, DAYS))
   if (rng.chance(0.3)) schedulePerson(history, START + rng.between(3, DAYS - CALM_DAYS - 3) * DAY)
   await world.run()
   const { violations, events, log } = history
   return { violations, events, log }
+}
+
+/** Ends the history after CALM_DAYS without faults. A run with faults may sleep for days and then go on. */
+function endWhenCalm(history: History, day: number): void {
+  const { world, lastFaultyRequest } = history
+  if (world.now() >= lastFaultyRequest + CALM_DAYS * DAY) checkEnd(history)
+  else {
+    scheduleDay(history, day)
+    world.at(world.now() + DAY, () => endWhenCalm(history, day + 1))
+  }
 }
 
 function createHistory(
@@ -191,6 +205,7 @@ function createHistory(
     initialKeyId: rng.chance(0.5) ? initial.id : '',
     strangers: [],
     lastCreated: null,
+    lastFaultyRequest: START,
     events: new Map(),
     violations: [],
     log: [],
@@ -352,7 +367,8 @@ function checkEnd(history: History): void {
   const own = account
     .live()
     .filter(({ expiry, created }) => code.hasRotationTag({ expiresAt: expiry, createdAt: created }, tag))
-  if (!rounds && dates && own.length > 3) violate(history, `${own.length} own keys are valid after calm days`)
+  if (!rounds && dates && own.length > MOST_OWN_KEYS)
+    violate(history, `${own.length} own keys are valid after calm days`)
   for (const { id, expiry } of account.live())
     if (expiry === null) violate(history, `the key ${id.slice(0, 8)} of this rotation never expires`)
   const [touched] = account.touchedForeign().filter((id) => !history.keys.has(id))
@@ -631,6 +647,7 @@ function network(history: History, process: SimulatedProcess, options: NetworkOp
   // A proxy that answers with pages may do so until the process ends.
   let onlyPages = false
   return (request) => {
+    if (options.faultRate > 0) history.lastFaultyRequest = world.now()
     const takes = rng.between(50, 2_000)
     const timeout = world.now() + request.timeout
     const soon = Math.min(world.now() + takes, timeout)

@@ -116,4 +116,10 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     from: 'updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS',
     to: 'updatedAt !== null && createdAt !== null && updatedAt < createdAt - 100 * CLOCKS_DIFFER_MS * 24',
   },
+  {
+    rule: 'the retirement: what was replaced longer ago than the overlap is revoked, orphans too',
+    file: 'rotate/decisions.ts',
+    from: 'if (isOwn(key, tag)) return key.createdAt <= currentCreatedAt - MIN_GAP_MS',
+    to: 'if (isOwn(key, tag)) return false',
+  },
 ]
