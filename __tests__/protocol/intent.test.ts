@@ -47,7 +47,6 @@ describe('createIntent', () => {
     expect(intentFor({ skew: 5_000 })).toMatchObject({
       sentAt: NOW,
       deadline: NOW + 10_000,
-      answered: false,
       refused: '',
     })
   })
@@ -168,7 +167,6 @@ describe('fitOf', () => {
     expiry: NOW + HOUR_MS + 1.123,
     sentAt: NOW,
     deadline: NOW + 10_000,
-    answered: false,
     refused: '',
   }
   const at = (text: string) => Date.parse(text)

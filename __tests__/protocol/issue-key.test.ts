@@ -99,7 +99,6 @@ describe('a good key', () => {
         expiry: expect.closeTo(expiry, 3),
         sentAt: START,
         deadline: START + 10_000,
-        answered: false,
         refused: '',
       },
     ])
@@ -107,7 +106,10 @@ describe('a good key', () => {
 
   test('that came after 3 s or more leaves its intent for post, as a gateway may have repeated the request', async () => {
     const slow = await runMain({ responses: [{ kind: 'serve', takes: 3_000 }] })
-    expect(savedBy(slow)).toMatchObject({ keys: [{}], intents: [{ answered: true, sentAt: START }] })
+    expect(savedBy(slow)).toMatchObject({
+      keys: [{}],
+      intents: [{ stored: expect.any(Number), sentAt: START }],
+    })
     const quick = await runMain({ responses: [{ kind: 'serve', takes: 2_999 }] })
     expect(savedBy(quick).intents).toEqual([])
   })
@@ -405,7 +407,7 @@ describe('an unanswered request', () => {
     expect(run.seen[0]?.body).not.toBe(run.seen[1]?.body)
     expect(savedBy(run)).toMatchObject({
       keys: [{ keep: false }],
-      intents: [{ sentAt: START, answered: false, refused: '' }],
+      intents: [{ sentAt: START, refused: '' }],
     })
     expect(run.traces.printed.join('\n')).toMatch(/Retrying in \d\.\d s\./)
   })
@@ -503,7 +505,7 @@ describe('a refusal', () => {
       const run = await runMain({ responses: [response] })
       expect(run.error?.message).toMatch(says)
       expect(run.seen).toHaveLength(1)
-      expect(savedBy(run)).toMatchObject({ keys: [], intents: [{ answered: false, refused: '' }] })
+      expect(savedBy(run)).toMatchObject({ keys: [], intents: [{ refused: '' }] })
     },
   )
 
@@ -744,7 +746,7 @@ describe('a wrong clock', () => {
         responses: [{ kind: 'serve', takes }],
       })
       expect(run.error?.message).toMatch(
-        /^No key was obtained: its key was made by a wrong clock and could not be replaced\. This runner's clock is 10\.0 min ahead/,
+        /^No key was obtained: the key got a wrong expiry and could not be replaced\. This runner's clock is 10\.0 min ahead/,
       )
       expect(run.account.live()).toEqual([])
     }

@@ -15,7 +15,6 @@ const intentOf = (expiry: number) => ({
   expiry,
   sentAt: START,
   deadline: START + 10_000,
-  answered: false,
   refused: '',
 })
 
@@ -91,12 +90,12 @@ describe('the journal', () => {
     expect(saved).toHaveLength(8)
   })
 
-  test('keeps the intent of a request that a gateway may have sent twice, as answered', () => {
+  test('keeps the intent of a request that a gateway may have sent twice, with the expiry of its key', () => {
     const { journal, last } = open()
     const intent = intentOf(1)
     journal.recordIntent(intent)
-    journal.recordKey(keyOf('a'), intent, true)
-    expect(last()).toEqual({ keys: [['a', false]], intents: [{ ...intent, answered: true }] })
+    journal.recordKey({ ...keyOf('a'), expiresAt: 7 }, intent, true)
+    expect(last()).toEqual({ keys: [['a', false]], intents: [{ ...intent, stored: 7 }] })
   })
 
   test('still holds a key for the main step if it cannot be saved', () => {

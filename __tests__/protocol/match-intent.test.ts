@@ -12,7 +12,7 @@ const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 /** 12:59:37.654321: on no grid coarser than 1 us. */
 const EXPIRY = NOW + HOUR_MS - 22_596 + 0.321
-const intent: Intent = { expiry: EXPIRY, sentAt: NOW, deadline: NOW + 10_000, answered: false, refused: '' }
+const intent: Intent = { expiry: EXPIRY, sentAt: NOW, deadline: NOW + 10_000, refused: '' }
 const down = (ms: number) => Math.floor(EXPIRY / ms) * ms
 const near = (ms: number) => Math.round(EXPIRY / ms) * ms
 

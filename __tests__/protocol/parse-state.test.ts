@@ -13,7 +13,7 @@ const keyOf = (id: string) => ({
   asked: 8,
   keep: false,
 })
-const intentOf = (expiry: number) => ({ expiry, sentAt: 2, deadline: 3, answered: false, refused: '' })
+const intentOf = (expiry: number) => ({ expiry, sentAt: 2, deadline: 3, refused: '' })
 const FULL: SavedState = {
   ...RECORD,
   settings: { HTTPS_PROXY: 'x' },
@@ -37,7 +37,10 @@ describe('what main saved', () => {
     const bare: SavedState = {
       ...FULL,
       keys: [{ ...keyOf('a'), token: null, createdAt: null, expiresAt: null, keep: true }],
-      intents: [{ ...intentOf(1), answered: true }],
+      intents: [
+        { ...intentOf(1), stored: 1 },
+        { ...intentOf(2), stored: null },
+      ],
       skew: null,
       onRevokeFailure: 'fail',
     }
@@ -125,7 +128,7 @@ describe('a damaged part', () => {
     ['no expiry', { ...intentOf(2), expiry: null }],
     ['sent at a text', { ...intentOf(2), sentAt: '1' }],
     ['a deadline before the beginning of time', { ...intentOf(2), deadline: -8.65e15 }],
-    ['neither answered nor not', { ...intentOf(2), answered: 1 }],
+    ['stored at a text', { ...intentOf(2), stored: '1' }],
     ['refused as a number', { ...intentOf(2), refused: 7 }],
   ])('of the intents does not lose the others: %s', (_, entry) => {
     const { state, damaged } = recordIn(parse({ ...FULL, intents: [entry, intentOf(2), entry] }))

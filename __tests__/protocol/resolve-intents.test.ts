@@ -13,22 +13,25 @@ const intentOf = (more: Partial<Intent> = {}): Intent => ({
   expiry: START + HOUR_MS + 123.456,
   sentAt: START - 60_000,
   deadline: START - 50_000,
-  answered: false,
   refused: '',
   ...more,
 })
-const [unanswered, answered] = [intentOf(), intentOf({ answered: true })]
+const [unanswered, answered] = [intentOf(), intentOf({ stored: 1 })]
 
 const absent: OrphanResult = { kind: 'absent', doubt: null }
 const doubtful: OrphanResult = { kind: 'absent', doubt: 'it comes from a cache' }
 const orphan = rowOf('orphan-id', { prefix: 'abc' })
-const ambiguous: OrphanResult = { kind: 'ambiguous', candidates: [orphan, rowOf('x')] }
+const ambiguous: OrphanResult = { kind: 'ambiguous', candidates: [orphan, rowOf('x')], doubt: null }
 const unread: OrphanResult = { kind: 'failed', reason: 'answered 503', retryable: true, key: null }
 const forbidden: OrphanResult = { kind: 'failed', reason: 'answered 403', retryable: false, key: null }
 const unrevoked: OrphanResult = { kind: 'failed', reason: 'answered 405', retryable: false, key: orphan }
 
 /** What is open after a look; a request that was answered has its key. */
-const openOf = (intent: Intent, result: OrphanResult) => ({ intent, result, isFound: intent.answered })
+const openOf = (intent: Intent, result: OrphanResult) => ({
+  intent,
+  result,
+  isFound: intent.stored !== undefined,
+})
 
 describe('shouldLookAgain', () => {
   test.each<[string, Intent, OrphanResult, boolean, boolean]>([
@@ -39,6 +42,13 @@ describe('shouldLookAgain', () => {
     ['an answered request and a list that proves nothing', answered, doubtful, true, true],
     ['an unanswered request with an ambiguous match', unanswered, ambiguous, true, false],
     ['an answered request with an ambiguous match', answered, ambiguous, true, false],
+    [
+      'an ambiguous match in a list that proves nothing',
+      unanswered,
+      { ...ambiguous, doubt: 'old' },
+      true,
+      true,
+    ],
     ['a list that could not be read', unanswered, unread, true, true],
     ['a list that could not be read for a twin', answered, unread, true, true],
     ['a list that may not be read', unanswered, forbidden, false, false],
@@ -105,7 +115,7 @@ describe('conclude', () => {
 
   test('names at most three of the keys that match', () => {
     const candidates = ['a', 'b', 'c', 'd'].map((id) => rowOf(id))
-    const [sentence] = sentences(unanswered, { kind: 'ambiguous', candidates }).failures
+    const [sentence] = sentences(unanswered, { kind: 'ambiguous', candidates, doubt: null }).failures
     expect(sentence).toContain('matches 4 key(s) (a... (id a), b... (id b), c... (id c))')
   })
 

@@ -60,7 +60,7 @@ const oneKey =
 
 const EXPIRY = START + HOUR_MS + 123
 const intentOf = (more: Partial<Intent> = {}): Intent => ({
-  ...{ expiry: EXPIRY, sentAt: START - 60_000, deadline: START - 50_000, answered: false, refused: '' },
+  ...{ expiry: EXPIRY, sentAt: START - 60_000, deadline: START - 50_000, refused: '' },
   ...more,
 })
 /** An intent whose key can no longer appear, and which was sent when the step began. */
@@ -669,7 +669,7 @@ describe('an unanswered create request', () => {
     const { account, traces } = await runPost({
       state: (account) => ({
         keys: [saved(create(account, EXPIRY))],
-        intents: [intentOf({ ...PAST, answered: true })],
+        intents: [intentOf({ ...PAST, stored: 1 })],
       }),
       at: [[0, (account) => void create(account, EXPIRY)]],
     })

@@ -10,7 +10,6 @@ const intentOf = (expiry: number): Intent => ({
   expiry,
   sentAt: 0,
   deadline: 1_000,
-  answered: false,
   refused: '',
 })
 const intent = intentOf(5_123.456)
@@ -64,31 +63,53 @@ describe('the twin of a key that this run holds', () => {
     ...{ token: 'held', id: 'held', prefix: 'held', createdAt: 100, expiresAt: 5_124 },
     ...{ asked: asked.expiry, keep: false },
   }
-  const look1 = (...rows: Parameters<typeof listOf>[0]) =>
-    look(lists([own, at('held', 5_124), ...rows], [own]), {
-      intents: [{ ...asked, answered: true }],
-      held: [held],
+  const lookFor = (rows: Parameters<typeof listOf>[0], isHeld = true) =>
+    look(lists([own, ...(isHeld ? [at('held', 5_124)] : []), ...rows], [own]), {
+      intents: [{ ...asked, stored: 5_124 }],
+      held: isHeld ? [held] : [],
     })
 
   test('is stored at the same instant', async () => {
-    expect((await look1(at('twin', 5_124))).results).toMatchObject([{ kind: 'revoked', key: { id: 'twin' } }])
+    expect((await lookFor([at('twin', 5_124)])).results).toMatchObject([
+      { kind: 'revoked', key: { id: 'twin' } },
+    ])
   })
 
   test('is not a key of the millisecond before, to which another server would round', async () => {
-    expect((await look1(at('neighbor', 5_123))).results).toMatchObject([{ kind: 'absent' }])
+    expect((await lookFor([at('neighbor', 5_123)])).results).toMatchObject([{ kind: 'absent' }])
+  })
+
+  test('is known by that expiry after the main step has revoked the key', async () => {
+    expect((await lookFor([at('neighbor', 5_123)], false)).results).toMatchObject([{ kind: 'absent' }])
+    expect((await lookFor([at('twin', 5_124)], false)).results).toMatchObject([
+      { kind: 'revoked', key: { id: 'twin' } },
+    ])
+  })
+
+  test.each([
+    ['just exceeded a limit of lifetimes', 60_000, 5_000, 'ambiguous'],
+    ['exceeded it by more than a request takes', 60_000, 11_000, 'absent'],
+    ['met no limit', 60_100, 5_000, 'absent'],
+  ])('may expire sooner if it %s', async (_, lifetime, sooner, kind) => {
+    const expiry = 90_000.5
+    const createdAt = expiry - sooner - lifetime
+    const sent = { sentAt: createdAt, deadline: createdAt + 10_000 }
+    const intents = [{ ...asked, expiry, ...sent, stored: expiry }]
+    const twin = { ...at('twin', createdAt + lifetime), createdAt }
+    expect((await look(lists([own, twin]), { intents })).results).toMatchObject([{ kind }])
   })
 
   test('may expire at another instant where the API limits lifetimes', async () => {
     const capped = { ...held, createdAt: 100, expiresAt: 100 + 60_000 }
     const twin = { ...at('twin', 200 + 60_000), createdAt: 200 }
-    const intents = [{ ...asked, expiry: 90_000.5, answered: true }]
+    const intents = [{ ...asked, expiry: 90_000.5, stored: capped.expiresAt }]
     const rows = [own, { ...at('held', 100 + 60_000), createdAt: 100 }, twin]
     const { results } = await look(lists(rows), { intents, held: [{ ...capped, asked: 90_000.5 }] })
     expect(results).toMatchObject([{ kind: 'ambiguous', candidates: [{ id: 'twin' }] }])
   })
 
   test('is not that key itself, whose id the list writes in another form', async () => {
-    expect((await look1({ ...at('held', 5_124), id: 'key-held' })).results).toMatchObject([
+    expect((await lookFor([{ ...at('held', 5_124), id: 'key-held' }])).results).toMatchObject([
       { kind: 'absent' },
     ])
   })

@@ -143,8 +143,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a key is looked for by the clock of the server',
     caughtBy: 325,
     file: 'protocol/revoke-orphans.ts',
-    from: 'dateSkew: read.skew, skew }',
-    to: 'dateSkew: null, skew: null }',
+    from: 'known, dateSkew: read.skew }',
+    to: 'known, dateSkew: null, skew: null }',
   },
   {
     rule: 'a key is looked for by the clock as it was before it was set',
@@ -171,8 +171,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'the twin of a key has the expiry of that key',
     caughtBy: 10574,
     file: 'protocol/revoke-orphans.ts',
-    from: 'isRowOf(key, row) || isNoTwin(key, row)',
-    to: 'isRowOf(key, row)',
+    from: 'isRowOf(key, row)) || !mayBeTwin(row, intent)',
+    to: 'isRowOf(key, row))',
   },
   // Whether a key is revoked.
   {
@@ -236,8 +236,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a doubtful list does not show that there is no orphan',
     caughtBy: 84,
     file: 'protocol/revoke-orphans.ts',
-    from: "results.push({ kind: 'absent', doubt })",
-    to: "results.push({ kind: 'absent', doubt: null })",
+    from: 'results.push({ doubt, ...match })',
+    to: 'results.push({ doubt: null, ...match })',
   },
   {
     rule: 'a list with rows that cannot be read is doubtful',

@@ -42,11 +42,18 @@ function isPossible(fault: Fault, world: World, rng: Rng): boolean {
       return world.liesAbout === 'credentials'
     case 'revocation claimed, not done':
       return canClaim(world)
+    // Of two keys with the very same expiry, it may show only another job's.
+    case 'stale list':
+      return !hasSameExpiry(world)
     case 'POST repeated without a sign':
       return rng.chance(WITHOUT_A_SIGN)
     default:
       return true
   }
+}
+
+function hasSameExpiry({ twin }: World): boolean {
+  return twin !== null && twin !== 'near'
 }
 
 function canClaim({ liesAbout, server, outage, gate, unreadable }: World): boolean {

@@ -74,6 +74,8 @@ export function chooseWorld(rng: Rng, count: Count): World {
     : null
   const liesAbout = gate?.kind === 'authentication down' ? 'credentials' : rng.pick(LIES)
   const server = chooseServer(rng, Math.abs(clockError), happens)
+  // Then `created` alone is right, and could be a local time of another zone; design.md lists that.
+  if (isAlike(server.dateErrorMs, clockError)) delete server.dateErrorMs
   const postRuns = rng.pick([0, 1, 1, 1, 1, 1, 1, 2] as const)
   const isClockSet = clockErrorInPost !== clockError
   const { postAfter, suspendedMs } = chooseWait(rng, { isClockSet, server }, happens)
@@ -99,6 +101,11 @@ export function chooseWorld(rng: Rng, count: Count): World {
 }
 
 type Happens = (probability: number, kind: string) => boolean
+
+/** Whether `Date` is wrong as the runner's clock is. */
+function isAlike(dateErrorMs: number | undefined, clockError: number): boolean {
+  return Math.abs(clockError) > MINUTE_MS && Math.abs((dateErrorMs ?? 0) - clockError) < 2 * MINUTE_MS
+}
 
 /** How long main and post are apart. */
 function chooseWait(

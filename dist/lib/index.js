@@ -885,7 +885,7 @@ function createIntent({ now, skew, lifetime, timeout, precision, random }) {
 	// On the next coarser grid, it would look like other runs' keys.
 	const isCoarse = precision === 1 ? kept % 1000 === 0 : precision === 1000 && isOnCoarseGrid(kept / 1000)
 	const expiry = (isCoarse ? kept - precision : kept) / 1000
-	return { expiry, sentAt: now, deadline: now + timeout, answered: false, refused: '' }
+	return { expiry, sentAt: now, deadline: now + timeout, refused: '' }
 }
 /** Servers keep an expiry on one of these. 10 ms stands for SQL Server's 1/300 s too. */
 const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]

@@ -49,7 +49,7 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 		refuse: (intent, described) => save({ intents: [...others(intent), { ...intent, refused: described }] }),
 		/** The request created this key; if `isRepeated`, perhaps twice: post looks for a twin. */
 		recordKey(key, intent, isRepeated) {
-			const intents = [...others(intent), ...(isRepeated ? [{ ...intent, answered: true }] : [])]
+			const intents = [...others(intent), ...(isRepeated ? [{ ...intent, stored: key.expiresAt }] : [])]
 			const skew = key.createdAt === null ? state.skew : key.createdAt - intent.sentAt
 			save({ keys: [...state.keys, key], intents, skew })
 		},
@@ -284,7 +284,7 @@ function accept(answer, request, context) {
 	journal.recordKey(key, intent, receivedAt - intent.sentAt >= SLOW_RESPONSE_MS)
 	if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
 	if (verdict.kind === 'replace') {
-		const message = `its key was made by a wrong clock and could not be replaced. ${lib.clockNote(verdict.skew)}`
+		const message = `the key got a wrong expiry and could not be replaced. ${lib.clockNote(verdict.skew)}`
 		return { kind: 'failure', failure: { message, mayHaveActed: true, retryable: false }, skew: verdict.skew }
 	}
 	if (verdict.warning !== null) runner.warning(verdict.warning)
@@ -360,7 +360,7 @@ function emptyKeyMessage(isMisspelled, explain) {
 		? 'The workflow sets api_key; the name has a hyphen.'
 		: (explain() ??
 			'Check that the secret is defined for this repository, organization or environment, that the job names that ' +
-				'environment, and that a reusable workflow receives it (secrets: inherit).')
+				'environment, and that a reusable workflow receives it (secrets:).')
 	return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
 const FAULTS = [

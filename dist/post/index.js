@@ -128,7 +128,6 @@ const isText = (value) => typeof value === 'string'
 const isSecret = (value) => isText(value) && lib.isHeaderSafe(value)
 const isTexts = (value) => isFields(value) && Object.values(value).every(isText)
 const areSettingsFor = (url) => (value) => isTexts(value) && isProxyUsable(url, value)
-const isFlag = (value) => typeof value === 'boolean'
 const isPolicy = (value) => value === 'warn' || value === 'fail'
 /** A Date beyond 8.64e15 does not exist. */
 const isNumber = (value) => typeof value === 'number' && Math.abs(value) <= 8.64e15
@@ -141,9 +140,14 @@ const isKey = (value) =>
 	isNumberOrNull(value.createdAt) &&
 	isNumberOrNull(value.expiresAt) &&
 	isNumber(value.asked) &&
-	isFlag(value.keep)
+	typeof value.keep === 'boolean'
 const isIntent = (value) =>
-	isFields(value) && isNumber(value.expiry) && isNumber(value.sentAt) && isNumber(value.deadline) && isFlag(value.answered) && isText(value.refused)
+	isFields(value) &&
+	isNumber(value.expiry) &&
+	isNumber(value.sentAt) &&
+	isNumber(value.deadline) &&
+	(value.stored === undefined || isNumberOrNull(value.stored)) &&
+	isText(value.refused)
 /** A proxy that main could not have used would keep post from sending anything. */
 function isProxyUsable(url, settings) {
 	try {
@@ -247,20 +251,23 @@ async function revokeOrphans(intents, context) {
 	}
 	const { list, credential } = read.value
 	const doubt = doubtAbout(list, credential, context.gone)
-	const { grid, skew, shift } = context
 	const own = ownRows(list, credential)
 	const results = []
 	for (const intent of intents) {
-		// A server that only rounds stores a twin's expiry alike.
-		const isNoTwin = ({ asked, expiresAt }, row) => asked === intent.expiry && lib.gridBetween(asked, expiresAt ?? 0) && expiresAt !== row.expiresAt
-		const others = list.keys.filter((row) => context.held.some((key) => isRowOf(key, row) || isNoTwin(key, row)))
-		const known = new Set([...context.gone, ...[...own, ...others].map(({ id }) => id)])
-		const match = matchIntent(intent, list.keys, { known, grid, shift, dateSkew: read.skew, skew })
-		if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
-		else if (match.kind === 'ambiguous') results.push(match)
-		else results.push(await revokeOrphan(match.key, doubt, context))
+		const isKnown = (row) => context.held.some((key) => isRowOf(key, row)) || !mayBeTwin(row, intent)
+		const others = [...own, ...list.keys.filter(isKnown)]
+		const known = new Set([...context.gone, ...others.map(({ id }) => id)])
+		const match = matchIntent(intent, list.keys, { ...context, known, dateSkew: read.skew })
+		if (match.kind === 'found') results.push(await revokeOrphan(match.key, doubt, context))
+		else results.push({ doubt, ...match })
 	}
 	return results
+}
+/** Where a server only rounds, twins expire alike, unless a limit cut the lifetime of the first. */
+function mayBeTwin(row, intent) {
+	const { expiry, stored, sentAt, deadline } = intent
+	const isCut = lib.isCapped(row, intent) && expiry - Number(row.expiresAt) < deadline - sentAt
+	return !stored || !lib.gridBetween(expiry, stored) || row.expiresAt === stored || isCut
 }
 async function revokeOrphan(key, doubt, context) {
 	const result = await lib.revokeAndVerify({ ...key, token: null }, context)
@@ -287,31 +294,28 @@ const MAX_WATCH_MS = 10_000 + lib.LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
 /** A lookup with less time would only time out. */
 const MIN_LOOKUP_MS = 1_000
-/** Looks until even a slow server has acted; revokes what is certainly this run's. Adds to `gone`, lowers `grid`. */
+/** Looks until even a slow server has acted, and revokes what is certainly ours. Adds to `gone`, lowers `grid`. */
 async function resolveIntents(intents, context) {
 	const { runner, clock, budget } = context
-	const unanswered = intents.filter(({ answered }) => !answered).length
+	const unanswered = intents.filter(({ stored }) => stored === undefined).length
 	if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
 	const latest = Math.max(...intents.map(({ deadline }) => deadline + lib.LATE_WRITE_GRACE_MS))
 	const watchUntil = Math.min(latest, clock.now() + MAX_WATCH_MS)
 	let open = intents.map((intent) => ({
-		...{ intent, isFound: intent.answered },
+		intent,
+		isFound: intent.stored !== undefined,
 		result: { kind: 'absent', doubt: 'it was not read' },
 	}))
 	for (;;) {
 		const lookedAt = clock.now()
-		open = await lookAgain(open, context)
+		open = addResults(open, await revokeOrphans(intents, context), context)
 		const isWatched = lookedAt >= watchUntil
 		if (!shouldLookAgain(open, isWatched) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS) return conclude(open, isWatched, clock.now())
 		const rest = isWatched ? WATCH_INTERVAL_MS : Math.max(0, watchUntil - clock.now())
 		await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
 	}
 }
-async function lookAgain(open, context) {
-	const results = await revokeOrphans(
-		open.map(({ intent }) => intent),
-		context,
-	)
+function addResults(open, results, context) {
 	return open.map((item, index) => {
 		const result = results[index] ?? item.result
 		if (result.kind !== 'revoked') return { ...item, result }
@@ -324,10 +328,7 @@ async function lookAgain(open, context) {
 }
 /** `isWatched`: a slow server has had its time. */
 function shouldLookAgain(open, isWatched) {
-	return open.some(({ result }) => {
-		if (result.kind === 'failed') return result.retryable
-		return !isWatched || (result.kind === 'absent' && result.doubt !== null)
-	})
+	return open.some(({ result }) => (result.kind === 'failed' ? result.retryable : !isWatched || result.doubt !== null))
 }
 function conclude(open, isWatched, now) {
 	const failures = new Map()

@@ -12,8 +12,8 @@ export interface Intent {
   /** When the request was sent and when waiting for its response ends, by this machine's clock. */
   sentAt: LocalTime
   deadline: LocalTime
-  /** The response came and its key is known, but so late that a gateway may have sent the request twice. */
-  answered: boolean
+  /** The expiry of the key in the response, which came so late that a gateway may have sent the request twice. */
+  stored?: ServerTime | null
   /** The key that the response described (for a person), if nothing showed that this run made it; else empty. */
   refused: string
 }
@@ -56,7 +56,7 @@ export function createIntent({ now, skew, lifetime, timeout, precision, random }
   // On the next coarser grid, it would look like other runs' keys.
   const isCoarse = precision === 1 ? kept % 1000 === 0 : precision === 1000 && isOnCoarseGrid(kept / 1000)
   const expiry = (isCoarse ? kept - precision : kept) / 1000
-  return { expiry, sentAt: now, deadline: now + timeout, answered: false, refused: '' }
+  return { expiry, sentAt: now, deadline: now + timeout, refused: '' }
 }
 
 /** Servers keep an expiry on one of these. 10 ms stands for SQL Server's 1/300 s too. */

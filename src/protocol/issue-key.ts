@@ -138,7 +138,7 @@ function accept(
   journal.recordKey(key, intent, receivedAt - intent.sentAt >= SLOW_RESPONSE_MS)
   if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
   if (verdict.kind === 'replace') {
-    const message = `its key was made by a wrong clock and could not be replaced. ${clockNote(verdict.skew)}`
+    const message = `the key got a wrong expiry and could not be replaced. ${clockNote(verdict.skew)}`
     return { kind: 'failure', failure: { message, mayHaveActed: true, retryable: false }, skew: verdict.skew }
   }
   if (verdict.warning !== null) runner.warning(verdict.warning)

@@ -37,7 +37,7 @@ export function openJournal(
       save({ intents: [...others(intent), { ...intent, refused: described }] }),
     /** The request created this key; if `isRepeated`, perhaps twice: post looks for a twin. */
     recordKey(key: IssuedKey, intent: Intent, isRepeated: boolean) {
-      const intents = [...others(intent), ...(isRepeated ? [{ ...intent, answered: true }] : [])]
+      const intents = [...others(intent), ...(isRepeated ? [{ ...intent, stored: key.expiresAt }] : [])]
       const skew = key.createdAt === null ? state.skew : key.createdAt - intent.sentAt
       save({ keys: [...state.keys, key], intents, skew })
     },

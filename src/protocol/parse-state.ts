@@ -66,7 +66,6 @@ const areSettingsFor =
   (url: URL) =>
   (value: unknown): value is Record<string, string> =>
     isTexts(value) && isProxyUsable(url, value)
-const isFlag = (value: unknown): value is boolean => typeof value === 'boolean'
 const isPolicy = (value: unknown): value is 'warn' | 'fail' => value === 'warn' || value === 'fail'
 /** A Date beyond 8.64e15 does not exist. */
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Math.abs(value) <= 8.64e15
@@ -80,14 +79,14 @@ const isKey = (value: unknown): value is IssuedKey =>
   isNumberOrNull(value.createdAt) &&
   isNumberOrNull(value.expiresAt) &&
   isNumber(value.asked) &&
-  isFlag(value.keep)
+  typeof value.keep === 'boolean'
 
 const isIntent = (value: unknown): value is Intent =>
   isFields(value) &&
   isNumber(value.expiry) &&
   isNumber(value.sentAt) &&
   isNumber(value.deadline) &&
-  isFlag(value.answered) &&
+  (value.stored === undefined || isNumberOrNull(value.stored)) &&
   isText(value.refused)
 
 /** A proxy that main could not have used would keep post from sending anything. */

@@ -25,23 +25,24 @@ export interface Unresolved {
   warnings: string[]
 }
 
-/** Looks until even a slow server has acted; revokes what is certainly this run's. Adds to `gone`, lowers `grid`. */
+/** Looks until even a slow server has acted, and revokes what is certainly ours. Adds to `gone`, lowers `grid`. */
 export async function resolveIntents(
   intents: readonly Intent[],
   context: LookupContext & { runner: Runner; gone: Set<string>; budget: Budget },
 ): Promise<Unresolved> {
   const { runner, clock, budget } = context
-  const unanswered = intents.filter(({ answered }) => !answered).length
+  const unanswered = intents.filter(({ stored }) => stored === undefined).length
   if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
   const latest = Math.max(...intents.map(({ deadline }) => deadline + LATE_WRITE_GRACE_MS))
   const watchUntil = Math.min(latest, clock.now() + MAX_WATCH_MS)
   let open: Open[] = intents.map((intent) => ({
-    ...{ intent, isFound: intent.answered },
+    intent,
+    isFound: intent.stored !== undefined,
     result: { kind: 'absent', doubt: 'it was not read' },
   }))
   for (;;) {
     const lookedAt = clock.now()
-    open = await lookAgain(open, context)
+    open = addResults(open, await revokeOrphans(intents, context), context)
     const isWatched = lookedAt >= watchUntil
     if (!shouldLookAgain(open, isWatched) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS)
       return conclude(open, isWatched, clock.now())
@@ -50,11 +51,7 @@ export async function resolveIntents(
   }
 }
 
-async function lookAgain(open: Open[], context: Parameters<typeof resolveIntents>[1]): Promise<Open[]> {
-  const results = await revokeOrphans(
-    open.map(({ intent }) => intent),
-    context,
-  )
+function addResults(open: Open[], results: OrphanResult[], context: Parameters<typeof resolveIntents>[1]): Open[] {
   return open.map((item, index) => {
     const result = results[index] ?? item.result
     if (result.kind !== 'revoked') return { ...item, result }
@@ -68,10 +65,7 @@ async function lookAgain(open: Open[], context: Parameters<typeof resolveIntents
 
 /** `isWatched`: a slow server has had its time. */
 export function shouldLookAgain(open: readonly Open[], isWatched: boolean): boolean {
-  return open.some(({ result }) => {
-    if (result.kind === 'failed') return result.retryable
-    return !isWatched || (result.kind === 'absent' && result.doubt !== null)
-  })
+  return open.some(({ result }) => (result.kind === 'failed' ? result.retryable : !isWatched || result.doubt !== null))
 }
 
 export function conclude(open: readonly Open[], isWatched: boolean, now: number): Unresolved {

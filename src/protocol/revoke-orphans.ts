@@ -1,5 +1,5 @@
 import type { ApiResult, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
-import { gridBetween, type Intent } from './intent.ts'
+import { gridBetween, type Intent, isCapped } from './intent.ts'
 import { doubtAbout, isRowOf, ownRows, readList } from './list-trust.ts'
 import { type ListContext, matchIntent } from './match-intent.ts'
 import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
@@ -12,7 +12,7 @@ export type OrphanResult =
   /** No such key in the list; `doubt` says why that proves nothing, if it does not. */
   | { kind: 'absent'; doubt: string | null }
   /** Something is there that may be another run's: nothing was revoked. */
-  | { kind: 'ambiguous'; candidates: ListedKey[] }
+  | { kind: 'ambiguous'; candidates: ListedKey[]; doubt: string | null }
   /** The list could not be read, or the revocation of `key` could not be confirmed. */
   | { kind: 'failed'; reason: string; retryable: boolean; key: ListedKey | null }
 
@@ -33,21 +33,24 @@ export async function revokeOrphans(intents: readonly Intent[], context: LookupC
   }
   const { list, credential } = read.value
   const doubt = doubtAbout(list, credential, context.gone)
-  const { grid, skew, shift } = context
   const own = ownRows(list, credential)
   const results: OrphanResult[] = []
   for (const intent of intents) {
-    // A server that only rounds stores a twin's expiry alike.
-    const isNoTwin = ({ asked, expiresAt }: IssuedKey, row: ListedKey) =>
-      asked === intent.expiry && gridBetween(asked, expiresAt ?? 0) && expiresAt !== row.expiresAt
-    const others = list.keys.filter((row) => context.held.some((key) => isRowOf(key, row) || isNoTwin(key, row)))
-    const known = new Set([...context.gone, ...[...own, ...others].map(({ id }) => id)])
-    const match = matchIntent(intent, list.keys, { known, grid, shift, dateSkew: read.skew, skew })
-    if (match.kind === 'absent') results.push({ kind: 'absent', doubt })
-    else if (match.kind === 'ambiguous') results.push(match)
-    else results.push(await revokeOrphan(match.key, doubt, context))
+    const isKnown = (row: ListedKey) => context.held.some((key) => isRowOf(key, row)) || !mayBeTwin(row, intent)
+    const others = [...own, ...list.keys.filter(isKnown)]
+    const known = new Set([...context.gone, ...others.map(({ id }) => id)])
+    const match = matchIntent(intent, list.keys, { ...context, known, dateSkew: read.skew })
+    if (match.kind === 'found') results.push(await revokeOrphan(match.key, doubt, context))
+    else results.push({ doubt, ...match })
   }
   return results
+}
+
+/** Where a server only rounds, twins expire alike, unless a limit cut the lifetime of the first. */
+function mayBeTwin(row: ListedKey, intent: Intent): boolean {
+  const { expiry, stored, sentAt, deadline } = intent
+  const isCut = isCapped(row, intent) && expiry - Number(row.expiresAt) < deadline - sentAt
+  return !stored || !gridBetween(expiry, stored) || row.expiresAt === stored || isCut
 }
 
 async function revokeOrphan(key: ListedKey, doubt: string | null, context: LookupContext): Promise<OrphanResult> {
