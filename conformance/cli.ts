@@ -8,13 +8,6 @@ import { confirm } from './confirm.ts'
 import { checkConformance, PLAN } from './run.ts'
 import { markdownTable } from './table.ts'
 
-const { values } = parseArgs({
-  options: {
-    'api-url': { type: 'string', default: 'https://www.spherescout.io' },
-    yes: { type: 'boolean', default: false },
-  },
-})
-
 const stop = new AbortController()
 let signals = 0
 for (const signal of ['SIGINT', 'SIGTERM'])
@@ -33,6 +26,7 @@ try {
 
 /** Asks, runs, and answers with the exit code. */
 async function main(): Promise<number> {
+  const values = readArguments()
   const apiKey = (process.env.SPHERESCOUT_API_KEY ?? '').trim()
   if (!/^[\x21-\x7e]{8,}$/.test(apiKey))
     throw new Error('SPHERESCOUT_API_KEY is not set to an API key in the environment.')
@@ -56,6 +50,22 @@ async function main(): Promise<number> {
   if (GITHUB_STEP_SUMMARY && results.length > 0)
     appendFileSync(GITHUB_STEP_SUMMARY, `### API conformance\n\n${markdownTable(results)}\n`)
   return stop.signal.aborted ? 130 : exitCode
+}
+
+/** Throws an Error that says how the command is used. */
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        'api-url': { type: 'string', default: 'https://www.spherescout.io' },
+        yes: { type: 'boolean', default: false },
+      },
+    })
+    return values
+  } catch (error) {
+    const fault = error instanceof Error ? error.message : String(error)
+    throw new Error(`${fault}\nUsage: npm run conformance -- [--api-url URL] [--yes]`)
+  }
 }
 
 function checkedUrl(text: string): string {

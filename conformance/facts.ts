@@ -125,8 +125,9 @@ export const FACTS: readonly Fact[] = [
   {
     fact: '`token_key` is how the key begins.',
     basis: 'documented',
-    relied: 'Messages name keys by it; the audit finds the key in use by it.',
-    otherwise: 'The audit fails with `list-incomplete`.',
+    relied: 'Messages name keys by it; the audit and rotate find the key in use by it.',
+    otherwise:
+      'The main step takes each new key for another one, and fails. So do rotate, and the audit (`list-incomplete`).',
     observe(evidence) {
       const key = firstCreate(evidence)?.key
       if (!key?.token) return NOT_OBSERVED

@@ -54,6 +54,14 @@ describe('npm run conformance', () => {
       expect(emulator.requests).toEqual([])
     }))
 
+  test('says how it is used if it does not know an option', async () => {
+    const { code, output } = await start(['--help'], {}).done
+    expect(code).toBe(1)
+    expect(output).toMatch(
+      /^Unknown option '--help'.*\nUsage: npm run conformance -- \[--api-url URL\] \[--yes\]\n$/,
+    )
+  })
+
   test('with --yes prints the table and revokes every key that it made', () =>
     withEmulator(async (emulator) => {
       const folder = mkdtempSync(join(tmpdir(), 'conformance-'))

@@ -17,6 +17,9 @@ const PAGES = [
   'CHANGELOG.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
+  'audit/README.md',
+  'rotate/README.md',
+  '__tests__/README.md',
   ...readdirSync(`${root}/docs`)
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),

@@ -91,7 +91,7 @@ interface History {
   copies: Place[]
   joinsAt: number
   places: Watched[]
-  /** The keys of this rotation and of persons, by id. */
+  /** The keys of this rotation, and those that people created, by id. */
   keys: Map<string, StoredKey>
   tag: number
   rounds: boolean
