@@ -73,9 +73,7 @@ export function chooseWorld(rng: Rng, count: Count): World {
     ? { ...chooseSpell(rng, 0.3), kind: rng.pick(GATES) }
     : null
   const liesAbout = gate?.kind === 'authentication down' ? 'credentials' : rng.pick(LIES)
-  const server = chooseServer(rng, Math.abs(clockError), happens)
-  // Then `created` alone is right, and could be a local time of another zone; design.md lists that.
-  if (isAlike(server.dateErrorMs, clockError)) delete server.dateErrorMs
+  const server = chooseServer(rng, clockError, happens)
   const postRuns = rng.pick([0, 1, 1, 1, 1, 1, 1, 2] as const)
   const isClockSet = clockErrorInPost !== clockError
   const { postAfter, suspendedMs } = chooseWait(rng, { isClockSet, server }, happens)
@@ -180,13 +178,15 @@ function chooseServer(rng: Rng, clockError: number, happens: Happens): Server {
     selfRevocation: rng.pick(['allowed', 'allowed', 'allowed', 'forbidden', 'unauthorized', 'conflict']),
     ignoreExpiry: happens(0.03, 'expiry ignored'),
     // With a wrong clock in main and a server that never says the time, nothing could tell which keys are new.
-    dateHeader: clockError > MINUTE_MS || rng.chance(0.9),
+    dateHeader: Math.abs(clockError) > MINUTE_MS || rng.chance(0.9),
   }
   if (server.listForm === 'paginated') happens(1, 'paginated list')
   if (server.selfRevocation !== 'allowed') happens(1, 'key may not revoke itself')
   chooseTimes(server, rng, happens)
   // If there is no expiry, and our clock and Date are wrong, an orphan looks like any other key.
-  if (server.ignoreExpiry && clockError > MINUTE_MS) delete server.dateErrorMs
+  if (server.ignoreExpiry && Math.abs(clockError) > MINUTE_MS) delete server.dateErrorMs
+  // Then `created` alone is right, and could be a local time of another zone; design.md lists that.
+  if (isAlike(server.dateErrorMs, clockError)) delete server.dateErrorMs
   chooseLists(server, rng, happens)
   if (happens(0.08, 'replicas that lag'))
     server.replicas = {
