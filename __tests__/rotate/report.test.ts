@@ -30,11 +30,11 @@ describe('the summary', () => {
       '',
       '| Key | Created | Expires | Status |',
       '| --- | --- | --- | --- |',
-      '| abc... (id 17) | 2027-03-01 12:00:00 UTC | 2027-04-30 12:00:00 UTC | In the secret |',
+      '| abc... (id 17) | 2027-03-01 12:00:00 UTC | 2027-04-30 12:00:00 UTC | Received as api-key |',
       '| old... (id 9) | 2027-03-01 12:00:00 UTC | never | Revoked |',
       '',
       '- Next rotation: due at 2027-03-01 12:00:01 UTC',
-      '- If rotation stops, the secret works until 2027-04-30 12:00:00 UTC.',
+      '- If rotation stops, the key in api-key works until 2027-04-30 12:00:00 UTC.',
       '',
     ])
   })

@@ -55,7 +55,7 @@ describe('a run', () => {
       retired: '[]',
     })
     expect(stateOf(run)).toEqual({ kind: 'none' })
-    expect(run.traces.printed.join('\n')).toContain('Not due: the secret keeps the key')
+    expect(run.traces.printed.join('\n')).toContain('Not due: api-key is the key')
   })
 
   test('rotates as soon as the key is due, and not 5 s earlier', async () => {
@@ -77,7 +77,7 @@ describe('a run', () => {
     const label = (key: { token_key: string; id: string } | undefined) =>
       `${key?.token_key}... (id ${key?.id.slice(0, 8)}...)`
     expect(lines(idle)).toEqual([
-      `Not due: the secret keeps the key ${label(idle.current)}. The next rotation is due at 2027-03-30 04:17:00 UTC.`,
+      `Not due: api-key is the key ${label(idle.current)}. The next rotation is due at 2027-03-30 04:17:00 UTC.`,
     ])
     const rotated = await runRotate({ own: true, age: 31 * DAY })
     expect(lines(rotated)).toEqual([
@@ -128,7 +128,7 @@ describe('a run', () => {
     expect(summary).toContain('SphereScout key rotation: Failed')
     expect(summary).toContain('No new key was created')
     expect(summary).toContain('Next rotation: now')
-    expect(summary).toContain('The key in the secret has no expiry.')
+    expect(summary).toContain('The key in api-key has no expiry.')
   })
 
   test('succeeds even if the summary cannot be written', async () => {

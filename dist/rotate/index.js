@@ -866,7 +866,7 @@ function warnOfExpiry(targets, run) {
 function outcomeLine({ state, current, created, dueAt }) {
 	const due = dueAt === null || dueAt === 0 ? '' : ` The next rotation is due at ${lib.formatUtc(dueAt)}.`
 	if (created) return `Rotated: the secret now holds the key ${lib.keyLabel(created)}.${due}`
-	return `${state}: the secret keeps the key ${current ? lib.keyLabel(current) : ''}.${due}`
+	return `${state}: api-key is the key ${current ? lib.keyLabel(current) : ''}.${due}`
 }
 function phaseBudget({ timeout }, { clock, cancellation }) {
 	return lib.createBudget({ deadline: clock.now() + timeout, clock, cancellation })

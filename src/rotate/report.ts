@@ -9,7 +9,7 @@ export interface RotationReport {
   state: 'Failed' | 'Not due' | 'Rotated' | 'Rotated, and the old keys revoked' | 'Rotated; old keys may be valid'
   /** What a person should know or do. */
   notes: string[]
-  /** The key that the secret held, and the new one that it holds now. */
+  /** The key in api-key, and the new one that the secret holds now. */
   current: ListedKey | null
   created: Pick<ListedKey, 'id' | 'prefix' | 'createdAt' | 'expiresAt'> | null
   retired: ListedKey[]
@@ -22,7 +22,7 @@ export function openReport(): RotationReport {
   return { state: 'Failed', notes: [], current: null, created: null, retired: [], dueAt: null }
 }
 
-/** Sets the outputs. `key-id` and the rest are those of the key that the secret holds now. */
+/** Sets the outputs. `key-id` and the rest are those of the new key, else of the one in api-key. */
 export function setOutputs({ state, current, created, retired, dueAt }: RotationReport, runner: Runner): void {
   const key = created ?? current
   const instant = (known: number | null | undefined) => (known ? formatInstant(known) : '')
@@ -37,7 +37,6 @@ export function setOutputs({ state, current, created, retired, dueAt }: Rotation
 /** The job summary, in Markdown. */
 export function summaryOf(report: RotationReport): string {
   const { state, notes, current, created, retired, dueAt } = report
-  const inSecret = created ?? current
   const rows = [
     ...(created ? [rowOf(created, 'New; in the secret')] : []),
     ...(current ? [rowOf(current, statusOfCurrent(report))] : []),
@@ -50,20 +49,24 @@ export function summaryOf(report: RotationReport): string {
     '',
     ...table,
     ...(dueAt === null ? [] : [`- Next rotation: ${dueAt === 0 ? 'now' : `due at ${formatUtc(dueAt)}`}`]),
-    ...(inSecret ? [`- ${validityOf(inSecret)}`] : []),
+    ...validityOf(report),
     ...notes.map((note) => `- ${note}`),
     '',
   ].join('\n')
 }
 
-function validityOf({ expiresAt }: Pick<ListedKey, 'expiresAt'>): string {
-  if (expiresAt === null) return 'The key in the secret has no expiry.'
-  return `If rotation stops, the secret works until ${formatUtc(expiresAt)}.`
+/** The secret may hold a newer key than api-key: another run wrote it, or a write that GitHub did not confirm. */
+function validityOf({ created, current }: RotationReport): string[] {
+  const key = created ?? current
+  if (key === null) return []
+  const what = created ? 'the secret' : 'the key in api-key'
+  if (key.expiresAt === null) return ['- The key in api-key has no expiry.']
+  return [`- If rotation stops, ${what} works until ${formatUtc(key.expiresAt)}.`]
 }
 
 function statusOfCurrent({ created, current, retired }: RotationReport): string {
   if (retired.some(({ id }) => id === current?.id)) return 'Revoked'
-  return created ? 'Replaced; still valid' : 'In the secret'
+  return created ? 'Replaced; still valid' : 'Received as api-key'
 }
 
 function rowOf(key: Pick<ListedKey, 'id' | 'prefix' | 'createdAt' | 'expiresAt'>, status: string): string {

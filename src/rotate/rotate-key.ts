@@ -127,7 +127,7 @@ function warnOfExpiry(targets: readonly Target[], run: Run): void {
 function outcomeLine({ state, current, created, dueAt }: RotationReport): string {
   const due = dueAt === null || dueAt === 0 ? '' : ` The next rotation is due at ${formatUtc(dueAt)}.`
   if (created) return `Rotated: the secret now holds the key ${keyLabel(created)}.${due}`
-  return `${state}: the secret keeps the key ${current ? keyLabel(current) : ''}.${due}`
+  return `${state}: api-key is the key ${current ? keyLabel(current) : ''}.${due}`
 }
 
 function phaseBudget({ timeout }: RotateInputs, { clock, cancellation }: RotateDeps): Budget {

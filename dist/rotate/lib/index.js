@@ -1177,7 +1177,7 @@ function listKeys(credential, { api, random }, budget) {
 function openReport() {
 	return { state: 'Failed', notes: [], current: null, created: null, retired: [], dueAt: null }
 }
-/** Sets the outputs. `key-id` and the rest are those of the key that the secret holds now. */
+/** Sets the outputs. `key-id` and the rest are those of the new key, else of the one in api-key. */
 function setOutputs({ state, current, created, retired, dueAt }, runner) {
 	const key = created ?? current
 	const instant = (known) => (known ? formatInstant(known) : '')
@@ -1191,7 +1191,6 @@ function setOutputs({ state, current, created, retired, dueAt }, runner) {
 /** The job summary, in Markdown. */
 function summaryOf(report) {
 	const { state, notes, current, created, retired, dueAt } = report
-	const inSecret = created ?? current
 	const rows = [
 		...(created ? [rowOf(created, 'New; in the secret')] : []),
 		...(current ? [rowOf(current, statusOfCurrent(report))] : []),
@@ -1203,18 +1202,22 @@ function summaryOf(report) {
 		'',
 		...table,
 		...(dueAt === null ? [] : [`- Next rotation: ${dueAt === 0 ? 'now' : `due at ${formatUtc(dueAt)}`}`]),
-		...(inSecret ? [`- ${validityOf(inSecret)}`] : []),
+		...validityOf(report),
 		...notes.map((note) => `- ${note}`),
 		'',
 	].join('\n')
 }
-function validityOf({ expiresAt }) {
-	if (expiresAt === null) return 'The key in the secret has no expiry.'
-	return `If rotation stops, the secret works until ${formatUtc(expiresAt)}.`
+/** The secret may hold a newer key than api-key: another run wrote it, or a write that GitHub did not confirm. */
+function validityOf({ created, current }) {
+	const key = created ?? current
+	if (key === null) return []
+	const what = created ? 'the secret' : 'the key in api-key'
+	if (key.expiresAt === null) return ['- The key in api-key has no expiry.']
+	return [`- If rotation stops, ${what} works until ${formatUtc(key.expiresAt)}.`]
 }
 function statusOfCurrent({ created, current, retired }) {
 	if (retired.some(({ id }) => id === current?.id)) return 'Revoked'
-	return created ? 'Replaced; still valid' : 'In the secret'
+	return created ? 'Replaced; still valid' : 'Received as api-key'
 }
 function rowOf(key, status) {
 	const instant = (known, none) => (known === null ? none : formatUtc(known))
