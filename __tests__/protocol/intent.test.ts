@@ -11,7 +11,6 @@ import {
   isWithin,
   PRECISIONS_US,
   type Precision,
-  UNKNOWN_GRID_US,
   zoneShift,
 } from '../../src/protocol/intent.ts'
 import { gridShownBy } from '../../src/protocol/match-intent.ts'
@@ -153,13 +152,19 @@ describe.each(GRIDS)('a server that keeps $name', ({ grid, store }) => {
       const asked = micros(intentFor({ random: (index * 0.6180339887) % 1 }).expiry)
       return { expiresAt: store(asked) / 1000 }
     })
-    expect(gridShownBy([...keys, { expiresAt: null }])).toBe(grid > 1000 ? UNKNOWN_GRID_US : grid)
+    expect(gridShownBy([...keys, { expiresAt: null }])).toBe(grid > 1000 ? 60_000_000 : grid)
   })
 })
 
-test('a server that has stored no expiry may keep minutes', () => {
-  expect(gridShownBy([])).toBe(UNKNOWN_GRID_US)
-  expect(gridShownBy([{ expiresAt: null }])).toBe(UNKNOWN_GRID_US)
+test.each<[string, { expiresAt: number | null; asked?: number }[], number]>([
+  ['no key may do anything', [], Infinity],
+  ['no expiry may keep minutes', [{ expiresAt: null }], 60_000_000],
+  ['what was asked may only repeat it, and keep minutes', [{ expiresAt: 5.718, asked: 5.718 }], 60_000_000],
+  ['fewer digits than were asked keeps these', [{ expiresAt: 5, asked: 5.718 }], 1_000],
+  ['a microsecond more than was asked computes it anew', [{ expiresAt: 5.719, asked: 5.718 }], Infinity],
+  ['microseconds in a list keeps them', [{ expiresAt: 5.718 }], 1],
+])('a server that shows %s', (_, keys, grid) => {
+  expect(gridShownBy(keys)).toBe(grid)
 })
 
 describe('fitOf', () => {
@@ -175,21 +180,21 @@ describe('fitOf', () => {
 
   test.each<[string, number, number, 'exact' | 'near' | 'none']>([
     ['the same microsecond', EXPIRY + 0.123, 1, 'exact'],
-    ['one microsecond more, on a server that may compute it anew', EXPIRY + 0.124, UNKNOWN_GRID_US, 'near'],
-    ['one microsecond less, on such a server', EXPIRY + 0.122, UNKNOWN_GRID_US, 'near'],
+    ['one microsecond more, on a server that may compute it anew', EXPIRY + 0.124, Infinity, 'near'],
+    ['one microsecond less, on such a server', EXPIRY + 0.122, Infinity, 'near'],
     ['one microsecond more, on a grid of 1 ms', EXPIRY + 0.124, 1000, 'none'],
-    ['almost 50 ms more', EXPIRY + 50.122, UNKNOWN_GRID_US, 'near'],
-    ['50 ms more', EXPIRY + 50.124, UNKNOWN_GRID_US, 'none'],
-    ['the millisecond, on an unknown grid', EXPIRY, UNKNOWN_GRID_US, 'exact'],
+    ['almost 50 ms more', EXPIRY + 50.122, Infinity, 'near'],
+    ['50 ms more', EXPIRY + 50.124, Infinity, 'none'],
+    ['the millisecond, on an unknown grid', EXPIRY, Infinity, 'exact'],
     ['the millisecond, on a grid of 1 ms', EXPIRY, 1000, 'exact'],
     ['the millisecond, on a grid of 1 us', EXPIRY, 1, 'none'],
-    ['the next millisecond', EXPIRY + 1, UNKNOWN_GRID_US, 'near'],
+    ['the next millisecond', EXPIRY + 1, Infinity, 'near'],
     ['the millisecond before', EXPIRY - 1, 1000, 'none'],
-    ['the second, on an unknown grid', at('2027-03-01T13:00:00Z'), UNKNOWN_GRID_US, 'near'],
+    ['the second, on an unknown grid', at('2027-03-01T13:00:00Z'), Infinity, 'near'],
     ['the second, on a grid of 1 s', at('2027-03-01T13:00:00Z'), 1_000_000, 'near'],
     ['the second, on a grid of 10 ms', at('2027-03-01T13:00:00Z'), 10_000, 'none'],
-    ['the next second, to which it does not round', at('2027-03-01T13:00:01Z'), UNKNOWN_GRID_US, 'none'],
-    ['another hour', EXPIRY + HOUR_MS, UNKNOWN_GRID_US, 'none'],
+    ['the next second, to which it does not round', at('2027-03-01T13:00:01Z'), Infinity, 'none'],
+    ['another hour', EXPIRY + HOUR_MS, Infinity, 'none'],
   ])('judges %s', (_, stored, grid, fit) => {
     expect(fitOf(intent, stored, grid)).toBe(fit)
   })
@@ -210,13 +215,13 @@ describe('fitOf', () => {
 
   test('never calls a whole second exact, as every run that asks without fractions asks for those', () => {
     const coarse = { ...intent, expiry: at('2027-03-01T13:00:00Z') }
-    for (const grid of [1, 1000, UNKNOWN_GRID_US]) expect(fitOf(coarse, coarse.expiry, grid)).toBe('near')
+    for (const grid of [1, 1000, Infinity]) expect(fitOf(coarse, coarse.expiry, grid)).toBe('near')
   })
 
   test('does not call a millisecond exact that a coarser server would store as well, unless the grid is known', () => {
     const coarse = { ...intent, expiry: at('2027-03-01T13:00:00.253Z') + 0.4 }
     for (const [grid, fit] of [
-      [UNKNOWN_GRID_US, 'near'],
+      [Infinity, 'near'],
       [10_000, 'near'],
       [1_000, 'exact'],
       [1, 'none'],
@@ -239,7 +244,7 @@ describe('fitOf', () => {
         const lost = asked - stored
         const isMillisecond = stored % 1_000 === 0 && lost < 1_000 && lost >= -500
         const isCoarse = [0, 3_000, 7_000].includes(stored % 10_000)
-        const fit = fitOf({ ...intent, expiry: asked / 1_000 }, stored / 1_000, UNKNOWN_GRID_US)
+        const fit = fitOf({ ...intent, expiry: asked / 1_000 }, stored / 1_000, Infinity)
         expect(fit === 'exact').toBe(stored === asked || (isMillisecond && !isCoarse))
       }),
       { numRuns: 500 },

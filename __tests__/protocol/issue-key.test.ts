@@ -443,6 +443,12 @@ describe('an unanswered request', () => {
     expect(savedBy(await runMain({ responses: [{ ...slow, takes: 2_999 }] })).intents).toEqual([])
   })
 
+  test('is none where the request was never sent, however long it took to find out', async () => {
+    const run = await runMain({ responses: [{ kind: 'refused', takes: 9_000 }] })
+    expect(run.error).toBeNull()
+    expect(savedBy(run).intents).toEqual([])
+  })
+
   test('adds at most 400 entries to the record, however long the timeout', async () => {
     const run = await runMain({
       inputs: { timeout: 30 * MINUTE_MS },

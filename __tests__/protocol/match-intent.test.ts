@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { ListedKey } from '../../src/api/key-api.ts'
-import { createIntent, type Intent, PRECISIONS_US, UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
+import { createIntent, type Intent, PRECISIONS_US } from '../../src/protocol/intent.ts'
 import { type ListContext, matchIntent } from '../../src/protocol/match-intent.ts'
 import { type Grid, quantize } from '../support/instants.ts'
 import { rowOf } from '../support/scripted-api.ts'
@@ -24,7 +24,7 @@ const match = (list: ListedKey[], more: Partial<ListContext> = {}, asked: Partia
     shift: 0,
     dateSkew: 0,
     skew: null,
-    grid: UNKNOWN_GRID_US,
+    grid: Infinity,
     ...more,
   })
 const kindOf = (...args: Parameters<typeof match>) => match(...args).kind
@@ -73,12 +73,12 @@ describe('a clock that was set after the request', () => {
 
 describe('one listed key', () => {
   test.each<[string, Partial<ListedKey>, number, 'found' | 'ambiguous' | 'absent']>([
-    ['with the exact expiry', {}, UNKNOWN_GRID_US, 'found'],
+    ['with the exact expiry', {}, Infinity, 'found'],
     ['with the exact expiry, on a grid of 1 us', {}, 1, 'found'],
     ['on a grid of 1 ms', { expiresAt: down(1) }, 1_000, 'found'],
-    ['on a grid that is unknown, and may be of 1 ms', { expiresAt: down(1) }, UNKNOWN_GRID_US, 'found'],
+    ['on a grid that is unknown, and may be of 1 ms', { expiresAt: down(1) }, Infinity, 'found'],
     ['rounded to 1 ms on a server that keeps 1 us', { expiresAt: down(1) }, 1, 'absent'],
-    ['a microsecond off', { expiresAt: EXPIRY + 0.001 }, UNKNOWN_GRID_US, 'ambiguous'],
+    ['a microsecond off', { expiresAt: EXPIRY + 0.001 }, Infinity, 'ambiguous'],
     [
       'a microsecond off on a server that stores what is asked for',
       { expiresAt: EXPIRY + 0.001 },
@@ -86,71 +86,66 @@ describe('one listed key', () => {
       'absent',
     ],
     ['a millisecond off', { expiresAt: down(1) + 1 }, 1_000, 'absent'],
-    ['rounded to 10 ms', { expiresAt: near(10) }, UNKNOWN_GRID_US, 'ambiguous'],
+    ['rounded to 10 ms', { expiresAt: near(10) }, Infinity, 'ambiguous'],
     ['rounded down to 10 ms', { expiresAt: down(10) }, 10_000, 'ambiguous'],
     ['rounded to 10 ms on a server that keeps 1 ms', { expiresAt: down(10) }, 1_000, 'absent'],
-    ['rounded to 1/300 s', { expiresAt: down(10) + 3 }, UNKNOWN_GRID_US, 'ambiguous'],
-    ['rounded to 1 s', { expiresAt: near(1_000) }, UNKNOWN_GRID_US, 'ambiguous'],
+    ['rounded to 1/300 s', { expiresAt: down(10) + 3 }, Infinity, 'ambiguous'],
+    ['rounded to 1 s', { expiresAt: near(1_000) }, Infinity, 'ambiguous'],
     ['rounded down to 1 s', { expiresAt: down(1_000) }, 1_000_000, 'ambiguous'],
     ['rounded to 1 s on a server that keeps 10 ms', { expiresAt: down(1_000) }, 10_000, 'absent'],
-    ['rounded to 1 min', { expiresAt: near(MINUTE_MS) }, UNKNOWN_GRID_US, 'ambiguous'],
+    ['rounded to 1 min', { expiresAt: near(MINUTE_MS) }, Infinity, 'ambiguous'],
     ['rounded down to 1 min', { expiresAt: down(MINUTE_MS) }, 60_000_000, 'ambiguous'],
     [
       'with the expiry in local time',
       { expiresAt: EXPIRY - 5 * HOUR_MS, createdAt: NOW - 5 * HOUR_MS },
-      UNKNOWN_GRID_US,
+      Infinity,
       'found',
     ],
-    ['that never expires', { expiresAt: null }, UNKNOWN_GRID_US, 'ambiguous'],
-    [
-      'whose expiry cannot be read',
-      { expiresAt: null, unreadable: 'expiry "soon"' },
-      UNKNOWN_GRID_US,
-      'ambiguous',
-    ],
+    ['that never expires', { expiresAt: null }, Infinity, 'ambiguous'],
+    ['whose expiry cannot be read', { expiresAt: null, unreadable: 'expiry "soon"' }, Infinity, 'ambiguous'],
     [
       'that never expires, with created in local time',
       { expiresAt: null, createdAt: NOW - 5 * HOUR_MS },
-      UNKNOWN_GRID_US,
+      Infinity,
       'ambiguous',
     ],
     [
       'that never expires, created minutes after the deadline by a very slow server',
       { expiresAt: null, createdAt: NOW + 5 * MINUTE_MS },
-      UNKNOWN_GRID_US,
+      Infinity,
       'ambiguous',
     ],
     [
       'that never expires and was created a day ago',
       { expiresAt: null, createdAt: NOW - DAY_MS },
-      UNKNOWN_GRID_US,
+      Infinity,
       'absent',
     ],
-    ['with another expiry', { expiresAt: EXPIRY + 2 * MINUTE_MS }, UNKNOWN_GRID_US, 'absent'],
-    ['with the exact expiry, created a day ago', { createdAt: NOW - DAY_MS }, UNKNOWN_GRID_US, 'ambiguous'],
+    ['with another expiry', { expiresAt: EXPIRY + 2 * MINUTE_MS }, Infinity, 'absent'],
+    ['with the exact expiry, created a day ago', { createdAt: NOW - DAY_MS }, Infinity, 'ambiguous'],
     [
       'rounded to 1 s, created a day ago',
       { createdAt: NOW - DAY_MS, expiresAt: near(1_000) },
-      UNKNOWN_GRID_US,
+      Infinity,
       'ambiguous',
     ],
-    ['with the exact expiry, in a list without created', { createdAt: null }, UNKNOWN_GRID_US, 'ambiguous'],
+    ['with the exact expiry, in a list without created', { createdAt: null }, Infinity, 'ambiguous'],
     [
       'rounded to 1 s, in a list without created',
       { createdAt: null, expiresAt: near(1_000) },
-      UNKNOWN_GRID_US,
+      Infinity,
       'ambiguous',
     ],
     [
       'with another expiry, in a list without created',
       { createdAt: null, expiresAt: EXPIRY + DAY_MS },
-      UNKNOWN_GRID_US,
+      Infinity,
       'absent',
     ],
     [
       'that never expires, in a list without created',
       { createdAt: null, expiresAt: null },
-      UNKNOWN_GRID_US,
+      Infinity,
       'absent',
     ],
   ])('%s', (_, key, grid, kind) => {
@@ -250,7 +245,7 @@ test('only a key that is exact, alone and created in the window is ever found, w
     known: fc.subarray(['a', 'b']).map((ids) => new Set(ids)),
     dateSkew: fc.option(fc.integer({ min: -HOUR_MS, max: HOUR_MS })),
     skew: fc.option(fc.integer({ min: -HOUR_MS, max: HOUR_MS })),
-    grid: fc.constantFrom(1, 1_000, 10_000, 1_000_000, UNKNOWN_GRID_US),
+    grid: fc.constantFrom(1, 1_000, 10_000, 1_000_000, Infinity),
   })
   fc.assert(
     fc.property(fc.array(anyKey, { maxLength: 5 }), anyContext, (list, context) => {

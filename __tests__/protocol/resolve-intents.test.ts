@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ApiResult, KeyList, ListedKey } from '../../src/api/key-api.ts'
-import { type Intent, UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
+import type { Intent } from '../../src/protocol/intent.ts'
 import { missingCheck } from '../../src/protocol/list-trust.ts'
 import { conclude, resolveIntents, shouldLookAgain } from '../../src/protocol/resolve-intents.ts'
 import type { OrphanResult } from '../../src/protocol/revoke-orphans.ts'
@@ -224,7 +224,7 @@ describe('watching for the keys of unanswered requests', () => {
       gone,
       skew: null,
       shift: 0,
-      grid: UNKNOWN_GRID_US,
+      grid: Infinity,
     }
     const { value, took } = await run(
       resolveIntents(intents, {

@@ -79,6 +79,13 @@ describe('a key', () => {
     },
   )
 
+  test('is revoked with api-key where its own request alone gets no answer', async () => {
+    const byApiKeyAlone = (credential: string) => (credential === 'key' ? unreachable : done)
+    const { result, calls } = await revoke({ revoke: byApiKeyAlone })
+    expect(result).toEqual(revoked())
+    expect(calls).toEqual(['0 revoke key id', '0 revoke api-key id', '0 probe key'])
+  })
+
   test('is revoked with itself alone where there is no other credential', async () => {
     const { result, calls } = await revoke({ credentials: [], revoke: [status(403)], probe: [done] })
     expect(result).toEqual(unconfirmed('failure 403; the API still accepts it'))

@@ -79,7 +79,7 @@ describe('what main saved', () => {
   test('is nothing: no request is sent', async () => {
     const { error, traces, seen } = await runPost({ found: { kind: 'none' } })
     expect(error).toBeNull()
-    expect(traces.printed).toEqual(['This step requested no key, so there is nothing to revoke.'])
+    expect(traces.printed).toEqual(['The main step saved no key, so there is nothing to revoke.'])
     expect(seen).toEqual([])
   })
 
@@ -615,7 +615,8 @@ describe('an unanswered create request', () => {
     const { account, traces } = await runPost({
       state: (account) => {
         account.addKey({ expiry: Math.floor(EXPIRY / 1_000) * 1_000 })
-        return { ...oneIntent(PAST), keys: [saved(create(account, EXPIRY + 1), true)] }
+        const kept = { ...saved(create(account, EXPIRY + 1), true), asked: EXPIRY + 1.234 }
+        return { ...oneIntent(PAST), keys: [kept] }
       },
     })
     expect(account.touchedForeign()).toEqual([])

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ApiResult, KeyList } from '../../src/api/key-api.ts'
-import { type Intent, UNKNOWN_GRID_US } from '../../src/protocol/intent.ts'
+import type { Intent } from '../../src/protocol/intent.ts'
 import { missingCheck } from '../../src/protocol/list-trust.ts'
 import { revokeOrphans } from '../../src/protocol/revoke-orphans.ts'
 import type { IssuedKey } from '../../src/protocol/saved-state.ts'
@@ -47,7 +47,7 @@ async function look(
     held: more.held ?? [],
     isMissing,
     shift,
-    grid: UNKNOWN_GRID_US,
+    grid: Infinity,
     budget: budgetOf(budgetMs),
   }
   const { value } = await run(revokeOrphans(intents, context))
@@ -97,6 +97,22 @@ describe('the twin of a key that this run holds', () => {
     const intents = [{ ...asked, expiry, ...sent, stored: expiry }]
     const twin = { ...at('twin', createdAt + lifetime), createdAt }
     expect((await look(lists([own, twin]), { intents })).results).toMatchObject([{ kind }])
+  })
+
+  const repeated = { ...intentOf(5_125.718), stored: 5_125.718 }
+  const hours = (count: number) => count * 3_600_000
+  test.each<[string, Intent, number, string]>([
+    ['to milliseconds, of an expiry that the response repeated', repeated, 5_125, 'revoked'],
+    ['to seconds, of such an expiry', repeated, 5_000, 'ambiguous'],
+    ['in local time, of such an expiry', repeated, 5_125.718 + hours(2), 'revoked'],
+    ['to microseconds, where the response had seconds', { ...asked, stored: 5_000 }, 5_123.718, 'revoked'],
+    ['to the next millisecond, of such an expiry', repeated, 5_126, 'revoked'],
+    ['at another one', repeated, 5_128, 'absent'],
+  ])('is recognized in a list that has it %s', async (_, intent, expiresAt, kind) => {
+    const shift = expiresAt > hours(1) ? hours(2) : 0
+    const twin = { ...at('twin', expiresAt), createdAt: 100 + shift }
+    const { results } = await look(lists([own, twin], [own]), { intents: [intent] })
+    expect(results).toMatchObject([{ kind }])
   })
 
   test('may expire at another instant where the API limits lifetimes', async () => {

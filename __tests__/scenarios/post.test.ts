@@ -35,7 +35,7 @@ describe('post', () => {
       await job.main({ ...inputs, 'expires-in': 'soon' })
       const post = await job.post()
       expect(post.exitCode).toBe(0)
-      expect(post.shown).toContain('This step requested no key, so there is nothing to revoke.')
+      expect(post.shown).toContain('The main step saved no key, so there is nothing to revoke.')
       expect(emulator.requests).toEqual([])
     }))
 

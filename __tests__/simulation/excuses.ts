@@ -81,9 +81,13 @@ function unmarked(
   return localShiftMs && !isRecognized ? 'local time without an offset' : null
 }
 
-/** Whether a key of the record has an expiry that only a grid of 1 ms explains; others end in 0, 3 or 7. */
+/**
+ * Whether a key of the record has an expiry that only a grid of 1 ms explains; others end in 0, 3 or 7. A response may
+ * only repeat what was asked for.
+ */
 function showsMilliseconds(record: string): boolean {
-  return [...record.matchAll(/"expiresAt":(\d+)[,}]/g)].some(([, at = '']) => !/[037]$/.test(at))
+  const keys = record.matchAll(/"expiresAt":(\d+),"token":[^,]*,"asked":([\d.]+)/g)
+  return [...keys].some(([, at = '', asked]) => at !== asked && !/[037]$/.test(at))
 }
 
 /** The list, or the clock by which it is read, cannot show the key. */

@@ -53,7 +53,9 @@ function placings({ requests, requestsOfMain }: Outcome, from: number): Placed[]
 }
 
 function troublesOf(what: Purpose, inMain: boolean): Trouble[] {
-  const faults = FAULTS[what].filter((fault) => fault !== 'none' && fault !== 'POST repeated without a sign')
+  const faults = [...new Set(FAULTS[what])].filter(
+    (fault) => fault !== 'none' && fault !== 'POST repeated without a sign',
+  )
   return [
     ...faults.map((fault) => ({ kind: 'fault' as const, fault })),
     ...GATES.map((gate) => ({ kind: 'gate' as const, gate })),

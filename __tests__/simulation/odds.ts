@@ -6,7 +6,7 @@ import { runContention } from './contention.ts'
 import { createRng, type Rng } from './rng.ts'
 import { MINUTE_MS, START } from './world.ts'
 
-type Matching = Pick<typeof intents, 'createIntent' | 'UNKNOWN_GRID_US'> & Pick<typeof matches, 'matchIntent'>
+type Matching = Pick<typeof intents, 'createIntent'> & Pick<typeof matches, 'matchIntent'>
 
 const JOBS = 256
 const START_WITHIN_MS = 5_000
@@ -87,7 +87,7 @@ function acceptance(matching: Matching, grid: Grid, lifetime: number): number {
       shift: 0,
       dateSkew: 0,
       skew: null,
-      grid: matching.UNKNOWN_GRID_US,
+      grid: Infinity,
     }
     if (matching.matchIntent(lost, others, context).kind === 'found') taken += 1
   }

@@ -19,7 +19,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   // Which keys there may be.
   {
     rule: 'a create request is recorded before it is sent',
-    caughtBy: 3,
+    caughtBy: 10009,
     file: 'protocol/issue-key.ts',
     from: '  journal.recordIntent(intent)\n',
     to: '',
@@ -33,7 +33,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   },
   {
     rule: 'a slow refusal may answer a repeated request',
-    caughtBy: 435,
+    caughtBy: 695,
     file: 'protocol/issue-key.ts',
     from: '!failure.mayHaveActed && !isRepeated',
     to: '!failure.mayHaveActed',
@@ -84,7 +84,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   // Whether a key is this run's.
   {
     rule: "a key that was created before the request is not this run's",
-    caughtBy: 121,
+    caughtBy: 145,
     file: 'protocol/judge-created.ts',
     from: 'const isFresh = isWithin(created, { ...window, isStrict: dateSkew !== null })',
     to: 'const isFresh = true',
@@ -114,7 +114,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'local times without an offset are recognized',
     caughtBy: 953,
     file: 'protocol/intent.ts',
-    from: "return stored !== null && fitOf(intent, stored - shift, UNKNOWN_GRID_US) !== 'none' ? shift : 0",
+    from: "return stored !== null && fitOf(intent, stored - shift) !== 'none' ? shift : 0",
     to: 'return 0',
   },
   // Clocks.
@@ -157,8 +157,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a key whose expiry the server computed anew may be ours',
     caughtBy: 962,
     file: 'protocol/intent.ts',
-    from: 'MAX_DRIFT_MS ? UNKNOWN_GRID_US : Infinity',
-    to: 'MAX_DRIFT_MS ? Infinity : Infinity',
+    from: 'MAX_DRIFT_MS ? Infinity : NaN',
+    to: 'MAX_DRIFT_MS ? NaN : NaN',
   },
   {
     rule: "only the API's own JSON proves that a request created no key",
@@ -169,7 +169,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   },
   {
     rule: 'the twin of a key has the expiry of that key',
-    caughtBy: 10574,
+    caughtBy: 11523,
     file: 'protocol/revoke-orphans.ts',
     from: 'isRowOf(key, row)) || !mayBeTwin(row, intent)',
     to: 'isRowOf(key, row))',
@@ -177,7 +177,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   // Whether a key is revoked.
   {
     rule: 'a 401 proves nothing unless a revocation was granted',
-    caughtBy: 209,
+    caughtBy: 74,
     file: 'protocol/evidence.ts',
     from: 'return rejected && (granted || missing || expired)',
     to: 'return rejected',
@@ -198,14 +198,14 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   },
   {
     rule: 'a 401 that something in front of the API gave proves nothing',
-    caughtBy: 7283,
+    caughtBy: 7292,
     file: 'api/call.ts',
     from: ' && !result.failure.notFromApi',
     to: '',
   },
   {
     rule: 'a revocation that is answered with content was not granted',
-    caughtBy: 774,
+    caughtBy: 10793,
     file: 'api/parse-response.ts',
     from: "if (body.trim() !== '') throw",
     to: "if (body.trim() === '{') throw",
@@ -214,8 +214,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'another credential revokes what the key could not',
     caughtBy: 10010,
     file: 'protocol/revoke-and-verify.ts',
-    from: 'if (failure.status === undefined ||',
-    to: 'if (![401, 403, 404].includes(failure.status ?? 0) ||',
+    from: 'if (budget.left() <= PROBE_INTERVAL_MS) return failure',
+    to: 'if (![401, 403, 404].includes(failure.status ?? 0)) return failure',
   },
   {
     rule: 'a key has expired only if every clock says so',
@@ -241,14 +241,14 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   },
   {
     rule: 'a list with rows that cannot be read is doubtful',
-    caughtBy: 3903,
+    caughtBy: 10594,
     file: 'api/parse-list.ts',
     from: 'unread > 0 &&',
     to: 'false &&',
   },
   {
     rule: 'a list with further pages of an unknown kind is doubtful',
-    caughtBy: 3418,
+    caughtBy: 10782,
     file: 'api/parse-list.ts',
     from: '(isOdd || isSaid(PARTIAL)) &&',
     to: 'false &&',
@@ -262,7 +262,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   },
   {
     rule: 'a list of several pages is read twice',
-    caughtBy: 257,
+    caughtBy: 10056,
     file: 'protocol/list-trust.ts',
     from: 'first.ok && first.value.pages > 1 ? await read() : first',
     to: 'first',
@@ -298,31 +298,38 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   },
   {
     rule: 'a near miss is ambiguous',
-    caughtBy: 617,
+    caughtBy: 11438,
     file: 'protocol/intent.ts',
     from: "return needed > 1000 || isWholeSecond || mayBeCoarse ? 'near' : 'exact'",
     to: "return 'exact'",
   },
   {
     rule: 'an expiry that may be on a coarse grid is ambiguous',
-    caughtBy: 14527,
+    caughtBy: 2393,
     file: 'protocol/intent.ts',
     from: 'isWholeSecond || mayBeCoarse',
     to: 'isWholeSecond',
   },
   {
     rule: 'a list without fine expiries does not show a fine grid',
-    caughtBy: 14527,
+    caughtBy: 2393,
     file: 'protocol/match-intent.ts',
     from: 'Math.min(grid, gridShownBy(list))',
     to: 'Math.min(grid, 1000)',
   },
   {
     rule: 'an expiry shows a fine grid only if no coarse one has it',
-    caughtBy: 257,
+    caughtBy: 2160,
     file: 'protocol/match-intent.ts',
-    from: 'stored.every(isOnCoarseGrid) ? UNKNOWN_GRID_US : 1000',
-    to: 'stored.length === 0 ? UNKNOWN_GRID_US : 1000',
+    from: 'stored.every(isOnCoarseGrid) ? COARSEST_GRID_US : 1000',
+    to: 'stored.length === 0 ? COARSEST_GRID_US : 1000',
+  },
+  {
+    rule: 'an expiry that the response only repeats shows no grid',
+    caughtBy: 17774,
+    file: 'protocol/match-intent.ts',
+    from: '(expiresAt === asked ? [] : (expiresAt ?? []))',
+    to: 'expiresAt ?? []',
   },
   // The order and the end of post.
   {

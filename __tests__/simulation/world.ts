@@ -132,7 +132,7 @@ function chooseTwin(rng: Rng, failing: World['failing'], server: Server): World[
   // By a wrong clock, a key of ten minutes ago could be of this moment; in part of a list, one of two could be alone.
   const shown = server.listForm === 'array' || (server.listForm === 'paginated' && !server.listMoves)
   if (server.dateErrorMs || server.replicas?.listMs || server.maxLifetimeMs || !shown) return 'near'
-  if (isOfMilliseconds && rng.chance(0.5)) return 'near'
+  if (isOfMilliseconds && rng.chance(0.8)) return 'near'
   // Where expiries have few values, another job's key may have ours by chance, and ours may not exist.
   const isCoarse = GRID_STEP_US[server.grid ?? '1 us'] > 1000 || server.maxDigits === 0
   if (isCoarse && rng.chance(0.9)) return 'same by chance'
@@ -202,8 +202,11 @@ function chooseServer(rng: Rng, clockError: number, happens: Happens): Server {
 /** How the server keeps and prints times. */
 function chooseTimes(server: Server, rng: Rng, happens: Happens): void {
   if (happens(0.27, 'expiries on a coarser grid')) {
-    server.grid = rng.chance(0.25) ? '1 ms' : rng.pick(GRIDS)
+    server.grid = rng.chance(0.35) ? '1 ms' : rng.pick(GRIDS)
     server.rounding = rng.pick(['floor', 'round'])
+    server.repeatsExpiry = happens(0.15, 'expiry repeated by the create response')
+    // Such a response does not show a key that lives longer than requested.
+    if (server.repeatsExpiry) server.rounding = 'floor'
   }
   if (happens(0.1, 'digits refused')) server.maxDigits = rng.pick([0, 3])
   // On a coarse grid, a limit would not show as whole minutes.

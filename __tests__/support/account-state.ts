@@ -40,6 +40,8 @@ export interface AccountOptions {
   /** The step on which expiries are stored, and how they get there. */
   grid?: Grid
   rounding?: Rounding
+  /** The response to a create request repeats the expiry that was asked for; the list shows the one that is stored. */
+  repeatsExpiry?: boolean
   /** The expiry is computed anew from the server's clock, so many milliseconds later. */
   driftMs?: number
   /** An expiry with more digits after the point than this is refused with 400. */

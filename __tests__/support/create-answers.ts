@@ -53,14 +53,16 @@ export function createAnswers(
       api_key: rowOf(key, rowOptions(options)),
     })
   const own = () => storeKey(state, made, now, stored)
+  const repeating = (key: StoredKey) =>
+    options.repeatsExpiry && stored !== null ? { ...key, expiry: asked } : key
   const oldExpiry = () => (options.random() < 0.5 ? null : storedInstant(options, now + 40 * MINUTE_MS))
   const other = () => elsewhere(state, stored ?? asked)
   switch (which) {
     case 'own':
-      return say(own())
+      return say(repeating(own()))
     case 'own twin':
       own()
-      return say(own())
+      return say(repeating(own()))
     case "another job's, own made":
       own()
       return say(storeKey(state, foreign, now, other()))

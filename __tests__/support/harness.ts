@@ -30,7 +30,7 @@ export type MockResponse =
       takes?: number
     }
   | { kind: 'cut'; acted?: boolean }
-  | { kind: 'refused' }
+  | { kind: 'refused'; takes?: number }
   | { kind: 'silence'; acted?: boolean }
 
 export interface RecordedRequest {

@@ -1249,7 +1249,7 @@ function namingFile(variable, write) {
 	}
 }
 
-/** A tenth of the bytes of @actions/core; a test compares the two. */
+/** A test compares it with @actions/core. */
 const runner = {
 	info: (text) => print(sanitizeLine(text)),
 	warning: (text) => annotate('warning', text),

@@ -667,7 +667,7 @@ function truncateAnnotation(line) {
 	return `${line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length)}${CUT_NOTE}`
 }
 
-/** A tenth of the bytes of @actions/core; a test compares the two. */
+/** A test compares it with @actions/core. */
 const runner = {
 	info: (text) => print(sanitizeLine(text)),
 	warning: (text) => annotate('warning', text),
@@ -889,8 +889,6 @@ function createIntent({ now, skew, lifetime, timeout, precision, random }) {
 }
 /** Servers keep an expiry on one of these. 10 ms stands for SQL Server's 1/300 s too. */
 const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
-/** Assumed until an expiry shows a finer grid. */
-const UNKNOWN_GRID_US = 60_000_000
 /** The finest grid on which a server turns `asked` into `stored`, or null. */
 function gridBetween(asked, stored) {
 	const lost = Math.round(asked * 1000) - Math.round(stored * 1000)
@@ -908,11 +906,11 @@ function isOnCoarseGrid(stored) {
 	return [0, 3000, 7000].includes(Math.round(stored * 1000) % 10_000)
 }
 /** `exact` proves that this request made the key (odds: docs/design.md), `near` does not. */
-function fitOf(intent, stored, grid) {
+function fitOf(intent, stored, grid = Infinity) {
 	if (stored === null) return 'none'
-	const drifted = Math.abs(stored - intent.expiry) < MAX_DRIFT_MS ? UNKNOWN_GRID_US : Infinity
+	const drifted = Math.abs(stored - intent.expiry) < MAX_DRIFT_MS ? Infinity : NaN
 	const needed = gridBetween(intent.expiry, stored) ?? drifted
-	if (needed > grid) return 'none'
+	if (!(needed <= grid)) return 'none'
 	const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
 	// On a coarse grid, keys of other runs share the few values that there are.
 	const mayBeCoarse = needed > 1 && grid > 1000 && isOnCoarseGrid(stored)
@@ -926,7 +924,7 @@ function nearestZone(local, instant) {
 /** The offset (ms) of a server that writes local times without one. */
 function zoneShift(intent, stored) {
 	const shift = stored === null ? 0 : nearestZone(stored, intent.expiry)
-	return stored !== null && fitOf(intent, stored - shift, UNKNOWN_GRID_US) !== 'none' ? shift : 0
+	return stored !== null && fitOf(intent, stored - shift) !== 'none' ? shift : 0
 }
 /** The key's times without that offset, which shifts both. */
 function withoutZone({ createdAt, expiresAt }, intent) {
@@ -1007,7 +1005,7 @@ async function requestRevocation(key, context) {
 	let failure = NO_CREDENTIAL
 	for (const credential of new Set([...own, ...context.credentials])) {
 		const revoke = (limits) => api.revoke(credential, key.id, limits)
-		const result = await retry(revoke, { budget, random, shouldRetry: isWorthWaiting })
+		const result = await retry(revoke, { budget, random, shouldRetry: isRateLimited })
 		if (result.ok) {
 			// A replica that lags rejects a key before the grant as well.
 			Object.assign(evidence, { granted: credential === token || !evidence.rejected, rejected: false })
@@ -1020,14 +1018,12 @@ async function requestRevocation(key, context) {
 			evidence.rejected = isRejected(probed)
 			evidence.expired = hasExpired(key, probed.skew, context)
 		}
-		if (failure.status === undefined || budget.left() <= PROBE_INTERVAL_MS) return failure
+		if (budget.left() <= PROBE_INTERVAL_MS) return failure
 	}
 	return failure
 }
-/** After other answers, try the next credential first. */
-function isWorthWaiting({ status, retryable }) {
-	return retryable && (status === undefined || status === 429)
-}
+/** Otherwise, the next credential or round is the retry. */
+const isRateLimited = ({ status }) => status === 429
 const NO_CREDENTIAL = {
 	message: 'there was no credential left that may be sent',
 	mayHaveActed: false,
@@ -1041,9 +1037,8 @@ function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
 }
 /** Probes until a 401, or for 10 s; after a refusal, only until there is an answer. */
 async function probeUntilRejected(token, refusal, { api, clock, random, budget, evidence }) {
-	const shouldRetry = ({ status }) => status === 429
 	for (let end = Infinity; ; ) {
-		const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry })
+		const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry: isRateLimited })
 		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
 		evidence.rejected = isRejected(result)
 		const isEnough = evidence.rejected || (refusal !== null && (result.ok || !result.failure.retryable))
@@ -1069,7 +1064,6 @@ exports.MAX_ATTEMPT_MS = MAX_ATTEMPT_MS
 exports.NO_CREDENTIAL = NO_CREDENTIAL
 exports.PRECISIONS_US = PRECISIONS_US
 exports.STATE_NAME = STATE_NAME
-exports.UNKNOWN_GRID_US = UNKNOWN_GRID_US
 exports.backoff = backoff
 exports.bootedAt = bootedAt
 exports.changedSettings = changedSettings

@@ -84,7 +84,7 @@ function whyNotOurs(key, context) {
 	const isDescribed = prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
 	if (tokens.includes(token ?? '') || ids.has(id ?? '') || !isDescribed) return 'it returned a key that existed before'
 	const { createdAt: created, expiresAt: expiry } = lib.withoutZone(key, intent)
-	const fit = lib.fitOf(intent, expiry, lib.UNKNOWN_GRID_US)
+	const fit = lib.fitOf(intent, expiry)
 	const window = { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew] }
 	// Some APIs give an old key a new expiry.
 	const isOld = created !== null && created < intent.sentAt - OLD_KEY_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
@@ -111,7 +111,7 @@ function judgeLifetime(key, context) {
 	const serverSkew = skewOfServer(key, context)
 	const lifetime = expiresAt - (receivedAt + serverSkew)
 	const asked = intent.expiry - intent.sentAt - skew
-	const isMarked = lib.fitOf(intent, expiresAt, lib.UNKNOWN_GRID_US) !== 'none'
+	const isMarked = lib.fitOf(intent, expiresAt) !== 'none'
 	const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
 	const isLong = lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS
 	const isWrongClock = isLong ? Math.abs(serverSkew - skew) > MAX_EXTRA_LIFETIME_MS : isMarked && isShort
@@ -249,7 +249,7 @@ async function requestKey({ skew, precision }, budget, context) {
 	if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context)
 	// Otherwise post looks for its key.
 	const { failure } = result
-	const isRepeated = clock.now() - now >= SLOW_RESPONSE_MS
+	const isRepeated = failure.status && clock.now() - now >= SLOW_RESPONSE_MS
 	if (!failure.mayHaveActed && !isRepeated) journal.resolve(intent)
 	const tolerance = Math.min(CLOCK_TOLERANCE_MS, lifetime / 4)
 	const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > tolerance

@@ -233,13 +233,15 @@ function matchIntent(intent, list, context) {
 	const candidates = exact.length > 0 ? exact : near
 	return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
 }
-/** The coarsest grid of a server that stored these; unknown if it changed what was `asked`. */
+const COARSEST_GRID_US = 60_000_000
+/** The coarsest grid of a server that stored these; Infinity if it may compute expiries anew. */
 function gridShownBy(keys) {
 	const isChanged = keys.some(({ expiresAt, asked }) => asked && expiresAt && lib.gridBetween(asked, expiresAt) === null)
-	if (isChanged) return lib.UNKNOWN_GRID_US
-	const stored = keys.flatMap(({ expiresAt }) => expiresAt ?? [])
+	if (isChanged || keys.length === 0) return Infinity
+	// What the server only repeats may be stored on any grid.
+	const stored = keys.flatMap(({ expiresAt, asked }) => (expiresAt === asked ? [] : (expiresAt ?? [])))
 	if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
-	return stored.every(lib.isOnCoarseGrid) ? lib.UNKNOWN_GRID_US : 1000
+	return stored.every(lib.isOnCoarseGrid) ? COARSEST_GRID_US : 1000
 }
 
 /** Looks once, and revokes keys that this run certainly made. One result per intent, in order. */
@@ -266,8 +268,11 @@ async function revokeOrphans(intents, context) {
 /** Where a server only rounds, twins expire alike, unless a limit cut the lifetime of the first. */
 function mayBeTwin(row, intent) {
 	const { expiry, stored, sentAt, deadline } = intent
-	const isCut = lib.isCapped(row, intent) && expiry - Number(row.expiresAt) < deadline - sentAt
-	return !stored || !lib.gridBetween(expiry, stored) || row.expiresAt === stored || isCut
+	if (!stored || !lib.gridBetween(expiry, stored)) return true
+	if (lib.isCapped(row, intent)) return expiry - Number(row.expiresAt) < deadline - sentAt
+	const expiresAt = lib.withoutZone(row, intent).expiresAt ?? 0
+	// The response may only repeat `expiry`, or be coarser than the list.
+	return [stored, expiry].includes(expiresAt) || (stored === expiry && lib.gridBetween(expiry, expiresAt) !== null)
 }
 async function revokeOrphan(key, doubt, context) {
 	const result = await lib.revokeAndVerify({ ...key, token: null }, context)
@@ -320,7 +325,7 @@ function addResults(open, results, context) {
 		const result = results[index] ?? item.result
 		if (result.kind !== 'revoked') return { ...item, result }
 		context.gone.add(result.key.id)
-		// The list no longer shows how finely the server keeps an expiry.
+		// The list no longer shows the grid of its expiry.
 		context.grid = Math.min(context.grid, gridShownBy([result.key]))
 		context.runner.info(`Found and revoked the orphaned key ${lib.keyLabel(result.key)}.`)
 		return { ...item, result: { kind: 'absent', doubt: result.doubt }, isFound: true }
@@ -386,7 +391,7 @@ const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD
 /** The post step. Throws an Error or warns, by `onRevokeFailure`, about what it cannot confirm. */
 async function revokeKeys(found, deps) {
 	const { runner } = deps
-	if (found.kind === 'none') return runner.info('This step requested no key, so there is nothing to revoke.')
+	if (found.kind === 'none') return runner.info('The main step saved no key, so there is nothing to revoke.')
 	if (found.kind === 'unreadable') {
 		const message =
 			`The record that the main step saved cannot be used (${found.reason}), so nothing was revoked. ` +

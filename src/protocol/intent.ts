@@ -61,8 +61,6 @@ export function createIntent({ now, skew, lifetime, timeout, precision, random }
 
 /** Servers keep an expiry on one of these. 10 ms stands for SQL Server's 1/300 s too. */
 const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
-/** Assumed until an expiry shows a finer grid. */
-export const UNKNOWN_GRID_US = 60_000_000
 
 /** The finest grid on which a server turns `asked` into `stored`, or null. */
 export function gridBetween(asked: ServerTime, stored: ServerTime): number | null {
@@ -85,11 +83,11 @@ export function isOnCoarseGrid(stored: ServerTime): boolean {
 }
 
 /** `exact` proves that this request made the key (odds: docs/design.md), `near` does not. */
-export function fitOf(intent: Intent, stored: ServerTime | null, grid: number): 'exact' | 'near' | 'none' {
+export function fitOf(intent: Intent, stored: ServerTime | null, grid = Infinity): 'exact' | 'near' | 'none' {
   if (stored === null) return 'none'
-  const drifted = Math.abs(stored - intent.expiry) < MAX_DRIFT_MS ? UNKNOWN_GRID_US : Infinity
+  const drifted = Math.abs(stored - intent.expiry) < MAX_DRIFT_MS ? Infinity : NaN
   const needed = gridBetween(intent.expiry, stored) ?? drifted
-  if (needed > grid) return 'none'
+  if (!(needed <= grid)) return 'none'
   const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
   // On a coarse grid, keys of other runs share the few values that there are.
   const mayBeCoarse = needed > 1 && grid > 1000 && isOnCoarseGrid(stored)
@@ -105,7 +103,7 @@ export function nearestZone(local: number, instant: number): number {
 /** The offset (ms) of a server that writes local times without one. */
 export function zoneShift(intent: Intent, stored: ServerTime | null): number {
   const shift = stored === null ? 0 : nearestZone(stored, intent.expiry)
-  return stored !== null && fitOf(intent, stored - shift, UNKNOWN_GRID_US) !== 'none' ? shift : 0
+  return stored !== null && fitOf(intent, stored - shift) !== 'none' ? shift : 0
 }
 
 /** The key's times without that offset, which shifts both. */

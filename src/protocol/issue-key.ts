@@ -98,7 +98,7 @@ async function requestKey(
 
   // Otherwise post looks for its key.
   const { failure } = result
-  const isRepeated = clock.now() - now >= SLOW_RESPONSE_MS
+  const isRepeated = failure.status && clock.now() - now >= SLOW_RESPONSE_MS
   if (!failure.mayHaveActed && !isRepeated) journal.resolve(intent)
   const tolerance = Math.min(CLOCK_TOLERANCE_MS, lifetime / 4)
   const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > tolerance

@@ -3,16 +3,7 @@ import type { CreatedKey } from '../api/parse-response.ts'
 import { MIN_CREDENTIAL_LENGTH } from '../runner/masking.ts'
 import type { LocalTime, Secret } from '../util/brands.ts'
 import { formatExactly } from '../util/instant.ts'
-import {
-  fitOf,
-  type Intent,
-  isCapped,
-  isWithin,
-  nearestZone,
-  UNKNOWN_GRID_US,
-  withoutZone,
-  zoneShift,
-} from './intent.ts'
+import { fitOf, type Intent, isCapped, isWithin, nearestZone, withoutZone, zoneShift } from './intent.ts'
 
 const MAX_EXTRA_LIFETIME_MS = 5_000
 /** A clock this far off is corrected. */
@@ -66,7 +57,7 @@ function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
     prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
   if (tokens.includes(token ?? '') || ids.has(id ?? '') || !isDescribed) return 'it returned a key that existed before'
   const { createdAt: created, expiresAt: expiry } = withoutZone(key, intent)
-  const fit = fitOf(intent, expiry, UNKNOWN_GRID_US)
+  const fit = fitOf(intent, expiry)
   const window = { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew] }
   // Some APIs give an old key a new expiry.
   const isOld =
@@ -97,7 +88,7 @@ function judgeLifetime(key: CreatedKey, context: AnswerContext): Verdict {
   const serverSkew = skewOfServer(key, context)
   const lifetime = expiresAt - (receivedAt + serverSkew)
   const asked = intent.expiry - intent.sentAt - skew
-  const isMarked = fitOf(intent, expiresAt, UNKNOWN_GRID_US) !== 'none'
+  const isMarked = fitOf(intent, expiresAt) !== 'none'
   const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
   const isLong = lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS
   const isWrongClock = isLong ? Math.abs(serverSkew - skew) > MAX_EXTRA_LIFETIME_MS : isMarked && isShort

@@ -9,7 +9,6 @@ import {
   isWithin,
   LATE_WRITE_GRACE_MS,
   LATEST_WRITE_MS,
-  UNKNOWN_GRID_US,
   withoutZone,
 } from './intent.ts'
 
@@ -63,11 +62,14 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
 }
 
-/** The coarsest grid of a server that stored these; unknown if it changed what was `asked`. */
+const COARSEST_GRID_US = 60_000_000
+
+/** The coarsest grid of a server that stored these; Infinity if it may compute expiries anew. */
 export function gridShownBy(keys: readonly { expiresAt: ServerTime | null; asked?: ServerTime }[]): number {
   const isChanged = keys.some(({ expiresAt, asked }) => asked && expiresAt && gridBetween(asked, expiresAt) === null)
-  if (isChanged) return UNKNOWN_GRID_US
-  const stored = keys.flatMap(({ expiresAt }) => expiresAt ?? [])
+  if (isChanged || keys.length === 0) return Infinity
+  // What the server only repeats may be stored on any grid.
+  const stored = keys.flatMap(({ expiresAt, asked }) => (expiresAt === asked ? [] : (expiresAt ?? [])))
   if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
-  return stored.every(isOnCoarseGrid) ? UNKNOWN_GRID_US : 1000
+  return stored.every(isOnCoarseGrid) ? COARSEST_GRID_US : 1000
 }

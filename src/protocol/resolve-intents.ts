@@ -56,7 +56,7 @@ function addResults(open: Open[], results: OrphanResult[], context: Parameters<t
     const result = results[index] ?? item.result
     if (result.kind !== 'revoked') return { ...item, result }
     context.gone.add(result.key.id)
-    // The list no longer shows how finely the server keeps an expiry.
+    // The list no longer shows the grid of its expiry.
     context.grid = Math.min(context.grid, gridShownBy([result.key]))
     context.runner.info(`Found and revoked the orphaned key ${keyLabel(result.key)}.`)
     return { ...item, result: { kind: 'absent', doubt: result.doubt }, isFound: true }

@@ -93,7 +93,7 @@ async function requestRevocation(key: KeyToRevoke, context: RoundContext): Promi
   let failure: ApiFailure = NO_CREDENTIAL
   for (const credential of new Set([...own, ...context.credentials])) {
     const revoke = (limits: CallLimits) => api.revoke(credential, key.id, limits)
-    const result = await retry(revoke, { budget, random, shouldRetry: isWorthWaiting })
+    const result = await retry(revoke, { budget, random, shouldRetry: isRateLimited })
     if (result.ok) {
       // A replica that lags rejects a key before the grant as well.
       Object.assign(evidence, { granted: credential === token || !evidence.rejected, rejected: false })
@@ -106,15 +106,13 @@ async function requestRevocation(key: KeyToRevoke, context: RoundContext): Promi
       evidence.rejected = isRejected(probed)
       evidence.expired = hasExpired(key, probed.skew, context)
     }
-    if (failure.status === undefined || budget.left() <= PROBE_INTERVAL_MS) return failure
+    if (budget.left() <= PROBE_INTERVAL_MS) return failure
   }
   return failure
 }
 
-/** After other answers, try the next credential first. */
-function isWorthWaiting({ status, retryable }: ApiFailure): boolean {
-  return retryable && (status === undefined || status === 429)
-}
+/** Otherwise, the next credential or round is the retry. */
+const isRateLimited = ({ status }: ApiFailure) => status === 429
 
 export const NO_CREDENTIAL: ApiFailure = {
   message: 'there was no credential left that may be sent',
@@ -135,9 +133,8 @@ async function probeUntilRejected(
   refusal: ApiFailure | null,
   { api, clock, random, budget, evidence }: RoundContext,
 ): Promise<ApiResult<null>> {
-  const shouldRetry = ({ status }: ApiFailure) => status === 429
   for (let end = Infinity; ; ) {
-    const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry })
+    const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry: isRateLimited })
     end = Math.min(end, clock.now() + VERIFY_FOR_MS)
     evidence.rejected = isRejected(result)
     const isEnough = evidence.rejected || (refusal !== null && (result.ok || !result.failure.retryable))

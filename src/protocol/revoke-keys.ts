@@ -34,7 +34,7 @@ const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD
 /** The post step. Throws an Error or warns, by `onRevokeFailure`, about what it cannot confirm. */
 export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<void> {
   const { runner } = deps
-  if (found.kind === 'none') return runner.info('This step requested no key, so there is nothing to revoke.')
+  if (found.kind === 'none') return runner.info('The main step saved no key, so there is nothing to revoke.')
   if (found.kind === 'unreadable') {
     const message =
       `The record that the main step saved cannot be used (${found.reason}), so nothing was revoked. ` +

@@ -1,5 +1,5 @@
 import type { ApiResult, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
-import { gridBetween, type Intent, isCapped } from './intent.ts'
+import { gridBetween, type Intent, isCapped, withoutZone } from './intent.ts'
 import { doubtAbout, isRowOf, ownRows, readList } from './list-trust.ts'
 import { type ListContext, matchIntent } from './match-intent.ts'
 import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
@@ -49,8 +49,11 @@ export async function revokeOrphans(intents: readonly Intent[], context: LookupC
 /** Where a server only rounds, twins expire alike, unless a limit cut the lifetime of the first. */
 function mayBeTwin(row: ListedKey, intent: Intent): boolean {
   const { expiry, stored, sentAt, deadline } = intent
-  const isCut = isCapped(row, intent) && expiry - Number(row.expiresAt) < deadline - sentAt
-  return !stored || !gridBetween(expiry, stored) || row.expiresAt === stored || isCut
+  if (!stored || !gridBetween(expiry, stored)) return true
+  if (isCapped(row, intent)) return expiry - Number(row.expiresAt) < deadline - sentAt
+  const expiresAt = withoutZone(row, intent).expiresAt ?? 0
+  // The response may only repeat `expiry`, or be coarser than the list.
+  return [stored, expiry].includes(expiresAt) || (stored === expiry && gridBetween(expiry, expiresAt) !== null)
 }
 
 async function revokeOrphan(key: ListedKey, doubt: string | null, context: LookupContext): Promise<OrphanResult> {

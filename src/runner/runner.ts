@@ -3,7 +3,7 @@ import { namingFile } from './command-files.ts'
 import type { Runner } from './report.ts'
 import { sanitizeLine, truncateAnnotation } from './sanitize.ts'
 
-/** A tenth of the bytes of @actions/core; a test compares the two. */
+/** A test compares it with @actions/core. */
 export const runner: Runner = {
   info: (text) => print(sanitizeLine(text)),
   warning: (text) => annotate('warning', text),

@@ -845,7 +845,7 @@ async function requestRevocation(key, context) {
 	let failure = NO_CREDENTIAL
 	for (const credential of new Set([...own, ...context.credentials])) {
 		const revoke = (limits) => api.revoke(credential, key.id, limits)
-		const result = await retry(revoke, { budget, random, shouldRetry: isWorthWaiting })
+		const result = await retry(revoke, { budget, random, shouldRetry: isRateLimited })
 		if (result.ok) {
 			// A replica that lags rejects a key before the grant as well.
 			Object.assign(evidence, { granted: credential === token || !evidence.rejected, rejected: false })
@@ -858,14 +858,12 @@ async function requestRevocation(key, context) {
 			evidence.rejected = isRejected(probed)
 			evidence.expired = hasExpired(key, probed.skew, context)
 		}
-		if (failure.status === undefined || budget.left() <= PROBE_INTERVAL_MS) return failure
+		if (budget.left() <= PROBE_INTERVAL_MS) return failure
 	}
 	return failure
 }
-/** After other answers, try the next credential first. */
-function isWorthWaiting({ status, retryable }) {
-	return retryable && (status === undefined || status === 429)
-}
+/** Otherwise, the next credential or round is the retry. */
+const isRateLimited = ({ status }) => status === 429
 const NO_CREDENTIAL = {
 	message: 'there was no credential left that may be sent',
 	mayHaveActed: false,
@@ -879,9 +877,8 @@ function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
 }
 /** Probes until a 401, or for 10 s; after a refusal, only until there is an answer. */
 async function probeUntilRejected(token, refusal, { api, clock, random, budget, evidence }) {
-	const shouldRetry = ({ status }) => status === 429
 	for (let end = Infinity; ; ) {
-		const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry })
+		const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry: isRateLimited })
 		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
 		evidence.rejected = isRejected(result)
 		const isEnough = evidence.rejected || (refusal !== null && (result.ok || !result.failure.retryable))
@@ -1456,7 +1453,7 @@ function namingFile(variable, write) {
 	}
 }
 
-/** A tenth of the bytes of @actions/core; a test compares the two. */
+/** A test compares it with @actions/core. */
 const runner = {
 	info: (text) => print(sanitizeLine(text)),
 	warning: (text) => annotate('warning', text),
