@@ -1,6 +1,7 @@
+import { formatExactly } from '../src/util/instant.ts'
 import { type Answer, field, statusOf } from './client.ts'
 import type { Evidence } from './observe.ts'
-import { gridOf, microsecondsOf } from './read.ts'
+import { gridOf, instantOf, microsecondsOf } from './read.ts'
 
 /** What a run saw of a fact; `holds` is null if it saw nothing. */
 export interface Observation {
@@ -90,12 +91,10 @@ export const FACTS: readonly Fact[] = [
     basis: 'assumed',
     relied: 'The post step looks there for keys of unanswered create requests.',
     otherwise: 'The post step looks again until a slow server would have finished.',
-    observe: ({ listed, acceptedAfterMs, probes }) =>
-      listed !== null
-        ? seen(listed.afterMs < SAME_CLOCK_MS, `after ${listed.afterMs} ms`)
-        : acceptedAfterMs === null && probes === null
-          ? NOT_OBSERVED
-          : seen(false, 'not in ten readings'),
+    observe({ listed, isSought }) {
+      if (listed !== null) return seen(listed.afterMs < SAME_CLOCK_MS, `after ${listed.afterMs} ms`)
+      return isSought ? seen(false, 'not in ten readings') : NOT_OBSERVED
+    },
   },
   {
     fact: 'The list gives the expiry that the response to create gave.',
@@ -106,8 +105,15 @@ export const FACTS: readonly Fact[] = [
       const { listed } = evidence
       const answered = firstCreate(evidence)?.answered ?? null
       if (listed === null || answered === null) return NOT_OBSERVED
-      const same = microsecondsOf(listed.row.expiry) === microsecondsOf(answered)
-      return seen(same, same ? 'the same instant' : `${listed.row.expiry} in place of ${answered}`)
+      const { expiresAt, unreadable } = listed.key
+      const instant = instantOf(answered)
+      // Half a microsecond.
+      const isSame = instant !== null && expiresAt !== null && Math.abs(instant - expiresAt) < 0.0005
+      if (isSame) return seen(true, 'the same instant')
+      return seen(
+        false,
+        `${expiresAt === null ? (unreadable ?? 'none') : formatExactly(expiresAt)} in place of ${answered}`,
+      )
     },
   },
   {
@@ -146,14 +152,18 @@ export const FACTS: readonly Fact[] = [
         : seen(ownRow, ownRow ? 'it does' : 'no row begins like it'),
   },
   {
-    fact: 'The list is complete: one array, or pages that lead to the next.',
+    fact: 'The list is complete and readable: one array, or pages that lead to the next.',
     basis: 'documented',
     relied: 'A key that is not in the list does not exist.',
     otherwise: 'The post step draws no conclusion from it and warns; the audit fails with `list-incomplete`.',
     observe({ list }) {
       if (list === null) return NOT_OBSERVED
       const form = { array: 'one array', pages: `${list.pages} page(s)`, other: 'neither' }[list.form]
-      return seen(list.isComplete, `${form}, ${list.rows.length} key(s)${list.isComplete ? '' : ', not all of them'}`)
+      const { incomplete, keys } = list
+      return seen(
+        incomplete === null,
+        `${form}, ${keys.length} key(s)${incomplete === null ? '' : `, but ${incomplete}`}`,
+      )
     },
   },
   {

@@ -1,7 +1,8 @@
+import { formatUtc } from '../src/runner/report.ts'
 import { type Client, type ClientOptions, createClient, KEYS_PATH, Stopped, statusOf } from './client.ts'
 import { type CleanUp, createKeyLedger, type MadeKey } from './keys.ts'
 import { LIFETIME_MS, noEvidence, observe } from './observe.ts'
-import { readRows } from './read.ts'
+import { readKeys } from './read.ts'
 import { type Result, resultsOf, textTable } from './table.ts'
 
 export interface RunOptions extends ClientOptions {
@@ -30,7 +31,7 @@ export const PLAN = [
 export async function checkConformance(options: RunOptions): Promise<RunResult> {
   const { apiKey, print } = options
   const client = createClient(options)
-  const list = await readRows((path) => client.ask({ path, credential: apiKey })).catch((error: unknown) => {
+  const list = await readKeys(client, apiKey).catch((error: unknown) => {
     if (error instanceof Stopped) return null
     throw error
   })
@@ -43,7 +44,7 @@ export async function checkConformance(options: RunOptions): Promise<RunResult> 
   const evidence = { ...noEvidence(client.answers), list }
   const serverTime = Date.parse(list.first.headers.date ?? '')
   const skew = Number.isNaN(serverTime) ? 0 : serverTime - list.first.receivedAt
-  const keys = createKeyLedger(apiKey, new Set(list.rows.map(({ id }) => id)), options.now() + skew)
+  const keys = createKeyLedger(apiKey, new Set(list.keys.map(({ id }) => id)), options.now() + skew)
   const expiry = (micros: string, plusSeconds = 0) =>
     `${new Date(options.now() + skew + LIFETIME_MS + plusSeconds * 1000).toISOString().slice(0, 19)}.${micros}Z`
   const failure: unknown = await observe({ client, apiKey, keys, evidence, expiry }).then(
@@ -58,7 +59,7 @@ export async function checkConformance(options: RunOptions): Promise<RunResult> 
   const results = resultsOf(evidence)
   print(`\n${textTable(results)}\n`)
   if (evidence.ended !== null) print(`Not everything was observed: ${evidence.ended}.`)
-  for (const line of describe(cleanedUp)) print(line)
+  for (const line of describe(cleanedUp, skew)) print(line)
   if (failure !== null && !(failure instanceof Stopped)) throw failure
   return { exitCode: exitCodeOf(cleanedUp, evidence.ended), results }
 }
@@ -72,7 +73,8 @@ function exitCodeOf({ left, unknown }: CleanUp, ended: string | null): number {
   return left.length + unknown.length > 0 || ended !== null ? 1 : 0
 }
 
-function describe({ verified, left, unknown, doubtful }: CleanUp): string[] {
+/** `skew`: the server's clock less this machine's, in milliseconds. */
+function describe({ verified, left, unknown, doubtful }: CleanUp, skew: number): string[] {
   if (left.length === 0 && unknown.length === 0)
     return [`All keys that were made (${verified.length}) are revoked (verified).`]
   const label = ({ id, prefix, expiry }: MadeKey) =>
@@ -83,6 +85,9 @@ function describe({ verified, left, unknown, doubtful }: CleanUp): string[] {
       ? ['Could not confirm that these are revoked; check Dashboard > Plans > API Keys:', ...left.map(label)]
       : []),
     ...(doubtful.length > 0 ? ['Not revoked, because they may be keys of others:', ...doubtful.map(label)] : []),
-    ...unknown.map((expiry) => `A create request got no usable answer; look for a key that expires at ${expiry}.`),
+    ...unknown.map(({ expiry, sentAt }) => {
+      const time = sentAt === null ? '' : ` at ${formatUtc(sentAt + skew)}`
+      return `A create request${time} got no usable answer; look for a key that expires at ${expiry}.`
+    }),
   ]
 }

@@ -180,7 +180,7 @@ describe('a run that cannot go on', () => {
   test('says which key to look for when it cannot identify a lost one', async () => {
     const result = await run({ fractions: 'drop' }, [{ on: 'create', kind: 'cut-after' }])
     expect(result.printed).toMatch(
-      /^A create request got no usable answer; look for a key that expires at 2027-/m,
+      /^A create request at 2027-03-01 12:00:\d\d UTC got no usable answer; look for a key that expires at 2027-/m,
     )
     expect(result.exitCode).toBe(1)
   })
