@@ -1,7 +1,8 @@
+import { isForeign } from '../src/api/api-failure.ts'
 import { formatExactly } from '../src/util/instant.ts'
-import { type Answer, field, statusOf } from './client.ts'
+import { type Answer, field, KEYS_PATH, statusOf } from './client.ts'
 import type { Evidence } from './observe.ts'
-import { gridOf, instantOf, microsecondsOf } from './read.ts'
+import { cacheHeaders, gridOf, instantOf, microsecondsOf, responseOf } from './read.ts'
 
 /** What a run saw of a fact; `holds` is null if it saw nothing. */
 export interface Observation {
@@ -172,9 +173,12 @@ export const FACTS: readonly Fact[] = [
     relied: 'A key that is not in the list does not exist any more.',
     otherwise: 'The post step draws no conclusion from it and warns; the audit fails with `list-incomplete`.',
     observe({ answers }) {
-      const cached = answers.filter(({ headers }) => Number(headers.age) > 0 || /hit/i.test(headers['x-cache'] ?? ''))
-      if (answers.length === 0) return NOT_OBSERVED
-      return seen(cached.length === 0, cached.length === 0 ? 'no sign of one' : 'Age or X-Cache shows one')
+      const lists = answers.filter(
+        ({ asked: { method, url }, status }) => method === 'GET' && status === 200 && url.pathname.includes(KEYS_PATH),
+      )
+      if (lists.length === 0) return NOT_OBSERVED
+      const signs = [...new Set(lists.flatMap(cacheHeaders))]
+      return seen(signs.length === 0, signs.length === 0 ? 'no sign of one' : `shown by ${signs.join(', ')}`)
     },
   },
   {
@@ -256,7 +260,7 @@ export const FACTS: readonly Fact[] = [
       revokedTwice === null ? NOT_OBSERVED : seen(revokedTwice.status === 404, statusOf(revokedTwice)),
   },
   {
-    fact: 'A wrong key gets a 401 in JSON that asks for no other scheme than Bearer.',
+    fact: 'A wrong key gets a 401, in JSON or empty, that asks for no other scheme than Bearer.',
     basis: 'assumed',
     relied: 'Such a 401 comes from the API, and not from something in front of it.',
     otherwise: 'The 401 is not believed: revocations cannot be confirmed, and the post step warns.',
@@ -264,7 +268,7 @@ export const FACTS: readonly Fact[] = [
       if (wrongKey === null) return NOT_OBSERVED
       const scheme = wrongKey.headers['www-authenticate'] ?? ''
       const form = wrongKey.json === undefined ? (wrongKey.text === '' ? 'empty' : 'not JSON') : 'JSON'
-      const holds = wrongKey.status === 401 && form === 'JSON' && /^(bearer|token)?\b/i.test(scheme || 'bearer')
+      const holds = wrongKey.status === 401 && !isForeign(responseOf(wrongKey))
       return seen(holds, `${statusOf(wrongKey)}, ${form}${scheme && `, ${scheme.slice(0, 40)}`}`)
     },
   },
@@ -321,7 +325,7 @@ export const FACTS: readonly Fact[] = [
     otherwise: 'The main step fails with the status.',
     observe({ ended, creates }) {
       const last = creates.at(-1)?.answer
-      const refused = ended !== null && last?.status === 403
+      const refused = ended !== null && last?.status === 403 && !isForeign(responseOf(last))
       return refused ? seen(true, '403 to create') : { holds: null, observed: 'not tested' }
     },
   },

@@ -20,7 +20,7 @@ export interface RunResult {
 /** What a run does to the account, said before it asks. */
 export const PLAN = [
   'This creates about five API keys in the account of SPHERESCOUT_API_KEY, each expiring within',
-  '10 minutes, and revokes all of them, in about 40 requests (more if the list has many pages).',
+  '10 minutes, and revokes all of them, in about 30 requests (more if the list has many pages).',
   'No other key is changed. Ctrl-C stops it, and still revokes what it made.',
 ].join('\n')
 

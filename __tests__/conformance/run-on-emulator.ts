@@ -12,7 +12,8 @@ export interface EmulatorRun {
 /** What stands between the run and the API: answers a request, with the API's help or without. */
 export type Through = (request: ApiRequest, api: Account['handle']) => ApiResponse
 
-interface Surroundings {
+/** What else a run meets. */
+export interface Surroundings {
   through?: Through
   /** What the run reads the list and creates keys with; the account's long-lived key by default. */
   apiKey?: (account: Account) => string
