@@ -69,7 +69,7 @@ export const FACTS: readonly Fact[] = [
       if (create === null || !isOk(create.answer)) return NOT_OBSERVED
       const [asked, answered] = [microsecondsOf(create.asked), microsecondsOf(create.answered)]
       if (create.answered === null) return seen(false, 'the key never expires')
-      if (asked === null || answered === null) return seen(false, `unreadable: ${create.answered.slice(0, 40)}`)
+      if (asked === null || answered === null) return seen(false, `unreadable: ${create.answered}`)
       const off = (answered - asked) / 1000
       return seen(Math.abs(off) < MINUTE_MS, off === 0 ? 'exactly' : `${seconds(off)} ${off < 0 ? 'early' : 'late'}`)
     },
@@ -269,7 +269,7 @@ export const FACTS: readonly Fact[] = [
       const scheme = wrongKey.headers['www-authenticate'] ?? ''
       const form = wrongKey.json === undefined ? (wrongKey.text === '' ? 'empty' : 'not JSON') : 'JSON'
       const holds = wrongKey.status === 401 && !isForeign(responseOf(wrongKey))
-      return seen(holds, `${statusOf(wrongKey)}, ${form}${scheme && `, ${scheme.slice(0, 40)}`}`)
+      return seen(holds, `${statusOf(wrongKey)}, ${form}${scheme && `, ${scheme}`}`)
     },
   },
   {
@@ -279,7 +279,7 @@ export const FACTS: readonly Fact[] = [
     otherwise: 'The step fails and names the address that it was sent to.',
     observe({ list, slash }) {
       if (list === null || slash === null) return NOT_OBSERVED
-      const location = slash.headers.location ? ` to ${slash.headers.location.slice(0, 60)}` : ''
+      const location = slash.headers.location ? ` to ${slash.headers.location}` : ''
       return seen(list.first.status === 200, `with a slash: ${statusOf(slash)}${location}`)
     },
   },

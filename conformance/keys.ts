@@ -1,10 +1,9 @@
-import { failureOf } from '../src/api/api-failure.ts'
 import type { ListedKey } from '../src/api/key-api.ts'
 import { readKey, textOf } from '../src/api/parse-response.ts'
 import { isVerifiedRevoked } from '../src/protocol/evidence.ts'
 import { doubtAbout, isRowOf, MAX_REPLICA_LAG_MS } from '../src/protocol/list-trust.ts'
 import { type Answer, type Client, field, KEYS_PATH, Stopped } from './client.ts'
-import { gridOf, instantOf, readKeys, responseOf, wholeMilliseconds } from './read.ts'
+import { failureIn, gridOf, instantOf, readKeys, wholeMilliseconds } from './read.ts'
 
 /** A key that this run created. */
 export interface MadeKey {
@@ -108,8 +107,7 @@ async function create(
 
 /** Whether an answer proves that nothing was done: a gateway may refuse what the API has carried out. */
 function isRefusal(answer: Answer): boolean {
-  const { status, asked, receivedAt } = answer
-  return status >= 400 && !failureOf(asked, responseOf(answer), receivedAt).mayHaveActed
+  return answer.status >= 400 && !failureIn(answer).mayHaveActed
 }
 
 async function cleanUp(ledger: Ledger, client: Client): Promise<CleanUp> {
@@ -194,8 +192,7 @@ async function revoke(key: MadeKey, revocation: Revocation): Promise<boolean> {
 
 /** Whether the API itself answered 401. */
 function isRejection(answer: Answer): boolean {
-  const { status, asked, receivedAt } = answer
-  return status === 401 && !failureOf(asked, responseOf(answer), receivedAt).notFromApi
+  return answer.status === 401 && !failureIn(answer).notFromApi
 }
 
 /** Whether a list that the actions would believe does not show a key. Several pages are read twice, as they move. */

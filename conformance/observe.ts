@@ -2,7 +2,7 @@ import type { ListedKey } from '../src/api/key-api.ts'
 import { doubtAbout, ownRows } from '../src/protocol/list-trust.ts'
 import { type Answer, type Client, field, KEYS_PATH, statusOf } from './client.ts'
 import type { KeyLedger, MadeKey } from './keys.ts'
-import { type ListReading, readKeys } from './read.ts'
+import { failureIn, type ListReading, readKeys } from './read.ts'
 
 /** A key as create described it, with what was asked for. */
 export interface Created {
@@ -143,7 +143,7 @@ async function create({ client, keys }: Run, asked: string, more = {}): Promise<
 /** Why no further key should be made, or null. */
 function faultOf({ answer, answered, key }: Created): string | null {
   if (answer.status < 200 || answer.status > 299)
-    return `no key could be created: ${statusOf(answer)} ${answer.text.slice(0, 200)}`
+    return `no key could be created: ${answer.error === null ? failureIn(answer).message : statusOf(answer)}`
   if (key === null) return 'the response to create describes no new key'
   if (answered === null) return 'the API created a key that never expires, though an expiry was asked for'
   return null

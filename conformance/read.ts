@@ -1,3 +1,4 @@
+import { type ApiFailure, failureOf } from '../src/api/api-failure.ts'
 import type { Call } from '../src/api/call.ts'
 import { type ApiResult, createListApi, type ListedKey } from '../src/api/key-api.ts'
 import { CACHED, readPage } from '../src/api/parse-list.ts'
@@ -55,6 +56,11 @@ function resultOf<T>(answer: Answer, read: (response: HttpResponse) => T): ApiRe
   }
   const message = `a page of it cannot be read (${statusOf(answer)})`
   return { ok: false, skew: null, failure: { message, mayHaveActed: false, retryable: false } }
+}
+
+/** What the actions say of an answer that is no success. */
+export function failureIn(answer: Answer): ApiFailure {
+  return failureOf(answer.asked, responseOf(answer), answer.receivedAt)
 }
 
 /** An answer as the actions take it from the network. */

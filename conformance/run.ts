@@ -1,7 +1,10 @@
+import { textOf } from '../src/api/parse-response.ts'
 import { formatUtc } from '../src/runner/report.ts'
-import { type Client, type ClientOptions, createClient, KEYS_PATH, Stopped, statusOf } from './client.ts'
+import { sanitizeName } from '../src/runner/sanitize.ts'
+import { type Client, type ClientOptions, createClient, field, KEYS_PATH, Stopped, statusOf } from './client.ts'
 import { type CleanUp, createKeyLedger, type MadeKey } from './keys.ts'
 import { LIFETIME_MS, noEvidence, observe } from './observe.ts'
+import { oneLine, withoutSecrets } from './printable.ts'
 import { readKeys } from './read.ts'
 import { type Result, resultsOf, textTable } from './table.ts'
 
@@ -38,7 +41,7 @@ export async function checkConformance(options: RunOptions): Promise<RunResult> 
   if (list === null) return { exitCode: 1, results: [] }
   if (list.form === 'other')
     throw new Error(
-      `Could not read the list of keys (GET ${KEYS_PATH}: ${statusOf(list.first)}). Check SPHERESCOUT_API_KEY and --api-url. Nothing was created.`,
+      `Could not read the list of keys (GET ${KEYS_PATH}: ${oneLine(statusOf(list.first), [apiKey])}). Check SPHERESCOUT_API_KEY and --api-url. Nothing was created.`,
     )
 
   const evidence = { ...noEvidence(client.answers), list }
@@ -56,10 +59,11 @@ export async function checkConformance(options: RunOptions): Promise<RunResult> 
     print('Stopped. Revoking the keys that were made.')
   }
   const cleanedUp = await keys.cleanUp(cleaner(options))
-  const results = resultsOf(evidence)
+  const secrets = [apiKey, ...client.answers.flatMap(({ json }) => textOf(field(json, 'token')) ?? [])]
+  const results = resultsOf(evidence, secrets)
   print(`\n${textTable(results)}\n`)
-  if (evidence.ended !== null) print(`Not everything was observed: ${evidence.ended}.`)
-  for (const line of describe(cleanedUp, skew)) print(line)
+  if (evidence.ended !== null) print(`Not everything was observed: ${oneLine(evidence.ended, secrets)}.`)
+  for (const line of describe(cleanedUp, skew)) print(withoutSecrets(line, secrets))
   if (failure !== null && !(failure instanceof Stopped)) throw failure
   return { exitCode: exitCodeOf(cleanedUp, evidence.ended), results }
 }
@@ -78,7 +82,7 @@ function describe({ verified, left, unknown, doubtful }: CleanUp, skew: number):
   if (left.length === 0 && unknown.length === 0)
     return [`All keys that were made (${verified.length}) are revoked (verified).`]
   const label = ({ id, prefix, expiry }: MadeKey) =>
-    `  ${prefix.replace(/[^\w-]/g, '?')}... expires ${expiry}, id ${id.replace(/[^\x21-\x7e]/g, '?')}`
+    `  ${sanitizeName(prefix)}... expires ${expiry}, id ${sanitizeName(id)}`
   return [
     `${verified.length} of the keys that were made are revoked (verified).`,
     ...(left.length > 0
