@@ -115,13 +115,17 @@ describe('known', () => {
 describe('rotated-secrets', () => {
   const rotations = (value: string, env = ENV) => read({ 'rotated-secrets': value }, env).rotations
 
-  test('takes a secret a line, with repository or organization, and environment', () => {
+  test('takes a secret a line, with repository or organization, and environment, which ends the line', () => {
     const lines = [
       'A_KEY',
       'B environment=My production',
       'C repository=7 # there',
       'd organization=octo-org',
       'E  repository=8  environment=x',
+      'F environment=prod #1',
+      'G organization=o environment=# # x',
+      '# H environment=x',
+      'I # environment=x',
     ]
     expect(
       rotations(lines.join('\n')).map(({ scope, environment, secret }) => [scope, environment, secret]),
@@ -131,6 +135,9 @@ describe('rotated-secrets', () => {
       ['repo:7', '', 'C'],
       ['org:octo-org', '', 'd'],
       ['repo:8', 'x', 'E'],
+      ['repo:42', 'prod #1', 'F'],
+      ['org:o', '# # x', 'G'],
+      ['repo:42', '', 'I'],
     ])
   })
 

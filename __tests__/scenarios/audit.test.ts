@@ -323,6 +323,15 @@ test.each(['key=', 'Bearer:', 'my_'])('so does one after %j, which also masks th
   }),
 )
 
+test('a rotation of an environment with " #" in its name is recognized', () =>
+  withAudit({}, async ({ emulator, audit }) => {
+    const created = Date.now() - DAY_MS
+    const expiry = rotatedExpiry(created + 60 * DAY_MS, emulator.url, { environment: 'prod #1' })
+    emulator.account.addKey({ created, expiry })
+    const step = await audit({ 'rotated-secrets': 'SPHERESCOUT_API_KEY environment=prod #1' })
+    expect(step.outputs.unexpected).toBe('0')
+  }))
+
 describe('keys of rotations elsewhere', () => {
   test('are unexpected, until input rotated-secrets names them', () =>
     withAudit({}, async ({ emulator, audit }) => {

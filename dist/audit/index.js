@@ -1129,10 +1129,11 @@ function quoted(text) {
 	const safe = text.replace(/\S{24,}/g, (run) => `${run.slice(0, 15)}...`)
 	return JSON.stringify(safe.slice(0, 60))
 }
-/** The lines of an input, without blank ones and comments. */
+/** The lines of an input, without blank ones and comments. The name of an environment may have `#`, and ends its line. */
 function linesOf(name, value) {
 	return value.split(/\r\n|\r|\n/).flatMap((line, index) => {
-		const text = line.replace(/(^|\s)#.*$/, '').trim()
+		const isNamed = /^[^#]*\senvironment=/.test(line)
+		const text = (isNamed ? line : line.replace(/(^|\s)#.*$/, '')).trim()
 		const error = (fault, example) => new Error(`Input ${name}, line ${index + 1}: ${quoted(text)} ${fault}. For example: ${example}`)
 		return text === '' ? [] : { text, error }
 	})
