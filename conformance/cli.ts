@@ -10,12 +10,15 @@ import { markdownTable } from './table.ts'
 
 const stop = new AbortController()
 let signals = 0
-for (const signal of ['SIGINT', 'SIGTERM'])
+// SIGHUP: the terminal was closed.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
   process.on(signal, () => {
     signals += 1
     if (signals === 1) stop.abort()
     else console.log('Still revoking the keys that were made. They expire within 10 minutes in any case.')
   })
+// No one reads the output any more, but the keys are still there.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
 try {
   process.exitCode = await main()

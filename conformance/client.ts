@@ -1,9 +1,13 @@
+import type { Asked } from '../src/api/api-failure.ts'
 import { parseJson } from '../src/api/parse-response.ts'
 
-/** One request to the API; `path` begins below its base URL. */
+export { KEYS_PATH } from '../src/api/call.ts'
+
+/** One request to the API. */
 export interface Question {
   method?: 'GET' | 'POST' | 'DELETE'
-  path: string
+  /** Below the API's base URL; or a whole URL, as of a page of the list. */
+  path: string | URL
   credential: string
   body?: object
   /** What `Accept-Encoding` says; `identity` by default. */
@@ -12,6 +16,7 @@ export interface Question {
 
 /** What came back. Status 0 and `error` if nothing did. Times in milliseconds since 1970, by this machine's clock. */
 export interface Answer {
+  asked: Asked
   status: number
   /** Names in lower case. */
   headers: Record<string, string>
@@ -40,11 +45,14 @@ export interface Client {
   ask(question: Question): Promise<Answer>
   /** Asks until `isDone` or 20 attempts, half a second apart; the last answer. */
   poll(question: Question, isDone: (answer: Answer) => boolean): Promise<Answer>
+  /** Waits so many milliseconds; not at all if they are not positive. */
+  pause(ms: number): Promise<void>
+  now(): number
   /** Every answer so far, those to rate-limited requests included. */
   answers: Answer[]
+  apiUrl: string
 }
 
-export const KEYS_PATH = '/api/user/api-keys'
 const REQUEST_TIMEOUT_MS = 15_000
 const POLL_INTERVAL_MS = 500
 const MAX_POLLS = 20
@@ -69,7 +77,10 @@ export function createClient(options: ClientOptions): Client {
 
   return {
     answers,
+    apiUrl: options.apiUrl,
     ask,
+    now: options.now,
+    pause: async (ms) => (ms > 0 ? sleep(ms, stop) : undefined),
     async poll(question, isDone) {
       for (let attempt = 1; ; attempt++) {
         const answer = await ask(question)
@@ -82,9 +93,11 @@ export function createClient(options: ClientOptions): Client {
 
 async function exchange(question: Question, { apiUrl, fetch, now }: ClientOptions): Promise<Answer> {
   const { method = 'GET', path, credential, body, encoding = 'identity' } = question
+  const url = typeof path === 'string' ? new URL(`${apiUrl}${path}`) : path
+  const asked = { method, url, credential }
   const sentAt = now()
   try {
-    const response = await fetch(`${apiUrl}${path}`, {
+    const response = await fetch(url, {
       method,
       redirect: 'manual',
       headers: {
@@ -97,26 +110,12 @@ async function exchange(question: Question, { apiUrl, fetch, now }: ClientOption
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     })
     const text = await response.text()
+    const { status } = response
     const headers = Object.fromEntries(response.headers)
-    return {
-      status: response.status,
-      headers,
-      text,
-      json: parsed(text),
-      error: null,
-      sentAt,
-      receivedAt: now(),
-    }
+    return { asked, status, headers, text, json: parsed(text), error: null, sentAt, receivedAt: now() }
   } catch (error) {
-    return {
-      status: 0,
-      headers: {},
-      text: '',
-      json: undefined,
-      error: reasonOf(error),
-      sentAt,
-      receivedAt: now(),
-    }
+    const nothing = { status: 0, headers: {}, text: '', json: undefined, error: reasonOf(error) }
+    return { asked, ...nothing, sentAt, receivedAt: now() }
   }
 }
 

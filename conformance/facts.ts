@@ -1,6 +1,8 @@
-import { type Answer, field, statusOf } from './client.ts'
+import { isForeign } from '../src/api/api-failure.ts'
+import { formatExactly } from '../src/util/instant.ts'
+import { type Answer, field, KEYS_PATH, statusOf } from './client.ts'
 import type { Evidence } from './observe.ts'
-import { gridOf, microsecondsOf } from './read.ts'
+import { cacheHeaders, gridOf, instantOf, microsecondsOf, responseOf } from './read.ts'
 
 /** What a run saw of a fact; `holds` is null if it saw nothing. */
 export interface Observation {
@@ -67,7 +69,7 @@ export const FACTS: readonly Fact[] = [
       if (create === null || !isOk(create.answer)) return NOT_OBSERVED
       const [asked, answered] = [microsecondsOf(create.asked), microsecondsOf(create.answered)]
       if (create.answered === null) return seen(false, 'the key never expires')
-      if (asked === null || answered === null) return seen(false, `unreadable: ${create.answered.slice(0, 40)}`)
+      if (asked === null || answered === null) return seen(false, `unreadable: ${create.answered}`)
       const off = (answered - asked) / 1000
       return seen(Math.abs(off) < MINUTE_MS, off === 0 ? 'exactly' : `${seconds(off)} ${off < 0 ? 'early' : 'late'}`)
     },
@@ -90,12 +92,10 @@ export const FACTS: readonly Fact[] = [
     basis: 'assumed',
     relied: 'The post step looks there for keys of unanswered create requests.',
     otherwise: 'The post step looks again until a slow server would have finished.',
-    observe: ({ listed, acceptedAfterMs, probes }) =>
-      listed !== null
-        ? seen(listed.afterMs < SAME_CLOCK_MS, `after ${listed.afterMs} ms`)
-        : acceptedAfterMs === null && probes === null
-          ? NOT_OBSERVED
-          : seen(false, 'not in ten readings'),
+    observe({ listed, isSought }) {
+      if (listed !== null) return seen(listed.afterMs < SAME_CLOCK_MS, `after ${listed.afterMs} ms`)
+      return isSought ? seen(false, 'not in ten readings') : NOT_OBSERVED
+    },
   },
   {
     fact: 'The list gives the expiry that the response to create gave.',
@@ -106,8 +106,15 @@ export const FACTS: readonly Fact[] = [
       const { listed } = evidence
       const answered = firstCreate(evidence)?.answered ?? null
       if (listed === null || answered === null) return NOT_OBSERVED
-      const same = microsecondsOf(listed.row.expiry) === microsecondsOf(answered)
-      return seen(same, same ? 'the same instant' : `${listed.row.expiry} in place of ${answered}`)
+      const { expiresAt, unreadable } = listed.key
+      const instant = instantOf(answered)
+      // Half a microsecond.
+      const isSame = instant !== null && expiresAt !== null && Math.abs(instant - expiresAt) < 0.0005
+      if (isSame) return seen(true, 'the same instant')
+      return seen(
+        false,
+        `${expiresAt === null ? (unreadable ?? 'none') : formatExactly(expiresAt)} in place of ${answered}`,
+      )
     },
   },
   {
@@ -146,14 +153,18 @@ export const FACTS: readonly Fact[] = [
         : seen(ownRow, ownRow ? 'it does' : 'no row begins like it'),
   },
   {
-    fact: 'The list is complete: one array, or pages that lead to the next.',
+    fact: 'The list is complete and readable: one array, or pages that lead to the next.',
     basis: 'documented',
     relied: 'A key that is not in the list does not exist.',
     otherwise: 'The post step draws no conclusion from it and warns; the audit fails with `list-incomplete`.',
     observe({ list }) {
       if (list === null) return NOT_OBSERVED
       const form = { array: 'one array', pages: `${list.pages} page(s)`, other: 'neither' }[list.form]
-      return seen(list.isComplete, `${form}, ${list.rows.length} key(s)${list.isComplete ? '' : ', not all of them'}`)
+      const { incomplete, keys } = list
+      return seen(
+        incomplete === null,
+        `${form}, ${keys.length} key(s)${incomplete === null ? '' : `, but ${incomplete}`}`,
+      )
     },
   },
   {
@@ -162,9 +173,12 @@ export const FACTS: readonly Fact[] = [
     relied: 'A key that is not in the list does not exist any more.',
     otherwise: 'The post step draws no conclusion from it and warns; the audit fails with `list-incomplete`.',
     observe({ answers }) {
-      const cached = answers.filter(({ headers }) => Number(headers.age) > 0 || /hit/i.test(headers['x-cache'] ?? ''))
-      if (answers.length === 0) return NOT_OBSERVED
-      return seen(cached.length === 0, cached.length === 0 ? 'no sign of one' : 'Age or X-Cache shows one')
+      const lists = answers.filter(
+        ({ asked: { method, url }, status }) => method === 'GET' && status === 200 && url.pathname.includes(KEYS_PATH),
+      )
+      if (lists.length === 0) return NOT_OBSERVED
+      const signs = [...new Set(lists.flatMap(cacheHeaders))]
+      return seen(signs.length === 0, signs.length === 0 ? 'no sign of one' : `shown by ${signs.join(', ')}`)
     },
   },
   {
@@ -246,7 +260,7 @@ export const FACTS: readonly Fact[] = [
       revokedTwice === null ? NOT_OBSERVED : seen(revokedTwice.status === 404, statusOf(revokedTwice)),
   },
   {
-    fact: 'A wrong key gets a 401 in JSON that asks for no other scheme than Bearer.',
+    fact: 'A wrong key gets a 401, in JSON or empty, that asks for no other scheme than Bearer.',
     basis: 'assumed',
     relied: 'Such a 401 comes from the API, and not from something in front of it.',
     otherwise: 'The 401 is not believed: revocations cannot be confirmed, and the post step warns.',
@@ -254,8 +268,8 @@ export const FACTS: readonly Fact[] = [
       if (wrongKey === null) return NOT_OBSERVED
       const scheme = wrongKey.headers['www-authenticate'] ?? ''
       const form = wrongKey.json === undefined ? (wrongKey.text === '' ? 'empty' : 'not JSON') : 'JSON'
-      const holds = wrongKey.status === 401 && form === 'JSON' && /^(bearer|token)?\b/i.test(scheme || 'bearer')
-      return seen(holds, `${statusOf(wrongKey)}, ${form}${scheme && `, ${scheme.slice(0, 40)}`}`)
+      const holds = wrongKey.status === 401 && !isForeign(responseOf(wrongKey))
+      return seen(holds, `${statusOf(wrongKey)}, ${form}${scheme && `, ${scheme}`}`)
     },
   },
   {
@@ -265,7 +279,7 @@ export const FACTS: readonly Fact[] = [
     otherwise: 'The step fails and names the address that it was sent to.',
     observe({ list, slash }) {
       if (list === null || slash === null) return NOT_OBSERVED
-      const location = slash.headers.location ? ` to ${slash.headers.location.slice(0, 60)}` : ''
+      const location = slash.headers.location ? ` to ${slash.headers.location}` : ''
       return seen(list.first.status === 200, `with a slash: ${statusOf(slash)}${location}`)
     },
   },
@@ -311,7 +325,7 @@ export const FACTS: readonly Fact[] = [
     otherwise: 'The main step fails with the status.',
     observe({ ended, creates }) {
       const last = creates.at(-1)?.answer
-      const refused = ended !== null && last?.status === 403
+      const refused = ended !== null && last?.status === 403 && !isForeign(responseOf(last))
       return refused ? seen(true, '403 to create') : { holds: null, observed: 'not tested' }
     },
   },

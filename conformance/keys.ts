@@ -1,5 +1,9 @@
+import type { ListedKey } from '../src/api/key-api.ts'
+import { readKey, textOf } from '../src/api/parse-response.ts'
+import { isVerifiedRevoked } from '../src/protocol/evidence.ts'
+import { doubtAbout, isRowOf, MAX_REPLICA_LAG_MS } from '../src/protocol/list-trust.ts'
 import { type Answer, type Client, field, KEYS_PATH, Stopped } from './client.ts'
-import { gridOf, millisecondsOf, type Row, readRows } from './read.ts'
+import { failureIn, gridOf, instantOf, readKeys, wholeMilliseconds } from './read.ts'
 
 /** A key that this run created. */
 export interface MadeKey {
@@ -7,12 +11,18 @@ export interface MadeKey {
   /** Null if only the list showed it. */
   token: string | null
   prefix: string
+  /** As it was asked for, and as the API gives it, in milliseconds since 1970. */
   expiry: string
+  expiresAt: number | null
+  /** When this run learned of it, by this machine's clock. */
+  madeAt: number
 }
 
 /** A create request, from before it is sent. */
 interface Attempt {
   expiry: string
+  /** By this machine's clock; null until there is an answer, or none in time. */
+  sentAt: number | null
   /** Null until there is an answer that names the key, or says that none was made. */
   outcome: MadeKey | 'none' | null
   /** A key that the answer named, and that may be someone else's. */
@@ -23,8 +33,8 @@ interface Attempt {
 export interface CleanUp {
   verified: MadeKey[]
   left: MadeKey[]
-  /** Expiries of create requests of which it is not known whether they made a key. */
-  unknown: string[]
+  /** Create requests of which it is not known whether they made a key. */
+  unknown: { expiry: string; sentAt: number | null }[]
   /** Keys that responses named, but that may be someone else's. */
   doubtful: MadeKey[]
 }
@@ -77,7 +87,7 @@ async function create(
   client: Client,
   body: { expiry: string; [field: string]: string },
 ): Promise<Answer> {
-  const attempt: Attempt = { expiry: body.expiry, outcome: null, doubtful: null }
+  const attempt: Attempt = { expiry: body.expiry, sentAt: null, outcome: null, doubtful: null }
   attempts.push(attempt)
   const question = { method: 'POST', path: KEYS_PATH, credential: apiKey, body } as const
   const answer = await client.ask(question).catch((error: unknown) => {
@@ -85,74 +95,72 @@ async function create(
     if (error instanceof Stopped) attempt.outcome = 'none'
     throw error
   })
+  attempt.sentAt = answer.sentAt
   const key = keyIn(answer, body.expiry)
   // A key that was there before, or that someone else asked for, is not ours, whatever the answer says.
   const isOurs = key !== null && !before.has(key.id) && key.token !== apiKey && isFreshSince(since, answer, body.expiry)
   if (key !== null && isOurs) attempt.outcome = key
   else if (key !== null) attempt.doubtful = key
-  else if (answer.status >= 400 && answer.status < 500) attempt.outcome = 'none'
+  else if (isRefusal(answer)) attempt.outcome = 'none'
   return answer
+}
+
+/** Whether an answer proves that nothing was done: a gateway may refuse what the API has carried out. */
+function isRefusal(answer: Answer): boolean {
+  return answer.status >= 400 && !failureIn(answer).mayHaveActed
 }
 
 async function cleanUp(ledger: Ledger, client: Client): Promise<CleanUp> {
   const { apiKey, before, attempts, found, granted } = ledger
-  const { rows } = await readRows((path) => client.ask({ path, credential: apiKey }))
-  const ids = new Set([...before, ...madeKeys(ledger).map(({ id }) => id)])
-  found.push(
-    ...findLost(
-      attempts,
-      rows.filter(({ id }) => !ids.has(id)),
-    ),
+  const listed = await readKeys(client, apiKey).then(
+    ({ keys }) => keys,
+    () => [],
   )
-  const results: { key: MadeKey; isRevoked: boolean }[] = []
-  for (const key of madeKeys(ledger))
-    results.push({
-      key,
-      isRevoked: await revoke(key, { apiKey, client, isGranted: granted.has(key.id) }),
-    })
+  const ids = new Set([...before, ...madeKeys(ledger).map(({ id }) => id)])
+  const others = listed.filter(({ id }) => !ids.has(id))
+  found.push(...findLost(attempts, others, client.now()))
+  const gone = new Set<string>()
+  for (const key of madeKeys(ledger)) {
+    const revocation = { apiKey, client, isGranted: granted.has(key.id), gone }
+    // Whatever goes wrong with one key, the others are revoked and all are named.
+    if (await revoke(key, revocation).catch(() => false)) gone.add(key.id)
+  }
+  const open = attempts.filter(({ outcome }) => outcome === null)
   return {
-    verified: results.filter(({ isRevoked }) => isRevoked).map(({ key }) => key),
-    left: results.filter(({ isRevoked }) => !isRevoked).map(({ key }) => key),
-    unknown: attempts.filter(({ outcome }) => outcome === null).map(({ expiry }) => expiry),
-    doubtful: attempts.flatMap(({ outcome, doubtful }) => (outcome === null && doubtful ? doubtful : [])),
+    verified: madeKeys(ledger).filter(({ id }) => gone.has(id)),
+    left: madeKeys(ledger).filter(({ id }) => !gone.has(id)),
+    unknown: open.map(({ expiry, sentAt }) => ({ expiry, sentAt })),
+    doubtful: open.flatMap(({ doubtful }) => doubtful ?? []),
   }
 }
 
-function keyIn({ status, json }: Answer, expiry: string): MadeKey | null {
+function keyIn({ status, json, receivedAt }: Answer, expiry: string): MadeKey | null {
   if (status < 200 || status > 299) return null
-  const described = field(json, 'api_key')
-  const [id, token] = [field(described, 'id'), field(json, 'token')]
-  if (typeof id !== 'string' && typeof id !== 'number') return null
-  return {
-    id: String(id),
-    token: typeof token === 'string' ? token : null,
-    prefix: String(field(described, 'token_key') ?? '').slice(0, 15),
-    expiry,
-  }
+  const { id, prefix, expiresAt } = readKey(field(json, 'api_key'))
+  const token = textOf(field(json, 'token'))
+  return id === null ? null : { id, token, prefix, expiry, expiresAt, madeAt: receivedAt }
 }
 
 /** Whether the key in an answer was created since this run began, with the expiry asked for, rounded or left out. */
 function isFreshSince(since: number, { json }: Answer, asked: string): boolean {
-  const textOf = (name: string) => {
-    const value = field(field(json, 'api_key'), name)
-    return value === null || value === undefined ? null : String(value)
-  }
-  const expiry = textOf('expiry')
-  const isAsked = expiry === null || gridOf([[asked, expiry]]) !== null
-  return isAsked && (millisecondsOf(textOf('created')) ?? 0) >= since - CREATED_SLACK_MS
+  const described = field(json, 'api_key')
+  const expiry = field(described, 'expiry') ?? null
+  const isAsked = expiry === null || gridOf([[asked, String(expiry)]]) !== null
+  return isAsked && (readKey(described).createdAt ?? 0) >= since - CREATED_SLACK_MS
 }
 
 /**
  * Keys among `others` that no response named: those of unanswered requests, and of requests that something carried out
  * twice. Each has the exact expiry of an attempt, with a fraction that no other run asks for in the same second.
  */
-function findLost(attempts: Attempt[], others: Row[]): MadeKey[] {
-  return others.flatMap(({ id, prefix, expiry }) => {
-    const at = millisecondsOf(expiry)
-    const attempt = attempts.find((one) => at !== null && at % 1000 !== 0 && millisecondsOf(one.expiry) === at)
+function findLost(attempts: Attempt[], others: ListedKey[], now: number): MadeKey[] {
+  return others.flatMap(({ id, prefix, expiresAt }) => {
+    const at = wholeMilliseconds(expiresAt)
+    const isAsked = ({ expiry }: Attempt) => wholeMilliseconds(instantOf(expiry)) === at
+    const attempt = at === null || at % 1000 === 0 ? undefined : attempts.find(isAsked)
     if (!attempt) return []
     attempt.outcome ??= 'none'
-    return { id, token: null, prefix, expiry: attempt.expiry }
+    return { id, token: null, prefix, expiry: attempt.expiry, expiresAt, madeAt: now }
   })
 }
 
@@ -161,18 +169,38 @@ interface Revocation {
   client: Client
   /** Whether the API has already granted it. */
   isGranted: boolean
+  /** The ids that are known to be revoked. */
+  gone: ReadonlySet<string>
 }
 
-/** Revokes one key; true if the API granted it or no longer lists the key, and refuses the key. */
-async function revoke({ id, token }: MadeKey, { apiKey, client, isGranted }: Revocation): Promise<boolean> {
+/** Revokes one key; true if there is the proof that the actions ask for. Without the key, it takes grant and list. */
+async function revoke(key: MadeKey, revocation: Revocation): Promise<boolean> {
+  const { apiKey, client, isGranted } = revocation
+  const { id, token, madeAt } = key
   const path = `${KEYS_PATH}/${encodeURIComponent(id)}`
   let granted = isGranted
   for (const credential of granted ? [] : [apiKey, token])
     if (credential !== null && !granted)
       granted = (await client.ask({ method: 'DELETE', path, credential })).status === 204
-  const list = await readRows((page) => client.ask({ path: page, credential: apiKey }))
-  const isGone = list.isComplete && !list.rows.some((row) => row.id === id)
-  if (token === null) return isGone
-  const probe = await client.poll({ path: KEYS_PATH, credential: token }, ({ status }) => status === 401)
-  return probe.status === 401 && (isGone || granted)
+  if (token === null) return granted && (await isMissing(key, revocation))
+  const probe = await client.poll({ path: KEYS_PATH, credential: token }, isRejection)
+  const rejected = isRejection(probe)
+  if (rejected && !granted) await client.pause(MAX_REPLICA_LAG_MS - (probe.receivedAt - madeAt))
+  const missing = rejected && !granted && (await isMissing(key, revocation))
+  return isVerifiedRevoked({ granted, rejected, missing, expired: false })
+}
+
+/** Whether the API itself answered 401. */
+function isRejection(answer: Answer): boolean {
+  return answer.status === 401 && !failureIn(answer).notFromApi
+}
+
+/** Whether a list that the actions would believe does not show a key. Several pages are read twice, as they move. */
+async function isMissing(key: MadeKey, { apiKey, client, gone }: Revocation): Promise<boolean> {
+  const first = await readKeys(client, apiKey)
+  const readings = first.pages > 1 ? [first, await readKeys(client, apiKey)] : [first]
+  return readings.every(
+    (list) =>
+      doubtAbout(list, apiKey, gone) === null && !list.keys.some((row) => isRowOf({ ...key, createdAt: null }, row)),
+  )
 }

@@ -1,6 +1,8 @@
+import type { ListedKey } from '../src/api/key-api.ts'
+import { doubtAbout, ownRows } from '../src/protocol/list-trust.ts'
 import { type Answer, type Client, field, KEYS_PATH, statusOf } from './client.ts'
 import type { KeyLedger, MadeKey } from './keys.ts'
-import { type Row, type RowReading, readRows } from './read.ts'
+import { failureIn, type ListReading, readKeys } from './read.ts'
 
 /** A key as create described it, with what was asked for. */
 export interface Created {
@@ -13,7 +15,7 @@ export interface Created {
 
 /** What this run has seen so far; null for what it has not. */
 export interface Evidence {
-  list: RowReading | null
+  list: ListReading | null
   ownRow: boolean | null
   wrongKey: Answer | null
   slash: Answer | null
@@ -21,8 +23,10 @@ export interface Evidence {
   creates: Created[]
   /** Whether fractions of a second were refused with 400. */
   fractionsRefused: boolean
+  /** Whether the first key was looked for in the list. */
+  isSought: boolean
   /** The first key in the list, and how many milliseconds after its creation. */
-  listed: { row: Row; afterMs: number } | null
+  listed: { key: ListedKey; afterMs: number } | null
   /** Milliseconds until the new key was accepted. */
   acceptedAfterMs: number | null
   unknownField: Answer | null
@@ -46,6 +50,7 @@ export function noEvidence(answers: Answer[]): Evidence {
     compressed: null,
     creates: [],
     fractionsRefused: false,
+    isSought: false,
     listed: null,
     acceptedAfterMs: null,
     unknownField: null,
@@ -85,10 +90,16 @@ export async function observe(run: Run): Promise<void> {
 }
 
 async function observeReading({ client, apiKey, evidence }: Run): Promise<void> {
-  evidence.ownRow = evidence.list?.rows.some(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix)) ?? null
+  evidence.ownRow = evidence.list && showsOwn(evidence.list, apiKey)
   evidence.compressed = await client.ask({ path: KEYS_PATH, credential: apiKey, encoding: 'gzip' })
   evidence.wrongKey = await client.ask({ path: KEYS_PATH, credential: 'not-a-key-of-any-account' })
   evidence.slash = await client.ask({ path: `${KEYS_PATH}/`, credential: apiKey })
+}
+
+/** Whether a list shows the key that it is read with; null for a credential that the actions expect in no list. */
+function showsOwn(list: ListReading, apiKey: string): boolean | null {
+  const isExempt = doubtAbout({ keys: [], doubt: null, pages: 1 }, apiKey, new Set()) === null
+  return isExempt ? null : ownRows(list, apiKey).length > 0
 }
 
 /** Three keys with fractions that tell the grids apart. Null if there is no point in going on. */
@@ -132,7 +143,7 @@ async function create({ client, keys }: Run, asked: string, more = {}): Promise<
 /** Why no further key should be made, or null. */
 function faultOf({ answer, answered, key }: Created): string | null {
   if (answer.status < 200 || answer.status > 299)
-    return `no key could be created: ${statusOf(answer)} ${answer.text.slice(0, 200)}`
+    return `no key could be created: ${answer.error === null ? failureIn(answer).message : statusOf(answer)}`
   if (key === null) return 'the response to create describes no new key'
   if (answered === null) return 'the API created a key that never expires, though an expiry was asked for'
   return null
@@ -140,15 +151,17 @@ function faultOf({ answer, answered, key }: Created): string | null {
 
 async function observeNewKey(first: MadeKey, { client, apiKey, evidence }: Run): Promise<void> {
   const madeAt = evidence.creates[0]?.answer.receivedAt ?? 0
-  const path = KEYS_PATH
-  const credential = first.token ?? ''
-  const accepted = await client.poll({ path, credential }, ({ status }) => status === 200)
-  if (accepted.status === 200) evidence.acceptedAfterMs = accepted.receivedAt - madeAt
+  if (first.token !== null) {
+    const question = { path: KEYS_PATH, credential: first.token }
+    const accepted = await client.poll(question, ({ status }) => status === 200)
+    if (accepted.status === 200) evidence.acceptedAfterMs = accepted.receivedAt - madeAt
+  }
+  evidence.isSought = true
   for (let attempt = 1; attempt <= 10 && evidence.listed === null; attempt++) {
-    const list = await readRows((page) => client.ask({ path: page, credential: apiKey }))
-    if (!list.isComplete) evidence.list = list
-    const row = list.rows.find(({ id }) => id === first.id)
-    if (row) evidence.listed = { row, afterMs: list.first.receivedAt - madeAt }
+    const list = await readKeys(client, apiKey)
+    if (list.incomplete !== null) evidence.list = list
+    const key = list.keys.find(({ id }) => id === first.id)
+    if (key) evidence.listed = { key, afterMs: list.first.receivedAt - madeAt }
   }
 }
 
@@ -161,22 +174,26 @@ async function observeOddRequests(run: Run): Promise<void> {
 }
 
 async function observeRevoking(first: MadeKey, { client, apiKey, keys, evidence }: Run): Promise<void> {
-  const path = `${KEYS_PATH}/${encodeURIComponent(first.id)}`
-  const credential = first.token ?? ''
-  evidence.selfRevocation = await client.ask({ method: 'DELETE', path, credential })
-  const granted = evidence.selfRevocation.status === 204
-  const revocation = granted
-    ? evidence.selfRevocation
-    : await client.ask({ method: 'DELETE', path, credential: apiKey })
-  if (revocation.status === 204) keys.granted(first.id)
+  const { id, token } = first
+  const path = `${KEYS_PATH}/${encodeURIComponent(id)}`
+  const revoke = (credential: string) => client.ask({ method: 'DELETE', path, credential })
+  if (token !== null) evidence.selfRevocation = await revoke(token)
+  const own = evidence.selfRevocation
+  const revocation = own?.status === 204 ? own : await revoke(apiKey)
+  if (revocation.status === 204) keys.granted(id)
+  if (token !== null) evidence.probes = await probeRevoked(token, revocation.receivedAt, client)
+  evidence.revokedTwice = await revoke(apiKey)
+}
+
+/** What ten probes with a key get that was revoked at `revokedAt` (ms). */
+async function probeRevoked(credential: string, revokedAt: number, client: Client) {
   const statuses: number[] = []
   let firstAfterMs: number | null = null
   for (let probe = 0; probe < PROBES; probe++) {
-    const where = probe % 2 === 0 ? KEYS_PATH : '/api/user/profile'
-    const answer = await client.ask({ path: where, credential })
+    const path = probe % 2 === 0 ? KEYS_PATH : '/api/user/profile'
+    const answer = await client.ask({ path, credential })
     statuses.push(answer.status)
-    if (answer.status === 401) firstAfterMs ??= answer.receivedAt - revocation.receivedAt
+    if (answer.status === 401) firstAfterMs ??= answer.receivedAt - revokedAt
   }
-  evidence.probes = { statuses, firstAfterMs }
-  evidence.revokedTwice = await client.ask({ method: 'DELETE', path, credential: apiKey })
+  return { statuses, firstAfterMs }
 }

@@ -1,76 +1,88 @@
+import { type ApiFailure, failureOf } from '../src/api/api-failure.ts'
+import type { Call } from '../src/api/call.ts'
+import { type ApiResult, createListApi, type ListedKey } from '../src/api/key-api.ts'
+import { CACHED, readPage } from '../src/api/parse-list.ts'
+import type { HttpResponse } from '../src/http/http-client.ts'
 import { parseTime } from '../src/util/instant.ts'
-import { type Answer, field, KEYS_PATH } from './client.ts'
-
-/** A row of the list, as text. */
-export interface Row {
-  id: string
-  prefix: string
-  created: string
-  expiry: string | null
-}
+import { type Answer, type Client, statusOf } from './client.ts'
 
 /** The list, page by page. */
-export interface RowReading {
-  rows: Row[]
+export interface ListReading {
+  /** The rows that could be read. */
+  keys: ListedKey[]
   form: 'array' | 'pages' | 'other'
   pages: number
-  /** Whether all pages were read, and as many rows as the API counts. */
-  isComplete: boolean
+  /** Why it may not show every key, a cache aside; null if it shows all. */
+  incomplete: string | null
+  /** Why the actions would not take it as a proof that a key is absent, for its own sake; null if they would. */
+  doubt: string | null
   first: Answer
 }
 
-const MAX_PAGES = 200
-
-/** Reads the whole list; of the next page only what follows the path is used, so that the key goes nowhere else. */
-export async function readRows(read: (path: string) => Promise<Answer>): Promise<RowReading> {
-  const rows: Row[] = []
-  let first: Answer | null = null
-  const visited = new Set<string>()
-  let tail = ''
-  for (let pages = 1; ; pages++) {
-    const answer = await read(`${KEYS_PATH}${tail}`)
-    first ??= answer
-    const isArray = Array.isArray(answer.json)
-    const page = isArray ? answer.json : field(answer.json, 'results')
-    if (answer.status !== 200 || !Array.isArray(page)) return { rows, form: 'other', pages, isComplete: false, first }
-    rows.push(...page.map(readRow))
-    const next = field(answer.json, 'next')
-    visited.add(tail)
-    tail = typeof next === 'string' && next !== '' ? tailOf(next) : ''
-    if (visited.has(tail) || pages === MAX_PAGES) {
-      const count = field(answer.json, 'count') ?? rows.length
-      const isComplete = tail === '' && count === rows.length && !/rel="?next/.test(answer.headers.link ?? '')
-      return { rows, form: isArray ? 'array' : 'pages', pages, isComplete, first }
-    }
+/** Reads the whole list as the actions do: the same pages, the same doubts, and the key goes nowhere else. */
+export async function readKeys(client: Client, credential: string): Promise<ListReading> {
+  const answers: Answer[] = []
+  const call: Call = async ({ url }, _limits, read) => {
+    const answer = await client.ask({ path: url, credential })
+    answers.push(answer)
+    return resultOf(answer, read)
   }
+  const read = await createListApi(call, client.apiUrl, client.now).list(credential, { timeout: Infinity })
+  const [first] = answers
+  if (first === undefined) throw new Error('The list was not read.')
+  const pages = answers.map((answer) => resultOf(answer, readPage))
+  const form = !pages[0]?.ok ? 'other' : Array.isArray(first.json) ? 'array' : 'pages'
+  const keys = pages.flatMap((page) => (page.ok ? page.value.keys : []))
+  const incomplete = read.ok ? read.value.doubt : read.failure.message
+  const isCached = answers.some((answer) => cacheHeaders(answer).length > 0)
+  const doubt = incomplete ?? (isCached ? 'it comes from a cache' : null)
+  return { keys, form, pages: answers.length, incomplete, doubt, first }
 }
 
-/** What follows the path of the list in the address of a page. */
-function tailOf(next: string): string {
-  const { pathname, search } = new URL(next, `https://any.example${KEYS_PATH}`)
-  return (pathname.split(KEYS_PATH)[1] ?? '') + search
+/** The names of headers of an answer that say that it comes from a cache. */
+export function cacheHeaders({ headers }: Answer): string[] {
+  return Object.keys(headers).filter((name) => CACHED.test(`${name}: ${headers[name]}`))
 }
 
-function readRow(value: unknown): Row {
-  const expiry = field(value, 'expiry')
-  return {
-    id: String(field(value, 'id')),
-    prefix: String(field(value, 'token_key')),
-    created: String(field(value, 'created')),
-    expiry: expiry === null || expiry === undefined ? null : String(expiry),
+/** What the actions read in an answer, but for the signs of a cache, which `readKeys` looks for. */
+function resultOf<T>(answer: Answer, read: (response: HttpResponse) => T): ApiResult<T> {
+  const cached = cacheHeaders(answer)
+  const headers = Object.fromEntries(Object.entries(answer.headers).filter(([name]) => !cached.includes(name)))
+  try {
+    if (answer.status >= 200 && answer.status <= 299)
+      return { ok: true, skew: null, value: read({ ...responseOf(answer), headers }) }
+  } catch {
+    // Neither an array nor a page.
   }
+  const message = `a page of it cannot be read (${statusOf(answer)})`
+  return { ok: false, skew: null, failure: { message, mayHaveActed: false, retryable: false } }
 }
 
-/** The instant that a text names as the actions read it, in microseconds since 1970, or null. */
-export function microsecondsOf(text: string | null): number | null {
+/** What the actions say of an answer that is no success. */
+export function failureIn(answer: Answer): ApiFailure {
+  return failureOf(answer.asked, responseOf(answer), answer.receivedAt)
+}
+
+/** An answer as the actions take it from the network. */
+export function responseOf({ status, headers, text }: Answer): HttpResponse {
+  return { status, headers, body: text }
+}
+
+/** The instant that a text names as the actions read it, in milliseconds since 1970, or null. */
+export function instantOf(text: string | null): number | null {
   const time = parseTime(text)
-  return time.kind === 'instant' ? Math.round(time.at * 1000) : null
+  return time.kind === 'instant' ? time.at : null
 }
 
-/** The same in whole milliseconds. */
-export function millisecondsOf(text: string | null): number | null {
-  const instant = microsecondsOf(text)
-  return instant === null ? null : Math.floor(instant / 1000)
+/** The same in microseconds. */
+export function microsecondsOf(text: string | null): number | null {
+  const instant = instantOf(text)
+  return instant === null ? null : Math.round(instant * 1000)
+}
+
+/** An instant in milliseconds, with microseconds as a fraction, in whole milliseconds; null stays null. */
+export function wholeMilliseconds(instant: number | null): number | null {
+  return instant === null ? null : Math.floor(Math.round(instant * 1000) / 1000)
 }
 
 /** Grids on which servers are known to keep times, the finest first. */

@@ -1,7 +1,11 @@
-import { type Client, type ClientOptions, createClient, KEYS_PATH, Stopped, statusOf } from './client.ts'
+import { textOf } from '../src/api/parse-response.ts'
+import { formatUtc } from '../src/runner/report.ts'
+import { sanitizeName } from '../src/runner/sanitize.ts'
+import { type Client, type ClientOptions, createClient, field, KEYS_PATH, Stopped, statusOf } from './client.ts'
 import { type CleanUp, createKeyLedger, type MadeKey } from './keys.ts'
 import { LIFETIME_MS, noEvidence, observe } from './observe.ts'
-import { readRows } from './read.ts'
+import { oneLine, withoutSecrets } from './printable.ts'
+import { readKeys } from './read.ts'
 import { type Result, resultsOf, textTable } from './table.ts'
 
 export interface RunOptions extends ClientOptions {
@@ -19,7 +23,7 @@ export interface RunResult {
 /** What a run does to the account, said before it asks. */
 export const PLAN = [
   'This creates about five API keys in the account of SPHERESCOUT_API_KEY, each expiring within',
-  '10 minutes, and revokes all of them, in about 40 requests (more if the list has many pages).',
+  '10 minutes, and revokes all of them, in about 30 requests (more if the list has many pages).',
   'No other key is changed. Ctrl-C stops it, and still revokes what it made.',
 ].join('\n')
 
@@ -30,20 +34,20 @@ export const PLAN = [
 export async function checkConformance(options: RunOptions): Promise<RunResult> {
   const { apiKey, print } = options
   const client = createClient(options)
-  const list = await readRows((path) => client.ask({ path, credential: apiKey })).catch((error: unknown) => {
+  const list = await readKeys(client, apiKey).catch((error: unknown) => {
     if (error instanceof Stopped) return null
     throw error
   })
   if (list === null) return { exitCode: 1, results: [] }
   if (list.form === 'other')
     throw new Error(
-      `Could not read the list of keys (GET ${KEYS_PATH}: ${statusOf(list.first)}). Check SPHERESCOUT_API_KEY and --api-url. Nothing was created.`,
+      `Could not read the list of keys (GET ${KEYS_PATH}: ${oneLine(statusOf(list.first), [apiKey])}). Check SPHERESCOUT_API_KEY and --api-url. Nothing was created.`,
     )
 
   const evidence = { ...noEvidence(client.answers), list }
   const serverTime = Date.parse(list.first.headers.date ?? '')
   const skew = Number.isNaN(serverTime) ? 0 : serverTime - list.first.receivedAt
-  const keys = createKeyLedger(apiKey, new Set(list.rows.map(({ id }) => id)), options.now() + skew)
+  const keys = createKeyLedger(apiKey, new Set(list.keys.map(({ id }) => id)), options.now() + skew)
   const expiry = (micros: string, plusSeconds = 0) =>
     `${new Date(options.now() + skew + LIFETIME_MS + plusSeconds * 1000).toISOString().slice(0, 19)}.${micros}Z`
   const failure: unknown = await observe({ client, apiKey, keys, evidence, expiry }).then(
@@ -55,10 +59,11 @@ export async function checkConformance(options: RunOptions): Promise<RunResult> 
     print('Stopped. Revoking the keys that were made.')
   }
   const cleanedUp = await keys.cleanUp(cleaner(options))
-  const results = resultsOf(evidence)
+  const secrets = [apiKey, ...client.answers.flatMap(({ json }) => textOf(field(json, 'token')) ?? [])]
+  const results = resultsOf(evidence, secrets)
   print(`\n${textTable(results)}\n`)
-  if (evidence.ended !== null) print(`Not everything was observed: ${evidence.ended}.`)
-  for (const line of describe(cleanedUp)) print(line)
+  if (evidence.ended !== null) print(`Not everything was observed: ${oneLine(evidence.ended, secrets)}.`)
+  for (const line of describe(cleanedUp, skew)) print(withoutSecrets(line, secrets))
   if (failure !== null && !(failure instanceof Stopped)) throw failure
   return { exitCode: exitCodeOf(cleanedUp, evidence.ended), results }
 }
@@ -72,17 +77,21 @@ function exitCodeOf({ left, unknown }: CleanUp, ended: string | null): number {
   return left.length + unknown.length > 0 || ended !== null ? 1 : 0
 }
 
-function describe({ verified, left, unknown, doubtful }: CleanUp): string[] {
+/** `skew`: the server's clock less this machine's, in milliseconds. */
+function describe({ verified, left, unknown, doubtful }: CleanUp, skew: number): string[] {
   if (left.length === 0 && unknown.length === 0)
     return [`All keys that were made (${verified.length}) are revoked (verified).`]
   const label = ({ id, prefix, expiry }: MadeKey) =>
-    `  ${prefix.replace(/[^\w-]/g, '?')}... expires ${expiry}, id ${id.replace(/[^\x21-\x7e]/g, '?')}`
+    `  ${sanitizeName(prefix)}... expires ${expiry}, id ${sanitizeName(id)}`
   return [
     `${verified.length} of the keys that were made are revoked (verified).`,
     ...(left.length > 0
       ? ['Could not confirm that these are revoked; check Dashboard > Plans > API Keys:', ...left.map(label)]
       : []),
     ...(doubtful.length > 0 ? ['Not revoked, because they may be keys of others:', ...doubtful.map(label)] : []),
-    ...unknown.map((expiry) => `A create request got no usable answer; look for a key that expires at ${expiry}.`),
+    ...unknown.map(({ expiry, sentAt }) => {
+      const time = sentAt === null ? '' : ` at ${formatUtc(sentAt + skew)}`
+      return `A create request${time} got no usable answer; look for a key that expires at ${expiry}.`
+    }),
   ]
 }

@@ -1,5 +1,6 @@
 import { FACTS, type Fact } from './facts.ts'
 import type { Evidence } from './observe.ts'
+import { cell } from './printable.ts'
 
 const COLUMNS: [title: string, width: number][] = [
   ['fact', 42],
@@ -15,14 +16,18 @@ export interface Result {
   observed: string
 }
 
-/** What the evidence says of every fact. */
-export function resultsOf(evidence: Evidence): Result[] {
-  return FACTS.map((fact) => ({ fact, ...fact.observe(evidence) }))
+/** What the evidence says of every fact, without the secrets. */
+export function resultsOf(evidence: Evidence, secrets: readonly string[]): Result[] {
+  return FACTS.map((fact) => {
+    const { holds, observed } = fact.observe(evidence)
+    return { fact, holds, observed: cell(observed, secrets) }
+  })
 }
 
+/** `observed` went through `cell` already. */
 function cellsOf({ fact, holds, observed }: Result): string[] {
   const mark = holds === null ? '' : holds ? 'yes: ' : 'NO: '
-  return [fact.fact, fact.basis, `${mark}${printable(observed)}`, holds === false ? fact.otherwise : fact.relied]
+  return [fact.fact, fact.basis, `${mark}${observed}`, holds === false ? fact.otherwise : fact.relied]
 }
 
 /** The result as a table for a terminal of 132 columns. */
@@ -76,9 +81,4 @@ export function factsPage(): string {
       '',
     ].join('\n')
   }).join('\n')
-}
-
-/** Text of the API's as part of one line. */
-function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '?').replace(/[<>]/g, '?')
 }

@@ -28,7 +28,7 @@ if (Number(/^v(\d+)\./.exec(version)?.[1] ?? 0) < OLDEST) {
 const child = spawn(binary, process.argv.slice(2), { stdio: 'inherit' })
 // A terminal sends Ctrl-C to the child as well; other signals reach only this process.
 process.on('SIGINT', () => {})
-process.on('SIGTERM', () => child.kill('SIGTERM'))
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
 child.on('error', (error) => {
   console.error(`${binary} could not be started: ${error.message}`)
   process.exitCode = 1

@@ -9,10 +9,16 @@ const DAY_MS = 86_400_000
 const API_KEY = '0123456789abcdef'.repeat(4)
 
 /** Audits an account with the key in use and one other; the texts that SHA-256 was asked for, and those masked. */
-async function auditOf({ expiresAt = null as number | null, known = '', id = '2' }) {
+async function auditOf({
+  expiresAt = null as number | null,
+  known = '',
+  id = '2',
+  prefix = 'other',
+  masked = [] as string[],
+}) {
   const hashed: string[] = []
-  const masked: string[] = []
-  const key = { prefix: 'other', createdAt: NOW - DAY_MS, expiresAt: null, unreadable: null }
+  const written: string[] = []
+  const key = { prefix, createdAt: NOW - DAY_MS, expiresAt: null, unreadable: null }
   const keys: ListedKey[] = [
     { ...key, id: '1', prefix: API_KEY.slice(0, 15) },
     { ...key, id, expiresAt },
@@ -34,11 +40,11 @@ async function auditOf({ expiresAt = null as number | null, known = '', id = '2'
       warning: ignore,
       fail: ignore,
       setSecret: (secret) => masked.push(secret),
-      setOutput: ignore,
+      setOutput: (name, value) => written.push(`${name}=${value}`),
       writeSummary: ignore,
     },
   })
-  return { hashed, masked }
+  return { hashed, masked, written }
 }
 
 describe('the audit of an account', () => {
@@ -58,6 +64,30 @@ describe('the audit of an account', () => {
     await expect(auditOf({ known: 'other-and-the-rest' })).rejects.toThrow(/^Input known has a whole key/)
     for (const known of ['1', '2', 'other', 'another-id'])
       expect((await auditOf({ known })).masked).toEqual([])
+  })
+
+  const OTHER = 'fedcba9876543210'.repeat(4)
+  test.each([
+    [`key=${OTHER}`, 15],
+    [`xkey${OTHER}`, 15],
+    [`key=${OTHER}`, 4],
+    [`(${OTHER})`, 15],
+    [OTHER, 4],
+  ])(
+    'refuses %s in known if the list shows the first characters of that key (%i), and masks it',
+    async (known, shown) => {
+      const masked: string[] = []
+      const audit = auditOf({ known, prefix: OTHER.slice(0, shown), masked })
+      await expect(audit).rejects.toThrow(/^Input known has a whole key in place of an id: .* begins fedc/)
+      expect(masked).toEqual(expect.arrayContaining([known, OTHER]))
+    },
+  )
+
+  test.each([
+    ['48213', '4821'.slice(1)],
+    [`key=${OTHER.slice(0, 15)}`, OTHER.slice(0, 15)],
+  ])('accepts the id %s although it contains %s, with which a key begins', async (known, prefix) => {
+    expect((await auditOf({ known, prefix })).written).toContain('known-missing=1')
   })
 
   test('takes no id of the list for a whole key, even if it begins like another key', async () => {

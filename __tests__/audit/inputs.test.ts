@@ -86,6 +86,21 @@ describe('known', () => {
     expect(message).not.toContain('the-api-key')
   })
 
+  const WHOLE = '0123456789abcdef'.repeat(4)
+  test.each([
+    [`"${WHOLE}"`, 'has punctuation in the id'],
+    [`${WHOLE} until 2027-02-30`, 'has no date of the form YYYY-MM-DD after until'],
+    [`${WHOLE}, reporting`, 'is not an id with an optional until date'],
+    [`reporting ${WHOLE}`, 'is not an id with an optional until date'],
+    [`until until until ${WHOLE}`, 'is not an id with an optional until date'],
+  ])('refuses %j without showing more of the key than the dashboard does', (line, fault) => {
+    const message = refusal({ known: line })
+    expect(message).toContain(fault)
+    expect(message).toContain(WHOLE.slice(0, 8))
+    expect(message).not.toContain(WHOLE.slice(0, 16))
+    expect(message).not.toContain(WHOLE.slice(-16))
+  })
+
   test('accepts any list of ids without blanks', () => {
     const id = fc.stringMatching(/^[\w-]{1,128}$/)
     fc.assert(
@@ -100,13 +115,17 @@ describe('known', () => {
 describe('rotated-secrets', () => {
   const rotations = (value: string, env = ENV) => read({ 'rotated-secrets': value }, env).rotations
 
-  test('takes a secret a line, with repository or organization, and environment', () => {
+  test('takes a secret a line, with repository or organization, and environment, which ends the line', () => {
     const lines = [
       'A_KEY',
       'B environment=My production',
       'C repository=7 # there',
       'd organization=octo-org',
       'E  repository=8  environment=x',
+      'F environment=prod #1',
+      'G organization=o environment=# # x',
+      '# H environment=x',
+      'I # environment=x',
     ]
     expect(
       rotations(lines.join('\n')).map(({ scope, environment, secret }) => [scope, environment, secret]),
@@ -116,6 +135,9 @@ describe('rotated-secrets', () => {
       ['repo:7', '', 'C'],
       ['org:octo-org', '', 'd'],
       ['repo:8', 'x', 'E'],
+      ['repo:42', 'prod #1', 'F'],
+      ['org:o', '# # x', 'G'],
+      ['repo:42', '', 'I'],
     ])
   })
 
@@ -169,6 +191,11 @@ describe('fail-on', () => {
     expect(read({ 'fail-on': ' too-old,Unexpected\n\nknown-missing, ' }).failOn).toEqual(
       new Set(['too-old', 'unexpected', 'known-missing']),
     )
+  })
+
+  test('refuses a key without showing more of it than the dashboard does', () => {
+    const message = refusal({ 'fail-on': 'a1b2'.repeat(16) })
+    expect(message).toMatch(/^Input fail-on names "a1b2a1b2a1b2a1b\.\.\."; /)
   })
 
   test.each(['all', 'too old', 'known'])('refuses %j with the names that there are', (value) => {

@@ -100,7 +100,7 @@ test('a host without a server is named in one line, with the reason', async () =
 })
 
 whereSignals('Ctrl-C', () => {
-  test.each(['SIGINT', 'SIGTERM'] as const)(
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     '%s while a key is created: that key is revoked as well',
     (signal) =>
       withEmulator(async (emulator) => {
@@ -119,6 +119,19 @@ whereSignals('Ctrl-C', () => {
         expect(emulator.account.live()).toEqual([])
       }),
   )
+
+  test('a terminal that is closed, and its output with it: the keys are revoked all the same', () =>
+    withEmulator(async (emulator) => {
+      emulator.fault({ on: 'create', kind: 'delay', ms: 1_000, act: 'before' })
+      const { child, done } = start(['--api-url', emulator.url, '--yes'], key(emulator))
+      await emulator.arrived((requests) => requests.some(({ method }) => method === 'POST'))
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+      child.kill('SIGHUP')
+      expect((await done).code).toBe(130)
+      expect(emulator.account.keys()).toHaveLength(1)
+      expect(emulator.account.live()).toEqual([])
+    }))
 
   test('while revocations fail: the run ends with a list of the keys that may still be valid', () =>
     withEmulator(async (emulator) => {

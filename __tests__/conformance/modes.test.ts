@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { checkConformance, type RunResult } from '../../conformance/run.ts'
+import type { ApiRequest, ApiResponse } from '../support/account.ts'
 import { type Emulator, type EmulatorOptions, type Fault, startEmulator } from '../support/emulator.ts'
-import { runOnEmulator } from './run-on-emulator.ts'
+import { runOnEmulator, type Surroundings, type Through } from './run-on-emulator.ts'
 
 interface Run extends RunResult {
   emulator: Emulator
@@ -9,8 +10,12 @@ interface Run extends RunResult {
 }
 
 /** A run that begins. */
-async function run(options: EmulatorOptions = {}, faults: Fault[] = []): Promise<Run> {
-  const { result, emulator, printed } = await runOnEmulator(options, faults)
+async function run(
+  options: EmulatorOptions = {},
+  faults: Fault[] = [],
+  surroundings: Surroundings = {},
+): Promise<Run> {
+  const { result, emulator, printed } = await runOnEmulator(options, faults, surroundings)
   if (result === null) throw new Error(printed)
   return { ...result, emulator, printed }
 }
@@ -77,12 +82,12 @@ describe('the table says what each mode does:', () => {
     [{ dateErrorMs: 7_200_000 }, "The server's clock", false, /^7200\.\d s ahead$/],
     [{ idForm: 'big' }, 'Create answers', true, /^201$/],
     [{ createAnswer: () => 'own twin' }, 'Create answers', true, /^201$/],
-    [{ listAge: () => 5_000 }, 'The list does not come', false, /^Age or X-Cache shows one$/],
+    [{ listAge: () => 5_000 }, 'The list does not come', false, /^shown by age, x-cache$/],
     [{ fractions: 'drop' }, 'Expiries keep', false, /^kept to 1 s$/],
     [{ fractions: 'refuse' }, 'Expiries keep', false, /^fractions are refused with 400$/],
     [{ timeForm: 'offset' }, 'The list gives the expiry', true, /^the same instant$/],
     [{ errorShape: 'html' }, 'A wrong key', true, /^401, JSON$/],
-    [{ errorShape: 'empty' }, 'A wrong key', false, /^401, empty$/],
+    [{ errorShape: 'empty' }, 'A wrong key', true, /^401, empty$/],
     [{ errorShape: 'codes' }, 'A wrong key', true, /^401, JSON$/],
     [{ errorShape: 'error' }, 'A wrong key', true, /^401, JSON$/],
     [{ keyLimit: 0 }, 'A limit on keys', true, /^403 to create$/],
@@ -102,6 +107,62 @@ describe('the table says what each mode does:', () => {
     expect(row(result, fact)).toEqual([holds, expect.stringMatching(observed)])
     expect(result.emulator.account.live()).toEqual([])
     expect(result.printed).toMatch(/^All keys that were made \(\d\) are revoked \(verified\)\.$/m)
+  })
+
+  const headed =
+    (add: (request: ApiRequest, answer: ApiResponse) => Record<string, string>): Through =>
+    (request, api) => {
+      const answer = api(request)
+      return { ...answer, headers: { ...answer.headers, ...add(request, answer) } }
+    }
+
+  test.each([
+    ['Basic realm="gate"', false],
+    ['Token', false],
+    ['Token realm="Bearer"', false],
+    ['Bearer', true],
+    ['Basic, Bearer realm="api"', true],
+  ])('a wrong key that gets a 401 with WWW-Authenticate: %s', async (scheme, holds) => {
+    const through = headed((request, { status }): Record<string, string> => {
+      const isWrong = request.headers.authorization?.includes('not-a-key-of-any-account')
+      return status === 401 && isWrong ? { 'WWW-Authenticate': scheme } : {}
+    })
+    const result = await run({}, [], { through })
+    expect(row(result, 'A wrong key')).toEqual([holds, `401, JSON, ${scheme}`])
+  })
+
+  test.each<[string, string, boolean]>([
+    ['CF-Cache-Status', 'HIT', false],
+    ['CF-Cache-Status', 'DYNAMIC', true],
+    ['X-Cache-Hits', '0, 1', false],
+    ['Warning', '110 - "Response is Stale"', false],
+    ['Age', '0', true],
+    ['Cache-Control', 'max-age=0, stale-if-error=60', true],
+  ])('a list with %s: %s', async (name, value, holds) => {
+    const through = headed(({ method }) => (method === 'GET' ? { [name]: value } : {}))
+    const result = await run({}, [], { through })
+    const observed = holds ? 'no sign of one' : `shown by ${name.toLowerCase()}`
+    expect(row(result, 'The list does not come')).toEqual([holds, observed])
+    expect(row(result, 'The list is complete')[0]).toBe(true)
+  })
+
+  test('a cache of other answers than lists is no cache of the list', async () => {
+    const through = headed(
+      ({ path }): Record<string, string> => (path === '/api/user/api-keys' ? {} : { Age: '30' }),
+    )
+    expect(row(await run({}, [], { through }), 'The list does not come')[0]).toBe(true)
+  })
+
+  test('a list that is read with a JWT, which is in no list', async () => {
+    const result = await run({}, [], { apiKey: ({ jwt }) => jwt })
+    expect(row(result, 'The list shows the key that it is read with')).toEqual([null, 'not observed'])
+    expect(result.printed).toContain('All keys that were made (4) are revoked (verified).')
+  })
+
+  test('a firewall that answers 403 to create is no limit on keys', async () => {
+    const page = { status: 403, headers: { 'Content-Type': 'text/html' }, body: '<html>Blocked</html>' }
+    const through: Through = (request, api) => (request.method === 'POST' ? page : api(request))
+    expect(row(await run({}, [], { through }), 'A limit on keys')).toEqual([null, 'not tested'])
   })
 
   test.each(['has_more', 'count', 'link header'] as const)(
@@ -180,7 +241,7 @@ describe('a run that cannot go on', () => {
   test('says which key to look for when it cannot identify a lost one', async () => {
     const result = await run({ fractions: 'drop' }, [{ on: 'create', kind: 'cut-after' }])
     expect(result.printed).toMatch(
-      /^A create request got no usable answer; look for a key that expires at 2027-/m,
+      /^A create request at 2027-03-01 12:00:\d\d UTC got no usable answer; look for a key that expires at 2027-/m,
     )
     expect(result.exitCode).toBe(1)
   })

@@ -306,12 +306,30 @@ test('a whole key of someone else in known fails the step, is masked and not rep
   withAudit({}, async ({ emulator, audit }) => {
     const { token, token_key } = emulator.account.addKey({ created: Date.now() - DAY_MS, expiry: null })
     const step = await audit({ known: `${token} # reporting` })
-    expect(errorOf(step)).toMatch(
-      new RegExp(`^Input known has a whole key .* begins like ${token_key}\\.\\.\\. `),
-    )
+    expect(errorOf(step)).toMatch(new RegExp(`^Input known has a whole key .* begins ${token_key}\\.\\.\\. `))
     expect(step.stdout).toContain(`::add-mask::${token}`)
     expect(step.stdout.replace(/^::add-mask::.*$/gm, '') + step.summary).not.toContain(token)
     expect(step.outputs).toEqual({})
+  }))
+
+test.each(['key=', 'Bearer:', 'my_'])('so does one after %j, which also masks the key alone', (before) =>
+  withAudit({}, async ({ emulator, audit }) => {
+    const { token } = emulator.account.addKey({ created: Date.now() - DAY_MS, expiry: null })
+    const step = await audit({ known: `${before}${token}` })
+    expect(errorOf(step)).toMatch(/^Input known has a whole key in place of an id: /)
+    expect(step.stdout).toContain(`::add-mask::${token}\n`)
+    expect(step.stdout.replace(/^::add-mask::.*$/gm, '') + step.summary).not.toContain(token)
+    expect(step.outputs).toEqual({})
+  }),
+)
+
+test('a rotation of an environment with " #" in its name is recognized', () =>
+  withAudit({}, async ({ emulator, audit }) => {
+    const created = Date.now() - DAY_MS
+    const expiry = rotatedExpiry(created + 60 * DAY_MS, emulator.url, { environment: 'prod #1' })
+    emulator.account.addKey({ created, expiry })
+    const step = await audit({ 'rotated-secrets': 'SPHERESCOUT_API_KEY environment=prod #1' })
+    expect(step.outputs.unexpected).toBe('0')
   }))
 
 describe('keys of rotations elsewhere', () => {

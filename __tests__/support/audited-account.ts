@@ -12,10 +12,10 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest()
 export function rotatedExpiry(
   latest: number,
   apiUrl: string,
-  { secret = 'SPHERESCOUT_API_KEY', server = 'github.com' } = {},
+  { secret = 'SPHERESCOUT_API_KEY', server = 'github.com', environment = '' } = {},
 ): number {
   const scope = `repo:${REPOSITORY_ID}`
-  const tag = rotationTag({ apiUrl, server, scope, environment: '', secret }, sha256)
+  const tag = rotationTag({ apiUrl, server, scope, environment, secret }, sha256)
   const expiry = latest - ((((latest - tag) % TAG_RANGE) + TAG_RANGE) % TAG_RANGE)
   return expiry % 1000 === 0 ? expiry - TAG_RANGE : expiry
 }

@@ -995,17 +995,24 @@ function whyNotListed({ status, message, retryable, notFromApi }) {
 	const advice = retryable ? ' Run the audit again later, or raise input timeout.' : ''
 	return `Could not list the keys of the account: ${message}.${advice}`
 }
-/** A whole key in place of its id must not get into the outputs. */
+/** A whole key in place of its id, or around it, must not get into the outputs. */
 function refuseWholeKeys(known, keys, runner) {
 	for (const { id } of known) {
-		const key = keys.find(({ prefix }) => prefix !== '' && prefix !== id && id.startsWith(prefix))
+		const key = keys.find(({ prefix }) => keyIn(id, prefix) !== '')
 		if (key === undefined || keys.some((other) => other.id === id)) continue
-		for (const form of maskedForms(id)) runner.setSecret(form)
+		const found = keyIn(id, key.prefix)
+		for (const text of new Set([id, found, found.replace(/[^\w.~+/=-].*/, '')])) for (const form of maskedForms(text)) runner.setSecret(form)
 		throw new Error(
-			`Input known has a whole key in place of an id: it begins like ${keyLabel(key)}. Use the id, and replace the key ` +
-				'if anyone else can read the workflow or this log.',
+			`Input known has a whole key in place of an id: the one that begins ${keyLabel(key)}. Use the id, and replace the ` +
+				'key if anyone else can read the workflow or this log.',
 		)
 	}
+}
+/** The end of `text` that begins like a key and is longer; empty if there is none. Ids contain a short prefix by chance. */
+function keyIn(text, prefix) {
+	const at = prefix === '' ? -1 : text.indexOf(prefix)
+	const begins = at >= 0 && (prefix.length >= MIN_CREDENTIAL_LENGTH || !/[a-z\d]/i.test(text.charAt(at - 1)))
+	return begins && text.length > at + prefix.length ? text.slice(at) : ''
 }
 function notesOn(keysInUse, rotations) {
 	return [
@@ -1117,12 +1124,17 @@ function readAuditInputs(input, env, explainEmptyKey = () => null) {
 		timeout: readDuration(given('timeout', '2m'), TIMEOUT),
 	}
 }
-/** The lines of an input, without blank ones and comments. */
+/** The beginning of a text; of what could be a key, no more than the dashboard shows. */
+function quoted(text) {
+	const safe = text.replace(/\S{24,}/g, (run) => `${run.slice(0, 15)}...`)
+	return JSON.stringify(safe.slice(0, 60))
+}
+/** The lines of an input, without blank ones and comments. The name of an environment may have `#`, and ends its line. */
 function linesOf(name, value) {
 	return value.split(/\r\n|\r|\n/).flatMap((line, index) => {
-		const text = line.replace(/(^|\s)#.*$/, '').trim()
-		const shown = JSON.stringify(text.slice(0, 60))
-		const error = (fault, example) => new Error(`Input ${name}, line ${index + 1}: ${shown} ${fault}. For example: ${example}`)
+		const isNamed = /^[^#]*\senvironment=/.test(line)
+		const text = (isNamed ? line : line.replace(/(^|\s)#.*$/, '')).trim()
+		const error = (fault, example) => new Error(`Input ${name}, line ${index + 1}: ${quoted(text)} ${fault}. For example: ${example}`)
 		return text === '' ? [] : { text, error }
 	})
 }
@@ -1172,7 +1184,7 @@ function readFailOn(value) {
 	const kinds = names.filter(Boolean).map((name) => {
 		const kind = FINDING_KINDS.find((known) => known === name)
 		if (kind) return kind
-		throw new Error(`Input fail-on names ${JSON.stringify(name.slice(0, 60))}; the findings are ${FINDING_KINDS.join(', ')}`)
+		throw new Error(`Input fail-on names ${quoted(name)}; the findings are ${FINDING_KINDS.join(', ')}`)
 	})
 	return new Set(kinds)
 }

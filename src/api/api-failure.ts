@@ -76,7 +76,7 @@ function redirected(asked: Asked, { status, headers }: HttpResponse): ApiFailure
 }
 
 /** The API speaks only JSON and Bearer (its documentation). */
-function isForeign({ status, headers, body }: HttpResponse): boolean {
+export function isForeign({ status, headers, body }: HttpResponse): boolean {
   if (status < 400 || status > 499) return false
   const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
   return (

@@ -1,7 +1,7 @@
 import type { ApiFailure, KeyApi, KeyList } from '../api/key-api.ts'
 import { type Clock, createBudget, retry } from '../retry/budget.ts'
 import { canHaveRotationTag, rotationTag } from '../rotate/rotation-tag.ts'
-import { maskedForms } from '../runner/masking.ts'
+import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
 import { keyLabel, type Runner } from '../runner/report.ts'
 import { classify, type ReadKey, readLists, usableKeys } from './classify.ts'
 import { FINDING_KINDS, type Finding, findFindings, listIncomplete } from './findings.ts'
@@ -82,17 +82,26 @@ function whyNotListed({ status, message, retryable, notFromApi }: ApiFailure): s
   return `Could not list the keys of the account: ${message}.${advice}`
 }
 
-/** A whole key in place of its id must not get into the outputs. */
+/** A whole key in place of its id, or around it, must not get into the outputs. */
 function refuseWholeKeys(known: AuditInputs['known'], keys: readonly ReadKey[], runner: AuditDeps['runner']): void {
   for (const { id } of known) {
-    const key = keys.find(({ prefix }) => prefix !== '' && prefix !== id && id.startsWith(prefix))
+    const key = keys.find(({ prefix }) => keyIn(id, prefix) !== '')
     if (key === undefined || keys.some((other) => other.id === id)) continue
-    for (const form of maskedForms(id)) runner.setSecret(form)
+    const found = keyIn(id, key.prefix)
+    for (const text of new Set([id, found, found.replace(/[^\w.~+/=-].*/, '')]))
+      for (const form of maskedForms(text)) runner.setSecret(form)
     throw new Error(
-      `Input known has a whole key in place of an id: it begins like ${keyLabel(key)}. Use the id, and replace the key ` +
-        'if anyone else can read the workflow or this log.',
+      `Input known has a whole key in place of an id: the one that begins ${keyLabel(key)}. Use the id, and replace the ` +
+        'key if anyone else can read the workflow or this log.',
     )
   }
+}
+
+/** The end of `text` that begins like a key and is longer; empty if there is none. Ids contain a short prefix by chance. */
+function keyIn(text: string, prefix: string): string {
+  const at = prefix === '' ? -1 : text.indexOf(prefix)
+  const begins = at >= 0 && (prefix.length >= MIN_CREDENTIAL_LENGTH || !/[a-z\d]/i.test(text.charAt(at - 1)))
+  return begins && text.length > at + prefix.length ? text.slice(at) : ''
 }
 
 function notesOn(keysInUse: number, rotations: number): string[] {

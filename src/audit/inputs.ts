@@ -67,13 +67,19 @@ interface Line {
   error(fault: string, example: string): Error
 }
 
-/** The lines of an input, without blank ones and comments. */
+/** The beginning of a text; of what could be a key, no more than the dashboard shows. */
+function quoted(text: string): string {
+  const safe = text.replace(/\S{24,}/g, (run) => `${run.slice(0, 15)}...`)
+  return JSON.stringify(safe.slice(0, 60))
+}
+
+/** The lines of an input, without blank ones and comments. The name of an environment may have `#`, and ends its line. */
 function linesOf(name: string, value: string): Line[] {
   return value.split(/\r\n|\r|\n/).flatMap((line, index) => {
-    const text = line.replace(/(^|\s)#.*$/, '').trim()
-    const shown = JSON.stringify(text.slice(0, 60))
+    const isNamed = /^[^#]*\senvironment=/.test(line)
+    const text = (isNamed ? line : line.replace(/(^|\s)#.*$/, '')).trim()
     const error = (fault: string, example: string) =>
-      new Error(`Input ${name}, line ${index + 1}: ${shown} ${fault}. For example: ${example}`)
+      new Error(`Input ${name}, line ${index + 1}: ${quoted(text)} ${fault}. For example: ${example}`)
     return text === '' ? [] : { text, error }
   })
 }
@@ -129,9 +135,7 @@ function readFailOn(value: string): Set<FindingKind> {
   const kinds = names.filter(Boolean).map((name) => {
     const kind = FINDING_KINDS.find((known) => known === name)
     if (kind) return kind
-    throw new Error(
-      `Input fail-on names ${JSON.stringify(name.slice(0, 60))}; the findings are ${FINDING_KINDS.join(', ')}`,
-    )
+    throw new Error(`Input fail-on names ${quoted(name)}; the findings are ${FINDING_KINDS.join(', ')}`)
   })
   return new Set(kinds)
 }

@@ -24,7 +24,7 @@ export function isRowOf({ id, prefix, expiresAt }: Omit<KeyToRevoke, 'token'>, r
 }
 
 /** A replica may lack a younger key. */
-const MAX_REPLICA_LAG_MS = 15_000
+export const MAX_REPLICA_LAG_MS = 15_000
 
 export interface MissingContext extends Pick<RevocationContext, 'clock' | 'random' | 'skew'> {
   api: KeyApi
