@@ -76,7 +76,7 @@ function writeChunk(chunk: OutputChunk): void {
   if (missing.length > 0) throw new Error(`${missing.join(', ')}: needed, but not in BUNDLED_PACKAGES`)
   const folder = join(outDir, dirname(chunk.fileName))
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'index.js'), format(withoutCommentsOfPackages(chunk)))
+  writeFileSync(join(folder, 'index.js'), format(withOneExport(withoutCommentsOfPackages(chunk), chunk)))
   writeFileSync(join(folder, 'modules.txt'), `${modulesIn(chunk).join('\n')}\n`)
 }
 
@@ -92,6 +92,15 @@ function withoutCommentsOfPackages({ code, modules }: OutputChunk): string {
     }).code
     return text.replace(module.code, () => bare)
   }, code)
+}
+
+/** Exports all names of `chunk` in one object, not each in a statement of its own as Rollup does: 1 kB less in main. */
+function withOneExport(code: string, { exports }: OutputChunk): string {
+  const lineOf = (name: string) => `\nexports.${name} = ${name};`
+  const names = exports.filter((name) => code.includes(lineOf(name)))
+  if (names.length === 0) return code
+  const rest = names.reduce((text, name) => text.replace(lineOf(name), ''), code)
+  return `${rest}\nmodule.exports = { ${names.join(', ')} };\n`
 }
 
 /** The files that the code of `chunk` comes from. */

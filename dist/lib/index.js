@@ -1056,52 +1056,54 @@ function reasonOf(refusal, probed, { granted, rejected }) {
 	return `${(!granted && refusal?.message) || 'the revocation was granted'}; ${now}`
 }
 
-exports.CANCEL = CANCEL
-exports.KEYS_PATH = KEYS_PATH
-exports.LATEST_WRITE_MS = LATEST_WRITE_MS
-exports.LATE_WRITE_GRACE_MS = LATE_WRITE_GRACE_MS
-exports.MAX_ATTEMPT_MS = MAX_ATTEMPT_MS
-exports.NO_CREDENTIAL = NO_CREDENTIAL
-exports.PRECISIONS_US = PRECISIONS_US
-exports.STATE_NAME = STATE_NAME
-exports.backoff = backoff
-exports.bootedAt = bootedAt
-exports.changedSettings = changedSettings
-exports.clockNote = clockNote
-exports.connect = connect
-exports.createBudget = createBudget
-exports.createCancellation = createCancellation
-exports.createIntent = createIntent
-exports.createIssuingApi = createIssuingApi
-exports.failStep = failStep
-exports.field = field
-exports.fitOf = fitOf
-exports.formatExactly = formatExactly
-exports.formatInstant = formatInstant
-exports.formatSeconds = formatSeconds
-exports.formatUtc = formatUtc
-exports.getInput = getInput
-exports.getState = getState
-exports.gridBetween = gridBetween
-exports.isCapped = isCapped
-exports.isHeaderSafe = isHeaderSafe
-exports.isOnCoarseGrid = isOnCoarseGrid
-exports.isWithin = isWithin
-exports.issuedLine = issuedLine
-exports.keyLabel = keyLabel
-exports.nearestZone = nearestZone
-exports.networkSettings = networkSettings
-exports.parseJson = parseJson
-exports.proxyFor = proxyFor
-exports.proxyLogins = proxyLogins
-exports.readId = readId
-exports.readKey = readKey
-exports.requireCommandFiles = requireCommandFiles
-exports.retry = retry
-exports.revokeAndVerify = revokeAndVerify
-exports.runner = runner
-exports.summarizeKeys = summarizeKeys
-exports.systemClock = systemClock
-exports.textOf = textOf
-exports.withoutZone = withoutZone
-exports.zoneShift = zoneShift
+module.exports = {
+	CANCEL,
+	KEYS_PATH,
+	LATEST_WRITE_MS,
+	LATE_WRITE_GRACE_MS,
+	MAX_ATTEMPT_MS,
+	NO_CREDENTIAL,
+	PRECISIONS_US,
+	STATE_NAME,
+	backoff,
+	bootedAt,
+	changedSettings,
+	clockNote,
+	connect,
+	createBudget,
+	createCancellation,
+	createIntent,
+	createIssuingApi,
+	failStep,
+	field,
+	fitOf,
+	formatExactly,
+	formatInstant,
+	formatSeconds,
+	formatUtc,
+	getInput,
+	getState,
+	gridBetween,
+	isCapped,
+	isHeaderSafe,
+	isOnCoarseGrid,
+	isWithin,
+	issuedLine,
+	keyLabel,
+	nearestZone,
+	networkSettings,
+	parseJson,
+	proxyFor,
+	proxyLogins,
+	readId,
+	readKey,
+	requireCommandFiles,
+	retry,
+	revokeAndVerify,
+	runner,
+	summarizeKeys,
+	systemClock,
+	textOf,
+	withoutZone,
+	zoneShift,
+}

@@ -1526,58 +1526,60 @@ const systemClock = {
 			.catch(() => {}),
 }
 
-exports.CANCEL = CANCEL
-exports.HttpError = HttpError
-exports.MIN_CREDENTIAL_LENGTH = MIN_CREDENTIAL_LENGTH
-exports.MIN_GAP_MS = MIN_GAP_MS
-exports.ROTATE_STATE_NAME = ROTATE_STATE_NAME
-exports.ROTATE_STATE_VERSION = ROTATE_STATE_VERSION
-exports.areLimitsConsistent = areLimitsConsistent
-exports.backoff = backoff
-exports.canRetire = canRetire
-exports.changedSettings = changedSettings
-exports.createBudget = createBudget
-exports.createCancellation = createCancellation
-exports.createHttpClient = createHttpClient
-exports.createKey = createKey
-exports.createKeyApi = createKeyApi
-exports.debugLog = debugLog
-exports.discardKey = discardKey
-exports.dueAt = dueAt
-exports.dueWhileStuck = dueWhileStuck
-exports.failStep = failStep
-exports.field = field
-exports.findCurrentKey = findCurrentKey
-exports.formatUtc = formatUtc
-exports.getInput = getInput
-exports.getState = getState
-exports.githubServer = githubServer
-exports.holdsOlderKey = holdsOlderKey
-exports.isExpired = isExpired
-exports.isKnownLater = isKnownLater
-exports.isOwn = isOwn
-exports.keyLabel = keyLabel
-exports.keysToRetire = keysToRetire
-exports.keysToRevokeNow = keysToRevokeNow
-exports.listKeys = listKeys
-exports.logRequests = logRequests
-exports.maskedForms = maskedForms
-exports.minLifetimeDays = minLifetimeDays
-exports.networkSettings = networkSettings
-exports.openReport = openReport
-exports.parseRetryAfter = parseRetryAfter
-exports.parseRotateState = parseRotateState
-exports.parseTime = parseTime
-exports.plainLine = plainLine
-exports.proveKey = proveKey
-exports.proxyLogins = proxyLogins
-exports.requireCommandFiles = requireCommandFiles
-exports.retirableAt = retirableAt
-exports.retry = retry
-exports.rotationTag = rotationTag
-exports.runner = runner
-exports.setOutputs = setOutputs
-exports.systemClock = systemClock
-exports.writeOrder = writeOrder
-exports.writeRotationSummary = writeRotationSummary
-exports.writeVisibility = writeVisibility
+module.exports = {
+	CANCEL,
+	HttpError,
+	MIN_CREDENTIAL_LENGTH,
+	MIN_GAP_MS,
+	ROTATE_STATE_NAME,
+	ROTATE_STATE_VERSION,
+	areLimitsConsistent,
+	backoff,
+	canRetire,
+	changedSettings,
+	createBudget,
+	createCancellation,
+	createHttpClient,
+	createKey,
+	createKeyApi,
+	debugLog,
+	discardKey,
+	dueAt,
+	dueWhileStuck,
+	failStep,
+	field,
+	findCurrentKey,
+	formatUtc,
+	getInput,
+	getState,
+	githubServer,
+	holdsOlderKey,
+	isExpired,
+	isKnownLater,
+	isOwn,
+	keyLabel,
+	keysToRetire,
+	keysToRevokeNow,
+	listKeys,
+	logRequests,
+	maskedForms,
+	minLifetimeDays,
+	networkSettings,
+	openReport,
+	parseRetryAfter,
+	parseRotateState,
+	parseTime,
+	plainLine,
+	proveKey,
+	proxyLogins,
+	requireCommandFiles,
+	retirableAt,
+	retry,
+	rotationTag,
+	runner,
+	setOutputs,
+	systemClock,
+	writeOrder,
+	writeRotationSummary,
+	writeVisibility,
+}
