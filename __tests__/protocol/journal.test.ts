@@ -131,7 +131,7 @@ describe('the size of the record', () => {
     let count = 0
     expect(() => {
       for (; count < 10_000; count++) journal.recordIntent(intentOf(START + count + 0.123))
-    }).toThrow('The record for the post step would exceed 48 KiB.')
+    }).toThrow('The record for the post step would exceed 48 KiB. Lower timeout')
     expect(count).toBeGreaterThan(400)
     expect(texts.at(-1)?.length).toBeLessThanOrEqual(48 * KIB)
     const longest = keyOf('i'.repeat(256), { token: 't'.repeat(4_096), prefix: 'p'.repeat(20) })

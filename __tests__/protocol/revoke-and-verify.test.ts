@@ -136,7 +136,9 @@ describe('a 401 to a key that nothing has revoked', () => {
   test('proves nothing where api-key gets 401 as well, for as long as that lasts', async () => {
     const { result, took } = await revoke({ revoke: [status(401)], list: [status(401)] })
     expect(result).toEqual(
-      unconfirmed('failure 401; the API rejects the key, but nothing confirms that it was revoked'),
+      unconfirmed(
+        'the credential that should revoke it was rejected: failure 401; the API rejects the key, but nothing confirms that it was revoked',
+      ),
     )
     expect(took).toBeGreaterThan(30_000)
   })

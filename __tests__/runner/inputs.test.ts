@@ -47,7 +47,7 @@ describe('api-key', () => {
 
   test.each(['', ' ', '\n'])('is refused with an example if it is %j', (value) => {
     expect(refusal({ 'api-key': value })).toMatch(
-      /^Input api-key is empty\. Check that the secret.*secrets: inherit.*secrets\.SPHERESCOUT_API_KEY/,
+      /^Input api-key is empty\. Check that the secret.*under secrets: of the job.*secrets\.SPHERESCOUT_API_KEY/,
     )
   })
 

@@ -1059,7 +1059,7 @@ function emptyKeyMessage(isMisspelled, explain) {
 		? 'The workflow sets api_key; the name has a hyphen.'
 		: (explain() ??
 			'Check that the secret is defined for this repository, organization or environment, that the job names that ' +
-				'environment, and that a reusable workflow receives it (secrets:).')
+				'environment, and that a reusable workflow receives it (under secrets: of the job that calls it).')
 	return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
 const FAULTS = [

@@ -36,7 +36,11 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 	let state = { ...known, skew: null, keys: [], intents: [] }
 	const save = (change, maxLength = MAX_RECORD_LENGTH) => {
 		const record = JSON.stringify({ ...state, ...change })
-		if (record.length > maxLength) throw new Error(`The record for the post step would exceed ${maxLength / 1024} KiB.`)
+		if (record.length > maxLength)
+			throw new Error(
+				`The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout (it holds each unanswered request) ` +
+					'or shorten the proxy variables (such as NO_PROXY).',
+			)
 		state = { ...state, ...change }
 		runner.saveState(lib.STATE_NAME, record)
 	}
@@ -235,7 +239,7 @@ async function obtainKey(context) {
 		await budget.pause(next.afterMs)
 		stopIfCancelled(cancellation, attempt.failure)
 		const attempts = progress.attempt - 1
-		if (budget.left() < MIN_ATTEMPT_MS) throw new Error(stoppedMessage(attempt.failure, { attempts, timeout, wait: 0 }))
+		if (budget.left() < MIN_ATTEMPT_MS) throw new Error(stoppedMessage(attempt.failure, { attempts, timeout, wait: next.afterMs }))
 	}
 }
 async function requestKey({ skew, precision }, budget, context) {
@@ -360,7 +364,7 @@ function emptyKeyMessage(isMisspelled, explain) {
 		? 'The workflow sets api_key; the name has a hyphen.'
 		: (explain() ??
 			'Check that the secret is defined for this repository, organization or environment, that the job names that ' +
-				'environment, and that a reusable workflow receives it (secrets:).')
+				'environment, and that a reusable workflow receives it (under secrets: of the job that calls it).')
 	return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
 const FAULTS = [
@@ -404,7 +408,7 @@ function isLoopback(hostname) {
 const RESERVED_NAMES = /^(NODE_OPTIONS|PATH|CI|(GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
 function readVariableName(value) {
 	const refuse = refusal('export-env', value, 'SPHERESCOUT_API_KEY')
-	if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) throw refuse('not a name for an environment variable')
+	if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) throw refuse('it is not a name for an environment variable')
 	if (RESERVED_NAMES.test(value)) throw refuse('it is reserved for the runner')
 	return value
 }

@@ -73,7 +73,8 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
     await budget.pause(next.afterMs)
     stopIfCancelled(cancellation, attempt.failure)
     const attempts = progress.attempt - 1
-    if (budget.left() < MIN_ATTEMPT_MS) throw new Error(stoppedMessage(attempt.failure, { attempts, timeout, wait: 0 }))
+    if (budget.left() < MIN_ATTEMPT_MS)
+      throw new Error(stoppedMessage(attempt.failure, { attempts, timeout, wait: next.afterMs }))
   }
 }
 

@@ -22,7 +22,11 @@ export function openJournal(
   let state: SavedState = { ...known, skew: null, keys: [], intents: [] }
   const save = (change: Partial<SavedState>, maxLength = MAX_RECORD_LENGTH) => {
     const record = JSON.stringify({ ...state, ...change })
-    if (record.length > maxLength) throw new Error(`The record for the post step would exceed ${maxLength / 1024} KiB.`)
+    if (record.length > maxLength)
+      throw new Error(
+        `The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout (it holds each unanswered request) ` +
+          'or shorten the proxy variables (such as NO_PROXY).',
+      )
     state = { ...state, ...change }
     runner.saveState(STATE_NAME, record)
   }

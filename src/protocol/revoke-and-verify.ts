@@ -105,7 +105,8 @@ async function requestRevocation(key: KeyToRevoke, context: RoundContext): Promi
       const probed = await api.probe(token, budget.limits())
       evidence.rejected = isRejected(probed)
       evidence.expired = hasExpired(key, probed.skew, context)
-    }
+    } else if (isRejected(result))
+      failure = { ...failure, message: `the credential that should revoke it was rejected: ${failure.message}` }
     if (budget.left() <= PROBE_INTERVAL_MS) return failure
   }
   return failure

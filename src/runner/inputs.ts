@@ -38,7 +38,7 @@ export function emptyKeyMessage(isMisspelled: boolean, explain: () => string | n
     ? 'The workflow sets api_key; the name has a hyphen.'
     : (explain() ??
       'Check that the secret is defined for this repository, organization or environment, that the job names that ' +
-        'environment, and that a reusable workflow receives it (secrets:).')
+        'environment, and that a reusable workflow receives it (under secrets: of the job that calls it).')
   return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
 
@@ -101,7 +101,8 @@ const RESERVED_NAMES = /^(NODE_OPTIONS|PATH|CI|(GITHUB|RUNNER|ACTIONS|INPUT|STAT
 
 function readVariableName(value: string): string {
   const refuse = refusal('export-env', value, 'SPHERESCOUT_API_KEY')
-  if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) throw refuse('not a name for an environment variable')
+  if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value))
+    throw refuse('it is not a name for an environment variable')
   if (RESERVED_NAMES.test(value)) throw refuse('it is reserved for the runner')
   return value
 }
