@@ -467,11 +467,59 @@ describe('a place that holds an older key than the key in hand', () => {
   })
 
   test('is told by its last update, give or take an hour', async () => {
-    const within = await runRotate(listedLate(9 * DAY, START - 9 * DAY - HOUR + 1_000))
-    expect(within.traces.outputs.rotated).toBe('false')
-    expect(JSON.parse(within.traces.outputs.retired ?? '')).toHaveLength(1)
     const before = await runRotate(listedLate(9 * DAY, START - 9 * DAY - HOUR - 1_000))
     expect(before.traces.outputs.rotated).toBe('true')
+    expect(before.traces.warnings.join()).toContain('was last updated before the key in use was created')
+  })
+
+  test('is told by the last update of the home secret as well, give or take 11 minutes', async () => {
+    const before = await runRotate(listedLate(9 * DAY, START - 9 * DAY - 11 * MINUTE - 1_000))
+    expect(before.traces.outputs).toMatchObject({ rotated: 'true', retired: '[]' })
+    const warning =
+      "The secret in the repository's Dependabot secrets was last updated more than ten minutes before that in the " +
+      'repository, so the key in use is replaced now. If more runs say so, another workflow rotates the same secret, or ' +
+      'the clocks of the API and of GitHub differ.'
+    expect(before.traces.warnings).toEqual([warning])
+    expect(summaryOf(before)).toContain(`- ${warning}`)
+  })
+
+  const note = (why: string) =>
+    `- The secret in the repository's Dependabot secrets may hold an older key than the one in use (${why}), so no old ` +
+    'key was revoked. A run after the next rotation revokes them, or they expire.'
+
+  test('is in doubt within these 11 minutes: no old key is revoked, and the summary says so', async () => {
+    const within = await runRotate(listedLate(9 * DAY, START - 9 * DAY - 10 * MINUTE))
+    expect(within.error).toBe('')
+    expect(within.traces.outputs).toMatchObject({ rotated: 'false', retired: '[]' })
+    expect(within.seen.filter(({ what }) => what.startsWith('DELETE'))).toEqual([])
+    expect(summaryOf(within)).toContain(note('it was last updated just before that was created'))
+    const noOldKey = await runRotate({
+      ...listedLate(9 * DAY, START - 9 * DAY - 10 * MINUTE),
+      prepare: ({ github }) =>
+        github.addSecret('dependabot', SECRET, { value: 'x', updatedAt: START - 9 * DAY - 10 * MINUTE }),
+    })
+    expect(summaryOf(noOldKey)).not.toContain('may hold an older key')
+    const after = await runRotate(listedLate(9 * DAY, START - 9 * DAY))
+    expect(JSON.parse(after.traces.outputs.retired ?? '')).toHaveLength(1)
+    expect(summaryOf(after)).not.toContain('may hold an older key')
+  })
+
+  test('is in doubt if GitHub says only of other places when they were updated', async () => {
+    const run = await runRotate({
+      ...listedLate(9 * DAY, START - 9 * DAY),
+      answer: (what) =>
+        what.startsWith('GET') && what.includes(`dependabot/secrets/${SECRET}`)
+          ? { status: 200, body: { name: SECRET } }
+          : undefined,
+    })
+    expect(run.error).toBe('')
+    expect(run.traces.outputs).toMatchObject({ rotated: 'false', retired: '[]' })
+    expect(summaryOf(run)).toContain(note('GitHub does not say when it was updated'))
+    const noneSaid = await runRotate({
+      ...listedLate(9 * DAY, START - 30 * DAY),
+      github: { updatedAt: 'absent' },
+    })
+    expect(JSON.parse(noneSaid.traces.outputs.retired ?? '')).toHaveLength(1)
   })
 
   test('may have held it until it was last written, so within the overlap after that no old key is revoked', async () => {

@@ -788,6 +788,34 @@ describe('where the secret is', () => {
     )
   })
 
+  test.each([
+    ['half an hour', 30, 'true'],
+    ['four minutes', 4, 'false'],
+  ])(
+    'a copy that was saved %s before the first run, and listed after it, never holds a revoked key',
+    async (_, minutes, rotated) => {
+      const age = minutes * 60_000
+      await withRotation({ age: age + 60_000 }, async (rotation) => {
+        const initial = rotation.key()
+        const { github } = rotation.github
+        for (const place of ['repository', 'dependabot'])
+          github.addSecret(place, NAME, { value: rotation.value(), updatedAt: Date.now() - age })
+        const named = { 'initial-key-id': initial?.id ?? '' }
+        await run(rotation, named)
+        rotation.travel(DAY)
+        const listed = { ...named, copies: 'dependabot' }
+        expect((await run(rotation, listed)).main.outputs).toMatchObject({ rotated, retired: '[]' })
+        for (const days of [8, 31, 8]) {
+          rotation.travel(days * DAY)
+          const { main } = await run(rotation, listed)
+          expect(main.outcome).toBe('success')
+          expect([rotation.key(), rotation.key('dependabot')].map(rotation.isValid)).toEqual([true, true])
+        }
+        expect(rotation.isValid(initial)).toBe(false)
+      })
+    },
+  )
+
   test('writes every copy, and the home secret last', async () => {
     await withRotation({}, async (rotation) => {
       const places = ['dependabot', 'codespaces', 'environment staging']

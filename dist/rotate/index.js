@@ -829,17 +829,22 @@ function surelyPast({ deps, skew }) {
 	return skew === null ? Number.NEGATIVE_INFINITY : deps.clock.now() + Math.min(0, skew)
 }
 /** Warns of the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
-function noteOlderKeys(targets, { current, deps, report }) {
-	const behind = targets.filter(({ updatedAt }) => lib.holdsOlderKey(updatedAt, current))
-	for (const { place } of behind) {
-		const note =
-			`The secret in ${placeLabel(place)} was last updated before the key in use was created, so that key is replaced now. ` +
-			'If more runs say so, another workflow rotates the same secret, or the clocks of the API and of GitHub differ.'
+function noteOlderKeys(targets, { inputs, current, deps, report }) {
+	let isBehind = false
+	for (const { place, updatedAt } of targets) {
+		const isOlder = lib.holdsOlderKey(updatedAt, current)
+		if (!isOlder && !lib.wasWrittenBeforeHome(updatedAt, homeUpdatedAt(targets))) continue
+		const why = isOlder
+			? 'before the key in use was created, so that key is replaced now'
+			: `more than ten minutes before that in ${placeLabel(inputs.home)}, so the key in use is replaced now`
+		const note = `The secret in ${placeLabel(place)} was last updated ${why}. ${IF_REPEATED}`
 		deps.runner.warning(note)
 		report.notes.push(note)
+		isBehind = true
 	}
-	return behind.length > 0
+	return isBehind
 }
+const IF_REPEATED = 'If more runs say so, another workflow rotates the same secret, or the clocks of the API and of GitHub differ.'
 /** When the key is due. Where the server does not say when the secret was written, no key counts as one that it got. */
 function nextRotation(targets, run) {
 	const { limits } = run.inputs
@@ -928,7 +933,9 @@ async function retireOldKeys(targets, run) {
 		return
 	}
 	const updates = targets.map(({ updatedAt }) => updatedAt)
-	const old = lib.keysToRetire({ keys, current, tag, overlap, now: surelyPast(run), initialKeyId, updates })
+	const facts = { keys, current, tag, overlap, now: surelyPast(run), initialKeyId, updates }
+	const old = lib.keysToRetire(facts)
+	if (old.length === 0 && lib.keysToRetire({ ...facts, updates: [] }).length > 0) noteDoubtfulPlaces(targets, run)
 	const request = { keys: old, credential: inputs.apiKey }
 	const { revoked, left } = await revokeListed(request, deps, phaseBudget(inputs, deps))
 	reportRevoked(revoked, run)
@@ -938,6 +945,18 @@ async function retireOldKeys(targets, run) {
 		report.notes.push(failure)
 	}
 	noteInitialKey(run)
+}
+/** Says which places may hold an older key than the one in hand, so that no old key is revoked. */
+function noteDoubtfulPlaces(targets, { current, report }) {
+	const updates = targets.map(({ updatedAt }) => updatedAt)
+	for (const [index, { place, updatedAt }] of targets.entries()) {
+		if (!lib.mayHoldOlderKey(index, { updates, current })) continue
+		const why = updatedAt === null ? 'GitHub does not say when it was updated' : 'it was last updated just before that was created'
+		report.notes.push(
+			`The secret in ${placeLabel(place)} may hold an older key than the one in use (${why}), so no old key was revoked. ` +
+				'A run after the next rotation revokes them, or they expire.',
+		)
+	}
 }
 /** Says what is left to do about `initial-key-id`. */
 function noteInitialKey(run) {

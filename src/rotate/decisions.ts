@@ -121,7 +121,7 @@ export interface RetirementFacts {
   now: number
   /** The id in `initial-key-id`; empty for none. */
   initialKeyId: string
-  /** When each place was last written, by GitHub's clock; null if unknown. */
+  /** When each place was last written, by GitHub's clock, in the order of writeOrder; null if unknown. */
   updates: readonly (number | null)[]
 }
 
@@ -141,6 +141,7 @@ export function keysToRetire(facts: RetirementFacts): ListedKey[] {
   if (now <= retirableAt(current.createdAt, { overlap })) return []
   // Until it was last written, a copy may have held a key older than the key in hand: a stale run knows fewer copies.
   if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []
+  if (updates.some((_, index) => mayHoldOlderKey(index, facts))) return []
   const { createdAt: currentCreatedAt } = current
   return keys.filter((key) => {
     if (key.id === current.id || key.createdAt === null || isExpired(key, now)) return false
@@ -217,6 +218,35 @@ const CLOCKS_DIFFER_MS = HOUR_MS
 export function holdsOlderKey(updatedAt: number | null, { createdAt }: ListedKey): boolean {
   return updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS
 }
+
+/** Added to WRITE_WITHIN_MS: `updated_at` has whole seconds, and GitHub may carry out the last write a little late. */
+const WRITE_MARGIN_MS = 60_000
+
+/**
+ * Whether a copy was last written so long before home was that no rotation wrote both: if a rotation wrote home, the copy
+ * holds an older key. GitHub's clock says both, so this needs no agreement with the API's.
+ */
+export function wasWrittenBeforeHome(updatedAt: number | null, homeUpdatedAt: number | null): boolean {
+  if (updatedAt === null || homeUpdatedAt === null) return false
+  return updatedAt < homeUpdatedAt - WRITE_WITHIN_MS - WRITE_MARGIN_MS
+}
+
+/**
+ * Whether the place with this index may hold a key that is older than the key in hand: a copy that was last written
+ * before the second in which that key was created, or one of which nothing is known although the server tells it of
+ * others. Home, the last one, holds the key in hand or a later one, because that came out of it.
+ */
+export function mayHoldOlderKey(
+  index: number,
+  { updates, current }: Pick<RetirementFacts, 'updates' | 'current'>,
+): boolean {
+  const updatedAt = updates[index] ?? null
+  if (updatedAt === null) return updates.some((at) => at !== null)
+  const isCopy = index < updates.length - 1
+  return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt)
+}
+
+const wholeSecond = (time: number) => Math.floor(time / 1000) * 1000
 
 /** What is known about a create request and its response. */
 export interface CreateFacts {

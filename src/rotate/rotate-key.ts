@@ -9,7 +9,9 @@ import {
   isExpired,
   isOwn,
   keysToRetire,
+  mayHoldOlderKey,
   retirableAt,
+  wasWrittenBeforeHome,
   writeOrder,
 } from './decisions.ts'
 import { listKeys, type RotateDeps } from './deps.ts'
@@ -85,17 +87,24 @@ function surelyPast({ deps, skew }: Run): number {
 }
 
 /** Warns of the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
-function noteOlderKeys(targets: readonly Target[], { current, deps, report }: Run): boolean {
-  const behind = targets.filter(({ updatedAt }) => holdsOlderKey(updatedAt, current))
-  for (const { place } of behind) {
-    const note =
-      `The secret in ${placeLabel(place)} was last updated before the key in use was created, so that key is replaced now. ` +
-      'If more runs say so, another workflow rotates the same secret, or the clocks of the API and of GitHub differ.'
+function noteOlderKeys(targets: readonly Target[], { inputs, current, deps, report }: Run): boolean {
+  let isBehind = false
+  for (const { place, updatedAt } of targets) {
+    const isOlder = holdsOlderKey(updatedAt, current)
+    if (!isOlder && !wasWrittenBeforeHome(updatedAt, homeUpdatedAt(targets))) continue
+    const why = isOlder
+      ? 'before the key in use was created, so that key is replaced now'
+      : `more than ten minutes before that in ${placeLabel(inputs.home)}, so the key in use is replaced now`
+    const note = `The secret in ${placeLabel(place)} was last updated ${why}. ${IF_REPEATED}`
     deps.runner.warning(note)
     report.notes.push(note)
+    isBehind = true
   }
-  return behind.length > 0
+  return isBehind
 }
+
+const IF_REPEATED =
+  'If more runs say so, another workflow rotates the same secret, or the clocks of the API and of GitHub differ.'
 
 /** When the key is due. Where the server does not say when the secret was written, no key counts as one that it got. */
 function nextRotation(targets: readonly Target[], run: Run): number {
@@ -201,7 +210,9 @@ async function retireOldKeys(targets: readonly Target[], run: Run): Promise<void
     return
   }
   const updates = targets.map(({ updatedAt }) => updatedAt)
-  const old = keysToRetire({ keys, current, tag, overlap, now: surelyPast(run), initialKeyId, updates })
+  const facts = { keys, current, tag, overlap, now: surelyPast(run), initialKeyId, updates }
+  const old = keysToRetire(facts)
+  if (old.length === 0 && keysToRetire({ ...facts, updates: [] }).length > 0) noteDoubtfulPlaces(targets, run)
   const request = { keys: old, credential: inputs.apiKey }
   const { revoked, left } = await revokeListed(request, deps, phaseBudget(inputs, deps))
   reportRevoked(revoked, run)
@@ -211,6 +222,22 @@ async function retireOldKeys(targets: readonly Target[], run: Run): Promise<void
     report.notes.push(failure)
   }
   noteInitialKey(run)
+}
+
+/** Says which places may hold an older key than the one in hand, so that no old key is revoked. */
+function noteDoubtfulPlaces(targets: readonly Target[], { current, report }: Run): void {
+  const updates = targets.map(({ updatedAt }) => updatedAt)
+  for (const [index, { place, updatedAt }] of targets.entries()) {
+    if (!mayHoldOlderKey(index, { updates, current })) continue
+    const why =
+      updatedAt === null
+        ? 'GitHub does not say when it was updated'
+        : 'it was last updated just before that was created'
+    report.notes.push(
+      `The secret in ${placeLabel(place)} may hold an older key than the one in use (${why}), so no old key was revoked. ` +
+        'A run after the next rotation revokes them, or they expire.',
+    )
+  }
 }
 
 /** Says what is left to do about `initial-key-id`. */

@@ -1041,6 +1041,7 @@ function keysToRetire(facts) {
 	if (now <= retirableAt(current.createdAt, { overlap })) return []
 	// Until it was last written, a copy may have held a key older than the key in hand: a stale run knows fewer copies.
 	if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []
+	if (updates.some((_, index) => mayHoldOlderKey(index, facts))) return []
 	const { createdAt: currentCreatedAt } = current
 	return keys.filter((key) => {
 		if (key.id === current.id || key.createdAt === null || isExpired(key, now)) return false
@@ -1099,6 +1100,28 @@ const CLOCKS_DIFFER_MS = HOUR_MS
 function holdsOlderKey(updatedAt, { createdAt }) {
 	return updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS
 }
+/** Added to WRITE_WITHIN_MS: `updated_at` has whole seconds, and GitHub may carry out the last write a little late. */
+const WRITE_MARGIN_MS = 60_000
+/**
+ * Whether a copy was last written so long before home was that no rotation wrote both: if a rotation wrote home, the copy
+ * holds an older key. GitHub's clock says both, so this needs no agreement with the API's.
+ */
+function wasWrittenBeforeHome(updatedAt, homeUpdatedAt) {
+	if (updatedAt === null || homeUpdatedAt === null) return false
+	return updatedAt < homeUpdatedAt - WRITE_WITHIN_MS - WRITE_MARGIN_MS
+}
+/**
+ * Whether the place with this index may hold a key that is older than the key in hand: a copy that was last written
+ * before the second in which that key was created, or one of which nothing is known although the server tells it of
+ * others. Home, the last one, holds the key in hand or a later one, because that came out of it.
+ */
+function mayHoldOlderKey(index, { updates, current }) {
+	const updatedAt = updates[index] ?? null
+	if (updatedAt === null) return updates.some((at) => at !== null)
+	const isCopy = index < updates.length - 1
+	return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt)
+}
+const wholeSecond = (time) => Math.floor(time / 1000) * 1000
 /** A server may round an expiry to its own grid, up to a minute; more than this is another lifetime. */
 const ROUNDING_MS = 60_000
 /**
@@ -1565,6 +1588,7 @@ exports.keysToRevokeNow = keysToRevokeNow
 exports.listKeys = listKeys
 exports.logRequests = logRequests
 exports.maskedForms = maskedForms
+exports.mayHoldOlderKey = mayHoldOlderKey
 exports.minLifetimeDays = minLifetimeDays
 exports.networkSettings = networkSettings
 exports.openReport = openReport
@@ -1581,6 +1605,7 @@ exports.rotationTag = rotationTag
 exports.runner = runner
 exports.setOutputs = setOutputs
 exports.systemClock = systemClock
+exports.wasWrittenBeforeHome = wasWrittenBeforeHome
 exports.writeOrder = writeOrder
 exports.writeRotationSummary = writeRotationSummary
 exports.writeVisibility = writeVisibility
