@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
 import { taggedExpiry } from '../../src/rotate/decisions.ts'
 import { rotationTag, TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
+import { formatUtc } from '../../src/runner/report.ts'
 import type { Account } from '../support/account.ts'
 import {
   DAY,
@@ -268,11 +269,15 @@ describe('a key that is being confirmed', () => {
     return { status: 200, body: [{ id: key?.id, token_key: key?.token_key, ...times, ...change }] }
   }
 
-  test('is not written if the list shows it at another id or without an expiry, and that is not waited for', async () => {
+  test('is not written if the list shows another id, no expiry or another one, and that is not waited for', async () => {
     for (const [change, reason] of [
       [{ id: 'other' }, 'the list shows its first characters at another id'],
       [{ expiry: null }, 'the list shows no expiry for it'],
       [{ created: null }, 'the list does not show when it was created'],
+      [
+        { expiry: '2027-03-01T05:17:00Z' },
+        `the list shows that it expires at 2027-03-01 05:17:00 UTC, not at ${formatUtc(EXPIRY)}`,
+      ],
     ] as const) {
       const run = await runProving((_, __, { account }) => row(account, change))
       expect(run.error).toMatch(/^Could not confirm that the new key .* works: /)
@@ -287,8 +292,11 @@ describe('a key that is being confirmed', () => {
     }
   })
 
-  test('is written if the list shows another expiry, which is noted', async () => {
-    const run = await runProving((_, __, { account }) => row(account, {}))
+  test('is written if the list shows its expiry rounded, up to a minute, which is noted', async () => {
+    const at = (change: number) => ({ expiry: new Date(EXPIRY + change).toISOString() })
+    const late = await runProving((_, __, { account }) => row(account, at(60_002)))
+    expect(late.error).toContain('the list shows that it expires at')
+    const run = await runProving((_, __, { account }) => row(account, at(59_998)))
     expect(run.error).toBe('')
     const text = run.traces.printed.join('\n')
     expect(text).toContain(

@@ -273,6 +273,11 @@ export type Verdict =
 /** A server may round an expiry to its own grid, up to a minute; more than this is another lifetime. */
 const ROUNDING_MS = 60_000
 
+/** Whether two expiries are the same but for rounding; never if one is unknown. */
+export function isSameLifetime(expiresAt: number | null, other: number): boolean {
+  return expiresAt !== null && Math.abs(expiresAt - other) <= ROUNDING_MS
+}
+
 /**
  * Judges the response to a create request. A gateway may replay or mix up responses, and some APIs return a key that
  * existed before: such a key may be in use. The microseconds of the expiry prove that this run created the key, unless
@@ -293,7 +298,7 @@ export function judgeCreated(key: CreatedKey, facts: CreateFacts): Verdict {
   const unusable = whyUnusable(key, facts)
   if (unusable !== null) return { kind: 'unusable', reason: unusable }
   const expiry = `it expires at ${formatUtc(expiresAt ?? 0)}, not at ${formatUtc(asked)} as requested`
-  if (Math.abs(Number(expiresAt) - asked) <= ROUNDING_MS) return { kind: 'ours' }
+  if (isSameLifetime(expiresAt, asked)) return { kind: 'ours' }
   if (isCapped(key, asked))
     return { kind: 'unusable', reason: `${expiry}: the API shortens lifetimes. Lower expires-in` }
   return { kind: 'refused', reason: expiry, orphan: false }

@@ -9,6 +9,7 @@ import { formatSeconds, formatUtc, keyLabel, type Runner } from '../runner/repor
 import { formatExactly } from '../util/instant.ts'
 import {
   findCurrentKey,
+  isSameLifetime,
   judgeCreated,
   PRECISIONS_US,
   type Precision,
@@ -166,34 +167,32 @@ function refusedKey({ id, prefix }: CreatedKey, verdict: Verdict): string {
 
 /**
  * Waits until the API accepts the key and lists it (replicas may lag). Returns its row, by which the next run will find
- * it. Throws an Error if that does not happen in time, or if the row lacks a time that later runs need.
+ * it. Throws an Error if that does not happen in time, if the row lacks a time that later runs need, or if its expiry is
+ * not the one of the response.
  */
 export async function proveKey(key: NewKey, deps: KeyDeps, budget: Budget): Promise<ListedKey> {
   for (;;) {
     const reply = isSendable(key.token) ? await listKeys(key.token, deps, budget) : UNSENDABLE
     const row = reply.ok ? findCurrentKey(reply.value, key.token) : null
-    if (
-      row !== null &&
-      typeof row === 'object' &&
-      row.id === key.id &&
-      row.expiresAt !== null &&
-      row.createdAt !== null
-    )
-      return row
+    if (row !== null && typeof row === 'object' && whyUnproven(row, key) === null) return row
     const mayLag = reply.ok ? typeof row === 'string' : isRejected(reply)
     if (!mayLag || budget.left() <= PROVE_INTERVAL_MS)
       throw new Error(
-        `Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? whyUnproven(row, key) : reply.failure.message}. ` +
+        `Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? row && whyUnproven(row, key) : reply.failure.message}. ` +
           'It was not written, so this run did not change the secret.',
       )
     await budget.pause(PROVE_INTERVAL_MS)
   }
 }
 
-function whyUnproven(row: ListedKey | string | null, { id }: NewKey): string {
-  if (row === null || typeof row === 'string') return String(row)
-  if (row.id !== id) return 'the list shows its first characters at another id'
-  return `the list ${row.expiresAt === null ? 'shows no expiry for it' : 'does not show when it was created'}`
+/** Why the row does not show that the key works as the response described it, or null. */
+function whyUnproven(row: ListedKey | string, key: NewKey): string | null {
+  if (typeof row === 'string') return row
+  if (row.id !== key.id) return 'the list shows its first characters at another id'
+  if (row.expiresAt === null) return 'the list shows no expiry for it'
+  if (row.createdAt === null) return 'the list does not show when it was created'
+  if (isSameLifetime(row.expiresAt, key.expiresAt)) return null
+  return `the list shows that it expires at ${formatUtc(row.expiresAt)}, not at ${formatUtc(key.expiresAt)}`
 }
 
 function isSendable(token: string): boolean {

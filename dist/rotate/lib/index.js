@@ -1124,6 +1124,10 @@ function mayHoldOlderKey(index, { updates, current }) {
 const wholeSecond = (time) => Math.floor(time / 1000) * 1000
 /** A server may round an expiry to its own grid, up to a minute; more than this is another lifetime. */
 const ROUNDING_MS = 60_000
+/** Whether two expiries are the same but for rounding; never if one is unknown. */
+function isSameLifetime(expiresAt, other) {
+	return expiresAt !== null && Math.abs(expiresAt - other) <= ROUNDING_MS
+}
 /**
  * Judges the response to a create request. A gateway may replay or mix up responses, and some APIs return a key that
  * existed before: such a key may be in use. The microseconds of the expiry prove that this run created the key, unless
@@ -1144,7 +1148,7 @@ function judgeCreated(key, facts) {
 	const unusable = whyUnusable(key, facts)
 	if (unusable !== null) return { kind: 'unusable', reason: unusable }
 	const expiry = `it expires at ${formatUtc(expiresAt ?? 0)}, not at ${formatUtc(asked)} as requested`
-	if (Math.abs(Number(expiresAt) - asked) <= ROUNDING_MS) return { kind: 'ours' }
+	if (isSameLifetime(expiresAt, asked)) return { kind: 'ours' }
 	if (isCapped(key, asked)) return { kind: 'unusable', reason: `${expiry}: the API shortens lifetimes. Lower expires-in` }
 	return { kind: 'refused', reason: expiry, orphan: false }
 }
@@ -1354,26 +1358,31 @@ function refusedKey({ id, prefix }, verdict) {
 }
 /**
  * Waits until the API accepts the key and lists it (replicas may lag). Returns its row, by which the next run will find
- * it. Throws an Error if that does not happen in time, or if the row lacks a time that later runs need.
+ * it. Throws an Error if that does not happen in time, if the row lacks a time that later runs need, or if its expiry is
+ * not the one of the response.
  */
 async function proveKey(key, deps, budget) {
 	for (;;) {
 		const reply = isSendable(key.token) ? await listKeys(key.token, deps, budget) : UNSENDABLE
 		const row = reply.ok ? findCurrentKey(reply.value, key.token) : null
-		if (row !== null && typeof row === 'object' && row.id === key.id && row.expiresAt !== null && row.createdAt !== null) return row
+		if (row !== null && typeof row === 'object' && whyUnproven(row, key) === null) return row
 		const mayLag = reply.ok ? typeof row === 'string' : isRejected(reply)
 		if (!mayLag || budget.left() <= PROVE_INTERVAL_MS)
 			throw new Error(
-				`Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? whyUnproven(row, key) : reply.failure.message}. ` +
+				`Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? row && whyUnproven(row, key) : reply.failure.message}. ` +
 					'It was not written, so this run did not change the secret.',
 			)
 		await budget.pause(PROVE_INTERVAL_MS)
 	}
 }
-function whyUnproven(row, { id }) {
-	if (row === null || typeof row === 'string') return String(row)
-	if (row.id !== id) return 'the list shows its first characters at another id'
-	return `the list ${row.expiresAt === null ? 'shows no expiry for it' : 'does not show when it was created'}`
+/** Why the row does not show that the key works as the response described it, or null. */
+function whyUnproven(row, key) {
+	if (typeof row === 'string') return row
+	if (row.id !== key.id) return 'the list shows its first characters at another id'
+	if (row.expiresAt === null) return 'the list shows no expiry for it'
+	if (row.createdAt === null) return 'the list does not show when it was created'
+	if (isSameLifetime(row.expiresAt, key.expiresAt)) return null
+	return `the list shows that it expires at ${formatUtc(row.expiresAt)}, not at ${formatUtc(key.expiresAt)}`
 }
 function isSendable(token) {
 	return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH
