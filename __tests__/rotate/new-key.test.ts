@@ -3,7 +3,8 @@ import { describe, expect, test } from '@jest/globals'
 import { taggedExpiry } from '../../src/rotate/decisions.ts'
 import { rotationTag, TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
 import { formatUtc } from '../../src/runner/report.ts'
-import type { Account } from '../support/account.ts'
+import type { Account, StoredKey } from '../support/account.ts'
+import type { Github } from '../support/github.ts'
 import {
   DAY,
   GITHUB_HOST,
@@ -177,6 +178,38 @@ describe('a created key', () => {
         `neither written nor revoked. ${ORPHAN}`,
     )
     expect(stateOf(run)).toMatchObject({ state: { phase: 'settled' } })
+  })
+
+  test('without an id and without an expiry may live forever, so the message says to revoke it', async () => {
+    const forever = (change: object, top: object = {}) =>
+      onCreate((account) => createdAs(account, { id: null, expiry: null, ...change }, { ...top }))
+    const advice = (which: string) =>
+      `revoked. It may never expire, and no later run revokes it: look for ${which} in the dashboard, and revoke it ` +
+      'there unless someone uses it.'
+    const run = await forever({})
+    const [prefix] = /(?<=look for the key )\w+(?=\.{3})/.exec(run.error) ?? []
+    expect(run.error).toContain(advice(`the key ${prefix}...`))
+    expect(prefix).toMatch(/^\w{6,20}$/)
+    expect((await forever({ token_key: null })).error).toContain(advice('a key of this time'))
+    expect((await forever({ expiry: 'soon' })).error).toContain('It may never expire')
+  })
+
+  test('without an id and without an expiry that existed before may be in use, so the message says to leave it', async () => {
+    let known: StoredKey | undefined
+    const existed = (top: (github: Github) => object, change: () => object) =>
+      runRotate({
+        prepare: ({ addOwnKey }) => {
+          known = addOwnKey(40 * DAY)
+        },
+        answer: (what, _, { account, github }) =>
+          what.startsWith('POST')
+            ? createdAs(account, { id: null, expiry: null, ...change() }, { ...top(github) })
+            : undefined,
+      })
+    const apiKey = (github: Github) => ({ token: github.secret('repository', SECRET)?.value })
+    expect((await existed(apiKey, () => ({}))).error).toContain(ORPHAN)
+    const prefix = () => ({ token_key: known?.token_key })
+    expect((await existed(() => ({}), prefix)).error).toContain(ORPHAN)
   })
 })
 

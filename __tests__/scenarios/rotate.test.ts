@@ -687,6 +687,16 @@ describe('what the API answers to a create request', () => {
     })
   })
 
+  test('a new key that never expires and has no id is named, so that a person can revoke it', async () => {
+    await withRotation({ api: { ignoreExpiry: true } }, async (rotation) => {
+      rotation.emulator.fault({ on: 'create', kind: 'replace', body: { api_key: { id: null } } })
+      const message = await failedRun(rotation)
+      expect(message).toContain('It may never expire, and no later run revokes it')
+      expect(message).toContain(`look for the key ${created(rotation)[0]?.token_key}... in the dashboard`)
+      expect(message).not.toContain('Nothing needs to be done')
+    })
+  })
+
   test.each([10_000, -10_000, 120_000])(
     'a Date header that is %i ms off does no harm',
     async (dateErrorMs) => {

@@ -140,7 +140,7 @@ async function accept(
   if (verdict.kind === 'unusable' && id !== null)
     throw await giveBack({ token, id, prefix, createdAt, expiresAt }, { apiKey, reason: verdict.reason }, deps)
   deps.record.settled()
-  throw new Error(refusedKey(answer, verdict))
+  throw new Error(refusedKey(answer, verdict, { apiKey, known }))
 }
 
 /** Revokes a key that this run created but cannot use. Returns what to say. */
@@ -158,11 +158,27 @@ async function giveBack(
   )
 }
 
-function refusedKey({ id, prefix }: CreatedKey, verdict: Verdict): string {
+function refusedKey(answer: CreatedKey, verdict: Verdict, existing: Pick<NewKeyRequest, 'apiKey' | 'known'>): string {
+  const { id, prefix } = answer
   const { reason, orphan } = verdict.kind === 'refused' ? verdict : { reason: 'it is incomplete', orphan: true }
   const found = id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`
-  const advice = orphan ? ORPHAN : 'Revoke it there if no one uses it: no later run does.'
+  const created = mayLiveForever(answer, existing) ? foreverAdvice(answer) : ORPHAN
+  const advice = orphan ? created : 'Revoke it there if no one uses it: no later run does.'
   return `The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked${found}. ${advice}`
+}
+
+/** Whether the response describes a key without an id and without an expiry that did not exist before. */
+function mayLiveForever(
+  { token, id, prefix, expiresAt }: CreatedKey,
+  { apiKey, known }: Pick<NewKeyRequest, 'apiKey' | 'known'>,
+): boolean {
+  const existed = token === apiKey || known.some((key) => prefix !== '' && key.prefix === prefix)
+  return id === null && expiresAt === null && !existed
+}
+
+function foreverAdvice({ prefix }: CreatedKey): string {
+  const which = prefix === '' ? 'a key of this time' : `the key ${prefix}...`
+  return `It may never expire, and no later run revokes it: look for ${which} in the dashboard, and revoke it there unless someone uses it.`
 }
 
 /**

@@ -1338,7 +1338,7 @@ async function accept(answer, { known, apiKey, ...sent }, deps) {
 	if (verdict.kind === 'unusable' && id !== null)
 		throw await giveBack({ token, id, prefix, createdAt, expiresAt }, { apiKey, reason: verdict.reason }, deps)
 	deps.record.settled()
-	throw new Error(refusedKey(answer, verdict))
+	throw new Error(refusedKey(answer, verdict, { apiKey, known }))
 }
 /** Revokes a key that this run created but cannot use. Returns what to say. */
 async function giveBack(key, { apiKey, reason }, { record, ...deps }) {
@@ -1350,11 +1350,22 @@ async function giveBack(key, { apiKey, reason }, { record, ...deps }) {
 			`${isRevoked ? '' : '. It could not be revoked: revoke it in the dashboard'}.`,
 	)
 }
-function refusedKey({ id, prefix }, verdict) {
+function refusedKey(answer, verdict, existing) {
+	const { id, prefix } = answer
 	const { reason, orphan } = verdict.kind === 'refused' ? verdict : { reason: 'it is incomplete', orphan: true }
 	const found = id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`
-	const advice = orphan ? ORPHAN : 'Revoke it there if no one uses it: no later run does.'
+	const created = mayLiveForever(answer, existing) ? foreverAdvice(answer) : ORPHAN
+	const advice = orphan ? created : 'Revoke it there if no one uses it: no later run does.'
 	return `The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked${found}. ${advice}`
+}
+/** Whether the response describes a key without an id and without an expiry that did not exist before. */
+function mayLiveForever({ token, id, prefix, expiresAt }, { apiKey, known }) {
+	const existed = token === apiKey || known.some((key) => prefix !== '' && key.prefix === prefix)
+	return id === null && expiresAt === null && !existed
+}
+function foreverAdvice({ prefix }) {
+	const which = prefix === '' ? 'a key of this time' : `the key ${prefix}...`
+	return `It may never expire, and no later run revokes it: look for ${which} in the dashboard, and revoke it there unless someone uses it.`
 }
 /**
  * Waits until the API accepts the key and lists it (replicas may lag). Returns its row, by which the next run will find
