@@ -150,6 +150,18 @@ describe('a write that GitHub acknowledges', () => {
     expect(value(run)).toBe(newKey(run)?.token)
   })
 
+  test('does not count if the same updated_at is only sent with more digits', async () => {
+    const run = await runRotate({
+      github: { idleWrites: 2 },
+      answer: (what, count) => {
+        const updated_at = `2027-01-02T03:04:26${count > 2 ? '.500' : ''}Z`
+        return what === READ ? { status: 200, body: { name: SECRET, updated_at } } : undefined
+      },
+    })
+    expectUnclear(run, NOT_MOVED)
+    expect(times(run, WRITE)).toHaveLength(2)
+  })
+
   test('without effect in an emergency revokes no old key', async () => {
     const run = await runRotate({
       own: true,
@@ -424,6 +436,11 @@ describe('what GitHub says about a secret', () => {
       elapsed: 15_000,
     })
     expect(await wait(null)).toEqual({ visibility: 'unknown', reason: '', unchanged: false, elapsed: 0 })
+    // With other digits, it neither shows a write nor proves that there was none.
+    expect(await wait(START, { updatedAt: START + 500 })).toMatchObject({
+      visibility: 'not shown',
+      unchanged: false,
+    })
   })
 
   test('is not asked again if it describes another secret, in any case of its name', async () => {

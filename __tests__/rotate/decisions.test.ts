@@ -359,6 +359,12 @@ describe('a write is shown', () => {
     expect(writeVisibility(null, NOW)).toBe('unknown')
     expect(writeVisibility(null, null)).toBe('unknown')
   })
+
+  test('only if it moved on by whole seconds, as the same instant may have more digits', () => {
+    expect(writeVisibility(NOW, NOW + 999)).toBe('not shown')
+    expect(writeVisibility(NOW + 999, NOW + 1000)).toBe('shown')
+    expect(writeVisibility(NOW + 500, NOW + 1000)).toBe('shown')
+  })
 })
 
 test('a place holds an older key if it was written more than an hour before the key in hand was created', () => {

@@ -76,7 +76,7 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
   {
     rule: 'the confirmation: a write counts once GitHub shows that the secret changed',
     file: 'rotate/decisions.ts',
-    from: "return after !== null && after > before ? 'shown' : 'not shown'",
+    from: "return after !== null && wholeSecond(after) > wholeSecond(before) ? 'shown' : 'not shown'",
     to: "return 'shown'",
   },
   {

@@ -200,12 +200,13 @@ export function dueWhileStuck(current: ListedKey, newest: ListedKey, limits: Lim
 export type WriteVisibility = 'shown' | 'not shown' | 'unknown'
 
 /**
- * Whether a secret changed between two readings of `updated_at` (null: absent or unreadable). It has whole seconds, so
- * the second of two writes within one second is not shown: writing the same value again is harmless and shows it.
+ * Whether a secret changed between two readings of `updated_at` (null: absent or unreadable). Whole seconds count, as
+ * one reading may have more digits than the other. So the second of two writes within one second is not shown: writing
+ * the same value again is harmless and shows it.
  */
 export function writeVisibility(before: number | null, after: number | null): WriteVisibility {
   if (before === null) return 'unknown'
-  return after !== null && after > before ? 'shown' : 'not shown'
+  return after !== null && wholeSecond(after) > wholeSecond(before) ? 'shown' : 'not shown'
 }
 
 /** By how much GitHub's clock and the API's may differ, in milliseconds. */

@@ -1084,12 +1084,13 @@ function dueWhileStuck(current, newest, limits) {
 	return Math.min(dueAt(newest, limits), (current.expiresAt ?? Number.POSITIVE_INFINITY) - MIN_RECOVERY_MS)
 }
 /**
- * Whether a secret changed between two readings of `updated_at` (null: absent or unreadable). It has whole seconds, so
- * the second of two writes within one second is not shown: writing the same value again is harmless and shows it.
+ * Whether a secret changed between two readings of `updated_at` (null: absent or unreadable). Whole seconds count, as
+ * one reading may have more digits than the other. So the second of two writes within one second is not shown: writing
+ * the same value again is harmless and shows it.
  */
 function writeVisibility(before, after) {
 	if (before === null) return 'unknown'
-	return after !== null && after > before ? 'shown' : 'not shown'
+	return after !== null && wholeSecond(after) > wholeSecond(before) ? 'shown' : 'not shown'
 }
 /** By how much GitHub's clock and the API's may differ, in milliseconds. */
 const CLOCKS_DIFFER_MS = HOUR_MS
