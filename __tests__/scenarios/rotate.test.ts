@@ -311,6 +311,19 @@ describe('after a crash', () => {
     })
   })
 
+  test('an older key that a person put back into the secret is replaced at once if it never expires', async () => {
+    await withRotation({ age: 50 * DAY }, async (rotation) => {
+      const byHand = rotation.value()
+      await run(rotation)
+      rotation.travel(5 * DAY)
+      const updatedAt = Date.now() + 5 * DAY - HOUR
+      rotation.github.github.addSecret('repository', NAME, { value: byHand, updatedAt })
+      const { main } = await run(rotation)
+      expect(main.outputs.rotated).toBe('true')
+      expect(warningsOf(main)).toBe('')
+    })
+  })
+
   test('a key that a person put into the secret is replaced when due and never revoked', async () => {
     await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
       const byHand = rotation.emulator.account.addKey({ expiry: null, created: Date.now() - DAY })

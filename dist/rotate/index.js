@@ -509,7 +509,8 @@ function expiryAlarm({ current: { expiresAt }, failed, stuck, now }) {
 }
 /**
  * The newest key of this rotation, if one that is newer than the key in hand is so old that runs should have received it;
- * else null. A key that only a copy got does not count.
+ * else null. A key that only a copy got does not count. If someone else wrote the secret after the newest key, the key in
+ * hand came from there.
  */
 function keyNotReceived({ keys, current, tag, now, homeUpdatedAt }) {
 	const { createdAt: currentCreatedAt } = current
@@ -518,7 +519,13 @@ function keyNotReceived({ keys, current, tag, now, homeUpdatedAt }) {
 		(key) => lib.isOwn(key, tag) && !lib.holdsOlderKey(homeUpdatedAt, key) && creationOf(key) >= currentCreatedAt + lib.MIN_GAP_MS,
 	)
 	if (!newer.some((key) => creationOf(key) <= now - NOT_RECEIVED_AFTER_MS)) return null
-	return newer.reduce((newest, key) => (creationOf(key) > creationOf(newest) ? key : newest))
+	const newest = newer.reduce((latest, key) => (creationOf(key) > creationOf(latest) ? key : latest))
+	return wasWrittenByOthers(homeUpdatedAt, newest) ? null : newest
+}
+/** A rotation writes its key within ten minutes of its creation; the rest is for clocks that differ. */
+const OWN_WRITE_WITHIN_MS = 60 * 60 * 1000
+function wasWrittenByOthers(homeUpdatedAt, newest) {
+	return homeUpdatedAt !== null && homeUpdatedAt > creationOf(newest) + OWN_WRITE_WITHIN_MS
 }
 function creationOf({ createdAt }) {
 	return createdAt ?? Number.NEGATIVE_INFINITY
