@@ -158,8 +158,11 @@ async function writeUntilShown(
     if (!reply.ok) return { reply, acted }
     if (budget.left() === 0) return { reply: notSent(ANSWERED_LATE), acted }
     const { visibility, reason } = await waitUntilShown({ target, updatedAt }, deps, budget)
-    if (visibility !== 'not shown')
-      return { reply: { ...reply, value: { ...reply.value, confirmed: visibility === 'shown' } }, acted }
+    if (visibility !== 'not shown') {
+      // A 201 alone is no proof that it had been deleted.
+      const value = { created: reply.value.created && !before.ok, confirmed: visibility === 'shown' }
+      return { reply: { ...reply, value }, acted }
+    }
     // The write may have come within the same second as another run's, or have been lost: the same value again.
     if (writes === MAX_WRITES || budget.left() < MIN_ATTEMPT_MS) return { reply: notSent(reason), acted }
   }

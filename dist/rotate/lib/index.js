@@ -1240,6 +1240,7 @@ function validityOf({ created, current }) {
 	const key = created ?? current
 	if (key === null) return []
 	const what = created ? 'the secret' : 'the key in api-key'
+	if (key.expiresAt === null && key.unreadable !== null) return ['- The expiry of the key in api-key cannot be read.']
 	if (key.expiresAt === null) return ['- The key in api-key has no expiry.']
 	return [`- If rotation stops, ${what} works until ${formatUtc(key.expiresAt)}.`]
 }
@@ -1249,7 +1250,8 @@ function statusOfCurrent({ created, current, retired }) {
 }
 function rowOf(key, status) {
 	const instant = (known, none) => (known === null ? none : formatUtc(known))
-	return `| ${keyLabel(key)} | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, 'never')} | ${status} |`
+	const noExpiry = key.unreadable === null ? 'never' : 'unreadable'
+	return `| ${keyLabel(key)} | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, noExpiry)} | ${status} |`
 }
 /** Text from a server for the summary and the log: one line, without Markdown or runner commands. */
 function plainLine(text) {
