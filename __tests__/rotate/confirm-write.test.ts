@@ -241,6 +241,23 @@ describe('the state before a write', () => {
     }
   })
 
+  test('that a cancellation keeps from being read names the cancellation', async () => {
+    const silent: Answer = { silence: true }
+    const read = await runRotate({
+      signalAt: 1_000,
+      answer: (what, count) => (what === READ && count === 2 ? silent : undefined),
+    })
+    expect(read.error).toContain('timeout on cue (the job was cancelled).')
+    expect(newKey(read)?.revoked).toBe(true)
+    const written = await runRotate({
+      signalAt: 1_000,
+      answer: (what) => (what === WRITE ? silent : undefined),
+    })
+    expect(written.error).toContain(
+      'timeout on cue (the job was cancelled). It and the old key both stay valid',
+    )
+  })
+
   test('is read again after a failure', async () => {
     const run = await runRotate({
       answer: (what, count) => (what === READ && count === 2 ? { status: 503 } : undefined),
@@ -314,6 +331,18 @@ describe('the state after a write', () => {
     expect(run.error).toBe('')
     expect(value(run)).toBe(newKey(run)?.token)
   })
+
+  test.each<[string, Answer | undefined, RotateOptions['github']]>([
+    ['shows no write', undefined, { idleWrites: 1 }],
+    ['does not answer', { silence: true }, {}],
+  ])(
+    'is not waited for after a cancellation, which is the reason if GitHub %s',
+    async (_, answer, github) => {
+      const run = await afterWrite(() => answer, { signalAt: 1_000, github: github ?? {} })
+      expectUnclear(run, 'the job was cancelled before GitHub showed the write')
+      expect(run.took).toBeLessThan(11_000)
+    },
+  )
 
   test('a refusal of the repeated write does not prove that the first had no effect', async () => {
     const run = await runRotate({

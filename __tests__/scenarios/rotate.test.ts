@@ -1,12 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from '@jest/globals'
 import { startGithubEmulator } from '../support/github-emulator.ts'
 import { shiftedClock } from '../support/preload.ts'
-import type { StepOptions, StepResult } from '../support/runner.ts'
+import { cancel, HAS_SIGNALS, type StepOptions, type StepResult } from '../support/runner.ts'
 import { errorOf, WITHOUT_SLEEPS, warningsOf } from './with-job.ts'
 import { DAY, HOUR, type Rotation, type RotationOptions, withRotation } from './with-rotation.ts'
 
 const NAME = 'SPHERESCOUT_API_KEY'
 const REPOSITORY = '/repos/octo-org/octo-repo/actions/secrets'
+/** Windows has no signals. */
+const whereSignals = HAS_SIGNALS ? test : test.skip
 const REPOSITORY_ID = { env: { GITHUB_REPOSITORY_ID: '4711' } }
 
 /** Both steps, with what the secret holds now. */
@@ -508,6 +511,27 @@ describe('a response of GitHub to a write', () => {
     })
   })
 
+  test('a refusal is reported, in the summary too, even if the outputs cannot be written', async () => {
+    await withRotation({}, async (rotation) => {
+      rotation.github.fault({ on: { method: 'PUT' }, status: 404, body: '{"message":"Not Found"}' })
+      const broken: StepOptions = { ...WITHOUT_SLEEPS, brokenFiles: ['output'] }
+      const { main } = await run(rotation, {}, {}, broken)
+      const reason = /answered 404 to PUT .*: check that the token has the permission "Secrets: write"/
+      expect(main.shown).toMatch(new RegExp(`^Error: The new key was not written.*${reason.source}`, 'm'))
+      expect(main.summary).toMatch(reason)
+      expect(warningsOf(main)).toContain('Could not write the file GITHUB_OUTPUT')
+    })
+  })
+
+  test('a success fails the run if the outputs cannot be written, but has its summary', async () => {
+    await withRotation({}, async (rotation) => {
+      const { main } = await run(rotation, {}, {}, { brokenFiles: ['output'] })
+      expect(main.exitCode).toBe(1)
+      expect(main.shown).toMatch(/^Error: Could not write the file GITHUB_OUTPUT/m)
+      expect(main.summary).toContain('SphereScout key rotation: Rotated')
+    })
+  })
+
   test('a refusal after an unanswered write leaves the new key valid', async () => {
     await withRotation({}, async (rotation) => {
       rotation.github.fault({ on: { method: 'PUT' }, status: 502, acted: true })
@@ -560,6 +584,19 @@ describe('a write that GitHub acknowledges', () => {
     await withRotation({ github: { lag: 1_500 } }, async (rotation) => {
       expect((await run(rotation)).main.outputs.rotated).toBe('true')
       expect(puts(rotation)).toHaveLength(1)
+    })
+  })
+
+  whereSignals('and does not show before the job is cancelled names the cancellation', async () => {
+    await withRotation({ github: { idleWrites: 1 } }, async (rotation) => {
+      const { github } = rotation
+      const main = rotation.job().start(rotation.inputs())
+      const reads = () => github.requests.filter((request) => request.endsWith(`/secrets/${NAME}`)).length
+      while (puts(rotation).length === 0 || reads() < 4) await sleep(10)
+      const step = await cancel(main)
+      expect(errorOf(step)).toContain('failed: the job was cancelled before GitHub showed the write.')
+      expect(step.summary).toContain('the job was cancelled before GitHub showed the write')
+      expect(created(rotation).map(rotation.isValid)).toEqual([true])
     })
   })
 

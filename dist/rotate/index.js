@@ -183,6 +183,7 @@ function refusal$1({ status, headers, body }, { what, permission, token, now }) 
 }
 function adviceFor(status, permission) {
 	if (status === 401) return '. github-token is wrong, revoked or expired'
+	if (status === 404) return `. It does not exist, or github-token has no access: check that the token has the permission "${permission}"`
 	if (status !== 403) return ''
 	return (
 		`. github-token needs the permission "${permission}". GITHUB_TOKEN can never write secrets: ` +
@@ -640,11 +641,14 @@ async function waitUntilShown({ target, updatedAt }, deps, budget) {
 		const isOver = deps.clock.now() + wait > end
 		if (isOver || budget.left() <= wait) {
 			const unchanged = isOver && reply.ok && reply.value.updatedAt === updatedAt
-			return { visibility: 'not shown', reason: reply.ok ? NOT_MOVED : reply.failure.message, unchanged }
+			const shown = reply.ok ? NOT_MOVED : reply.failure.message
+			const reason = !isOver && deps.cancellation.requestedAt !== null ? CANCELLED$1 : shown
+			return { visibility: 'not shown', reason, unchanged }
 		}
 		await budget.pause(wait)
 	}
 }
+const CANCELLED$1 = 'the job was cancelled before GitHub showed the write'
 const NOT_MOVED = 'GitHub acknowledged it, but updated_at of the secret did not change'
 
 /** A write needs at least this much time, in milliseconds. */
@@ -720,7 +724,8 @@ async function writePlaces({ key: { token }, writeUntil }, targets, deps) {
 }
 /** Writes the key to one place until GitHub shows that the secret changed. */
 async function writeUntilShown({ token, target }, deps, budget) {
-	const before = await lib.retry(() => readSecret(target, deps, budget), { budget, random: deps.random })
+	const read = await lib.retry(() => readSecret(target, deps, budget), { budget, random: deps.random })
+	const before = namingCancellation(read, deps)
 	// Without the secret (404), the write creates it.
 	if (!before.ok && (before.failure.status !== 404 || before.failure.notFromApi)) return { reply: before, acted: false }
 	const updatedAt = latest(target, before)
@@ -731,7 +736,7 @@ async function writeUntilShown({ token, target }, deps, budget) {
 		const { reply } = written
 		if (!reply.ok && !acted && written.refused) return confirmRefusal(reply, { target, updatedAt }, deps)
 		if (!reply.ok) return { reply, acted }
-		if (budget.left() === 0) return { reply: notSent(ANSWERED_LATE), acted }
+		if (budget.left() === 0) return { reply: notSent(deps.cancellation.requestedAt === null ? ANSWERED_LATE : CANCELLED), acted }
 		const { visibility, reason } = await waitUntilShown({ target, updatedAt }, deps, budget)
 		if (visibility !== 'not shown') {
 			// A 201 alone is no proof that it had been deleted.
@@ -755,7 +760,8 @@ function latest({ updatedAt }, before) {
 	const again = before.ok ? before.value.updatedAt : null
 	return updatedAt === null || again === null ? (updatedAt ?? again) : Math.max(updatedAt, again)
 }
-async function writePlace({ token, target }, { secrets, seal, random }, budget) {
+async function writePlace({ token, target }, deps, budget) {
+	const { secrets, seal, random } = deps
 	const { path, secret, audience } = target
 	const permission = permissionFor(target.place)
 	let { publicKey } = target
@@ -767,7 +773,7 @@ async function writePlace({ token, target }, { secrets, seal, random }, budget) 
 		const encrypted = sealed(seal, token, publicKey)
 		if (encrypted === null) return UNUSABLE_KEY
 		const value = { encrypted_value: encrypted, key_id: publicKey.id, ...audience }
-		const reply = await secrets.write({ path, name: secret, permission }, value, limits)
+		const reply = namingCancellation(await secrets.write({ path, name: secret, permission }, value, limits), deps)
 		acted ||= reply.ok || reply.failure.mayHaveActed
 		refused ||= !reply.ok && reply.failure.status !== undefined
 		return reply
@@ -789,6 +795,11 @@ function sealed(seal, token, { key }) {
 		return null
 	}
 }
+/** A request that a cancellation cut short has no other cause. */
+function namingCancellation(reply, { cancellation }) {
+	if (reply.ok || reply.failure.status !== undefined || cancellation.requestedAt === null) return reply
+	return { ...reply, failure: { ...reply.failure, message: `${reply.failure.message} (the job was cancelled)` } }
+}
 function notSent(message) {
 	const failure = { message, mayHaveActed: false, retryable: false }
 	return { ok: false, skew: null, failure }
@@ -796,6 +807,7 @@ function notSent(message) {
 const TOO_LATE = notSent('more than ten minutes have passed since the key was created, or the job was cancelled')
 /** Requests are cut off in time, so the machine slept: the write may have left it after that. */
 const ANSWERED_LATE = 'GitHub answered more than ten minutes after the key was created, so the write may have come too late'
+const CANCELLED = 'the job was cancelled before GitHub answered, so the write may have come too late'
 const UNUSABLE_KEY = notSent('GitHub sent an unusable public key')
 
 /**
@@ -807,6 +819,7 @@ async function rotateKey(inputs, deps) {
 	const report = lib.openReport()
 	let run = null
 	let targets = []
+	let failure = null
 	try {
 		run = await openRun(inputs, deps, report)
 		targets = await inspectPlaces(run)
@@ -819,14 +832,22 @@ async function rotateKey(inputs, deps) {
 		else report.state = 'Not due'
 		deps.runner.info(outcomeLine(report))
 	} catch (error) {
-		const message = lib.plainLine(error instanceof Error ? error.message : String(error))
-		report.notes.push(message)
-		throw new Error(message)
-	} finally {
-		if (run !== null) warnOfExpiry(targets, run)
-		lib.setOutputs(report, deps.runner)
-		lib.writeRotationSummary(report, deps.runner)
+		failure = new Error(lib.plainLine(error instanceof Error ? error.message : String(error)))
+		report.notes.push(failure.message)
 	}
+	if (run !== null) warnOfExpiry(targets, run)
+	lib.writeRotationSummary(report, deps.runner)
+	finish(report, failure, deps)
+}
+/** Sets the outputs, and throws what made the run fail. Outputs that cannot be set must not hide that. */
+function finish(report, failure, { runner }) {
+	try {
+		lib.setOutputs(report, runner)
+	} catch (error) {
+		if (failure === null) throw error
+		runner.warning(error instanceof Error ? error.message : String(error))
+	}
+	if (failure !== null) throw failure
 }
 /** The API's clock, or this machine's if the API's is unknown. */
 function apiTime({ deps, skew }) {

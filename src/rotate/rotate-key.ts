@@ -51,6 +51,7 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
   const report = openReport()
   let run: Run | null = null
   let targets: Target[] = []
+  let failure: Error | null = null
   try {
     run = await openRun(inputs, deps, report)
     targets = await inspectPlaces(run)
@@ -63,14 +64,23 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
     else report.state = 'Not due'
     deps.runner.info(outcomeLine(report))
   } catch (error) {
-    const message = plainLine(error instanceof Error ? error.message : String(error))
-    report.notes.push(message)
-    throw new Error(message)
-  } finally {
-    if (run !== null) warnOfExpiry(targets, run)
-    setOutputs(report, deps.runner)
-    writeRotationSummary(report, deps.runner)
+    failure = new Error(plainLine(error instanceof Error ? error.message : String(error)))
+    report.notes.push(failure.message)
   }
+  if (run !== null) warnOfExpiry(targets, run)
+  writeRotationSummary(report, deps.runner)
+  finish(report, failure, deps)
+}
+
+/** Sets the outputs, and throws what made the run fail. Outputs that cannot be set must not hide that. */
+function finish(report: RotationReport, failure: Error | null, { runner }: RotateDeps): void {
+  try {
+    setOutputs(report, runner)
+  } catch (error) {
+    if (failure === null) throw error
+    runner.warning(error instanceof Error ? error.message : String(error))
+  }
+  if (failure !== null) throw failure
 }
 
 /** The API's clock, or this machine's if the API's is unknown. */
