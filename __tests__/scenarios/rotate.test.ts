@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from '@jest/globals'
+import type { RotateState } from '../../src/rotate/saved-state.ts'
 import { startGithubEmulator } from '../support/github-emulator.ts'
 import { shiftedClock } from '../support/preload.ts'
 import { cancel, HAS_SIGNALS, type StepOptions, type StepResult } from '../support/runner.ts'
@@ -258,6 +259,51 @@ describe('after a crash', () => {
       expect(errorOf(main)).toContain('so this run did not change the secret')
       expect(warningsOf(main)).toContain('Could not confirm that the new key')
       expect(post.shown).toContain('which was not written (verified)')
+      expect(rotation.emulator.account.live()).toEqual([])
+    })
+  })
+
+  const DAMAGE: [string, (state: RotateState) => object][] = [
+    ['a URL of a file', () => ({ apiUrl: 'file:///etc/hostname' })],
+    ['an unusable proxy', () => ({ proxy: 'nonsense' })],
+    ['a user agent of two lines', () => ({ userAgent: 'a\nb' })],
+    ['a key whose ID names another path', ({ key }) => ({ key: { ...key, id: '..' } })],
+  ]
+  /** A main step that is killed before the new key is confirmed; then a post step with what it saved, changed. */
+  const postWith = async ({ emulator, job, inputs }: Rotation, change: (state: RotateState) => object) => {
+    emulator.fault({ on: 'list', kind: 'delay', ms: 0, act: 'before' })
+    emulator.fault({ on: 'list', kind: 'hang' })
+    const one = job()
+    const main = one.start(inputs())
+    await emulator.arrived((requests) => requests.filter(({ method }) => method === 'GET').length > 1)
+    main.signal('SIGKILL')
+    const { state } = await main.done
+    const saved = JSON.parse(state.rotation ?? '') as RotateState
+    const before = emulator.requests.length
+    const stepEnv = { STATE_rotation: JSON.stringify({ ...saved, ...change(saved) }) }
+    return {
+      post: await one.script(`await import(${JSON.stringify(one.entries.post)})`, stepEnv),
+      sent: emulator.requests.slice(before),
+    }
+  }
+
+  test.each(DAMAGE)('the post step warns of a record with %s, and sends nothing', async (_, change) => {
+    await withRotation({}, async (rotation) => {
+      const { post, sent } = await postWith(rotation, change)
+      expect(post.exitCode).toBe(0)
+      expect(warningsOf(post)).toContain('Could not read what the main step saved, so nothing was revoked')
+      expect(sent).toEqual([])
+    })
+  })
+
+  test.each<[string, (state: RotateState) => object]>([
+    ['the new key has two lines', ({ key }) => ({ key: { ...key, token: 'two\nlines' } })],
+    ['api-key has a character that no header takes', () => ({ apiKey: 'caf\u0101' })],
+  ])('the post step revokes a key with the other credential if %s', async (_, change) => {
+    await withRotation({ api: { selfRevocation: 'allowed' } }, async (rotation) => {
+      const { post } = await postWith(rotation, change)
+      expect(post.exitCode).toBe(0)
+      expect(post.shown).toContain('which was not written')
       expect(rotation.emulator.account.live()).toEqual([])
     })
   })
@@ -736,6 +782,17 @@ describe('what the API answers to a create request', () => {
       expect(created(rotation).map(rotation.isValid)).toEqual([false])
     })
   })
+
+  test.each(['caf\u00e9-caf\u00e9-caf\u00e9', 'a key\nof two lines'])(
+    'a new key that cannot be sent in a header (%j) is revoked with api-key',
+    async (token) => {
+      await withRotation({}, async (rotation) => {
+        rotation.emulator.fault({ on: 'create', kind: 'replace', body: { token } })
+        expect(await failedRun(rotation)).toContain('its value cannot be sent in a header')
+        expect(created(rotation).map(rotation.isValid)).toEqual([false])
+      })
+    },
+  )
 
   test('a new key that never expires and has no id is named, so that a person can revoke it', async () => {
     await withRotation({ api: { ignoreExpiry: true } }, async (rotation) => {

@@ -3,57 +3,6 @@
 const lib = require('./lib/index.js')
 const node_fs = require('node:fs')
 
-/** As the URL parser writes these hosts. */
-const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
-/** Empty for no proxy, as for loopback. Throws if the variable names no usable one. */
-function proxyFor(url, env) {
-	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
-	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
-	const own = `${url.protocol.slice(0, -1)}_proxy`
-	const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
-	return name ? readProxy(name, String(env[name]).trim(), url) : ''
-}
-/** Messages show only the scheme: the rest may be a login. */
-function readProxy(name, value, { protocol, hostname }) {
-	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
-	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
-		throw new Error(
-			`${name} is a ${scheme}:// proxy. Set ${protocol.slice(0, -1).toUpperCase()}_PROXY to an http:// or ` +
-				`https:// proxy, or add ${hostname} to NO_PROXY.`,
-		)
-	const proxy = scheme === undefined ? `http://${value}` : value
-	// An @ after the first delimiter belongs to a login that was cut there.
-	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
-		throw new Error(
-			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
-				'and percent-encode special characters of the login (# as %23, / as %2F, ? as %3F).',
-		)
-	return proxy
-}
-/** `entry`: `*`, an address, a CIDR range, or a name and its subdomains; with or without `:port`. */
-function covers(entry, { protocol, hostname, port }) {
-	const { isIP } = process.getBuiltinModule('node:net')
-	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
-	if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
-	if (name === '*') return true
-	const host = hostname.replace(/^\[|[\].]$/g, '')
-	if (isIP(host)) return within(host, name)
-	const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
-	return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
-}
-function within(host, range) {
-	const { BlockList, isIP } = process.getBuiltinModule('node:net')
-	const [address = '', prefix] = range.replace(/[[\]]/g, '').split('/')
-	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
-	const list = new BlockList()
-	try {
-		list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
-		return list.check(host, family(host))
-	} catch {
-		return false
-	}
-}
-
 /** Watches the responses to `send`. A key API call leaves out a `Date` that is more than a day off, as if there were none. */
 function watchDate(send, now) {
 	let last = null
@@ -2297,10 +2246,10 @@ async function run() {
 		const explain = () => explainMissingSecrets(readRunContext(process.env))
 		const inputs = readRotateInputs(lib.getInput, process.env, explain)
 		lib.requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT'])
-		const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
+		const proxy = lib.proxyFor(new URL(inputs.apiUrl), process.env)
 		const agent = userAgent(process.env)
 		const connect = (proxyUrl) => lib.logRequests(lib.createHttpClient(proxyUrl), lib.debugLog(), clock.now)
-		const github = connect(proxyFor(new URL(inputs.githubApiUrl), process.env))
+		const github = connect(lib.proxyFor(new URL(inputs.githubApiUrl), process.env))
 		const watch = watchDate(connect(proxy), clock.now)
 		const { apiUrl, githubApiUrl, githubToken } = inputs
 		const [owner = '', repo = ''] = (process.env.GITHUB_REPOSITORY ?? '').split('/')

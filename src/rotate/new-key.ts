@@ -230,10 +230,14 @@ export async function discardKey(
   apiKey: string | null,
   { runner, ...deps }: KeyDeps & { runner: Runner },
 ): Promise<boolean> {
+  const credential = sendable(apiKey)
   const budget = createBudget({ deadline: deps.clock.now() + DISCARD_TIMEOUT_MS, clock: deps.clock })
-  const credentials = apiKey === null ? [] : [apiKey]
-  const context = { ...deps, skew: null, credential: apiKey, gone: new Set<string>() }
-  const result = await revokeAndVerify(key, { ...context, budget, credentials, isMissing: missingCheck(context) })
+  const credentials = credential === null ? [] : [credential]
+  const context = { ...deps, skew: null, credential, gone: new Set<string>() }
+  const result = await revokeAndVerify(
+    { ...key, token: sendable(key.token) },
+    { ...context, budget, credentials, isMissing: missingCheck(context) },
+  )
   if (result.revoked)
     runner.info(`Revoked the new key ${keyLabel(key)}, which was not written${result.verified ? ' (verified)' : ''}.`)
   else
@@ -244,6 +248,11 @@ export async function discardKey(
       ),
     )
   return result.revoked
+}
+
+/** Null for what Node refuses to send: an API may return anything, and a record may be damaged. */
+function sendable(secret: string | null): string | null {
+  return secret !== null && isHeaderSafe(secret) ? secret : null
 }
 
 function validity({ expiresAt }: UnusedKey): string {

@@ -1410,10 +1410,11 @@ const UNSENDABLE = {
  * Returns whether it is revoked.
  */
 async function discardKey(key, apiKey, { runner, ...deps }) {
+	const credential = sendable(apiKey)
 	const budget = createBudget({ deadline: deps.clock.now() + DISCARD_TIMEOUT_MS, clock: deps.clock })
-	const credentials = apiKey === null ? [] : [apiKey]
-	const context = { ...deps, skew: null, credential: apiKey, gone: new Set() }
-	const result = await revokeAndVerify(key, { ...context, budget, credentials, isMissing: missingCheck(context) })
+	const credentials = credential === null ? [] : [credential]
+	const context = { ...deps, skew: null, credential, gone: new Set() }
+	const result = await revokeAndVerify({ ...key, token: sendable(key.token) }, { ...context, budget, credentials, isMissing: missingCheck(context) })
 	if (result.revoked) runner.info(`Revoked the new key ${keyLabel(key)}, which was not written${result.verified ? ' (verified)' : ''}.`)
 	else
 		runner.warning(
@@ -1423,14 +1424,69 @@ async function discardKey(key, apiKey, { runner, ...deps }) {
 		)
 	return result.revoked
 }
+/** Null for what Node refuses to send: an API may return anything, and a record may be damaged. */
+function sendable(secret) {
+	return secret !== null && isHeaderSafe(secret) ? secret : null
+}
 function validity({ expiresAt }) {
 	if (expiresAt === null) return 'It may never expire: revoke it in the dashboard.'
 	return `It expires at ${formatUtc(expiresAt)}, unless a later run revokes it before.`
 }
 
+/** As the URL parser writes these hosts. */
+const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
+/** Empty for no proxy, as for loopback. Throws if the variable names no usable one. */
+function proxyFor(url, env) {
+	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
+	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
+	const own = `${url.protocol.slice(0, -1)}_proxy`
+	const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
+	return name ? readProxy(name, String(env[name]).trim(), url) : ''
+}
+/** Messages show only the scheme: the rest may be a login. */
+function readProxy(name, value, { protocol, hostname }) {
+	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
+	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
+		throw new Error(
+			`${name} is a ${scheme}:// proxy. Set ${protocol.slice(0, -1).toUpperCase()}_PROXY to an http:// or ` +
+				`https:// proxy, or add ${hostname} to NO_PROXY.`,
+		)
+	const proxy = scheme === undefined ? `http://${value}` : value
+	// An @ after the first delimiter belongs to a login that was cut there.
+	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
+		throw new Error(
+			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
+				'and percent-encode special characters of the login (# as %23, / as %2F, ? as %3F).',
+		)
+	return proxy
+}
+/** `entry`: `*`, an address, a CIDR range, or a name and its subdomains; with or without `:port`. */
+function covers(entry, { protocol, hostname, port }) {
+	const { isIP } = process.getBuiltinModule('node:net')
+	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
+	if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
+	if (name === '*') return true
+	const host = hostname.replace(/^\[|[\].]$/g, '')
+	if (isIP(host)) return within(host, name)
+	const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
+	return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
+}
+function within(host, range) {
+	const { BlockList, isIP } = process.getBuiltinModule('node:net')
+	const [address = '', prefix] = range.replace(/[[\]]/g, '').split('/')
+	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
+	const list = new BlockList()
+	try {
+		list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
+		return list.check(host, family(host))
+	} catch {
+		return false
+	}
+}
+
 const ROTATE_STATE_VERSION = 1
 const ROTATE_STATE_NAME = 'rotation'
-/** Reads what the main step saved. Never throws; requires every field, each of its type. */
+/** Reads what the main step saved. Never throws; requires every field, each of its type, and such that requests can be sent. */
 function parseRotateState(text) {
 	if (text === '') return { kind: 'none' }
 	try {
@@ -1446,7 +1502,7 @@ function isRotateState(value) {
 		isRecord(value) &&
 		value.version === ROTATE_STATE_VERSION &&
 		areTexts(value, ['apiUrl', 'apiKey', 'userAgent', 'proxy', 'leaked']) &&
-		URL.canParse(String(value.apiUrl)) &&
+		areSendable(value) &&
 		isRecord(value.settings) &&
 		areTexts(value.settings, Object.keys(value.settings)) &&
 		PHASES.includes(value.phase) &&
@@ -1454,10 +1510,24 @@ function isRotateState(value) {
 		(value.key === null || isUnusedKey(value.key))
 	)
 }
+/** What Node or the URL would refuse to send, or would send elsewhere. */
+function areSendable({ apiUrl, userAgent, proxy }) {
+	return /^https?:/.test(String(apiUrl)) && URL.canParse(String(apiUrl)) && /^[\x20-\x7e]*$/.test(String(userAgent)) && isProxyUsable(String(proxy))
+}
+/** As `proxyFor` returned it; a loopback host has none, whatever the variable says. */
+function isProxyUsable(proxy) {
+	try {
+		return proxyFor(new URL('https://api.invalid'), { https_proxy: proxy }) === proxy
+	} catch {
+		return false
+	}
+}
 function isUnusedKey(value) {
 	return (
 		isRecord(value) &&
-		areTexts(value, ['id', 'prefix']) &&
+		areTexts(value, ['prefix']) &&
+		typeof value.id === 'string' &&
+		readId(value.id) !== null &&
 		(value.token === null || typeof value.token === 'string') &&
 		[value.createdAt, value.expiresAt].every((time) => time === null || isInstant(time))
 	)
@@ -1620,6 +1690,7 @@ exports.parseRotateState = parseRotateState
 exports.parseTime = parseTime
 exports.plainLine = plainLine
 exports.proveKey = proveKey
+exports.proxyFor = proxyFor
 exports.proxyLogins = proxyLogins
 exports.requireCommandFiles = requireCommandFiles
 exports.retirableAt = retirableAt
