@@ -113,7 +113,7 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
   {
     rule: 'the places: one that holds an older key than the key in hand is written at once',
     file: 'rotate/rotate-key.ts',
-    from: 'if (!isOlder && !wasWrittenBeforeHome(updatedAt, homeUpdatedAt(targets))) continue',
+    from: 'if (!isOlder && !wasWrittenBeforeHome(updatedAt, writtenAt)) continue',
     to: 'continue',
   },
   {

@@ -810,22 +810,30 @@ function surelyPast({ deps, skew }) {
 	return skew === null ? Number.NEGATIVE_INFINITY : deps.clock.now() + Math.min(0, skew)
 }
 /** Warns of the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
-function noteOlderKeys(targets, { inputs, current, deps, report }) {
+function noteOlderKeys(targets, { inputs, current, tag, deps, report }) {
+	// A person may take longer to save a key in every place.
+	const writtenAt = lib.isOwn(current, tag) ? homeUpdatedAt(targets) : null
 	let isBehind = false
 	for (const { place, updatedAt } of targets) {
 		const isOlder = lib.holdsOlderKey(updatedAt, current)
-		if (!isOlder && !lib.wasWrittenBeforeHome(updatedAt, homeUpdatedAt(targets))) continue
-		const why = isOlder
-			? 'before the key in use was created, so that key is replaced now'
-			: `more than ten minutes before that in ${placeLabel(inputs.home)}, so the key in use is replaced now`
-		const note = `The secret in ${placeLabel(place)} was last updated ${why}. ${IF_REPEATED}`
+		if (!isOlder && !lib.wasWrittenBeforeHome(updatedAt, writtenAt)) continue
+		const why = isOlder ? BEFORE_CREATION : beforeHome(placeLabel(inputs.home))
+		const note = `The secret in ${placeLabel(place)} was last updated ${why}.`
 		deps.runner.warning(note)
 		report.notes.push(note)
 		isBehind = true
 	}
 	return isBehind
 }
-const IF_REPEATED = 'If more runs say so, another workflow rotates the same secret, or the clocks of the API and of GitHub differ.'
+const BEFORE_CREATION =
+	'before the key in use was created, so that key is replaced now. If more runs say so, another workflow rotates the ' +
+	'same secret, or the clocks of the API and of GitHub differ'
+function beforeHome(home) {
+	return (
+		`more than ten minutes before that in ${home}, so the key in use is replaced now. If more runs say so, a person or ` +
+		'another workflow writes only one of them'
+	)
+}
 /** When the key is due. Where the server does not say when the secret was written, no key counts as one that it got. */
 function nextRotation(targets, run) {
 	const { limits } = run.inputs
