@@ -46,6 +46,27 @@ describe('the post step of rotate', () => {
     expect(account.touchedForeign()).toEqual([id])
   })
 
+  test.each(['two\nlines', 'caf\u00e9-caf\u00e9'])(
+    'uses the old key if the new one cannot be sent: %j',
+    async (token) => {
+      const { account, found, id, parent } = setUp('created')
+      const { key } = found.state
+      const state = { ...found.state, key: key && { ...key, token } }
+      const { traces, seen } = await runCleanUp({ kind: 'record', state }, account)
+      expect(account.touchedForeign()).toEqual([id])
+      expect(new Set(seen.map(({ credential }) => credential))).toEqual(new Set([parent.token]))
+      expect(traces.warnings).toEqual([])
+    },
+  )
+
+  test('does not send the old key if the record has damaged it', async () => {
+    const { account, found } = setUp('created', { selfRevocation: 'forbidden' })
+    const state = { ...found.state, apiKey: 'caf\u0101' }
+    const { traces, seen } = await runCleanUp({ kind: 'record', state }, account)
+    expect(seen.map(({ credential }) => credential)).not.toContain('caf\u0101')
+    expect(traces.warnings).toEqual([expect.stringContaining('Could not confirm that the new key')])
+  })
+
   test('does not send the old key if a step changed which certificates are trusted', async () => {
     const { account, found, parent } = setUp('created', { selfRevocation: 'forbidden' })
     const { traces, seen } = await runCleanUp(found, account, { NODE_EXTRA_CA_CERTS: '/tmp/ca.pem abc' })

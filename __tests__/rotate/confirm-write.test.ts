@@ -150,6 +150,18 @@ describe('a write that GitHub acknowledges', () => {
     expect(value(run)).toBe(newKey(run)?.token)
   })
 
+  test('does not count if the same updated_at is only sent with more digits', async () => {
+    const run = await runRotate({
+      github: { idleWrites: 2 },
+      answer: (what, count) => {
+        const updated_at = `2027-01-02T03:04:26${count > 2 ? '.500' : ''}Z`
+        return what === READ ? { status: 200, body: { name: SECRET, updated_at } } : undefined
+      },
+    })
+    expectUnclear(run, NOT_MOVED)
+    expect(times(run, WRITE)).toHaveLength(2)
+  })
+
   test('without effect in an emergency revokes no old key', async () => {
     const run = await runRotate({
       own: true,
@@ -229,6 +241,23 @@ describe('the state before a write', () => {
     }
   })
 
+  test('that a cancellation keeps from being read names the cancellation', async () => {
+    const silent: Answer = { silence: true }
+    const read = await runRotate({
+      signalAt: 1_000,
+      answer: (what, count) => (what === READ && count === 2 ? silent : undefined),
+    })
+    expect(read.error).toContain('timeout on cue (the job was cancelled).')
+    expect(newKey(read)?.revoked).toBe(true)
+    const written = await runRotate({
+      signalAt: 1_000,
+      answer: (what) => (what === WRITE ? silent : undefined),
+    })
+    expect(written.error).toContain(
+      'timeout on cue (the job was cancelled). It and the old key both stay valid',
+    )
+  })
+
   test('is read again after a failure', async () => {
     const run = await runRotate({
       answer: (what, count) => (what === READ && count === 2 ? { status: 503 } : undefined),
@@ -302,6 +331,18 @@ describe('the state after a write', () => {
     expect(run.error).toBe('')
     expect(value(run)).toBe(newKey(run)?.token)
   })
+
+  test.each<[string, Answer | undefined, RotateOptions['github']]>([
+    ['shows no write', undefined, { idleWrites: 1 }],
+    ['does not answer', { silence: true }, {}],
+  ])(
+    'is not waited for after a cancellation, which is the reason if GitHub %s',
+    async (_, answer, github) => {
+      const run = await afterWrite(() => answer, { signalAt: 1_000, github: github ?? {} })
+      expectUnclear(run, 'the job was cancelled before GitHub showed the write')
+      expect(run.took).toBeLessThan(11_000)
+    },
+  )
 
   test('a refusal of the repeated write does not prove that the first had no effect', async () => {
     const run = await runRotate({
@@ -424,6 +465,11 @@ describe('what GitHub says about a secret', () => {
       elapsed: 15_000,
     })
     expect(await wait(null)).toEqual({ visibility: 'unknown', reason: '', unchanged: false, elapsed: 0 })
+    // With other digits, it neither shows a write nor proves that there was none.
+    expect(await wait(START, { updatedAt: START + 500 })).toMatchObject({
+      visibility: 'not shown',
+      unchanged: false,
+    })
   })
 
   test('is not asked again if it describes another secret, in any case of its name', async () => {
@@ -467,11 +513,74 @@ describe('a place that holds an older key than the key in hand', () => {
   })
 
   test('is told by its last update, give or take an hour', async () => {
-    const within = await runRotate(listedLate(9 * DAY, START - 9 * DAY - HOUR + 1_000))
-    expect(within.traces.outputs.rotated).toBe('false')
-    expect(JSON.parse(within.traces.outputs.retired ?? '')).toHaveLength(1)
     const before = await runRotate(listedLate(9 * DAY, START - 9 * DAY - HOUR - 1_000))
     expect(before.traces.outputs.rotated).toBe('true')
+    expect(before.traces.warnings.join()).toContain('was last updated before the key in use was created')
+  })
+
+  test('is told by the last update of the home secret as well, give or take 11 minutes', async () => {
+    const before = await runRotate(listedLate(9 * DAY, START - 9 * DAY - 11 * MINUTE - 1_000))
+    expect(before.traces.outputs).toMatchObject({ rotated: 'true', retired: '[]' })
+    const warning =
+      "The secret in the repository's Dependabot secrets was last updated more than ten minutes before that in the " +
+      'repository, so the key in use is replaced now. If more runs say so, a person or another workflow writes only one ' +
+      'of them.'
+    expect(before.traces.warnings).toEqual([warning])
+    expect(summaryOf(before)).toContain(`- ${warning}`)
+  })
+
+  test('is not told by that if a person saved the key in hand, who may take longer', async () => {
+    const run = await runRotate({
+      inputs: COPY,
+      prepare: ({ account, github }) => {
+        const { token } = account.addKey({ created: START - 2 * DAY, expiry: START + 58 * DAY })
+        github.addSecret('repository', SECRET, { value: token, updatedAt: START - DAY })
+        github.addSecret('dependabot', SECRET, { value: token, updatedAt: START - DAY - HOUR })
+      },
+      inputsOf: ({ github }) => ({ apiKey: github.secret('repository', SECRET)?.value ?? '' }),
+    })
+    expect(run.error).toBe('')
+    expect(run.traces.outputs.rotated).toBe('false')
+    expect(run.traces.warnings).toEqual([])
+  })
+
+  const note = (why: string) =>
+    `- The secret in the repository's Dependabot secrets may hold an older key than the one in use (${why}), so no old ` +
+    'key was revoked. A run after the next rotation revokes them, or they expire.'
+
+  test('is in doubt within these 11 minutes: no old key is revoked, and the summary says so', async () => {
+    const within = await runRotate(listedLate(9 * DAY, START - 9 * DAY - 10 * MINUTE))
+    expect(within.error).toBe('')
+    expect(within.traces.outputs).toMatchObject({ rotated: 'false', retired: '[]' })
+    expect(within.seen.filter(({ what }) => what.startsWith('DELETE'))).toEqual([])
+    expect(summaryOf(within)).toContain(note('it was last updated just before that was created'))
+    const noOldKey = await runRotate({
+      ...listedLate(9 * DAY, START - 9 * DAY - 10 * MINUTE),
+      prepare: ({ github }) =>
+        github.addSecret('dependabot', SECRET, { value: 'x', updatedAt: START - 9 * DAY - 10 * MINUTE }),
+    })
+    expect(summaryOf(noOldKey)).not.toContain('may hold an older key')
+    const after = await runRotate(listedLate(9 * DAY, START - 9 * DAY))
+    expect(JSON.parse(after.traces.outputs.retired ?? '')).toHaveLength(1)
+    expect(summaryOf(after)).not.toContain('may hold an older key')
+  })
+
+  test('is in doubt if GitHub says only of other places when they were updated', async () => {
+    const run = await runRotate({
+      ...listedLate(9 * DAY, START - 9 * DAY),
+      answer: (what) =>
+        what.startsWith('GET') && what.includes(`dependabot/secrets/${SECRET}`)
+          ? { status: 200, body: { name: SECRET } }
+          : undefined,
+    })
+    expect(run.error).toBe('')
+    expect(run.traces.outputs).toMatchObject({ rotated: 'false', retired: '[]' })
+    expect(summaryOf(run)).toContain(note('GitHub does not say when it was updated'))
+    const noneSaid = await runRotate({
+      ...listedLate(9 * DAY, START - 30 * DAY),
+      github: { updatedAt: 'absent' },
+    })
+    expect(JSON.parse(noneSaid.traces.outputs.retired ?? '')).toHaveLength(1)
   })
 
   test('may have held it until it was last written, so within the overlap after that no old key is revoked', async () => {

@@ -15,11 +15,13 @@ import {
   minLifetimeDays,
   requestedExpiry,
   taggedExpiry,
+  wasWrittenBeforeHome,
   writeOrder,
   writeVisibility,
 } from '../../src/rotate/decisions.ts'
 import { TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
 
+const MINUTE = 60_000
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 const NOW = Date.parse('2027-03-01T12:00:00Z')
@@ -126,7 +128,7 @@ describe('the key in hand', () => {
 
 describe('keys are retired', () => {
   const current = own('current', NOW - 8 * DAY)
-  const updates: (number | null)[] = [Number(current.createdAt), null]
+  const updates: (number | null)[] = [Number(current.createdAt)]
   const facts = { current, tag: TAG, overlap: 7 * DAY, now: NOW, initialKeyId: '', updates }
   const retired = (keys: ListedKey[], change: Partial<typeof facts> = {}) =>
     keysToRetire({ ...facts, ...change, keys: [current, ...keys] }).map(({ id }) => id)
@@ -149,10 +151,26 @@ describe('keys are retired', () => {
 
   test('only if every place was last written longer ago than the overlap by more than an hour', () => {
     const after = NOW - 7 * DAY - HOUR
-    expect(retired([old], { updates: [after - 1, null] })).toEqual(['old'])
+    expect(retired([old], { updates: [after - 1, after - 1] })).toEqual(['old'])
     expect(retired([old], { updates: [after] })).toEqual([])
-    expect(retired([old], { updates: [null, after - 1, after] })).toEqual([])
+    expect(retired([old], { updates: [after - 1, after - 1, after] })).toEqual([])
     expect(retired([old], { updates: [] })).toEqual(['old'])
+  })
+
+  test('only if every copy was last written after the second in which the key in hand was created began', () => {
+    const at = Number(current.createdAt)
+    const inHand = { ...current, createdAt: at + 900 }
+    expect(retired([old], { current: inHand, updates: [at, at] })).toEqual(['old'])
+    expect(retired([old], { current: inHand, updates: [at - 1_000, at] })).toEqual([])
+    // Home holds the key in hand or a later one, whatever the two clocks say.
+    expect(retired([old], { current: inHand, updates: [at - HOUR] })).toEqual(['old'])
+  })
+
+  test('only if GitHub says of every place when it was last written, or of none', () => {
+    const at = Number(current.createdAt)
+    expect(retired([old], { updates: [null, null] })).toEqual(['old'])
+    expect(retired([old], { updates: [at, null, at] })).toEqual([])
+    expect(retired([old], { updates: [at, null] })).toEqual([])
   })
 
   test('never if rotate did not create the key in hand, or them', () => {
@@ -341,6 +359,12 @@ describe('a write is shown', () => {
     expect(writeVisibility(null, NOW)).toBe('unknown')
     expect(writeVisibility(null, null)).toBe('unknown')
   })
+
+  test('only if it moved on by whole seconds, as the same instant may have more digits', () => {
+    expect(writeVisibility(NOW, NOW + 999)).toBe('not shown')
+    expect(writeVisibility(NOW + 999, NOW + 1000)).toBe('shown')
+    expect(writeVisibility(NOW + 500, NOW + 1000)).toBe('shown')
+  })
 })
 
 test('a place holds an older key if it was written more than an hour before the key in hand was created', () => {
@@ -351,6 +375,14 @@ test('a place holds an older key if it was written more than an hour before the 
   expect(holdsOlderKey(null, current)).toBe(false)
   expect(holdsOlderKey(NOW, { ...current, createdAt: null })).toBe(false)
   expect(holdsOlderKey(-DAY, { ...current, createdAt: null })).toBe(false)
+})
+
+test('a copy holds an older key if it was written more than 11 minutes before home', () => {
+  expect(wasWrittenBeforeHome(NOW - 11 * MINUTE - 1, NOW)).toBe(true)
+  expect(wasWrittenBeforeHome(NOW - 11 * MINUTE, NOW)).toBe(false)
+  expect(wasWrittenBeforeHome(NOW + DAY, NOW)).toBe(false)
+  expect(wasWrittenBeforeHome(null, NOW)).toBe(false)
+  expect(wasWrittenBeforeHome(NOW - DAY, null)).toBe(false)
 })
 
 test('the home secret is written last', () => {

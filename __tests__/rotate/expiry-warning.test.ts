@@ -9,6 +9,8 @@ import {
 } from '../../src/rotate/expiry-warning.ts'
 import { DAY, HOUR, type RotateOptions, runRotate, SECRET, START, TAG } from './harness.ts'
 
+const MINUTE = 60_000
+
 const key = (change: Partial<ListedKey> = {}): ListedKey => ({
   id: '17',
   prefix: 'abc',
@@ -47,8 +49,13 @@ describe('the alarm about a key', () => {
 describe('a rotation is stuck', () => {
   const own = (createdAt: number) => key({ createdAt, expiresAt: taggedExpiry(createdAt + 60 * DAY, TAG) })
   const current = own(START - 40 * DAY)
-  const facts = { current, tag: TAG, now: START, homeUpdatedAt: START }
-  const stuck = (...keys: ListedKey[]) => keyNotReceived({ ...facts, keys: [current, ...keys] }) !== null
+  const facts = { current, tag: TAG, now: START }
+  /** With the newest of these keys in the secret. */
+  const notReceived = (keys: ListedKey[], change: Partial<Parameters<typeof keyNotReceived>[0]> = {}) => {
+    const homeUpdatedAt = Math.max(...keys.map(({ createdAt }) => createdAt ?? 0)) + MINUTE
+    return keyNotReceived({ ...facts, homeUpdatedAt, keys: [current, ...keys], ...change })
+  }
+  const stuck = (...keys: ListedKey[]) => notReceived(keys) !== null
 
   test('if it made a key two days ago, and the run received an older one', () => {
     expect(stuck()).toBe(false)
@@ -60,8 +67,7 @@ describe('a rotation is stuck', () => {
 
   test('and the newest key decides when the next one is due', () => {
     const newest = own(START - HOUR)
-    const keys = [current, own(START - 9 * DAY), newest, own(START - 3 * DAY)]
-    expect(keyNotReceived({ ...facts, keys })).toBe(newest)
+    expect(notReceived([own(START - 9 * DAY), newest, own(START - 3 * DAY)])).toBe(newest)
     const limits = { rotateAfter: 30 * DAY, expiresIn: 60 * DAY, overlap: 7 * DAY }
     const due = (expiresAt: number | null) => dueWhileStuck({ ...current, expiresAt }, newest, limits)
     expect(due(null)).toBe(START - HOUR + 30 * DAY)
@@ -75,15 +81,23 @@ describe('a rotation is stuck', () => {
     expect(stuck(key({ createdAt: START - 3 * DAY }))).toBe(false)
     expect(stuck({ ...own(START - 3 * DAY), createdAt: null })).toBe(false)
     const unknown = { ...current, createdAt: null }
-    expect(keyNotReceived({ ...facts, keys: [own(START - 3 * DAY)], current: unknown })).toBeNull()
+    expect(notReceived([own(START - 3 * DAY)])).not.toBeNull()
+    expect(notReceived([own(START - 3 * DAY)], { current: unknown })).toBeNull()
   })
 
   test('but not by a key that only a copy got: the home secret was last written before that', () => {
-    const keys = [current, own(START - 3 * DAY)]
-    const at = (homeUpdatedAt: number | null) => keyNotReceived({ ...facts, keys, homeUpdatedAt }) !== null
+    const at = (homeUpdatedAt: number | null) =>
+      notReceived([own(START - 3 * DAY)], { homeUpdatedAt }) !== null
     expect(at(START - 3 * DAY - HOUR - 1)).toBe(false)
     expect(at(START - 3 * DAY - HOUR)).toBe(true)
     expect(at(null)).toBe(true)
+  })
+
+  test('but not if the home secret was written more than an hour after the newest key: by a person', () => {
+    const keys = [own(START - 9 * DAY), own(START - 5 * DAY)]
+    const at = (homeUpdatedAt: number) => notReceived(keys, { homeUpdatedAt })
+    expect(at(START - 5 * DAY + HOUR)).toBe(keys[1])
+    expect(at(START - 5 * DAY + HOUR + 1)).toBeNull()
   })
 })
 
@@ -225,6 +239,21 @@ describe('a run', () => {
     const now = await shadowed(20 * DAY, { inputs: { revokePrevious: 'now' } })
     const unknown = await shadowed(40 * DAY, { github: { updatedAt: 'absent' } })
     for (const run of [now, unknown]) expect(run.traces.outputs.rotated).toBe('true')
+  })
+
+  test('that receives an older key which a person put back rotates at once, and does not blame api-key', async () => {
+    const run = await runRotate({
+      age: 100 * DAY,
+      prepare: ({ addOwnKey, account, github }) => {
+        addOwnKey(5 * DAY)
+        const byHand = account.addKey({ expiry: null, created: START - 100 * DAY })
+        github.addSecret('repository', SECRET, { value: byHand.token, updatedAt: START - HOUR })
+      },
+      inputsOf: ({ github }) => ({ apiKey: github.secret('repository', SECRET)?.value ?? '' }),
+    })
+    expect(run.error).toBe('')
+    expect(run.traces.outputs.rotated).toBe('true')
+    expect(run.traces.warnings).toEqual([])
   })
 
   test('whose home secret was never written, although a copy was, does not blame api-key', async () => {

@@ -141,7 +141,7 @@ describe("GitHub's secrets API", () => {
     [400, false, false, /answered 400 to PUT/],
     [401, false, false, /github-token is wrong, revoked or expired/],
     [403, false, false, /needs the permission "Secrets: write"\. GITHUB_TOKEN can never write secrets/],
-    [404, false, false, /answered 404/],
+    [404, false, false, /answered 404.*or github-token has no access: .* the permission "Secrets: write"$/],
     [408, true, true, /answered 408/],
     [409, false, true, /answered 409/],
     [421, true, true, /421/],

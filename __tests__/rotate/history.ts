@@ -74,7 +74,7 @@ interface Watched {
   /** Its value, and when it last held each earlier one. */
   value: string
   lastHeld: Map<string, number>
-  /** It counts from then on: a place that was listed late needs a rotation first. */
+  /** It counts from then on. */
   since: number
 }
 
@@ -182,7 +182,13 @@ function createHistory(
   if (rng.chance(0.5)) copies.push({ kind: 'dependabot', name: '' })
   if (rng.chance(0.3)) copies.push({ kind: 'environment', name: 'copy' })
   const tag = tagOn(new URL(GITHUB_URL).host, home, code)
-  const initial = account.addKey({ expiry: null, created: START - rng.between(0.1, 400) * DAY })
+  const age = rng.between(0.1, 400) * DAY
+  const soon = copies.length > 0 && !withoutUpdatedAt ? listedSoon(seed) : null
+  const initial = account.addKey({ expiry: null, created: START - (soon?.initialAge ?? age) })
+  const joinsAt =
+    copies.length > 0 && rng.chance(0.2) && !withoutUpdatedAt
+      ? START + rng.between(2, DAYS - CALM_DAYS) * DAY
+      : START
   const history: History = {
     code,
     rng,
@@ -192,10 +198,7 @@ function createHistory(
     lag,
     home,
     copies,
-    joinsAt:
-      copies.length > 0 && rng.chance(0.2) && !withoutUpdatedAt
-        ? START + rng.between(2, DAYS - CALM_DAYS) * DAY
-        : START,
+    joinsAt: soon?.joinsAt ?? joinsAt,
     places: [],
     keys: new Map([[initial.id, initial]]),
     tag,
@@ -215,13 +218,35 @@ function createHistory(
   history.places = [home, ...copies].map((place) => {
     const label = place.name === '' ? place.kind : `${place.kind} ${place.name}`
     const joins = place === copies.at(-1) && history.joinsAt > START
-    if (joins) note(history, 'a copy is listed late')
-    github.addSecret(label, SECRET, { value: initial.token, updatedAt: START - DAY })
-    const since = joins ? history.joinsAt + CALM_EVERY * DAY : START
-    return { label, value: initial.token, lastHeld: new Map(), since }
+    const updatedAt = START - (soon?.savedAgo ?? DAY)
+    github.addSecret(label, SECRET, { value: initial.token, updatedAt })
+    const watched: Watched = { label, value: initial.token, lastHeld: new Map(), since: history.joinsAt }
+    if (!joins) return { ...watched, since: START }
+    note(history, soon ? 'a copy is listed soon after the first run' : 'a copy is listed late')
+    world.at(history.joinsAt, () => admit(history, watched))
+    return watched
   })
   addStrangers(history)
   return history
+}
+
+/**
+ * In some histories, a person created the initial key and saved it everywhere within the hour before the first run, and
+ * lists a copy soon after that run. Drawn from the seed alone, so that everything else stays as it is in other histories.
+ */
+function listedSoon(seed: number): { initialAge: number; savedAgo: number; joinsAt: number } | null {
+  const rng = createRng(~seed)
+  if (!rng.chance(0.15)) return null
+  const savedAgo = rng.between(MINUTE, 58 * MINUTE)
+  return { initialAge: savedAgo + MINUTE, savedAgo, joinsAt: START + rng.between(5 * MINUTE, 20 * HOUR) }
+}
+
+/** A place counts from when it is listed, unless its key was revoked before: then from the next run without faults. */
+function admit(history: History, place: Watched): void {
+  const key = keyByToken(history, place.value)
+  if (key && isValid(history, key)) return
+  const days = Math.ceil((history.world.now() - START) / (CALM_EVERY * DAY))
+  place.since = START + days * CALM_EVERY * DAY + HOUR
 }
 
 const digests = new Map<string, Uint8Array>()

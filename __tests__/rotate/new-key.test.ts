@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
 import { taggedExpiry } from '../../src/rotate/decisions.ts'
 import { rotationTag, TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
-import type { Account } from '../support/account.ts'
+import { formatUtc } from '../../src/runner/report.ts'
+import type { Account, StoredKey } from '../support/account.ts'
+import type { Github } from '../support/github.ts'
 import {
   DAY,
   GITHUB_HOST,
@@ -177,6 +179,38 @@ describe('a created key', () => {
     )
     expect(stateOf(run)).toMatchObject({ state: { phase: 'settled' } })
   })
+
+  test('without an id and without an expiry may live forever, so the message says to revoke it', async () => {
+    const forever = (change: object, top: object = {}) =>
+      onCreate((account) => createdAs(account, { id: null, expiry: null, ...change }, { ...top }))
+    const advice = (which: string) =>
+      `revoked. It may never expire, and no later run revokes it: look for ${which} in the dashboard, and revoke it ` +
+      'there unless someone uses it.'
+    const run = await forever({})
+    const [prefix] = /(?<=look for the key )\w+(?=\.{3})/.exec(run.error) ?? []
+    expect(run.error).toContain(advice(`the key ${prefix}...`))
+    expect(prefix).toMatch(/^\w{6,20}$/)
+    expect((await forever({ token_key: null })).error).toContain(advice('a key of this time'))
+    expect((await forever({ expiry: 'soon' })).error).toContain('It may never expire')
+  })
+
+  test('without an id and without an expiry that existed before may be in use, so the message says to leave it', async () => {
+    let known: StoredKey | undefined
+    const existed = (top: (github: Github) => object, change: () => object) =>
+      runRotate({
+        prepare: ({ addOwnKey }) => {
+          known = addOwnKey(40 * DAY)
+        },
+        answer: (what, _, { account, github }) =>
+          what.startsWith('POST')
+            ? createdAs(account, { id: null, expiry: null, ...change() }, { ...top(github) })
+            : undefined,
+      })
+    const apiKey = (github: Github) => ({ token: github.secret('repository', SECRET)?.value })
+    expect((await existed(apiKey, () => ({}))).error).toContain(ORPHAN)
+    const prefix = () => ({ token_key: known?.token_key })
+    expect((await existed(() => ({}), prefix)).error).toContain(ORPHAN)
+  })
 })
 
 describe('a created key that cannot be used', () => {
@@ -268,11 +302,15 @@ describe('a key that is being confirmed', () => {
     return { status: 200, body: [{ id: key?.id, token_key: key?.token_key, ...times, ...change }] }
   }
 
-  test('is not written if the list shows it at another id or without an expiry, and that is not waited for', async () => {
+  test('is not written if the list shows another id, no expiry or another one, and that is not waited for', async () => {
     for (const [change, reason] of [
       [{ id: 'other' }, 'the list shows its first characters at another id'],
       [{ expiry: null }, 'the list shows no expiry for it'],
       [{ created: null }, 'the list does not show when it was created'],
+      [
+        { expiry: '2027-03-01T05:17:00Z' },
+        `the list shows that it expires at 2027-03-01 05:17:00 UTC, not at ${formatUtc(EXPIRY)}`,
+      ],
     ] as const) {
       const run = await runProving((_, __, { account }) => row(account, change))
       expect(run.error).toMatch(/^Could not confirm that the new key .* works: /)
@@ -287,8 +325,11 @@ describe('a key that is being confirmed', () => {
     }
   })
 
-  test('is written if the list shows another expiry, which is noted', async () => {
-    const run = await runProving((_, __, { account }) => row(account, {}))
+  test('is written if the list shows its expiry rounded, up to a minute, which is noted', async () => {
+    const at = (change: number) => ({ expiry: new Date(EXPIRY + change).toISOString() })
+    const late = await runProving((_, __, { account }) => row(account, at(60_002)))
+    expect(late.error).toContain('the list shows that it expires at')
+    const run = await runProving((_, __, { account }) => row(account, at(59_998)))
     expect(run.error).toBe('')
     const text = run.traces.printed.join('\n')
     expect(text).toContain(

@@ -39,6 +39,17 @@ describe('the summary', () => {
     ])
   })
 
+  test('tells an expiry that cannot be read from none', () => {
+    const unreadable = { ...KEY, expiresAt: null, unreadable: 'expiry "soon"' }
+    const summary = summaryOf({ ...openReport(), state: 'Not due', current: unreadable })
+    expect(summary).toContain('| unreadable | Received as api-key |')
+    expect(summary).toContain('\n- The expiry of the key in api-key cannot be read.\n')
+    expect(summary).not.toMatch(/never|no expiry/)
+    const never = summaryOf({ ...openReport(), current: { ...unreadable, unreadable: null } })
+    expect(never).toContain('| never | Received as api-key |')
+    expect(never).toContain('\n- The key in api-key has no expiry.\n')
+  })
+
   test('of a rotation shows the new key first, then the status of the old one', () => {
     const created = { ...KEY, id: '18', prefix: 'new' }
     const report = {

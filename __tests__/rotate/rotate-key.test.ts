@@ -104,7 +104,8 @@ describe('a run', () => {
       answer: (what) => (what === 'GET /repos/octo-org/octo-repo' ? refusedByGithub(404) : undefined),
     })
     expect(failing.error).toBe(
-      "Could not read the repository's id: github.example answered 404 to GET /repos/octo-org/octo-repo: Not so.",
+      "Could not read the repository's id: github.example answered 404 to GET /repos/octo-org/octo-repo: Not so. " +
+        'It does not exist, or github-token has no access: check that the token has the permission "Metadata: read".',
     )
     const organization = await runRotate({
       repositoryId: null,
@@ -129,6 +130,23 @@ describe('a run', () => {
     expect(summary).toContain('No new key was created')
     expect(summary).toContain('Next rotation: now')
     expect(summary).toContain('The key in api-key has no expiry.')
+  })
+
+  test('that fails says why even if its outputs cannot be set, in the summary too', async () => {
+    const run = await runRotate({
+      failing: 'setOutput',
+      answer: (what) => (what.startsWith('PUT') ? refusedByGithub(403) : undefined),
+    })
+    expect(run.error).toMatch(/^The new key was not written, .*answered 403/)
+    expect(run.traces.warnings).toEqual([expect.stringContaining('ENOSPC')])
+    expect(run.traces.printed.find((text) => text.startsWith('###'))).toContain('answered 403')
+  })
+
+  test('fails if its outputs cannot be set, after it wrote the summary', async () => {
+    const run = await runRotate({ failing: 'setOutput' })
+    expect(run.error).toContain('ENOSPC')
+    expect(run.traces.printed.join('\n')).toContain('### SphereScout key rotation: Rotated')
+    expect(secretValue(run)).toBe(made(run)[0]?.token)
   })
 
   test('succeeds even if the summary cannot be written', async () => {
@@ -834,9 +852,10 @@ describe('writing the new key', () => {
     expect(made(run)[0]?.revoked).toBe(true)
   })
 
-  test('reports a secret that was deleted meanwhile', async () => {
+  test('does not report a deletion because of a 201 alone, as GitHub showed the secret just before', async () => {
     const run = await onWrite(() => ({ status: 201, acted: true }))
-    expect(run.traces.printed.join('\n')).toContain('had been deleted and was created again')
+    expect(run.error).toBe('')
+    expect(run.traces.printed.join('\n')).not.toContain('deleted')
   })
 
   test('writes no secret if the state cannot be saved', async () => {

@@ -76,7 +76,7 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
   {
     rule: 'the confirmation: a write counts once GitHub shows that the secret changed',
     file: 'rotate/decisions.ts',
-    from: "return after !== null && after > before ? 'shown' : 'not shown'",
+    from: "return after !== null && wholeSecond(after) > wholeSecond(before) ? 'shown' : 'not shown'",
     to: "return 'shown'",
   },
   {
@@ -111,10 +111,16 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     to: 'if (problems.length >= 0) return null',
   },
   {
-    rule: 'the places: one that holds an older key than the key in hand is written before any key is retired',
+    rule: 'the places: one that holds an older key than the key in hand is written at once',
+    file: 'rotate/rotate-key.ts',
+    from: 'if (!isOlder && !wasWrittenBeforeHome(updatedAt, writtenAt)) continue',
+    to: 'continue',
+  },
+  {
+    rule: 'the copies: while one was last written before the key in hand was created, no key is retired',
     file: 'rotate/decisions.ts',
-    from: 'updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS',
-    to: 'updatedAt !== null && createdAt !== null && updatedAt < createdAt - 100 * CLOCKS_DIFFER_MS * 24',
+    from: 'return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt)',
+    to: 'return false',
   },
   {
     rule: 'the retirement: what was replaced longer ago than the overlap is revoked, orphans too',

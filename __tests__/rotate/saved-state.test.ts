@@ -51,6 +51,11 @@ describe('the saved state', () => {
   test('is unreadable if any field is missing or wrong', () => {
     expect(parsed({})).toBe('record')
     expect(parsed({ key: null })).toBe('record')
+    expect(parsed({ userAgent: 'name/1.0 (octo-org/octo-repo; run 1)' })).toBe('record')
+    for (const proxy of ['http://proxy.example:3128', 'https://user:p%40ss@proxy.example'])
+      expect(parsed({ proxy })).toBe('record')
+    for (const apiUrl of ['http://127.0.0.1:1234', 'https://api.example/base'])
+      expect(parsed({ apiUrl, proxy: 'http://proxy.example:3128' })).toBe('record')
     expect(parsed({ key: { ...KEY, token: null, createdAt: null, expiresAt: null } })).toBe('record')
     for (const text of ['{', 'null', '[]', '"x"', '17'])
       expect(parseRotateState(text).kind).toBe('unreadable')
@@ -58,6 +63,14 @@ describe('the saved state', () => {
       { version: 2 },
       { apiUrl: 'nonsense' },
       { apiUrl: 1 },
+      { apiUrl: 'file:///etc/hostname' },
+      { apiUrl: 'https://' },
+      { userAgent: 'two\nlines' },
+      { userAgent: 'caf\u00e9' },
+      { proxy: 'nonsense' },
+      { proxy: 'socks5://proxy.example:1080' },
+      { proxy: 'http://' },
+      { proxy: ' ' },
       { apiKey: null },
       { userAgent: null },
       { proxy: null },
@@ -73,6 +86,10 @@ describe('the saved state', () => {
       { key: undefined },
       { key: { ...KEY, token: 1 } },
       { key: { ...KEY, id: 1 } },
+      { key: { ...KEY, id: '' } },
+      { key: { ...KEY, id: '.' } },
+      { key: { ...KEY, id: '..' } },
+      { key: { ...KEY, id: '\ud800' } },
       { key: { ...KEY, prefix: null } },
       { key: { ...KEY, createdAt: '1' } },
       { key: { ...KEY, expiresAt: 'x' } },

@@ -1,12 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from '@jest/globals'
+import type { RotateState } from '../../src/rotate/saved-state.ts'
 import { startGithubEmulator } from '../support/github-emulator.ts'
 import { shiftedClock } from '../support/preload.ts'
-import type { StepOptions, StepResult } from '../support/runner.ts'
+import { cancel, HAS_SIGNALS, type StepOptions, type StepResult } from '../support/runner.ts'
 import { errorOf, WITHOUT_SLEEPS, warningsOf } from './with-job.ts'
 import { DAY, HOUR, type Rotation, type RotationOptions, withRotation } from './with-rotation.ts'
 
 const NAME = 'SPHERESCOUT_API_KEY'
 const REPOSITORY = '/repos/octo-org/octo-repo/actions/secrets'
+/** Windows has no signals. */
+const whereSignals = HAS_SIGNALS ? test : test.skip
 const REPOSITORY_ID = { env: { GITHUB_REPOSITORY_ID: '4711' } }
 
 /** Both steps, with what the secret holds now. */
@@ -259,6 +263,51 @@ describe('after a crash', () => {
     })
   })
 
+  const DAMAGE: [string, (state: RotateState) => object][] = [
+    ['a URL of a file', () => ({ apiUrl: 'file:///etc/hostname' })],
+    ['an unusable proxy', () => ({ proxy: 'nonsense' })],
+    ['a user agent of two lines', () => ({ userAgent: 'a\nb' })],
+    ['a key whose ID names another path', ({ key }) => ({ key: { ...key, id: '..' } })],
+  ]
+  /** A main step that is killed before the new key is confirmed; then a post step with what it saved, changed. */
+  const postWith = async ({ emulator, job, inputs }: Rotation, change: (state: RotateState) => object) => {
+    emulator.fault({ on: 'list', kind: 'delay', ms: 0, act: 'before' })
+    emulator.fault({ on: 'list', kind: 'hang' })
+    const one = job()
+    const main = one.start(inputs())
+    await emulator.arrived((requests) => requests.filter(({ method }) => method === 'GET').length > 1)
+    main.signal('SIGKILL')
+    const { state } = await main.done
+    const saved = JSON.parse(state.rotation ?? '') as RotateState
+    const before = emulator.requests.length
+    const stepEnv = { STATE_rotation: JSON.stringify({ ...saved, ...change(saved) }) }
+    return {
+      post: await one.script(`await import(${JSON.stringify(one.entries.post)})`, stepEnv),
+      sent: emulator.requests.slice(before),
+    }
+  }
+
+  test.each(DAMAGE)('the post step warns of a record with %s, and sends nothing', async (_, change) => {
+    await withRotation({}, async (rotation) => {
+      const { post, sent } = await postWith(rotation, change)
+      expect(post.exitCode).toBe(0)
+      expect(warningsOf(post)).toContain('Could not read what the main step saved, so nothing was revoked')
+      expect(sent).toEqual([])
+    })
+  })
+
+  test.each<[string, (state: RotateState) => object]>([
+    ['the new key has two lines', ({ key }) => ({ key: { ...key, token: 'two\nlines' } })],
+    ['api-key has a character that no header takes', () => ({ apiKey: 'caf\u0101' })],
+  ])('the post step revokes a key with the other credential if %s', async (_, change) => {
+    await withRotation({ api: { selfRevocation: 'allowed' } }, async (rotation) => {
+      const { post } = await postWith(rotation, change)
+      expect(post.exitCode).toBe(0)
+      expect(post.shown).toContain('which was not written')
+      expect(rotation.emulator.account.live()).toEqual([])
+    })
+  })
+
   test.each([
     ['carried out', 'cut-after'],
     ['not carried out', 'cut-before'],
@@ -308,6 +357,19 @@ describe('after a crash', () => {
         /The API rejected api-key: .*wrong, revoked or expired.*Create a key in the dashboard/,
       )
       expect(posts(rotation)).toEqual([])
+    })
+  })
+
+  test('an older key that a person put back into the secret is replaced at once if it never expires', async () => {
+    await withRotation({ age: 50 * DAY }, async (rotation) => {
+      const byHand = rotation.value()
+      await run(rotation)
+      rotation.travel(5 * DAY)
+      const updatedAt = Date.now() + 5 * DAY - HOUR
+      rotation.github.github.addSecret('repository', NAME, { value: byHand, updatedAt })
+      const { main } = await run(rotation)
+      expect(main.outputs.rotated).toBe('true')
+      expect(warningsOf(main)).toBe('')
     })
   })
 
@@ -495,6 +557,27 @@ describe('a response of GitHub to a write', () => {
     })
   })
 
+  test('a refusal is reported, in the summary too, even if the outputs cannot be written', async () => {
+    await withRotation({}, async (rotation) => {
+      rotation.github.fault({ on: { method: 'PUT' }, status: 404, body: '{"message":"Not Found"}' })
+      const broken: StepOptions = { ...WITHOUT_SLEEPS, brokenFiles: ['output'] }
+      const { main } = await run(rotation, {}, {}, broken)
+      const reason = /answered 404 to PUT .*: check that the token has the permission "Secrets: write"/
+      expect(main.shown).toMatch(new RegExp(`^Error: The new key was not written.*${reason.source}`, 'm'))
+      expect(main.summary).toMatch(reason)
+      expect(warningsOf(main)).toContain('Could not write the file GITHUB_OUTPUT')
+    })
+  })
+
+  test('a success fails the run if the outputs cannot be written, but has its summary', async () => {
+    await withRotation({}, async (rotation) => {
+      const { main } = await run(rotation, {}, {}, { brokenFiles: ['output'] })
+      expect(main.exitCode).toBe(1)
+      expect(main.shown).toMatch(/^Error: Could not write the file GITHUB_OUTPUT/m)
+      expect(main.summary).toContain('SphereScout key rotation: Rotated')
+    })
+  })
+
   test('a refusal after an unanswered write leaves the new key valid', async () => {
     await withRotation({}, async (rotation) => {
       rotation.github.fault({ on: { method: 'PUT' }, status: 502, acted: true })
@@ -547,6 +630,19 @@ describe('a write that GitHub acknowledges', () => {
     await withRotation({ github: { lag: 1_500 } }, async (rotation) => {
       expect((await run(rotation)).main.outputs.rotated).toBe('true')
       expect(puts(rotation)).toHaveLength(1)
+    })
+  })
+
+  whereSignals('and does not show before the job is cancelled names the cancellation', async () => {
+    await withRotation({ github: { idleWrites: 1 } }, async (rotation) => {
+      const { github } = rotation
+      const main = rotation.job().start(rotation.inputs())
+      const reads = () => github.requests.filter((request) => request.endsWith(`/secrets/${NAME}`)).length
+      while (puts(rotation).length === 0 || reads() < 4) await sleep(10)
+      const step = await cancel(main)
+      expect(errorOf(step)).toContain('failed: the job was cancelled before GitHub showed the write.')
+      expect(step.summary).toContain('the job was cancelled before GitHub showed the write')
+      expect(created(rotation).map(rotation.isValid)).toEqual([true])
     })
   })
 
@@ -687,6 +783,27 @@ describe('what the API answers to a create request', () => {
     })
   })
 
+  test.each(['caf\u00e9-caf\u00e9-caf\u00e9', 'a key\nof two lines'])(
+    'a new key that cannot be sent in a header (%j) is revoked with api-key',
+    async (token) => {
+      await withRotation({}, async (rotation) => {
+        rotation.emulator.fault({ on: 'create', kind: 'replace', body: { token } })
+        expect(await failedRun(rotation)).toContain('its value cannot be sent in a header')
+        expect(created(rotation).map(rotation.isValid)).toEqual([false])
+      })
+    },
+  )
+
+  test('a new key that never expires and has no id is named, so that a person can revoke it', async () => {
+    await withRotation({ api: { ignoreExpiry: true } }, async (rotation) => {
+      rotation.emulator.fault({ on: 'create', kind: 'replace', body: { api_key: { id: null } } })
+      const message = await failedRun(rotation)
+      expect(message).toContain('It may never expire, and no later run revokes it')
+      expect(message).toContain(`look for the key ${created(rotation)[0]?.token_key}... in the dashboard`)
+      expect(message).not.toContain('Nothing needs to be done')
+    })
+  })
+
   test.each([10_000, -10_000, 120_000])(
     'a Date header that is %i ms off does no harm',
     async (dateErrorMs) => {
@@ -787,6 +904,34 @@ describe('where the secret is', () => {
       },
     )
   })
+
+  test.each([
+    ['half an hour', 30, 'true'],
+    ['four minutes', 4, 'false'],
+  ])(
+    'a copy that was saved %s before the first run, and listed after it, never holds a revoked key',
+    async (_, minutes, rotated) => {
+      const age = minutes * 60_000
+      await withRotation({ age: age + 60_000 }, async (rotation) => {
+        const initial = rotation.key()
+        const { github } = rotation.github
+        for (const place of ['repository', 'dependabot'])
+          github.addSecret(place, NAME, { value: rotation.value(), updatedAt: Date.now() - age })
+        const named = { 'initial-key-id': initial?.id ?? '' }
+        await run(rotation, named)
+        rotation.travel(DAY)
+        const listed = { ...named, copies: 'dependabot' }
+        expect((await run(rotation, listed)).main.outputs).toMatchObject({ rotated, retired: '[]' })
+        for (const days of [8, 31, 8]) {
+          rotation.travel(days * DAY)
+          const { main } = await run(rotation, listed)
+          expect(main.outcome).toBe('success')
+          expect([rotation.key(), rotation.key('dependabot')].map(rotation.isValid)).toEqual([true, true])
+        }
+        expect(rotation.isValid(initial)).toBe(false)
+      })
+    },
+  )
 
   test('writes every copy, and the home secret last', async () => {
     await withRotation({}, async (rotation) => {

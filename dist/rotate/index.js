@@ -3,57 +3,6 @@
 const lib = require('./lib/index.js')
 const node_fs = require('node:fs')
 
-/** As the URL parser writes these hosts. */
-const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
-/** Empty for no proxy, as for loopback. Throws if the variable names no usable one. */
-function proxyFor(url, env) {
-	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
-	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
-	const own = `${url.protocol.slice(0, -1)}_proxy`
-	const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
-	return name ? readProxy(name, String(env[name]).trim(), url) : ''
-}
-/** Messages show only the scheme: the rest may be a login. */
-function readProxy(name, value, { protocol, hostname }) {
-	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
-	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
-		throw new Error(
-			`${name} is a ${scheme}:// proxy. Set ${protocol.slice(0, -1).toUpperCase()}_PROXY to an http:// or ` +
-				`https:// proxy, or add ${hostname} to NO_PROXY.`,
-		)
-	const proxy = scheme === undefined ? `http://${value}` : value
-	// An @ after the first delimiter belongs to a login that was cut there.
-	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
-		throw new Error(
-			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
-				'and percent-encode special characters of the login (# as %23, / as %2F, ? as %3F).',
-		)
-	return proxy
-}
-/** `entry`: `*`, an address, a CIDR range, or a name and its subdomains; with or without `:port`. */
-function covers(entry, { protocol, hostname, port }) {
-	const { isIP } = process.getBuiltinModule('node:net')
-	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
-	if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
-	if (name === '*') return true
-	const host = hostname.replace(/^\[|[\].]$/g, '')
-	if (isIP(host)) return within(host, name)
-	const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
-	return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
-}
-function within(host, range) {
-	const { BlockList, isIP } = process.getBuiltinModule('node:net')
-	const [address = '', prefix] = range.replace(/[[\]]/g, '').split('/')
-	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
-	const list = new BlockList()
-	try {
-		list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
-		return list.check(host, family(host))
-	} catch {
-		return false
-	}
-}
-
 /** Watches the responses to `send`. A key API call leaves out a `Date` that is more than a day off, as if there were none. */
 function watchDate(send, now) {
 	let last = null
@@ -183,6 +132,7 @@ function refusal$1({ status, headers, body }, { what, permission, token, now }) 
 }
 function adviceFor(status, permission) {
 	if (status === 401) return '. github-token is wrong, revoked or expired'
+	if (status === 404) return `. It does not exist, or github-token has no access: check that the token has the permission "${permission}"`
 	if (status !== 403) return ''
 	return (
 		`. github-token needs the permission "${permission}". GITHUB_TOKEN can never write secrets: ` +
@@ -509,7 +459,8 @@ function expiryAlarm({ current: { expiresAt }, failed, stuck, now }) {
 }
 /**
  * The newest key of this rotation, if one that is newer than the key in hand is so old that runs should have received it;
- * else null. A key that only a copy got does not count.
+ * else null. A key that only a copy got does not count. If someone else wrote the secret after the newest key, the key in
+ * hand came from there.
  */
 function keyNotReceived({ keys, current, tag, now, homeUpdatedAt }) {
 	const { createdAt: currentCreatedAt } = current
@@ -518,7 +469,13 @@ function keyNotReceived({ keys, current, tag, now, homeUpdatedAt }) {
 		(key) => lib.isOwn(key, tag) && !lib.holdsOlderKey(homeUpdatedAt, key) && creationOf(key) >= currentCreatedAt + lib.MIN_GAP_MS,
 	)
 	if (!newer.some((key) => creationOf(key) <= now - NOT_RECEIVED_AFTER_MS)) return null
-	return newer.reduce((newest, key) => (creationOf(key) > creationOf(newest) ? key : newest))
+	const newest = newer.reduce((latest, key) => (creationOf(key) > creationOf(latest) ? key : latest))
+	return wasWrittenByOthers(homeUpdatedAt, newest) ? null : newest
+}
+/** A rotation writes its key within ten minutes of its creation; the rest is for clocks that differ. */
+const OWN_WRITE_WITHIN_MS = 60 * 60 * 1000
+function wasWrittenByOthers(homeUpdatedAt, newest) {
+	return homeUpdatedAt !== null && homeUpdatedAt > creationOf(newest) + OWN_WRITE_WITHIN_MS
 }
 function creationOf({ createdAt }) {
 	return createdAt ?? Number.NEGATIVE_INFINITY
@@ -633,11 +590,14 @@ async function waitUntilShown({ target, updatedAt }, deps, budget) {
 		const isOver = deps.clock.now() + wait > end
 		if (isOver || budget.left() <= wait) {
 			const unchanged = isOver && reply.ok && reply.value.updatedAt === updatedAt
-			return { visibility: 'not shown', reason: reply.ok ? NOT_MOVED : reply.failure.message, unchanged }
+			const shown = reply.ok ? NOT_MOVED : reply.failure.message
+			const reason = !isOver && deps.cancellation.requestedAt !== null ? CANCELLED$1 : shown
+			return { visibility: 'not shown', reason, unchanged }
 		}
 		await budget.pause(wait)
 	}
 }
+const CANCELLED$1 = 'the job was cancelled before GitHub showed the write'
 const NOT_MOVED = 'GitHub acknowledged it, but updated_at of the secret did not change'
 
 /** A write needs at least this much time, in milliseconds. */
@@ -713,7 +673,8 @@ async function writePlaces({ key: { token }, writeUntil }, targets, deps) {
 }
 /** Writes the key to one place until GitHub shows that the secret changed. */
 async function writeUntilShown({ token, target }, deps, budget) {
-	const before = await lib.retry(() => readSecret(target, deps, budget), { budget, random: deps.random })
+	const read = await lib.retry(() => readSecret(target, deps, budget), { budget, random: deps.random })
+	const before = namingCancellation(read, deps)
 	// Without the secret (404), the write creates it.
 	if (!before.ok && (before.failure.status !== 404 || before.failure.notFromApi)) return { reply: before, acted: false }
 	const updatedAt = latest(target, before)
@@ -724,9 +685,13 @@ async function writeUntilShown({ token, target }, deps, budget) {
 		const { reply } = written
 		if (!reply.ok && !acted && written.refused) return confirmRefusal(reply, { target, updatedAt }, deps)
 		if (!reply.ok) return { reply, acted }
-		if (budget.left() === 0) return { reply: notSent(ANSWERED_LATE), acted }
+		if (budget.left() === 0) return { reply: notSent(deps.cancellation.requestedAt === null ? ANSWERED_LATE : CANCELLED), acted }
 		const { visibility, reason } = await waitUntilShown({ target, updatedAt }, deps, budget)
-		if (visibility !== 'not shown') return { reply: { ...reply, value: { ...reply.value, confirmed: visibility === 'shown' } }, acted }
+		if (visibility !== 'not shown') {
+			// A 201 alone is no proof that it had been deleted.
+			const value = { created: reply.value.created && !before.ok, confirmed: visibility === 'shown' }
+			return { reply: { ...reply, value }, acted }
+		}
 		// The write may have come within the same second as another run's, or have been lost: the same value again.
 		if (writes === MAX_WRITES || budget.left() < MIN_ATTEMPT_MS) return { reply: notSent(reason), acted }
 	}
@@ -744,7 +709,8 @@ function latest({ updatedAt }, before) {
 	const again = before.ok ? before.value.updatedAt : null
 	return updatedAt === null || again === null ? (updatedAt ?? again) : Math.max(updatedAt, again)
 }
-async function writePlace({ token, target }, { secrets, seal, random }, budget) {
+async function writePlace({ token, target }, deps, budget) {
+	const { secrets, seal, random } = deps
 	const { path, secret, audience } = target
 	const permission = permissionFor(target.place)
 	let { publicKey } = target
@@ -756,7 +722,7 @@ async function writePlace({ token, target }, { secrets, seal, random }, budget) 
 		const encrypted = sealed(seal, token, publicKey)
 		if (encrypted === null) return UNUSABLE_KEY
 		const value = { encrypted_value: encrypted, key_id: publicKey.id, ...audience }
-		const reply = await secrets.write({ path, name: secret, permission }, value, limits)
+		const reply = namingCancellation(await secrets.write({ path, name: secret, permission }, value, limits), deps)
 		acted ||= reply.ok || reply.failure.mayHaveActed
 		refused ||= !reply.ok && reply.failure.status !== undefined
 		return reply
@@ -778,6 +744,11 @@ function sealed(seal, token, { key }) {
 		return null
 	}
 }
+/** A request that a cancellation cut short has no other cause. */
+function namingCancellation(reply, { cancellation }) {
+	if (reply.ok || reply.failure.status !== undefined || cancellation.requestedAt === null) return reply
+	return { ...reply, failure: { ...reply.failure, message: `${reply.failure.message} (the job was cancelled)` } }
+}
 function notSent(message) {
 	const failure = { message, mayHaveActed: false, retryable: false }
 	return { ok: false, skew: null, failure }
@@ -785,6 +756,7 @@ function notSent(message) {
 const TOO_LATE = notSent('more than ten minutes have passed since the key was created, or the job was cancelled')
 /** Requests are cut off in time, so the machine slept: the write may have left it after that. */
 const ANSWERED_LATE = 'GitHub answered more than ten minutes after the key was created, so the write may have come too late'
+const CANCELLED = 'the job was cancelled before GitHub answered, so the write may have come too late'
 const UNUSABLE_KEY = notSent('GitHub sent an unusable public key')
 
 /**
@@ -796,6 +768,7 @@ async function rotateKey(inputs, deps) {
 	const report = lib.openReport()
 	let run = null
 	let targets = []
+	let failure = null
 	try {
 		run = await openRun(inputs, deps, report)
 		targets = await inspectPlaces(run)
@@ -808,14 +781,22 @@ async function rotateKey(inputs, deps) {
 		else report.state = 'Not due'
 		deps.runner.info(outcomeLine(report))
 	} catch (error) {
-		const message = lib.plainLine(error instanceof Error ? error.message : String(error))
-		report.notes.push(message)
-		throw new Error(message)
-	} finally {
-		if (run !== null) warnOfExpiry(targets, run)
-		lib.setOutputs(report, deps.runner)
-		lib.writeRotationSummary(report, deps.runner)
+		failure = new Error(lib.plainLine(error instanceof Error ? error.message : String(error)))
+		report.notes.push(failure.message)
 	}
+	if (run !== null) warnOfExpiry(targets, run)
+	lib.writeRotationSummary(report, deps.runner)
+	finish(report, failure, deps)
+}
+/** Sets the outputs, and throws what made the run fail. Outputs that cannot be set must not hide that. */
+function finish(report, failure, { runner }) {
+	try {
+		lib.setOutputs(report, runner)
+	} catch (error) {
+		if (failure === null) throw error
+		runner.warning(error instanceof Error ? error.message : String(error))
+	}
+	if (failure !== null) throw failure
 }
 /** The API's clock, or this machine's if the API's is unknown. */
 function apiTime({ deps, skew }) {
@@ -829,16 +810,29 @@ function surelyPast({ deps, skew }) {
 	return skew === null ? Number.NEGATIVE_INFINITY : deps.clock.now() + Math.min(0, skew)
 }
 /** Warns of the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
-function noteOlderKeys(targets, { current, deps, report }) {
-	const behind = targets.filter(({ updatedAt }) => lib.holdsOlderKey(updatedAt, current))
-	for (const { place } of behind) {
-		const note =
-			`The secret in ${placeLabel(place)} was last updated before the key in use was created, so that key is replaced now. ` +
-			'If more runs say so, another workflow rotates the same secret, or the clocks of the API and of GitHub differ.'
+function noteOlderKeys(targets, { inputs, current, tag, deps, report }) {
+	// A person may take longer to save a key in every place.
+	const writtenAt = lib.isOwn(current, tag) ? homeUpdatedAt(targets) : null
+	let isBehind = false
+	for (const { place, updatedAt } of targets) {
+		const isOlder = lib.holdsOlderKey(updatedAt, current)
+		if (!isOlder && !lib.wasWrittenBeforeHome(updatedAt, writtenAt)) continue
+		const why = isOlder ? BEFORE_CREATION : beforeHome(placeLabel(inputs.home))
+		const note = `The secret in ${placeLabel(place)} was last updated ${why}.`
 		deps.runner.warning(note)
 		report.notes.push(note)
+		isBehind = true
 	}
-	return behind.length > 0
+	return isBehind
+}
+const BEFORE_CREATION =
+	'before the key in use was created, so that key is replaced now. If more runs say so, another workflow rotates the ' +
+	'same secret, or the clocks of the API and of GitHub differ'
+function beforeHome(home) {
+	return (
+		`more than ten minutes before that in ${home}, so the key in use is replaced now. If more runs say so, a person or ` +
+		'another workflow writes only one of them'
+	)
 }
 /** When the key is due. Where the server does not say when the secret was written, no key counts as one that it got. */
 function nextRotation(targets, run) {
@@ -928,7 +922,9 @@ async function retireOldKeys(targets, run) {
 		return
 	}
 	const updates = targets.map(({ updatedAt }) => updatedAt)
-	const old = lib.keysToRetire({ keys, current, tag, overlap, now: surelyPast(run), initialKeyId, updates })
+	const facts = { keys, current, tag, overlap, now: surelyPast(run), initialKeyId, updates }
+	const old = lib.keysToRetire(facts)
+	if (old.length === 0 && lib.keysToRetire({ ...facts, updates: [] }).length > 0) noteDoubtfulPlaces(targets, run)
 	const request = { keys: old, credential: inputs.apiKey }
 	const { revoked, left } = await revokeListed(request, deps, phaseBudget(inputs, deps))
 	reportRevoked(revoked, run)
@@ -938,6 +934,18 @@ async function retireOldKeys(targets, run) {
 		report.notes.push(failure)
 	}
 	noteInitialKey(run)
+}
+/** Says which places may hold an older key than the one in hand, so that no old key is revoked. */
+function noteDoubtfulPlaces(targets, { current, report }) {
+	const updates = targets.map(({ updatedAt }) => updatedAt)
+	for (const [index, { place, updatedAt }] of targets.entries()) {
+		if (!lib.mayHoldOlderKey(index, { updates, current })) continue
+		const why = updatedAt === null ? 'GitHub does not say when it was updated' : 'it was last updated just before that was created'
+		report.notes.push(
+			`The secret in ${placeLabel(place)} may hold an older key than the one in use (${why}), so no old key was revoked. ` +
+				'A run after the next rotation revokes them, or they expire.',
+		)
+	}
 }
 /** Says what is left to do about `initial-key-id`. */
 function noteInitialKey(run) {
@@ -2246,10 +2254,10 @@ async function run() {
 		const explain = () => explainMissingSecrets(readRunContext(process.env))
 		const inputs = readRotateInputs(lib.getInput, process.env, explain)
 		lib.requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT'])
-		const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
+		const proxy = lib.proxyFor(new URL(inputs.apiUrl), process.env)
 		const agent = userAgent(process.env)
 		const connect = (proxyUrl) => lib.logRequests(lib.createHttpClient(proxyUrl), lib.debugLog(), clock.now)
-		const github = connect(proxyFor(new URL(inputs.githubApiUrl), process.env))
+		const github = connect(lib.proxyFor(new URL(inputs.githubApiUrl), process.env))
 		const watch = watchDate(connect(proxy), clock.now)
 		const { apiUrl, githubApiUrl, githubToken } = inputs
 		const [owner = '', repo = ''] = (process.env.GITHUB_REPOSITORY ?? '').split('/')

@@ -56,10 +56,13 @@ export async function waitUntilShown(
     const isOver = deps.clock.now() + wait > end
     if (isOver || budget.left() <= wait) {
       const unchanged = isOver && reply.ok && reply.value.updatedAt === updatedAt
-      return { visibility: 'not shown', reason: reply.ok ? NOT_MOVED : reply.failure.message, unchanged }
+      const shown = reply.ok ? NOT_MOVED : reply.failure.message
+      const reason = !isOver && deps.cancellation.requestedAt !== null ? CANCELLED : shown
+      return { visibility: 'not shown', reason, unchanged }
     }
     await budget.pause(wait)
   }
 }
 
+const CANCELLED = 'the job was cancelled before GitHub showed the write'
 const NOT_MOVED = 'GitHub acknowledged it, but updated_at of the secret did not change'

@@ -121,7 +121,7 @@ export interface RetirementFacts {
   now: number
   /** The id in `initial-key-id`; empty for none. */
   initialKeyId: string
-  /** When each place was last written, by GitHub's clock; null if unknown. */
+  /** When each place was last written, by GitHub's clock, in the order of writeOrder; null if unknown. */
   updates: readonly (number | null)[]
 }
 
@@ -141,6 +141,7 @@ export function keysToRetire(facts: RetirementFacts): ListedKey[] {
   if (now <= retirableAt(current.createdAt, { overlap })) return []
   // Until it was last written, a copy may have held a key older than the key in hand: a stale run knows fewer copies.
   if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []
+  if (updates.some((_, index) => mayHoldOlderKey(index, facts))) return []
   const { createdAt: currentCreatedAt } = current
   return keys.filter((key) => {
     if (key.id === current.id || key.createdAt === null || isExpired(key, now)) return false
@@ -199,12 +200,13 @@ export function dueWhileStuck(current: ListedKey, newest: ListedKey, limits: Lim
 export type WriteVisibility = 'shown' | 'not shown' | 'unknown'
 
 /**
- * Whether a secret changed between two readings of `updated_at` (null: absent or unreadable). It has whole seconds, so
- * the second of two writes within one second is not shown: writing the same value again is harmless and shows it.
+ * Whether a secret changed between two readings of `updated_at` (null: absent or unreadable). Whole seconds count, as
+ * one reading may have more digits than the other. So the second of two writes within one second is not shown: writing
+ * the same value again is harmless and shows it.
  */
 export function writeVisibility(before: number | null, after: number | null): WriteVisibility {
   if (before === null) return 'unknown'
-  return after !== null && after > before ? 'shown' : 'not shown'
+  return after !== null && wholeSecond(after) > wholeSecond(before) ? 'shown' : 'not shown'
 }
 
 /** By how much GitHub's clock and the API's may differ, in milliseconds. */
@@ -217,6 +219,35 @@ const CLOCKS_DIFFER_MS = HOUR_MS
 export function holdsOlderKey(updatedAt: number | null, { createdAt }: ListedKey): boolean {
   return updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS
 }
+
+/** Added to WRITE_WITHIN_MS: `updated_at` has whole seconds, and GitHub may carry out the last write a little late. */
+const WRITE_MARGIN_MS = 60_000
+
+/**
+ * Whether a copy was last written so long before home was that no rotation wrote both: if a rotation wrote home, the copy
+ * holds an older key. GitHub's clock says both, so this needs no agreement with the API's.
+ */
+export function wasWrittenBeforeHome(updatedAt: number | null, homeUpdatedAt: number | null): boolean {
+  if (updatedAt === null || homeUpdatedAt === null) return false
+  return updatedAt < homeUpdatedAt - WRITE_WITHIN_MS - WRITE_MARGIN_MS
+}
+
+/**
+ * Whether the place with this index may hold a key that is older than the key in hand: a copy that was last written
+ * before the second in which that key was created, or one of which nothing is known although the server tells it of
+ * others. Home, the last one, holds the key in hand or a later one, because that came out of it.
+ */
+export function mayHoldOlderKey(
+  index: number,
+  { updates, current }: Pick<RetirementFacts, 'updates' | 'current'>,
+): boolean {
+  const updatedAt = updates[index] ?? null
+  if (updatedAt === null) return updates.some((at) => at !== null)
+  const isCopy = index < updates.length - 1
+  return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt)
+}
+
+const wholeSecond = (time: number) => Math.floor(time / 1000) * 1000
 
 /** What is known about a create request and its response. */
 export interface CreateFacts {
@@ -243,6 +274,11 @@ export type Verdict =
 /** A server may round an expiry to its own grid, up to a minute; more than this is another lifetime. */
 const ROUNDING_MS = 60_000
 
+/** Whether two expiries are the same but for rounding; never if one is unknown. */
+export function isSameLifetime(expiresAt: number | null, other: number): boolean {
+  return expiresAt !== null && Math.abs(expiresAt - other) <= ROUNDING_MS
+}
+
 /**
  * Judges the response to a create request. A gateway may replay or mix up responses, and some APIs return a key that
  * existed before: such a key may be in use. The microseconds of the expiry prove that this run created the key, unless
@@ -263,7 +299,7 @@ export function judgeCreated(key: CreatedKey, facts: CreateFacts): Verdict {
   const unusable = whyUnusable(key, facts)
   if (unusable !== null) return { kind: 'unusable', reason: unusable }
   const expiry = `it expires at ${formatUtc(expiresAt ?? 0)}, not at ${formatUtc(asked)} as requested`
-  if (Math.abs(Number(expiresAt) - asked) <= ROUNDING_MS) return { kind: 'ours' }
+  if (isSameLifetime(expiresAt, asked)) return { kind: 'ours' }
   if (isCapped(key, asked))
     return { kind: 'unusable', reason: `${expiry}: the API shortens lifetimes. Lower expires-in` }
   return { kind: 'refused', reason: expiry, orphan: false }

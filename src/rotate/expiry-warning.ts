@@ -41,7 +41,8 @@ interface StuckFacts extends Pick<RetirementFacts, 'keys' | 'current' | 'tag' | 
 
 /**
  * The newest key of this rotation, if one that is newer than the key in hand is so old that runs should have received it;
- * else null. A key that only a copy got does not count.
+ * else null. A key that only a copy got does not count. If someone else wrote the secret after the newest key, the key in
+ * hand came from there.
  */
 export function keyNotReceived({ keys, current, tag, now, homeUpdatedAt }: StuckFacts): ListedKey | null {
   const { createdAt: currentCreatedAt } = current
@@ -50,7 +51,15 @@ export function keyNotReceived({ keys, current, tag, now, homeUpdatedAt }: Stuck
     (key) => isOwn(key, tag) && !holdsOlderKey(homeUpdatedAt, key) && creationOf(key) >= currentCreatedAt + MIN_GAP_MS,
   )
   if (!newer.some((key) => creationOf(key) <= now - NOT_RECEIVED_AFTER_MS)) return null
-  return newer.reduce((newest, key) => (creationOf(key) > creationOf(newest) ? key : newest))
+  const newest = newer.reduce((latest, key) => (creationOf(key) > creationOf(latest) ? key : latest))
+  return wasWrittenByOthers(homeUpdatedAt, newest) ? null : newest
+}
+
+/** A rotation writes its key within ten minutes of its creation; the rest is for clocks that differ. */
+const OWN_WRITE_WITHIN_MS = 60 * 60 * 1000
+
+function wasWrittenByOthers(homeUpdatedAt: number | null, newest: ListedKey): boolean {
+  return homeUpdatedAt !== null && homeUpdatedAt > creationOf(newest) + OWN_WRITE_WITHIN_MS
 }
 
 function creationOf({ createdAt }: ListedKey): number {

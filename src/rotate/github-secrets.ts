@@ -212,6 +212,8 @@ function refusal(
 
 function adviceFor(status: number, permission: string): string {
   if (status === 401) return '. github-token is wrong, revoked or expired'
+  if (status === 404)
+    return `. It does not exist, or github-token has no access: check that the token has the permission "${permission}"`
   if (status !== 403) return ''
   return (
     `. github-token needs the permission "${permission}". GITHUB_TOKEN can never write secrets: ` +

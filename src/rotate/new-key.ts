@@ -9,6 +9,7 @@ import { formatSeconds, formatUtc, keyLabel, type Runner } from '../runner/repor
 import { formatExactly } from '../util/instant.ts'
 import {
   findCurrentKey,
+  isSameLifetime,
   judgeCreated,
   PRECISIONS_US,
   type Precision,
@@ -139,7 +140,7 @@ async function accept(
   if (verdict.kind === 'unusable' && id !== null)
     throw await giveBack({ token, id, prefix, createdAt, expiresAt }, { apiKey, reason: verdict.reason }, deps)
   deps.record.settled()
-  throw new Error(refusedKey(answer, verdict))
+  throw new Error(refusedKey(answer, verdict, { apiKey, known }))
 }
 
 /** Revokes a key that this run created but cannot use. Returns what to say. */
@@ -157,43 +158,57 @@ async function giveBack(
   )
 }
 
-function refusedKey({ id, prefix }: CreatedKey, verdict: Verdict): string {
+function refusedKey(answer: CreatedKey, verdict: Verdict, existing: Pick<NewKeyRequest, 'apiKey' | 'known'>): string {
+  const { id, prefix } = answer
   const { reason, orphan } = verdict.kind === 'refused' ? verdict : { reason: 'it is incomplete', orphan: true }
   const found = id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`
-  const advice = orphan ? ORPHAN : 'Revoke it there if no one uses it: no later run does.'
+  const created = mayLiveForever(answer, existing) ? foreverAdvice(answer) : ORPHAN
+  const advice = orphan ? created : 'Revoke it there if no one uses it: no later run does.'
   return `The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked${found}. ${advice}`
+}
+
+/** Whether the response describes a key without an id and without an expiry that did not exist before. */
+function mayLiveForever(
+  { token, id, prefix, expiresAt }: CreatedKey,
+  { apiKey, known }: Pick<NewKeyRequest, 'apiKey' | 'known'>,
+): boolean {
+  const existed = token === apiKey || known.some((key) => prefix !== '' && key.prefix === prefix)
+  return id === null && expiresAt === null && !existed
+}
+
+function foreverAdvice({ prefix }: CreatedKey): string {
+  const which = prefix === '' ? 'a key of this time' : `the key ${prefix}...`
+  return `It may never expire, and no later run revokes it: look for ${which} in the dashboard, and revoke it there unless someone uses it.`
 }
 
 /**
  * Waits until the API accepts the key and lists it (replicas may lag). Returns its row, by which the next run will find
- * it. Throws an Error if that does not happen in time, or if the row lacks a time that later runs need.
+ * it. Throws an Error if that does not happen in time, if the row lacks a time that later runs need, or if its expiry is
+ * not the one of the response.
  */
 export async function proveKey(key: NewKey, deps: KeyDeps, budget: Budget): Promise<ListedKey> {
   for (;;) {
     const reply = isSendable(key.token) ? await listKeys(key.token, deps, budget) : UNSENDABLE
     const row = reply.ok ? findCurrentKey(reply.value, key.token) : null
-    if (
-      row !== null &&
-      typeof row === 'object' &&
-      row.id === key.id &&
-      row.expiresAt !== null &&
-      row.createdAt !== null
-    )
-      return row
+    if (row !== null && typeof row === 'object' && whyUnproven(row, key) === null) return row
     const mayLag = reply.ok ? typeof row === 'string' : isRejected(reply)
     if (!mayLag || budget.left() <= PROVE_INTERVAL_MS)
       throw new Error(
-        `Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? whyUnproven(row, key) : reply.failure.message}. ` +
+        `Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? row && whyUnproven(row, key) : reply.failure.message}. ` +
           'It was not written, so this run did not change the secret.',
       )
     await budget.pause(PROVE_INTERVAL_MS)
   }
 }
 
-function whyUnproven(row: ListedKey | string | null, { id }: NewKey): string {
-  if (row === null || typeof row === 'string') return String(row)
-  if (row.id !== id) return 'the list shows its first characters at another id'
-  return `the list ${row.expiresAt === null ? 'shows no expiry for it' : 'does not show when it was created'}`
+/** Why the row does not show that the key works as the response described it, or null. */
+function whyUnproven(row: ListedKey | string, key: NewKey): string | null {
+  if (typeof row === 'string') return row
+  if (row.id !== key.id) return 'the list shows its first characters at another id'
+  if (row.expiresAt === null) return 'the list shows no expiry for it'
+  if (row.createdAt === null) return 'the list does not show when it was created'
+  if (isSameLifetime(row.expiresAt, key.expiresAt)) return null
+  return `the list shows that it expires at ${formatUtc(row.expiresAt)}, not at ${formatUtc(key.expiresAt)}`
 }
 
 function isSendable(token: string): boolean {
@@ -215,10 +230,14 @@ export async function discardKey(
   apiKey: string | null,
   { runner, ...deps }: KeyDeps & { runner: Runner },
 ): Promise<boolean> {
+  const credential = sendable(apiKey)
   const budget = createBudget({ deadline: deps.clock.now() + DISCARD_TIMEOUT_MS, clock: deps.clock })
-  const credentials = apiKey === null ? [] : [apiKey]
-  const context = { ...deps, skew: null, credential: apiKey, gone: new Set<string>() }
-  const result = await revokeAndVerify(key, { ...context, budget, credentials, isMissing: missingCheck(context) })
+  const credentials = credential === null ? [] : [credential]
+  const context = { ...deps, skew: null, credential, gone: new Set<string>() }
+  const result = await revokeAndVerify(
+    { ...key, token: sendable(key.token) },
+    { ...context, budget, credentials, isMissing: missingCheck(context) },
+  )
   if (result.revoked)
     runner.info(`Revoked the new key ${keyLabel(key)}, which was not written${result.verified ? ' (verified)' : ''}.`)
   else
@@ -229,6 +248,11 @@ export async function discardKey(
       ),
     )
   return result.revoked
+}
+
+/** Null for what Node refuses to send: an API may return anything, and a record may be damaged. */
+function sendable(secret: string | null): string | null {
+  return secret !== null && isHeaderSafe(secret) ? secret : null
 }
 
 function validity({ expiresAt }: UnusedKey): string {

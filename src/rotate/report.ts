@@ -11,7 +11,7 @@ export interface RotationReport {
   notes: string[]
   /** The key in api-key, and the new one that the secret holds now. */
   current: ListedKey | null
-  created: Pick<ListedKey, 'id' | 'prefix' | 'createdAt' | 'expiresAt'> | null
+  created: ListedKey | null
   retired: ListedKey[]
   /** Milliseconds since 1970; null if unknown. */
   dueAt: number | null
@@ -60,6 +60,7 @@ function validityOf({ created, current }: RotationReport): string[] {
   const key = created ?? current
   if (key === null) return []
   const what = created ? 'the secret' : 'the key in api-key'
+  if (key.expiresAt === null && key.unreadable !== null) return ['- The expiry of the key in api-key cannot be read.']
   if (key.expiresAt === null) return ['- The key in api-key has no expiry.']
   return [`- If rotation stops, ${what} works until ${formatUtc(key.expiresAt)}.`]
 }
@@ -69,9 +70,10 @@ function statusOfCurrent({ created, current, retired }: RotationReport): string 
   return created ? 'Replaced; still valid' : 'Received as api-key'
 }
 
-function rowOf(key: Pick<ListedKey, 'id' | 'prefix' | 'createdAt' | 'expiresAt'>, status: string): string {
+function rowOf(key: ListedKey, status: string): string {
   const instant = (known: number | null, none: string) => (known === null ? none : formatUtc(known))
-  return `| ${keyLabel(key)} | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, 'never')} | ${status} |`
+  const noExpiry = key.unreadable === null ? 'never' : 'unreadable'
+  return `| ${keyLabel(key)} | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, noExpiry)} | ${status} |`
 }
 
 /** Text from a server for the summary and the log: one line, without Markdown or runner commands. */

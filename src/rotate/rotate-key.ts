@@ -9,7 +9,9 @@ import {
   isExpired,
   isOwn,
   keysToRetire,
+  mayHoldOlderKey,
   retirableAt,
+  wasWrittenBeforeHome,
   writeOrder,
 } from './decisions.ts'
 import { listKeys, type RotateDeps } from './deps.ts'
@@ -49,6 +51,7 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
   const report = openReport()
   let run: Run | null = null
   let targets: Target[] = []
+  let failure: Error | null = null
   try {
     run = await openRun(inputs, deps, report)
     targets = await inspectPlaces(run)
@@ -61,14 +64,23 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
     else report.state = 'Not due'
     deps.runner.info(outcomeLine(report))
   } catch (error) {
-    const message = plainLine(error instanceof Error ? error.message : String(error))
-    report.notes.push(message)
-    throw new Error(message)
-  } finally {
-    if (run !== null) warnOfExpiry(targets, run)
-    setOutputs(report, deps.runner)
-    writeRotationSummary(report, deps.runner)
+    failure = new Error(plainLine(error instanceof Error ? error.message : String(error)))
+    report.notes.push(failure.message)
   }
+  if (run !== null) warnOfExpiry(targets, run)
+  writeRotationSummary(report, deps.runner)
+  finish(report, failure, deps)
+}
+
+/** Sets the outputs, and throws what made the run fail. Outputs that cannot be set must not hide that. */
+function finish(report: RotationReport, failure: Error | null, { runner }: RotateDeps): void {
+  try {
+    setOutputs(report, runner)
+  } catch (error) {
+    if (failure === null) throw error
+    runner.warning(error instanceof Error ? error.message : String(error))
+  }
+  if (failure !== null) throw failure
 }
 
 /** The API's clock, or this machine's if the API's is unknown. */
@@ -85,16 +97,31 @@ function surelyPast({ deps, skew }: Run): number {
 }
 
 /** Warns of the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
-function noteOlderKeys(targets: readonly Target[], { current, deps, report }: Run): boolean {
-  const behind = targets.filter(({ updatedAt }) => holdsOlderKey(updatedAt, current))
-  for (const { place } of behind) {
-    const note =
-      `The secret in ${placeLabel(place)} was last updated before the key in use was created, so that key is replaced now. ` +
-      'If more runs say so, another workflow rotates the same secret, or the clocks of the API and of GitHub differ.'
+function noteOlderKeys(targets: readonly Target[], { inputs, current, tag, deps, report }: Run): boolean {
+  // A person may take longer to save a key in every place.
+  const writtenAt = isOwn(current, tag) ? homeUpdatedAt(targets) : null
+  let isBehind = false
+  for (const { place, updatedAt } of targets) {
+    const isOlder = holdsOlderKey(updatedAt, current)
+    if (!isOlder && !wasWrittenBeforeHome(updatedAt, writtenAt)) continue
+    const why = isOlder ? BEFORE_CREATION : beforeHome(placeLabel(inputs.home))
+    const note = `The secret in ${placeLabel(place)} was last updated ${why}.`
     deps.runner.warning(note)
     report.notes.push(note)
+    isBehind = true
   }
-  return behind.length > 0
+  return isBehind
+}
+
+const BEFORE_CREATION =
+  'before the key in use was created, so that key is replaced now. If more runs say so, another workflow rotates the ' +
+  'same secret, or the clocks of the API and of GitHub differ'
+
+function beforeHome(home: string): string {
+  return (
+    `more than ten minutes before that in ${home}, so the key in use is replaced now. If more runs say so, a person or ` +
+    'another workflow writes only one of them'
+  )
 }
 
 /** When the key is due. Where the server does not say when the secret was written, no key counts as one that it got. */
@@ -201,7 +228,9 @@ async function retireOldKeys(targets: readonly Target[], run: Run): Promise<void
     return
   }
   const updates = targets.map(({ updatedAt }) => updatedAt)
-  const old = keysToRetire({ keys, current, tag, overlap, now: surelyPast(run), initialKeyId, updates })
+  const facts = { keys, current, tag, overlap, now: surelyPast(run), initialKeyId, updates }
+  const old = keysToRetire(facts)
+  if (old.length === 0 && keysToRetire({ ...facts, updates: [] }).length > 0) noteDoubtfulPlaces(targets, run)
   const request = { keys: old, credential: inputs.apiKey }
   const { revoked, left } = await revokeListed(request, deps, phaseBudget(inputs, deps))
   reportRevoked(revoked, run)
@@ -211,6 +240,22 @@ async function retireOldKeys(targets: readonly Target[], run: Run): Promise<void
     report.notes.push(failure)
   }
   noteInitialKey(run)
+}
+
+/** Says which places may hold an older key than the one in hand, so that no old key is revoked. */
+function noteDoubtfulPlaces(targets: readonly Target[], { current, report }: Run): void {
+  const updates = targets.map(({ updatedAt }) => updatedAt)
+  for (const [index, { place, updatedAt }] of targets.entries()) {
+    if (!mayHoldOlderKey(index, { updates, current })) continue
+    const why =
+      updatedAt === null
+        ? 'GitHub does not say when it was updated'
+        : 'it was last updated just before that was created'
+    report.notes.push(
+      `The secret in ${placeLabel(place)} may hold an older key than the one in use (${why}), so no old key was revoked. ` +
+        'A run after the next rotation revokes them, or they expire.',
+    )
+  }
 }
 
 /** Says what is left to do about `initial-key-id`. */

@@ -1,3 +1,6 @@
+import { readId } from '../api/parse-response.ts'
+import { proxyFor } from '../http/proxy-for-url.ts'
+
 /** A key that was created, with what is needed to revoke it. */
 export interface UnusedKey {
   /** Null if the API did not return it. */
@@ -56,7 +59,7 @@ export const ROTATE_STATE_NAME = 'rotation'
 /** What the post step finds: nothing, a record, or something unreadable. */
 export type FoundRotateState = { kind: 'none' } | { kind: 'record'; state: RotateState } | { kind: 'unreadable' }
 
-/** Reads what the main step saved. Never throws; requires every field, each of its type. */
+/** Reads what the main step saved. Never throws; requires every field, each of its type, and such that requests can be sent. */
 export function parseRotateState(text: string): FoundRotateState {
   if (text === '') return { kind: 'none' }
   try {
@@ -74,7 +77,7 @@ function isRotateState(value: unknown): value is RotateState {
     isRecord(value) &&
     value.version === ROTATE_STATE_VERSION &&
     areTexts(value, ['apiUrl', 'apiKey', 'userAgent', 'proxy', 'leaked']) &&
-    URL.canParse(String(value.apiUrl)) &&
+    areSendable(value) &&
     isRecord(value.settings) &&
     areTexts(value.settings, Object.keys(value.settings)) &&
     PHASES.includes(value.phase) &&
@@ -83,10 +86,31 @@ function isRotateState(value: unknown): value is RotateState {
   )
 }
 
+/** What Node or the URL would refuse to send, or would send elsewhere. */
+function areSendable({ apiUrl, userAgent, proxy }: Record<string, unknown>): boolean {
+  return (
+    /^https?:/.test(String(apiUrl)) &&
+    URL.canParse(String(apiUrl)) &&
+    /^[\x20-\x7e]*$/.test(String(userAgent)) &&
+    isProxyUsable(String(proxy))
+  )
+}
+
+/** As `proxyFor` returned it; a loopback host has none, whatever the variable says. */
+function isProxyUsable(proxy: string): boolean {
+  try {
+    return proxyFor(new URL('https://api.invalid'), { https_proxy: proxy }) === proxy
+  } catch {
+    return false
+  }
+}
+
 function isUnusedKey(value: unknown): boolean {
   return (
     isRecord(value) &&
-    areTexts(value, ['id', 'prefix']) &&
+    areTexts(value, ['prefix']) &&
+    typeof value.id === 'string' &&
+    readId(value.id) !== null &&
     (value.token === null || typeof value.token === 'string') &&
     [value.createdAt, value.expiresAt].every((time) => time === null || isInstant(time))
   )

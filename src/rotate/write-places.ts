@@ -145,7 +145,8 @@ async function writeUntilShown(
   deps: RotateDeps,
   budget: Budget,
 ): Promise<Written<{ created: boolean; confirmed: boolean }>> {
-  const before = await retry(() => readSecret(target, deps, budget), { budget, random: deps.random })
+  const read = await retry(() => readSecret(target, deps, budget), { budget, random: deps.random })
+  const before = namingCancellation(read, deps)
   // Without the secret (404), the write creates it.
   if (!before.ok && (before.failure.status !== 404 || before.failure.notFromApi)) return { reply: before, acted: false }
   const updatedAt = latest(target, before)
@@ -156,10 +157,14 @@ async function writeUntilShown(
     const { reply } = written
     if (!reply.ok && !acted && written.refused) return confirmRefusal(reply, { target, updatedAt }, deps)
     if (!reply.ok) return { reply, acted }
-    if (budget.left() === 0) return { reply: notSent(ANSWERED_LATE), acted }
+    if (budget.left() === 0)
+      return { reply: notSent(deps.cancellation.requestedAt === null ? ANSWERED_LATE : CANCELLED), acted }
     const { visibility, reason } = await waitUntilShown({ target, updatedAt }, deps, budget)
-    if (visibility !== 'not shown')
-      return { reply: { ...reply, value: { ...reply.value, confirmed: visibility === 'shown' } }, acted }
+    if (visibility !== 'not shown') {
+      // A 201 alone is no proof that it had been deleted.
+      const value = { created: reply.value.created && !before.ok, confirmed: visibility === 'shown' }
+      return { reply: { ...reply, value }, acted }
+    }
     // The write may have come within the same second as another run's, or have been lost: the same value again.
     if (writes === MAX_WRITES || budget.left() < MIN_ATTEMPT_MS) return { reply: notSent(reason), acted }
   }
@@ -186,9 +191,10 @@ function latest({ updatedAt }: Target, before: ApiResult<SecretInfo>): number | 
 
 async function writePlace(
   { token, target }: Write,
-  { secrets, seal, random }: RotateDeps,
+  deps: RotateDeps,
   budget: Budget,
 ): Promise<Sent<{ created: boolean }>> {
+  const { secrets, seal, random } = deps
   const { path, secret, audience } = target
   const permission = permissionFor(target.place)
   let { publicKey } = target
@@ -200,7 +206,7 @@ async function writePlace(
     const encrypted = sealed(seal, token, publicKey)
     if (encrypted === null) return UNUSABLE_KEY
     const value = { encrypted_value: encrypted, key_id: publicKey.id, ...audience }
-    const reply = await secrets.write({ path, name: secret, permission }, value, limits)
+    const reply = namingCancellation(await secrets.write({ path, name: secret, permission }, value, limits), deps)
     acted ||= reply.ok || reply.failure.mayHaveActed
     refused ||= !reply.ok && reply.failure.status !== undefined
     return reply
@@ -224,6 +230,12 @@ function sealed(seal: RotateDeps['seal'], token: string, { key }: PublicKey): st
   }
 }
 
+/** A request that a cancellation cut short has no other cause. */
+function namingCancellation<T>(reply: ApiResult<T>, { cancellation }: RotateDeps): ApiResult<T> {
+  if (reply.ok || reply.failure.status !== undefined || cancellation.requestedAt === null) return reply
+  return { ...reply, failure: { ...reply.failure, message: `${reply.failure.message} (the job was cancelled)` } }
+}
+
 function notSent(message: string): ApiResult<never> {
   const failure: ApiFailure = { message, mayHaveActed: false, retryable: false }
   return { ok: false, skew: null, failure }
@@ -233,4 +245,5 @@ const TOO_LATE = notSent('more than ten minutes have passed since the key was cr
 /** Requests are cut off in time, so the machine slept: the write may have left it after that. */
 const ANSWERED_LATE =
   'GitHub answered more than ten minutes after the key was created, so the write may have come too late'
+const CANCELLED = 'the job was cancelled before GitHub answered, so the write may have come too late'
 const UNUSABLE_KEY = notSent('GitHub sent an unusable public key')

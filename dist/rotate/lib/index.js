@@ -1038,6 +1038,7 @@ function keysToRetire(facts) {
 	if (now <= retirableAt(current.createdAt, { overlap })) return []
 	// Until it was last written, a copy may have held a key older than the key in hand: a stale run knows fewer copies.
 	if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []
+	if (updates.some((_, index) => mayHoldOlderKey(index, facts))) return []
 	const { createdAt: currentCreatedAt } = current
 	return keys.filter((key) => {
 		if (key.id === current.id || key.createdAt === null || isExpired(key, now)) return false
@@ -1080,12 +1081,13 @@ function dueWhileStuck(current, newest, limits) {
 	return Math.min(dueAt(newest, limits), (current.expiresAt ?? Number.POSITIVE_INFINITY) - MIN_RECOVERY_MS)
 }
 /**
- * Whether a secret changed between two readings of `updated_at` (null: absent or unreadable). It has whole seconds, so
- * the second of two writes within one second is not shown: writing the same value again is harmless and shows it.
+ * Whether a secret changed between two readings of `updated_at` (null: absent or unreadable). Whole seconds count, as
+ * one reading may have more digits than the other. So the second of two writes within one second is not shown: writing
+ * the same value again is harmless and shows it.
  */
 function writeVisibility(before, after) {
 	if (before === null) return 'unknown'
-	return after !== null && after > before ? 'shown' : 'not shown'
+	return after !== null && wholeSecond(after) > wholeSecond(before) ? 'shown' : 'not shown'
 }
 /** By how much GitHub's clock and the API's may differ, in milliseconds. */
 const CLOCKS_DIFFER_MS = HOUR_MS
@@ -1096,8 +1098,34 @@ const CLOCKS_DIFFER_MS = HOUR_MS
 function holdsOlderKey(updatedAt, { createdAt }) {
 	return updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS
 }
+/** Added to WRITE_WITHIN_MS: `updated_at` has whole seconds, and GitHub may carry out the last write a little late. */
+const WRITE_MARGIN_MS = 60_000
+/**
+ * Whether a copy was last written so long before home was that no rotation wrote both: if a rotation wrote home, the copy
+ * holds an older key. GitHub's clock says both, so this needs no agreement with the API's.
+ */
+function wasWrittenBeforeHome(updatedAt, homeUpdatedAt) {
+	if (updatedAt === null || homeUpdatedAt === null) return false
+	return updatedAt < homeUpdatedAt - WRITE_WITHIN_MS - WRITE_MARGIN_MS
+}
+/**
+ * Whether the place with this index may hold a key that is older than the key in hand: a copy that was last written
+ * before the second in which that key was created, or one of which nothing is known although the server tells it of
+ * others. Home, the last one, holds the key in hand or a later one, because that came out of it.
+ */
+function mayHoldOlderKey(index, { updates, current }) {
+	const updatedAt = updates[index] ?? null
+	if (updatedAt === null) return updates.some((at) => at !== null)
+	const isCopy = index < updates.length - 1
+	return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt)
+}
+const wholeSecond = (time) => Math.floor(time / 1000) * 1000
 /** A server may round an expiry to its own grid, up to a minute; more than this is another lifetime. */
 const ROUNDING_MS = 60_000
+/** Whether two expiries are the same but for rounding; never if one is unknown. */
+function isSameLifetime(expiresAt, other) {
+	return expiresAt !== null && Math.abs(expiresAt - other) <= ROUNDING_MS
+}
 /**
  * Judges the response to a create request. A gateway may replay or mix up responses, and some APIs return a key that
  * existed before: such a key may be in use. The microseconds of the expiry prove that this run created the key, unless
@@ -1118,7 +1146,7 @@ function judgeCreated(key, facts) {
 	const unusable = whyUnusable(key, facts)
 	if (unusable !== null) return { kind: 'unusable', reason: unusable }
 	const expiry = `it expires at ${formatUtc(expiresAt ?? 0)}, not at ${formatUtc(asked)} as requested`
-	if (Math.abs(Number(expiresAt) - asked) <= ROUNDING_MS) return { kind: 'ours' }
+	if (isSameLifetime(expiresAt, asked)) return { kind: 'ours' }
 	if (isCapped(key, asked)) return { kind: 'unusable', reason: `${expiry}: the API shortens lifetimes. Lower expires-in` }
 	return { kind: 'refused', reason: expiry, orphan: false }
 }
@@ -1209,6 +1237,7 @@ function validityOf({ created, current }) {
 	const key = created ?? current
 	if (key === null) return []
 	const what = created ? 'the secret' : 'the key in api-key'
+	if (key.expiresAt === null && key.unreadable !== null) return ['- The expiry of the key in api-key cannot be read.']
 	if (key.expiresAt === null) return ['- The key in api-key has no expiry.']
 	return [`- If rotation stops, ${what} works until ${formatUtc(key.expiresAt)}.`]
 }
@@ -1218,7 +1247,8 @@ function statusOfCurrent({ created, current, retired }) {
 }
 function rowOf(key, status) {
 	const instant = (known, none) => (known === null ? none : formatUtc(known))
-	return `| ${keyLabel(key)} | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, 'never')} | ${status} |`
+	const noExpiry = key.unreadable === null ? 'never' : 'unreadable'
+	return `| ${keyLabel(key)} | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, noExpiry)} | ${status} |`
 }
 /** Text from a server for the summary and the log: one line, without Markdown or runner commands. */
 function plainLine(text) {
@@ -1308,7 +1338,7 @@ async function accept(answer, { known, apiKey, ...sent }, deps) {
 	if (verdict.kind === 'unusable' && id !== null)
 		throw await giveBack({ token, id, prefix, createdAt, expiresAt }, { apiKey, reason: verdict.reason }, deps)
 	deps.record.settled()
-	throw new Error(refusedKey(answer, verdict))
+	throw new Error(refusedKey(answer, verdict, { apiKey, known }))
 }
 /** Revokes a key that this run created but cannot use. Returns what to say. */
 async function giveBack(key, { apiKey, reason }, { record, ...deps }) {
@@ -1320,34 +1350,50 @@ async function giveBack(key, { apiKey, reason }, { record, ...deps }) {
 			`${isRevoked ? '' : '. It could not be revoked: revoke it in the dashboard'}.`,
 	)
 }
-function refusedKey({ id, prefix }, verdict) {
+function refusedKey(answer, verdict, existing) {
+	const { id, prefix } = answer
 	const { reason, orphan } = verdict.kind === 'refused' ? verdict : { reason: 'it is incomplete', orphan: true }
 	const found = id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`
-	const advice = orphan ? ORPHAN : 'Revoke it there if no one uses it: no later run does.'
+	const created = mayLiveForever(answer, existing) ? foreverAdvice(answer) : ORPHAN
+	const advice = orphan ? created : 'Revoke it there if no one uses it: no later run does.'
 	return `The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked${found}. ${advice}`
+}
+/** Whether the response describes a key without an id and without an expiry that did not exist before. */
+function mayLiveForever({ token, id, prefix, expiresAt }, { apiKey, known }) {
+	const existed = token === apiKey || known.some((key) => prefix !== '' && key.prefix === prefix)
+	return id === null && expiresAt === null && !existed
+}
+function foreverAdvice({ prefix }) {
+	const which = prefix === '' ? 'a key of this time' : `the key ${prefix}...`
+	return `It may never expire, and no later run revokes it: look for ${which} in the dashboard, and revoke it there unless someone uses it.`
 }
 /**
  * Waits until the API accepts the key and lists it (replicas may lag). Returns its row, by which the next run will find
- * it. Throws an Error if that does not happen in time, or if the row lacks a time that later runs need.
+ * it. Throws an Error if that does not happen in time, if the row lacks a time that later runs need, or if its expiry is
+ * not the one of the response.
  */
 async function proveKey(key, deps, budget) {
 	for (;;) {
 		const reply = isSendable(key.token) ? await listKeys(key.token, deps, budget) : UNSENDABLE
 		const row = reply.ok ? findCurrentKey(reply.value, key.token) : null
-		if (row !== null && typeof row === 'object' && row.id === key.id && row.expiresAt !== null && row.createdAt !== null) return row
+		if (row !== null && typeof row === 'object' && whyUnproven(row, key) === null) return row
 		const mayLag = reply.ok ? typeof row === 'string' : isRejected(reply)
 		if (!mayLag || budget.left() <= PROVE_INTERVAL_MS)
 			throw new Error(
-				`Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? whyUnproven(row, key) : reply.failure.message}. ` +
+				`Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? row && whyUnproven(row, key) : reply.failure.message}. ` +
 					'It was not written, so this run did not change the secret.',
 			)
 		await budget.pause(PROVE_INTERVAL_MS)
 	}
 }
-function whyUnproven(row, { id }) {
-	if (row === null || typeof row === 'string') return String(row)
-	if (row.id !== id) return 'the list shows its first characters at another id'
-	return `the list ${row.expiresAt === null ? 'shows no expiry for it' : 'does not show when it was created'}`
+/** Why the row does not show that the key works as the response described it, or null. */
+function whyUnproven(row, key) {
+	if (typeof row === 'string') return row
+	if (row.id !== key.id) return 'the list shows its first characters at another id'
+	if (row.expiresAt === null) return 'the list shows no expiry for it'
+	if (row.createdAt === null) return 'the list does not show when it was created'
+	if (isSameLifetime(row.expiresAt, key.expiresAt)) return null
+	return `the list shows that it expires at ${formatUtc(row.expiresAt)}, not at ${formatUtc(key.expiresAt)}`
 }
 function isSendable(token) {
 	return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH
@@ -1361,10 +1407,11 @@ const UNSENDABLE = {
  * Returns whether it is revoked.
  */
 async function discardKey(key, apiKey, { runner, ...deps }) {
+	const credential = sendable(apiKey)
 	const budget = createBudget({ deadline: deps.clock.now() + DISCARD_TIMEOUT_MS, clock: deps.clock })
-	const credentials = apiKey === null ? [] : [apiKey]
-	const context = { ...deps, skew: null, credential: apiKey, gone: new Set() }
-	const result = await revokeAndVerify(key, { ...context, budget, credentials, isMissing: missingCheck(context) })
+	const credentials = credential === null ? [] : [credential]
+	const context = { ...deps, skew: null, credential, gone: new Set() }
+	const result = await revokeAndVerify({ ...key, token: sendable(key.token) }, { ...context, budget, credentials, isMissing: missingCheck(context) })
 	if (result.revoked) runner.info(`Revoked the new key ${keyLabel(key)}, which was not written${result.verified ? ' (verified)' : ''}.`)
 	else
 		runner.warning(
@@ -1374,14 +1421,69 @@ async function discardKey(key, apiKey, { runner, ...deps }) {
 		)
 	return result.revoked
 }
+/** Null for what Node refuses to send: an API may return anything, and a record may be damaged. */
+function sendable(secret) {
+	return secret !== null && isHeaderSafe(secret) ? secret : null
+}
 function validity({ expiresAt }) {
 	if (expiresAt === null) return 'It may never expire: revoke it in the dashboard.'
 	return `It expires at ${formatUtc(expiresAt)}, unless a later run revokes it before.`
 }
 
+/** As the URL parser writes these hosts. */
+const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
+/** Empty for no proxy, as for loopback. Throws if the variable names no usable one. */
+function proxyFor(url, env) {
+	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
+	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
+	const own = `${url.protocol.slice(0, -1)}_proxy`
+	const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
+	return name ? readProxy(name, String(env[name]).trim(), url) : ''
+}
+/** Messages show only the scheme: the rest may be a login. */
+function readProxy(name, value, { protocol, hostname }) {
+	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
+	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
+		throw new Error(
+			`${name} is a ${scheme}:// proxy. Set ${protocol.slice(0, -1).toUpperCase()}_PROXY to an http:// or ` +
+				`https:// proxy, or add ${hostname} to NO_PROXY.`,
+		)
+	const proxy = scheme === undefined ? `http://${value}` : value
+	// An @ after the first delimiter belongs to a login that was cut there.
+	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
+		throw new Error(
+			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
+				'and percent-encode special characters of the login (# as %23, / as %2F, ? as %3F).',
+		)
+	return proxy
+}
+/** `entry`: `*`, an address, a CIDR range, or a name and its subdomains; with or without `:port`. */
+function covers(entry, { protocol, hostname, port }) {
+	const { isIP } = process.getBuiltinModule('node:net')
+	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
+	if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
+	if (name === '*') return true
+	const host = hostname.replace(/^\[|[\].]$/g, '')
+	if (isIP(host)) return within(host, name)
+	const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
+	return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
+}
+function within(host, range) {
+	const { BlockList, isIP } = process.getBuiltinModule('node:net')
+	const [address = '', prefix] = range.replace(/[[\]]/g, '').split('/')
+	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
+	const list = new BlockList()
+	try {
+		list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
+		return list.check(host, family(host))
+	} catch {
+		return false
+	}
+}
+
 const ROTATE_STATE_VERSION = 1
 const ROTATE_STATE_NAME = 'rotation'
-/** Reads what the main step saved. Never throws; requires every field, each of its type. */
+/** Reads what the main step saved. Never throws; requires every field, each of its type, and such that requests can be sent. */
 function parseRotateState(text) {
 	if (text === '') return { kind: 'none' }
 	try {
@@ -1397,7 +1499,7 @@ function isRotateState(value) {
 		isRecord(value) &&
 		value.version === ROTATE_STATE_VERSION &&
 		areTexts(value, ['apiUrl', 'apiKey', 'userAgent', 'proxy', 'leaked']) &&
-		URL.canParse(String(value.apiUrl)) &&
+		areSendable(value) &&
 		isRecord(value.settings) &&
 		areTexts(value.settings, Object.keys(value.settings)) &&
 		PHASES.includes(value.phase) &&
@@ -1405,10 +1507,24 @@ function isRotateState(value) {
 		(value.key === null || isUnusedKey(value.key))
 	)
 }
+/** What Node or the URL would refuse to send, or would send elsewhere. */
+function areSendable({ apiUrl, userAgent, proxy }) {
+	return /^https?:/.test(String(apiUrl)) && URL.canParse(String(apiUrl)) && /^[\x20-\x7e]*$/.test(String(userAgent)) && isProxyUsable(String(proxy))
+}
+/** As `proxyFor` returned it; a loopback host has none, whatever the variable says. */
+function isProxyUsable(proxy) {
+	try {
+		return proxyFor(new URL('https://api.invalid'), { https_proxy: proxy }) === proxy
+	} catch {
+		return false
+	}
+}
 function isUnusedKey(value) {
 	return (
 		isRecord(value) &&
-		areTexts(value, ['id', 'prefix']) &&
+		areTexts(value, ['prefix']) &&
+		typeof value.id === 'string' &&
+		readId(value.id) !== null &&
 		(value.token === null || typeof value.token === 'string') &&
 		[value.createdAt, value.expiresAt].every((time) => time === null || isInstant(time))
 	)
@@ -1563,6 +1679,7 @@ module.exports = {
 	listKeys,
 	logRequests,
 	maskedForms,
+	mayHoldOlderKey,
 	minLifetimeDays,
 	networkSettings,
 	openReport,
@@ -1571,6 +1688,7 @@ module.exports = {
 	parseTime,
 	plainLine,
 	proveKey,
+	proxyFor,
 	proxyLogins,
 	requireCommandFiles,
 	retirableAt,
@@ -1579,6 +1697,7 @@ module.exports = {
 	runner,
 	setOutputs,
 	systemClock,
+	wasWrittenBeforeHome,
 	writeOrder,
 	writeRotationSummary,
 	writeVisibility,
