@@ -162,6 +162,7 @@ test.each<[string, { expiresAt: number | null; asked?: number }[], number]>([
   ['what was asked may only repeat it, and keep minutes', [{ expiresAt: 5.718, asked: 5.718 }], 60_000_000],
   ['fewer digits than were asked keeps these', [{ expiresAt: 5, asked: 5.718 }], 1_000],
   ['a microsecond more than was asked computes it anew', [{ expiresAt: 5.719, asked: 5.718 }], Infinity],
+  ['such digits in local time keeps these too', [{ expiresAt: 7_200_006, asked: 5.718 }], 1_000],
   ['microseconds in a list keeps them', [{ expiresAt: 5.718 }], 1],
 ])('a server that shows %s', (_, keys, grid) => {
   expect(gridShownBy(keys)).toBe(grid)

@@ -326,7 +326,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   },
   {
     rule: 'an expiry that the response only repeats shows no grid',
-    caughtBy: 17774,
+    caughtBy: 3732,
     file: 'protocol/match-intent.ts',
     from: '(expiresAt === asked ? [] : (expiresAt ?? []))',
     to: 'expiresAt ?? []',

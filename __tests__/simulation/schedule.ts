@@ -58,5 +58,7 @@ function hasSameExpiry({ twin }: World): boolean {
 
 function canClaim({ liesAbout, server, outage, gate, unreadable }: World): boolean {
   if (liesAbout === 'credentials' || server.replicas?.freshMs) return false
+  // A list that lags may lack the key too; design.md lists that.
+  if (server.replicas?.listMs) return false
   return liesAbout === 'revocation' || (!outage && !gate && !unreadable)
 }

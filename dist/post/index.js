@@ -236,8 +236,8 @@ function matchIntent(intent, list, context) {
 const COARSEST_GRID_US = 60_000_000
 /** The coarsest grid of a server that stored these; Infinity if it may compute expiries anew. */
 function gridShownBy(keys) {
-	const isChanged = keys.some(({ expiresAt, asked }) => asked && expiresAt && lib.gridBetween(asked, expiresAt) === null)
-	if (isChanged || keys.length === 0) return Infinity
+	const isChanged = ({ expiresAt, asked }) => asked && expiresAt && lib.gridBetween(asked, expiresAt - lib.nearestZone(expiresAt, asked)) === null
+	if (keys.some(isChanged) || keys.length === 0) return Infinity
 	// What the server only repeats may be stored on any grid.
 	const stored = keys.flatMap(({ expiresAt, asked }) => (expiresAt === asked ? [] : (expiresAt ?? [])))
 	if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1

@@ -9,6 +9,7 @@ import {
   isWithin,
   LATE_WRITE_GRACE_MS,
   LATEST_WRITE_MS,
+  nearestZone,
   withoutZone,
 } from './intent.ts'
 
@@ -66,8 +67,9 @@ const COARSEST_GRID_US = 60_000_000
 
 /** The coarsest grid of a server that stored these; Infinity if it may compute expiries anew. */
 export function gridShownBy(keys: readonly { expiresAt: ServerTime | null; asked?: ServerTime }[]): number {
-  const isChanged = keys.some(({ expiresAt, asked }) => asked && expiresAt && gridBetween(asked, expiresAt) === null)
-  if (isChanged || keys.length === 0) return Infinity
+  const isChanged = ({ expiresAt, asked }: (typeof keys)[number]) =>
+    asked && expiresAt && gridBetween(asked, expiresAt - nearestZone(expiresAt, asked)) === null
+  if (keys.some(isChanged) || keys.length === 0) return Infinity
   // What the server only repeats may be stored on any grid.
   const stored = keys.flatMap(({ expiresAt, asked }) => (expiresAt === asked ? [] : (expiresAt ?? [])))
   if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
