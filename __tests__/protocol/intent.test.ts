@@ -156,12 +156,18 @@ describe.each(GRIDS)('a server that keeps $name', ({ grid, store }) => {
   })
 })
 
+const ASKED = 1_803_902_400_005.718
 test.each<[string, { expiresAt: number | null; asked?: number }[], number]>([
   ['no key may do anything', [], Infinity],
   ['no expiry may keep minutes', [{ expiresAt: null }], 60_000_000],
   ['what was asked may only repeat it, and keep minutes', [{ expiresAt: 5.718, asked: 5.718 }], 60_000_000],
   ['fewer digits than were asked keeps these', [{ expiresAt: 5, asked: 5.718 }], 1_000],
   ['a microsecond more than was asked computes it anew', [{ expiresAt: 5.719, asked: 5.718 }], Infinity],
+  [
+    'what was asked in local time may only repeat it',
+    [{ expiresAt: ASKED + 7_200_000, asked: ASKED }],
+    60_000_000,
+  ],
   ['such digits in local time keeps these too', [{ expiresAt: 7_200_006, asked: 5.718 }], 1_000],
   ['microseconds in a list keeps them', [{ expiresAt: 5.718 }], 1],
 ])('a server that shows %s', (_, keys, grid) => {

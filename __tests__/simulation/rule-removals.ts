@@ -328,8 +328,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'an expiry that the response only repeats shows no grid',
     caughtBy: 3732,
     file: 'protocol/match-intent.ts',
-    from: '(expiresAt === asked ? [] : (expiresAt ?? []))',
-    to: 'expiresAt ?? []',
+    from: '(expiry === asked ? [] : (expiry ?? []))',
+    to: 'expiry ?? []',
   },
   // The order and the end of post.
   {

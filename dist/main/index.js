@@ -53,7 +53,7 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 		refuse: (intent, described) => save({ intents: [...others(intent), { ...intent, refused: described }] }),
 		/** The request created this key; if `isRepeated`, perhaps twice: post looks for a twin. */
 		recordKey(key, intent, isRepeated) {
-			const intents = [...others(intent), ...(isRepeated ? [{ ...intent, stored: key.expiresAt }] : [])]
+			const intents = [...others(intent), ...(isRepeated ? [{ ...intent, stored: lib.withoutZone(key, intent).expiresAt }] : [])]
 			const skew = key.createdAt === null ? state.skew : key.createdAt - intent.sentAt
 			save({ keys: [...state.keys, key], intents, skew })
 		},

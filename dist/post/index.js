@@ -236,10 +236,13 @@ function matchIntent(intent, list, context) {
 const COARSEST_GRID_US = 60_000_000
 /** The coarsest grid of a server that stored these; Infinity if it may compute expiries anew. */
 function gridShownBy(keys) {
-	const isChanged = ({ expiresAt, asked }) => asked && expiresAt && lib.gridBetween(asked, expiresAt - lib.nearestZone(expiresAt, asked)) === null
-	if (keys.some(isChanged) || keys.length === 0) return Infinity
+	const shown = keys.map(({ expiresAt, asked }) => {
+		return { asked, expiry: asked && expiresAt ? expiresAt - lib.nearestZone(expiresAt, asked) : expiresAt }
+	})
+	const isChanged = shown.some(({ asked, expiry }) => asked && expiry && lib.gridBetween(asked, expiry) === null)
+	if (isChanged || keys.length === 0) return Infinity
 	// What the server only repeats may be stored on any grid.
-	const stored = keys.flatMap(({ expiresAt, asked }) => (expiresAt === asked ? [] : (expiresAt ?? [])))
+	const stored = shown.flatMap(({ asked, expiry }) => (expiry === asked ? [] : (expiry ?? [])))
 	if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
 	return stored.every(lib.isOnCoarseGrid) ? COARSEST_GRID_US : 1000
 }

@@ -12,7 +12,7 @@ export interface Intent {
   /** When the request was sent and when waiting for its response ends, by this machine's clock. */
   sentAt: LocalTime
   deadline: LocalTime
-  /** The expiry of the key in the response, which came so late that a gateway may have sent the request twice. */
+  /** The expiry in a response that came so late that a gateway may have sent the request twice. */
   stored?: ServerTime | null
   /** The key that the response described (for a person), if nothing showed that this run made it; else empty. */
   refused: string

@@ -1,6 +1,6 @@
 import type { Inputs } from '../runner/inputs.ts'
 import type { Runner } from '../runner/report.ts'
-import type { Intent } from './intent.ts'
+import { type Intent, withoutZone } from './intent.ts'
 import { type IssuedKey, type SavedState, STATE_NAME } from './saved-state.ts'
 
 /** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
@@ -41,7 +41,10 @@ export function openJournal(
       save({ intents: [...others(intent), { ...intent, refused: described }] }),
     /** The request created this key; if `isRepeated`, perhaps twice: post looks for a twin. */
     recordKey(key: IssuedKey, intent: Intent, isRepeated: boolean) {
-      const intents = [...others(intent), ...(isRepeated ? [{ ...intent, stored: key.expiresAt }] : [])]
+      const intents = [
+        ...others(intent),
+        ...(isRepeated ? [{ ...intent, stored: withoutZone(key, intent).expiresAt }] : []),
+      ]
       const skew = key.createdAt === null ? state.skew : key.createdAt - intent.sentAt
       save({ keys: [...state.keys, key], intents, skew })
     },

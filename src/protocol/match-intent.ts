@@ -67,11 +67,13 @@ const COARSEST_GRID_US = 60_000_000
 
 /** The coarsest grid of a server that stored these; Infinity if it may compute expiries anew. */
 export function gridShownBy(keys: readonly { expiresAt: ServerTime | null; asked?: ServerTime }[]): number {
-  const isChanged = ({ expiresAt, asked }: (typeof keys)[number]) =>
-    asked && expiresAt && gridBetween(asked, expiresAt - nearestZone(expiresAt, asked)) === null
-  if (keys.some(isChanged) || keys.length === 0) return Infinity
+  const shown = keys.map(({ expiresAt, asked }) => {
+    return { asked, expiry: asked && expiresAt ? expiresAt - nearestZone(expiresAt, asked) : expiresAt }
+  })
+  const isChanged = shown.some(({ asked, expiry }) => asked && expiry && gridBetween(asked, expiry) === null)
+  if (isChanged || keys.length === 0) return Infinity
   // What the server only repeats may be stored on any grid.
-  const stored = keys.flatMap(({ expiresAt, asked }) => (expiresAt === asked ? [] : (expiresAt ?? [])))
+  const stored = shown.flatMap(({ asked, expiry }) => (expiry === asked ? [] : (expiry ?? [])))
   if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
   return stored.every(isOnCoarseGrid) ? COARSEST_GRID_US : 1000
 }
