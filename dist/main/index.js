@@ -36,11 +36,7 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 	let state = { ...known, skew: null, keys: [], intents: [] }
 	const save = (change, maxLength = MAX_RECORD_LENGTH) => {
 		const record = JSON.stringify({ ...state, ...change })
-		if (record.length > maxLength)
-			throw new Error(
-				`The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout (it holds each unanswered request) ` +
-					'or shorten the proxy variables (such as NO_PROXY).',
-			)
+		if (record.length > maxLength) throw tooLong(maxLength)
 		state = { ...state, ...change }
 		runner.saveState(lib.STATE_NAME, record)
 	}
@@ -64,6 +60,12 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 		/** See SavedState. */
 		skew: () => state.skew,
 	}
+}
+function tooLong(maxLength) {
+	return new Error(
+		`The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout (it holds each unanswered request) ` +
+			'or shorten the proxy variables (such as NO_PROXY).',
+	)
 }
 
 const MAX_EXTRA_LIFETIME_MS = 5_000

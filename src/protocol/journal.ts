@@ -22,11 +22,7 @@ export function openJournal(
   let state: SavedState = { ...known, skew: null, keys: [], intents: [] }
   const save = (change: Partial<SavedState>, maxLength = MAX_RECORD_LENGTH) => {
     const record = JSON.stringify({ ...state, ...change })
-    if (record.length > maxLength)
-      throw new Error(
-        `The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout (it holds each unanswered request) ` +
-          'or shorten the proxy variables (such as NO_PROXY).',
-      )
+    if (record.length > maxLength) throw tooLong(maxLength)
     state = { ...state, ...change }
     runner.saveState(STATE_NAME, record)
   }
@@ -56,4 +52,11 @@ export function openJournal(
     /** See SavedState. */
     skew: () => state.skew,
   }
+}
+
+function tooLong(maxLength: number): Error {
+  return new Error(
+    `The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout (it holds each unanswered request) ` +
+      'or shorten the proxy variables (such as NO_PROXY).',
+  )
 }
