@@ -94,6 +94,13 @@ describe('createIntent', () => {
     for (const count of counts) expect(Math.abs(count - 1_000)).toBeLessThanOrEqual(1)
   })
 
+  test('uses every microsecond of a millisecond but the first', () => {
+    const draws = Array.from({ length: 20_000 }, (_, index) => (index * 0.6180339887) % 1)
+    const used = new Set(draws.map((random) => micros(intentFor({ random }).expiry) % 1000))
+    expect(used.size).toBe(999)
+    expect(used).not.toContain(0)
+  })
+
   test('uses every millisecond of random, not just its first digits', () => {
     const [one, two] = [intentFor({ random: 0.5 }), intentFor({ random: 0.5 + 1e-7 })]
     expect(one.expiry).not.toBe(two.expiry)

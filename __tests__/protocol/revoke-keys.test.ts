@@ -599,11 +599,11 @@ describe('an unanswered create request', () => {
   ])(
     'at a server that keeps %s, whose grid is not known, is reported as ambiguous, never as absent',
     async (_, grid) => {
-      const expiry = Math.floor(EXPIRY / grid) * grid
+      const expiry = EXPIRY + 20_000
       const { account, traces } = await runPost({
         state: (account) => {
-          create(account, expiry)
-          return oneIntent(PAST)
+          create(account, Math.floor(expiry / grid) * grid)
+          return oneIntent({ ...PAST, expiry })
         },
       })
       expect(account.live()).toHaveLength(1)

@@ -210,7 +210,6 @@ async function issueKey(inputs, deps) {
 		runner.info(lib.issuedLine(key, inputs))
 		const status = inputs.revoke ? 'Valid; the post step revokes it' : 'Valid until it expires (`revoke: false`)'
 		lib.summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
-		stopIfCancelled(cancellation)
 		if (!inputs.revoke) context.journal.keep(key, true)
 	} catch (error) {
 		await revokeHeldKeys(context, CLEANUP_TIMEOUT_MS)

@@ -298,7 +298,7 @@ async function readWithAny(context) {
 
 const DASHBOARD = 'Dashboard > Plans > API Keys'
 /** One attempt, and a slow server. */
-const MAX_WATCH_MS = 10_000 + lib.LATE_WRITE_GRACE_MS
+const MAX_WATCH_MS = lib.MAX_ATTEMPT_MS + lib.LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
 /** A lookup with less time would only time out. */
 const MIN_LOOKUP_MS = 1_000

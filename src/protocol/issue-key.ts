@@ -36,7 +36,6 @@ export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
     runner.info(issuedLine(key, inputs))
     const status = inputs.revoke ? 'Valid; the post step revokes it' : 'Valid until it expires (`revoke: false`)'
     summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
-    stopIfCancelled(cancellation)
     if (!inputs.revoke) context.journal.keep(key, true)
   } catch (error) {
     await revokeHeldKeys(context, CLEANUP_TIMEOUT_MS)

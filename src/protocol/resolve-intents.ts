@@ -1,4 +1,4 @@
-import type { Budget } from '../retry/budget.ts'
+import { type Budget, MAX_ATTEMPT_MS } from '../retry/budget.ts'
 import { formatUtc, keyLabel, type Runner } from '../runner/report.ts'
 import { formatExactly } from '../util/instant.ts'
 import { type Intent, LATE_WRITE_GRACE_MS, LATEST_WRITE_MS } from './intent.ts'
@@ -7,7 +7,7 @@ import { type LookupContext, type OrphanResult, revokeOrphans } from './revoke-o
 
 export const DASHBOARD = 'Dashboard > Plans > API Keys'
 /** One attempt, and a slow server. */
-const MAX_WATCH_MS = 10_000 + LATE_WRITE_GRACE_MS
+const MAX_WATCH_MS = MAX_ATTEMPT_MS + LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
 /** A lookup with less time would only time out. */
 const MIN_LOOKUP_MS = 1_000
