@@ -86,6 +86,24 @@ describe('a key', () => {
     expect(calls).toEqual(['0 revoke key id', '0 revoke api-key id', '0 probe key'])
   })
 
+  test('is revoked by itself in the next round where that got no answer, and api-key may not revoke', async () => {
+    let count = 0
+    const once = (credential: string) =>
+      credential === 'key' ? (count++ === 0 ? unreachable : done) : status(403)
+    const { result } = await revoke({ revoke: once, probe: [done, status(401)] })
+    expect(result).toEqual(revoked())
+  })
+
+  test('is tried in at most 40 requests of a minute in which nothing answers', async () => {
+    const { result, calls } = await revoke({
+      revoke: [unreachable],
+      probe: [unreachable],
+      list: [unreachable],
+    })
+    expect(result).toMatchObject({ revoked: false })
+    expect(calls.length).toBeLessThanOrEqual(40)
+  })
+
   test('is revoked with itself alone where there is no other credential', async () => {
     const { result, calls } = await revoke({ credentials: [], revoke: [status(403)], probe: [done] })
     expect(result).toEqual(unconfirmed('failure 403; the API still accepts it'))

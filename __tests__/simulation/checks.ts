@@ -60,7 +60,7 @@ function checkHandedOver(job: Job, { traces, succeeded }: MainRun, valid: readon
 
 /** If `Date` is wrong too, nothing can show that a key by a wrong clock is this run's. */
 function isClockKnown({ server, clockError }: Job['world']): boolean {
-  return !server.dateErrorMs || Math.abs(clockError) <= MINUTE_MS
+  return !server.dateErrorMs || Math.abs(clockError) <= LIFETIME_SLACK_MS
 }
 
 /** The error that ends main names how the last create request ended. */

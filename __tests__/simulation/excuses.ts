@@ -18,7 +18,8 @@ export function excuseFor(key: StoredKey, job: Job, posts: readonly PostRun[]): 
   // A key that post knew by its id needs no look-up, so nothing about look-ups excuses it.
   if (last.record.includes(key.token)) return null
   if (evidence.veryLate.has(key.token)) return 'made after the grace'
-  if (evidence.ambiguous) return 'several keys with one marker'
+  const isShared = key.expiry !== null && job.account.foreign().some(({ expiry }) => expiry === key.expiry)
+  if (evidence.ambiguous || isShared) return 'several keys with one marker'
   return unmarked(key, job, last) ?? unlisted(job)
 }
 
@@ -73,21 +74,23 @@ function unmarked(
   // A 400 of something in front of the API looks like one about digits.
   if (maxDigits === 0 || Number(key.expiry) % 1000 === 0) return 'whole seconds only'
   if (driftMs) return 'expiries computed anew'
-  if (GRID_STEP_US[grid] > digitsUs && !(grid === '1 ms' && showsMilliseconds(record)))
-    return 'expiries on a coarser grid'
+  const isOfMilliseconds = grid === '1 ms' && (isFine(key.expiry) || showsMilliseconds(record))
+  if (GRID_STEP_US[grid] > digitsUs && !isOfMilliseconds) return 'expiries on a coarser grid'
   if (UNREADABLE_SPELLINGS.some((spelling) => spelling === timeForm)) return 'times that cannot be read'
   // Such a key is recognized when the response to its request arrives.
   const isRecognized = evidence.delivered.has(key.token) && !world.failing && isUninterrupted(interruption)
   return localShiftMs && !isRecognized ? 'local time without an offset' : null
 }
 
-/**
- * Whether a key of the record has an expiry that only a grid of 1 ms explains; others end in 0, 3 or 7. A response may
- * only repeat what was asked for.
- */
+/** Whether a key of the record has an expiry that only a grid of 1 ms explains, and that the response did not repeat. */
 function showsMilliseconds(record: string): boolean {
   const keys = record.matchAll(/"expiresAt":(\d+),"token":[^,]*,"asked":([\d.]+)/g)
-  return [...keys].some(([, at = '', asked]) => at !== asked && !/[037]$/.test(at))
+  return [...keys].some(([, at = '', asked]) => at !== asked && isFine(at))
+}
+
+/** Whether no grid that is coarser than 1 ms has these whole milliseconds. */
+function isFine(milliseconds: string | number | null): boolean {
+  return !/[037]$/.test(String(milliseconds))
 }
 
 /** The list, or the clock by which it is read, cannot show the key. */

@@ -62,7 +62,8 @@ export type Fault =
 
 /** The faults that a request of each purpose can meet. */
 export const FAULTS: Record<Purpose, readonly Fault[]> = {
-  create: [...COMMON_FAULTS, ...CREATE_FAULTS],
+  // More often than others: after a slow response, a twin is looked for.
+  create: [...COMMON_FAULTS, ...CREATE_FAULTS, 'answer delayed', 'answer delayed', 'answer delayed'],
   list: [...COMMON_FAULTS, 'stale list'],
   // Twice: it matters only before some other fault.
   revoke: [...COMMON_FAULTS, 'revocation claimed, not done', 'revocation claimed, not done'],

@@ -128,7 +128,7 @@ function chooseSpell(rng: Rng, forGood: number): Spell {
 
 function chooseTwin(rng: Rng, failing: World['failing'], server: Server): World['twin'] {
   const isOfMilliseconds = server.grid === '1 ms'
-  if (!rng.chance(isOfMilliseconds ? 0.6 : 0.2)) return null
+  if (!rng.chance(isOfMilliseconds ? 0.8 : 0.2)) return null
   // Nothing shows how the server rounds then, so the next millisecond may be ours as well.
   if (isOfMilliseconds && server.repeatsExpiry) return null
   // By a wrong clock, a key of ten minutes ago could be of this moment; in part of a list, one of two could be alone.
@@ -204,17 +204,19 @@ function chooseServer(rng: Rng, clockError: number, happens: Happens): Server {
 /** How the server keeps and prints times. */
 function chooseTimes(server: Server, rng: Rng, happens: Happens): void {
   if (happens(0.27, 'expiries on a coarser grid')) {
-    server.grid = rng.chance(0.35) ? '1 ms' : rng.pick(GRIDS)
+    server.grid = rng.chance(0.5) ? '1 ms' : rng.pick(GRIDS)
     server.rounding = rng.pick(['floor', 'round'])
-    server.repeatsExpiry = happens(0.15, 'expiry repeated by the create response')
+    if (happens(0.15, 'expiry repeated by the create response'))
+      server.repeatsExpiry = rng.pick(['whole', 'in milliseconds'])
     // Such a response does not show a key that lives longer than requested.
     if (server.repeatsExpiry) server.rounding = 'floor'
   }
   if (happens(0.1, 'digits refused')) server.maxDigits = rng.pick([0, 3])
   // On a coarse grid, a limit would not show as whole minutes.
   if (!server.grid && happens(0.03, 'lifetimes limited by the API'))
-    server.maxLifetimeMs = rng.pick([1, 10, 30]) * MINUTE_MS
-  if (!server.grid && !server.maxLifetimeMs && happens(0.04, 'expiries computed anew'))
+    server.maxLifetimeMs = rng.pick([2, 10, 30]) * MINUTE_MS
+  const isFine = !server.grid || server.grid === '1 ms'
+  if (isFine && !server.maxLifetimeMs && !server.repeatsExpiry && happens(0.04, 'expiries computed anew'))
     server.driftMs = rng.between(0.002, 49)
   if (happens(0.15, 'times in another spelling')) server.timeForm = rng.pick(READABLE_SPELLINGS)
   if (happens(0.01, 'times that cannot be read')) server.timeForm = rng.pick(UNREADABLE_SPELLINGS)

@@ -41,7 +41,7 @@ export interface AccountOptions {
   grid?: Grid
   rounding?: Rounding
   /** The response to a create request repeats the expiry that was asked for; the list shows the one that is stored. */
-  repeatsExpiry?: boolean
+  repeatsExpiry?: 'whole' | 'in milliseconds' | false
   /** The expiry is computed anew from the server's clock, so many milliseconds later. */
   driftMs?: number
   /** An expiry with more digits after the point than this is refused with 400. */

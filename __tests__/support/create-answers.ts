@@ -53,8 +53,8 @@ export function createAnswers(
       api_key: rowOf(key, rowOptions(options)),
     })
   const own = () => storeKey(state, made, now, stored)
-  const repeating = (key: StoredKey) =>
-    options.repeatsExpiry && stored !== null ? { ...key, expiry: asked } : key
+  const repeated = stored === null ? null : repeatedExpiry(options, asked)
+  const repeating = (key: StoredKey) => (repeated === null ? key : { ...key, expiry: repeated })
   const oldExpiry = () => (options.random() < 0.5 ? null : storedInstant(options, now + 40 * MINUTE_MS))
   const other = () => elsewhere(state, stored ?? asked)
   switch (which) {
@@ -79,6 +79,12 @@ export function createAnswers(
     case 'error':
       return answer(options, 200, { success: false, error: CREATE_ERROR })
   }
+}
+
+/** The expiry in the response of a server that repeats the one that was asked for; null if it does not. */
+function repeatedExpiry({ repeatsExpiry }: AccountState['options'], asked: number | null): number | null {
+  if (!repeatsExpiry || asked === null) return null
+  return repeatsExpiry === 'whole' ? asked : Math.floor(asked)
 }
 
 /** An expiry that another job may have asked for, and that cannot be taken for `expiry`, on whatever grid. */

@@ -215,11 +215,11 @@ function matchIntent(intent, list, context) {
 		})
 	}
 	const inWindow = (key) => wasThen(lib.withoutZone(key, intent).createdAt)
-	const shownGrid = Math.min(grid, gridShownBy(list))
+	const listGrid = gridShownBy(list)
 	const fitness = (key) => {
 		const { expiresAt } = lib.withoutZone(key, intent)
-		if (lib.fitOf(intent, expiresAt, shownGrid) === 'exact') return 'exact'
-		return lib.fitOf(intent, expiresAt, grid) === 'none' ? 'none' : 'near'
+		if (lib.fitOf(intent, expiresAt, Math.min(grid, listGrid)) === 'exact') return 'exact'
+		return lib.fitOf(intent, expiresAt, Math.max(grid, listGrid)) === 'none' ? 'none' : 'near'
 	}
 	const exact = others.filter((key) => fitness(key) === 'exact')
 	const [only, another] = exact.filter(inWindow)
@@ -244,7 +244,8 @@ function gridShownBy(keys) {
 	// What the server only repeats may be stored on any grid.
 	const stored = shown.flatMap(({ asked, expiry }) => (expiry === asked ? [] : (expiry ?? [])))
 	if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
-	return stored.every(lib.isOnCoarseGrid) ? COARSEST_GRID_US : 1000
+	if (!stored.every(lib.isOnCoarseGrid)) return 1000
+	return stored.length > 0 ? Infinity : COARSEST_GRID_US
 }
 
 /** Looks once, and revokes keys that this run certainly made. One result per intent, in order. */
@@ -268,14 +269,14 @@ async function revokeOrphans(intents, context) {
 	}
 	return results
 }
-/** Where a server only rounds, twins expire alike, unless a limit cut the lifetime of the first. */
+/** Where a server only rounds, twins expire alike. A response may only repeat `expiry`, or be coarser than the list. */
 function mayBeTwin(row, intent) {
-	const { expiry, stored, sentAt, deadline } = intent
-	if (!stored || !lib.gridBetween(expiry, stored)) return true
-	if (lib.isCapped(row, intent)) return expiry - Number(row.expiresAt) < deadline - sentAt
+	const { expiry, stored } = intent
+	const shown = stored ? lib.gridBetween(expiry, stored) : null
+	if (shown === null) return true
 	const expiresAt = lib.withoutZone(row, intent).expiresAt ?? 0
-	// The response may only repeat `expiry`, or be coarser than the list.
-	return [stored, expiry].includes(expiresAt) || (stored === expiry && lib.gridBetween(expiry, expiresAt) !== null)
+	const needed = lib.gridBetween(expiry, expiresAt) ?? 0
+	return expiresAt === stored || needed === 1 || (shown <= 1000 && needed > shown)
 }
 async function revokeOrphan(key, doubt, context) {
 	const result = await lib.revokeAndVerify({ ...key, token: null }, context)
@@ -347,7 +348,7 @@ function conclude(open, isWatched, now) {
 		const mayStillAct = !isFound && now < intent.deadline + lib.LATEST_WRITE_MS
 		const reason = reasonOf(item, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
 		if (reason === null) continue
-		const sort = reason === NOTHING_YET || (isFound && isDoubtful) ? warnings : failures
+		const sort = reason === NOTHING_YET || (isFound && (isDoubtful || result.kind === 'ambiguous')) ? warnings : failures
 		sort.set(reason, [...(sort.get(reason) ?? []), intent])
 	}
 	return { failures: sentences(failures), warnings: sentences(warnings) }
@@ -362,7 +363,7 @@ function reasonOf({ intent: { refused }, isFound, result }, isWatched) {
 				: `Could not confirm that the orphaned API key ${lib.keyLabel(result.key)} was revoked: ${result.reason}`
 		case 'ambiguous':
 			return (
-				`An unanswered create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(lib.keyLabel).join(', ')}); ` +
+				`${isFound ? 'A slow' : 'An unanswered'} create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(lib.keyLabel).join(', ')}); ` +
 				'revoked none, because some may belong to other runs'
 			)
 		case 'absent':

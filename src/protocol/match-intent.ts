@@ -43,11 +43,11 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
     })
   }
   const inWindow = (key: ListedKey) => wasThen(withoutZone(key, intent).createdAt)
-  const shownGrid = Math.min(grid, gridShownBy(list))
+  const listGrid = gridShownBy(list)
   const fitness = (key: ListedKey) => {
     const { expiresAt } = withoutZone(key, intent)
-    if (fitOf(intent, expiresAt, shownGrid) === 'exact') return 'exact'
-    return fitOf(intent, expiresAt, grid) === 'none' ? 'none' : 'near'
+    if (fitOf(intent, expiresAt, Math.min(grid, listGrid)) === 'exact') return 'exact'
+    return fitOf(intent, expiresAt, Math.max(grid, listGrid)) === 'none' ? 'none' : 'near'
   }
 
   const exact = others.filter((key) => fitness(key) === 'exact')
@@ -75,5 +75,6 @@ export function gridShownBy(keys: readonly { expiresAt: ServerTime | null; asked
   // What the server only repeats may be stored on any grid.
   const stored = shown.flatMap(({ asked, expiry }) => (expiry === asked ? [] : (expiry ?? [])))
   if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
-  return stored.every(isOnCoarseGrid) ? COARSEST_GRID_US : 1000
+  if (!stored.every(isOnCoarseGrid)) return 1000
+  return stored.length > 0 ? Infinity : COARSEST_GRID_US
 }

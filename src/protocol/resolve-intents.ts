@@ -77,7 +77,8 @@ export function conclude(open: readonly Open[], isWatched: boolean, now: number)
     const mayStillAct = !isFound && now < intent.deadline + LATEST_WRITE_MS
     const reason = reasonOf(item, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
     if (reason === null) continue
-    const sort = reason === NOTHING_YET || (isFound && isDoubtful) ? warnings : failures
+    const sort =
+      reason === NOTHING_YET || (isFound && (isDoubtful || result.kind === 'ambiguous')) ? warnings : failures
     sort.set(reason, [...(sort.get(reason) ?? []), intent])
   }
   return { failures: sentences(failures), warnings: sentences(warnings) }
@@ -95,7 +96,7 @@ function reasonOf({ intent: { refused }, isFound, result }: Open, isWatched: boo
         : `Could not confirm that the orphaned API key ${keyLabel(result.key)} was revoked: ${result.reason}`
     case 'ambiguous':
       return (
-        `An unanswered create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(keyLabel).join(', ')}); ` +
+        `${isFound ? 'A slow' : 'An unanswered'} create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(keyLabel).join(', ')}); ` +
         'revoked none, because some may belong to other runs'
       )
     case 'absent':

@@ -99,7 +99,7 @@ async function requestRevocation(key: KeyToRevoke, context: RoundContext): Promi
       Object.assign(evidence, { granted: credential === token || !evidence.rejected, rejected: false })
       return null
     }
-    failure = result.failure
+    failure = { ...result.failure, retryable: result.failure.retryable || failure.retryable }
     if (credential === token && isRejected(result)) {
       // Some APIs answer 401 to a key that may not revoke itself.
       const probed = await api.probe(token, budget.limits())
@@ -128,7 +128,7 @@ function hasExpired({ expiresAt }: KeyToRevoke, dateSkew: number | null, { clock
   return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 
-/** Probes until a 401, or for 10 s; after a refusal, only until there is an answer. */
+/** Probes until a 401, or for 10 s; after a refusal, until there is an answer; once if another round follows. */
 async function probeUntilRejected(
   token: Secret,
   refusal: ApiFailure | null,
@@ -138,7 +138,8 @@ async function probeUntilRejected(
     const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry: isRateLimited })
     end = Math.min(end, clock.now() + VERIFY_FOR_MS)
     evidence.rejected = isRejected(result)
-    const isEnough = evidence.rejected || (refusal !== null && (result.ok || !result.failure.retryable))
+    const isEnough =
+      evidence.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))
     if (isEnough || clock.now() >= end || budget.left() <= PROBE_INTERVAL_MS) return result
     await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
   }

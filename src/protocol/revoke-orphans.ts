@@ -1,5 +1,5 @@
 import type { ApiResult, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
-import { gridBetween, type Intent, isCapped, withoutZone } from './intent.ts'
+import { gridBetween, type Intent, withoutZone } from './intent.ts'
 import { doubtAbout, isRowOf, ownRows, readList } from './list-trust.ts'
 import { type ListContext, matchIntent } from './match-intent.ts'
 import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
@@ -46,14 +46,14 @@ export async function revokeOrphans(intents: readonly Intent[], context: LookupC
   return results
 }
 
-/** Where a server only rounds, twins expire alike, unless a limit cut the lifetime of the first. */
+/** Where a server only rounds, twins expire alike. A response may only repeat `expiry`, or be coarser than the list. */
 function mayBeTwin(row: ListedKey, intent: Intent): boolean {
-  const { expiry, stored, sentAt, deadline } = intent
-  if (!stored || !gridBetween(expiry, stored)) return true
-  if (isCapped(row, intent)) return expiry - Number(row.expiresAt) < deadline - sentAt
+  const { expiry, stored } = intent
+  const shown = stored ? gridBetween(expiry, stored) : null
+  if (shown === null) return true
   const expiresAt = withoutZone(row, intent).expiresAt ?? 0
-  // The response may only repeat `expiry`, or be coarser than the list.
-  return [stored, expiry].includes(expiresAt) || (stored === expiry && gridBetween(expiry, expiresAt) !== null)
+  const needed = gridBetween(expiry, expiresAt) ?? 0
+  return expiresAt === stored || needed === 1 || (shown <= 1000 && needed > shown)
 }
 
 async function revokeOrphan(key: ListedKey, doubt: string | null, context: LookupContext): Promise<OrphanResult> {
