@@ -73,7 +73,7 @@ function shortened(text: string): string {
 }
 
 /** The beginning of a text. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return JSON.stringify(shortened(text).slice(0, 60))
 }
 
