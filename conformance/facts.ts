@@ -2,7 +2,7 @@ import { isForeign } from '../src/api/api-failure.ts'
 import { formatExactly } from '../src/util/instant.ts'
 import { type Answer, field, KEYS_PATH, statusOf } from './client.ts'
 import type { Evidence } from './observe.ts'
-import { cacheHeaders, gridOf, instantOf, microsecondsOf, responseOf } from './read.ts'
+import { cacheHeaders, gridOf, instantOf, microsecondsOf, responseOf, timeText } from './read.ts'
 
 /** What a run saw of a fact; `holds` is null if it saw nothing. */
 export interface Observation {
@@ -192,7 +192,7 @@ export const FACTS: readonly Fact[] = [
       if (create === null || !isOk(create.answer)) return NOT_OBSERVED
       const dates = datesOf(create.answer)
       if (dates === null) return seen(false, 'no Date header')
-      const created = microsecondsOf(String(field(field(create.answer.json, 'api_key'), 'created')))
+      const created = microsecondsOf(timeText(field(field(create.answer.json, 'api_key'), 'created')))
       if (created === null) return seen(false, '`created` cannot be read')
       const apart = created / 1000 - dates.date
       return seen(Math.abs(apart) < SAME_CLOCK_MS, `${seconds(apart)} apart`)

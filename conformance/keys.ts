@@ -3,7 +3,7 @@ import { readKey, textOf } from '../src/api/parse-response.ts'
 import { isVerifiedRevoked } from '../src/protocol/evidence.ts'
 import { doubtAbout, isRowOf, MAX_REPLICA_LAG_MS } from '../src/protocol/list-trust.ts'
 import { type Answer, type Client, field, KEYS_PATH, Stopped } from './client.ts'
-import { failureIn, gridOf, instantOf, readKeys, wholeMilliseconds } from './read.ts'
+import { failureIn, gridOf, instantOf, readKeys, timeText, wholeMilliseconds } from './read.ts'
 
 /** A key that this run created. */
 export interface MadeKey {
@@ -144,8 +144,8 @@ function keyIn({ status, json, receivedAt }: Answer, expiry: string): MadeKey | 
 /** Whether the key in an answer was created since this run began, with the expiry asked for, rounded or left out. */
 function isFreshSince(since: number, { json }: Answer, asked: string): boolean {
   const described = field(json, 'api_key')
-  const expiry = field(described, 'expiry') ?? null
-  const isAsked = expiry === null || gridOf([[asked, String(expiry)]]) !== null
+  const expiry = timeText(field(described, 'expiry'))
+  const isAsked = expiry === null || gridOf([[asked, expiry]]) !== null
   return isAsked && (readKey(described).createdAt ?? 0) >= since - CREATED_SLACK_MS
 }
 

@@ -2,7 +2,7 @@ import type { ListedKey } from '../src/api/key-api.ts'
 import { doubtAbout, ownRows } from '../src/protocol/list-trust.ts'
 import { type Answer, type Client, field, KEYS_PATH, statusOf } from './client.ts'
 import type { KeyLedger, MadeKey } from './keys.ts'
-import { failureIn, type ListReading, readKeys } from './read.ts'
+import { failureIn, type ListReading, readKeys, timeText } from './read.ts'
 
 /** A key as create described it, with what was asked for. */
 export interface Created {
@@ -131,13 +131,7 @@ async function create({ client, keys }: Run, asked: string, more = {}): Promise<
   const count = keys.made().length
   const answer = await keys.create(client, { expiry: asked, ...more })
   const key = keys.made()[count] ?? null
-  const answered = field(field(answer.json, 'api_key'), 'expiry')
-  return {
-    asked,
-    answered: answered === null || answered === undefined ? null : String(answered),
-    answer,
-    key,
-  }
+  return { asked, answered: timeText(field(field(answer.json, 'api_key'), 'expiry')), answer, key }
 }
 
 /** Why no further key should be made, or null. */

@@ -159,6 +159,15 @@ describe('the table says what each mode does:', () => {
     expect(result.printed).toContain('All keys that were made (4) are revoked (verified).')
   })
 
+  test('an expiry that is an object', async () => {
+    const body = { api_key: { expiry: { toString: 1 } } }
+    const result = await run({}, [{ on: 'create', kind: 'replace', body, times: 9 }])
+    expect(row(result, 'A key expires when')).toEqual([false, 'unreadable: an object'])
+    expect(result.printed).toContain(
+      'Not everything was observed: the response to create describes no new key.',
+    )
+  })
+
   test('a firewall that answers 403 to create is no limit on keys', async () => {
     const page = { status: 403, headers: { 'Content-Type': 'text/html' }, body: '<html>Blocked</html>' }
     const through: Through = (request, api) => (request.method === 'POST' ? page : api(request))
