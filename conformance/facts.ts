@@ -2,7 +2,7 @@ import { isForeign } from '../src/api/api-failure.ts'
 import { formatExactly } from '../src/util/instant.ts'
 import { type Answer, field, KEYS_PATH, statusOf } from './client.ts'
 import type { Evidence } from './observe.ts'
-import { cacheHeaders, gridOf, instantOf, microsecondsOf, responseOf, timeText } from './read.ts'
+import { cacheHeaders, gridOf, instantOf, type ListReading, microsecondsOf, responseOf, timeText } from './read.ts'
 
 /** What a run saw of a fact; `holds` is null if it saw nothing. */
 export interface Observation {
@@ -39,6 +39,12 @@ function datesOf({ headers, sentAt, receivedAt }: Answer): { date: number; local
   const date = Date.parse(headers.date ?? '')
   // The header has whole seconds; on average, the server was half a second further.
   return Number.isNaN(date) ? null : { date: date + 500, local: (sentAt + receivedAt) / 2 }
+}
+
+function describeReading({ form, pages, keys, incomplete }: ListReading): string {
+  if (form === 'other') return incomplete ?? 'neither'
+  const shape = form === 'array' ? 'one array' : `${pages} page(s)`
+  return `${shape}, ${keys.length} key(s)${incomplete === null ? '' : `, but ${incomplete}`}`
 }
 
 /** Every fact, in the order of the table and of docs/contract.md. */
@@ -122,12 +128,10 @@ export const FACTS: readonly Fact[] = [
     basis: 'assumed',
     relied: 'Later steps can use the key as soon as the main step has ended.',
     otherwise: 'A later step may get a 401 for a moment. No 401 alone counts as proof of a revocation.',
-    observe: ({ acceptedAfterMs, probes }) =>
-      acceptedAfterMs !== null
-        ? seen(acceptedAfterMs < SAME_CLOCK_MS, `after ${acceptedAfterMs} ms`)
-        : probes === null
-          ? NOT_OBSERVED
-          : seen(false, 'not in twenty probes'),
+    observe({ acceptedAfterMs, isRejected }) {
+      if (acceptedAfterMs !== null) return seen(acceptedAfterMs < SAME_CLOCK_MS, `after ${acceptedAfterMs} ms`)
+      return isRejected ? seen(false, 'not in twenty probes') : NOT_OBSERVED
+    },
   },
   {
     fact: '`token_key` is how the key begins.',
@@ -157,14 +161,14 @@ export const FACTS: readonly Fact[] = [
     basis: 'documented',
     relied: 'A key that is not in the list does not exist.',
     otherwise: 'The post step draws no conclusion from it and warns; the audit fails with `list-incomplete`.',
-    observe({ list }) {
-      if (list === null) return NOT_OBSERVED
-      const form = { array: 'one array', pages: `${list.pages} page(s)`, other: 'neither' }[list.form]
-      const { incomplete, keys } = list
-      return seen(
-        incomplete === null,
-        `${form}, ${keys.length} key(s)${incomplete === null ? '' : `, but ${incomplete}`}`,
-      )
+    observe({ readings }) {
+      const incomplete = readings.filter((reading) => reading.incomplete !== null)
+      const shown = incomplete.at(-1) ?? readings[0]
+      if (shown === undefined) return NOT_OBSERVED
+      const { length } = incomplete
+      const isSometimes = length > 0 && length < readings.length
+      const which = isSometimes ? `${length} of ${readings.length} readings: ` : ''
+      return seen(length === 0, `${which}${describeReading(shown)}`)
     },
   },
   {

@@ -15,7 +15,9 @@ export interface Created {
 
 /** What this run has seen so far; null for what it has not. */
 export interface Evidence {
+  /** The first reading of the list, and all of them. */
   list: ListReading | null
+  readings: ListReading[]
   ownRow: boolean | null
   wrongKey: Answer | null
   slash: Answer | null
@@ -23,12 +25,14 @@ export interface Evidence {
   creates: Created[]
   /** Whether fractions of a second were refused with 400. */
   fractionsRefused: boolean
-  /** Whether the first key was looked for in the list. */
+  /** Whether the first key was looked for in a list that could be read. */
   isSought: boolean
   /** The first key in the list, and how many milliseconds after its creation. */
   listed: { key: ListedKey; afterMs: number } | null
   /** Milliseconds until the new key was accepted. */
   acceptedAfterMs: number | null
+  /** Whether it was still rejected in the end. */
+  isRejected: boolean
   unknownField: Answer | null
   pastExpiry: Answer | null
   selfRevocation: Answer | null
@@ -44,6 +48,7 @@ export interface Evidence {
 export function noEvidence(answers: Answer[]): Evidence {
   return {
     list: null,
+    readings: [],
     ownRow: null,
     wrongKey: null,
     slash: null,
@@ -53,6 +58,7 @@ export function noEvidence(answers: Answer[]): Evidence {
     isSought: false,
     listed: null,
     acceptedAfterMs: null,
+    isRejected: false,
     unknownField: null,
     pastExpiry: null,
     selfRevocation: null,
@@ -149,11 +155,12 @@ async function observeNewKey(first: MadeKey, { client, apiKey, evidence }: Run):
     const question = { path: KEYS_PATH, credential: first.token }
     const accepted = await client.poll(question, ({ status }) => status === 200)
     if (accepted.status === 200) evidence.acceptedAfterMs = accepted.receivedAt - madeAt
+    evidence.isRejected = accepted.status === 401
   }
-  evidence.isSought = true
   for (let attempt = 1; attempt <= 10 && evidence.listed === null; attempt++) {
     const list = await readKeys(client, apiKey)
-    if (list.incomplete !== null) evidence.list = list
+    evidence.readings.push(list)
+    if (list.form !== 'other') evidence.isSought = true
     const key = list.keys.find(({ id }) => id === first.id)
     if (key) evidence.listed = { key, afterMs: list.first.receivedAt - madeAt }
   }

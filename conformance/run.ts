@@ -44,7 +44,7 @@ export async function checkConformance(options: RunOptions): Promise<RunResult> 
       `Could not read the list of keys (GET ${KEYS_PATH}: ${oneLine(statusOf(list.first), [apiKey])}). Check SPHERESCOUT_API_KEY and --api-url. Nothing was created.`,
     )
 
-  const evidence = { ...noEvidence(client.answers), list }
+  const evidence = { ...noEvidence(client.answers), list, readings: [list] }
   const serverTime = Date.parse(list.first.headers.date ?? '')
   const skew = Number.isNaN(serverTime) ? 0 : serverTime - list.first.receivedAt
   const keys = createKeyLedger(apiKey, new Set(list.keys.map(({ id }) => id)), options.now() + skew)

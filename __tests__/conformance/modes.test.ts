@@ -27,6 +27,8 @@ function row({ results }: RunResult, beginning: string): [holds: boolean | null,
   return [found[0]?.holds ?? null, found[0]?.observed ?? '']
 }
 
+const KEY = '0123456789abcdef'.repeat(4)
+
 const differing = ({ results }: RunResult) =>
   results.filter(({ holds }) => holds === false).map(({ fact }) => fact.fact)
 
@@ -157,6 +159,53 @@ describe('the table says what each mode does:', () => {
     const result = await run({}, [], { apiKey: ({ jwt }) => jwt })
     expect(row(result, 'The list shows the key that it is read with')).toEqual([null, 'not observed'])
     expect(result.printed).toContain('All keys that were made (4) are revoked (verified).')
+  })
+
+  test('a list that cannot be read after the first key was made', async () => {
+    const failed = { status: 500, headers: { 'Content-Type': 'application/json' }, body: '{}' }
+    let created = false
+    const through: Through = (request, api) => {
+      created ||= request.method === 'POST'
+      const isList = request.method === 'GET' && request.path === '/api/user/api-keys'
+      const answer = api(request)
+      return created && isList && answer.status === 200 ? failed : answer
+    }
+    const result = await run({}, [], { through })
+    expect(row(result, 'The path of the endpoint')).toEqual([true, 'with a slash: 404'])
+    for (const fact of ['The list shows a new key', 'A new key is accepted'])
+      expect(row(result, fact)).toEqual([null, 'not observed'])
+    expect(row(result, 'The list is complete')).toEqual([
+      false,
+      '10 of 11 readings: a page of it cannot be read (500)',
+    ])
+  })
+
+  test('one of ten readings of the list that is incomplete', async () => {
+    let readings = 0
+    const through: Through = (request, api) => {
+      const answer = api(request)
+      const isList = request.method === 'GET' && request.path === '/api/user/api-keys'
+      const isOwn = request.headers.authorization === `Bearer ${KEY}`
+      if (!isList || !isOwn || answer.status !== 200) return answer
+      readings += 1
+      const [first] = JSON.parse(answer.body)
+      // The first is at the start, and the second asks for compression.
+      return { ...answer, body: JSON.stringify(readings === 5 ? { results: [first], more: true } : [first]) }
+    }
+    const result = await run({ longLivedKey: KEY }, [], { through })
+    expect(row(result, 'The list is complete')).toEqual([
+      false,
+      '1 of 11 readings: 1 page(s), 1 key(s), but it may have pages that cannot be found',
+    ])
+  })
+
+  test('says that a new key is not accepted if all of twenty probes get 401', async () => {
+    const isNew = ({ headers: { authorization = '' } }: ApiRequest) => authorization !== `Bearer ${KEY}`
+    const body = JSON.stringify({ detail: 'Invalid token.' })
+    const rejected = { status: 401, headers: { 'Content-Type': 'application/json' }, body }
+    const through: Through = (request, api) => (isNew(request) ? rejected : api(request))
+    const result = await run({ longLivedKey: KEY }, [], { through })
+    expect(row(result, 'A new key is accepted')).toEqual([false, 'not in twenty probes'])
   })
 
   test('an expiry that is an object', async () => {

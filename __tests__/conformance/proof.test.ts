@@ -78,7 +78,7 @@ test('a list whose next page has an address that cannot be read is incomplete, a
   const { emulator, printed, result } = await runOnEmulator({}, [], { through })
   expect(observed(result, 'The list is complete')).toEqual([
     false,
-    '1 page(s), 2 key(s), but its pages repeat',
+    '1 of 2 readings: 1 page(s), 2 key(s), but its pages repeat',
   ])
   expect(printed).toContain('All keys that were made (4) are revoked (verified).')
   expect(emulator.account.live()).toEqual([])
