@@ -1,11 +1,21 @@
+import { unusableResponse } from '../src/api/api-failure.ts'
 import { textOf } from '../src/api/parse-response.ts'
 import { formatUtc } from '../src/runner/report.ts'
 import { sanitizeName } from '../src/runner/sanitize.ts'
-import { type Client, type ClientOptions, createClient, field, KEYS_PATH, Stopped, statusOf } from './client.ts'
+import {
+  type Answer,
+  type Client,
+  type ClientOptions,
+  createClient,
+  field,
+  KEYS_PATH,
+  Stopped,
+  statusOf,
+} from './client.ts'
 import { type CleanUp, createKeyLedger, type MadeKey } from './keys.ts'
 import { LIFETIME_MS, noEvidence, observe } from './observe.ts'
 import { oneLine, withoutSecrets } from './printable.ts'
-import { readKeys } from './read.ts'
+import { failureIn, readKeys, responseOf } from './read.ts'
 import { type Result, resultsOf, textTable } from './table.ts'
 
 export interface RunOptions extends ClientOptions {
@@ -34,15 +44,13 @@ export const PLAN = [
 export async function checkConformance(options: RunOptions): Promise<RunResult> {
   const { apiKey, print } = options
   const client = createClient(options)
+  print('Asking the API. This takes about a minute.')
   const list = await readKeys(client, apiKey).catch((error: unknown) => {
     if (error instanceof Stopped) return null
     throw error
   })
   if (list === null) return { exitCode: 1, results: [] }
-  if (list.form === 'other')
-    throw new Error(
-      `Could not read the list of keys (GET ${KEYS_PATH}: ${oneLine(statusOf(list.first), [apiKey])}). Check SPHERESCOUT_API_KEY and --api-url. Nothing was created.`,
-    )
+  if (list.form === 'other') throw new Error(whyNotRead(list.first, apiKey))
 
   const evidence = { ...noEvidence(client.answers), list, readings: [list] }
   const serverTime = Date.parse(list.first.headers.date ?? '')
@@ -54,18 +62,37 @@ export async function checkConformance(options: RunOptions): Promise<RunResult> 
     () => null,
     (error: unknown) => error,
   )
-  if (failure instanceof Stopped) {
-    evidence.ended = 'it was stopped'
-    print('Stopped. Revoking the keys that were made.')
-  }
+  const isStopped = failure instanceof Stopped
+  if (isStopped) evidence.ended = 'it was stopped'
+  print(
+    isStopped ? 'Stopped. Revoking the keys that were made.' : 'Revoking the keys that were made, and checking each.',
+  )
   const cleanedUp = await keys.cleanUp(cleaner(options))
   const secrets = [apiKey, ...client.answers.flatMap(({ json }) => textOf(field(json, 'token')) ?? [])]
   const results = resultsOf(evidence, secrets)
   print(`\n${textTable(results)}\n`)
   if (evidence.ended !== null) print(`Not everything was observed: ${oneLine(evidence.ended, secrets)}.`)
   for (const line of describe(cleanedUp, skew)) print(withoutSecrets(line, secrets))
-  if (failure !== null && !(failure instanceof Stopped)) throw failure
+  if (failure !== null && !isStopped) throw failure
   return { exitCode: exitCodeOf(cleanedUp, evidence.ended), results }
+}
+
+/** Only the API itself knows whether the key is wrong. */
+function whyNotRead(answer: Answer, apiKey: string): string {
+  const failure =
+    answer.status >= 200 && answer.status <= 299
+      ? unusableResponse(answer.asked, responseOf(answer))
+      : failureIn(answer)
+  const reason = answer.error === null ? failure.message : `GET ${KEYS_PATH}: ${statusOf(answer)}`
+  const { status } = answer
+  const isRefused = (status === 401 || status === 403) && !failure.notFromApi
+  const isBusy = status === 429 || status >= 500
+  const advice = isRefused
+    ? 'Check SPHERESCOUT_API_KEY and --api-url.'
+    : isBusy
+      ? 'Run it again later.'
+      : 'Check --api-url.'
+  return `Could not read the list of keys: ${oneLine(reason, [apiKey])}. ${advice} Nothing was created.`
 }
 
 /** A client for the clean-up, which nothing stops. */
@@ -80,11 +107,17 @@ function exitCodeOf({ left, unknown }: CleanUp, ended: string | null): number {
 /** `skew`: the server's clock less this machine's, in milliseconds. */
 function describe({ verified, left, unknown, doubtful }: CleanUp, skew: number): string[] {
   if (left.length === 0 && unknown.length === 0)
-    return [`All keys that were made (${verified.length}) are revoked (verified).`]
+    return [
+      verified.length === 0
+        ? 'No key was made.'
+        : `All keys that were made (${verified.length}) are revoked (verified).`,
+    ]
   const label = ({ id, prefix, expiry }: MadeKey) =>
     `  ${sanitizeName(prefix)}... expires ${expiry}, id ${sanitizeName(id)}`
   return [
-    `${verified.length} of the keys that were made are revoked (verified).`,
+    verified.length + left.length === 0
+      ? 'No key is known to have been made.'
+      : `${verified.length} of the keys that were made are revoked (verified).`,
     ...(left.length > 0
       ? ['Could not confirm that these are revoked; check Dashboard > Plans > API Keys:', ...left.map(label)]
       : []),

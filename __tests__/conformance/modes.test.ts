@@ -92,7 +92,6 @@ describe('the table says what each mode does:', () => {
     [{ errorShape: 'empty' }, 'A wrong key', true, /^401, empty$/],
     [{ errorShape: 'codes' }, 'A wrong key', true, /^401, JSON$/],
     [{ errorShape: 'error' }, 'A wrong key', true, /^401, JSON$/],
-    [{ keyLimit: 0 }, 'A limit on keys', true, /^403 to create$/],
     [{ ignoreExpiry: true }, 'A key expires', false, /^the key never expires$/],
     [{ selfRevocation: 'forbidden' }, 'A key can revoke itself', false, /^403$/],
     [{ selfRevocation: 'unauthorized' }, 'A key can revoke itself', false, /^401$/],
@@ -159,6 +158,12 @@ describe('the table says what each mode does:', () => {
     const result = await run({}, [], { apiKey: ({ jwt }) => jwt })
     expect(row(result, 'The list shows the key that it is read with')).toEqual([null, 'not observed'])
     expect(result.printed).toContain('All keys that were made (4) are revoked (verified).')
+  })
+
+  test('a limit on keys that is reached', async () => {
+    const result = await run({ keyLimit: 0 })
+    expect(row(result, 'A limit on keys')).toEqual([true, '403 to create'])
+    expect(result.printed).toMatch(/^No key was made\.$/m)
   })
 
   test('a list that cannot be read after the first key was made', async () => {
@@ -272,8 +277,23 @@ describe('a run that cannot go on', () => {
   test('ends before it creates anything if api-key is refused', async () => {
     const refused = run({}, [{ kind: 'status', status: 401, times: 9 }])
     await expect(refused).rejects.toThrow(
-      /^Could not read the list of keys \(GET .*: 401\)\..*Nothing was created\.$/,
+      / answered 401 .* Check SPHERESCOUT_API_KEY and --api-url\. Nothing was created\.$/m,
     )
+  })
+
+  test('says that an API which is down may be up later', async () => {
+    const refused = run({}, [{ kind: 'status', status: 503, times: 9 }])
+    await expect(refused).rejects.toThrow(/ answered 503 .*\. Run it again later\. Nothing was created\.$/)
+  })
+
+  test.each([
+    ['page', 'answered 200 to GET /api/user/api-keys with an HTML page, not the JSON of this API'],
+    ['basic', 'answered 401 to GET /api/user/api-keys'],
+  ] as const)('does not blame the key for the answer of a gate (%s)', async (gate, reason) => {
+    const refused = run({ gate: () => gate })
+    await expect(refused).rejects.toThrow(reason)
+    await expect(refused).rejects.toThrow(/\. Check --api-url\. Nothing was created\.$/)
+    await expect(refused).rejects.not.toThrow('SPHERESCOUT_API_KEY')
   })
 
   test('makes no second key where the first never expires, and exits with 1', async () => {
