@@ -31,6 +31,9 @@ const MINUTE_MS = 60_000
 const seen = (holds: boolean, observed: string): Observation => ({ holds, observed })
 const isOk = ({ status }: Answer) => status >= 200 && status <= 299
 const firstCreate = ({ creates }: Evidence) => creates[0] ?? null
+/** The first create request, if the response describes a key that it may have made. */
+const firstNew = ({ creates: [create] }: Evidence) =>
+  create !== undefined && isOk(create.answer) && create.mayBeNew ? create : null
 const seconds = (ms: number) =>
   Math.abs(ms) < 100 ? `${Number(Math.abs(ms).toFixed(3))} ms` : `${(Math.abs(ms) / 1000).toFixed(1)} s`
 
@@ -71,8 +74,8 @@ export const FACTS: readonly Fact[] = [
     relied: 'Every key of the main action expires, even if the post step never runs.',
     otherwise: 'The main step revokes the key at once and fails.',
     observe(evidence) {
-      const create = firstCreate(evidence)
-      if (create === null || !isOk(create.answer)) return NOT_OBSERVED
+      const create = firstNew(evidence)
+      if (create === null) return NOT_OBSERVED
       const [asked, answered] = [microsecondsOf(create.asked), microsecondsOf(create.answered)]
       if (create.answered === null) return seen(false, 'the key never expires')
       if (asked === null || answered === null) return seen(false, `unreadable: ${create.answered}`)
@@ -85,12 +88,17 @@ export const FACTS: readonly Fact[] = [
     basis: 'assumed',
     relied: 'The exact expiry marks a key: it tells an orphan apart from the keys of other runs.',
     otherwise: 'A possible orphan is reported instead of revoked; it stays valid until it expires.',
-    observe({ creates, fractionsRefused }) {
-      const pairs = creates.flatMap(({ asked, answered }) => (answered === null ? [] : [[asked, answered] as const]))
-      if (fractionsRefused) return seen(false, 'fractions are refused with 400')
+    observe({ creates, digits }) {
+      const pairs = creates.flatMap(({ asked, answered, mayBeNew }) =>
+        answered === null || !mayBeNew ? [] : [[asked, answered] as const],
+      )
+      if (digits === 0) return seen(false, 'fractions are refused with 400')
       if (pairs.length === 0) return NOT_OBSERVED
-      const grid = gridOf(pairs)
-      return seen(grid === '1 us' || grid === '1 ms', grid === null ? 'on no known grid' : `kept to ${grid}`)
+      const finest = gridOf(pairs)
+      const grid = finest === '1 us' && digits === 3 ? '1 ms' : finest
+      const kept = grid === null ? 'on no known grid' : `kept to ${grid}`
+      const refused = digits === 3 ? '; more than 3 digits are refused with 400' : ''
+      return seen(grid === '1 us' || grid === '1 ms', `${kept}${refused}`)
     },
   },
   {
@@ -192,8 +200,8 @@ export const FACTS: readonly Fact[] = [
     otherwise:
       '`created` outranks the header; without both, wider limits are used. The audit fails without the header.',
     observe(evidence) {
-      const create = firstCreate(evidence)
-      if (create === null || !isOk(create.answer)) return NOT_OBSERVED
+      const create = firstNew(evidence)
+      if (create === null) return NOT_OBSERVED
       const dates = datesOf(create.answer)
       if (dates === null) return seen(false, 'no Date header')
       const created = microsecondsOf(timeText(field(field(create.answer.json, 'api_key'), 'created')))

@@ -12,10 +12,11 @@ import {
   Stopped,
   statusOf,
 } from './client.ts'
+import { clocksOf } from './clocks.ts'
 import { type CleanUp, createKeyLedger, type MadeKey } from './keys.ts'
-import { LIFETIME_MS, noEvidence, observe } from './observe.ts'
+import { type Evidence, noEvidence, observe, type Run } from './observe.ts'
 import { oneLine, withoutSecrets } from './printable.ts'
-import { failureIn, readKeys, responseOf } from './read.ts'
+import { failureIn, type ListReading, readKeys, responseOf } from './read.ts'
 import { type Result, resultsOf, textTable } from './table.ts'
 
 export interface RunOptions extends ClientOptions {
@@ -52,13 +53,9 @@ export async function checkConformance(options: RunOptions): Promise<RunResult> 
   if (list === null) return { exitCode: 1, results: [] }
   if (list.form === 'other') throw new Error(whyNotRead(list.first, apiKey))
 
-  const evidence = { ...noEvidence(client.answers), list, readings: [list] }
-  const serverTime = Date.parse(list.first.headers.date ?? '')
-  const skew = Number.isNaN(serverTime) ? 0 : serverTime - list.first.receivedAt
-  const keys = createKeyLedger(apiKey, new Set(list.keys.map(({ id }) => id)), options.now() + skew)
-  const expiry = (micros: string, plusSeconds = 0) =>
-    `${new Date(options.now() + skew + LIFETIME_MS + plusSeconds * 1000).toISOString().slice(0, 19)}.${micros}Z`
-  const failure: unknown = await observe({ client, apiKey, keys, evidence, expiry }).then(
+  const run = begin(list, client, apiKey)
+  const { evidence, keys } = run
+  const failure: unknown = await observe(run).then(
     () => null,
     (error: unknown) => error,
   )
@@ -72,9 +69,17 @@ export async function checkConformance(options: RunOptions): Promise<RunResult> 
   const results = resultsOf(evidence, secrets)
   print(`\n${textTable(results)}\n`)
   if (evidence.ended !== null) print(`Not everything was observed: ${oneLine(evidence.ended, secrets)}.`)
-  for (const line of describe(cleanedUp, skew)) print(withoutSecrets(line, secrets))
+  for (const line of describe(cleanedUp, run.form.ahead)) print(withoutSecrets(line, secrets))
   if (failure !== null && !isStopped) throw failure
   return { exitCode: exitCodeOf(cleanedUp, evidence.ended), results }
+}
+
+function begin(list: ListReading, client: Client, apiKey: string): Run {
+  const evidence: Evidence = { ...noEvidence(client.answers), list, readings: [list] }
+  const clocks = clocksOf(list.first)
+  const times = { beganAt: list.first.receivedAt, clocks }
+  const keys = createKeyLedger(apiKey, new Set(list.keys.map(({ id }) => id)), times)
+  return { client, apiKey, keys, evidence, clocks, form: { digits: 6, ahead: clocks[0] ?? 0 } }
 }
 
 /** Only the API itself knows whether the key is wrong. */
@@ -104,8 +109,8 @@ function exitCodeOf({ left, unknown }: CleanUp, ended: string | null): number {
   return left.length + unknown.length > 0 || ended !== null ? 1 : 0
 }
 
-/** `skew`: the server's clock less this machine's, in milliseconds. */
-function describe({ verified, left, unknown, doubtful }: CleanUp, skew: number): string[] {
+/** `ahead`: how far the server's clock is ahead of this machine's, in milliseconds. */
+function describe({ verified, left, unknown, doubtful }: CleanUp, ahead: number): string[] {
   if (left.length === 0 && unknown.length === 0)
     return [
       verified.length === 0
@@ -123,7 +128,7 @@ function describe({ verified, left, unknown, doubtful }: CleanUp, skew: number):
       : []),
     ...(doubtful.length > 0 ? ['Not revoked, because they may be keys of others:', ...doubtful.map(label)] : []),
     ...unknown.map(({ expiry, sentAt }) => {
-      const time = sentAt === null ? '' : ` at ${formatUtc(sentAt + skew)}`
+      const time = sentAt === null ? '' : ` at ${formatUtc(sentAt + ahead)}`
       return `A create request${time} got no usable answer; look for a key that expires at ${expiry}.`
     }),
   ]

@@ -78,7 +78,8 @@ describe('the table says what each mode does:', () => {
     [{ grid: '1/300 s' }, 'Expiries keep', false, /^kept to 1\/300 s$/],
     [{ grid: '1 s', rounding: 'round' }, 'Expiries keep', false, /^kept to 1 s$/],
     [{ grid: '1 min' }, 'Expiries keep', false, /^kept to 1 min$/],
-    [{ maxDigits: 3 }, 'Expiries keep', false, /^fractions are refused with 400$/],
+    [{ maxDigits: 3 }, 'Expiries keep', true, /^kept to 1 ms; more than 3 digits are refused with 400$/],
+    [{ maxDigits: 3, grid: '1/300 s' }, 'Expiries keep', false, /^kept to 1\/300 s; more than 3 digits/],
     [{ timeForm: 'epoch milliseconds' }, 'A key expires', true, /early|exactly/],
     [{ listForm: 'paginated', pageSize: 1, nextForm: 'own path' }, 'The list is complete', true, /^1 page/],
     [{ dateErrorMs: 7_200_000 }, "The server's clock", false, /^7200\.\d s ahead$/],
@@ -166,6 +167,14 @@ describe('the table says what each mode does:', () => {
     expect(result.printed).toMatch(/^No key was made\.$/m)
   })
 
+  test.each(['error', 'api-key'] as const)('no new key, as create answers with %s', async (which) => {
+    const result = await run({ createAnswer: () => which })
+    for (const fact of ['A key expires when', 'Expiries keep', 'Each response has a Date', '`token_key` is'])
+      expect(row(result, fact)).toEqual([null, 'not observed'])
+    expect(result.printed).toMatch(/^No key is known to have been made\.$/m)
+    expect(result.printed).not.toContain('0 of the keys')
+  })
+
   test('a list that cannot be read after the first key was made', async () => {
     const failed = { status: 500, headers: { 'Content-Type': 'application/json' }, body: '{}' }
     let created = false
@@ -204,15 +213,6 @@ describe('the table says what each mode does:', () => {
     ])
   })
 
-  test('says that a new key is not accepted if all of twenty probes get 401', async () => {
-    const isNew = ({ headers: { authorization = '' } }: ApiRequest) => authorization !== `Bearer ${KEY}`
-    const body = JSON.stringify({ detail: 'Invalid token.' })
-    const rejected = { status: 401, headers: { 'Content-Type': 'application/json' }, body }
-    const through: Through = (request, api) => (isNew(request) ? rejected : api(request))
-    const result = await run({ longLivedKey: KEY }, [], { through })
-    expect(row(result, 'A new key is accepted')).toEqual([false, 'not in twenty probes'])
-  })
-
   test('an expiry that is an object', async () => {
     const body = { api_key: { expiry: { toString: 1 } } }
     const result = await run({}, [{ on: 'create', kind: 'replace', body, times: 9 }])
@@ -247,12 +247,20 @@ describe('the table says what each mode does:', () => {
     expect(result.exitCode).toBe(1)
   })
 
-  test.each(['replayed', 'old key', 'api-key', 'api-key with expiry', "another job's, none made"] as const)(
+  const older =
+    /: the response to create describes a key that was created at 20\d\d-.+ UTC, before this run, unless /m
+  test.each([
+    ['replayed', older],
+    ['old key', older],
+    ['api-key', older],
+    ['api-key with expiry', older],
+    ["another job's, none made", /: the response to create describes no new key\.$/m],
+  ] as const)(
     'create answers with %s: no key of others is revoked, and none is made after the first',
-    async (which) => {
+    async (which, fault) => {
       const result = await run({ createAnswer: () => which })
       expect(result.emulator.account.touchedForeign()).toEqual([])
-      expect(result.printed).toContain('the response to create describes no new key')
+      expect(result.printed).toMatch(fault)
       expect(result.emulator.requests.filter(({ method }) => method === 'POST')).toHaveLength(1)
       expect(result.exitCode).toBe(1)
     },
@@ -284,6 +292,15 @@ describe('a run that cannot go on', () => {
   test('says that an API which is down may be up later', async () => {
     const refused = run({}, [{ kind: 'status', status: 503, times: 9 }])
     await expect(refused).rejects.toThrow(/ answered 503 .*\. Run it again later\. Nothing was created\.$/)
+  })
+
+  test('says that a new key is not accepted if all of twenty probes get 401', async () => {
+    const isNew = ({ headers: { authorization = '' } }: ApiRequest) => authorization !== `Bearer ${KEY}`
+    const body = JSON.stringify({ detail: 'Invalid token.' })
+    const rejected = { status: 401, headers: { 'Content-Type': 'application/json' }, body }
+    const through: Through = (request, api) => (isNew(request) ? rejected : api(request))
+    const result = await run({ longLivedKey: KEY }, [], { through })
+    expect(row(result, 'A new key is accepted')).toEqual([false, 'not in twenty probes'])
   })
 
   test.each([
