@@ -22,6 +22,8 @@ export interface MadeKey {
 /** A create request, from before it is sent. */
 interface Attempt {
   expiry: string
+  /** Whether that is in the past: a key of it gives no access. */
+  isPast: boolean
   /** By this machine's clock; null until there is an answer, or none in time. */
   sentAt: number | null
   /** Null until there is an answer that names the key, or says that none was made. */
@@ -35,15 +37,23 @@ export interface CleanUp {
   verified: MadeKey[]
   left: MadeKey[]
   /** Create requests of which it is not known whether they made a key. */
-  unknown: { expiry: string; sentAt: number | null }[]
+  unknown: UnknownRequest[]
   /** Keys that responses named, but that may be someone else's. */
   doubtful: MadeKey[]
+}
+
+/** A create request that may have made a key. */
+export interface UnknownRequest {
+  expiry: string
+  sentAt: number | null
+  /** Keys that it may have made although its expiry was in the past; null if that was in the future. */
+  mayBe: ListedKey[] | null
 }
 
 /** The keys that were made, and those that were there before, which are never touched. */
 export interface KeyLedger {
   /** Creates a key, and notes it before and after. */
-  create(client: Client, body: KeyBody): Promise<Answer>
+  create(client: Client, body: KeyBody, isPast?: boolean): Promise<Answer>
   made(): MadeKey[]
   /** Whether the key in an answer to create was there before this run. */
   wasThere(answer: Answer): boolean
@@ -83,8 +93,8 @@ export function createKeyLedger(apiKey: string, before: ReadonlySet<string>, tim
     wasThere: (answer) => wasThere(ledger, answer),
     isFresh: (answer) => isFresh(ledger, answer),
     granted: (id) => void ledger.granted.add(id),
-    create(client, body) {
-      const attempt: Attempt = { expiry: body.expiry, sentAt: null, outcome: null, doubtful: null }
+    create(client, body, isPast = false) {
+      const attempt: Attempt = { expiry: body.expiry, isPast, sentAt: null, outcome: null, doubtful: null }
       ledger.attempts.push(attempt)
       return create(ledger, attempt, () => client.ask({ method: 'POST', path: KEYS_PATH, credential: apiKey, body }))
     },
@@ -124,9 +134,13 @@ async function cleanUp(ledger: Ledger, client: Client): Promise<CleanUp> {
     ({ keys }) => keys,
     () => [],
   )
-  const ids = new Set([...before, ...madeKeys(ledger).map(({ id }) => id)])
-  const others = listed.filter(({ id }) => !ids.has(id))
-  found.push(...findLost(attempts, others, client.now()))
+  const notIn = (ids: Iterable<string>) => {
+    const known = new Set([...before, ...ids])
+    return listed.filter(({ id }) => !known.has(id))
+  }
+  const idsMade = () => madeKeys(ledger).map(({ id }) => id)
+  found.push(...findLost(attempts, notIn(idsMade()), client.now()))
+  const others = notIn(idsMade())
   const gone = new Set<string>()
   for (const key of madeKeys(ledger)) {
     const revocation = { apiKey, client, isGranted: granted.has(key.id), gone }
@@ -134,10 +148,15 @@ async function cleanUp(ledger: Ledger, client: Client): Promise<CleanUp> {
     if (await revoke(key, revocation).catch(() => false)) gone.add(key.id)
   }
   const open = attempts.filter(({ outcome }) => outcome === null)
+  const unknown = open.map(({ expiry, sentAt, isPast, doubtful }): UnknownRequest => {
+    const span = { from: sentAt ?? client.now(), to: client.now() }
+    const isNew = ({ createdAt }: ListedKey) => createdAt === null || isWithin(createdAt, span, ledger.times.clocks)
+    return { expiry, sentAt, mayBe: isPast && doubtful === null ? others.filter(isNew) : null }
+  })
   return {
     verified: madeKeys(ledger).filter(({ id }) => gone.has(id)),
     left: madeKeys(ledger).filter(({ id }) => !gone.has(id)),
-    unknown: open.map(({ expiry, sentAt }) => ({ expiry, sentAt })),
+    unknown: unknown.filter(({ mayBe }) => mayBe?.length !== 0),
     doubtful: open.flatMap(({ doubtful }) => doubtful ?? []),
   }
 }

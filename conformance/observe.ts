@@ -216,7 +216,7 @@ async function observeOddRequests(run: Run): Promise<void> {
   const { client, evidence, keys, form } = run
   evidence.unknownField = (await create(run, expiryIn(run, '246813'), { name: 'conformance' })).answer
   const past = new Date(client.now() + form.ahead - 3_600_000)
-  evidence.pastExpiry = await keys.create(client, { expiry: `${past.toISOString().slice(0, 19)}Z` })
+  evidence.pastExpiry = await keys.create(client, { expiry: `${past.toISOString().slice(0, 19)}Z` }, true)
 }
 
 async function observeRevoking(first: MadeKey, { client, apiKey, keys, evidence }: Run): Promise<void> {

@@ -1,4 +1,5 @@
 import { unusableResponse } from '../src/api/api-failure.ts'
+import type { ListedKey } from '../src/api/key-api.ts'
 import { textOf } from '../src/api/parse-response.ts'
 import { formatUtc } from '../src/runner/report.ts'
 import { sanitizeName } from '../src/runner/sanitize.ts'
@@ -13,7 +14,7 @@ import {
   statusOf,
 } from './client.ts'
 import { clocksOf } from './clocks.ts'
-import { type CleanUp, createKeyLedger, type MadeKey } from './keys.ts'
+import { type CleanUp, createKeyLedger, type MadeKey, type UnknownRequest } from './keys.ts'
 import { type Evidence, noEvidence, observe, type Run } from './observe.ts'
 import { oneLine, withoutSecrets } from './printable.ts'
 import { failureIn, type ListReading, readKeys, responseOf } from './read.ts'
@@ -127,9 +128,15 @@ function describe({ verified, left, unknown, doubtful }: CleanUp, ahead: number)
       ? ['Could not confirm that these are revoked; check Dashboard > Plans > API Keys:', ...left.map(label)]
       : []),
     ...(doubtful.length > 0 ? ['Not revoked, because they may be keys of others:', ...doubtful.map(label)] : []),
-    ...unknown.map(({ expiry, sentAt }) => {
-      const time = sentAt === null ? '' : ` at ${formatUtc(sentAt + ahead)}`
-      return `A create request${time} got no usable answer; look for a key that expires at ${expiry}.`
-    }),
+    ...unknown.flatMap((request) => describeUnknown(request, ahead)),
   ]
+}
+
+function describeUnknown({ expiry, sentAt, mayBe }: UnknownRequest, ahead: number): string[] {
+  const time = sentAt === null ? '' : ` at ${formatUtc(sentAt + ahead)}`
+  const request = `A create request${time} got no usable answer`
+  if (mayBe === null) return [`${request}; look for a key that expires at ${expiry}.`]
+  const label = ({ id, prefix, createdAt }: ListedKey) =>
+    `  ${sanitizeName(prefix)}... ${createdAt === null ? '' : `created ${formatUtc(createdAt)}, `}id ${sanitizeName(id)}`
+  return [`${request}; it asked for an expiry in the past, and may have made:`, ...mayBe.map(label)]
 }
