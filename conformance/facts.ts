@@ -2,7 +2,7 @@ import { isForeign } from '../src/api/api-failure.ts'
 import { formatExactly } from '../src/util/instant.ts'
 import { type Answer, field, KEYS_PATH, statusOf } from './client.ts'
 import type { Evidence } from './observe.ts'
-import { cacheHeaders, gridOf, instantOf, microsecondsOf, responseOf } from './read.ts'
+import { cacheHeaders, gridOf, instantOf, type ListReading, microsecondsOf, responseOf, timeText } from './read.ts'
 
 /** What a run saw of a fact; `holds` is null if it saw nothing. */
 export interface Observation {
@@ -31,6 +31,9 @@ const MINUTE_MS = 60_000
 const seen = (holds: boolean, observed: string): Observation => ({ holds, observed })
 const isOk = ({ status }: Answer) => status >= 200 && status <= 299
 const firstCreate = ({ creates }: Evidence) => creates[0] ?? null
+/** The first create request, if the response describes a key that it may have made. */
+const firstNew = ({ creates: [create] }: Evidence) =>
+  create !== undefined && isOk(create.answer) && create.mayBeNew ? create : null
 const seconds = (ms: number) =>
   Math.abs(ms) < 100 ? `${Number(Math.abs(ms).toFixed(3))} ms` : `${(Math.abs(ms) / 1000).toFixed(1)} s`
 
@@ -39,6 +42,12 @@ function datesOf({ headers, sentAt, receivedAt }: Answer): { date: number; local
   const date = Date.parse(headers.date ?? '')
   // The header has whole seconds; on average, the server was half a second further.
   return Number.isNaN(date) ? null : { date: date + 500, local: (sentAt + receivedAt) / 2 }
+}
+
+function describeReading({ form, pages, keys, incomplete }: ListReading): string {
+  if (form === 'other') return incomplete ?? 'neither'
+  const shape = form === 'array' ? 'one array' : `${pages} page(s)`
+  return `${shape}, ${keys.length} key(s)${incomplete === null ? '' : `, but ${incomplete}`}`
 }
 
 /** Every fact, in the order of the table and of docs/contract.md. */
@@ -65,8 +74,8 @@ export const FACTS: readonly Fact[] = [
     relied: 'Every key of the main action expires, even if the post step never runs.',
     otherwise: 'The main step revokes the key at once and fails.',
     observe(evidence) {
-      const create = firstCreate(evidence)
-      if (create === null || !isOk(create.answer)) return NOT_OBSERVED
+      const create = firstNew(evidence)
+      if (create === null) return NOT_OBSERVED
       const [asked, answered] = [microsecondsOf(create.asked), microsecondsOf(create.answered)]
       if (create.answered === null) return seen(false, 'the key never expires')
       if (asked === null || answered === null) return seen(false, `unreadable: ${create.answered}`)
@@ -79,12 +88,17 @@ export const FACTS: readonly Fact[] = [
     basis: 'assumed',
     relied: 'The exact expiry marks a key: it tells an orphan apart from the keys of other runs.',
     otherwise: 'A possible orphan is reported instead of revoked; it stays valid until it expires.',
-    observe({ creates, fractionsRefused }) {
-      const pairs = creates.flatMap(({ asked, answered }) => (answered === null ? [] : [[asked, answered] as const]))
-      if (fractionsRefused) return seen(false, 'fractions are refused with 400')
+    observe({ creates, digits }) {
+      const pairs = creates.flatMap(({ asked, answered, mayBeNew }) =>
+        answered === null || !mayBeNew ? [] : [[asked, answered] as const],
+      )
+      if (digits === 0) return seen(false, 'fractions are refused with 400')
       if (pairs.length === 0) return NOT_OBSERVED
-      const grid = gridOf(pairs)
-      return seen(grid === '1 us' || grid === '1 ms', grid === null ? 'on no known grid' : `kept to ${grid}`)
+      const finest = gridOf(pairs)
+      const grid = finest === '1 us' && digits === 3 ? '1 ms' : finest
+      const kept = grid === null ? 'on no known grid' : `kept to ${grid}`
+      const refused = digits === 3 ? '; more than 3 digits are refused with 400' : ''
+      return seen(grid === '1 us' || grid === '1 ms', `${kept}${refused}`)
     },
   },
   {
@@ -122,12 +136,10 @@ export const FACTS: readonly Fact[] = [
     basis: 'assumed',
     relied: 'Later steps can use the key as soon as the main step has ended.',
     otherwise: 'A later step may get a 401 for a moment. No 401 alone counts as proof of a revocation.',
-    observe: ({ acceptedAfterMs, probes }) =>
-      acceptedAfterMs !== null
-        ? seen(acceptedAfterMs < SAME_CLOCK_MS, `after ${acceptedAfterMs} ms`)
-        : probes === null
-          ? NOT_OBSERVED
-          : seen(false, 'not in twenty probes'),
+    observe({ acceptedAfterMs, isRejected }) {
+      if (acceptedAfterMs !== null) return seen(acceptedAfterMs < SAME_CLOCK_MS, `after ${acceptedAfterMs} ms`)
+      return isRejected ? seen(false, 'not in twenty probes') : NOT_OBSERVED
+    },
   },
   {
     fact: '`token_key` is how the key begins.',
@@ -157,14 +169,14 @@ export const FACTS: readonly Fact[] = [
     basis: 'documented',
     relied: 'A key that is not in the list does not exist.',
     otherwise: 'The post step draws no conclusion from it and warns; the audit fails with `list-incomplete`.',
-    observe({ list }) {
-      if (list === null) return NOT_OBSERVED
-      const form = { array: 'one array', pages: `${list.pages} page(s)`, other: 'neither' }[list.form]
-      const { incomplete, keys } = list
-      return seen(
-        incomplete === null,
-        `${form}, ${keys.length} key(s)${incomplete === null ? '' : `, but ${incomplete}`}`,
-      )
+    observe({ readings }) {
+      const incomplete = readings.filter((reading) => reading.incomplete !== null)
+      const shown = incomplete.at(-1) ?? readings[0]
+      if (shown === undefined) return NOT_OBSERVED
+      const { length } = incomplete
+      const isSometimes = length > 0 && length < readings.length
+      const which = isSometimes ? `${length} of ${readings.length} readings: ` : ''
+      return seen(length === 0, `${which}${describeReading(shown)}`)
     },
   },
   {
@@ -188,11 +200,11 @@ export const FACTS: readonly Fact[] = [
     otherwise:
       '`created` outranks the header; without both, wider limits are used. The audit fails without the header.',
     observe(evidence) {
-      const create = firstCreate(evidence)
-      if (create === null || !isOk(create.answer)) return NOT_OBSERVED
+      const create = firstNew(evidence)
+      if (create === null) return NOT_OBSERVED
       const dates = datesOf(create.answer)
       if (dates === null) return seen(false, 'no Date header')
-      const created = microsecondsOf(String(field(field(create.answer.json, 'api_key'), 'created')))
+      const created = microsecondsOf(timeText(field(field(create.answer.json, 'api_key'), 'created')))
       if (created === null) return seen(false, '`created` cannot be read')
       const apart = created / 1000 - dates.date
       return seen(Math.abs(apart) < SAME_CLOCK_MS, `${seconds(apart)} apart`)

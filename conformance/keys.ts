@@ -3,7 +3,8 @@ import { readKey, textOf } from '../src/api/parse-response.ts'
 import { isVerifiedRevoked } from '../src/protocol/evidence.ts'
 import { doubtAbout, isRowOf, MAX_REPLICA_LAG_MS } from '../src/protocol/list-trust.ts'
 import { type Answer, type Client, field, KEYS_PATH, Stopped } from './client.ts'
-import { failureIn, gridOf, instantOf, readKeys, wholeMilliseconds } from './read.ts'
+import { isWithin, type Span } from './clocks.ts'
+import { failureIn, gridOf, instantOf, readKeys, timeText, wholeMilliseconds } from './read.ts'
 
 /** A key that this run created. */
 export interface MadeKey {
@@ -21,6 +22,8 @@ export interface MadeKey {
 /** A create request, from before it is sent. */
 interface Attempt {
   expiry: string
+  /** Whether that is in the past: a key of it gives no access. */
+  isPast: boolean
   /** By this machine's clock; null until there is an answer, or none in time. */
   sentAt: number | null
   /** Null until there is an answer that names the key, or says that none was made. */
@@ -34,45 +37,67 @@ export interface CleanUp {
   verified: MadeKey[]
   left: MadeKey[]
   /** Create requests of which it is not known whether they made a key. */
-  unknown: { expiry: string; sentAt: number | null }[]
+  unknown: UnknownRequest[]
   /** Keys that responses named, but that may be someone else's. */
   doubtful: MadeKey[]
+}
+
+/** A create request that may have made a key. */
+export interface UnknownRequest {
+  expiry: string
+  sentAt: number | null
+  /** Keys that it may have made although its expiry was in the past; null if that was in the future. */
+  mayBe: ListedKey[] | null
 }
 
 /** The keys that were made, and those that were there before, which are never touched. */
 export interface KeyLedger {
   /** Creates a key, and notes it before and after. */
-  create(client: Client, body: { expiry: string; [field: string]: string }): Promise<Answer>
+  create(client: Client, body: KeyBody, isPast?: boolean): Promise<Answer>
   made(): MadeKey[]
+  /** Whether the key in an answer to create was there before this run. */
+  wasThere(answer: Answer): boolean
+  /** Whether the key in an answer to create was created since this run began, as far as the answer says. */
+  isFresh(answer: Answer): boolean
   /** The API granted the revocation of this key. */
   granted(id: string): void
   /** Revokes every key that was made, and checks each. */
   cleanUp(client: Client): Promise<CleanUp>
 }
 
-/** The clocks of a server and its database may be this far apart, in milliseconds. */
-const CREATED_SLACK_MS = 60_000
+type KeyBody = { expiry: string; [field: string]: string }
+
+/** When a run began, by this machine's clock, and which clocks the API may go by: see `clocksOf`. */
+export interface RunTimes {
+  beganAt: number
+  clocks: readonly number[]
+}
 
 /** What a ledger knows. */
 interface Ledger {
   apiKey: string
   /** The ids that the account had before this run. */
   before: ReadonlySet<string>
-  /** When this run began, in milliseconds since 1970 by the server's clock. */
-  since: number
+  times: RunTimes
   attempts: Attempt[]
   /** Keys that no response named. */
   found: MadeKey[]
   granted: Set<string>
 }
 
-/** `before` are the ids that the account had before this run, which began at `since` (ms) by the server's clock. */
-export function createKeyLedger(apiKey: string, before: ReadonlySet<string>, since: number): KeyLedger {
-  const ledger: Ledger = { apiKey, before, since, attempts: [], found: [], granted: new Set() }
+/** `before` are the ids that the account had before this run. */
+export function createKeyLedger(apiKey: string, before: ReadonlySet<string>, times: RunTimes): KeyLedger {
+  const ledger: Ledger = { apiKey, before, times, attempts: [], found: [], granted: new Set() }
   return {
     made: () => madeKeys(ledger),
+    wasThere: (answer) => wasThere(ledger, answer),
+    isFresh: (answer) => isFresh(ledger, answer),
     granted: (id) => void ledger.granted.add(id),
-    create: (client, body) => create(ledger, client, body),
+    create(client, body, isPast = false) {
+      const attempt: Attempt = { expiry: body.expiry, isPast, sentAt: null, outcome: null, doubtful: null }
+      ledger.attempts.push(attempt)
+      return create(ledger, attempt, () => client.ask({ method: 'POST', path: KEYS_PATH, credential: apiKey, body }))
+    },
     cleanUp: (client) => cleanUp(ledger, client),
   }
 }
@@ -82,23 +107,16 @@ function madeKeys({ attempts, found }: Ledger): MadeKey[] {
   return [...named, ...found]
 }
 
-async function create(
-  { apiKey, before, since, attempts }: Ledger,
-  client: Client,
-  body: { expiry: string; [field: string]: string },
-): Promise<Answer> {
-  const attempt: Attempt = { expiry: body.expiry, sentAt: null, outcome: null, doubtful: null }
-  attempts.push(attempt)
-  const question = { method: 'POST', path: KEYS_PATH, credential: apiKey, body } as const
-  const answer = await client.ask(question).catch((error: unknown) => {
+async function create(ledger: Ledger, attempt: Attempt, send: () => Promise<Answer>): Promise<Answer> {
+  const answer = await send().catch((error: unknown) => {
     // Nothing was sent.
     if (error instanceof Stopped) attempt.outcome = 'none'
     throw error
   })
   attempt.sentAt = answer.sentAt
-  const key = keyIn(answer, body.expiry)
+  const key = keyIn(answer, attempt.expiry)
   // A key that was there before, or that someone else asked for, is not ours, whatever the answer says.
-  const isOurs = key !== null && !before.has(key.id) && key.token !== apiKey && isFreshSince(since, answer, body.expiry)
+  const isOurs = !wasThere(ledger, answer) && isFresh(ledger, answer) && isAsked(answer, attempt.expiry)
   if (key !== null && isOurs) attempt.outcome = key
   else if (key !== null) attempt.doubtful = key
   else if (isRefusal(answer)) attempt.outcome = 'none'
@@ -116,9 +134,13 @@ async function cleanUp(ledger: Ledger, client: Client): Promise<CleanUp> {
     ({ keys }) => keys,
     () => [],
   )
-  const ids = new Set([...before, ...madeKeys(ledger).map(({ id }) => id)])
-  const others = listed.filter(({ id }) => !ids.has(id))
-  found.push(...findLost(attempts, others, client.now()))
+  const notIn = (ids: Iterable<string>) => {
+    const known = new Set([...before, ...ids])
+    return listed.filter(({ id }) => !known.has(id))
+  }
+  const idsMade = () => madeKeys(ledger).map(({ id }) => id)
+  found.push(...findLost(attempts, notIn(idsMade()), client.now()))
+  const others = notIn(idsMade())
   const gone = new Set<string>()
   for (const key of madeKeys(ledger)) {
     const revocation = { apiKey, client, isGranted: granted.has(key.id), gone }
@@ -126,10 +148,15 @@ async function cleanUp(ledger: Ledger, client: Client): Promise<CleanUp> {
     if (await revoke(key, revocation).catch(() => false)) gone.add(key.id)
   }
   const open = attempts.filter(({ outcome }) => outcome === null)
+  const unknown = open.map(({ expiry, sentAt, isPast, doubtful }): UnknownRequest => {
+    const span = { from: sentAt ?? client.now(), to: client.now() }
+    const isNew = ({ createdAt }: ListedKey) => createdAt === null || isWithin(createdAt, span, ledger.times.clocks)
+    return { expiry, sentAt, mayBe: isPast && doubtful === null ? others.filter(isNew) : null }
+  })
   return {
     verified: madeKeys(ledger).filter(({ id }) => gone.has(id)),
     left: madeKeys(ledger).filter(({ id }) => !gone.has(id)),
-    unknown: open.map(({ expiry, sentAt }) => ({ expiry, sentAt })),
+    unknown: unknown.filter(({ mayBe }) => mayBe?.length !== 0),
     doubtful: open.flatMap(({ doubtful }) => doubtful ?? []),
   }
 }
@@ -141,12 +168,20 @@ function keyIn({ status, json, receivedAt }: Answer, expiry: string): MadeKey | 
   return id === null ? null : { id, token, prefix, expiry, expiresAt, madeAt: receivedAt }
 }
 
-/** Whether the key in an answer was created since this run began, with the expiry asked for, rounded or left out. */
-function isFreshSince(since: number, { json }: Answer, asked: string): boolean {
-  const described = field(json, 'api_key')
-  const expiry = field(described, 'expiry') ?? null
-  const isAsked = expiry === null || gridOf([[asked, String(expiry)]]) !== null
-  return isAsked && (readKey(described).createdAt ?? 0) >= since - CREATED_SLACK_MS
+function wasThere({ apiKey, before }: Ledger, { json }: Answer): boolean {
+  const { id } = readKey(field(json, 'api_key'))
+  return (id !== null && before.has(id)) || field(json, 'token') === apiKey
+}
+
+function isFresh({ times: { beganAt, clocks } }: Ledger, { json, receivedAt }: Answer): boolean {
+  const span: Span = { from: beganAt, to: receivedAt }
+  return isWithin(readKey(field(json, 'api_key')).createdAt ?? 0, span, clocks)
+}
+
+/** Whether the key in an answer has the expiry asked for, rounded or left out. */
+function isAsked({ json }: Answer, asked: string): boolean {
+  const expiry = timeText(field(field(json, 'api_key'), 'expiry'))
+  return expiry === null || gridOf([[asked, expiry]]) !== null
 }
 
 /**

@@ -68,6 +68,12 @@ export function responseOf({ status, headers, text }: Answer): HttpResponse {
   return { status, headers, body: text }
 }
 
+/** What a field says about a time, as text; null if nothing. */
+export function timeText(value: unknown): string | null {
+  if (value === null || value === undefined) return null
+  return typeof value === 'object' ? 'an object' : String(value)
+}
+
 /** The instant that a text names as the actions read it, in milliseconds since 1970, or null. */
 export function instantOf(text: string | null): number | null {
   const time = parseTime(text)

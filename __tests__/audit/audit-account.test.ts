@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { ListedKey } from '../../src/api/key-api.ts'
 import { auditAccount } from '../../src/audit/audit-account.ts'
 import { readAuditInputs } from '../../src/audit/inputs.ts'
+import { rotatedExpiry } from '../support/audited-account.ts'
 
 const NOW = Date.parse('2027-03-01T12:00:00Z')
 const DAY_MS = 86_400_000
@@ -12,20 +13,25 @@ const API_KEY = '0123456789abcdef'.repeat(4)
 async function auditOf({
   expiresAt = null as number | null,
   known = '',
+  rotated = '',
   id = '2',
   prefix = 'other',
   masked = [] as string[],
 }) {
   const hashed: string[] = []
   const written: string[] = []
+  const said: string[] = []
   const key = { prefix, createdAt: NOW - DAY_MS, expiresAt: null, unreadable: null }
   const keys: ListedKey[] = [
     { ...key, id: '1', prefix: API_KEY.slice(0, 15) },
     { ...key, id, expiresAt },
   ]
-  const inputs = readAuditInputs((name) => ({ 'api-key': API_KEY, known })[name] ?? '', {
-    GITHUB_REPOSITORY_ID: '42',
-  })
+  const inputs = readAuditInputs(
+    (name) => ({ 'api-key': API_KEY, known, 'rotated-secrets': rotated })[name] ?? '',
+    {
+      GITHUB_REPOSITORY_ID: '42',
+    },
+  )
   const ignore = () => {}
   await auditAccount(inputs, {
     api: { list: async () => ({ ok: true, skew: 0, value: { keys, doubt: null, pages: 1 } }) },
@@ -36,7 +42,7 @@ async function auditOf({
       return createHash('sha256').update(text).digest()
     },
     runner: {
-      info: ignore,
+      info: (line) => said.push(line),
       warning: ignore,
       fail: ignore,
       setSecret: (secret) => masked.push(secret),
@@ -44,7 +50,7 @@ async function auditOf({
       writeSummary: ignore,
     },
   })
-  return { hashed, masked, written }
+  return { hashed, masked, said, written }
 }
 
 describe('the audit of an account', () => {
@@ -58,6 +64,25 @@ describe('the audit of an account', () => {
 
   test('with a key that a rotation may have made computes one for each rotation', async () => {
     expect((await auditOf({ expiresAt: NOW + 60 * DAY_MS + 1 })).hashed).toHaveLength(1)
+  })
+
+  const NAME = 'production # deployed by ops'
+  test.each([
+    ['that was made by no rotation', NOW + 60 * DAY_MS],
+    ['that another rotation may have made', NOW + 60 * DAY_MS + 1],
+  ])('names the environment that it read if there is only a key %s', async (_, expiresAt) => {
+    const rotated = `SPHERESCOUT_API_KEY\nOTHER environment=${NAME}`
+    const { said } = await auditOf({ expiresAt, rotated })
+    const notes = said.filter((line) => line.startsWith('No key was made by a rotation'))
+    expect(notes).toEqual([`No key was made by a rotation of OTHER in environment "${NAME}".`])
+  })
+
+  test('says nothing of an environment whose rotation made a key', async () => {
+    const expiresAt = rotatedExpiry(NOW + 60 * DAY_MS, 'https://www.spherescout.io', { environment: NAME })
+    const rotated = `SPHERESCOUT_API_KEY environment=${NAME}\n`.repeat(2)
+    const { said } = await auditOf({ expiresAt, rotated })
+    expect(said[0]).toContain('1 rotated')
+    expect(said.join()).not.toContain('No key was made by a rotation')
   })
 
   test('takes an id in known for a whole key only if it is longer than a prefix of the list', async () => {

@@ -186,6 +186,18 @@ describe('rotated-secrets', () => {
   })
 })
 
+test.each(['max-age', 'warn-before', 'timeout'])(
+  '%s shows of a key that was pasted there no more than the dashboard does',
+  (name) => {
+    for (const value of ['a1b2'.repeat(16), `90 ${'a1b2'.repeat(16)}`]) {
+      const message = refusal({ [name]: value })
+      expect(message).toContain(`Input ${name} is "`)
+      expect(message).toContain('a1b2a1b2a1b2a1b..."')
+      expect(message).not.toContain('a1b2'.repeat(4))
+    }
+  },
+)
+
 describe('fail-on', () => {
   test('takes findings separated by commas, blanks or line breaks, in any case', () => {
     expect(read({ 'fail-on': ' too-old,Unexpected\n\nknown-missing, ' }).failOn).toEqual(

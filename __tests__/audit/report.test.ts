@@ -40,9 +40,15 @@ describe('a line of the log', () => {
     expect(line.length).toBeLessThan(4_000)
   })
 
+  test.each(FINDING_KINDS.slice(1))('for %s about several keys says what to do for each', (kind) => {
+    const line = groupLine({ kind, findings: [finding(kind, '1'), finding(kind, '2')] }, LIMITS)
+    expect(line).toMatch(new RegExp(`^${kind} \\(2 keys\\): .*\\. For each: [a-z].*\\.$`))
+    expect(line.split(': ')[1]).not.toMatch(/\b(its?|expires|someone)\b/)
+  })
+
   test('gives short times in hours', () => {
     expect(groupLine({ kind: 'expires-soon', findings: [finding('expires-soon', '1')] }, LIMITS)).toContain(
-      'expires within 36 hours',
+      'expiring within 36 hours',
     )
   })
 
@@ -107,6 +113,23 @@ describe('the summary', () => {
     expect(summary.split('\n').filter((line) => line.startsWith(id))).toEqual([
       `${id} # abcdef..., created 2026-11-21`,
     ])
+  })
+
+  test.each([
+    [['lost'], [], '1 to look at'],
+    [['lost', 'other'], ['gone'], '2 to look at, 1 missing'],
+    [[], ['gone', 'gone-too'], '2 missing'],
+    [[], [], 'no findings'],
+  ])('with findings about %j counts those that are missing (%j) apart', (lost, gone, headline) => {
+    const keys = lost.map((id) => entry(id))
+    const known = gone.map((id) => ({ id, until: null }))
+    const summary = summaryOf({
+      keys,
+      findings: findFindings(keys, known, LIMITS),
+      notes: [],
+      limits: LIMITS,
+    })
+    expect(summary).toMatch(new RegExp(`^### SphereScout keys: ${headline}\n`))
   })
 
   test('says how many rows it leaves out', () => {

@@ -69,6 +69,7 @@ describe('npm run conformance', () => {
       const env = { ...key(emulator), GITHUB_STEP_SUMMARY }
       const { code, output } = await start(['--api-url', `${emulator.url}/`, '--yes'], env).done
       expect({ code, output }).toMatchObject({ code: 0 })
+      expect(output).toMatch(/^Asking the API\. .*\nRevoking the keys that were made, .*\n\nfact /m)
       expect(output).toContain('All keys that were made (4) are revoked (verified).')
       expect(emulator.account.live()).toEqual([])
       expect(readFileSync(GITHUB_STEP_SUMMARY, 'utf8')).toMatch(/^### API conformance\n\n\| fact \| basis/)
@@ -95,7 +96,7 @@ test('a host without a server is named in one line, with the reason', async () =
   await emulator.close()
   const { code, output } = await start(['--api-url', emulator.url, '--yes'], key(emulator)).done
   expect(code).toBe(1)
-  expect(output).toContain('api-keys: no answer (ECONNREFUSED)). Check SPHERESCOUT_API_KEY and --api-url.')
+  expect(output).toContain('api-keys: no answer (ECONNREFUSED). Check --api-url.')
   expect(output).not.toMatch(/^ +at /m)
 })
 

@@ -27,6 +27,8 @@ function row({ results }: RunResult, beginning: string): [holds: boolean | null,
   return [found[0]?.holds ?? null, found[0]?.observed ?? '']
 }
 
+const KEY = '0123456789abcdef'.repeat(4)
+
 const differing = ({ results }: RunResult) =>
   results.filter(({ holds }) => holds === false).map(({ fact }) => fact.fact)
 
@@ -76,7 +78,8 @@ describe('the table says what each mode does:', () => {
     [{ grid: '1/300 s' }, 'Expiries keep', false, /^kept to 1\/300 s$/],
     [{ grid: '1 s', rounding: 'round' }, 'Expiries keep', false, /^kept to 1 s$/],
     [{ grid: '1 min' }, 'Expiries keep', false, /^kept to 1 min$/],
-    [{ maxDigits: 3 }, 'Expiries keep', false, /^fractions are refused with 400$/],
+    [{ maxDigits: 3 }, 'Expiries keep', true, /^kept to 1 ms; more than 3 digits are refused with 400$/],
+    [{ maxDigits: 3, grid: '1/300 s' }, 'Expiries keep', false, /^kept to 1\/300 s; more than 3 digits/],
     [{ timeForm: 'epoch milliseconds' }, 'A key expires', true, /early|exactly/],
     [{ listForm: 'paginated', pageSize: 1, nextForm: 'own path' }, 'The list is complete', true, /^1 page/],
     [{ dateErrorMs: 7_200_000 }, "The server's clock", false, /^7200\.\d s ahead$/],
@@ -90,7 +93,6 @@ describe('the table says what each mode does:', () => {
     [{ errorShape: 'empty' }, 'A wrong key', true, /^401, empty$/],
     [{ errorShape: 'codes' }, 'A wrong key', true, /^401, JSON$/],
     [{ errorShape: 'error' }, 'A wrong key', true, /^401, JSON$/],
-    [{ keyLimit: 0 }, 'A limit on keys', true, /^403 to create$/],
     [{ ignoreExpiry: true }, 'A key expires', false, /^the key never expires$/],
     [{ selfRevocation: 'forbidden' }, 'A key can revoke itself', false, /^403$/],
     [{ selfRevocation: 'unauthorized' }, 'A key can revoke itself', false, /^401$/],
@@ -159,6 +161,67 @@ describe('the table says what each mode does:', () => {
     expect(result.printed).toContain('All keys that were made (4) are revoked (verified).')
   })
 
+  test('a limit on keys that is reached', async () => {
+    const result = await run({ keyLimit: 0 })
+    expect(row(result, 'A limit on keys')).toEqual([true, '403 to create'])
+    expect(result.printed).toMatch(/^No key was made\.$/m)
+  })
+
+  test.each(['error', 'api-key'] as const)('no new key, as create answers with %s', async (which) => {
+    const result = await run({ createAnswer: () => which })
+    for (const fact of ['A key expires when', 'Expiries keep', 'Each response has a Date', '`token_key` is'])
+      expect(row(result, fact)).toEqual([null, 'not observed'])
+    expect(result.printed).toMatch(/^No key is known to have been made\.$/m)
+    expect(result.printed).not.toContain('0 of the keys')
+  })
+
+  test('a list that cannot be read after the first key was made', async () => {
+    const failed = { status: 500, headers: { 'Content-Type': 'application/json' }, body: '{}' }
+    let created = false
+    const through: Through = (request, api) => {
+      created ||= request.method === 'POST'
+      const isList = request.method === 'GET' && request.path === '/api/user/api-keys'
+      const answer = api(request)
+      return created && isList && answer.status === 200 ? failed : answer
+    }
+    const result = await run({}, [], { through })
+    expect(row(result, 'The path of the endpoint')).toEqual([true, 'with a slash: 404'])
+    for (const fact of ['The list shows a new key', 'A new key is accepted'])
+      expect(row(result, fact)).toEqual([null, 'not observed'])
+    expect(row(result, 'The list is complete')).toEqual([
+      false,
+      '10 of 11 readings: a page of it cannot be read (500)',
+    ])
+  })
+
+  test('one of ten readings of the list that is incomplete', async () => {
+    let readings = 0
+    const through: Through = (request, api) => {
+      const answer = api(request)
+      const isList = request.method === 'GET' && request.path === '/api/user/api-keys'
+      const isOwn = request.headers.authorization === `Bearer ${KEY}`
+      if (!isList || !isOwn || answer.status !== 200) return answer
+      readings += 1
+      const [first] = JSON.parse(answer.body)
+      // The first is at the start, and the second asks for compression.
+      return { ...answer, body: JSON.stringify(readings === 5 ? { results: [first], more: true } : [first]) }
+    }
+    const result = await run({ longLivedKey: KEY }, [], { through })
+    expect(row(result, 'The list is complete')).toEqual([
+      false,
+      '1 of 11 readings: 1 page(s), 1 key(s), but it may have pages that cannot be found',
+    ])
+  })
+
+  test('an expiry that is an object', async () => {
+    const body = { api_key: { expiry: { toString: 1 } } }
+    const result = await run({}, [{ on: 'create', kind: 'replace', body, times: 9 }])
+    expect(row(result, 'A key expires when')).toEqual([false, 'unreadable: an object'])
+    expect(result.printed).toContain(
+      'Not everything was observed: the response to create describes no new key.',
+    )
+  })
+
   test('a firewall that answers 403 to create is no limit on keys', async () => {
     const page = { status: 403, headers: { 'Content-Type': 'text/html' }, body: '<html>Blocked</html>' }
     const through: Through = (request, api) => (request.method === 'POST' ? page : api(request))
@@ -184,12 +247,20 @@ describe('the table says what each mode does:', () => {
     expect(result.exitCode).toBe(1)
   })
 
-  test.each(['replayed', 'old key', 'api-key', 'api-key with expiry', "another job's, none made"] as const)(
+  const older =
+    /: the response to create describes a key that was created at 20\d\d-.+ UTC, before this run, unless /m
+  test.each([
+    ['replayed', older],
+    ['old key', older],
+    ['api-key', older],
+    ['api-key with expiry', older],
+    ["another job's, none made", /: the response to create describes no new key\.$/m],
+  ] as const)(
     'create answers with %s: no key of others is revoked, and none is made after the first',
-    async (which) => {
+    async (which, fault) => {
       const result = await run({ createAnswer: () => which })
       expect(result.emulator.account.touchedForeign()).toEqual([])
-      expect(result.printed).toContain('the response to create describes no new key')
+      expect(result.printed).toMatch(fault)
       expect(result.emulator.requests.filter(({ method }) => method === 'POST')).toHaveLength(1)
       expect(result.exitCode).toBe(1)
     },
@@ -214,8 +285,32 @@ describe('a run that cannot go on', () => {
   test('ends before it creates anything if api-key is refused', async () => {
     const refused = run({}, [{ kind: 'status', status: 401, times: 9 }])
     await expect(refused).rejects.toThrow(
-      /^Could not read the list of keys \(GET .*: 401\)\..*Nothing was created\.$/,
+      / answered 401 .* Check SPHERESCOUT_API_KEY and --api-url\. Nothing was created\.$/m,
     )
+  })
+
+  test('says that an API which is down may be up later', async () => {
+    const refused = run({}, [{ kind: 'status', status: 503, times: 9 }])
+    await expect(refused).rejects.toThrow(/ answered 503 .*\. Run it again later\. Nothing was created\.$/)
+  })
+
+  test('says that a new key is not accepted if all of twenty probes get 401', async () => {
+    const isNew = ({ headers: { authorization = '' } }: ApiRequest) => authorization !== `Bearer ${KEY}`
+    const body = JSON.stringify({ detail: 'Invalid token.' })
+    const rejected = { status: 401, headers: { 'Content-Type': 'application/json' }, body }
+    const through: Through = (request, api) => (isNew(request) ? rejected : api(request))
+    const result = await run({ longLivedKey: KEY }, [], { through })
+    expect(row(result, 'A new key is accepted')).toEqual([false, 'not in twenty probes'])
+  })
+
+  test.each([
+    ['page', 'answered 200 to GET /api/user/api-keys with an HTML page, not the JSON of this API'],
+    ['basic', 'answered 401 to GET /api/user/api-keys'],
+  ] as const)('does not blame the key for the answer of a gate (%s)', async (gate, reason) => {
+    const refused = run({ gate: () => gate })
+    await expect(refused).rejects.toThrow(reason)
+    await expect(refused).rejects.toThrow(/\. Check --api-url\. Nothing was created\.$/)
+    await expect(refused).rejects.not.toThrow('SPHERESCOUT_API_KEY')
   })
 
   test('makes no second key where the first never expires, and exits with 1', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { RunResult } from '../../conformance/run.ts'
 import { createRng } from '../simulation/rng.ts'
-import type { ApiResponse } from '../support/account.ts'
+import type { ApiRequest, ApiResponse } from '../support/account.ts'
 import { type EmulatorRun, runOnEmulator, type Through } from './run-on-emulator.ts'
 
 const json = (status: number, body: unknown, headers = {}): ApiResponse => ({
@@ -78,7 +78,7 @@ test('a list whose next page has an address that cannot be read is incomplete, a
   const { emulator, printed, result } = await runOnEmulator({}, [], { through })
   expect(observed(result, 'The list is complete')).toEqual([
     false,
-    '1 page(s), 2 key(s), but its pages repeat',
+    '1 of 2 readings: 1 page(s), 2 key(s), but its pages repeat',
   ])
   expect(printed).toContain('All keys that were made (4) are revoked (verified).')
   expect(emulator.account.live()).toEqual([])
@@ -112,6 +112,47 @@ describe('a create request that was carried out and refused by something else', 
     const second = new Date(key?.expiry ?? 0).toISOString().slice(0, 19)
     expect(printed).toContain(`got no usable answer; look for a key that expires at ${second}.`)
     expect(printed).toContain('3 of the keys that were made are revoked (verified).')
+    expect(result?.exitCode).toBe(1)
+  })
+})
+
+describe('a request for an expiry in the past', () => {
+  const PAGE = { status: 400, headers: { 'Content-Type': 'text/html' }, body: '<h1>Bad Request</h1>' }
+  const PAST = 5
+  const answered =
+    (refusal: ApiResponse, atPast: (api: Parameters<Through>[1], request: ApiRequest) => void): Through =>
+    (request, api) => {
+      if (request.method !== 'POST') return api(request)
+      creates += 1
+      if (creates !== PAST) return api(request)
+      atPast(api, request)
+      return refusal
+    }
+  let creates = 0
+
+  test.each([
+    ['400 in HTML', PAGE],
+    ['500', json(500, { detail: 'Server error' })],
+  ])('that is answered %s made no key if the list shows none', async (_, refusal) => {
+    creates = 0
+    const { printed, result } = await runOnEmulator({}, [], { through: answered(refusal, () => {}) })
+    expect(printed).toContain('All keys that were made (4) are revoked (verified).')
+    expect(printed).not.toContain('look for a key')
+    expect(observed(result, 'An expiry in the past')[1]).toBe(String(refusal.status))
+    expect(result?.exitCode).toBe(0)
+  })
+
+  test('that made a key all the same has that key named, as the list shows it', async () => {
+    creates = 0
+    const through = answered(PAGE, (api, request) => api({ ...request, body: '{}' }))
+    const { emulator, printed, result } = await runOnEmulator({}, [], { through })
+    const [key, ...more] = emulator.account.live()
+    expect(more).toEqual([])
+    expect(printed).toContain('it asked for an expiry in the past, and may have made:')
+    expect(printed).toMatch(
+      new RegExp(`^  ${key?.token_key}\\.\\.\\. created 2027-03-01 12:00:.. UTC, id ${key?.id}$`, 'm'),
+    )
+    expect(printed).not.toContain('look for a key that expires')
     expect(result?.exitCode).toBe(1)
   })
 })

@@ -110,7 +110,7 @@ describe('finding', () => {
       const step = await audit({ 'api-key': key.token, 'fail-on': 'expires-soon' })
       expect(step.outputs).toMatchObject({ 'expires-soon': '1', ok: 'false' })
       expect(errorOf(step)).toMatch(
-        /^expires-soon \(1 key\): in use or made by rotate, and expires within 14 days: .*save it as the secret/,
+        /^expires-soon \(1 key\): in use or made by rotate, expiring within 14 days: .*save it as the secret/,
       )
       expect(step.exitCode).toBe(1)
     }))

@@ -823,228 +823,9 @@ function isPast(until, now) {
 	return until !== null && now >= until
 }
 
-const DAY_MS$1 = 24 * 3_600_000
-const MAX_NAMED = 10
-const MAX_ROWS = 100
-/** A step cannot receive more than 128 KiB in an environment variable. */
-const MAX_OUTPUT_BYTES = 100_000
-const CLASSES = ['in-use', 'rotated', 'short-lived', 'known', 'unexpected']
-const ACCEPTABLE = ['unexpected', 'never-expires', 'too-old']
-const BLIND_SPOTS =
-	'Not visible to an audit: when a key was last used (the API does not say), and that a key was made to look short-lived or rotated.'
-/** The findings by kind. */
-function groupByKind(findings) {
-	return [...Map.groupBy(findings, ({ kind }) => kind)].map(([kind, found]) => ({ kind, findings: found }))
-}
-/** How many keys there are of each class. */
-function overview(keys) {
-	const counts = CLASSES.flatMap((name) => {
-		const { length } = keys.filter((key) => key.class === name)
-		return length > 0 ? `${length} ${name}` : []
-	})
-	return [plural(keys.length, 'key'), counts.join(', ')].filter(Boolean).join(': ')
-}
-/** One kind of finding: what it is, which keys (unless a table shows them), and what to do. */
-function groupLine({ kind, findings }, { now, maxAge, warnBefore }, isInTable = false) {
-	const named = findings.slice(0, MAX_NAMED).map((finding) => describeKey(finding, now))
-	if (findings.length > MAX_NAMED) named.push(`and ${findings.length - MAX_NAMED} more`)
-	const dashboard = 'in Dashboard > Plans > API Keys'
-	const [meaning, advice] = {
-		'list-incomplete': ['', ''],
-		'expires-soon': [
-			`in use or made by rotate, and expires within ${days(warnBefore)}`,
-			`Look at the last runs of the workflow that rotates it; if there is none, create a new key ${dashboard}, save it as the secret, then revoke this one`,
-		],
-		unexpected: ['made by no action of this project, and not in input known', `Find out who uses it; then revoke it ${dashboard}`],
-		'known-overdue': ['still there after its until date in input known', `Revoke it ${dashboard}, or move its date`],
-		'known-missing': ['in input known, but not in the account', 'Find out who revoked it, unless it has expired, then remove its line'],
-		'never-expires': ['valid until someone revokes it', 'Replace it with a key that expires'],
-		'too-old': [`created more than ${days(maxAge)} ago`, 'Replace it with a new key and revoke it'],
-	}[kind]
-	const keys = isInTable && kind !== 'known-missing' ? '' : `: ${named.join('; ')}`
-	const accept = ACCEPTABLE.includes(kind) ? ', or accept it in input known' : ''
-	return `${kind} (${plural(findings.length, 'key')}): ${meaning}${keys}. ${advice}${accept}.`
-}
-function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }, now) {
-	if (prefix === null || createdAt === null) return `id ${shortId(id ?? '')}`
-	const parts = [`${sanitizeName(prefix)}... (id ${shortId(id ?? '')})`]
-	if (kind === 'unexpected' || kind === 'too-old') parts.push(`created ${created(createdAt, now)}`)
-	if (kind !== 'never-expires' && kind !== 'too-old') parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
-	if (kind === 'expires-soon' && rotation !== null)
-		parts.push(`as the rotation of secret ${rotation.secret} has stopped, or no longer revokes old keys`)
-	return parts.join(', ')
-}
-/** As many findings as fit into 100,000 bytes, as JSON without secrets. */
-function findingsJson(findings) {
-	const instant = (at) => (at === null ? null : formatInstant(at))
-	const rows = []
-	// The brackets; with each row comes a comma, except with the first.
-	let bytes = 1
-	for (const { kind: finding, class: name, id, prefix, createdAt, expiresAt } of findings) {
-		const times = { created: instant(createdAt), expiry: instant(expiresAt) }
-		const row = JSON.stringify({ class: name, finding, id, prefix, ...times })
-		bytes += Buffer.byteLength(row) + 1
-		if (bytes > MAX_OUTPUT_BYTES) break
-		rows.push(row)
-	}
-	return `[${rows.join(',')}]`
-}
-/** The job summary in Markdown: keys with findings first, short-lived ones left out. */
-function summaryOf({ keys, findings, notes, limits }) {
-	const kindsOf = Map.groupBy(findings, ({ id }) => id)
-	const urgency = ({ key }) => FINDING_KINDS.indexOf(kindsOf.get(key.id)?.[0]?.kind ?? 'list-incomplete') || FINDING_KINDS.length
-	const shown = keys.filter((entry) => entry.class !== 'short-lived').sort((a, b) => urgency(a) - urgency(b))
-	const rows = shown.slice(0, MAX_ROWS).map(({ key: { id, prefix, createdAt, expiresAt }, class: name }) => {
-		const kinds = (kindsOf.get(id) ?? []).map(({ kind }) => kind).join(', ')
-		const expires = expiresAt === null ? '**never**' : day(expiresAt)
-		return `| ${kinds && `**${kinds}**`} | \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${name} | ${created(createdAt, limits.now)} | ${expires} |`
-	})
-	const head = '| Finding | Key | Id | Class | Created | Expires |\n| --- | --- | --- | --- | --- | --- |'
-	const paragraphs = [
-		`### SphereScout keys: ${kindsOf.size === 0 ? 'no findings' : `${kindsOf.size} to look at`}`,
-		`${overview(keys)}.`,
-		rows.length > 0 ? [head, ...rows].join('\n') : '',
-		shown.length > MAX_ROWS ? `${shown.length - MAX_ROWS} more keys are not shown here.` : '',
-		groupByKind(findings)
-			.map((group) => `- ${groupLine(group, limits, true)}`)
-			.join('\n'),
-		linesForKnown(findings),
-		...notes,
-		BLIND_SPOTS,
-	]
-	return paragraphs.filter(Boolean).join('\n\n')
-}
-/** Lines to paste into input `known`, for keys that a person may accept. */
-function linesForKnown(findings) {
-	const acceptable = findings.filter(({ kind }) => ACCEPTABLE.includes(kind))
-	const lines = acceptable.map(
-		({ id, prefix, createdAt }) => `${sanitizeName(id ?? '')} # ${sanitizeName(prefix ?? '')}..., created ${day(createdAt ?? 0)}`,
-	)
-	if (lines.length === 0) return ''
-	const code = [...new Set(lines)].slice(0, MAX_ROWS).join('\n')
-	return `<details><summary>Lines for input known, for keys that are meant to exist</summary>\n\n\`\`\`\n${code}\n\`\`\`\n\n</details>`
-}
-function plural(count, noun) {
-	return `${count} ${noun}${count === 1 ? '' : 's'}`
-}
-function days(duration) {
-	if (duration < 2 * DAY_MS$1) return plural(Math.round(duration / 3_600_000), 'hour')
-	return plural(Math.round(duration / DAY_MS$1), 'day')
-}
-function created(instant, now) {
-	return `${day(instant)} (${days(Math.max(0, now - instant))} ago)`
-}
-function day(instant) {
-	return formatUtc(instant).slice(0, 10)
-}
-
-/** Lists the keys, judges them and reports; changes nothing. Throws an Error if it cannot read the list or the time. */
-async function auditAccount(inputs, deps) {
-	const { runner } = deps
-	const { apiKey, known } = inputs
-	const { readings, skew } = await listKeys(inputs, deps)
-	const read = readLists(readings, apiKey)
-	if (read.kind === 'incomplete') {
-		const line =
-			`list-incomplete: The API's list of keys may not show every key (${read.reason}), so no key was judged. ` +
-			'Run the audit again; if it says the same, see docs/audit.md.'
-		const summary = `### SphereScout keys: not judged\n\n${line.replace(/[|`<>\\\s]+/g, ' ')}`
-		publish({ findings: [listIncomplete()], summary }, apiKey, runner)
-		runner.fail(line)
-		return
-	}
-	if (skew === null) throw new Error(UNKNOWN_TIME)
-	refuseWholeKeys(known, read.keys, runner)
-	// SHA-256 takes long to load, and most accounts have no key that needs it.
-	const tagged = read.keys.some(canHaveRotationTag) ? inputs.rotations : []
-	const rotations = tagged.map((rotation) => ({ secret: rotation.secret, tag: rotationTag(rotation, deps.sha256) }))
-	const limits = { ...inputs, now: deps.clock.now() + skew }
-	const keys = classify({ ...read, keys: usableKeys(read, limits.now) }, known, rotations)
-	const findings = findFindings(keys, known, limits)
-	const notes = notesOn(read.inUse.length, inputs.rotations.length)
-	publish({ findings, summary: summaryOf({ keys, findings, notes, limits }) }, apiKey, runner)
-	for (const line of [`Read ${overview(keys)}.`, ...notes]) runner.info(line)
-	for (const group of groupByKind(findings)) {
-		const say = inputs.failOn.has(group.kind) ? runner.fail : runner.warning
-		say(groupLine(group, limits))
-	}
-	if (findings.length === 0) runner.info('No findings.')
-	runner.info(BLIND_SPOTS)
-}
-/** Without the API's clock, it is unknown which clock is wrong: a machine's by a month hides a key that expires soon. */
-const UNKNOWN_TIME =
-	"Could not judge the keys: the API's time is unknown (no Date header, or one that is more than a day off). " + 'Check the clock of the runner.'
-/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
-async function listKeys(inputs, { api, clock, random }) {
-	const budget = createBudget({ deadline: clock.now() + inputs.timeout, clock })
-	const shouldRetry = ({ retryable, retryAfter = 0 }) => retryable && retryAfter < budget.left()
-	const list = () => api.list(inputs.apiKey, { timeout: Math.max(1, budget.left()) })
-	const read = async () => {
-		const reply = await retry(list, { budget, random, shouldRetry })
-		if (reply.ok) return reply
-		throw new Error(whyNotListed(reply.failure))
-	}
-	const first = await read()
-	if (first.value.pages === 1) return { readings: [first.value], skew: first.skew }
-	const second = await read()
-	return { readings: [first.value, second.value], skew: second.skew ?? first.skew }
-}
-function whyNotListed({ status, message, retryable, notFromApi }) {
-	if (status === 401 && !notFromApi)
-		return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
-	const advice = retryable ? ' Run the audit again later, or raise input timeout.' : ''
-	return `Could not list the keys of the account: ${message}.${advice}`
-}
-/** A whole key in place of its id, or around it, must not get into the outputs. */
-function refuseWholeKeys(known, keys, runner) {
-	for (const { id } of known) {
-		const key = keys.find(({ prefix }) => keyIn(id, prefix) !== '')
-		if (key === undefined || keys.some((other) => other.id === id)) continue
-		const found = keyIn(id, key.prefix)
-		for (const text of new Set([id, found, found.replace(/[^\w.~+/=-].*/, '')])) for (const form of maskedForms(text)) runner.setSecret(form)
-		throw new Error(
-			`Input known has a whole key in place of an id: the one that begins ${keyLabel(key)}. Use the id, and replace the ` +
-				'key if anyone else can read the workflow or this log.',
-		)
-	}
-}
-/** The end of `text` that begins like a key and is longer; empty if there is none. Ids contain a short prefix by chance. */
-function keyIn(text, prefix) {
-	const at = prefix === '' ? -1 : text.indexOf(prefix)
-	const begins = at >= 0 && (prefix.length >= MIN_CREDENTIAL_LENGTH || !/[a-z\d]/i.test(text.charAt(at - 1)))
-	return begins && text.length > at + prefix.length ? text.slice(at) : ''
-}
-function notesOn(keysInUse, rotations) {
-	return [
-		keysInUse === 0 && 'As api-key is a JWT, no key of the list is in use here.',
-		keysInUse > 1 && `The first characters of api-key fit ${keysInUse} keys, so the key in use is unknown.`,
-		rotations === 0 && 'Keys made by rotate are not recognized: add repository=ID in input rotated-secrets, as GITHUB_REPOSITORY_ID is not set.',
-	].filter((note) => note !== false)
-}
-/**
- * Writes outputs and summary, without the key, even if the API gives it as an id. If nothing was judged, the other
- * counts stay empty: zero would say that there is nothing.
- */
-function publish({ findings, summary }, apiKey, runner) {
-	const clean = (text) => text.replaceAll(apiKey, '***')
-	const judged = findings[0]?.kind !== 'list-incomplete'
-	runner.setOutput('ok', String(findings.length === 0))
-	runner.setOutput('findings', clean(findingsJson(findings)))
-	for (const kind of FINDING_KINDS) {
-		const { length } = findings.filter((finding) => finding.kind === kind)
-		runner.setOutput(kind, judged || length > 0 ? String(length) : '')
-	}
-	try {
-		runner.writeSummary(clean(summary))
-	} catch (error) {
-		// The log says the same.
-		runner.info(error instanceof Error ? error.message : String(error))
-	}
-}
-
-const DAY_MS = 86_400_000
+const DAY_MS$1 = 86_400_000
 /** In milliseconds, in the order of the names in DURATION. */
-const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS, 7 * DAY_MS, 365.25 * DAY_MS]
+const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS$1, 7 * DAY_MS$1, 365.25 * DAY_MS$1]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
 /** Milliseconds, as the package `ms` reads it, but lowercase: `M` may mean months. Null for any other text. */
@@ -1118,16 +899,19 @@ function readAuditInputs(input, env, explainEmptyKey = () => null) {
 		apiUrl,
 		known: readKnown(input('known'), apiKey),
 		rotations: readRotations(rotated, apiUrl, env),
-		maxAge: readDuration(given('max-age', '90d'), MAX_AGE),
-		warnBefore: readDuration(given('warn-before', '14d'), WARN_BEFORE),
+		maxAge: readDuration(shortened(given('max-age', '90d')), MAX_AGE),
+		warnBefore: readDuration(shortened(given('warn-before', '14d')), WARN_BEFORE),
 		failOn: readFailOn(input('fail-on')),
-		timeout: readDuration(given('timeout', '2m'), TIMEOUT),
+		timeout: readDuration(shortened(given('timeout', '2m')), TIMEOUT),
 	}
 }
-/** The beginning of a text; of what could be a key, no more than the dashboard shows. */
+/** Of what could be a key, no more than the dashboard shows. */
+function shortened(text) {
+	return text.replace(/\S{24,}/g, (run) => `${run.slice(0, 15)}...`)
+}
+/** The beginning of a text. */
 function quoted(text) {
-	const safe = text.replace(/\S{24,}/g, (run) => `${run.slice(0, 15)}...`)
-	return JSON.stringify(safe.slice(0, 60))
+	return JSON.stringify(shortened(text).slice(0, 60))
 }
 /** The lines of an input, without blank ones and comments. The name of an environment may have `#`, and ends its line. */
 function linesOf(name, value) {
@@ -1187,6 +971,238 @@ function readFailOn(value) {
 		throw new Error(`Input fail-on names ${quoted(name)}; the findings are ${FINDING_KINDS.join(', ')}`)
 	})
 	return new Set(kinds)
+}
+
+const DAY_MS = 24 * 3_600_000
+const MAX_NAMED = 10
+const MAX_ROWS = 100
+/** A step cannot receive more than 128 KiB in an environment variable. */
+const MAX_OUTPUT_BYTES = 100_000
+const CLASSES = ['in-use', 'rotated', 'short-lived', 'known', 'unexpected']
+const ACCEPTABLE = ['unexpected', 'never-expires', 'too-old']
+const BLIND_SPOTS =
+	'Not visible to an audit: when a key was last used (the API does not say), and that a key was made to look short-lived or rotated.'
+/** The findings by kind. */
+function groupByKind(findings) {
+	return [...Map.groupBy(findings, ({ kind }) => kind)].map(([kind, found]) => ({ kind, findings: found }))
+}
+/** How many keys there are of each class. */
+function overview(keys) {
+	const counts = CLASSES.flatMap((name) => {
+		const { length } = keys.filter((key) => key.class === name)
+		return length > 0 ? `${length} ${name}` : []
+	})
+	return [plural(keys.length, 'key'), counts.join(', ')].filter(Boolean).join(': ')
+}
+/** One kind of finding: what it is, which keys (unless a table shows them), and what to do. */
+function groupLine({ kind, findings }, { now, maxAge, warnBefore }, isInTable = false) {
+	const named = findings.slice(0, MAX_NAMED).map((finding) => describeKey(finding, now))
+	if (findings.length > MAX_NAMED) named.push(`and ${findings.length - MAX_NAMED} more`)
+	const dashboard = 'in Dashboard > Plans > API Keys'
+	const [meaning, advice = ''] = {
+		'list-incomplete': ['', ''],
+		'expires-soon': [
+			`in use or made by rotate, expiring within ${days(warnBefore)}`,
+			`Look at the last runs of the workflow that rotates it; if there is none, create a new key ${dashboard}, save it as the secret, then revoke this one`,
+		],
+		unexpected: ['made by no action of this project, and not in input known', `Find out who uses it; then revoke it ${dashboard}`],
+		'known-overdue': ['still there after the until date in input known', `Revoke it ${dashboard}, or move its date`],
+		'known-missing': ['in input known, but not in the account', 'Find out who revoked it, unless it has expired, then remove its line'],
+		'never-expires': ['valid until revoked', 'Replace it with a key that expires'],
+		'too-old': [`created more than ${days(maxAge)} ago`, 'Replace it with a new key and revoke it'],
+	}[kind]
+	const keys = isInTable && kind !== 'known-missing' ? '' : `: ${named.join('; ')}`
+	const accept = ACCEPTABLE.includes(kind) ? ', or accept it in input known' : ''
+	const todo = findings.length === 1 ? advice : `For each: ${advice.replace(/./, (first) => first.toLowerCase())}`
+	return `${kind} (${plural(findings.length, 'key')}): ${meaning}${keys}. ${todo}${accept}.`
+}
+function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }, now) {
+	if (prefix === null || createdAt === null) return `id ${shortId(id ?? '')}`
+	const parts = [`${sanitizeName(prefix)}... (id ${shortId(id ?? '')})`]
+	if (kind === 'unexpected' || kind === 'too-old') parts.push(`created ${created(createdAt, now)}`)
+	if (kind !== 'never-expires' && kind !== 'too-old') parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
+	if (kind === 'expires-soon' && rotation !== null)
+		parts.push(`as the rotation of secret ${rotation.secret} has stopped, or no longer revokes old keys`)
+	return parts.join(', ')
+}
+/** As many findings as fit into 100,000 bytes, as JSON without secrets. */
+function findingsJson(findings) {
+	const instant = (at) => (at === null ? null : formatInstant(at))
+	const rows = []
+	// The brackets; with each row comes a comma, except with the first.
+	let bytes = 1
+	for (const { kind: finding, class: name, id, prefix, createdAt, expiresAt } of findings) {
+		const times = { created: instant(createdAt), expiry: instant(expiresAt) }
+		const row = JSON.stringify({ class: name, finding, id, prefix, ...times })
+		bytes += Buffer.byteLength(row) + 1
+		if (bytes > MAX_OUTPUT_BYTES) break
+		rows.push(row)
+	}
+	return `[${rows.join(',')}]`
+}
+/** The job summary in Markdown: keys with findings first, short-lived ones left out. */
+function summaryOf({ keys, findings, notes, limits }) {
+	const kindsOf = Map.groupBy(findings, ({ id }) => id)
+	const urgency = ({ key }) => FINDING_KINDS.indexOf(kindsOf.get(key.id)?.[0]?.kind ?? 'list-incomplete') || FINDING_KINDS.length
+	const shown = keys.filter((entry) => entry.class !== 'short-lived').sort((a, b) => urgency(a) - urgency(b))
+	const rows = shown.slice(0, MAX_ROWS).map(({ key: { id, prefix, createdAt, expiresAt }, class: name }) => {
+		const kinds = (kindsOf.get(id) ?? []).map(({ kind }) => kind).join(', ')
+		const expires = expiresAt === null ? '**never**' : day(expiresAt)
+		return `| ${kinds && `**${kinds}**`} | \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${name} | ${created(createdAt, limits.now)} | ${expires} |`
+	})
+	// In no row of the table.
+	const missing = findings.filter(({ kind }) => kind === 'known-missing').length
+	const present = kindsOf.size - missing
+	const counts = [present > 0 && `${present} to look at`, missing > 0 && `${missing} missing`]
+	const head = '| Finding | Key | Id | Class | Created | Expires |\n| --- | --- | --- | --- | --- | --- |'
+	const paragraphs = [
+		`### SphereScout keys: ${counts.filter(Boolean).join(', ') || 'no findings'}`,
+		`${overview(keys)}.`,
+		rows.length > 0 ? [head, ...rows].join('\n') : '',
+		shown.length > MAX_ROWS ? `${shown.length - MAX_ROWS} more keys are not shown here.` : '',
+		groupByKind(findings)
+			.map((group) => `- ${groupLine(group, limits, true)}`)
+			.join('\n'),
+		linesForKnown(findings),
+		...notes,
+		BLIND_SPOTS,
+	]
+	return paragraphs.filter(Boolean).join('\n\n')
+}
+/** Lines to paste into input `known`, for keys that a person may accept. */
+function linesForKnown(findings) {
+	const acceptable = findings.filter(({ kind }) => ACCEPTABLE.includes(kind))
+	const lines = acceptable.map(
+		({ id, prefix, createdAt }) => `${sanitizeName(id ?? '')} # ${sanitizeName(prefix ?? '')}..., created ${day(createdAt ?? 0)}`,
+	)
+	if (lines.length === 0) return ''
+	const code = [...new Set(lines)].slice(0, MAX_ROWS).join('\n')
+	return `<details><summary>Lines for input known, for keys that are meant to exist</summary>\n\n\`\`\`\n${code}\n\`\`\`\n\n</details>`
+}
+function plural(count, noun) {
+	return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+function days(duration) {
+	if (duration < 2 * DAY_MS) return plural(Math.round(duration / 3_600_000), 'hour')
+	return plural(Math.round(duration / DAY_MS), 'day')
+}
+function created(instant, now) {
+	return `${day(instant)} (${days(Math.max(0, now - instant))} ago)`
+}
+function day(instant) {
+	return formatUtc(instant).slice(0, 10)
+}
+
+/** Lists the keys, judges them and reports; changes nothing. Throws an Error if it cannot read the list or the time. */
+async function auditAccount(inputs, deps) {
+	const { runner } = deps
+	const { apiKey, known } = inputs
+	const { readings, skew } = await listKeys(inputs, deps)
+	const read = readLists(readings, apiKey)
+	if (read.kind === 'incomplete') {
+		const line =
+			`list-incomplete: The API's list of keys may not show every key (${read.reason}), so no key was judged. ` +
+			'Run the audit again; if it says the same, see docs/audit.md.'
+		const summary = `### SphereScout keys: not judged\n\n${line.replace(/[|`<>\\\s]+/g, ' ')}`
+		publish({ findings: [listIncomplete()], summary }, apiKey, runner)
+		runner.fail(line)
+		return
+	}
+	if (skew === null) throw new Error(UNKNOWN_TIME)
+	refuseWholeKeys(known, read.keys, runner)
+	// SHA-256 takes long to load, and most accounts have no key that needs it.
+	const tagged = read.keys.some(canHaveRotationTag) ? inputs.rotations : []
+	const rotations = tagged.map((rotation) => ({ secret: rotation.secret, tag: rotationTag(rotation, deps.sha256) }))
+	const limits = { ...inputs, now: deps.clock.now() + skew }
+	const keys = classify({ ...read, keys: usableKeys(read, limits.now) }, known, rotations)
+	const findings = findFindings(keys, known, limits)
+	const notes = [...notesOn(read.inUse.length, inputs.rotations.length), ...unseenRotations(inputs, keys, rotations)]
+	publish({ findings, summary: summaryOf({ keys, findings, notes, limits }) }, apiKey, runner)
+	for (const line of [`Read ${overview(keys)}.`, ...notes]) runner.info(line)
+	for (const group of groupByKind(findings)) {
+		const say = inputs.failOn.has(group.kind) ? runner.fail : runner.warning
+		say(groupLine(group, limits))
+	}
+	if (findings.length === 0) runner.info('No findings.')
+	runner.info(BLIND_SPOTS)
+}
+/** Without the API's clock, it is unknown which clock is wrong: a machine's by a month hides a key that expires soon. */
+const UNKNOWN_TIME =
+	"Could not judge the keys: the API's time is unknown (no Date header, or one that is more than a day off). " + 'Check the clock of the runner.'
+/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
+async function listKeys(inputs, { api, clock, random }) {
+	const budget = createBudget({ deadline: clock.now() + inputs.timeout, clock })
+	const shouldRetry = ({ retryable, retryAfter = 0 }) => retryable && retryAfter < budget.left()
+	const list = () => api.list(inputs.apiKey, { timeout: Math.max(1, budget.left()) })
+	const read = async () => {
+		const reply = await retry(list, { budget, random, shouldRetry })
+		if (reply.ok) return reply
+		throw new Error(whyNotListed(reply.failure))
+	}
+	const first = await read()
+	if (first.value.pages === 1) return { readings: [first.value], skew: first.skew }
+	const second = await read()
+	return { readings: [first.value, second.value], skew: second.skew ?? first.skew }
+}
+function whyNotListed({ status, message, retryable, notFromApi }) {
+	if (status === 401 && !notFromApi)
+		return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
+	const advice = retryable ? ' Run the audit again later, or raise input timeout.' : ''
+	return `Could not list the keys of the account: ${message}.${advice}`
+}
+/** A whole key in place of its id, or around it, must not get into the outputs. */
+function refuseWholeKeys(known, keys, runner) {
+	for (const { id } of known) {
+		const key = keys.find(({ prefix }) => keyIn(id, prefix) !== '')
+		if (key === undefined || keys.some((other) => other.id === id)) continue
+		const found = keyIn(id, key.prefix)
+		for (const text of new Set([id, found, found.replace(/[^\w.~+/=-].*/, '')])) for (const form of maskedForms(text)) runner.setSecret(form)
+		throw new Error(
+			`Input known has a whole key in place of an id: the one that begins ${keyLabel(key)}. Use the id, and replace the ` +
+				'key if anyone else can read the workflow or this log.',
+		)
+	}
+}
+/** The end of `text` that begins like a key and is longer; empty if there is none. Ids contain a short prefix by chance. */
+function keyIn(text, prefix) {
+	const at = prefix === '' ? -1 : text.indexOf(prefix)
+	const begins = at >= 0 && (prefix.length >= MIN_CREDENTIAL_LENGTH || !/[a-z\d]/i.test(text.charAt(at - 1)))
+	return begins && text.length > at + prefix.length ? text.slice(at) : ''
+}
+function notesOn(keysInUse, rotations) {
+	return [
+		keysInUse === 0 && 'As api-key is a JWT, no key of the list is in use here.',
+		keysInUse > 1 && `The first characters of api-key fit ${keysInUse} keys, so the key in use is unknown.`,
+		rotations === 0 && 'Keys made by rotate are not recognized: add repository=ID in input rotated-secrets, as GITHUB_REPOSITORY_ID is not set.',
+	].filter((note) => note !== false)
+}
+/** What was read as the name of each environment whose rotation made no key, as it may have taken in a comment. */
+function unseenRotations(inputs, keys, rotations) {
+	return inputs.rotations.flatMap(({ secret, environment }, index) => {
+		const tag = rotations[index]?.tag ?? null
+		if (environment === '' || keys.some(({ rotation }) => rotation?.tag === tag)) return []
+		return `No key was made by a rotation of ${secret} in environment ${quoted(environment)}.`
+	})
+}
+/**
+ * Writes outputs and summary, without the key, even if the API gives it as an id. If nothing was judged, the other
+ * counts stay empty: zero would say that there is nothing.
+ */
+function publish({ findings, summary }, apiKey, runner) {
+	const clean = (text) => text.replaceAll(apiKey, '***')
+	const judged = findings[0]?.kind !== 'list-incomplete'
+	runner.setOutput('ok', String(findings.length === 0))
+	runner.setOutput('findings', clean(findingsJson(findings)))
+	for (const kind of FINDING_KINDS) {
+		const { length } = findings.filter((finding) => finding.kind === kind)
+		runner.setOutput(kind, judged || length > 0 ? String(length) : '')
+	}
+	try {
+		runner.writeSummary(clean(summary))
+	} catch (error) {
+		// The log says the same.
+		runner.info(error instanceof Error ? error.message : String(error))
+	}
 }
 
 /** As the URL parser writes these hosts. */

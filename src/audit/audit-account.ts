@@ -3,9 +3,9 @@ import { type Clock, createBudget, retry } from '../retry/budget.ts'
 import { canHaveRotationTag, rotationTag } from '../rotate/rotation-tag.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
 import { keyLabel, type Runner } from '../runner/report.ts'
-import { classify, type ReadKey, readLists, usableKeys } from './classify.ts'
+import { type AccountKey, classify, type ReadKey, readLists, type TaggedRotation, usableKeys } from './classify.ts'
 import { FINDING_KINDS, type Finding, findFindings, listIncomplete } from './findings.ts'
-import type { AuditInputs } from './inputs.ts'
+import { type AuditInputs, quoted } from './inputs.ts'
 import { BLIND_SPOTS, findingsJson, groupByKind, groupLine, overview, summaryOf } from './report.ts'
 
 /** What the audit needs of the world. `random` is in [0, 1). */
@@ -43,7 +43,7 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
   const limits = { ...inputs, now: deps.clock.now() + skew }
   const keys = classify({ ...read, keys: usableKeys(read, limits.now) }, known, rotations)
   const findings = findFindings(keys, known, limits)
-  const notes = notesOn(read.inUse.length, inputs.rotations.length)
+  const notes = [...notesOn(read.inUse.length, inputs.rotations.length), ...unseenRotations(inputs, keys, rotations)]
   publish({ findings, summary: summaryOf({ keys, findings, notes, limits }) }, apiKey, runner)
   for (const line of [`Read ${overview(keys)}.`, ...notes]) runner.info(line)
   for (const group of groupByKind(findings)) {
@@ -111,6 +111,19 @@ function notesOn(keysInUse: number, rotations: number): string[] {
     rotations === 0 &&
       'Keys made by rotate are not recognized: add repository=ID in input rotated-secrets, as GITHUB_REPOSITORY_ID is not set.',
   ].filter((note) => note !== false)
+}
+
+/** What was read as the name of each environment whose rotation made no key, as it may have taken in a comment. */
+function unseenRotations(
+  inputs: AuditInputs,
+  keys: readonly AccountKey[],
+  rotations: readonly TaggedRotation[],
+): string[] {
+  return inputs.rotations.flatMap(({ secret, environment }, index) => {
+    const tag = rotations[index]?.tag ?? null
+    if (environment === '' || keys.some(({ rotation }) => rotation?.tag === tag)) return []
+    return `No key was made by a rotation of ${secret} in environment ${quoted(environment)}.`
+  })
 }
 
 interface Published {

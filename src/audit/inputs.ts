@@ -55,10 +55,10 @@ export function readAuditInputs(
     apiUrl,
     known: readKnown(input('known'), apiKey),
     rotations: readRotations(rotated, apiUrl, env),
-    maxAge: readDuration(given('max-age', '90d'), MAX_AGE),
-    warnBefore: readDuration(given('warn-before', '14d'), WARN_BEFORE),
+    maxAge: readDuration(shortened(given('max-age', '90d')), MAX_AGE),
+    warnBefore: readDuration(shortened(given('warn-before', '14d')), WARN_BEFORE),
     failOn: readFailOn(input('fail-on')),
-    timeout: readDuration(given('timeout', '2m'), TIMEOUT),
+    timeout: readDuration(shortened(given('timeout', '2m')), TIMEOUT),
   }
 }
 
@@ -67,10 +67,14 @@ interface Line {
   error(fault: string, example: string): Error
 }
 
-/** The beginning of a text; of what could be a key, no more than the dashboard shows. */
-function quoted(text: string): string {
-  const safe = text.replace(/\S{24,}/g, (run) => `${run.slice(0, 15)}...`)
-  return JSON.stringify(safe.slice(0, 60))
+/** Of what could be a key, no more than the dashboard shows. */
+function shortened(text: string): string {
+  return text.replace(/\S{24,}/g, (run) => `${run.slice(0, 15)}...`)
+}
+
+/** The beginning of a text. */
+export function quoted(text: string): string {
+  return JSON.stringify(shortened(text).slice(0, 60))
 }
 
 /** The lines of an input, without blank ones and comments. The name of an environment may have `#`, and ends its line. */

@@ -44,27 +44,28 @@ export function groupLine(
   const named = findings.slice(0, MAX_NAMED).map((finding) => describeKey(finding, now))
   if (findings.length > MAX_NAMED) named.push(`and ${findings.length - MAX_NAMED} more`)
   const dashboard = 'in Dashboard > Plans > API Keys'
-  const [meaning, advice] = {
+  const [meaning, advice = ''] = {
     'list-incomplete': ['', ''],
     'expires-soon': [
-      `in use or made by rotate, and expires within ${days(warnBefore)}`,
+      `in use or made by rotate, expiring within ${days(warnBefore)}`,
       `Look at the last runs of the workflow that rotates it; if there is none, create a new key ${dashboard}, save it as the secret, then revoke this one`,
     ],
     unexpected: [
       'made by no action of this project, and not in input known',
       `Find out who uses it; then revoke it ${dashboard}`,
     ],
-    'known-overdue': ['still there after its until date in input known', `Revoke it ${dashboard}, or move its date`],
+    'known-overdue': ['still there after the until date in input known', `Revoke it ${dashboard}, or move its date`],
     'known-missing': [
       'in input known, but not in the account',
       'Find out who revoked it, unless it has expired, then remove its line',
     ],
-    'never-expires': ['valid until someone revokes it', 'Replace it with a key that expires'],
+    'never-expires': ['valid until revoked', 'Replace it with a key that expires'],
     'too-old': [`created more than ${days(maxAge)} ago`, 'Replace it with a new key and revoke it'],
   }[kind]
   const keys = isInTable && kind !== 'known-missing' ? '' : `: ${named.join('; ')}`
   const accept = ACCEPTABLE.includes(kind) ? ', or accept it in input known' : ''
-  return `${kind} (${plural(findings.length, 'key')}): ${meaning}${keys}. ${advice}${accept}.`
+  const todo = findings.length === 1 ? advice : `For each: ${advice.replace(/./, (first) => first.toLowerCase())}`
+  return `${kind} (${plural(findings.length, 'key')}): ${meaning}${keys}. ${todo}${accept}.`
 }
 
 function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }: Finding, now: number): string {
@@ -114,9 +115,13 @@ export function summaryOf({ keys, findings, notes, limits }: AuditReport): strin
     const expires = expiresAt === null ? '**never**' : day(expiresAt)
     return `| ${kinds && `**${kinds}**`} | \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${name} | ${created(createdAt, limits.now)} | ${expires} |`
   })
+  // In no row of the table.
+  const missing = findings.filter(({ kind }) => kind === 'known-missing').length
+  const present = kindsOf.size - missing
+  const counts = [present > 0 && `${present} to look at`, missing > 0 && `${missing} missing`]
   const head = '| Finding | Key | Id | Class | Created | Expires |\n| --- | --- | --- | --- | --- | --- |'
   const paragraphs = [
-    `### SphereScout keys: ${kindsOf.size === 0 ? 'no findings' : `${kindsOf.size} to look at`}`,
+    `### SphereScout keys: ${counts.filter(Boolean).join(', ') || 'no findings'}`,
     `${overview(keys)}.`,
     rows.length > 0 ? [head, ...rows].join('\n') : '',
     shown.length > MAX_ROWS ? `${shown.length - MAX_ROWS} more keys are not shown here.` : '',
