@@ -325,12 +325,23 @@ describe('a key that is being confirmed', () => {
     }
   })
 
-  test('is written if the list shows its expiry rounded, up to a minute, which is noted', async () => {
-    const at = (change: number) => ({ expiry: new Date(EXPIRY + change).toISOString() })
-    const late = await runProving((_, __, { account }) => row(account, at(60_002)))
-    expect(late.error).toContain('the list shows that it expires at')
-    const run = await runProving((_, __, { account }) => row(account, at(59_998)))
+  const at = (change: number) => ({ expiry: new Date(EXPIRY + change).toISOString() })
+
+  test('is not written if the list shows that it expires more than a minute earlier', async () => {
+    const early = await runProving((_, __, { account }) => row(account, at(-60_002)))
+    expect(early.error).toContain('the list shows that it expires at')
+    const rounded = await runProving((_, __, { account }) => row(account, at(-59_998)))
+    expect(rounded.error).toBe('')
+    expect(writes(rounded)).toHaveLength(1)
+  })
+
+  test.each([
+    ['rounded', 59_998],
+    ['30 days later, as some APIs extend keys that are used', 30 * 24 * 3_600_000],
+  ])('is written if the list shows its expiry %s, which is noted', async (_case, change) => {
+    const run = await runProving((_, __, { account }) => row(account, at(change)))
     expect(run.error).toBe('')
+    expect(writes(run)).toHaveLength(1)
     const text = run.traces.printed.join('\n')
     expect(text).toContain(
       '- The API changed the expiry of the new key, so later runs cannot recognize it: they revoke no old keys, which stay valid until they expire.',

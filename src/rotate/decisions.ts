@@ -275,8 +275,13 @@ export type Verdict =
 const ROUNDING_MS = 60_000
 
 /** Whether two expiries are the same but for rounding; never if one is unknown. */
-export function isSameLifetime(expiresAt: number | null, other: number): boolean {
+function isSameLifetime(expiresAt: number | null, other: number): boolean {
   return expiresAt !== null && Math.abs(expiresAt - other) <= ROUNDING_MS
+}
+
+/** Whether an expiry is earlier than another, by more than rounding. */
+export function expiresEarlier(expiresAt: number, other: number): boolean {
+  return expiresAt < other - ROUNDING_MS
 }
 
 /**

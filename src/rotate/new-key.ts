@@ -8,8 +8,8 @@ import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
 import { formatSeconds, formatUtc, keyLabel, type Runner } from '../runner/report.ts'
 import { formatExactly } from '../util/instant.ts'
 import {
+  expiresEarlier,
   findCurrentKey,
-  isSameLifetime,
   judgeCreated,
   PRECISIONS_US,
   type Precision,
@@ -183,8 +183,8 @@ function foreverAdvice({ prefix }: CreatedKey): string {
 
 /**
  * Waits until the API accepts the key and lists it (replicas may lag). Returns its row, by which the next run will find
- * it. Throws an Error if that does not happen in time, if the row lacks a time that later runs need, or if its expiry is
- * not the one of the response.
+ * it. Throws an Error if that does not happen in time, if the row lacks a time that later runs need, or if it expires
+ * earlier than the response says. A later expiry does no harm: some APIs extend a key when it is used.
  */
 export async function proveKey(key: NewKey, deps: KeyDeps, budget: Budget): Promise<ListedKey> {
   for (;;) {
@@ -207,7 +207,7 @@ function whyUnproven(row: ListedKey | string, key: NewKey): string | null {
   if (row.id !== key.id) return 'the list shows its first characters at another id'
   if (row.expiresAt === null) return 'the list shows no expiry for it'
   if (row.createdAt === null) return 'the list does not show when it was created'
-  if (isSameLifetime(row.expiresAt, key.expiresAt)) return null
+  if (!expiresEarlier(row.expiresAt, key.expiresAt)) return null
   return `the list shows that it expires at ${formatUtc(row.expiresAt)}, not at ${formatUtc(key.expiresAt)}`
 }
 

@@ -1126,6 +1126,10 @@ const ROUNDING_MS = 60_000
 function isSameLifetime(expiresAt, other) {
 	return expiresAt !== null && Math.abs(expiresAt - other) <= ROUNDING_MS
 }
+/** Whether an expiry is earlier than another, by more than rounding. */
+function expiresEarlier(expiresAt, other) {
+	return expiresAt < other - ROUNDING_MS
+}
 /**
  * Judges the response to a create request. A gateway may replay or mix up responses, and some APIs return a key that
  * existed before: such a key may be in use. The microseconds of the expiry prove that this run created the key, unless
@@ -1369,8 +1373,8 @@ function foreverAdvice({ prefix }) {
 }
 /**
  * Waits until the API accepts the key and lists it (replicas may lag). Returns its row, by which the next run will find
- * it. Throws an Error if that does not happen in time, if the row lacks a time that later runs need, or if its expiry is
- * not the one of the response.
+ * it. Throws an Error if that does not happen in time, if the row lacks a time that later runs need, or if it expires
+ * earlier than the response says. A later expiry does no harm: some APIs extend a key when it is used.
  */
 async function proveKey(key, deps, budget) {
 	for (;;) {
@@ -1392,7 +1396,7 @@ function whyUnproven(row, key) {
 	if (row.id !== key.id) return 'the list shows its first characters at another id'
 	if (row.expiresAt === null) return 'the list shows no expiry for it'
 	if (row.createdAt === null) return 'the list does not show when it was created'
-	if (isSameLifetime(row.expiresAt, key.expiresAt)) return null
+	if (!expiresEarlier(row.expiresAt, key.expiresAt)) return null
 	return `the list shows that it expires at ${formatUtc(row.expiresAt)}, not at ${formatUtc(key.expiresAt)}`
 }
 function isSendable(token) {
