@@ -94,10 +94,22 @@ describe('a rotation is stuck', () => {
   })
 
   test('but not if the home secret was written more than an hour after the newest key: by a person', () => {
-    const keys = [own(START - 9 * DAY), own(START - 5 * DAY)]
+    const keys = [own(START - 13 * DAY), own(START - 5 * DAY)]
     const at = (homeUpdatedAt: number) => notReceived(keys, { homeUpdatedAt })
     expect(at(START - 5 * DAY + HOUR)).toBe(keys[1])
     expect(at(START - 5 * DAY + HOUR + 1)).toBeNull()
+  })
+
+  test('even so if the key in hand was replaced twice within 7 days, more than an hour apart: it is put back repeatedly', () => {
+    const newest = own(START - 5 * DAY)
+    const putBack = (earlier: number, change = {}) =>
+      notReceived([own(START - 5 * DAY - earlier), newest], { homeUpdatedAt: START - HOUR, ...change })
+    expect(putBack(HOUR - 1)).toBeNull()
+    expect(putBack(HOUR)).toBe(newest)
+    expect(putBack(7 * DAY)).toBe(newest)
+    expect(putBack(7 * DAY + 1)).toBeNull()
+    // The other key is older than the key in hand.
+    expect(putBack(DAY, { current: own(START - 5 * DAY - HOUR) })).toBeNull()
   })
 })
 
@@ -254,6 +266,25 @@ describe('a run', () => {
     expect(run.error).toBe('')
     expect(run.traces.outputs.rotated).toBe('true')
     expect(run.traces.warnings).toEqual([])
+  })
+
+  test('that receives an older key which a tool puts back every day warns and creates no key', async () => {
+    const putBack = (...ages: number[]) =>
+      runRotate({
+        age: 100 * DAY,
+        prepare: ({ addOwnKey, account, github }) => {
+          for (const age of ages) addOwnKey(age)
+          const byHand = account.addKey({ expiry: null, created: START - 100 * DAY })
+          github.addSecret('repository', SECRET, { value: byHand.token, updatedAt: START - 12 * HOUR })
+        },
+        inputsOf: ({ github }) => ({ apiKey: github.secret('repository', SECRET)?.value ?? '' }),
+      })
+    const again = await putBack(2 * DAY, DAY)
+    expect(again.error).toBe('')
+    expect(again.traces.outputs.rotated).toBe('false')
+    expect(again.traces.warnings).toEqual([expect.stringContaining('was replaced by earlier runs')])
+    const whenDue = await putBack(31 * DAY, 30 * DAY)
+    expect(whenDue.traces.outputs.rotated).toBe('true')
   })
 
   test('whose home secret was never written, although a copy was, does not blame api-key', async () => {

@@ -34,6 +34,13 @@ const DAYS = 24
 const CALM_DAYS = 6
 /** After these, the key in hand and the one that it replaced are valid, and no orphan: it was revoked by then. */
 const MOST_OWN_KEYS = 2
+/**
+ * Once a tool puts an old key back or saves the secret again every day, at most one key is made in every two days: it is
+ * replaced at that age anyway. Two runs at once, runs with a stale secret and emergencies make more. A key lives 10 days.
+ */
+const MOST_OWN_KEYS_WITH_TOOL = 9
+/** How many histories have a tool that saves the secret of home every day. */
+const TOOL_RATE = 0.12
 /** At least every so many days there is a day without faults, so that no key expires before it is replaced. */
 const CALM_EVERY = 3
 /** Shorter than the defaults, so that a month has a dozen rotations. */
@@ -103,6 +110,8 @@ interface History {
   strangers: StoredKey[]
   /** The last response to a create request. */
   lastCreated: HttpResponse | null
+  /** There are no faults before. */
+  faultsFrom: number
   /** When a process whose requests may meet faults sent its last one. */
   lastFaultyRequest: number
   events: Map<string, number>
@@ -134,6 +143,7 @@ export async function runHistory(
   for (let day = 0; day < DAYS; day++) scheduleDay(history, day)
   world.at(START + DAYS * DAY, () => endWhenCalm(history, DAYS))
   if (rng.chance(0.3)) schedulePerson(history, START + rng.between(3, DAYS - CALM_DAYS - 3) * DAY)
+  scheduleTool(history, seed)
   await world.run()
   const { violations, events, log } = history
   return { violations, events, log }
@@ -208,6 +218,7 @@ function createHistory(
     initialKeyId: rng.chance(0.5) ? initial.id : '',
     strangers: [],
     lastCreated: null,
+    faultsFrom: START,
     lastFaultyRequest: START,
     events: new Map(),
     violations: [],
@@ -360,6 +371,33 @@ function schedulePerson(history: History, createdAt: number): void {
   })
 }
 
+/**
+ * In some histories, a tool saves the secret of home every day for some days, twelve hours after the rotation: with the
+ * initial key, or with what it holds. There are no faults until it stops. Drawn from the seed alone, as in listedSoon.
+ */
+function scheduleTool(history: History, seed: number): void {
+  const rng = createRng(seed ^ 0x700_1000)
+  if (!rng.chance(TOOL_RATE)) return
+  const { world, github } = history
+  const days = Math.floor(rng.between(4, 14))
+  const isOld = rng.chance(0.6)
+  history.faultsFrom = START + days * DAY
+  for (let day = 0; day < days; day++)
+    world.at(START + (day + 0.5) * DAY, () => {
+      const home = homeOf(history)
+      const value = isOld ? history.initial.token : home.value
+      const key = keyByToken(history, value)
+      // Whoever revoked the tool's key (in an emergency) also stops the tool.
+      if (!key || !isValid(history, key)) return
+      note(history, isOld ? 'a tool put an old key back' : 'a tool saved the secret again')
+      github.addSecret(home.label, SECRET, { value, updatedAt: world.now() })
+      hold(history, home, value)
+      const own = ownKeys(history).length
+      if (isOld && own > MOST_OWN_KEYS_WITH_TOOL)
+        violate(history, `${own} own keys are valid although there was no fault`)
+    })
+}
+
 /** Changes the value of a place. */
 function hold(history: History, place: Watched, value: string): void {
   place.lastHeld.set(place.value, history.world.now())
@@ -387,17 +425,21 @@ function checkSecrets(history: History): void {
 }
 
 function checkEnd(history: History): void {
-  const { account, code, tag, rounds, dates } = history
+  const { account, rounds, dates } = history
   checkSecrets(history)
-  const own = account
-    .live()
-    .filter(({ expiry, created }) => code.hasRotationTag({ expiresAt: expiry, createdAt: created }, tag))
-  if (!rounds && dates && own.length > MOST_OWN_KEYS)
-    violate(history, `${own.length} own keys are valid after calm days`)
+  const own = ownKeys(history).length
+  if (!rounds && dates && own > MOST_OWN_KEYS) violate(history, `${own} own keys are valid after calm days`)
   for (const { id, expiry } of account.live())
     if (expiry === null) violate(history, `the key ${id.slice(0, 8)} of this rotation never expires`)
   const [touched] = account.touchedForeign().filter((id) => !history.keys.has(id))
   if (touched) violate(history, "another's key was revoked")
+}
+
+/** The valid keys of this rotation. */
+function ownKeys({ account, code, tag }: History): StoredKey[] {
+  const isOwn = ({ expiry, created }: StoredKey) =>
+    code.hasRotationTag({ expiresAt: expiry, createdAt: created }, tag)
+  return account.live().filter(isOwn)
 }
 
 /** Checks that a key could be revoked. */
@@ -676,7 +718,8 @@ function network(history: History, process: SimulatedProcess, options: NetworkOp
     const takes = rng.between(50, 2_000)
     const timeout = world.now() + request.timeout
     const soon = Math.min(world.now() + takes, timeout)
-    const chosen: Fault | null = rng.chance(options.faultRate) ? rng.pick(FAULTS) : null
+    const isFaulty = rng.chance(options.faultRate) && world.now() >= history.faultsFrom
+    const chosen: Fault | null = isFaulty ? rng.pick(FAULTS) : null
     const fault =
       onlyPages && request.url.href.startsWith(GITHUB_URL) ? 'page of a proxy after effect' : chosen
     if (fault) note(history, fault)

@@ -117,6 +117,12 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     to: 'continue',
   },
   {
+    rule: 'the put-back: a key that is put back repeatedly is not replaced every time',
+    file: 'rotate/expiry-warning.ts',
+    from: 'wasWrittenByOthers(homeUpdatedAt, newest) && !wasReplacedBefore(newer, newest)',
+    to: 'wasWrittenByOthers(homeUpdatedAt, newest)',
+  },
+  {
     rule: 'the copies: while one was last written before the key in hand was created, no key is retired',
     file: 'rotate/decisions.ts',
     from: 'return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt)',

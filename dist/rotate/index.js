@@ -460,7 +460,8 @@ function expiryAlarm({ current: { expiresAt }, failed, stuck, now }) {
 /**
  * The newest key of this rotation, if one that is newer than the key in hand is so old that runs should have received it;
  * else null. A key that only a copy got does not count. If someone else wrote the secret after the newest key, the key in
- * hand came from there.
+ * hand came from there: then it is replaced, but only once. A tool that writes it again every day needs a warning, not a
+ * key every day.
  */
 function keyNotReceived({ keys, current, tag, now, homeUpdatedAt }) {
 	const { createdAt: currentCreatedAt } = current
@@ -470,12 +471,21 @@ function keyNotReceived({ keys, current, tag, now, homeUpdatedAt }) {
 	)
 	if (!newer.some((key) => creationOf(key) <= now - NOT_RECEIVED_AFTER_MS)) return null
 	const newest = newer.reduce((latest, key) => (creationOf(key) > creationOf(latest) ? key : latest))
-	return wasWrittenByOthers(homeUpdatedAt, newest) ? null : newest
+	return wasWrittenByOthers(homeUpdatedAt, newest) && !wasReplacedBefore(newer, newest) ? null : newest
 }
 /** A rotation writes its key within ten minutes of its creation; the rest is for clocks that differ. */
 const OWN_WRITE_WITHIN_MS = 60 * 60 * 1000
 function wasWrittenByOthers(homeUpdatedAt, newest) {
 	return homeUpdatedAt !== null && homeUpdatedAt > creationOf(newest) + OWN_WRITE_WITHIN_MS
+}
+/** Two keys that replaced the key in hand within this time mean that it is put back repeatedly. */
+const REPEATED_WITHIN_MS = 7 * DAY_MS
+/** Whether the key in hand was already replaced shortly before the newest key; keys of the same hour are one attempt. */
+function wasReplacedBefore(newer, newest) {
+	return newer.some((key) => {
+		const earlier = creationOf(newest) - creationOf(key)
+		return earlier >= lib.MIN_GAP_MS && earlier <= REPEATED_WITHIN_MS
+	})
 }
 function creationOf({ createdAt }) {
 	return createdAt ?? Number.NEGATIVE_INFINITY

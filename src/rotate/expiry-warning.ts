@@ -42,7 +42,8 @@ interface StuckFacts extends Pick<RetirementFacts, 'keys' | 'current' | 'tag' | 
 /**
  * The newest key of this rotation, if one that is newer than the key in hand is so old that runs should have received it;
  * else null. A key that only a copy got does not count. If someone else wrote the secret after the newest key, the key in
- * hand came from there.
+ * hand came from there: then it is replaced, but only once. A tool that writes it again every day needs a warning, not a
+ * key every day.
  */
 export function keyNotReceived({ keys, current, tag, now, homeUpdatedAt }: StuckFacts): ListedKey | null {
   const { createdAt: currentCreatedAt } = current
@@ -52,7 +53,7 @@ export function keyNotReceived({ keys, current, tag, now, homeUpdatedAt }: Stuck
   )
   if (!newer.some((key) => creationOf(key) <= now - NOT_RECEIVED_AFTER_MS)) return null
   const newest = newer.reduce((latest, key) => (creationOf(key) > creationOf(latest) ? key : latest))
-  return wasWrittenByOthers(homeUpdatedAt, newest) ? null : newest
+  return wasWrittenByOthers(homeUpdatedAt, newest) && !wasReplacedBefore(newer, newest) ? null : newest
 }
 
 /** A rotation writes its key within ten minutes of its creation; the rest is for clocks that differ. */
@@ -60,6 +61,17 @@ const OWN_WRITE_WITHIN_MS = 60 * 60 * 1000
 
 function wasWrittenByOthers(homeUpdatedAt: number | null, newest: ListedKey): boolean {
   return homeUpdatedAt !== null && homeUpdatedAt > creationOf(newest) + OWN_WRITE_WITHIN_MS
+}
+
+/** Two keys that replaced the key in hand within this time mean that it is put back repeatedly. */
+const REPEATED_WITHIN_MS = 7 * DAY_MS
+
+/** Whether the key in hand was already replaced shortly before the newest key; keys of the same hour are one attempt. */
+function wasReplacedBefore(newer: readonly ListedKey[], newest: ListedKey): boolean {
+  return newer.some((key) => {
+    const earlier = creationOf(newest) - creationOf(key)
+    return earlier >= MIN_GAP_MS && earlier <= REPEATED_WITHIN_MS
+  })
 }
 
 function creationOf({ createdAt }: ListedKey): number {
