@@ -529,6 +529,45 @@ describe('a place that holds an older key than the key in hand', () => {
     expect(summaryOf(before)).toContain(`- ${warning}`)
   })
 
+  const notYet =
+    "The secret in the repository's Dependabot secrets was last updated more than ten minutes before that in the " +
+    'repository. The newest key is less than two days old, so it is not replaced again, and no old key was revoked. If ' +
+    'more runs say so, a person or another workflow writes only one of them.'
+
+  test('is told by that, but not written at once, while the newest key is less than two days old', async () => {
+    const behindHome = (age: number, ...others: number[]) =>
+      runRotate({
+        own: true,
+        age,
+        inputs: { ...COPY, limits: { rotateAfter: 30 * DAY, expiresIn: 60 * DAY, overlap: DAY } },
+        prepare: ({ github, addOwnKey }) => {
+          addOwnKey(40 * DAY)
+          for (const other of others) addOwnKey(other)
+          github.addSecret('dependabot', SECRET, { value: 'old', updatedAt: START - age - 12 * MINUTE })
+        },
+      })
+    for (const run of [await behindHome(2 * DAY - MINUTE), await behindHome(9 * DAY, DAY)]) {
+      expect(run.error).toBe('')
+      expect(run.traces.outputs).toMatchObject({ rotated: 'false', retired: '[]' })
+      expect(run.traces.warnings[0]).toBe(notYet)
+      expect(summaryOf(run)).toContain(`- ${notYet}`)
+    }
+    const older = await behindHome(2 * DAY)
+    expect(older.traces.outputs.rotated).toBe('true')
+  })
+
+  test('is written at once in spite of that by a run that rotates anyway, or if its key is certainly older', async () => {
+    const emergency = listedLate(DAY, START - DAY - 12 * MINUTE)
+    const forced = await runRotate({ ...emergency, inputs: { ...COPY, revokePrevious: 'now' } })
+    const older = await runRotate(listedLate(DAY, START - 2 * DAY))
+    for (const run of [forced, older]) {
+      expect(run.error).toBe('')
+      expect(run.traces.outputs.rotated).toBe('true')
+      expect(run.traces.warnings).toHaveLength(1)
+      expect(run.traces.warnings[0]).toMatch(/key (in use )?is replaced now/)
+    }
+  })
+
   test('is not told by that if a person saved the key in hand, who may take longer', async () => {
     const run = await runRotate({
       inputs: COPY,

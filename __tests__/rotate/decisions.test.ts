@@ -14,6 +14,7 @@ import {
   MAX_EXPIRY_SHIFT_MS,
   minLifetimeDays,
   requestedExpiry,
+  rotatedLately,
   taggedExpiry,
   wasWrittenBeforeHome,
   writeOrder,
@@ -383,6 +384,18 @@ test('a copy holds an older key if it was written more than 11 minutes before ho
   expect(wasWrittenBeforeHome(NOW + DAY, NOW)).toBe(false)
   expect(wasWrittenBeforeHome(null, NOW)).toBe(false)
   expect(wasWrittenBeforeHome(NOW - DAY, null)).toBe(false)
+})
+
+test('a rotation was lately if one of its keys, or the key in hand, is less than two days old', () => {
+  const lately = (current: ListedKey, ...keys: ListedKey[]) =>
+    rotatedLately({ keys, current, tag: TAG, now: NOW })
+  const old = own('old', NOW - 2 * DAY)
+  expect(lately(old, old)).toBe(false)
+  expect(lately(own('young', NOW - 2 * DAY + 1))).toBe(true)
+  expect(lately(old, old, own('young', NOW - 2 * DAY + 1))).toBe(true)
+  expect(lately(old, key('by-hand', NOW - DAY, null), { ...own('unknown', NOW), createdAt: null })).toBe(
+    false,
+  )
 })
 
 test('the home secret is written last', () => {

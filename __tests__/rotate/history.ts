@@ -393,7 +393,7 @@ function scheduleTool(history: History, seed: number): void {
       github.addSecret(home.label, SECRET, { value, updatedAt: world.now() })
       hold(history, home, value)
       const own = ownKeys(history).length
-      if (isOld && own > MOST_OWN_KEYS_WITH_TOOL)
+      if (own > MOST_OWN_KEYS_WITH_TOOL)
         violate(history, `${own} own keys are valid although there was no fault`)
     })
 }

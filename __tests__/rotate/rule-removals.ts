@@ -123,6 +123,12 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     to: 'wasWrittenByOthers(homeUpdatedAt, newest)',
   },
   {
+    rule: 'the pause: what writes home every day does not cause a rotation every day',
+    file: 'rotate/decisions.ts',
+    from: 'const LATELY_MS = 2 * DAY_MS',
+    to: 'const LATELY_MS = 0',
+  },
+  {
     rule: 'the copies: while one was last written before the key in hand was created, no key is retired',
     file: 'rotate/decisions.ts',
     from: 'return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt)',

@@ -782,12 +782,13 @@ async function rotateKey(inputs, deps) {
 	try {
 		run = await openRun(inputs, deps, report)
 		targets = await inspectPlaces(run)
-		const isBehind = noteOlderKeys(targets, run)
-		// An emergency revokes them anyway, with a list that it reads then.
-		if (!isBehind && inputs.revokePrevious !== 'now') await retireOldKeys(targets, run)
 		report.dueAt = nextRotation(targets, run)
-		const isDue = isBehind || report.dueAt <= apiTime(run)
-		if (isDue || inputs.revokePrevious === 'now') await rotate(run, targets)
+		const isEmergency = inputs.revokePrevious === 'now'
+		const isDue = isEmergency || report.dueAt <= apiTime(run)
+		const behind = noteOlderKeys(targets, run, isDue)
+		// An emergency revokes them anyway, with a list that it reads then.
+		if (behind === 'none' && !isEmergency) await retireOldKeys(targets, run)
+		if (isDue || behind === 'write') await rotate(run, targets)
 		else report.state = 'Not due'
 		deps.runner.info(outcomeLine(report))
 	} catch (error) {
@@ -819,30 +820,37 @@ function apiTime({ deps, skew }) {
 function surelyPast({ deps, skew }) {
 	return skew === null ? Number.NEGATIVE_INFINITY : deps.clock.now() + Math.min(0, skew)
 }
-/** Warns of the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
-function noteOlderKeys(targets, { inputs, current, tag, deps, report }) {
+/**
+ * Warns of the places that hold an older key than the one in hand. They are written before any old key is revoked: by
+ * this run, or (`wait`) by a later one, if it seems so only because home was written again soon after a rotation.
+ */
+function noteOlderKeys(targets, run, isDue) {
+	const { inputs, current, tag, deps, report } = run
 	// A person may take longer to save a key in every place.
 	const writtenAt = lib.isOwn(current, tag) ? homeUpdatedAt(targets) : null
+	const isAnyOlder = targets.some(({ updatedAt }) => lib.holdsOlderKey(updatedAt, current))
+	const waits = !isDue && !isAnyOlder && lib.rotatedLately({ ...run, now: apiTime(run) })
 	let isBehind = false
 	for (const { place, updatedAt } of targets) {
 		const isOlder = lib.holdsOlderKey(updatedAt, current)
 		if (!isOlder && !lib.wasWrittenBeforeHome(updatedAt, writtenAt)) continue
-		const why = isOlder ? BEFORE_CREATION : beforeHome(placeLabel(inputs.home))
+		const why = isOlder ? BEFORE_CREATION : beforeHome(placeLabel(inputs.home), waits)
 		const note = `The secret in ${placeLabel(place)} was last updated ${why}.`
 		deps.runner.warning(note)
 		report.notes.push(note)
 		isBehind = true
 	}
-	return isBehind
+	if (!isBehind) return 'none'
+	return waits ? 'wait' : 'write'
 }
 const BEFORE_CREATION =
 	'before the key in use was created, so that key is replaced now. If more runs say so, another workflow rotates the ' +
 	'same secret, or the clocks of the API and of GitHub differ'
-function beforeHome(home) {
-	return (
-		`more than ten minutes before that in ${home}, so the key in use is replaced now. If more runs say so, a person or ` +
-		'another workflow writes only one of them'
-	)
+function beforeHome(home, waits) {
+	const what = waits
+		? '. The newest key is less than two days old, so it is not replaced again, and no old key was revoked'
+		: ', so the key in use is replaced now'
+	return `more than ten minutes before that in ${home}${what}. If more runs say so, a person or another workflow writes only ` + 'one of them'
 }
 /** When the key is due. Where the server does not say when the secret was written, no key counts as one that it got. */
 function nextRotation(targets, run) {

@@ -232,6 +232,22 @@ export function wasWrittenBeforeHome(updatedAt: number | null, homeUpdatedAt: nu
   return updatedAt < homeUpdatedAt - WRITE_WITHIN_MS - WRITE_MARGIN_MS
 }
 
+/** A rotation this long ago at most is not repeated only because home was written after a copy. */
+const LATELY_MS = 2 * DAY_MS
+
+/**
+ * Whether this rotation made a key less than two days ago. If home seems to have been written after a copy nevertheless,
+ * something else writes home: another key would not end that, and one in every run would fill the account.
+ */
+export function rotatedLately({
+  keys,
+  current,
+  tag,
+  now,
+}: Pick<RetirementFacts, 'keys' | 'current' | 'tag' | 'now'>): boolean {
+  return [current, ...keys].some((key) => isOwn(key, tag) && key.createdAt !== null && key.createdAt > now - LATELY_MS)
+}
+
 /**
  * Whether the place with this index may hold a key that is older than the key in hand: a copy that was last written
  * before the second in which that key was created, or one of which nothing is known although the server tells it of

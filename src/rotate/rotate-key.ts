@@ -11,6 +11,7 @@ import {
   keysToRetire,
   mayHoldOlderKey,
   retirableAt,
+  rotatedLately,
   wasWrittenBeforeHome,
   writeOrder,
 } from './decisions.ts'
@@ -55,12 +56,13 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
   try {
     run = await openRun(inputs, deps, report)
     targets = await inspectPlaces(run)
-    const isBehind = noteOlderKeys(targets, run)
-    // An emergency revokes them anyway, with a list that it reads then.
-    if (!isBehind && inputs.revokePrevious !== 'now') await retireOldKeys(targets, run)
     report.dueAt = nextRotation(targets, run)
-    const isDue = isBehind || report.dueAt <= apiTime(run)
-    if (isDue || inputs.revokePrevious === 'now') await rotate(run, targets)
+    const isEmergency = inputs.revokePrevious === 'now'
+    const isDue = isEmergency || report.dueAt <= apiTime(run)
+    const behind = noteOlderKeys(targets, run, isDue)
+    // An emergency revokes them anyway, with a list that it reads then.
+    if (behind === 'none' && !isEmergency) await retireOldKeys(targets, run)
+    if (isDue || behind === 'write') await rotate(run, targets)
     else report.state = 'Not due'
     deps.runner.info(outcomeLine(report))
   } catch (error) {
@@ -96,31 +98,41 @@ function surelyPast({ deps, skew }: Run): number {
   return skew === null ? Number.NEGATIVE_INFINITY : deps.clock.now() + Math.min(0, skew)
 }
 
-/** Warns of the places that hold an older key than the one in hand. They are written now, before any old key is revoked. */
-function noteOlderKeys(targets: readonly Target[], { inputs, current, tag, deps, report }: Run): boolean {
+/**
+ * Warns of the places that hold an older key than the one in hand. They are written before any old key is revoked: by
+ * this run, or (`wait`) by a later one, if it seems so only because home was written again soon after a rotation.
+ */
+function noteOlderKeys(targets: readonly Target[], run: Run, isDue: boolean): 'none' | 'write' | 'wait' {
+  const { inputs, current, tag, deps, report } = run
   // A person may take longer to save a key in every place.
   const writtenAt = isOwn(current, tag) ? homeUpdatedAt(targets) : null
+  const isAnyOlder = targets.some(({ updatedAt }) => holdsOlderKey(updatedAt, current))
+  const waits = !isDue && !isAnyOlder && rotatedLately({ ...run, now: apiTime(run) })
   let isBehind = false
   for (const { place, updatedAt } of targets) {
     const isOlder = holdsOlderKey(updatedAt, current)
     if (!isOlder && !wasWrittenBeforeHome(updatedAt, writtenAt)) continue
-    const why = isOlder ? BEFORE_CREATION : beforeHome(placeLabel(inputs.home))
+    const why = isOlder ? BEFORE_CREATION : beforeHome(placeLabel(inputs.home), waits)
     const note = `The secret in ${placeLabel(place)} was last updated ${why}.`
     deps.runner.warning(note)
     report.notes.push(note)
     isBehind = true
   }
-  return isBehind
+  if (!isBehind) return 'none'
+  return waits ? 'wait' : 'write'
 }
 
 const BEFORE_CREATION =
   'before the key in use was created, so that key is replaced now. If more runs say so, another workflow rotates the ' +
   'same secret, or the clocks of the API and of GitHub differ'
 
-function beforeHome(home: string): string {
+function beforeHome(home: string, waits: boolean): string {
+  const what = waits
+    ? '. The newest key is less than two days old, so it is not replaced again, and no old key was revoked'
+    : ', so the key in use is replaced now'
   return (
-    `more than ten minutes before that in ${home}, so the key in use is replaced now. If more runs say so, a person or ` +
-    'another workflow writes only one of them'
+    `more than ten minutes before that in ${home}${what}. If more runs say so, a person or another workflow writes only ` +
+    'one of them'
   )
 }
 

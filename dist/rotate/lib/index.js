@@ -1108,6 +1108,15 @@ function wasWrittenBeforeHome(updatedAt, homeUpdatedAt) {
 	if (updatedAt === null || homeUpdatedAt === null) return false
 	return updatedAt < homeUpdatedAt - WRITE_WITHIN_MS - WRITE_MARGIN_MS
 }
+/** A rotation this long ago at most is not repeated only because home was written after a copy. */
+const LATELY_MS = 2 * DAY_MS
+/**
+ * Whether this rotation made a key less than two days ago. If home seems to have been written after a copy nevertheless,
+ * something else writes home: another key would not end that, and one in every run would fill the account.
+ */
+function rotatedLately({ keys, current, tag, now }) {
+	return [current, ...keys].some((key) => isOwn(key, tag) && key.createdAt !== null && key.createdAt > now - LATELY_MS)
+}
 /**
  * Whether the place with this index may hold a key that is older than the key in hand: a copy that was last written
  * before the second in which that key was created, or one of which nothing is known although the server tells it of
@@ -1697,6 +1706,7 @@ module.exports = {
 	requireCommandFiles,
 	retirableAt,
 	retry,
+	rotatedLately,
 	rotationTag,
 	runner,
 	setOutputs,
