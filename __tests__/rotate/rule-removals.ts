@@ -131,7 +131,7 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
   {
     rule: 'the copies: while one was last written before the key in hand was created, no key is retired',
     file: 'rotate/decisions.ts',
-    from: 'return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt)',
+    from: 'return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt) - CREATED_AHEAD_MS',
     to: 'return false',
   },
   {

@@ -249,8 +249,15 @@ export function rotatedLately({
 }
 
 /**
+ * By how much the API's clock may be ahead of GitHub's before each copy seems to be older than its key. Both clocks are
+ * set by time servers, and a key is written seconds after its creation. A copy that a person saved in these seconds, and
+ * listed later, would not be noticed.
+ */
+const CREATED_AHEAD_MS = 10_000
+
+/**
  * Whether the place with this index may hold a key that is older than the key in hand: a copy that was last written
- * before the second in which that key was created, or one of which nothing is known although the server tells it of
+ * more than 10 s before the second in which that key was created, or one of which nothing is known although the server tells it of
  * others. Home, the last one, holds the key in hand or a later one, because that came out of it.
  */
 export function mayHoldOlderKey(
@@ -260,7 +267,7 @@ export function mayHoldOlderKey(
   const updatedAt = updates[index] ?? null
   if (updatedAt === null) return updates.some((at) => at !== null)
   const isCopy = index < updates.length - 1
-  return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt)
+  return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt) - CREATED_AHEAD_MS
 }
 
 const wholeSecond = (time: number) => Math.floor(time / 1000) * 1000

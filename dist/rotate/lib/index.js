@@ -1118,15 +1118,21 @@ function rotatedLately({ keys, current, tag, now }) {
 	return [current, ...keys].some((key) => isOwn(key, tag) && key.createdAt !== null && key.createdAt > now - LATELY_MS)
 }
 /**
+ * By how much the API's clock may be ahead of GitHub's before each copy seems to be older than its key. Both clocks are
+ * set by time servers, and a key is written seconds after its creation. A copy that a person saved in these seconds, and
+ * listed later, would not be noticed.
+ */
+const CREATED_AHEAD_MS = 10_000
+/**
  * Whether the place with this index may hold a key that is older than the key in hand: a copy that was last written
- * before the second in which that key was created, or one of which nothing is known although the server tells it of
+ * more than 10 s before the second in which that key was created, or one of which nothing is known although the server tells it of
  * others. Home, the last one, holds the key in hand or a later one, because that came out of it.
  */
 function mayHoldOlderKey(index, { updates, current }) {
 	const updatedAt = updates[index] ?? null
 	if (updatedAt === null) return updates.some((at) => at !== null)
 	const isCopy = index < updates.length - 1
-	return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt)
+	return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt) - CREATED_AHEAD_MS
 }
 const wholeSecond = (time) => Math.floor(time / 1000) * 1000
 /** A server may round an expiry to its own grid, up to a minute; more than this is another lifetime. */
