@@ -622,6 +622,58 @@ describe('a place that holds an older key than the key in hand', () => {
     expect(JSON.parse(noneSaid.traces.outputs.retired ?? '')).toHaveLength(1)
   })
 
+  const initialOf = ({ account }: Pick<RotateRun, 'account'>) =>
+    account.foreign().find(({ expiry }) => expiry === null)
+  /** A run with an initial key that never expires. */
+  const withInitial = (options: RotateOptions) =>
+    runRotate({
+      ...options,
+      inputsOf: (world) => ({ initialKeyId: initialOf(world)?.id ?? '' }),
+      prepare: (world) => {
+        options.prepare?.(world)
+        world.account.addKey({ expiry: null, created: START - 50 * DAY })
+      },
+    })
+  const unknownUpdate: RotateOptions['answer'] = (what) =>
+    what.startsWith('GET') && what.includes(`dependabot/secrets/${SECRET}`)
+      ? { status: 200, body: { name: SECRET } }
+      : undefined
+  const STILL_VALID =
+    /^- The initial key .*is still valid; it is not revoked while GitHub does not show that every place holds a newer key\.$/m
+
+  test.each([
+    ['it was last updated just before', listedLate(9 * DAY, START - 9 * DAY - 12_000)],
+    ['its update is unknown', { ...listedLate(9 * DAY, START - 9 * DAY), answer: unknownUpdate }],
+  ])('is warned of if a key that never expires is kept because %s', async (_why, options) => {
+    const run = await withInitial(options)
+    expect(run.error).toBe('')
+    expect(run.traces.outputs).toMatchObject({ rotated: 'false', retired: '[]' })
+    const initial = initialOf(run)
+    const warning =
+      `The old key ${initial?.token_key}... (id ${initial?.id}) never expires, and no run revokes it while a place may hold an ` +
+      'older key than the one in use. Check that every place holds a newer key, then revoke it in the dashboard.'
+    expect(run.traces.warnings).toEqual([warning])
+    expect(summaryOf(run)).toContain(`- ${warning}`)
+    expect(summaryOf(run)).toContain('so no old key was revoked. The next rotation writes every place.')
+    expect(summaryOf(run)).toMatch(STILL_VALID)
+    expect(summaryOf(run)).not.toContain('A run after the next rotation')
+  })
+
+  test('is no reason for a promise about the initial key, even before that could be revoked', async () => {
+    const young = await withInitial({ ...listedLate(3 * DAY, START - 3 * DAY), answer: unknownUpdate })
+    expect(young.traces.warnings).toEqual([])
+    expect(summaryOf(young)).toMatch(STILL_VALID)
+    const behind = await withInitial(listedLate(DAY, START - DAY - 12 * MINUTE))
+    expect(behind.traces.warnings).toEqual([notYet])
+    expect(summaryOf(behind)).toMatch(STILL_VALID)
+  })
+
+  test('does not count as such if the clocks of the API and of GitHub differ by up to 10 s', async () => {
+    const run = await withInitial(listedLate(9 * DAY, START - 9 * DAY - 9_000))
+    expect(run.traces.warnings).toEqual([])
+    expect(JSON.parse(run.traces.outputs.retired ?? '')).toHaveLength(2)
+  })
+
   test('may have held it until it was last written, so within the overlap after that no old key is revoked', async () => {
     const run = await runRotate(listedLate(9 * DAY, START - 7 * DAY))
     expect(run.traces.outputs).toMatchObject({ rotated: 'false', retired: '[]' })

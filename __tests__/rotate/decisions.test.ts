@@ -9,6 +9,7 @@ import {
   holdsOlderKey,
   isOwn,
   judgeCreated,
+  keysInDoubt,
   keysToRetire,
   keysToRevokeNow,
   MAX_EXPIRY_SHIFT_MS,
@@ -173,6 +174,18 @@ describe('keys are retired', () => {
     expect(retired([old], { updates: [null, null] })).toEqual(['old'])
     expect(retired([old], { updates: [at, null, at] })).toEqual([])
     expect(retired([old], { updates: [at, null] })).toEqual([])
+  })
+
+  test('and the others are kept for doubt about a place, but only those that could be revoked otherwise', () => {
+    const at = Number(current.createdAt)
+    const kept = (updates: (number | null)[], now = NOW) =>
+      keysInDoubt({ ...facts, keys: [current, old], updates, now }).map(({ id }) => id)
+    expect(kept([at - 11_000, at])).toEqual(['old'])
+    expect(kept([null, at])).toEqual(['old'])
+    expect(kept([at, at])).toEqual([])
+    expect(kept([null, null])).toEqual([])
+    expect(kept([null, NOW - 7 * DAY])).toEqual([])
+    expect(kept([null, at], NOW - 7 * DAY)).toEqual([])
   })
 
   test('never if rotate did not create the key in hand, or them', () => {

@@ -878,12 +878,54 @@ describe('writing the new key', () => {
     )
     const byHand = await runRotate()
     expect(byHand.traces.printed.join('\n')).toContain(`set initial-key-id to ${byHand.current.id}`)
-    const named = await runRotate({
-      prepare: () => {},
-      inputs: { initialKeyId: byHand.current.id },
-    })
+    const named = await runRotate({ inputs: { initialKeyId: byHand.current.id } })
     expect(named.current.id).toBe(byHand.current.id)
-    expect(named.traces.printed.join('\n')).toContain('the first run after')
+    const text = named.traces.printed.join('\n')
+    expect(text).toContain('the first run after 2027-03-08 05:17:00 UTC revokes it.')
+    expect(text).not.toContain('The initial key')
+  })
+
+  test('says with copies that they have to hold a newer key before the old key is revoked', async () => {
+    const run = await runRotate({
+      own: true,
+      age: 31 * DAY,
+      inputs: { copies: [{ kind: 'dependabot', name: '' }] },
+      prepare: ({ github }) => github.addSecret('dependabot', SECRET, { value: 'x' }),
+    })
+    expect(run.traces.printed.join('\n')).toMatch(
+      /The previous key .*: the first run after 2027-03-08 05:17:00 UTC revokes it, if GitHub shows then that every place holds a newer key\.$/m,
+    )
+  })
+
+  test('says that the initial key is still valid if it was not replaced, or no later run recognizes the new key', async () => {
+    const initialKeyId = (await runRotate()).current.id
+    const failed = await runRotate({
+      inputs: { initialKeyId },
+      answer: (what) => (what.startsWith('POST') ? { status: 503 } : undefined),
+    })
+    expect(failed.error).not.toBe('')
+    expect(failed.traces.printed.join('\n')).toMatch(/- The initial key .* is still valid; a later run that/)
+    const changed = await runRotate({ api: { fractions: 'drop' }, inputs: { initialKeyId } })
+    expect(changed.traces.outputs.rotated).toBe('true')
+    expect(changed.traces.printed.join('\n')).toMatch(
+      /- The initial key .* is still valid, and no later run revokes it\. Revoke it in the dashboard when no run uses it\.$/m,
+    )
+  })
+
+  test('says that initial-key-id can be removed once that key is revoked, in an emergency as well', async () => {
+    const initial: RotateOptions = {
+      own: true,
+      age: 9 * DAY,
+      prepare: ({ account }) => void account.addKey({ expiry: null, created: START - 50 * DAY }),
+      inputsOf: ({ account }) => ({ initialKeyId: account.foreign()[1]?.id ?? '' }),
+    }
+    for (const revokePrevious of ['after-overlap', 'now'] as const) {
+      const run = await runRotate({ ...initial, inputs: { revokePrevious } })
+      expect(run.error).toBe('')
+      expect(run.traces.printed.join('\n')).toMatch(
+        /^- The initial key .* was revoked\. Now remove initial-key-id\.$/m,
+      )
+    }
   })
 })
 

@@ -509,6 +509,53 @@ function expiryWarning(current, facts) {
 }
 const STUCK = 'was replaced by earlier runs, but is still passed as api-key. Check that api-key comes from the secret that this action writes'
 
+/** Says that old keys are kept because of such a place. */
+function doubtNote({ label, updatedAt }, kept) {
+	const why = updatedAt === null ? 'GitHub does not say when it was updated' : 'it was last updated just before that was created'
+	const next = kept.some(isForever) ? 'The next rotation writes every place.' : 'A run after the next rotation revokes them, or they expire.'
+	return `The secret in ${label} may hold an older key than the one in use (${why}), so no old key was revoked. ${next}`
+}
+/** Warns of the kept keys that nothing ends, unless a person does. */
+function foreverWarnings(kept) {
+	return kept
+		.filter(isForever)
+		.map(
+			(key) =>
+				`The old key ${fullLabel(key)} never expires, and no run revokes it while a place may hold an older key than the ` +
+				'one in use. Check that every place holds a newer key, then revoke it in the dashboard.',
+		)
+}
+function isForever({ expiresAt }) {
+	return expiresAt === null
+}
+/** What is left to do about `initial-key-id`; null for nothing. */
+function initialKeyNote(facts) {
+	const { initialKeyId, keys, current, created, retired, tag, isInDoubt, now } = facts
+	if (initialKeyId === '') return null
+	const initial = keys.find(({ id }) => id === initialKeyId)
+	if (!initial) return NO_INITIAL_KEY
+	const what = `The initial key ${lib.keyLabel(initial)}`
+	if (retired.some(({ id }) => id === initialKeyId)) return `${what} was revoked. Now remove initial-key-id.`
+	if (lib.isExpired(initial, now)) return null
+	if (created && !lib.isOwn(created, tag))
+		return `${what} is still valid, and no later run revokes it. Revoke it in the dashboard when no run uses it.`
+	// The note about the previous key says when it is revoked.
+	if (created && current.id === initialKeyId) return null
+	if (isInDoubt) return `${what} is still valid; it is not revoked while GitHub does not show that every place holds a newer key.`
+	return `${what} is still valid; a later run that receives a newer key revokes it.`
+}
+const NO_INITIAL_KEY = 'No key of the account has the ID in initial-key-id. If that key was revoked, remove the input; otherwise correct it.'
+/** What happens to the key that was replaced. */
+function previousKeyNote(facts) {
+	const { current, limits, createdAt, hasCopies } = facts
+	const what = `The previous key ${lib.keyLabel(current)}`
+	if (!lib.isKnownLater(current, facts))
+		return `${what} was not created by rotate, so it stays valid. To have it revoked after the overlap, set initial-key-id to ${current.id}`
+	const condition = hasCopies ? ', if GitHub shows then that every place holds a newer key' : ''
+	const at = lib.formatUtc(lib.retirableAt(createdAt, limits))
+	return `${what} stays valid during the overlap: the first run after ${at} revokes it${condition}.`
+}
+
 /** The paths of a place's secrets, the usual one first; an Enterprise Server may know environments by id only. */
 function secretsPaths({ kind, name }, { owner, repo, id }) {
 	const escaped = encodeURIComponent(name)
@@ -778,6 +825,7 @@ async function rotateKey(inputs, deps) {
 	const report = lib.openReport()
 	let run = null
 	let targets = []
+	let behind = 'none'
 	let failure = null
 	try {
 		run = await openRun(inputs, deps, report)
@@ -785,7 +833,7 @@ async function rotateKey(inputs, deps) {
 		report.dueAt = nextRotation(targets, run)
 		const isEmergency = inputs.revokePrevious === 'now'
 		const isDue = isEmergency || report.dueAt <= apiTime(run)
-		const behind = noteOlderKeys(targets, run, isDue)
+		behind = noteOlderKeys(targets, run, isDue)
 		// An emergency revokes them anyway, with a list that it reads then.
 		if (behind === 'none' && !isEmergency) await retireOldKeys(targets, run)
 		if (isDue || behind === 'write') await rotate(run, targets)
@@ -795,7 +843,10 @@ async function rotateKey(inputs, deps) {
 		failure = new Error(lib.plainLine(error instanceof Error ? error.message : String(error)))
 		report.notes.push(failure.message)
 	}
-	if (run !== null) warnOfExpiry(targets, run)
+	if (run !== null) {
+		noteInitialKey(targets, behind, run)
+		warnOfExpiry(targets, run)
+	}
 	lib.writeRotationSummary(report, deps.runner)
 	finish(report, failure, deps)
 }
@@ -939,11 +990,10 @@ async function retireOldKeys(targets, run) {
 		report.notes.push(lib.plainLine(`${reason}, so no old key was revoked.`))
 		return
 	}
-	const updates = targets.map(({ updatedAt }) => updatedAt)
+	const updates = updatesOf(targets)
 	const facts = { keys, current, tag, overlap, now: surelyPast(run), initialKeyId, updates }
-	const old = lib.keysToRetire(facts)
-	if (old.length === 0 && lib.keysToRetire({ ...facts, updates: [] }).length > 0) noteDoubtfulPlaces(targets, run)
-	const request = { keys: old, credential: inputs.apiKey }
+	noteDoubtfulPlaces(targets, lib.keysInDoubt(facts), run)
+	const request = { keys: lib.keysToRetire(facts), credential: inputs.apiKey }
 	const { revoked, left } = await revokeListed(request, deps, phaseBudget(inputs, deps))
 	reportRevoked(revoked, run)
 	for (const { key, reason } of left) {
@@ -951,31 +1001,33 @@ async function retireOldKeys(targets, run) {
 		deps.runner.warning(`${failure} A later run tries again.`)
 		report.notes.push(failure)
 	}
-	noteInitialKey(run)
 }
-/** Says which places may hold an older key than the one in hand, so that no old key is revoked. */
-function noteDoubtfulPlaces(targets, { current, report }) {
-	const updates = targets.map(({ updatedAt }) => updatedAt)
-	for (const [index, { place, updatedAt }] of targets.entries()) {
-		if (!lib.mayHoldOlderKey(index, { updates, current })) continue
-		const why = updatedAt === null ? 'GitHub does not say when it was updated' : 'it was last updated just before that was created'
-		report.notes.push(
-			`The secret in ${placeLabel(place)} may hold an older key than the one in use (${why}), so no old key was revoked. ` +
-				'A run after the next rotation revokes them, or they expire.',
-		)
+/** Says which places may hold an older key than the one in hand, so that the keys `kept` are not revoked. */
+function noteDoubtfulPlaces(targets, kept, run) {
+	const { current, report, deps } = run
+	if (kept.length === 0) return
+	const updates = updatesOf(targets)
+	for (const [index, { place, updatedAt }] of targets.entries())
+		if (lib.mayHoldOlderKey(index, { updates, current })) report.notes.push(doubtNote({ label: placeLabel(place), updatedAt }, kept))
+	for (const warning of foreverWarnings(kept).map(lib.plainLine)) {
+		deps.runner.warning(warning)
+		report.notes.push(warning)
 	}
 }
-/** Says what is left to do about `initial-key-id`. */
-function noteInitialKey(run) {
-	const { inputs, keys, report } = run
-	const { initialKeyId } = inputs
-	if (initialKeyId === '') return
-	const initial = keys.find(({ id }) => id === initialKeyId)
-	if (!initial) report.notes.push(NO_INITIAL_KEY)
-	else if (!report.retired.includes(initial) && !lib.isExpired(initial, surelyPast(run)))
-		report.notes.push(`The initial key ${lib.keyLabel(initial)} is still valid; a later run that receives a newer key revokes it.`)
+function updatesOf(targets) {
+	return targets.map(({ updatedAt }) => updatedAt)
 }
-const NO_INITIAL_KEY = 'No key of the account has the ID in initial-key-id. If that key was revoked, remove the input; otherwise correct it.'
+/** Says what is left to do about `initial-key-id`. An emergency that does not revoke that key says so itself. */
+function noteInitialKey(targets, behind, run) {
+	const { inputs, report, doubt, skew, current } = run
+	const { initialKeyId, revokePrevious } = inputs
+	const isRevoked = report.retired.some(({ id }) => id === initialKeyId)
+	const isUnknown = targets.length === 0 || doubt !== null || skew === null || revokePrevious === 'now'
+	if (isUnknown && !isRevoked) return
+	const isInDoubt = behind !== 'none' || lib.isAnyPlaceInDoubt({ updates: updatesOf(targets), current })
+	const note = initialKeyNote({ ...run, ...report, current, initialKeyId, isInDoubt, now: surelyPast(run) })
+	if (note !== null) report.notes.push(note)
+}
 function reportRevoked(revoked, { deps: { runner }, report }) {
 	report.retired.push(...revoked)
 	for (const key of revoked) runner.info(`Revoked the old key ${lib.keyLabel(key)} (no longer listed).`)
@@ -988,8 +1040,8 @@ async function inspectPlaces({ inputs, deps, repository }) {
 	return targets
 }
 async function rotate(run, targets) {
-	const { inputs, deps, tag, skew, keys, record, report } = run
-	const { apiKey, timeout, limits } = inputs
+	const { inputs, deps, tag, skew, keys, current, record, report } = run
+	const { apiKey, timeout, limits, initialKeyId } = inputs
 	const request = { apiKey, timeout, lifetime: limits.expiresIn, tag, skew, known: keys }
 	const fresh = await lib.createKey(request, record, deps)
 	const replacement = await useOrDiscard(fresh, targets, run)
@@ -999,21 +1051,13 @@ async function rotate(run, targets) {
 	report.dueAt = lib.dueAt(row, limits)
 	saveIfPossible(inputs.revokePrevious === 'now' && replacement.confirmed ? record.revoking : record.settled)
 	if (!lib.isOwn(row, tag)) report.notes.push(UNRECOGNIZABLE)
-	else if (inputs.revokePrevious !== 'now') report.notes.push(previousNote(run, row))
+	else if (inputs.revokePrevious !== 'now') {
+		const facts = { current, tag, limits, initialKeyId, createdAt: row.createdAt ?? 0 }
+		report.notes.push(lib.plainLine(previousKeyNote({ ...facts, hasCopies: targets.length > 1 })))
+	}
 	if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh, replacement)
 }
 const UNKNOWN_TIME = "The API's time is unknown (no Date header)"
-/** What happens to the key that was replaced. */
-function previousNote({ inputs, current, tag }, { createdAt }) {
-	const { initialKeyId, limits } = inputs
-	if (lib.isOwn(current, tag) || current.id === initialKeyId) {
-		const at = lib.retirableAt(createdAt ?? 0, limits)
-		return `The previous key ${lib.keyLabel(current)} stays valid during the overlap: the first run after ${lib.formatUtc(at)} revokes it.`
-	}
-	return lib.plainLine(
-		`The previous key ${lib.keyLabel(current)} was not created by rotate, so it stays valid. To have it revoked after the overlap, set initial-key-id to ${current.id}`,
-	)
-}
 const UNRECOGNIZABLE =
 	'The API changed the expiry of the new key, so later runs cannot recognize it: they revoke no old keys, which stay valid until they expire.'
 /**

@@ -136,12 +136,25 @@ export function retirableAt(createdAt: number, { overlap }: Pick<Limits, 'overla
  * even if the key in hand is stale. And whoever was given X was queued longer ago than the overlap.
  */
 export function keysToRetire(facts: RetirementFacts): ListedKey[] {
+  return isAnyPlaceInDoubt(facts) ? [] : retirableKeys(facts)
+}
+
+/** The keys that could be revoked now if no place might hold an older key than the key in hand. */
+export function keysInDoubt(facts: RetirementFacts): ListedKey[] {
+  return isAnyPlaceInDoubt(facts) ? retirableKeys(facts) : []
+}
+
+/** Whether some place may hold an older key than the key in hand. */
+export function isAnyPlaceInDoubt(facts: Pick<RetirementFacts, 'updates' | 'current'>): boolean {
+  return facts.updates.some((_, index) => mayHoldOlderKey(index, facts))
+}
+
+function retirableKeys(facts: RetirementFacts): ListedKey[] {
   const { keys, current, tag, overlap, now, initialKeyId, updates } = facts
   if (current.createdAt === null || !isOwn(current, tag)) return []
   if (now <= retirableAt(current.createdAt, { overlap })) return []
   // Until it was last written, a copy may have held a key older than the key in hand: a stale run knows fewer copies.
   if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []
-  if (updates.some((_, index) => mayHoldOlderKey(index, facts))) return []
   const { createdAt: currentCreatedAt } = current
   return keys.filter((key) => {
     if (key.id === current.id || key.createdAt === null || isExpired(key, now)) return false

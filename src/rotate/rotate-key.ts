@@ -6,11 +6,11 @@ import {
   dueWhileStuck,
   findCurrentKey,
   holdsOlderKey,
-  isExpired,
+  isAnyPlaceInDoubt,
   isOwn,
+  keysInDoubt,
   keysToRetire,
   mayHoldOlderKey,
-  retirableAt,
   rotatedLately,
   wasWrittenBeforeHome,
   writeOrder,
@@ -20,6 +20,7 @@ import { fullLabel, notRevokedLine, revokeAtOnce } from './emergency.ts'
 import { expiryWarning, keyNotReceived } from './expiry-warning.ts'
 import type { RotateInputs } from './inputs.ts'
 import { createKey, discardKey, type FreshKey, proveKey } from './new-key.ts'
+import { doubtNote, foreverWarnings, initialKeyNote, previousKeyNote } from './old-key-notes.ts'
 import { placeLabel, type Repository } from './places.ts'
 import { openReport, plainLine, type RotationReport, setOutputs, writeRotationSummary } from './report.ts'
 import { revokeListed } from './revoke-listed.ts'
@@ -52,6 +53,7 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
   const report = openReport()
   let run: Run | null = null
   let targets: Target[] = []
+  let behind: Behind = 'none'
   let failure: Error | null = null
   try {
     run = await openRun(inputs, deps, report)
@@ -59,7 +61,7 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
     report.dueAt = nextRotation(targets, run)
     const isEmergency = inputs.revokePrevious === 'now'
     const isDue = isEmergency || report.dueAt <= apiTime(run)
-    const behind = noteOlderKeys(targets, run, isDue)
+    behind = noteOlderKeys(targets, run, isDue)
     // An emergency revokes them anyway, with a list that it reads then.
     if (behind === 'none' && !isEmergency) await retireOldKeys(targets, run)
     if (isDue || behind === 'write') await rotate(run, targets)
@@ -69,7 +71,10 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
     failure = new Error(plainLine(error instanceof Error ? error.message : String(error)))
     report.notes.push(failure.message)
   }
-  if (run !== null) warnOfExpiry(targets, run)
+  if (run !== null) {
+    noteInitialKey(targets, behind, run)
+    warnOfExpiry(targets, run)
+  }
   writeRotationSummary(report, deps.runner)
   finish(report, failure, deps)
 }
@@ -98,11 +103,14 @@ function surelyPast({ deps, skew }: Run): number {
   return skew === null ? Number.NEGATIVE_INFINITY : deps.clock.now() + Math.min(0, skew)
 }
 
+/** Whether places hold an older key than the one in hand, and which run writes them: this one, or a later one. */
+type Behind = 'none' | 'write' | 'wait'
+
 /**
  * Warns of the places that hold an older key than the one in hand. They are written before any old key is revoked: by
  * this run, or (`wait`) by a later one, if it seems so only because home was written again soon after a rotation.
  */
-function noteOlderKeys(targets: readonly Target[], run: Run, isDue: boolean): 'none' | 'write' | 'wait' {
+function noteOlderKeys(targets: readonly Target[], run: Run, isDue: boolean): Behind {
   const { inputs, current, tag, deps, report } = run
   // A person may take longer to save a key in every place.
   const writtenAt = isOwn(current, tag) ? homeUpdatedAt(targets) : null
@@ -239,11 +247,10 @@ async function retireOldKeys(targets: readonly Target[], run: Run): Promise<void
     report.notes.push(plainLine(`${reason}, so no old key was revoked.`))
     return
   }
-  const updates = targets.map(({ updatedAt }) => updatedAt)
+  const updates = updatesOf(targets)
   const facts = { keys, current, tag, overlap, now: surelyPast(run), initialKeyId, updates }
-  const old = keysToRetire(facts)
-  if (old.length === 0 && keysToRetire({ ...facts, updates: [] }).length > 0) noteDoubtfulPlaces(targets, run)
-  const request = { keys: old, credential: inputs.apiKey }
+  noteDoubtfulPlaces(targets, keysInDoubt(facts), run)
+  const request = { keys: keysToRetire(facts), credential: inputs.apiKey }
   const { revoked, left } = await revokeListed(request, deps, phaseBudget(inputs, deps))
   reportRevoked(revoked, run)
   for (const { key, reason } of left) {
@@ -251,40 +258,37 @@ async function retireOldKeys(targets: readonly Target[], run: Run): Promise<void
     deps.runner.warning(`${failure} A later run tries again.`)
     report.notes.push(failure)
   }
-  noteInitialKey(run)
 }
 
-/** Says which places may hold an older key than the one in hand, so that no old key is revoked. */
-function noteDoubtfulPlaces(targets: readonly Target[], { current, report }: Run): void {
-  const updates = targets.map(({ updatedAt }) => updatedAt)
-  for (const [index, { place, updatedAt }] of targets.entries()) {
-    if (!mayHoldOlderKey(index, { updates, current })) continue
-    const why =
-      updatedAt === null
-        ? 'GitHub does not say when it was updated'
-        : 'it was last updated just before that was created'
-    report.notes.push(
-      `The secret in ${placeLabel(place)} may hold an older key than the one in use (${why}), so no old key was revoked. ` +
-        'A run after the next rotation revokes them, or they expire.',
-    )
+/** Says which places may hold an older key than the one in hand, so that the keys `kept` are not revoked. */
+function noteDoubtfulPlaces(targets: readonly Target[], kept: readonly ListedKey[], run: Run): void {
+  const { current, report, deps } = run
+  if (kept.length === 0) return
+  const updates = updatesOf(targets)
+  for (const [index, { place, updatedAt }] of targets.entries())
+    if (mayHoldOlderKey(index, { updates, current }))
+      report.notes.push(doubtNote({ label: placeLabel(place), updatedAt }, kept))
+  for (const warning of foreverWarnings(kept).map(plainLine)) {
+    deps.runner.warning(warning)
+    report.notes.push(warning)
   }
 }
 
-/** Says what is left to do about `initial-key-id`. */
-function noteInitialKey(run: Run): void {
-  const { inputs, keys, report } = run
-  const { initialKeyId } = inputs
-  if (initialKeyId === '') return
-  const initial = keys.find(({ id }) => id === initialKeyId)
-  if (!initial) report.notes.push(NO_INITIAL_KEY)
-  else if (!report.retired.includes(initial) && !isExpired(initial, surelyPast(run)))
-    report.notes.push(
-      `The initial key ${keyLabel(initial)} is still valid; a later run that receives a newer key revokes it.`,
-    )
+function updatesOf(targets: readonly Target[]): (number | null)[] {
+  return targets.map(({ updatedAt }) => updatedAt)
 }
 
-const NO_INITIAL_KEY =
-  'No key of the account has the ID in initial-key-id. If that key was revoked, remove the input; otherwise correct it.'
+/** Says what is left to do about `initial-key-id`. An emergency that does not revoke that key says so itself. */
+function noteInitialKey(targets: readonly Target[], behind: Behind, run: Run): void {
+  const { inputs, report, doubt, skew, current } = run
+  const { initialKeyId, revokePrevious } = inputs
+  const isRevoked = report.retired.some(({ id }) => id === initialKeyId)
+  const isUnknown = targets.length === 0 || doubt !== null || skew === null || revokePrevious === 'now'
+  if (isUnknown && !isRevoked) return
+  const isInDoubt = behind !== 'none' || isAnyPlaceInDoubt({ updates: updatesOf(targets), current })
+  const note = initialKeyNote({ ...run, ...report, current, initialKeyId, isInDoubt, now: surelyPast(run) })
+  if (note !== null) report.notes.push(note)
+}
 
 function reportRevoked(revoked: readonly ListedKey[], { deps: { runner }, report }: Run): void {
   report.retired.push(...revoked)
@@ -301,8 +305,8 @@ async function inspectPlaces({ inputs, deps, repository }: Run): Promise<Target[
 }
 
 async function rotate(run: Run, targets: Target[]): Promise<void> {
-  const { inputs, deps, tag, skew, keys, record, report } = run
-  const { apiKey, timeout, limits } = inputs
+  const { inputs, deps, tag, skew, keys, current, record, report } = run
+  const { apiKey, timeout, limits, initialKeyId } = inputs
   const request = { apiKey, timeout, lifetime: limits.expiresIn, tag, skew, known: keys }
   const fresh = await createKey(request, record, deps)
   const replacement = await useOrDiscard(fresh, targets, run)
@@ -312,23 +316,14 @@ async function rotate(run: Run, targets: Target[]): Promise<void> {
   report.dueAt = dueAt(row, limits)
   saveIfPossible(inputs.revokePrevious === 'now' && replacement.confirmed ? record.revoking : record.settled)
   if (!isOwn(row, tag)) report.notes.push(UNRECOGNIZABLE)
-  else if (inputs.revokePrevious !== 'now') report.notes.push(previousNote(run, row))
+  else if (inputs.revokePrevious !== 'now') {
+    const facts = { current, tag, limits, initialKeyId, createdAt: row.createdAt ?? 0 }
+    report.notes.push(plainLine(previousKeyNote({ ...facts, hasCopies: targets.length > 1 })))
+  }
   if (inputs.revokePrevious === 'now') await revokePrevious(run, fresh, replacement)
 }
 
 const UNKNOWN_TIME = "The API's time is unknown (no Date header)"
-
-/** What happens to the key that was replaced. */
-function previousNote({ inputs, current, tag }: Run, { createdAt }: ListedKey): string {
-  const { initialKeyId, limits } = inputs
-  if (isOwn(current, tag) || current.id === initialKeyId) {
-    const at = retirableAt(createdAt ?? 0, limits)
-    return `The previous key ${keyLabel(current)} stays valid during the overlap: the first run after ${formatUtc(at)} revokes it.`
-  }
-  return plainLine(
-    `The previous key ${keyLabel(current)} was not created by rotate, so it stays valid. To have it revoked after the overlap, set initial-key-id to ${current.id}`,
-  )
-}
 
 const UNRECOGNIZABLE =
   'The API changed the expiry of the new key, so later runs cannot recognize it: they revoke no old keys, which stay valid until they expire.'

@@ -1033,12 +1033,22 @@ function retirableAt(createdAt, { overlap }) {
  * even if the key in hand is stale. And whoever was given X was queued longer ago than the overlap.
  */
 function keysToRetire(facts) {
+	return isAnyPlaceInDoubt(facts) ? [] : retirableKeys(facts)
+}
+/** The keys that could be revoked now if no place might hold an older key than the key in hand. */
+function keysInDoubt(facts) {
+	return isAnyPlaceInDoubt(facts) ? retirableKeys(facts) : []
+}
+/** Whether some place may hold an older key than the key in hand. */
+function isAnyPlaceInDoubt(facts) {
+	return facts.updates.some((_, index) => mayHoldOlderKey(index, facts))
+}
+function retirableKeys(facts) {
 	const { keys, current, tag, overlap, now, initialKeyId, updates } = facts
 	if (current.createdAt === null || !isOwn(current, tag)) return []
 	if (now <= retirableAt(current.createdAt, { overlap })) return []
 	// Until it was last written, a copy may have held a key older than the key in hand: a stale run knows fewer copies.
 	if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []
-	if (updates.some((_, index) => mayHoldOlderKey(index, facts))) return []
 	const { createdAt: currentCreatedAt } = current
 	return keys.filter((key) => {
 		if (key.id === current.id || key.createdAt === null || isExpired(key, now)) return false
@@ -1689,10 +1699,12 @@ module.exports = {
 	getState,
 	githubServer,
 	holdsOlderKey,
+	isAnyPlaceInDoubt,
 	isExpired,
 	isKnownLater,
 	isOwn,
 	keyLabel,
+	keysInDoubt,
 	keysToRetire,
 	keysToRevokeNow,
 	listKeys,
