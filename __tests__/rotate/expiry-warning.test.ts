@@ -250,7 +250,10 @@ describe('a run', () => {
   test('that receives it rotates in an emergency, or if GitHub does not say when the secret was written', async () => {
     const now = await shadowed(20 * DAY, { inputs: { revokePrevious: 'now' } })
     const unknown = await shadowed(40 * DAY, { github: { updatedAt: 'absent' } })
-    for (const run of [now, unknown]) expect(run.traces.outputs.rotated).toBe('true')
+    for (const run of [now, unknown]) {
+      expect(run.traces.outputs.rotated).toBe('true')
+      expect(run.traces.warnings).toEqual([expect.stringContaining('was replaced by earlier runs')])
+    }
   })
 
   test('that receives an older key which a person put back rotates at once, and does not blame api-key', async () => {

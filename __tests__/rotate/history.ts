@@ -393,7 +393,8 @@ function scheduleTool(history: History, seed: number): void {
       github.addSecret(home.label, SECRET, { value, updatedAt: world.now() })
       hold(history, home, value)
       const own = ownKeys(history).length
-      if (own > MOST_OWN_KEYS_WITH_TOOL)
+      // Without `updated_at`, nothing shows that the secret got the newest key, so every run rotates (and warns).
+      if (!history.withoutUpdatedAt && own > MOST_OWN_KEYS_WITH_TOOL)
         violate(history, `${own} own keys are valid although there was no fault`)
     })
 }
