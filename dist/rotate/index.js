@@ -530,7 +530,7 @@ function isForever({ expiresAt }) {
 }
 /** What is left to do about `initial-key-id`; null for nothing. */
 function initialKeyNote(facts) {
-	const { initialKeyId, keys, current, created, retired, tag, isInDoubt, now } = facts
+	const { initialKeyId, keys, current, created, retired, kept, tag, isInDoubt, now } = facts
 	if (initialKeyId === '') return null
 	const initial = keys.find(({ id }) => id === initialKeyId)
 	if (!initial) return NO_INITIAL_KEY
@@ -541,6 +541,8 @@ function initialKeyNote(facts) {
 		return `${what} is still valid, and no later run revokes it. Revoke it in the dashboard when no run uses it.`
 	// The note about the previous key says when it is revoked.
 	if (created && current.id === initialKeyId) return null
+	// A warning says what to do about it.
+	if (kept.some(({ id }) => id === initialKeyId) && isForever(initial)) return null
 	if (isInDoubt) return `${what} is still valid; it is not revoked while GitHub does not show that every place holds a newer key.`
 	return `${what} is still valid; a later run that receives a newer key revokes it.`
 }
@@ -826,6 +828,7 @@ async function rotateKey(inputs, deps) {
 	let run = null
 	let targets = []
 	let behind = 'none'
+	let kept = []
 	let failure = null
 	try {
 		run = await openRun(inputs, deps, report)
@@ -835,7 +838,7 @@ async function rotateKey(inputs, deps) {
 		const isDue = isEmergency || report.dueAt <= apiTime(run)
 		behind = noteOlderKeys(targets, run, isDue)
 		// An emergency revokes them anyway, with a list that it reads then.
-		if (behind === 'none' && !isEmergency) await retireOldKeys(targets, run)
+		if (behind === 'none' && !isEmergency) kept = await retireOldKeys(targets, run)
 		if (isDue || behind === 'write') await rotate(run, targets)
 		else report.state = 'Not due'
 		deps.runner.info(outcomeLine(report))
@@ -844,7 +847,7 @@ async function rotateKey(inputs, deps) {
 		report.notes.push(failure.message)
 	}
 	if (run !== null) {
-		noteInitialKey(targets, behind, run)
+		noteInitialKey(targets, { behind, kept }, run)
 		warnOfExpiry(targets, run)
 	}
 	lib.writeRotationSummary(report, deps.runner)
@@ -980,7 +983,10 @@ async function repositoryId({ home }, { repository: { owner, repo, id }, secrets
 	if (reply.ok) return reply.value
 	throw new Error(`Could not read the repository's id: ${reply.failure.message}.`)
 }
-/** Revokes the old keys that no run can still need. A failure is only reported: rotation must not depend on it. */
+/**
+ * Revokes the old keys that no run can still need. A failure is only reported: rotation must not depend on it. Returns
+ * the keys that are kept only because some place may hold an older key.
+ */
 async function retireOldKeys(targets, run) {
 	const { inputs, deps, keys, doubt, current, tag, skew, report } = run
 	const { initialKeyId } = inputs
@@ -988,11 +994,12 @@ async function retireOldKeys(targets, run) {
 	if (doubt !== null || skew === null) {
 		const reason = doubt === null ? UNKNOWN_TIME : `The account's list may be incomplete (${doubt})`
 		report.notes.push(lib.plainLine(`${reason}, so no old key was revoked.`))
-		return
+		return []
 	}
 	const updates = updatesOf(targets)
 	const facts = { keys, current, tag, overlap, now: surelyPast(run), initialKeyId, updates }
-	noteDoubtfulPlaces(targets, lib.keysInDoubt(facts), run)
+	const kept = lib.keysInDoubt(facts)
+	noteDoubtfulPlaces(targets, kept, run)
 	const request = { keys: lib.keysToRetire(facts), credential: inputs.apiKey }
 	const { revoked, left } = await revokeListed(request, deps, phaseBudget(inputs, deps))
 	reportRevoked(revoked, run)
@@ -1001,6 +1008,7 @@ async function retireOldKeys(targets, run) {
 		deps.runner.warning(`${failure} A later run tries again.`)
 		report.notes.push(failure)
 	}
+	return kept
 }
 /** Says which places may hold an older key than the one in hand, so that the keys `kept` are not revoked. */
 function noteDoubtfulPlaces(targets, kept, run) {
@@ -1018,14 +1026,14 @@ function updatesOf(targets) {
 	return targets.map(({ updatedAt }) => updatedAt)
 }
 /** Says what is left to do about `initial-key-id`. An emergency that does not revoke that key says so itself. */
-function noteInitialKey(targets, behind, run) {
+function noteInitialKey(targets, { behind, kept }, run) {
 	const { inputs, report, doubt, skew, current } = run
 	const { initialKeyId, revokePrevious } = inputs
 	const isRevoked = report.retired.some(({ id }) => id === initialKeyId)
 	const isUnknown = targets.length === 0 || doubt !== null || skew === null || revokePrevious === 'now'
 	if (isUnknown && !isRevoked) return
 	const isInDoubt = behind !== 'none' || lib.isAnyPlaceInDoubt({ updates: updatesOf(targets), current })
-	const note = initialKeyNote({ ...run, ...report, current, initialKeyId, isInDoubt, now: surelyPast(run) })
+	const note = initialKeyNote({ ...run, ...report, current, initialKeyId, kept, isInDoubt, now: surelyPast(run) })
 	if (note !== null) report.notes.push(note)
 }
 function reportRevoked(revoked, { deps: { runner }, report }) {

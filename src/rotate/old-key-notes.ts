@@ -46,15 +46,17 @@ export interface InitialKeyFacts {
   /** The new key, if there is one. */
   created: ListedKey | null
   retired: readonly ListedKey[]
+  /** The keys that this run did not revoke because some place may hold an older key than the key in hand. */
+  kept: readonly ListedKey[]
   tag: number
-  /** Whether some place may hold an older key than the key in hand. */
+  /** Whether there is such a place. */
   isInDoubt: boolean
   now: number
 }
 
 /** What is left to do about `initial-key-id`; null for nothing. */
 export function initialKeyNote(facts: InitialKeyFacts): string | null {
-  const { initialKeyId, keys, current, created, retired, tag, isInDoubt, now } = facts
+  const { initialKeyId, keys, current, created, retired, kept, tag, isInDoubt, now } = facts
   if (initialKeyId === '') return null
   const initial = keys.find(({ id }) => id === initialKeyId)
   if (!initial) return NO_INITIAL_KEY
@@ -65,6 +67,8 @@ export function initialKeyNote(facts: InitialKeyFacts): string | null {
     return `${what} is still valid, and no later run revokes it. Revoke it in the dashboard when no run uses it.`
   // The note about the previous key says when it is revoked.
   if (created && current.id === initialKeyId) return null
+  // A warning says what to do about it.
+  if (kept.some(({ id }) => id === initialKeyId) && isForever(initial)) return null
   if (isInDoubt)
     return `${what} is still valid; it is not revoked while GitHub does not show that every place holds a newer key.`
   return `${what} is still valid; a later run that receives a newer key revokes it.`
