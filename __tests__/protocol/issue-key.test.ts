@@ -708,29 +708,33 @@ describe('a wrong clock', () => {
     expect(savedBy(run).keys).toHaveLength(2)
   })
 
-  test('and an answer with the key that could not be revoked: that is neither handed over nor replaced again', async () => {
-    let first = ''
-    const replayed = answering((made) => {
-      const { token, api_key } = JSON.parse(first)
-      return { token, api_key: { ...made.api_key, id: api_key.id, token_key: api_key.token_key } }
-    })
-    const run = await runMain({
-      clockError: 600_000,
-      responses: [
-        answering((made) => {
-          first = JSON.stringify(made)
-          return made
-        }),
-        answer(403),
-        answer(403),
-        serve,
-        replayed,
-        replayed,
-      ],
-    })
-    expect(run.error?.message).toContain('it returned a key that existed before')
-    expect(run.traces.outputs).toEqual({})
-  })
+  test.each([
+    ['could not be revoked', [answer(403), answer(403), serve]],
+    ['was revoked', [serve, serve]],
+  ])(
+    'and an answer with the key that %s: that is neither handed over nor replaced again',
+    async (_, revocation) => {
+      let first = ''
+      const replayed = answering((made) => {
+        const { token, api_key } = JSON.parse(first)
+        return { token, api_key: { ...made.api_key, id: api_key.id, token_key: api_key.token_key } }
+      })
+      const run = await runMain({
+        clockError: 600_000,
+        responses: [
+          answering((made) => {
+            first = JSON.stringify(made)
+            return made
+          }),
+          ...revocation,
+          replayed,
+          replayed,
+        ],
+      })
+      expect(run.error?.message).toContain('it returned a key that existed before')
+      expect(run.traces.outputs).toEqual({})
+    },
+  )
 
   test('and two keys to revoke: neither waits for the other', async () => {
     const run = await runMain({

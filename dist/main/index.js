@@ -40,6 +40,7 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 		state = { ...state, ...change }
 		runner.saveState(lib.STATE_NAME, record)
 	}
+	const made = []
 	const others = (intent) => state.intents.filter((item) => item !== intent)
 	return {
 		recordIntent: (intent) => save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
@@ -49,14 +50,17 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 		refuse: (intent, described) => save({ intents: [...others(intent), { ...intent, refused: described }] }),
 		/** The request created this key; if `isRepeated`, perhaps twice: post looks for a twin. */
 		recordKey(key, intent, isRepeated) {
-			const intents = [...others(intent), ...(isRepeated ? [{ ...intent, stored: lib.withoutZone(key, intent).expiresAt }] : [])]
+			made.push(key)
+			const twin = isRepeated ? [{ ...intent, stored: lib.withoutZone(key, intent).expiresAt }] : []
 			const skew = key.createdAt === null ? state.skew : key.createdAt - intent.sentAt
-			save({ keys: [...state.keys, key], intents, skew })
+			save({ keys: [...state.keys, key], intents: [...others(intent), ...twin], skew })
 		},
 		/** Whether the key is left to expire, or revoked by post. */
 		keep: (key, keep) => save({ keys: state.keys.map((held) => (held.id === key.id ? { ...held, keep } : held)) }),
 		removeKey: (key) => save({ keys: state.keys.filter(({ id }) => id !== key.id) }),
 		keys: () => state.keys,
+		/** Removed ones too: a gateway may replay a response. */
+		made: () => made,
 		/** See SavedState. */
 		skew: () => state.skew,
 	}
@@ -270,8 +274,8 @@ function accept(answer, request, context) {
 		...request,
 		receivedAt,
 		expiresIn: inputs.expiresIn,
-		tokens: [inputs.apiKey, ...journal.keys().flatMap(({ token }) => token ?? [])],
-		ids: new Set(journal.keys().map(({ id }) => id)),
+		tokens: [inputs.apiKey, ...journal.made().flatMap(({ token }) => token ?? [])],
+		ids: new Set(journal.made().map(({ id }) => id)),
 	})
 	if (verdict.kind === 'refuse' || answer.id === null) {
 		const reason = 'reason' in verdict ? verdict.reason : ''

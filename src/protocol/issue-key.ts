@@ -119,8 +119,8 @@ function accept(
     ...request,
     receivedAt,
     expiresIn: inputs.expiresIn,
-    tokens: [inputs.apiKey, ...journal.keys().flatMap(({ token }) => token ?? [])],
-    ids: new Set(journal.keys().map(({ id }) => id)),
+    tokens: [inputs.apiKey, ...journal.made().flatMap(({ token }) => token ?? [])],
+    ids: new Set(journal.made().map(({ id }) => id)),
   })
   if (verdict.kind === 'refuse' || answer.id === null) {
     const reason = 'reason' in verdict ? verdict.reason : ''

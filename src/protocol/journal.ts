@@ -26,6 +26,7 @@ export function openJournal(
     state = { ...state, ...change }
     runner.saveState(STATE_NAME, record)
   }
+  const made: IssuedKey[] = []
   const others = (intent: Intent) => state.intents.filter((item) => item !== intent)
   return {
     recordIntent: (intent: Intent) =>
@@ -37,18 +38,18 @@ export function openJournal(
       save({ intents: [...others(intent), { ...intent, refused: described }] }),
     /** The request created this key; if `isRepeated`, perhaps twice: post looks for a twin. */
     recordKey(key: IssuedKey, intent: Intent, isRepeated: boolean) {
-      const intents = [
-        ...others(intent),
-        ...(isRepeated ? [{ ...intent, stored: withoutZone(key, intent).expiresAt }] : []),
-      ]
+      made.push(key)
+      const twin = isRepeated ? [{ ...intent, stored: withoutZone(key, intent).expiresAt }] : []
       const skew = key.createdAt === null ? state.skew : key.createdAt - intent.sentAt
-      save({ keys: [...state.keys, key], intents, skew })
+      save({ keys: [...state.keys, key], intents: [...others(intent), ...twin], skew })
     },
     /** Whether the key is left to expire, or revoked by post. */
     keep: (key: IssuedKey, keep: boolean) =>
       save({ keys: state.keys.map((held) => (held.id === key.id ? { ...held, keep } : held)) }),
     removeKey: (key: IssuedKey) => save({ keys: state.keys.filter(({ id }) => id !== key.id) }),
     keys: () => state.keys,
+    /** Removed ones too: a gateway may replay a response. */
+    made: () => made,
     /** See SavedState. */
     skew: () => state.skew,
   }
