@@ -129,8 +129,8 @@ function chooseSpell(rng: Rng, forGood: number): Spell {
 function chooseTwin(rng: Rng, failing: World['failing'], server: Server): World['twin'] {
   const isOfMilliseconds = server.grid === '1 ms'
   if (!rng.chance(isOfMilliseconds ? 0.8 : 0.2)) return null
-  // Nothing shows how the server rounds then, so the next millisecond may be ours as well.
-  if (isOfMilliseconds && server.repeatsExpiry) return null
+  // Nothing shows how the server rounds then: the next millisecond may be ours, and a coarse grid seems to be of 1 ms.
+  if (server.repeatsExpiry && (isOfMilliseconds || server.repeatsExpiry === 'in milliseconds')) return null
   // By a wrong clock, a key of ten minutes ago could be of this moment; in part of a list, one of two could be alone.
   const shown = server.listForm === 'array' || (server.listForm === 'paginated' && !server.listMoves)
   if (server.dateErrorMs || server.replicas?.listMs || server.maxLifetimeMs || !shown) return 'near'

@@ -339,6 +339,7 @@ function addResults(open, results, context) {
 function shouldLookAgain(open, isWatched) {
 	return open.some(({ result }) => (result.kind === 'failed' ? result.retryable : !isWatched || result.doubt !== null))
 }
+/** What to say of each intent in the end. */
 function conclude(open, isWatched, now) {
 	const failures = new Map()
 	const warnings = new Map()

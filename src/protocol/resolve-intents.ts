@@ -68,6 +68,7 @@ export function shouldLookAgain(open: readonly Open[], isWatched: boolean): bool
   return open.some(({ result }) => (result.kind === 'failed' ? result.retryable : !isWatched || result.doubt !== null))
 }
 
+/** What to say of each intent in the end. */
 export function conclude(open: readonly Open[], isWatched: boolean, now: number): Unresolved {
   const failures = new Map<string, Intent[]>()
   const warnings = new Map<string, Intent[]>()
