@@ -119,7 +119,9 @@ export function checkEnd(
 ): void {
   const { account, violation, outcome } = job
   const touched = account.touchedForeign()
-  if (touched.length > 0) violation("another run's key was revoked")
+  const taken = account.foreign().filter(({ id }) => touched.includes(id))
+  if (touched.length > taken.length || taken.some((key) => !isTakenByOdds(key, job, posts)))
+    violation("another run's key was revoked")
   for (const key of valid) {
     if (posts.length === 0 || key.token === main.kept) continue
     const excuse = excuseFor(key, job, posts)
@@ -128,6 +130,18 @@ export function checkEnd(
   }
   if (posts.length === 0) checkWithoutPost(job, main, valid)
   checkLifetimes(job)
+}
+
+/**
+ * Whether an unanswered request asked for the same millisecond, on a server that keeps no more. The twin of one request
+ * may be next to another request as well.
+ */
+function isTakenByOdds({ expiry }: StoredKey, { world }: Job, posts: readonly PostRun[]): boolean {
+  if (world.server.grid !== '1 ms') return false
+  const unanswered = posts.flatMap(({ record }) => [
+    ...record.matchAll(/"expiry":([\d.]+),"sentAt":[\d.]+,"deadline":[\d.]+,"refused":""}/g),
+  ])
+  return unanswered.some(([, asked]) => Math.abs(Number(asked) - Number(expiry)) < 1)
 }
 
 /** If the post step never ran, only the main step's own cleanup can revoke keys. */
