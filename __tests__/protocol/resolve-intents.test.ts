@@ -113,6 +113,14 @@ describe('conclude', () => {
     expect(sentences(intent, result, isWatched)).toEqual({ failures: [`${reason}. ${ABOUT}`], warnings: [] })
   })
 
+  test('is only a warning of a possible twin: the key of the request itself is known', () => {
+    const { failures, warnings } = sentences(answered, ambiguous)
+    expect(failures).toEqual([])
+    expect(warnings).toEqual([
+      expect.stringMatching(/^A possibly repeated create request matches 2 key\(s\) /),
+    ])
+  })
+
   test('names at most three of the keys that match', () => {
     const candidates = ['a', 'b', 'c', 'd'].map((id) => rowOf(id))
     const [sentence] = sentences(unanswered, { kind: 'ambiguous', candidates, doubt: null }).failures

@@ -364,7 +364,7 @@ function reasonOf({ intent: { refused }, isFound, result }, isWatched) {
 				: `Could not confirm that the orphaned API key ${lib.keyLabel(result.key)} was revoked: ${result.reason}`
 		case 'ambiguous':
 			return (
-				`${isFound ? 'A slow' : 'An unanswered'} create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(lib.keyLabel).join(', ')}); ` +
+				`${isFound ? 'A possibly repeated' : 'An unanswered'} create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(lib.keyLabel).join(', ')}); ` +
 				'revoked none, because some may belong to other runs'
 			)
 		case 'absent':

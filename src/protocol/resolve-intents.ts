@@ -97,7 +97,7 @@ function reasonOf({ intent: { refused }, isFound, result }: Open, isWatched: boo
         : `Could not confirm that the orphaned API key ${keyLabel(result.key)} was revoked: ${result.reason}`
     case 'ambiguous':
       return (
-        `${isFound ? 'A slow' : 'An unanswered'} create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(keyLabel).join(', ')}); ` +
+        `${isFound ? 'A possibly repeated' : 'An unanswered'} create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(keyLabel).join(', ')}); ` +
         'revoked none, because some may belong to other runs'
       )
     case 'absent':
