@@ -96,7 +96,7 @@ function elsewhere({ options }: AccountState, expiry: number | null): number {
   const isWholeMinutes = (ms: number) => Math.abs(ms - Math.round(ms / MINUTE_MS) * MINUTE_MS) <= 50
   // A whole minute could be what was asked for, rounded, and whole minutes of lifetime a limit of the API.
   const isMistakable = (stored: number) =>
-    isWholeMinutes(stored) || isWholeMinutes(stored - storedInstant(options, now))
+    isWholeMinutes(stored) || [now, storedInstant(options, now)].some((made) => isWholeMinutes(stored - made))
   for (let more = 0; ; more += 1000) {
     const stored = storedInstant(options, base + sign * (apart + more))
     if (!isMistakable(stored) || more > MINUTE_MS) return stored
