@@ -444,7 +444,7 @@ function ownKeys({ account, code, tag }: History): StoredKey[] {
 }
 
 /** Checks that a key could be revoked. */
-function checkRevocation(history: History, key: StoredKey, emergency: boolean): void {
+function checkRevocation(history: History, key: StoredKey, { emergency, unaware }: RunKind): void {
   const { places, world, keys, initial, initialKeyId } = history
   note(history, 'key revoked')
   const stranger = !keys.has(key.id)
@@ -453,8 +453,13 @@ function checkRevocation(history: History, key: StoredKey, emergency: boolean): 
   if (!stranger && key !== initial && byHand && !emergency) violate(history, "a person's key was revoked")
   if (key === initial && !byHand && !emergency)
     violate(history, 'the initial key was revoked without initial-key-id')
-  for (const { label, value, lastHeld, since } of places) {
+  for (const place of places) {
+    const { label, value, lastHeld, since } = place
     if (world.now() < since) continue
+    if (unaware && since > START) {
+      admit(history, place)
+      continue
+    }
     if (value === key.token) violate(history, `the key that ${label} holds was revoked`)
     const held = lastHeld.get(key.token)
     if (!emergency && held !== undefined && world.now() < held + LIMITS.overlap)
@@ -485,6 +490,7 @@ async function startRun(
   const clockError = rng.chance(0.2) ? rng.between(-20, 20) * (history.dates ? MINUTE : SECOND) : 0
   const state: Record<string, string> = {}
   const startedAt = world.now()
+  const unaware = queued.copies.length < history.copies.length
   note(history, 'run')
   await world.startProcess(clockError, async (process) => {
     const cancellation = code.createCancellation(process.clock.now)
@@ -494,7 +500,13 @@ async function startRun(
       // If the machine is lost, the post step does not run.
       if (rng.chance(0.6)) startPost(history, state, faultRate)
     }
-    const send = network(history, process, { faultRate, emergency, cancel: cancellation.request, die })
+    const send = network(history, process, {
+      faultRate,
+      emergency,
+      unaware,
+      cancel: cancellation.request,
+      die,
+    })
     const watch = code.watchDate(send, process.clock.now)
     try {
       await code.rotateKey(inputsOf(history, queued, emergency), {
@@ -547,6 +559,7 @@ function startPost(history: History, state: Record<string, string>, faultRate: n
       const send = network(history, process, {
         faultRate,
         emergency: false,
+        unaware: false,
         cancel: () => {},
         die: process.kill,
       })
@@ -613,15 +626,20 @@ const GITHUB_REFUSAL = '{"message":"Not so."}'
 /** A replica that lags for longer shows a write too late to refute the refusal (see the limits in docs/rotation.md). */
 const REFUTED_WITHIN = 14 * SECOND
 
-interface NetworkOptions {
-  faultRate: number
+interface RunKind {
   emergency: boolean
+  /** It was queued before a late copy was listed, and does not know it (see the limits in docs/rotation.md). */
+  unaware: boolean
+}
+
+interface NetworkOptions extends RunKind {
+  faultRate: number
   cancel: () => void
   die: () => void
 }
 
 /** Carries out a request that reaches a service, and updates the history. */
-function serve(history: History, request: HttpRequest, emergency: boolean): HttpResponse {
+function serve(history: History, request: HttpRequest, run: RunKind): HttpResponse {
   const { account, github } = history
   const { method, url, body = '' } = request
   const toGithub = url.href.startsWith(GITHUB_URL)
@@ -640,7 +658,7 @@ function serve(history: History, request: HttpRequest, emergency: boolean): Http
     history.lastCreated = lowerCase(answered)
     note(history, 'key created')
   }
-  if (ok && known) checkRevocation(history, known, emergency)
+  if (ok && known) checkRevocation(history, known, run)
   if (ok && method === 'PUT') {
     note(history, 'secret written')
     for (const place of history.places) {
@@ -703,7 +721,7 @@ interface Exchange {
 /** The network between one process and both services. */
 function network(history: History, process: SimulatedProcess, options: NetworkOptions): HttpClient {
   const { rng, world, code } = history
-  const act = (request: HttpRequest) => serve(history, request, options.emergency)
+  const act = (request: HttpRequest) => serve(history, request, options)
   const fail = (fault: 'refused' | 'cut' | 'timeout', mayHaveActed: boolean) => {
     throw new code.HttpError(fault, mayHaveActed, `${fault} by the simulation`)
   }

@@ -42,8 +42,9 @@ function isPossible(fault: Fault, world: World, rng: Rng): boolean {
       return world.liesAbout === 'credentials'
     case 'revocation claimed, not done':
       return canClaim(world)
-    // Of two keys with the very same expiry, it may show only another job's.
+    // Of two keys with the very same expiry, these may show only another job's.
     case 'stale list':
+    case 'an earlier answer replayed':
       return !hasSameExpiry(world)
     case 'POST repeated without a sign':
       return rng.chance(WITHOUT_A_SIGN)
