@@ -380,7 +380,8 @@ function scheduleTool(history: History, seed: number): void {
   if (!rng.chance(TOOL_RATE)) return
   const { world, github } = history
   const days = Math.floor(rng.between(4, 14))
-  const isOld = rng.chance(0.6)
+  // Without `updated_at`, nothing shows that someone wrote an old key: a limit that docs/rotation.md lists.
+  const isOld = rng.chance(0.6) && !history.withoutUpdatedAt
   history.faultsFrom = START + days * DAY
   for (let day = 0; day < days; day++)
     world.at(START + (day + 0.5) * DAY, () => {
