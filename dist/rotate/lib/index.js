@@ -1134,9 +1134,9 @@ function rotatedLately({ keys, current, tag, now }) {
  */
 const CREATED_AHEAD_MS = 10_000
 /**
- * Whether the place with this index may hold a key that is older than the key in hand: a copy that was last written
- * more than 10 s before the second in which that key was created, or one of which nothing is known although the server tells it of
- * others. Home, the last one, holds the key in hand or a later one, because that came out of it.
+ * Whether the place with this index may hold a key that is older than the key in hand: a copy that was last written more
+ * than 10 s before that key was created, or a place whose `updated_at` is missing although others have one. Home, the last
+ * place, holds the key in hand or a later one, because the key in hand came out of it.
  */
 function mayHoldOlderKey(index, { updates, current }) {
 	const updatedAt = updates[index] ?? null
