@@ -83,6 +83,15 @@ function manyParameters(code: string): string[] {
     .map(({ line, parameters }) => `line ${line}: ${parameters} parameters`)
 }
 
+/** Which functions `code` exports without a docstring right above them. */
+function undocumented(code: string): string[] {
+  const lines = code.split('\n')
+  return lines.flatMap((line, index) => {
+    const name = /^export (?:async )?function (\w+)/.exec(line)?.[1]
+    return name && !lines[index - 1]?.endsWith('*/') ? [name] : []
+  })
+}
+
 /** What a reader of the source sees of a line of Markdown: links without their targets. */
 const withoutTargets = (line: string) => line.replace(/\]\([^)]*\)/g, ']')
 
@@ -107,11 +116,13 @@ function faultsOf(files: string[], faultsIn: (text: string) => string[]): Record
 }
 
 const isExcepted = (path: string) => MORE_PARAMETERS_ALLOWED.some((folder) => path.startsWith(folder))
+const product = sources.filter((path) => path.startsWith('src/'))
 const strict = sources.filter((path) => !isExcepted(path))
 
 test.each([
   [`no function is longer than ${MAX_FUNCTION_LINES} lines`, sources, longFunctions],
   [`no function has more than ${MAX_PARAMETERS} parameters`, strict, manyParameters],
+  ['every exported function has a docstring', product, undocumented],
   [`no line of a document is longer than ${MAX_COLUMNS} columns`, pages, longLines],
 ] as const)('%s', (_, files, faultsIn) => {
   expect(files.length).toBeGreaterThan(10)
@@ -140,6 +151,15 @@ describe('the rules of this file', () => {
     expect(manyParameters('class A {\n  constructor(a, b, c, ...d) {}\n}')).toEqual(['line 2: 4 parameters'])
     expect(manyParameters('const f = (a, b, c, d = 1) => a')).toEqual(['line 1: 4 parameters'])
     expect(manyParameters('function f(a, b, { c, d }: E) {}')).toEqual([])
+  })
+
+  test('name functions that are exported without a docstring', () => {
+    expect(
+      undocumented('export function f() {}\n\nexport async function g<T>() {}\nfunction h() {}'),
+    ).toEqual(['f', 'g'])
+    expect(
+      undocumented('/** Why. */\nexport function f() {}\n/**\n * Why.\n */\nexport async function g() {}'),
+    ).toEqual([])
   })
 
   test('measure the columns of prose and tables, and ignore addresses', () => {

@@ -372,6 +372,7 @@ function isJson(body) {
 		return false
 	}
 }
+/** By its media type, or because it starts with a tag. */
 function isHtml(headers, body) {
 	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }
@@ -508,6 +509,7 @@ function formatInstant(instant) {
 
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
+/** Never throws: what is missing or unusable is null. */
 function readKey(value) {
 	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
 	const unreadable =
@@ -544,6 +546,7 @@ function parseJson(body) {
 function field(value, ...path) {
 	return path.reduce((part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined), value)
 }
+/** Null unless it is a text that is not empty. */
 function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
@@ -696,6 +699,7 @@ function sanitizeName(text) {
 /** The runner silently cuts at 4,096 characters. */
 const MAX_ANNOTATION_LENGTH = 4_000
 const CUT_NOTE = '... (truncated; the full text is in the log of this step)'
+/** With a note that it was cut. */
 function truncateAnnotation(line) {
 	if (line.length <= MAX_ANNOTATION_LENGTH) return line
 	return `${line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length)}${CUT_NOTE}`
@@ -835,6 +839,7 @@ function parseDuration(text) {
 	return unit === undefined ? null : Number(number) * unit
 }
 
+/** `explain` says why GitHub gave no secrets, if it did not. */
 function emptyKeyMessage(isMisspelled, explain) {
 	const why = isMisspelled
 		? 'The workflow sets api_key; the name has a hyphen.'
@@ -852,12 +857,14 @@ const FAULTS = [
 	[/^.{0,7}$/s, `is shorter than ${MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
 	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
 ]
+/** Returns `value`. Throws an Error, which does not show it, if it cannot be a key or token. */
 function checkCredential(value) {
 	const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
 	if (fault === undefined) return value
 	throw new Error(`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`)
 }
 const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
+/** In milliseconds. Throws an Error that names the input and the fault. */
 function readDuration(value, { name, shortest, longest, example }) {
 	const refuse = refusal(name, value, example)
 	if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
@@ -867,6 +874,7 @@ function readDuration(value, { name, shortest, longest, example }) {
 	if (duration > Number(parseDuration(longest))) throw refuse(`it must be at most ${longest}`)
 	return duration
 }
+/** Without trailing slashes. Throws an Error, which does not show `value`: it may hold a password. */
 function readApiUrl(value) {
 	const refuse = (fault) => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
 	if (!URL.canParse(value)) throw refuse('is not a URL')
@@ -876,6 +884,7 @@ function readApiUrl(value) {
 		throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
 	return url.href.replace(/\/+$/, '')
 }
+/** Only the spellings that the URL parser makes of loopback hosts. */
 function isLoopback(hostname) {
 	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }

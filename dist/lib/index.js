@@ -344,6 +344,7 @@ function isJson(body) {
 		return false
 	}
 }
+/** By its media type, or because it starts with a tag. */
 function isHtml(headers, body) {
 	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }
@@ -513,6 +514,7 @@ function readRevoked({ body }) {
 	if (body.trim() !== '') throw new Error('not revoked')
 	return null
 }
+/** Never throws: what is missing or unusable is null. */
 function readKey(value) {
 	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
 	const unreadable =
@@ -549,6 +551,7 @@ function parseJson(body) {
 function field(value, ...path) {
 	return path.reduce((part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined), value)
 }
+/** Null unless it is a text that is not empty. */
 function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
@@ -662,6 +665,7 @@ function sanitizeName(text) {
 /** The runner silently cuts at 4,096 characters. */
 const MAX_ANNOTATION_LENGTH = 4_000
 const CUT_NOTE = '... (truncated; the full text is in the log of this step)'
+/** With a note that it was cut. */
 function truncateAnnotation(line) {
 	if (line.length <= MAX_ANNOTATION_LENGTH) return line
 	return `${line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length)}${CUT_NOTE}`

@@ -85,6 +85,7 @@ function judgeCreated(key, context) {
 	if (unusable !== null) return { kind: 'revoke', reason: unusable }
 	return judgeLifetime(key, context)
 }
+/** Whether a key can be put into a header, and is not too short to be masked. */
 function isSendable(token) {
 	return lib.isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
 }
@@ -364,6 +365,7 @@ function readInputs(input, explainEmptyKey = () => null) {
 		timeout: readDuration(given('timeout', '2m'), TIMEOUT),
 	}
 }
+/** `explain` says why GitHub gave no secrets, if it did not. */
 function emptyKeyMessage(isMisspelled, explain) {
 	const why = isMisspelled
 		? 'The workflow sets api_key; the name has a hyphen.'
@@ -381,6 +383,7 @@ const FAULTS = [
 	[/^.{0,7}$/s, `is shorter than ${MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
 	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
 ]
+/** Returns `value`. Throws an Error, which does not show it, if it cannot be a key or token. */
 function checkCredential(value) {
 	const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
 	if (fault === undefined) return value
@@ -388,6 +391,7 @@ function checkCredential(value) {
 }
 const EXPIRES_IN = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
 const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
+/** In milliseconds. Throws an Error that names the input and the fault. */
 function readDuration(value, { name, shortest, longest, example }) {
 	const refuse = refusal(name, value, example)
 	if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
@@ -397,6 +401,7 @@ function readDuration(value, { name, shortest, longest, example }) {
 	if (duration > Number(parseDuration(longest))) throw refuse(`it must be at most ${longest}`)
 	return duration
 }
+/** Without trailing slashes. Throws an Error, which does not show `value`: it may hold a password. */
 function readApiUrl(value) {
 	const refuse = (fault) => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
 	if (!URL.canParse(value)) throw refuse('is not a URL')
@@ -406,6 +411,7 @@ function readApiUrl(value) {
 		throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
 	return url.href.replace(/\/+$/, '')
 }
+/** Only the spellings that the URL parser makes of loopback hosts. */
 function isLoopback(hostname) {
 	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
@@ -417,6 +423,7 @@ function readVariableName(value) {
 	if (RESERVED_NAMES.test(value)) throw refuse('it is reserved for the runner')
 	return value
 }
+/** Ignores case. Throws an Error that names the choices. */
 function readChoice(name, value, choices) {
 	const choice = choices.find((known) => known === value.toLowerCase())
 	if (choice !== undefined) return choice

@@ -179,6 +179,7 @@ function parseDuration(text) {
 	return unit === undefined ? null : Number(number) * unit
 }
 
+/** `explain` says why GitHub gave no secrets, if it did not. */
 function emptyKeyMessage(isMisspelled, explain) {
 	const why = isMisspelled
 		? 'The workflow sets api_key; the name has a hyphen.'
@@ -196,12 +197,14 @@ const FAULTS = [
 	[/^.{0,7}$/s, `is shorter than ${lib.MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
 	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
 ]
+/** Returns `value`. Throws an Error, which does not show it, if it cannot be a key or token. */
 function checkCredential(value) {
 	const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
 	if (fault === undefined) return value
 	throw new Error(`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`)
 }
 const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
+/** In milliseconds. Throws an Error that names the input and the fault. */
 function readDuration(value, { name, shortest, longest, example }) {
 	const refuse = refusal(name, value, example)
 	if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
@@ -211,6 +214,7 @@ function readDuration(value, { name, shortest, longest, example }) {
 	if (duration > Number(parseDuration(longest))) throw refuse(`it must be at most ${longest}`)
 	return duration
 }
+/** Without trailing slashes. Throws an Error, which does not show `value`: it may hold a password. */
 function readApiUrl(value) {
 	const refuse = (fault) => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
 	if (!URL.canParse(value)) throw refuse('is not a URL')
@@ -220,9 +224,11 @@ function readApiUrl(value) {
 		throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
 	return url.href.replace(/\/+$/, '')
 }
+/** Only the spellings that the URL parser makes of loopback hosts. */
 function isLoopback(hostname) {
 	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
+/** Ignores case. Throws an Error that names the choices. */
 function readChoice(name, value, choices) {
 	const choice = choices.find((known) => known === value.toLowerCase())
 	if (choice !== undefined) return choice

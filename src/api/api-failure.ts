@@ -97,6 +97,7 @@ function isJson(body: string): boolean {
   }
 }
 
+/** By its media type, or because it starts with a tag. */
 export function isHtml(headers: HttpResponse['headers'], body: string): boolean {
   return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }

@@ -43,6 +43,7 @@ export function readRevoked({ body }: HttpResponse): null {
   return null
 }
 
+/** Never throws: what is missing or unusable is null. */
 export function readKey(value: unknown): KeyInfo {
   const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
   const unreadable =
@@ -88,6 +89,7 @@ export function field(value: unknown, ...path: string[]): unknown {
   )
 }
 
+/** Null unless it is a text that is not empty. */
 export function textOf(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null
 }

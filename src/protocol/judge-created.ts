@@ -46,6 +46,7 @@ export function judgeCreated(key: CreatedKey, context: AnswerContext): Verdict {
   return judgeLifetime(key, context)
 }
 
+/** Whether a key can be put into a header, and is not too short to be masked. */
 export function isSendable(token: string): boolean {
   return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
 }

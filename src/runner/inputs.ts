@@ -33,6 +33,7 @@ export function readInputs(input: ReadInput, explainEmptyKey: () => string | nul
   }
 }
 
+/** `explain` says why GitHub gave no secrets, if it did not. */
 export function emptyKeyMessage(isMisspelled: boolean, explain: () => string | null): string {
   const why = isMisspelled
     ? 'The workflow sets api_key; the name has a hyphen.'
@@ -52,6 +53,7 @@ const FAULTS: [pattern: RegExp, fault: string][] = [
   [/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
 ]
 
+/** Returns `value`. Throws an Error, which does not show it, if it cannot be a key or token. */
 export function checkCredential(value: string): string {
   const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
   if (fault === undefined) return value
@@ -70,6 +72,7 @@ interface DurationInput {
 const EXPIRES_IN = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
 export const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
 
+/** In milliseconds. Throws an Error that names the input and the fault. */
 export function readDuration(value: string, { name, shortest, longest, example }: DurationInput): number {
   const refuse = refusal(name, value, example)
   if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
@@ -80,6 +83,7 @@ export function readDuration(value: string, { name, shortest, longest, example }
   return duration
 }
 
+/** Without trailing slashes. Throws an Error, which does not show `value`: it may hold a password. */
 export function readApiUrl(value: string): string {
   const refuse = (fault: string) =>
     new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
@@ -92,6 +96,7 @@ export function readApiUrl(value: string): string {
   return url.href.replace(/\/+$/, '')
 }
 
+/** Only the spellings that the URL parser makes of loopback hosts. */
 export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
@@ -107,6 +112,7 @@ function readVariableName(value: string): string {
   return value
 }
 
+/** Ignores case. Throws an Error that names the choices. */
 export function readChoice<T extends string>(name: string, value: string, choices: readonly [T, ...T[]]): T {
   const choice = choices.find((known) => known === value.toLowerCase())
   if (choice !== undefined) return choice

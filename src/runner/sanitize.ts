@@ -20,6 +20,7 @@ export function sanitizeName(text: string): string {
 const MAX_ANNOTATION_LENGTH = 4_000
 const CUT_NOTE = '... (truncated; the full text is in the log of this step)'
 
+/** With a note that it was cut. */
 export function truncateAnnotation(line: string): string {
   if (line.length <= MAX_ANNOTATION_LENGTH) return line
   return `${line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length)}${CUT_NOTE}`
