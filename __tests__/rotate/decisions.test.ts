@@ -167,6 +167,9 @@ describe('keys are retired', () => {
     expect(retired([old], { current: inHand, updates: [at - 11_000, at] })).toEqual([])
     // Home holds the key in hand or a later one, whatever the two clocks say.
     expect(retired([old], { current: inHand, updates: [at - HOUR] })).toEqual(['old'])
+    // Beside copies, home may be another place than the one that the key in hand came from.
+    expect(retired([old], { current: inHand, updates: [at, at - 10_000] })).toEqual(['old'])
+    expect(retired([old], { current: inHand, updates: [at, at - 11_000] })).toEqual([])
   })
 
   test('only if GitHub says of every place when it was last written, or of none', () => {

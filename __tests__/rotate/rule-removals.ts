@@ -129,9 +129,9 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     to: 'const LATELY_MS = 0',
   },
   {
-    rule: 'the copies: while one was last written before the key in hand was created, no key is retired',
+    rule: 'the copies: while a place was last written before the key in hand was created, no key is retired',
     file: 'rotate/decisions.ts',
-    from: 'return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt) - CREATED_AHEAD_MS',
+    from: 'return updatedAt < wholeSecond(current.createdAt) - CREATED_AHEAD_MS',
     to: 'return false',
   },
   {

@@ -937,6 +937,44 @@ describe('where the secret is', () => {
     },
   )
 
+  test.each([
+    ['is killed', { hang: true }],
+    ['is refused', { status: 403, body: '{"message":"Not allowed"}' }],
+  ])(
+    'home that a copy shadows never holds a revoked key if a run %s before it writes home',
+    async (_, how) => {
+      const age = 30 * 60_000
+      await withRotation(
+        { place: 'organization octo-org', age, secret: { visibility: 'all' } },
+        async (rotation) => {
+          const { github } = rotation
+          const initial = rotation.key()
+          github.github.addSecret('repository', NAME, {
+            value: rotation.value(),
+            updatedAt: Date.now() - age,
+          })
+          const listed = {
+            organization: 'octo-org',
+            copies: 'repository',
+            'initial-key-id': initial?.id ?? '',
+          }
+          github.fault({ on: { method: 'PUT', path: '/orgs/' }, ...how })
+          await rotation.killWhen(() => puts(rotation).length > 1 && 'hang' in how, { inputs: listed })
+          expect([rotation.key(), rotation.key('repository')]).toEqual([initial, created(rotation)[0]])
+          for (const days of [1, 8, 23, 9]) {
+            rotation.travel(days * DAY)
+            // The repository's secret takes precedence over the organization's.
+            const { main } = await run(rotation, { ...listed, 'api-key': rotation.value('repository') })
+            expect(main.outcome).toBe('success')
+            expect([rotation.key(), rotation.key('repository')].map(rotation.isValid)).toEqual([true, true])
+          }
+          expect(rotation.key()).toBe(rotation.key('repository'))
+          expect(rotation.isValid(initial)).toBe(false)
+        },
+      )
+    },
+  )
+
   test('writes every copy, and the home secret last', async () => {
     await withRotation({}, async (rotation) => {
       const places = ['dependabot', 'codespaces', 'environment staging']

@@ -262,16 +262,17 @@ export function rotatedLately({
 }
 
 /**
- * By how much the API's clock may be ahead of GitHub's before each copy seems to be older than its key. Both clocks are
+ * By how much the API's clock may be ahead of GitHub's before each place seems to be older than its key. Both clocks are
  * set by time servers, and a key is written seconds after its creation. A copy that a person saved in these seconds, and
  * listed later, would not be noticed.
  */
 const CREATED_AHEAD_MS = 10_000
 
 /**
- * Whether the place with this index may hold a key that is older than the key in hand: a copy that was last written more
- * than 10 s before that key was created, or a place whose `updated_at` is missing although others have one. Home, the last
- * place, holds the key in hand or a later one, because the key in hand came out of it.
+ * Whether the place with this index may hold a key that is older than the key in hand: it was last written more than
+ * 10 s before that key was created, or its `updated_at` is missing although others have one. The only place holds the
+ * key in hand or a later one, whatever clocks say, because the key in hand came out of it. Beside copies, home may not:
+ * one of them may shadow it.
  */
 export function mayHoldOlderKey(
   index: number,
@@ -279,8 +280,8 @@ export function mayHoldOlderKey(
 ): boolean {
   const updatedAt = updates[index] ?? null
   if (updatedAt === null) return updates.some((at) => at !== null)
-  const isCopy = index < updates.length - 1
-  return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt) - CREATED_AHEAD_MS
+  if (updates.length === 1 || current.createdAt === null) return false
+  return updatedAt < wholeSecond(current.createdAt) - CREATED_AHEAD_MS
 }
 
 const wholeSecond = (time: number) => Math.floor(time / 1000) * 1000
