@@ -523,8 +523,8 @@ describe('a place that holds an older key than the key in hand', () => {
     expect(before.traces.outputs).toMatchObject({ rotated: 'true', retired: '[]' })
     const warning =
       "The secret in the repository's Dependabot secrets was last updated more than ten minutes before that in the " +
-      'repository, so the key in use is replaced now. If more runs say so, a person or another workflow writes only one ' +
-      'of them.'
+      'repository, so the key in use is replaced now. If more runs say so, a person, a tool or another workflow writes ' +
+      'only one of them.'
     expect(before.traces.warnings).toEqual([warning])
     expect(summaryOf(before)).toContain(`- ${warning}`)
   })
@@ -532,7 +532,7 @@ describe('a place that holds an older key than the key in hand', () => {
   const notYet =
     "The secret in the repository's Dependabot secrets was last updated more than ten minutes before that in the " +
     'repository. The newest key is less than two days old, so it is not replaced again, and no old key was revoked. If ' +
-    'more runs say so, a person or another workflow writes only one of them.'
+    'more runs say so, a person, a tool or another workflow writes only one of them.'
 
   test('is told by that, but not written at once, while the newest key is less than two days old', async () => {
     const behindHome = (age: number, ...others: number[]) =>
@@ -554,6 +554,28 @@ describe('a place that holds an older key than the key in hand', () => {
     }
     const older = await behindHome(2 * DAY)
     expect(older.traces.outputs.rotated).toBe('true')
+  })
+
+  test('may hold any key if it was written after the home secret, more than a minute later', async () => {
+    for (const [later, rotated] of [
+      [MINUTE, 'false'],
+      [MINUTE + 1_000, 'true'],
+      [5 * DAY, 'true'],
+    ] as const) {
+      const run = await runRotate(listedLate(9 * DAY, START - 9 * DAY + later))
+      expect(run.error).toBe('')
+      expect(run.traces.outputs.rotated).toBe(rotated)
+      if (rotated === 'false') continue
+      expect(run.traces.outputs.retired).toBe('[]')
+      expect(run.traces.warnings).toEqual([
+        "The secret in the repository's Dependabot secrets was last updated more than a minute after that in the " +
+          'repository, so the key in use is replaced now. If more runs say so, a person, a tool or another workflow writes ' +
+          'only one of them.',
+      ])
+    }
+    const young = await runRotate(listedLate(2 * DAY - MINUTE, START - DAY))
+    expect(young.traces.outputs).toMatchObject({ rotated: 'false', retired: '[]' })
+    expect(young.traces.warnings[0]).toContain('The newest key is less than two days old')
   })
 
   test('is written at once in spite of that by a run that rotates anyway, or if its key is certainly older', async () => {
@@ -675,8 +697,19 @@ describe('a place that holds an older key than the key in hand', () => {
   })
 
   test('may have held it until it was last written, so within the overlap after that no old key is revoked', async () => {
-    const run = await runRotate(listedLate(9 * DAY, START - 7 * DAY))
+    const saved = (updatedAt: number) =>
+      runRotate({
+        ...listedLate(9 * DAY, updatedAt),
+        prepare: ({ github, addOwnKey }) => {
+          addOwnKey(40 * DAY)
+          for (const place of ['repository', 'dependabot'])
+            github.addSecret(place, SECRET, { value: addOwnKey(9 * DAY).token, updatedAt })
+        },
+        inputsOf: ({ github }) => ({ apiKey: github.secret('repository', SECRET)?.value ?? '' }),
+      })
+    const run = await saved(START - 7 * DAY)
     expect(run.traces.outputs).toMatchObject({ rotated: 'false', retired: '[]' })
     expect(run.seen.filter(({ what }) => what.startsWith('DELETE'))).toEqual([])
+    expect((await saved(START - 7 * DAY - 2 * HOUR)).traces.outputs.retired).not.toBe('[]')
   })
 })

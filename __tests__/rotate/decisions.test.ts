@@ -17,9 +17,9 @@ import {
   requestedExpiry,
   rotatedLately,
   taggedExpiry,
-  wasWrittenBeforeHome,
   writeOrder,
   writeVisibility,
+  writtenApart,
 } from '../../src/rotate/decisions.ts'
 import { TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
 
@@ -395,12 +395,13 @@ test('a place holds an older key if it was written more than an hour before the 
   expect(holdsOlderKey(-DAY, { ...current, createdAt: null })).toBe(false)
 })
 
-test('a copy holds an older key if it was written more than 11 minutes before home', () => {
-  expect(wasWrittenBeforeHome(NOW - 11 * MINUTE - 1, NOW)).toBe(true)
-  expect(wasWrittenBeforeHome(NOW - 11 * MINUTE, NOW)).toBe(false)
-  expect(wasWrittenBeforeHome(NOW + DAY, NOW)).toBe(false)
-  expect(wasWrittenBeforeHome(null, NOW)).toBe(false)
-  expect(wasWrittenBeforeHome(NOW - DAY, null)).toBe(false)
+test('no rotation wrote a copy more than 11 minutes before home, or more than a minute after it', () => {
+  expect(writtenApart(NOW - 11 * MINUTE - 1, NOW)).toBe('before')
+  expect(writtenApart(NOW - 11 * MINUTE, NOW)).toBeNull()
+  expect(writtenApart(NOW + MINUTE, NOW)).toBeNull()
+  expect(writtenApart(NOW + MINUTE + 1, NOW)).toBe('after')
+  expect(writtenApart(null, NOW)).toBeNull()
+  expect(writtenApart(NOW - DAY, null)).toBeNull()
 })
 
 test('a rotation was lately if one of its keys, or the key in hand, is less than two days old', () => {

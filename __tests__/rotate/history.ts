@@ -39,7 +39,7 @@ const MOST_OWN_KEYS = 2
  * replaced at that age anyway. Two runs at once, runs with a stale secret and emergencies make more. A key lives 10 days.
  */
 const MOST_OWN_KEYS_WITH_TOOL = 9
-/** How many histories have a tool that saves the secret of home every day. */
+/** How many histories have a tool that saves the secret of one place every day. */
 const TOOL_RATE = 0.12
 /** At least every so many days there is a day without faults, so that no key expires before it is replaced. */
 const CALM_EVERY = 3
@@ -98,6 +98,10 @@ interface History {
   copies: Place[]
   joinsAt: number
   places: Watched[]
+  /** Where the workflow takes api-key from: home, or a copy that shadows it. */
+  source: number
+  /** The first process that writes home is killed just before it does. */
+  losesHomeWrite: boolean
   /** The keys of this rotation, and those that people created, by id. */
   keys: Map<string, StoredKey>
   tag: number
@@ -194,7 +198,12 @@ function createHistory(
   const tag = tagOn(new URL(GITHUB_URL).host, home, code)
   const age = rng.between(0.1, 400) * DAY
   const soon = copies.length > 0 && !withoutUpdatedAt ? listedSoon(seed) : null
-  const initial = account.addKey({ expiry: null, created: START - (soon?.initialAge ?? age) })
+  const shadow = copies.length > (soon ? 1 : 0) && !withoutUpdatedAt ? shadowedHome(seed) : null
+  const savedAgo = soon?.savedAgo ?? shadow?.savedAgo ?? DAY
+  const initial = account.addKey({
+    expiry: null,
+    created: START - (soon || shadow ? savedAgo + MINUTE : age),
+  })
   const joinsAt =
     copies.length > 0 && rng.chance(0.2) && !withoutUpdatedAt
       ? START + rng.between(2, DAYS - CALM_DAYS) * DAY
@@ -208,8 +217,10 @@ function createHistory(
     lag,
     home,
     copies,
-    joinsAt: soon?.joinsAt ?? joinsAt,
+    joinsAt: soon?.joinsAt ?? (shadow && copies.length === 1 ? START : joinsAt),
     places: [],
+    source: shadow ? 1 : 0,
+    losesHomeWrite: shadow?.losesHomeWrite ?? false,
     keys: new Map([[initial.id, initial]]),
     tag,
     rounds,
@@ -229,14 +240,16 @@ function createHistory(
   history.places = [home, ...copies].map((place) => {
     const label = place.name === '' ? place.kind : `${place.kind} ${place.name}`
     const joins = place === copies.at(-1) && history.joinsAt > START
-    const updatedAt = START - (soon?.savedAgo ?? DAY)
+    const updatedAt = START - savedAgo
     github.addSecret(label, SECRET, { value: initial.token, updatedAt })
     const watched: Watched = { label, value: initial.token, lastHeld: new Map(), since: history.joinsAt }
     if (!joins) return { ...watched, since: START }
     note(history, soon ? 'a copy is listed soon after the first run' : 'a copy is listed late')
     world.at(history.joinsAt, () => admit(history, watched))
+    scheduleCreation(history, watched, seed)
     return watched
   })
+  if (shadow) note(history, 'a copy shadows home')
   addStrangers(history)
   return history
 }
@@ -252,10 +265,45 @@ function listedSoon(seed: number): { initialAge: number; savedAgo: number; joins
   return { initialAge: savedAgo + MINUTE, savedAgo, joinsAt: START + rng.between(5 * MINUTE, 20 * HOUR) }
 }
 
-/** A place counts from when it is listed, unless its key was revoked before: then from the next run without faults. */
+/**
+ * In some histories, a copy shadows home: every run receives what that copy holds. A person saved the initial key
+ * everywhere within the hour before the first run, and that run may end before it writes home. See listedSoon.
+ */
+function shadowedHome(seed: number): { savedAgo: number; losesHomeWrite: boolean } | null {
+  const rng = createRng(seed ^ 0x5_4ad0)
+  if (!rng.chance(0.1)) return null
+  return { savedAgo: rng.between(MINUTE, 58 * MINUTE), losesHomeWrite: rng.chance(0.5) }
+}
+
+/**
+ * Some copies that are listed late are created just before that, with the initial key or without a key: no one knows
+ * the newest one. See listedSoon.
+ */
+function scheduleCreation(history: History, place: Watched, seed: number): void {
+  const rng = createRng(seed ^ 0xc0_9135)
+  if (!rng.chance(0.5)) return
+  const { world, github, joinsAt, initial } = history
+  const value = rng.chance(0.7) ? initial.token : 'placeholder'
+  // Not within a minute after the first run: see the limits in docs/rotation.md.
+  const createdAt = Math.max(START + 3 * MINUTE, joinsAt - rng.between(0, 20) * HOUR)
+  world.at(Math.min(createdAt, joinsAt), () => {
+    note(history, 'a copy is created in order to be listed')
+    place.value = value
+    github.addSecret(place.label, SECRET, { value, updatedAt: world.now() })
+  })
+}
+
+/**
+ * A place counts from when it is listed, unless it holds no valid key then: from the next run without faults, or if it was
+ * written lately, from when it is written. The end of the history shows that it is.
+ */
 function admit(history: History, place: Watched): void {
   const key = keyByToken(history, place.value)
   if (key && isValid(history, key)) return
+  if (Number(history.github.secret(place.label, SECRET)?.updatedAt) > START) {
+    place.since = Number.POSITIVE_INFINITY
+    return
+  }
   const days = Math.ceil((history.world.now() - START) / (CALM_EVERY * DAY))
   place.since = START + days * CALM_EVERY * DAY + HOUR
 }
@@ -338,7 +386,7 @@ function queue(
 ): void {
   const { world } = history
   world.at(queuedAt, () => {
-    const queued = { apiKey: homeOf(history).value, copies: listedCopies(history) }
+    const queued = { apiKey: placeAt(history, history.source).value, copies: listedCopies(history) }
     world.at(startsAt, () => startRun(history, queued, faultRate, emergency))
   })
 }
@@ -348,9 +396,11 @@ function listedCopies({ copies, joinsAt, world }: History): Place[] {
   return world.now() >= joinsAt ? copies : copies.slice(0, -1)
 }
 
-function homeOf({ places: [home] }: History): Watched {
-  if (!home) throw new Error('a history has a home')
-  return home
+/** Home is the first. */
+function placeAt({ places }: History, index: number): Watched {
+  const place = places[index]
+  if (!place) throw new Error(`a history has no place ${index}`)
+  return place
 }
 
 /** A person creates a key in the dashboard and saves it in every place, perhaps later. */
@@ -372,8 +422,8 @@ function schedulePerson(history: History, createdAt: number): void {
 }
 
 /**
- * In some histories, a tool saves the secret of home every day for some days, twelve hours after the rotation: with the
- * initial key, or with what it holds. There are no faults until it stops. Drawn from the seed alone, as in listedSoon.
+ * In some histories, a tool saves the secret of home or of a copy every day for some days, twelve hours after the
+ * rotation: with the initial key, or with what it holds. There are no faults until it stops. See listedSoon.
  */
 function scheduleTool(history: History, seed: number): void {
   const rng = createRng(seed ^ 0x700_1000)
@@ -382,17 +432,21 @@ function scheduleTool(history: History, seed: number): void {
   const days = Math.floor(rng.between(4, 14))
   // Without `updated_at`, nothing shows that someone wrote an old key: a limit that docs/rotation.md lists.
   const isOld = rng.chance(0.6) && !history.withoutUpdatedAt
+  // Nothing shows that a copy got another key within a minute after home: see the limits in docs/rotation.md.
+  const target = placeAt(
+    history,
+    history.joinsAt === START && rng.chance(0.4) ? history.places.length - 1 : 0,
+  )
   history.faultsFrom = START + days * DAY
   for (let day = 0; day < days; day++)
     world.at(START + (day + 0.5) * DAY, () => {
-      const home = homeOf(history)
-      const value = isOld ? history.initial.token : home.value
+      const value = isOld ? history.initial.token : target.value
       const key = keyByToken(history, value)
       // Whoever revoked the tool's key (in an emergency) also stops the tool.
       if (!key || !isValid(history, key)) return
       note(history, isOld ? 'a tool put an old key back' : 'a tool saved the secret again')
-      github.addSecret(home.label, SECRET, { value, updatedAt: world.now() })
-      hold(history, home, value)
+      github.addSecret(target.label, SECRET, { value, updatedAt: world.now() })
+      hold(history, target, value)
       const own = ownKeys(history).length
       // Without `updated_at`, nothing shows that the secret got the newest key, so every run rotates (and warns).
       if (!history.withoutUpdatedAt && own > MOST_OWN_KEYS_WITH_TOOL)
@@ -402,8 +456,10 @@ function scheduleTool(history: History, seed: number): void {
 
 /** Changes the value of a place. */
 function hold(history: History, place: Watched, value: string): void {
-  place.lastHeld.set(place.value, history.world.now())
+  const { world } = history
+  place.lastHeld.set(place.value, world.now())
   place.value = value
+  if (place.since === Number.POSITIVE_INFINITY) place.since = world.now()
   const key = keyByToken(history, value)
   if (!key || !isValid(history, key))
     violate(history, `a key that is not valid was written to ${place.label}`)
@@ -428,6 +484,7 @@ function checkSecrets(history: History): void {
 
 function checkEnd(history: History): void {
   const { account, rounds, dates } = history
+  for (const place of history.places) place.since = START
   checkSecrets(history)
   const own = ownKeys(history).length
   if (!rounds && dates && own > MOST_OWN_KEYS) violate(history, `${own} own keys are valid after calm days`)
@@ -719,6 +776,13 @@ interface Exchange {
   act: (request: HttpRequest) => HttpResponse
 }
 
+function isHomeWrite({ copies }: History, { method, url }: HttpRequest): boolean {
+  const isCopy = copies.some(({ kind, name }) =>
+    url.href.includes(name === '' ? `/${kind}/` : `/environments/${name}/`),
+  )
+  return method === 'PUT' && !isCopy
+}
+
 /** The network between one process and both services. */
 function network(history: History, process: SimulatedProcess, options: NetworkOptions): HttpClient {
   const { rng, world, code } = history
@@ -740,6 +804,14 @@ function network(history: History, process: SimulatedProcess, options: NetworkOp
     const soon = Math.min(world.now() + takes, timeout)
     const isFaulty = rng.chance(options.faultRate) && world.now() >= history.faultsFrom
     const chosen: Fault | null = isFaulty ? rng.pick(FAULTS) : null
+    if (history.losesHomeWrite && isHomeWrite(history, request)) {
+      history.losesHomeWrite = false
+      note(history, 'killed before home is written')
+      return process.wait(soon, () => {
+        options.die()
+        return answer(0)
+      })
+    }
     const fault =
       onlyPages && request.url.href.startsWith(GITHUB_URL) ? 'page of a proxy after effect' : chosen
     if (fault) note(history, fault)

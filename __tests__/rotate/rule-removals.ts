@@ -113,8 +113,14 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
   {
     rule: 'the places: one that holds an older key than the key in hand is written at once',
     file: 'rotate/rotate-key.ts',
-    from: 'if (!isOlder && !wasWrittenBeforeHome(updatedAt, writtenAt)) continue',
+    from: 'if (!isOlder && apart === null) continue',
     to: 'continue',
+  },
+  {
+    rule: 'the creation: a copy that was written after home may hold any key',
+    file: 'rotate/decisions.ts',
+    from: "return updatedAt > homeUpdatedAt + WRITE_MARGIN_MS ? 'after' : null",
+    to: 'return null',
   },
   {
     rule: 'the put-back: a key that is put back repeatedly is not replaced every time',

@@ -938,6 +938,39 @@ describe('where the secret is', () => {
   )
 
   test.each([
+    ['the old key', true],
+    ['a placeholder', false],
+  ])(
+    'a copy that was created with %s in order to be listed gets the key, and is never left with a revoked one',
+    async (_, isOld) => {
+      await withRotation({}, async (rotation) => {
+        const initial = rotation.key()
+        const named = { 'initial-key-id': initial?.id ?? '' }
+        const old = rotation.value()
+        await run(rotation, named)
+        rotation.travel(HOUR)
+        rotation.github.github.addSecret('dependabot', NAME, { value: isOld ? old : 'placeholder' })
+        const listed = { ...named, copies: 'dependabot' }
+        // The first time, the newest key is less than two days old.
+        for (const rotated of ['false', 'true']) {
+          rotation.travel(DAY + HOUR)
+          const { main } = await run(rotation, listed)
+          expect(main.outputs).toMatchObject({ rotated, retired: '[]' })
+          expect(warningsOf(main)).toContain(
+            'was last updated more than a minute after that in the repository',
+          )
+        }
+        expect(rotation.key('dependabot')).toBe(rotation.key())
+        expect(rotation.isValid(initial)).toBe(true)
+        rotation.travel(9 * DAY)
+        expect(warningsOf((await run(rotation, listed)).main)).toBe('')
+        expect(rotation.isValid(initial)).toBe(false)
+        expect(rotation.isValid(rotation.key('dependabot'))).toBe(true)
+      })
+    },
+  )
+
+  test.each([
     ['is killed', { hang: true }],
     ['is refused', { status: 403, body: '{"message":"Not allowed"}' }],
   ])(

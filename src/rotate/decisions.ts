@@ -233,24 +233,26 @@ export function holdsOlderKey(updatedAt: number | null, { createdAt }: ListedKey
   return updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS
 }
 
-/** Added to WRITE_WITHIN_MS: `updated_at` has whole seconds, and GitHub may carry out the last write a little late. */
+/** `updated_at` has whole seconds, and GitHub may carry out the last write a little late. */
 const WRITE_MARGIN_MS = 60_000
 
 /**
- * Whether a copy was last written so long before home was that no rotation wrote both: if a rotation wrote home, the copy
- * holds an older key. GitHub's clock says both, so this needs no agreement with the API's.
+ * Whether a copy was last written so long before or after home that no finished rotation wrote both: it writes copies
+ * first, and home within ten minutes. If a rotation wrote one of them, the other may hold any key. GitHub's clock says
+ * both, so this needs no agreement with the API's.
  */
-export function wasWrittenBeforeHome(updatedAt: number | null, homeUpdatedAt: number | null): boolean {
-  if (updatedAt === null || homeUpdatedAt === null) return false
-  return updatedAt < homeUpdatedAt - WRITE_WITHIN_MS - WRITE_MARGIN_MS
+export function writtenApart(updatedAt: number | null, homeUpdatedAt: number | null): 'before' | 'after' | null {
+  if (updatedAt === null || homeUpdatedAt === null) return null
+  if (updatedAt < homeUpdatedAt - WRITE_WITHIN_MS - WRITE_MARGIN_MS) return 'before'
+  return updatedAt > homeUpdatedAt + WRITE_MARGIN_MS ? 'after' : null
 }
 
-/** A rotation this long ago at most is not repeated only because home was written after a copy. */
+/** A rotation this long ago at most is not repeated only because home and a copy were written apart. */
 const LATELY_MS = 2 * DAY_MS
 
 /**
- * Whether this rotation made a key less than two days ago. If home seems to have been written after a copy nevertheless,
- * something else writes home: another key would not end that, and one in every run would fill the account.
+ * Whether this rotation made a key less than two days ago. If home and a copy were written apart nevertheless, something
+ * else may write one of them: another key would not end that, and one in every run would fill the account.
  */
 export function rotatedLately({
   keys,

@@ -12,8 +12,8 @@ import {
   keysToRetire,
   mayHoldOlderKey,
   rotatedLately,
-  wasWrittenBeforeHome,
   writeOrder,
+  writtenApart,
 } from './decisions.ts'
 import { listKeys, type RotateDeps } from './deps.ts'
 import { fullLabel, notRevokedLine, revokeAtOnce } from './emergency.ts'
@@ -104,12 +104,13 @@ function surelyPast({ deps, skew }: Run): number {
   return skew === null ? Number.NEGATIVE_INFINITY : deps.clock.now() + Math.min(0, skew)
 }
 
-/** Whether places hold an older key than the one in hand, and which run writes them: this one, or a later one. */
+/** Whether places may hold an older key than the one in hand, and which run writes them: this one, or a later one. */
 type Behind = 'none' | 'write' | 'wait'
 
 /**
- * Warns of the places that hold an older key than the one in hand. They are written before any old key is revoked: by
- * this run, or (`wait`) by a later one, if it seems so only because home was written again soon after a rotation.
+ * Warns of the places that hold an older key than the one in hand, or may because no rotation wrote them together with
+ * home. They are written before any old key is revoked: by this run, or (`wait`) by a later one, if it seems so only
+ * because something wrote one of them soon after a rotation.
  */
 function noteOlderKeys(targets: readonly Target[], run: Run, isDue: boolean): Behind {
   const { inputs, current, tag, deps, report } = run
@@ -120,8 +121,9 @@ function noteOlderKeys(targets: readonly Target[], run: Run, isDue: boolean): Be
   let isBehind = false
   for (const { place, updatedAt } of targets) {
     const isOlder = holdsOlderKey(updatedAt, current)
-    if (!isOlder && !wasWrittenBeforeHome(updatedAt, writtenAt)) continue
-    const why = isOlder ? BEFORE_CREATION : beforeHome(placeLabel(inputs.home), waits)
+    const apart = writtenApart(updatedAt, writtenAt)
+    if (!isOlder && apart === null) continue
+    const why = isOlder ? BEFORE_CREATION : apartNote(apart, placeLabel(inputs.home), waits)
     const note = `The secret in ${placeLabel(place)} was last updated ${why}.`
     deps.runner.warning(note)
     report.notes.push(note)
@@ -135,14 +137,12 @@ const BEFORE_CREATION =
   'before the key in use was created, so that key is replaced now. If more runs say so, another workflow rotates the ' +
   'same secret, or the clocks of the API and of GitHub differ'
 
-function beforeHome(home: string, waits: boolean): string {
+function apartNote(apart: 'before' | 'after' | null, home: string, waits: boolean): string {
+  const time = apart === 'before' ? 'more than ten minutes before' : 'more than a minute after'
   const what = waits
     ? '. The newest key is less than two days old, so it is not replaced again, and no old key was revoked'
     : ', so the key in use is replaced now'
-  return (
-    `more than ten minutes before that in ${home}${what}. If more runs say so, a person or another workflow writes only ` +
-    'one of them'
-  )
+  return `${time} that in ${home}${what}. If more runs say so, a person, a tool or another workflow writes only one of them`
 }
 
 /** When the key is due. Where the server does not say when the secret was written, no key counts as one that it got. */
