@@ -116,7 +116,14 @@ describe('a rotation is stuck', () => {
 describe('the warning', () => {
   const warn = (left: number, facts: Partial<ExpiryFacts> = {}) => {
     const current = key({ expiresAt: START + left })
-    return expiryWarning(current, { current, failed: true, stuck: false, now: START, ...facts })
+    return expiryWarning(current, {
+      current,
+      failed: true,
+      stuck: false,
+      rotated: false,
+      now: START,
+      ...facts,
+    })
   }
 
   test('names the key, the date, the days that are left and what to do', () => {
@@ -149,15 +156,18 @@ describe('the warning', () => {
       'from the secret that this action writes, and run the workflow again. Until then, keys are only created when the ' +
       'newest one is due.'
     expect(warn(20 * DAY, { failed: false, stuck: true })).toBe(text)
+    expect(warn(20 * DAY, { failed: false, stuck: true, rotated: true })).toBe(text.split(' Until')[0])
     const current = key({ expiresAt: null })
     for (const failed of [true, false])
-      expect(expiryWarning(current, { current, failed, stuck: true, now: START })).toBe(text)
+      expect(expiryWarning(current, { current, failed, stuck: true, rotated: false, now: START })).toBe(text)
   })
 
   test('is missing if there is no alarm', () => {
     expect(warn(20 * DAY)).toBeNull()
     const current = key({ expiresAt: null })
-    expect(expiryWarning(current, { current, failed: true, stuck: false, now: START })).toBeNull()
+    expect(
+      expiryWarning(current, { current, failed: true, stuck: false, rotated: false, now: START }),
+    ).toBeNull()
   })
 })
 

@@ -874,14 +874,16 @@ describe('writing the new key', () => {
   test('says when the old key will be revoked, or how to have a hand-made one revoked', async () => {
     const own = (await runRotate({ own: true, age: 31 * DAY })).traces.printed.join('\n')
     expect(own).toMatch(
-      /The previous key .* stays valid during the overlap: the first run after 2027-03-08 05:17:00 UTC revokes it/,
+      /The previous key .* stays valid during the overlap: the first run after 2027-03-08 05:17:00 UTC that receives the new key revokes it/,
     )
     const byHand = await runRotate()
     expect(byHand.traces.printed.join('\n')).toContain(`set initial-key-id to ${byHand.current.id}`)
     const named = await runRotate({ inputs: { initialKeyId: byHand.current.id } })
     expect(named.current.id).toBe(byHand.current.id)
     const text = named.traces.printed.join('\n')
-    expect(text).toContain('the first run after 2027-03-08 05:17:00 UTC revokes it.')
+    expect(text).toContain(
+      'the first run after 2027-03-08 05:17:00 UTC that receives the new key revokes it.',
+    )
     expect(text).not.toContain('The initial key')
   })
 
@@ -893,7 +895,7 @@ describe('writing the new key', () => {
       prepare: ({ github }) => github.addSecret('dependabot', SECRET, { value: 'x' }),
     })
     expect(run.traces.printed.join('\n')).toMatch(
-      /The previous key .*: the first run after 2027-03-08 05:17:00 UTC revokes it, if GitHub shows then that every place holds a newer key\.$/m,
+      /The previous key .*: the first run after 2027-03-08 05:17:00 UTC that receives the new key revokes it, if GitHub shows then that every place holds a newer key\.$/m,
     )
   })
 

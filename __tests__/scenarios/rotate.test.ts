@@ -970,6 +970,49 @@ describe('where the secret is', () => {
     },
   )
 
+  test.each<[string, Record<string, string>]>([
+    ['without copies', {}],
+    ['with copies', { copies: 'dependabot' }],
+  ])(
+    'a tool that puts an old key back every day causes two keys until the newest is due, %s',
+    async (_, copies) => {
+      await withRotation({ own: true, age: 31 * DAY }, async (rotation) => {
+        const old = rotation.value()
+        const { github } = rotation.github
+        github.addSecret('dependabot', NAME, { value: old, updatedAt: Date.now() - 31 * DAY })
+        for (let day = 0; day < 12; day++) {
+          const { main } = await run(rotation, copies)
+          expect(main.outputs).toMatchObject({ rotated: String(day < 2), retired: '[]' })
+          if (day > 2) {
+            expect(main.summary).toContain('but is still passed as api-key')
+            expect(main.summary.includes('that in the repository, so no old key was revoked.')).toBe(
+              'copies' in copies,
+            )
+          }
+          rotation.travel(DAY / 2 + 60_000)
+          github.addSecret('repository', NAME, { value: old, updatedAt: rotation.now() })
+          rotation.travel(DAY / 2)
+        }
+        expect(created(rotation)).toHaveLength(2)
+      })
+    },
+  )
+
+  test('a shadow of the secret that is listed as a copy is written, although its key was replaced long ago', async () => {
+    await withRotation({ own: true, age: 20 * DAY }, async (rotation) => {
+      const { github } = rotation.github
+      const shadow = rotation.value()
+      github.addSecret('environment production', NAME, { value: shadow, updatedAt: Date.now() - 20 * DAY })
+      const { token } = rotation.addOwnKey(9 * DAY)
+      github.addSecret('repository', NAME, { value: token, updatedAt: Date.now() - 9 * DAY })
+      const { main } = await run(rotation, { 'api-key': shadow, copies: 'environment production' })
+      expect(main.outputs).toMatchObject({ rotated: 'true', retired: '[]' })
+      expect(rotation.key('environment production')).toBe(created(rotation)[0])
+      expect(main.summary).toContain('but is still passed as api-key')
+      expect(main.summary).not.toContain('Until then, keys are only created when the newest one is due.')
+    })
+  })
+
   test.each([
     ['is killed', { hang: true }],
     ['is refused', { status: 403, body: '{"message":"Not allowed"}' }],

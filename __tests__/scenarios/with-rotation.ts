@@ -23,6 +23,8 @@ export interface Rotation {
   /** What the secret holds: the value, and the key. */
   value(place?: string): string
   key(place?: string): StoredKey | undefined
+  /** The clock of both services. */
+  now(): number
   /** Moves the API's clock, and the machine's in later jobs, on by so many milliseconds. */
   travel(duration: number): void
   /** Whether the API still accepts a key. */
@@ -118,6 +120,7 @@ export async function withRotation<T>(
       github,
       job: newJob,
       inputs,
+      now,
       value,
       isValid,
       key: (place = home) =>

@@ -19,6 +19,8 @@ export interface ExpiryFacts {
   failed: boolean
   /** Whether earlier runs replaced the key, and this run received it nevertheless. */
   stuck: boolean
+  /** Whether the run replaced the key nevertheless. */
+  rotated: boolean
   now: number
 }
 
@@ -27,7 +29,7 @@ export interface ExpiryFacts {
  * key in hand expires soon. With a short `expires-in`, the key of a rotation that works is also close to its expiry when
  * it is replaced.
  */
-export function expiryAlarm({ current: { expiresAt }, failed, stuck, now }: ExpiryFacts): ExpiryAlarm {
+export function expiryAlarm({ current: { expiresAt }, failed, stuck, now }: Omit<ExpiryFacts, 'rotated'>): ExpiryAlarm {
   const left = expiresAt === null ? Number.POSITIVE_INFINITY : expiresAt - now
   if (!failed && !stuck) return 'none'
   if (left > SOON_MS) return stuck ? 'stuck' : 'none'
@@ -59,8 +61,9 @@ export function keyNotReceived({ keys, current, tag, now, homeUpdatedAt }: Stuck
 /** A rotation writes its key within ten minutes of its creation; the rest is for clocks that differ. */
 const OWN_WRITE_WITHIN_MS = 60 * 60 * 1000
 
-function wasWrittenByOthers(homeUpdatedAt: number | null, newest: ListedKey): boolean {
-  return homeUpdatedAt !== null && homeUpdatedAt > creationOf(newest) + OWN_WRITE_WITHIN_MS
+/** Whether someone else wrote a place after the rotation that created this key. */
+export function wasWrittenByOthers(updatedAt: number | null, newest: ListedKey): boolean {
+  return updatedAt !== null && updatedAt > creationOf(newest) + OWN_WRITE_WITHIN_MS
 }
 
 /** Two keys that replaced the key in hand within this time mean that it is put back repeatedly. */
@@ -84,7 +87,7 @@ export function expiryWarning(current: ListedKey, facts: ExpiryFacts): string | 
   const { expiresAt } = current
   if (alarm === 'none') return null
   if (alarm === 'stuck' || expiresAt === null)
-    return `The key ${keyLabel(current)} ${STUCK}, and run the workflow again. Until then, keys are only created when the newest one is due.`
+    return `The key ${keyLabel(current)} ${STUCK}, and run the workflow again.${facts.rotated ? '' : UNTIL_DUE}`
   const days = Math.max(0, Math.floor((expiresAt - facts.now) / DAY_MS))
   const left = days === 1 ? '1 day' : `${days} days`
   const why = facts.failed ? 'was not replaced. Fix what this run reports' : STUCK
@@ -95,6 +98,8 @@ export function expiryWarning(current: ListedKey, facts: ExpiryFacts): string | 
     `It ${why}, and run the workflow again today, or create a key in the dashboard and save it in the secret.`
   )
 }
+
+const UNTIL_DUE = ' Until then, keys are only created when the newest one is due.'
 
 const STUCK =
   'was replaced by earlier runs, but is still passed as api-key. Check that api-key comes from the secret that this action writes'

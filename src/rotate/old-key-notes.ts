@@ -96,5 +96,5 @@ export function previousKeyNote(facts: PreviousKeyFacts): string {
     return `${what} was not created by rotate, so it stays valid. To have it revoked after the overlap, set initial-key-id to ${current.id}`
   const condition = hasCopies ? ', if GitHub shows then that every place holds a newer key' : ''
   const at = formatUtc(retirableAt(createdAt, limits))
-  return `${what} stays valid during the overlap: the first run after ${at} revokes it${condition}.`
+  return `${what} stays valid during the overlap: the first run after ${at} that receives the new key revokes it${condition}.`
 }

@@ -17,7 +17,7 @@ import {
 } from './decisions.ts'
 import { listKeys, type RotateDeps } from './deps.ts'
 import { fullLabel, notRevokedLine, revokeAtOnce } from './emergency.ts'
-import { expiryWarning, keyNotReceived } from './expiry-warning.ts'
+import { expiryWarning, keyNotReceived, wasWrittenByOthers } from './expiry-warning.ts'
 import type { RotateInputs } from './inputs.ts'
 import { createKey, discardKey, type FreshKey, proveKey } from './new-key.ts'
 import { doubtNote, foreverWarnings, initialKeyNote, previousKeyNote } from './old-key-notes.ts'
@@ -104,46 +104,59 @@ function surelyPast({ deps, skew }: Run): number {
   return skew === null ? Number.NEGATIVE_INFINITY : deps.clock.now() + Math.min(0, skew)
 }
 
-/** Whether places may hold an older key than the one in hand, and which run writes them: this one, or a later one. */
-type Behind = 'none' | 'write' | 'wait'
+/**
+ * Whether places may hold an older key than the one in hand, and which run writes them: this one, or a later one, which is
+ * two days after the newest key (`wait`), or when that is due (`stuck`).
+ */
+type Behind = 'none' | 'write' | 'wait' | 'stuck'
 
 /**
  * Warns of the places that hold an older key than the one in hand, or may because no rotation wrote them together with
- * home. They are written before any old key is revoked: by this run, or (`wait`) by a later one, if it seems so only
- * because something wrote one of them soon after a rotation.
+ * home. They are written before any old key is revoked: by this run, or by a later one, if it seems so only because
+ * something wrote one of them soon after a rotation, or puts an old key back.
  */
 function noteOlderKeys(targets: readonly Target[], run: Run, isDue: boolean): Behind {
   const { inputs, current, tag, deps, report } = run
   // A person may take longer to save a key in every place.
   const writtenAt = isOwn(current, tag) ? homeUpdatedAt(targets) : null
   const isAnyOlder = targets.some(({ updatedAt }) => holdsOlderKey(updatedAt, current))
-  const waits = !isDue && !isAnyOlder && rotatedLately({ ...run, now: apiTime(run) })
+  const when = isDue || isAnyOlder ? 'write' : whenApart(targets, run)
   let isBehind = false
   for (const { place, updatedAt } of targets) {
     const isOlder = holdsOlderKey(updatedAt, current)
     const apart = writtenApart(updatedAt, writtenAt)
     if (!isOlder && apart === null) continue
-    const why = isOlder ? BEFORE_CREATION : apartNote(apart, placeLabel(inputs.home), waits)
+    const why = isOlder ? BEFORE_CREATION : `${apartFrom(apart, placeLabel(inputs.home))}${UNTIL[when]}. ${BY_OTHERS}`
     const note = `The secret in ${placeLabel(place)} was last updated ${why}.`
     deps.runner.warning(note)
     report.notes.push(note)
     isBehind = true
   }
-  if (!isBehind) return 'none'
-  return waits ? 'wait' : 'write'
+  return isBehind ? when : 'none'
 }
 
 const BEFORE_CREATION =
   'before the key in use was created, so that key is replaced now. If more runs say so, another workflow rotates the ' +
   'same secret, or the clocks of the API and of GitHub differ'
 
-function apartNote(apart: 'before' | 'after' | null, home: string, waits: boolean): string {
-  const time = apart === 'before' ? 'more than ten minutes before' : 'more than a minute after'
-  const what = waits
-    ? '. The newest key is less than two days old, so it is not replaced again, and no old key was revoked'
-    : ', so the key in use is replaced now'
-  return `${time} that in ${home}${what}. If more runs say so, a person, a tool or another workflow writes only one of them`
+/** Which run writes places that no rotation wrote together. A new key would not end what puts an old one back. */
+function whenApart(targets: readonly Target[], run: Run): 'write' | 'wait' | 'stuck' {
+  const newest = newestNotReceived(targets, run)
+  if (newest && targets.some(({ updatedAt }) => wasWrittenByOthers(updatedAt, newest))) return 'stuck'
+  return rotatedLately({ ...run, now: apiTime(run) }) ? 'wait' : 'write'
 }
+
+function apartFrom(apart: 'before' | 'after' | null, home: string): string {
+  return `${apart === 'before' ? 'more than ten minutes before' : 'more than a minute after'} that in ${home}`
+}
+
+const UNTIL = {
+  write: ', so the key in use is replaced now',
+  wait: '. The newest key is less than two days old, so it is not replaced again, and no old key was revoked',
+  stuck: ', so no old key was revoked',
+}
+
+const BY_OTHERS = 'If more runs say so, a person, a tool or another workflow writes only one of them'
 
 /** When the key is due. Where the server does not say when the secret was written, no key counts as one that it got. */
 function nextRotation(targets: readonly Target[], run: Run): number {
@@ -166,7 +179,7 @@ function warnOfExpiry(targets: readonly Target[], run: Run): void {
   const now = apiTime(run)
   const failed = report.state === 'Failed'
   const stuck = newestNotReceived(targets, run) !== null
-  const warning = expiryWarning(current, { current, failed, stuck, now })
+  const warning = expiryWarning(current, { current, failed, stuck, rotated: report.created !== null, now })
   if (warning === null) return
   deps.runner.warning(warning)
   report.notes.push(warning)
