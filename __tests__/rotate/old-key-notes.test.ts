@@ -1,8 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ListedKey } from '../../src/api/key-api.ts'
 import { taggedExpiry } from '../../src/rotate/decisions.ts'
-import { type InitialKeyFacts, initialKeyNote } from '../../src/rotate/old-key-notes.ts'
-import { DAY, START, TAG } from './harness.ts'
+import {
+  type InitialKeyFacts,
+  initialKeyNote,
+  type PreviousKeyFacts,
+  previousKeyNote,
+} from '../../src/rotate/old-key-notes.ts'
+import { formatUtc } from '../../src/runner/report.ts'
+import { DAY, HOUR, INPUTS, START, TAG } from './harness.ts'
 
 const own = (id: string, age: number): ListedKey => {
   const createdAt = START - age
@@ -20,6 +26,7 @@ describe('the note about the initial key', () => {
       current,
       created: null,
       retired: [],
+      left: [],
       kept: [],
       tag: TAG,
       isInDoubt: false,
@@ -40,7 +47,33 @@ describe('the note about the initial key', () => {
     const created = own('created', 0)
     expect(note({ created })).toBe(PROMISE)
     expect(note({ created, current: initial })).toBeNull()
-    expect(note({ current: initial })).toBe(PROMISE)
+    const young = { ...current, createdAt: null }
+    expect(note({ created: own('created', 0), current: young })).toBe(PROMISE)
+  })
+
+  test('promises a revocation only if this rotation made the newest key that it knows', () => {
+    const unsure =
+      'The initial key initial... (id initial) is still valid. A later run revokes it once it receives a newer key that ' +
+      'it recognizes as one of this rotation; if none does, revoke it in the dashboard.'
+    expect(note({ current: initial })).toBe(unsure)
+    expect(note({ current: { ...current, expiresAt: Number(current.expiresAt) + 1 } })).toBe(unsure)
+    const created = own('created', 0)
+    expect(note({ current: { ...current, expiresAt: null }, created })).toBe(PROMISE)
+  })
+
+  test('says that no run revokes it if it cannot be told how old it is, or later runs recognize no key', () => {
+    const never =
+      'The initial key initial... (id initial) is still valid, and no later run revokes it. Revoke it in the dashboard ' +
+      'when no run uses it.'
+    const unknown = { ...initial, createdAt: null }
+    expect(note({ keys: [unknown, current] })).toBe(never)
+    expect(note({ keys: [unknown], current: unknown, created: own('created', 0) })).toBeNull()
+    expect(note({ created: { ...own('created', 0), expiresAt: START + DAY } })).toBe(never)
+  })
+
+  test('is left to the warning about its revocation', () => {
+    expect(note({ left: [initial] })).toBeNull()
+    expect(note({ left: [old] })).toBe(PROMISE)
   })
 
   test('is left to the warning only if that names it', () => {
@@ -49,5 +82,38 @@ describe('the note about the initial key', () => {
     expect(note({ isInDoubt: true, kept: [initial] })).toBeNull()
     const expiring = { ...initial, expiresAt: START + DAY }
     expect(note({ isInDoubt: true, kept: [expiring], keys: [expiring] })).toEqual(doubt)
+  })
+})
+
+describe('the note about the previous key', () => {
+  const note = (current: ListedKey, change: Partial<PreviousKeyFacts> = {}) =>
+    previousKeyNote({
+      current,
+      tag: TAG,
+      initialKeyId: 'initial',
+      limits: INPUTS.limits,
+      createdAt: START,
+      hasCopies: false,
+      ...change,
+    })
+  const WHEN = 'the first run after 2027-03-09 05:17:00 UTC that receives the new key revokes it'
+
+  test('says when it is revoked, but not if that is less than an hour older', () => {
+    expect(note(own('a', HOUR), { createdAt: START + DAY })).toContain(WHEN)
+    const young = own('a', HOUR - 1)
+    expect(note(young)).toBe(
+      'The previous key a... (id a) is less than an hour older than the new one, so it stays valid: a run after the next ' +
+        `rotation revokes it, or it expires at ${formatUtc(Number(young.expiresAt))}.`,
+    )
+    expect(note(own('a', HOUR))).toContain('revokes it.')
+    // The initial key may be younger.
+    expect(note({ ...own('initial', HOUR - 1), expiresAt: null }, { createdAt: START + DAY })).toContain(WHEN)
+  })
+
+  test('says that no run revokes it if it cannot be told how old it is', () => {
+    expect(note({ ...own('initial', 0), createdAt: null })).toBe(
+      'The previous key initial... (id initial) stays valid, because the API does not say when it was created. Revoke it ' +
+        'in the dashboard when no run uses it.',
+    )
   })
 })

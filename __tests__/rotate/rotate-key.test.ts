@@ -906,7 +906,9 @@ describe('writing the new key', () => {
       answer: (what) => (what.startsWith('POST') ? { status: 503 } : undefined),
     })
     expect(failed.error).not.toBe('')
-    expect(failed.traces.printed.join('\n')).toMatch(/- The initial key .* is still valid; a later run that/)
+    expect(failed.traces.printed.join('\n')).toMatch(
+      /- The initial key .* is still valid\. A later run revokes it once it receives/,
+    )
     const changed = await runRotate({ api: { fractions: 'drop' }, inputs: { initialKeyId } })
     expect(changed.traces.outputs.rotated).toBe('true')
     expect(changed.traces.printed.join('\n')).toMatch(

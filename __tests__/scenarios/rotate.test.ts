@@ -143,6 +143,40 @@ describe('a rotation', () => {
     })
   })
 
+  test('promises no revocation of the initial key if the API drops fractions', async () => {
+    await withRotation({ api: { fractions: 'drop' } }, async (rotation) => {
+      const named = { 'initial-key-id': rotation.key()?.id ?? '' }
+      const first = (await run(rotation, named)).main.summary
+      expect(first).toContain('is still valid, and no later run revokes it')
+      rotation.travel(9 * DAY)
+      const { summary } = (await run(rotation, named)).main
+      expect(summary).toContain('A later run revokes it once it receives a newer key that it recognizes')
+      expect(summary).not.toContain('a later run that receives a newer key revokes it')
+    })
+  })
+
+  test('promises nothing about the initial key after its revocation was refused', async () => {
+    await withRotation({ age: HOUR }, async (rotation) => {
+      const named = { 'initial-key-id': rotation.key()?.id ?? '' }
+      await run(rotation, named)
+      rotation.travel(9 * DAY)
+      rotation.emulator.fault({ on: 'revoke', kind: 'status', status: 403 })
+      const { summary } = (await run(rotation, named)).main
+      expect(summary).toContain('Could not confirm that the old key')
+      expect(summary).not.toContain('The initial key')
+    })
+  })
+
+  test('says when the previous key is revoked if that is less than an hour older than the new one', async () => {
+    await withRotation({ own: true, age: 20 * 60_000 }, async (rotation) => {
+      const { github } = rotation.github
+      github.addSecret('dependabot', NAME, { value: 'x', updatedAt: Date.now() - DAY })
+      const { summary } = (await run(rotation, { copies: 'dependabot' })).main
+      expect(summary).toContain('is less than an hour older than the new one, so it stays valid')
+      expect(summary).not.toContain('the first run after')
+    })
+  })
+
   test('requests whole seconds if the API refuses fractions', async () => {
     await withRotation({ api: { fractions: 'refuse' } }, async (rotation) => {
       expect((await run(rotation)).main.outcome).toBe('success')

@@ -1,6 +1,6 @@
 import type { ListedKey } from '../api/key-api.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
-import { isExpired, isKnownLater, isOwn, type Limits, retirableAt } from './decisions.ts'
+import { isExpired, isKnownLater, isOwn, type Limits, MIN_GAP_MS, retirableAt } from './decisions.ts'
 import { fullLabel } from './emergency.ts'
 
 // What a run says about the old keys, as pure functions: a promise only where it is kept.
@@ -46,6 +46,8 @@ export interface InitialKeyFacts {
   /** The new key, if there is one. */
   created: ListedKey | null
   retired: readonly ListedKey[]
+  /** The keys whose revocation this run could not confirm. */
+  left: readonly ListedKey[]
   /** The keys that this run did not revoke because some place may hold an older key than the key in hand. */
   kept: readonly ListedKey[]
   tag: number
@@ -56,23 +58,31 @@ export interface InitialKeyFacts {
 
 /** What is left to do about `initial-key-id`; null for nothing. */
 export function initialKeyNote(facts: InitialKeyFacts): string | null {
-  const { initialKeyId, keys, current, created, retired, kept, tag, isInDoubt, now } = facts
+  const { initialKeyId, keys, current, created, retired, left, kept, tag, isInDoubt, now } = facts
   if (initialKeyId === '') return null
   const initial = keys.find(({ id }) => id === initialKeyId)
   if (!initial) return NO_INITIAL_KEY
+  const isInitial = ({ id }: ListedKey) => id === initialKeyId
   const what = `The initial key ${keyLabel(initial)}`
-  if (retired.some(({ id }) => id === initialKeyId)) return `${what} was revoked. Now remove initial-key-id.`
+  if (retired.some(isInitial)) return `${what} was revoked. Now remove initial-key-id.`
   if (isExpired(initial, now)) return null
-  if (created && !isOwn(created, tag))
-    return `${what} is still valid, and no later run revokes it. Revoke it in the dashboard when no run uses it.`
+  if (created && !isOwn(created, tag)) return `${what} ${BY_NO_RUN}`
   // The note about the previous key says when it is revoked.
-  if (created && current.id === initialKeyId) return null
+  if (created && isInitial(current)) return null
+  if (initial.createdAt === null) return `${what} ${BY_NO_RUN}`
   // A warning says what to do about it.
-  if (kept.some(({ id }) => id === initialKeyId) && isForever(initial)) return null
+  if (left.some(isInitial) || (kept.some(isInitial) && isForever(initial))) return null
   if (isInDoubt)
     return `${what} is still valid; it is not revoked while GitHub does not show that every place holds a newer key.`
-  return `${what} is still valid; a later run that receives a newer key revokes it.`
+  // Whether the API keeps the expiry of a key, by which it is recognized, is only known of a key of this rotation.
+  return `${what} ${isOwn(created ?? current, tag) ? BY_LATER_RUN : BY_RUN_THAT_RECOGNIZES}`
 }
+
+const BY_NO_RUN = 'is still valid, and no later run revokes it. Revoke it in the dashboard when no run uses it.'
+const BY_LATER_RUN = 'is still valid; a later run that receives a newer key revokes it.'
+const BY_RUN_THAT_RECOGNIZES =
+  'is still valid. A later run revokes it once it receives a newer key that it recognizes as one of this rotation; if ' +
+  'none does, revoke it in the dashboard.'
 
 const NO_INITIAL_KEY =
   'No key of the account has the ID in initial-key-id. If that key was revoked, remove the input; otherwise correct it.'
@@ -90,10 +100,14 @@ export interface PreviousKeyFacts {
 
 /** What happens to the key that was replaced. */
 export function previousKeyNote(facts: PreviousKeyFacts): string {
-  const { current, limits, createdAt, hasCopies } = facts
+  const { current, tag, limits, createdAt, hasCopies } = facts
   const what = `The previous key ${keyLabel(current)}`
   if (!isKnownLater(current, facts))
     return `${what} was not created by rotate, so it stays valid. To have it revoked after the overlap, set initial-key-id to ${current.id}`
+  if (current.createdAt === null)
+    return `${what} stays valid, because the API does not say when it was created. Revoke it in the dashboard when no run uses it.`
+  if (isOwn(current, tag) && current.createdAt > createdAt - MIN_GAP_MS)
+    return `${what} is less than an hour older than the new one, so it stays valid: a run after the next rotation revokes it, or it expires at ${formatUtc(current.expiresAt ?? 0)}.`
   const condition = hasCopies ? ', if GitHub shows then that every place holds a newer key' : ''
   const at = formatUtc(retirableAt(createdAt, limits))
   return `${what} stays valid during the overlap: the first run after ${at} that receives the new key revokes it${condition}.`

@@ -54,7 +54,7 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
   let run: Run | null = null
   let targets: Target[] = []
   let behind: Behind = 'none'
-  let kept: readonly ListedKey[] = []
+  let spared: Spared = { kept: [], left: [] }
   let failure: Error | null = null
   try {
     run = await openRun(inputs, deps, report)
@@ -64,7 +64,7 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
     const isDue = isEmergency || report.dueAt <= apiTime(run)
     behind = noteOlderKeys(targets, run, isDue)
     // An emergency revokes them anyway, with a list that it reads then.
-    if (behind === 'none' && !isEmergency) kept = await retireOldKeys(targets, run)
+    if (behind === 'none' && !isEmergency) spared = await retireOldKeys(targets, run)
     if (isDue || behind === 'write') await rotate(run, targets)
     else report.state = 'Not due'
     deps.runner.info(outcomeLine(report))
@@ -73,7 +73,7 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
     report.notes.push(failure.message)
   }
   if (run !== null) {
-    noteInitialKey(targets, { behind, kept }, run)
+    noteInitialKey(targets, { behind, ...spared }, run)
     warnOfExpiry(targets, run)
   }
   writeRotationSummary(report, deps.runner)
@@ -251,18 +251,21 @@ async function repositoryId(
   throw new Error(`Could not read the repository's id: ${reply.failure.message}.`)
 }
 
-/**
- * Revokes the old keys that no run can still need. A failure is only reported: rotation must not depend on it. Returns
- * the keys that are kept only because some place may hold an older key.
- */
-async function retireOldKeys(targets: readonly Target[], run: Run): Promise<readonly ListedKey[]> {
+/** Old keys that may still be valid: `kept` only because some place may hold one, `left` because a revocation failed. */
+interface Spared {
+  kept: readonly ListedKey[]
+  left: readonly ListedKey[]
+}
+
+/** Revokes the old keys that no run can still need. A failure is only reported: rotation must not depend on it. */
+async function retireOldKeys(targets: readonly Target[], run: Run): Promise<Spared> {
   const { inputs, deps, keys, doubt, current, tag, skew, report } = run
   const { initialKeyId } = inputs
   const overlap = inputs.limits.overlap
   if (doubt !== null || skew === null) {
     const reason = doubt === null ? UNKNOWN_TIME : `The account's list may be incomplete (${doubt})`
     report.notes.push(plainLine(`${reason}, so no old key was revoked.`))
-    return []
+    return { kept: [], left: [] }
   }
   const updates = updatesOf(targets)
   const facts = { keys, current, tag, overlap, now: surelyPast(run), initialKeyId, updates }
@@ -276,7 +279,7 @@ async function retireOldKeys(targets: readonly Target[], run: Run): Promise<read
     deps.runner.warning(`${failure} A later run tries again.`)
     report.notes.push(failure)
   }
-  return kept
+  return { kept, left: left.map(({ key }) => key) }
 }
 
 /** Says which places may hold an older key than the one in hand, so that the keys `kept` are not revoked. */
@@ -300,7 +303,7 @@ function updatesOf(targets: readonly Target[]): (number | null)[] {
 /** Says what is left to do about `initial-key-id`. An emergency that does not revoke that key says so itself. */
 function noteInitialKey(
   targets: readonly Target[],
-  { behind, kept }: { behind: Behind; kept: readonly ListedKey[] },
+  { behind, ...spared }: Spared & { behind: Behind },
   run: Run,
 ): void {
   const { inputs, report, doubt, skew, current } = run
@@ -309,7 +312,7 @@ function noteInitialKey(
   const isUnknown = targets.length === 0 || doubt !== null || skew === null || revokePrevious === 'now'
   if (isUnknown && !isRevoked) return
   const isInDoubt = behind !== 'none' || isAnyPlaceInDoubt({ updates: updatesOf(targets), current })
-  const note = initialKeyNote({ ...run, ...report, current, initialKeyId, kept, isInDoubt, now: surelyPast(run) })
+  const note = initialKeyNote({ ...run, ...report, ...spared, current, initialKeyId, isInDoubt, now: surelyPast(run) })
   if (note !== null) report.notes.push(note)
 }
 
