@@ -50,7 +50,6 @@ describe('the saved state', () => {
 
   test('is unreadable if any field is missing or wrong', () => {
     expect(parsed({})).toBe('record')
-    expect(parsed({ key: null })).toBe('record')
     expect(parsed({ userAgent: 'name/1.0 (octo-org/octo-repo; run 1)' })).toBe('record')
     for (const proxy of ['http://proxy.example:3128', 'https://user:p%40ss@proxy.example'])
       expect(parsed({ proxy })).toBe('record')
@@ -97,5 +96,14 @@ describe('the saved state', () => {
       expect({ change, kind: parsed(change) }).toEqual({ change, kind: 'unreadable' })
     for (const phase of ['creating', 'created', 'writing', 'revoking', 'settled'])
       expect(parsed({ phase })).toBe('record')
+  })
+
+  test('is unreadable without a key from its creation to the last write, or without the key that an emergency revokes', () => {
+    for (const phase of ['created', 'writing']) expect(parsed({ phase, key: null })).toBe('unreadable')
+    for (const phase of ['creating', 'revoking', 'settled'])
+      expect(parsed({ phase, key: null })).toBe('record')
+    for (const phase of ['creating', 'created', 'writing', 'settled'])
+      expect(parsed({ phase, leaked: '' })).toBe('record')
+    expect(parsed({ phase: 'revoking', leaked: '' })).toBe('unreadable')
   })
 })

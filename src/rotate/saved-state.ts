@@ -72,6 +72,9 @@ export function parseRotateState(text: string): FoundRotateState {
 
 const PHASES: readonly unknown[] = ['creating', 'created', 'writing', 'revoking', 'settled'] satisfies Phase[]
 
+/** After the key was created, the record names it. */
+const NEEDS_KEY: readonly unknown[] = ['created', 'writing'] satisfies Phase[]
+
 function isRotateState(value: unknown): value is RotateState {
   return (
     isRecord(value) &&
@@ -82,7 +85,8 @@ function isRotateState(value: unknown): value is RotateState {
     areTexts(value.settings, Object.keys(value.settings)) &&
     PHASES.includes(value.phase) &&
     isInstant(value.expiry) &&
-    (value.key === null || isUnusedKey(value.key))
+    (value.key === null ? !NEEDS_KEY.includes(value.phase) : isUnusedKey(value.key)) &&
+    (value.phase !== 'revoking' || value.leaked !== '')
   )
 }
 
