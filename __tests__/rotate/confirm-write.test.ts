@@ -506,10 +506,23 @@ describe('a place that holds an older key than the key in hand', () => {
     expect([value(run), value(run, 'dependabot')]).toEqual([newKey(run)?.token, newKey(run)?.token])
     const warning =
       "The secret in the repository's Dependabot secrets was last updated before the key in use was created, so that " +
-      'key is replaced now. If more runs say so, another workflow rotates the same secret, or the clocks of the API and ' +
-      'of GitHub differ.'
+      'key has to be replaced. If more runs say so, another workflow rotates the same secret, or the clocks of the API ' +
+      'and of GitHub differ.'
     expect(run.traces.warnings).toEqual([warning])
     expect(summaryOf(run)).toContain(`- ${warning}`)
+  })
+
+  test('is due in the summary and the outputs until a run succeeds', async () => {
+    for (const updatedAt of [START - 30 * DAY, START - 8 * DAY]) {
+      const run = await runRotate({
+        ...listedLate(9 * DAY, updatedAt),
+        answer: (what) => (what.startsWith('POST') ? { status: 403, body: { detail: 'No.' } } : undefined),
+      })
+      expect(run.error).not.toBe('')
+      expect(summaryOf(run)).toContain('has to be replaced. If more runs say so')
+      expect(summaryOf(run)).toContain('\n- Next rotation: now\n')
+      expect(run.traces.outputs['due-at']).toBe('')
+    }
   })
 
   test('is told by its last update, give or take an hour', async () => {
@@ -523,7 +536,7 @@ describe('a place that holds an older key than the key in hand', () => {
     expect(before.traces.outputs).toMatchObject({ rotated: 'true', retired: '[]' })
     const warning =
       "The secret in the repository's Dependabot secrets was last updated more than ten minutes before that in the " +
-      'repository, so the key in use is replaced now. If more runs say so, a person, a tool or another workflow writes ' +
+      'repository, so the key in use has to be replaced. If more runs say so, a person, a tool or another workflow writes ' +
       'only one of them.'
     expect(before.traces.warnings).toEqual([warning])
     expect(summaryOf(before)).toContain(`- ${warning}`)
@@ -569,7 +582,7 @@ describe('a place that holds an older key than the key in hand', () => {
       expect(run.traces.outputs.retired).toBe('[]')
       expect(run.traces.warnings).toEqual([
         "The secret in the repository's Dependabot secrets was last updated more than a minute after that in the " +
-          'repository, so the key in use is replaced now. If more runs say so, a person, a tool or another workflow writes ' +
+          'repository, so the key in use has to be replaced. If more runs say so, a person, a tool or another workflow writes ' +
           'only one of them.',
       ])
     }
@@ -586,7 +599,7 @@ describe('a place that holds an older key than the key in hand', () => {
       expect(run.error).toBe('')
       expect(run.traces.outputs.rotated).toBe('true')
       expect(run.traces.warnings).toHaveLength(1)
-      expect(run.traces.warnings[0]).toMatch(/key (in use )?is replaced now/)
+      expect(run.traces.warnings[0]).toMatch(/key (in use )?has to be replaced/)
     }
   })
 

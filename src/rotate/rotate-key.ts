@@ -63,6 +63,8 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
     const isEmergency = inputs.revokePrevious === 'now'
     const isDue = isEmergency || report.dueAt <= apiTime(run)
     behind = noteOlderKeys(targets, run, isDue)
+    // Until it succeeds.
+    if (behind === 'write') report.dueAt = 0
     // An emergency revokes them anyway, with a list that it reads then.
     if (behind === 'none' && !isEmergency) spared = await retireOldKeys(targets, run)
     if (isDue || behind === 'write') await rotate(run, targets)
@@ -136,7 +138,7 @@ function noteOlderKeys(targets: readonly Target[], run: Run, isDue: boolean): Be
 }
 
 const BEFORE_CREATION =
-  'before the key in use was created, so that key is replaced now. If more runs say so, another workflow rotates the ' +
+  'before the key in use was created, so that key has to be replaced. If more runs say so, another workflow rotates the ' +
   'same secret, or the clocks of the API and of GitHub differ'
 
 /** Which run writes places that no rotation wrote together. A new key would not end what puts an old one back. */
@@ -151,7 +153,7 @@ function apartFrom(apart: 'before' | 'after' | null, home: string): string {
 }
 
 const UNTIL = {
-  write: ', so the key in use is replaced now',
+  write: ', so the key in use has to be replaced',
   wait: '. The newest key is less than two days old, so it is not replaced again, and no old key was revoked',
   stuck: ', so no old key was revoked',
 }
