@@ -16,6 +16,13 @@ describe('the summary', () => {
     )
   })
 
+  test('has no link from the text of a server', () => {
+    const notes = [plainLine('A: "[Renew key](https://evil.example/x) ![x][y]".')]
+    expect(summaryOf({ ...openReport(), notes })).toContain(
+      '\n- A: "\\[Renew key\\](https://evil.example/x) !\\[x\\]\\[y\\]".\n',
+    )
+  })
+
   test('of a run that was not due shows the key, the next rotation and how long the secret works', () => {
     const retired = [{ ...KEY, id: '9', prefix: 'old', expiresAt: null }]
     const report = {

@@ -50,7 +50,8 @@ export function summaryOf(report: RotationReport): string {
     ...table,
     ...(dueAt === null ? [] : [`- Next rotation: ${dueAt === 0 ? 'now' : `due at ${formatUtc(dueAt)}`}`]),
     ...validityOf(report),
-    ...notes.map((note) => `- ${note}`),
+    // Text of a server must not become a link.
+    ...notes.map((note) => `- ${note.replace(/[[\]]/g, '\\$&')}`),
     '',
   ].join('\n')
 }
