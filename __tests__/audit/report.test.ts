@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { AccountKey } from '../../src/audit/classify.ts'
 import { FINDING_KINDS, type Finding, findFindings } from '../../src/audit/findings.ts'
+import { readAuditInputs } from '../../src/audit/inputs.ts'
 import { findingsJson, groupByKind, groupLine, summaryOf } from '../../src/audit/report.ts'
 
 const NOW = Date.parse('2027-03-01T12:00:00Z')
@@ -114,6 +115,37 @@ describe('the summary', () => {
       `${id} # abcdef..., created 2026-11-21`,
     ])
   })
+
+  const linesOf = (ids: string[]) => {
+    const entries = ids.map((id) => entry(id))
+    const findings = findFindings(entries, [], LIMITS)
+    const summary = summaryOf({ keys: entries, findings, notes: [], limits: LIMITS })
+    return (/^```\n(.*)\n```$/ms.exec(summary)?.[1] ?? '').split('\n')
+  }
+  const idsIn = (lines: string[]) =>
+    readAuditInputs(
+      (name) => ({ 'api-key': 'a-long-key', known: lines.join('\n') })[name] ?? '',
+      {},
+    ).known.map(({ id }) => id)
+
+  test('gives lines for at most 100 keys, and says how many more there are', () => {
+    const ids = Array.from({ length: 1_001 }, (_, i) => String(i))
+    const lines = linesOf(ids)
+    expect(lines.at(-1)).toBe('# 901 more: see output findings')
+    expect(idsIn(lines)).toEqual(ids.slice(0, 100))
+    expect(linesOf(ids.slice(0, 100))).toHaveLength(100)
+    expect(linesOf(ids.slice(0, 101)).at(-1)).toBe('# 1 more: see output findings')
+  })
+
+  test.each(['x'.repeat(201), 'a|b', 'a<b', 'a#b', 'a\u202eb'])(
+    'gives no line that names another id than %j, and says where it is',
+    (id) => {
+      const lines = linesOf(['17', id, '18'])
+      expect(lines).toHaveLength(3)
+      expect(lines[1]).toMatch(/^# see output findings: \S+ # abcdef\.\.\., created 2026-11-21$/)
+      expect(idsIn(lines)).toEqual(['17', '18'])
+    },
+  )
 
   test.each([
     [['lost'], [], '1 to look at'],

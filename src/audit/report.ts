@@ -1,4 +1,4 @@
-import { formatUtc, shortId } from '../runner/report.ts'
+import { formatUtc, keyLabel, shortId } from '../runner/report.ts'
 import { sanitizeName } from '../runner/sanitize.ts'
 import { formatInstant } from '../util/instant.ts'
 import type { AccountKey, KeyClass } from './classify.ts'
@@ -28,11 +28,9 @@ export function groupByKind(findings: readonly Finding[]): FindingGroup[] {
 
 /** How many keys there are of each class. */
 export function overview(keys: readonly AccountKey[]): string {
-  const counts = CLASSES.flatMap((name) => {
-    const { length } = keys.filter((key) => key.class === name)
-    return length > 0 ? `${length} ${name}` : []
-  })
-  return [plural(keys.length, 'key'), counts.join(', ')].filter(Boolean).join(': ')
+  const counts = CLASSES.map((name) => `${keys.filter((key) => key.class === name).length} ${name}`)
+  const present = counts.filter((count) => !count.startsWith('0 ')).join(', ')
+  return plural(keys.length, 'key') + (present && `: ${present}`)
 }
 
 /** One kind of finding: what it is, which keys (unless a table shows them), and what to do. */
@@ -70,7 +68,7 @@ export function groupLine(
 
 function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }: Finding, now: number): string {
   if (prefix === null || createdAt === null) return `id ${shortId(id ?? '')}`
-  const parts = [`${sanitizeName(prefix)}... (id ${shortId(id ?? '')})`]
+  const parts = [keyLabel({ prefix, id: id ?? '' })]
   if (kind === 'unexpected' || kind === 'too-old') parts.push(`created ${created(createdAt, now)}`)
   if (kind !== 'never-expires' && kind !== 'too-old')
     parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
@@ -123,8 +121,8 @@ export function summaryOf({ keys, findings, notes, limits }: AuditReport): strin
   const paragraphs = [
     `### SphereScout keys: ${counts.filter(Boolean).join(', ') || 'no findings'}`,
     `${overview(keys)}.`,
-    rows.length > 0 ? [head, ...rows].join('\n') : '',
-    shown.length > MAX_ROWS ? `${shown.length - MAX_ROWS} more keys are not shown here.` : '',
+    rows.length > 0 && [head, ...rows].join('\n'),
+    shown.length > MAX_ROWS && `${shown.length - MAX_ROWS} more keys are not shown here.`,
     groupByKind(findings)
       .map((group) => `- ${groupLine(group, limits, true)}`)
       .join('\n'),
@@ -138,13 +136,17 @@ export function summaryOf({ keys, findings, notes, limits }: AuditReport): strin
 /** Lines to paste into input `known`, for keys that a person may accept. */
 function linesForKnown(findings: readonly Finding[]): string {
   const acceptable = findings.filter(({ kind }) => ACCEPTABLE.includes(kind))
-  const lines = acceptable.map(
-    ({ id, prefix, createdAt }) =>
-      `${sanitizeName(id ?? '')} # ${sanitizeName(prefix ?? '')}..., created ${day(createdAt ?? 0)}`,
-  )
+  const lines = acceptable.map(({ id, prefix, createdAt }) => {
+    const name = sanitizeName(id ?? '')
+    // Otherwise, it would name no key.
+    const begin = name === id ? name : `# see output findings: ${name}`
+    return `${begin} # ${sanitizeName(prefix ?? '')}..., created ${day(createdAt ?? 0)}`
+  })
   if (lines.length === 0) return ''
-  const code = [...new Set(lines)].slice(0, MAX_ROWS).join('\n')
-  return `<details><summary>Lines for input known, for keys that are meant to exist</summary>\n\n\`\`\`\n${code}\n\`\`\`\n\n</details>`
+  const [...rest] = new Set(lines)
+  const code = rest.splice(0, MAX_ROWS)
+  if (rest.length > 0) code.push(`# ${rest.length} more: see output findings`)
+  return `<details><summary>Lines for input known, for keys that are meant to exist</summary>\n\n\`\`\`\n${code.join('\n')}\n\`\`\`\n\n</details>`
 }
 
 function plural(count: number, noun: string): string {
