@@ -2,9 +2,10 @@ import type { ApiFailure, KeyApi, KeyList } from '../api/key-api.ts'
 import { type Clock, createBudget, retry } from '../retry/budget.ts'
 import { canHaveRotationTag, rotationTag } from '../rotate/rotation-tag.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
-import { keyLabel, type Runner } from '../runner/report.ts'
+import type { Runner } from '../runner/report.ts'
+import { sanitizeName } from '../runner/sanitize.ts'
 import { type AccountKey, classify, type ReadKey, readLists, type TaggedRotation, usableKeys } from './classify.ts'
-import { FINDING_KINDS, type Finding, findFindings, listIncomplete } from './findings.ts'
+import { FINDING_KINDS, type Finding, findFindings, LIST_INCOMPLETE } from './findings.ts'
 import { type AuditInputs, quoted } from './inputs.ts'
 import { BLIND_SPOTS, findingsJson, groupByKind, groupLine, overview, summaryOf } from './report.ts'
 
@@ -30,8 +31,8 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
     const line =
       `list-incomplete: The API's list of keys may not show every key (${read.reason}), so no key was judged. ` +
       'Run the audit again; if it says the same, see docs/audit.md.'
-    const summary = `### SphereScout keys: not judged\n\n${line.replace(/[|`<>\\\s]+/g, ' ')}`
-    publish({ findings: [listIncomplete()], summary }, apiKey, runner)
+    const summary = `### SphereScout keys: not judged\n\n${line.replace(/[|`<>\\[\]\s]+/g, ' ')}`
+    publish({ findings: [LIST_INCOMPLETE], summary }, apiKey, runner)
     runner.fail(line)
     return
   }
@@ -66,13 +67,13 @@ async function listKeys(inputs: AuditInputs, { api, clock, random }: AuditDeps) 
   const list = () => api.list(inputs.apiKey, { timeout: Math.max(1, budget.left()) })
   const read = async () => {
     const reply = await retry<KeyList>(list, { budget, random, shouldRetry })
-    if (reply.ok) return reply
-    throw new Error(whyNotListed(reply.failure))
+    if (!reply.ok) throw new Error(whyNotListed(reply.failure))
+    return reply
   }
-  const first = await read()
-  if (first.value.pages === 1) return { readings: [first.value], skew: first.skew }
-  const second = await read()
-  return { readings: [first.value, second.value], skew: second.skew ?? first.skew }
+  const { value, skew } = await read()
+  if (value.pages === 1) return { readings: [value], skew }
+  const again = await read()
+  return { readings: [value, again.value], skew: again.skew ?? skew }
 }
 
 function whyNotListed({ status, message, retryable, notFromApi }: ApiFailure): string {
@@ -85,14 +86,17 @@ function whyNotListed({ status, message, retryable, notFromApi }: ApiFailure): s
 /** A whole key in place of its id, or around it, must not get into the outputs. */
 function refuseWholeKeys(known: AuditInputs['known'], keys: readonly ReadKey[], runner: AuditDeps['runner']): void {
   for (const { id } of known) {
-    const key = keys.find(({ prefix }) => keyIn(id, prefix) !== '')
-    if (key === undefined || keys.some((other) => other.id === id)) continue
-    const found = keyIn(id, key.prefix)
-    for (const text of new Set([id, found, found.replace(/[^\w.~+/=-].*/, '')]))
+    const shown = keys.find(({ prefix }) => keyIn(id, prefix) !== '')?.prefix
+    // Keys may be listed without first characters. A UUID is shorter; other ids are as long as those listed.
+    const isLikely = id.length >= 40 && keys.every((key) => key.id.length !== id.length)
+    const prefix = shown ?? (isLikely && keys.some((key) => key.prefix === '') ? id.slice(0, 15) : '')
+    const found = keyIn(id, prefix)
+    if (found === '' || keys.some((key) => key.id === id)) continue
+    for (const text of [id, found, found.replace(/[^\w.~+/=-].*/, '')])
       for (const form of maskedForms(text)) runner.setSecret(form)
     throw new Error(
-      `Input known has a whole key in place of an id: the one that begins ${keyLabel(key)}. Use the id, and replace the ` +
-        'key if anyone else can read the workflow or this log.',
+      `Input known has a whole key in place of an id: the one that begins ${sanitizeName(prefix)}... Use the id, and ` +
+        'replace the key if anyone else can read the workflow or this log.',
     )
   }
 }

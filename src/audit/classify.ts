@@ -35,35 +35,34 @@ const JWT = /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/
 
 /** What readings of one list show together. A key that one lacks may have moved between its pages. */
 export function readLists(readings: readonly KeyList[], apiKey: string): ReadableList {
-  const read = readings.map((reading) => readList(reading, apiKey))
-  const incomplete = read.find(({ kind }) => kind === 'incomplete')
-  if (incomplete) return incomplete
-  const rows = read.flatMap((list) => (list.kind === 'complete' ? list.keys : []))
+  for (const reading of readings) {
+    const reason = whyIncomplete(reading, apiKey)
+    if (reason !== null) return { kind: 'incomplete', reason }
+  }
+  const rows = readings.flatMap((reading) => reading.keys).filter(hasTimes)
   const keys = [...new Map(rows.map((key) => [key.id, key])).values()]
   return { kind: 'complete', keys, inUse: keysInUse(keys, apiKey) }
 }
 
-function keysInUse(keys: readonly ReadKey[], apiKey: string): ReadKey[] {
+function hasTimes(key: ListedKey): key is ReadKey {
+  return key.createdAt !== null
+}
+
+function keysInUse<Key extends ListedKey>(keys: readonly Key[], apiKey: string): Key[] {
   return keys.filter(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix))
 }
 
-/** Whether a list shows every key with its times, also the one that it was read with (a JWT is in no list). */
-function readList({ keys, doubt }: KeyList, apiKey: string): ReadableList {
-  const incomplete = (reason: string): ReadableList => ({ kind: 'incomplete', reason })
-  const read: ReadKey[] = []
+/** Null if a list shows every key with its times, also the one that it was read with (a JWT is in no list). */
+function whyIncomplete({ keys, doubt }: KeyList, apiKey: string): string | null {
   const ids = new Set<string>()
   for (const key of keys) {
-    const { id, createdAt, unreadable } = key
-    if (unreadable !== null) return incomplete(`cannot read ${unreadable} of the key ${keyLabel(key)}`)
-    if (createdAt === null) return incomplete(`the list does not say when the key ${keyLabel(key)} was created`)
-    if (ids.has(id)) return incomplete(`the key ${keyLabel(key)} is listed twice`)
-    ids.add(id)
-    read.push({ ...key, createdAt })
+    if (key.unreadable !== null) return `cannot read ${key.unreadable} of the key ${keyLabel(key)}`
+    if (!hasTimes(key)) return `the list does not say when the key ${keyLabel(key)} was created`
+    if (ids.has(key.id)) return `the key ${keyLabel(key)} is listed twice`
+    ids.add(key.id)
   }
-  if (doubt !== null) return incomplete(doubt)
-  const inUse = keysInUse(read, apiKey)
-  if (inUse.length === 0 && !JWT.test(apiKey)) return incomplete('the key in api-key is not in it')
-  return { kind: 'complete', keys: read, inUse }
+  if (doubt !== null || JWT.test(apiKey)) return doubt
+  return keysInUse(keys, apiKey).length > 0 ? null : 'the key in api-key is not in it'
 }
 
 /** The keys that can be used: some APIs list expired ones. The key in use was just accepted, whatever the clocks say. */
@@ -77,19 +76,13 @@ export function classify(
   known: readonly KnownKey[],
   rotations: readonly TaggedRotation[],
 ): AccountKey[] {
-  const knownById = new Map(known.map((entry) => [entry.id, entry]))
-  const [only] = inUse
   return keys.map((key) => {
-    const entry = knownById.get(key.id) ?? null
+    const entry = known.find(({ id }) => id === key.id) ?? null
     const rotation = rotations.find(({ tag }) => hasRotationTag(key, tag)) ?? null
-    return { key, class: classOf(), rotation, known: entry }
-
-    function classOf(): KeyClass {
-      if (inUse.length === 1 && key === only) return 'in-use'
-      if (entry !== null) return 'known'
-      if (rotation !== null) return 'rotated'
-      return isShortLived(key) ? 'short-lived' : 'unexpected'
-    }
+    const isInUse = inUse.length === 1 && inUse.includes(key)
+    const other = isShortLived(key) ? 'short-lived' : 'unexpected'
+    const keyClass = isInUse ? 'in-use' : entry ? 'known' : rotation ? 'rotated' : other
+    return { key, class: keyClass, rotation, known: entry }
   })
 }
 

@@ -38,35 +38,26 @@ export interface Limits {
 
 /** Every finding about the keys of a complete list, the most urgent first. */
 export function findFindings(keys: readonly AccountKey[], known: readonly KnownKey[], limits: Limits): Finding[] {
-  const findings = keys.flatMap((entry): Finding[] => {
-    const { key, class: keyClass, rotation } = entry
-    return kindsFor(entry, limits).map((kind) => ({
-      ...key,
-      kind,
-      class: keyClass,
-      rotation,
-    }))
-  })
   const ids = new Set(keys.map(({ key }) => key.id))
   const missing = known.filter(({ id, until }) => !ids.has(id) && !isPast(until, limits.now))
-  const all = [
-    ...findings,
-    ...missing.map(({ id }): Finding => ({ ...listIncomplete(), kind: 'known-missing', class: 'known', id })),
+  const findings: Finding[] = [
+    ...keys.flatMap((entry) =>
+      kindsFor(entry, limits).map((kind) => ({ ...entry.key, kind, class: entry.class, rotation: entry.rotation })),
+    ),
+    ...missing.map(({ id }): Finding => ({ ...LIST_INCOMPLETE, kind: 'known-missing', class: 'known', id })),
   ]
-  return all.sort((a, b) => FINDING_KINDS.indexOf(a.kind) - FINDING_KINDS.indexOf(b.kind))
+  return findings.sort((a, b) => FINDING_KINDS.indexOf(a.kind) - FINDING_KINDS.indexOf(b.kind))
 }
 
 /** The only finding if the list cannot be judged. */
-export function listIncomplete(): Finding {
-  return {
-    kind: 'list-incomplete',
-    class: null,
-    id: null,
-    prefix: null,
-    createdAt: null,
-    expiresAt: null,
-    rotation: null,
-  }
+export const LIST_INCOMPLETE: Finding = {
+  kind: 'list-incomplete',
+  class: null,
+  id: null,
+  prefix: null,
+  createdAt: null,
+  expiresAt: null,
+  rotation: null,
 }
 
 /** A key in `known` is accepted as it is until its date has passed. */

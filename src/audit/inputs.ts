@@ -49,12 +49,11 @@ export function readAuditInputs(
   const apiKey = given('api-key', '')
   if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key', '') !== '', explainEmptyKey))
   const apiUrl = readApiUrl(given('api-url', 'https://www.spherescout.io'))
-  const rotated = given('rotated-secrets', 'SPHERESCOUT_API_KEY')
   return {
     apiKey: checkCredential(apiKey),
     apiUrl,
     known: readKnown(input('known'), apiKey),
-    rotations: readRotations(rotated, apiUrl, env),
+    rotations: readRotations(given('rotated-secrets', 'SPHERESCOUT_API_KEY'), apiUrl, env),
     maxAge: readDuration(shortened(given('max-age', '90d')), MAX_AGE),
     warnBefore: readDuration(shortened(given('warn-before', '14d')), WARN_BEFORE),
     failOn: readFailOn(input('fail-on')),
@@ -108,7 +107,7 @@ function readKnown(value: string, apiKey: string): KnownKey[] {
 function endOfDay(date: string): number {
   const start = Date.parse(`${date}T00:00:00Z`)
   // Date.parse takes February 30 for March 2.
-  const isDate = /^\d/.test(date) && !Number.isNaN(start) && new Date(start).toISOString().startsWith(`${date}T`)
+  const isDate = /^\d/.test(date) && new Date(start).toJSON()?.startsWith(`${date}T`)
   return isDate ? start + 24 * 3_600_000 : Number.NaN
 }
 
@@ -135,8 +134,8 @@ function readRotations(value: string, apiUrl: string, env: AuditEnvironment): Ro
 }
 
 function readFailOn(value: string): Set<FindingKind> {
-  const names = value.toLowerCase().split(/[\s,]+/)
-  const kinds = names.filter(Boolean).map((name) => {
+  const names = value.toLowerCase().match(/[^\s,]+/g) ?? []
+  const kinds = names.map((name) => {
     const kind = FINDING_KINDS.find((known) => known === name)
     if (kind) return kind
     throw new Error(`Input fail-on names ${quoted(name)}; the findings are ${FINDING_KINDS.join(', ')}`)
