@@ -272,7 +272,8 @@ function listedSoon(seed: number): { initialAge: number; savedAgo: number; joins
 function shadowedHome(seed: number): { savedAgo: number; losesHomeWrite: boolean } | null {
   const rng = createRng(seed ^ 0x5_4ad0)
   if (!rng.chance(0.1)) return null
-  return { savedAgo: rng.between(MINUTE, 58 * MINUTE), losesHomeWrite: rng.chance(0.5) }
+  const savedAgo = rng.chance(0.7) ? rng.between(MINUTE, 58 * MINUTE) : rng.between(15, 45) * SECOND
+  return { savedAgo, losesHomeWrite: rng.chance(0.5) }
 }
 
 /**

@@ -117,6 +117,12 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
     to: 'continue',
   },
   {
+    rule: 'the shadow: beside copies, home may hold an older key as each of them may',
+    file: 'rotate/decisions.ts',
+    from: 'if (updates.length === 1 || current.createdAt === null) return false',
+    to: 'if (index === updates.length - 1 || current.createdAt === null) return false',
+  },
+  {
     rule: 'the creation: a copy that was written after home may hold any key',
     file: 'rotate/decisions.ts',
     from: "return updatedAt > homeUpdatedAt + WRITE_MARGIN_MS ? 'after' : null",
