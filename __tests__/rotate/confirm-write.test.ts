@@ -443,7 +443,12 @@ describe('what GitHub says about a secret', () => {
       },
     }
     const deps = { secrets, clock, random: () => 0.5 } as unknown as RotateDeps
-    return { deps, budget: createBudget({ deadline: START + MINUTE, clock }), elapsed: () => now - START }
+    return {
+      deps,
+      clock,
+      budget: createBudget({ deadline: START + MINUTE, clock }),
+      elapsed: () => now - START,
+    }
   }
   const wait = async (updatedAt: number | null, info: Partial<SecretInfo> = {}) => {
     const { deps, budget, elapsed } = withSecret(info)
@@ -470,6 +475,25 @@ describe('what GitHub says about a secret', () => {
       visibility: 'not shown',
       unchanged: false,
     })
+  })
+
+  test('is asked again if the machine slept after it was asked', async () => {
+    const told = (sleeps: number, later: number) => {
+      const { deps, budget, clock } = withSecret({})
+      let reads = 0
+      const secret = async () => {
+        // Read just before the write is shown, and received long after that.
+        if (reads++ === 0) await clock.sleep(sleeps)
+        const value = { name: SECRET, visibility: null, updatedAt: reads === 1 ? START : later }
+        return { ok: true, skew: null, value }
+      }
+      const before = { target: { ...target, updatedAt: START, audience: {} }, updatedAt: START }
+      const further = { secrets: { secret }, cancellation: { requestedAt: null } }
+      return waitUntilShown(before, { ...deps, ...further } as unknown as RotateDeps, budget)
+    }
+    expect(await told(20_000, START + 1_000)).toMatchObject({ visibility: 'shown' })
+    expect(await told(20_000, START)).toMatchObject({ visibility: 'not shown', unchanged: true })
+    expect(await told(HOUR, START)).toMatchObject({ visibility: 'not shown', unchanged: false })
   })
 
   test('is not asked again if it describes another secret, in any case of its name', async () => {

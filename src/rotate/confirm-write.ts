@@ -48,12 +48,14 @@ export async function waitUntilShown(
   if (updatedAt === null) return { visibility: 'unknown', reason: '', unchanged: false }
   let end = deps.clock.now() + SHOWN_WITHIN_MS
   for (let reads = 1; ; reads++) {
+    // What a machine that slept was told before it slept shows nothing of the time after that.
+    const askedAt = deps.clock.now()
     const reply = await readSecret(target, deps, budget)
     if (reply.ok && writeVisibility(updatedAt, reply.value.updatedAt) === 'shown')
       return { visibility: 'shown', reason: '', unchanged: false }
     const wait = reply.ok ? READ_INTERVAL_MS : READ_INTERVAL_MS + backoff(reads, deps.random(), reply.failure)
     if (!reply.ok) end += reply.failure.retryAfter ?? 0
-    const isOver = deps.clock.now() + wait > end
+    const isOver = askedAt + wait > end
     if (isOver || budget.left() <= wait) {
       const unchanged = isOver && reply.ok && reply.value.updatedAt === updatedAt
       const shown = reply.ok ? NOT_MOVED : reply.failure.message
