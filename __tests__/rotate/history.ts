@@ -83,6 +83,8 @@ interface Watched {
   lastHeld: Map<string, number>
   /** It counts from then on. */
   since: number
+  /** When a person saved it in order to list it. */
+  savedAt?: number
 }
 
 interface History {
@@ -285,13 +287,19 @@ function scheduleCreation(history: History, place: Watched, seed: number): void 
   if (!rng.chance(0.5)) return
   const { world, github, joinsAt, initial } = history
   const value = rng.chance(0.7) ? initial.token : 'placeholder'
-  // Not within a minute after the first run: see the limits in docs/rotation.md.
-  const createdAt = Math.max(START + 3 * MINUTE, joinsAt - rng.between(0, 20) * HOUR)
-  world.at(Math.min(createdAt, joinsAt), () => {
+  world.at(joinsAt - rng.between(0, 20) * HOUR, () => {
+    // Nothing shows that a copy was saved while a rotation wrote the other places: see the limits in docs/rotation.md.
+    if (world.now() < lastCreation(history) + HOUR) return
     note(history, 'a copy is created in order to be listed')
     place.value = value
-    github.addSecret(place.label, SECRET, { value, updatedAt: world.now() })
+    place.savedAt = world.now()
+    github.addSecret(place.label, SECRET, { value, updatedAt: place.savedAt })
   })
+}
+
+/** When the newest key was created. */
+function lastCreation({ account }: History): number {
+  return account.keys().at(-1)?.created ?? START
 }
 
 /**
@@ -714,6 +722,9 @@ function serve(history: History, request: HttpRequest, run: RunKind): HttpRespon
   if (ok && method === 'POST') {
     const key = account.keys().at(-1)
     if (key) history.keys.set(key.id, key)
+    // Within these seconds, the clocks may differ: see the limits in docs/rotation.md.
+    for (const place of history.places)
+      if (Number(place.savedAt) > history.world.now() - 15 * SECOND) place.since = Number.POSITIVE_INFINITY
     history.lastCreated = lowerCase(answered)
     note(history, 'key created')
   }
