@@ -116,6 +116,8 @@ interface History {
   strangers: StoredKey[]
   /** The last response to a create request. */
   lastCreated: HttpResponse | null
+  /** What that request asked for. */
+  lastAsked: string
   /** There are no faults before. */
   faultsFrom: number
   /** When a process whose requests may meet faults sent its last one. */
@@ -231,6 +233,7 @@ function createHistory(
     initialKeyId: rng.chance(0.5) ? initial.id : '',
     strangers: [],
     lastCreated: null,
+    lastAsked: '',
     faultsFrom: START,
     lastFaultyRequest: START,
     events: new Map(),
@@ -726,6 +729,7 @@ function serve(history: History, request: HttpRequest, run: RunKind): HttpRespon
     for (const place of history.places)
       if (Number(place.savedAt) > history.world.now() - 15 * SECOND) place.since = Number.POSITIVE_INFINITY
     history.lastCreated = lowerCase(answered)
+    history.lastAsked = body
     note(history, 'key created')
   }
   if (ok && known) checkRevocation(history, known, run)
@@ -861,11 +865,12 @@ function network(history: History, process: SimulatedProcess, options: NetworkOp
         })
       case 'refusal of a gateway after effect':
         return refuseAfterEffect(history, { process, request, soon, act })
-      // Where the server keeps no fractions, nothing tells the keys of two runs at once apart.
+      // Without fractions, or with the same microseconds by chance, nothing tells the keys of two runs at once apart.
       case "another run's answer":
         return process.wait(soon, () => {
           const isCreate = request.method === 'POST' && !history.rounds
-          return (isCreate ? history.lastCreated : null) ?? act(request)
+          const isOther = isCreate && request.body !== history.lastAsked
+          return (isOther ? history.lastCreated : null) ?? act(request)
         })
       case 'wrong Date header':
         return process.wait(soon, () => {
