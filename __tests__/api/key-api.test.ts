@@ -36,7 +36,7 @@ describe('a request', () => {
     expect(await api.revoke(SECRET, 'a/../b?c#d \u00e9', LIMITS)).toMatchObject({ ok: true })
     expect(seen[0]?.url.href).toBe(`${URL_OF_KEYS}/a%2F..%2Fb%3Fc%23d%20%C3%A9`)
     expect(seen[0]?.method).toBe('DELETE')
-    expect(seen[0]).not.toHaveProperty('body')
+    expect(seen[0]?.body).toBeUndefined()
   })
 
   test('to probe a key asks for the list with it', async () => {
@@ -202,7 +202,23 @@ describe('what one page says about itself', () => {
     expect(await doubtOf({ results: [row(1)], count: `${'1'.repeat(200_000)}x` })).toBe(MORE)
   })
 
+  test('with a header that repeats the word cache is read in no time', async () => {
+    const value = `${'cache'.repeat(2_000)}${': '.repeat(3_000)}`
+    expect(await doubtOf([row(1)], { 'x-a': value })).toBeNull()
+  })
+
   test.each<[string, unknown, HttpResponse['headers'], string | null]>([
+    [
+      'headers of every day are of no cache and no page',
+      [row(1)],
+      {
+        'accept-ranges': 'bytes',
+        'x-powered-by': 'Next.js',
+        link: '<https://x/>; rel="describedby"',
+        server: 'x',
+      },
+      null,
+    ],
     ['a bare array is complete', [row(1)], {}, null],
     ['an empty array is complete', [], {}, null],
     [
@@ -292,6 +308,13 @@ describe('what one page says about itself', () => {
     ['a Link in single quotes', [row(1)], { link: "<https://x/?page=2>; rel='next'" }],
     ['a Link with several relations', [row(1)], { link: '<https://x/?page=2>; rel="last next"' }],
     ['a Link with blanks', [row(1)], { link: '<https://x/?page=2>; rel = "next"' }],
+    ['a Link to the last page alone', [row(1)], { link: '<https://x/?page=3>; rel="last"' }],
+    ['Total beside Per-Page', [row(1)], { total: '3', 'per-page': '1' }],
+    ['Next-Range', [row(1)], { 'next-range': 'id ]1..; max=1' }],
+    ['Has-More', [row(1)], { 'has-more': 'true' }],
+    ['Pagination-Next', [row(1)], { 'pagination-next': '2' }],
+    ['X-Truncated', [row(1)], { 'x-truncated': '1' }],
+    ['a count beside a higher X-Total-Count', { results: [row(1)], count: 1 }, { 'x-total-count': '3' }],
     ['an Age that two caches joined', [row(1)], { age: '20, 30' }],
     ['CF-Cache-Status: HIT', [row(1)], { 'cf-cache-status': 'HIT' }],
   ])('%s cannot show absence', async (_, body, headers) => {

@@ -19,10 +19,25 @@ export interface Page {
 
 /** Another field may announce more keys. */
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
-/** Headers of a list that may be old, or lack a key. */
-export const CACHED =
-  /^(age|.*cache-hits): .*[1-9]|^(?!cache-control).*cache.*: .*(hit|stale|updating|revalidated)|^warning: 1/i
-const PARTIAL = /^link: .*\bnext\b|^(?!x-total-count:)x-[^:]*(total|pag|next|more|cursor)/i
+type HeaderRule = [name: RegExp, value: RegExp]
+/** Headers of a list that may be old. */
+export const CACHED: HeaderRule[] = [
+  [/^age$|cache-hits$/i, /[1-9]/],
+  [/^(?!cache-control$).*cache/i, /hit|stale|updating|revalidated/i],
+  [/^warning$/i, /^1/],
+]
+/** Headers of a list that may lack a key. */
+const PARTIAL: HeaderRule[] = [
+  [/^link$/i, /\b(next|last)\b/i],
+  [/^(?!x-total-count$).*(total|page|pagin|next|more|cursor|truncat)/i, /./],
+]
+
+/** The names of those that match. */
+export function headersLike(rules: HeaderRule[], headers: HttpResponse['headers']): string[] {
+  return Object.keys(headers).filter((name) =>
+    rules.some(([ofName, ofValue]) => ofName.test(name) && ofValue.test(String(headers[name]))),
+  )
+}
 
 /** Throws if this is neither an array nor `{results, next}`. */
 export function readPage({ status, headers, body }: HttpResponse): Page {
@@ -36,18 +51,18 @@ export function readPage({ status, headers, body }: HttpResponse): Page {
       id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
   ).length
   const next = textOf(field(answer, 'next'))
-  const total = String(field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? '')
-  const count = /\d+$/.exec(total.slice(-15))?.[0]
+  const totals = [field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap((total) =>
+    total === undefined || total === null ? [] : (/\d+$/.exec(String(total).slice(-15))?.[0] ?? 'unreadable'),
+  )
+  const count = Number(totals[0] ?? Number.NaN)
   const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
   const isOddNext = next === null && Boolean(field(answer, 'next'))
-  const isOdd = status !== 200 || isUnknown || isOddNext || (total !== '' && count === undefined)
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
-  const isSaid = (pattern: RegExp) => lines.some((line) => pattern.test(line))
+  const isOdd = status !== 200 || isUnknown || isOddNext || totals.some((total) => Number(total) !== count)
   const doubts = [
     unread > 0 && `${unread} of its rows cannot be read`,
-    (isOdd || isSaid(PARTIAL)) && 'it may have pages that cannot be found',
-    isSaid(CACHED) && 'it comes from a cache',
+    (isOdd || headersLike(PARTIAL, headers).length > 0) && 'it may have pages that cannot be found',
+    headersLike(CACHED, headers).length > 0 && 'it comes from a cache',
   ]
   const doubt = doubts.find(Boolean) || null
-  return { keys, next, doubt, count: count === undefined ? null : Number(count) }
+  return { keys, next, doubt, count: Number.isNaN(count) ? null : count }
 }
