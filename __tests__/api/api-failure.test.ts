@@ -233,7 +233,6 @@ describe('a failure of the network', () => {
     ['refused', true],
     ['timeout', true],
     ['cut', true],
-    ['too-large', true],
   ] as const)('%s is retryable: %s', async (kind, retryable) => {
     expect(await failureOf(new HttpError(kind, true, 'it failed'))).toEqual({
       message: 'api.example:8443: it failed',
@@ -329,6 +328,41 @@ describe('the words of a failure', () => {
     expect(message).toBe('api.example answered 200 to POST /keys: why')
     const silent = unusableResponse(asked, response({ status: 299, body: '{"note":"hello"}' })).message
     expect(silent).toBe('api.example answered 299 to POST /keys: something that is not the JSON of this API')
+  })
+
+  test.each([201, 401, 503])(
+    'name a content coding that was not asked for, in 40 characters at most (%i)',
+    async (status) => {
+      const coded = { status, body: '\x1f\x8b...', headers: { 'content-encoding': `gzip${'z'.repeat(99)}` } }
+      const failure = await failureOf(coded)
+      expect(failure.message).toBe(`${answered(status)} in gzip${'z'.repeat(36)}, which was not asked for`)
+      expect(failure.mayHaveActed).toBe(true)
+    },
+  )
+
+  test.each(['utf-8', 'none', 'gzip'])(
+    'do not name the coding %s of what is no coded text',
+    async (coding) => {
+      const headers = { 'content-encoding': coding }
+      expect((await failureOf({ status: 503, body: '', headers })).message).toBe(answered(503))
+      expect((await failureOf({ status: 401, body: '{"detail":"x"}', headers })).message).toBe(
+        `${answered(401)}: x`,
+      )
+    },
+  )
+
+  test.each([200, 401])('say that there was more than 1 MiB (%i)', async (status) => {
+    const { message } = await failureOf({ status, body: `{"detail":"${'x'.repeat(1024 * 1024)}` })
+    expect(message).toBe(`${answered(status)} with more than 1 MiB`)
+  })
+
+  test('of a success show nothing that may be a key of 8 characters or more', () => {
+    const asked = { method: 'POST' as const, url: url('/keys'), credential: SECRET }
+    const body =
+      '{"message":"Created. Your API key is k_b63ac4e5, k7Qw2Zx9Lm4Bv6Np1Rt8; quota of 1000 left."}'
+    expect(unusableResponse(asked, response({ status: 201, body })).message).toBe(
+      'api.example answered 201 to POST /keys: Created. Your API key is *** ***; quota of 1000 left',
+    )
   })
 
   test.each<[string, Partial<HttpResponse>, boolean]>([

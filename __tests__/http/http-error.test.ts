@@ -144,7 +144,7 @@ describe('an error after the connection is complete may hide that the request wa
 })
 
 test('only certificates, refusals of a proxy and foreign protocols are permanent by their kind', () => {
-  const kinds: HttpErrorKind[] = ['unknown-host', 'dns', 'refused', 'timeout', 'cut', 'too-large']
+  const kinds: HttpErrorKind[] = ['unknown-host', 'dns', 'refused', 'timeout', 'cut']
   for (const kind of kinds) expect(new HttpError(kind, true, '').retryable).toBe(true)
   for (const kind of ['certificate', 'proxy', 'protocol'] as const)
     expect(new HttpError(kind, true, '').retryable).toBe(false)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { changedSettings, networkSettings, proxyLogins } from '../../src/http/network-settings.ts'
+import { changedAuthorities, networkSettings, proxyLogins } from '../../src/http/network-settings.ts'
 
 test('the network settings are the variables about certificates and proxies that are set, and no others', () => {
   const settings = {
@@ -19,19 +19,18 @@ test('the network settings are the variables about certificates and proxies that
   expect(networkSettings({})).toEqual({})
 })
 
-test('a setting has changed if it was set, unset or set to something else', () => {
-  expect(changedSettings({}, {})).toEqual({ authorities: [], proxies: [] })
+test('a setting about certificates has changed if it was set, unset or set to something else', () => {
+  expect(changedAuthorities({}, {})).toEqual([])
   const before = { SSL_CERT_DIR: 'a', NODE_USE_SYSTEM_CA: '1', HTTPS_PROXY: 'p', NO_PROXY: 'n' }
   const after = { SSL_CERT_DIR: 'b', SSL_CERT_FILE: 'c', NO_PROXY: 'n', http_proxy: 'q', OTHER: 'x' }
-  expect(changedSettings(before, after)).toEqual({
-    authorities: ['SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA'],
-    proxies: ['HTTPS_PROXY', 'http_proxy'],
-  })
+  expect(changedAuthorities(before, after)).toEqual(['SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA'])
 })
 
 describe('what is masked of the logins in proxy variables', () => {
   test.each<[string, string[]]>([
     ['http://me:s3cr-et@proxy:3128', ['s3cr-et', 'me:s3cr-et']],
+    ['http://tok@en1234@proxy:3128', ['tok@en1234']],
+    ['http://:secretsecret@proxy', ['secretsecret', ':secretsecret']],
     ['https://me:a%2Fb@proxy', ['a%2Fb', 'a/b', 'me:a%2Fb', 'me:a/b']],
     ['http://us%40er:word@proxy', ['word', 'us%40er:word', 'us@er:word']],
     ['me:word@proxy:3128', ['word', 'me:word']],

@@ -225,7 +225,9 @@ describe('a tunnel is refused, so that nothing of the request was sent,', () => 
         body: '{}',
         timeout: 80,
       })
-      expect(outcome).toEqual(failure('timeout', false, /^could not be reached in time$/))
+      expect(outcome).toEqual(
+        failure('timeout', false, /^could not be reached in time \(through the proxy 127\.0\.0\.1:\d+\)$/),
+      )
       openLate()
       // Long enough for anything that the tunnel carries, as all of it goes through this process.
       const honest = await startProxy(tunnel)

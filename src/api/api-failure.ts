@@ -1,4 +1,4 @@
-import type { HttpResponse } from '../http/http-client.ts'
+import { type HttpResponse, MAX_RESPONSE_BYTES } from '../http/http-client.ts'
 import { shortPath } from '../http/log-requests.ts'
 import { parseRetryAfter } from '../retry/backoff.ts'
 
@@ -41,7 +41,7 @@ export function failureOf(asked: Asked, response: HttpResponse, now: number): Ap
     status,
     message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
     // Only the API's own JSON proves that nothing was done.
-    mayHaveActed: !rateLimited && (uncertain || notFromApi || !isJson(response.body)),
+    mayHaveActed: !rateLimited && (uncertain || notFromApi || parsed(response.body) === undefined),
     retryable: uncertain || rateLimited || notFromApi,
     retryAfter,
     notFromApi,
@@ -64,12 +64,8 @@ function redirected(asked: Asked, { status, headers }: HttpResponse): ApiFailure
   const { url } = asked
   const { location } = headers
   const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
-  const place =
-    target === null
-      ? 'an unreadable address'
-      : target.host === url.host
-        ? target.origin + shortPath(target)
-        : target.host
+  const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
+  const place = named || 'an unreadable address'
   const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
   // It may mean "done, look there".
   return { status, message, mayHaveActed: true, retryable: false }
@@ -83,22 +79,23 @@ export function isForeign({ status, headers, body }: HttpResponse): boolean {
     isHtml(headers, body) ||
     headers['cf-mitigated'] !== undefined ||
     (status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
-    (body.trim() !== '' && !isJson(body))
+    (body.trim() !== '' && parsed(body) === undefined)
   )
 }
 
 const NOT_JSON = ': something that is not the JSON of this API'
 
-function isJson(body: string): boolean {
+/** Undefined if this API would not write it. */
+function parsed(body: string): unknown {
   try {
-    return typeof JSON.parse(body) !== 'number'
+    const value: unknown = JSON.parse(body)
+    return typeof value === 'number' ? undefined : value
   } catch {
-    return false
+    return undefined
   }
 }
 
-/** By its media type, or because it starts with a tag. */
-export function isHtml(headers: HttpResponse['headers'], body: string): boolean {
+function isHtml(headers: HttpResponse['headers'], body: string): boolean {
   return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }
 
@@ -106,6 +103,9 @@ function detail(response: HttpResponse, credential: string): string {
   const { status, headers, body } = response
   if (headers['cf-mitigated']) return ' with a challenge; a firewall stops this runner'
   if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
+  const coding = headers['content-encoding']
+  if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
+  if (body.length > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
   const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
   if (isForeign(response))
     return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
@@ -115,16 +115,10 @@ function detail(response: HttpResponse, credential: string): string {
 
 /** One line, nothing that could be a key; of a success, only what is named as a reason. */
 function reasonGiven(body: string, credential: string, isSuccess: boolean): string {
-  let answer: unknown
-  try {
-    answer = JSON.parse(body)
-  } catch {
-    return ''
-  }
-  return wordsIn(answer, isSuccess)
+  return wordsIn(parsed(body), isSuccess)
     .join('; ')
     .replaceAll(credential, '***')
-    .replace(/\S{24,}/g, '***')
+    .replace(isSuccess ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
     .replace(/\s+/g, ' ')
     .trim()
     .slice(0, MAX_REASON_LENGTH)

@@ -20,7 +20,8 @@ const MAX_DATE_SKEW_MS = 24 * 3_600_000
 /** Never throws for what the network or the API does. */
 export function createCaller(client: HttpClient, userAgent: string, now: () => number): Call {
   return async (request, limits, read) => {
-    const { method, url, credential, body } = request
+    const { method, url, credential } = request
+    const body = request.body && JSON.stringify(request.body)
     const headers = {
       Accept: 'application/json',
       Authorization: `Bearer ${credential}`,
@@ -29,13 +30,7 @@ export function createCaller(client: HttpClient, userAgent: string, now: () => n
     }
     const sentAt = now()
     try {
-      const response = await client({
-        method,
-        url,
-        headers,
-        ...limits,
-        ...(body && { body: JSON.stringify(body) }),
-      })
+      const response = await client({ method, url, headers, body, ...limits })
       const skew = skewOf(response, sentAt, now())
       if (response.status < 200 || response.status > 299)
         return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
@@ -46,12 +41,8 @@ export function createCaller(client: HttpClient, userAgent: string, now: () => n
       }
     } catch (error) {
       if (!(error instanceof HttpError)) throw error
-      const { mayHaveActed, retryable } = error
-      return {
-        ok: false,
-        skew: null,
-        failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
-      }
+      const { message, mayHaveActed, retryable } = error
+      return { ok: false, skew: null, failure: { message: `${url.host}: ${message}`, mayHaveActed, retryable } }
     }
   }
 }

@@ -7,7 +7,6 @@ export type HttpErrorKind =
   | 'proxy'
   | 'timeout'
   | 'cut'
-  | 'too-large'
   | 'protocol'
 
 const PERMANENT: HttpErrorKind[] = ['certificate', 'proxy', 'protocol']
@@ -34,7 +33,7 @@ export interface NodeError extends NodeJS.ErrnoException {
 
 /** No HTTP response starts with it. */
 const TLS_ALERT = 0x15
-const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
+const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|PATH_LENGTH|UNSPECIFIED)/
 const CERTIFICATE_HINTS: [codes: RegExp, hint: string][] = [
   [/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
   [/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],

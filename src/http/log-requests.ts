@@ -1,4 +1,4 @@
-import { type HttpClient, HttpError } from './http-client.ts'
+import type { HttpClient } from './http-client.ts'
 
 /** Without whole IDs. */
 export function shortPath({ pathname }: URL): string {
@@ -22,7 +22,7 @@ export function logRequests(send: HttpClient, log: ((line: string) => void) | nu
       note(`status ${response.status}`)
       return response
     } catch (error) {
-      note(error instanceof HttpError ? `${error.kind}, ${error.message},` : String(error))
+      note(`${error},`)
       throw error
     }
   }

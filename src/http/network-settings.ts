@@ -7,19 +7,15 @@ export function networkSettings(env: NodeJS.ProcessEnv): Record<string, string> 
   return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
 }
 
-/** The variables that differ. */
-export function changedSettings(
-  before: Record<string, string>,
-  after: Record<string, string>,
-): { authorities: string[]; proxies: string[] } {
-  const changed = (name: string) => before[name] !== after[name]
-  return { authorities: AUTHORITIES.filter(changed), proxies: PROXIES.filter(changed) }
+/** Those about certificates that differ. Post uses the proxies of main, so they may. */
+export function changedAuthorities(before: Record<string, string>, after: Record<string, string>): string[] {
+  return AUTHORITIES.filter((name) => before[name] !== after[name])
 }
 
 /** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
 export function proxyLogins(env: NodeJS.ProcessEnv): string[] {
   const logins = PROXIES.flatMap((name) => {
-    const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*?)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
+    const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
     if (password) return [password, `${user}:${password}`]
     // A user alone may be a token; but masking a name such as `ci` would ruin the log.
     return user.length < 8 ? [] : [user]

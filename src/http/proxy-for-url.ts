@@ -23,7 +23,7 @@ function readProxy(name: string, value: string, { protocol, hostname }: URL): st
   if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
     throw new Error(
       `${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
-        'and percent-encode special characters of the login (# as %23, / as %2F, ? as %3F).',
+        'and percent-encode special characters of the login (# as %23).',
     )
   return proxy
 }

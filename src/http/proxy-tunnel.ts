@@ -42,7 +42,7 @@ function requestTunnel(proxy: string, target: string): ClientRequest {
     host: hostname.replace(/^\[|\]$/g, ''),
     port,
     path: target,
-    headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
+    headers: { Host: target, ...(username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
     agent: false as const,
     rejectUnauthorized: true,
     autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
