@@ -4,15 +4,16 @@ import { connect } from './connect.ts'
 import { networkSettings, proxyLogins } from './http/network-settings.ts'
 import { issueKey } from './protocol/issue-key.ts'
 import { CANCEL, createCancellation } from './retry/cancellation.ts'
-import { requireCommandFiles } from './runner/command-files.ts'
 import { readInputs } from './runner/inputs.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from './runner/masking.ts'
-import { explainMissingSecrets, readRunContext } from './runner/missing-secrets.ts'
+import { explainMissingSecrets } from './runner/missing-secrets.ts'
 import { failStep, getInput, runner } from './runner/runner.ts'
 import { bootedAt, systemClock } from './util/system.ts'
 
+// A broken log must not leave a key valid.
+process.stdout.on('error', () => {})
 const cancellation = createCancellation(systemClock.now)
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, cancellation.request)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
 // Exit before the runner kills this process; post has what it needs.
 cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), CANCEL.EXIT_MS).unref())
 
@@ -20,8 +21,7 @@ async function run(): Promise<void> {
   try {
     for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
     for (const login of proxyLogins(process.env)) for (const form of maskedForms(login)) runner.setSecret(form)
-    const inputs = readInputs(getInput, () => explainMissingSecrets(readRunContext(process.env)))
-    requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT', ...(inputs.exportEnv ? ['GITHUB_ENV'] : [])])
+    const inputs = readInputs(getInput, () => explainMissingSecrets(process.env))
     await issueKey(inputs, {
       api: createIssuingApi(connect(inputs.apiUrl, process.env), inputs.apiUrl),
       clock: systemClock,

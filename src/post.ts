@@ -9,8 +9,9 @@ import { STATE_NAME } from './protocol/saved-state.ts'
 import { failStep, getInput, getState, runner } from './runner/runner.ts'
 import { bootedAt, systemClock } from './util/system.ts'
 
-// Only the runner's kill stops the revocation, not a signal.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
+// Only the runner's kill stops the revocation, no signal and no broken log.
+process.stdout.on('error', () => {})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, () => {})
 
 async function run(): Promise<void> {
   try {

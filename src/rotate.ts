@@ -11,9 +11,8 @@ import { createGithubSecrets } from './rotate/github-secrets.ts'
 import { readRotateInputs } from './rotate/inputs.ts'
 import { rotateKey } from './rotate/rotate-key.ts'
 import { sealForGithub } from './rotate/sealed-box.ts'
-import { requireCommandFiles } from './runner/command-files.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from './runner/masking.ts'
-import { explainMissingSecrets, readRunContext } from './runner/missing-secrets.ts'
+import { explainMissingSecrets } from './runner/missing-secrets.ts'
 import { debugLog, failStep, getInput, runner } from './runner/runner.ts'
 import { systemClock } from './util/system.ts'
 import { userAgent } from './util/user-agent.ts'
@@ -30,9 +29,8 @@ async function run(): Promise<void> {
     for (const name of ['api-key', 'github-token'])
       for (const form of maskedForms(getInput(name), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
     for (const login of proxyLogins(process.env)) for (const form of maskedForms(login)) runner.setSecret(form)
-    const explain = () => explainMissingSecrets(readRunContext(process.env))
+    const explain = () => explainMissingSecrets(process.env)
     const inputs = readRotateInputs(getInput, process.env, explain)
-    requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT'])
     const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
     const agent = userAgent(process.env)
     const connect = (proxyUrl: string) => logRequests(createHttpClient(proxyUrl), debugLog(), clock.now)

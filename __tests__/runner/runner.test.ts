@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -191,7 +192,6 @@ describe('the runner’s files', () => {
     ['GITHUB_OUTPUT', () => runner.setOutput('key', 'value'), 'later steps could not receive the key'],
     ['GITHUB_STATE', () => runner.saveState('record', 'value'), 'the post step could not revoke the key'],
     ['GITHUB_ENV', () => runner.exportVariable('TEST_ONLY_KEY', 'value'), 'export-env could not be set'],
-    ['GITHUB_STEP_SUMMARY', () => runner.writeSummary('text'), 'the job summary is missing'],
   ])(
     'are named if they cannot be written, with the cause and the consequence (%s)',
     (variable, write, loss) => {
@@ -208,6 +208,36 @@ describe('the runner’s files', () => {
       /^Could not write the file GITHUB_STATE \(ENOENT: /,
     )
     expect(readdirSync(folder)).toEqual([])
+  })
+
+  test('may lack the summary, which is said in the log', () => {
+    process.env.GITHUB_STEP_SUMMARY = folder
+    const printed: unknown[] = []
+    const write = jest.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(text) > 0)
+    runner.writeSummary('text')
+    write.mockRestore()
+    expect(printed.join()).toMatch(
+      /Could not write the file GITHUB_STEP_SUMMARY \(EISDIR: .*\), so the job summary is missing\. Check/,
+    )
+  })
+
+  test('hold all of a value or nothing of it, so that the next one can be read', () => {
+    const path = setFile('GITHUB_STATE')
+    const source = join(import.meta.dirname, '../../src/runner/runner.ts')
+    const code =
+      `import { runner } from ${JSON.stringify(source)}; runner.saveState('a', 'first');` +
+      "try { runner.saveState('b', 'x'.repeat(2000)) } catch (error) { console.log(error.message) }" +
+      "runner.saveState('c', 'third')"
+    // Of a file that may have 1,024 bytes, the system writes as much as fits.
+    const limited = 'trap "" XFSZ; ulimit -f 1; exec "$0" --input-type=module -e "$1"'
+    const shown = execFileSync('bash', ['-c', limited, process.execPath, code], {
+      encoding: 'utf8',
+      env: process.env,
+    })
+    expect(shown).toMatch(/^Could not write the file GITHUB_STATE \(EFBIG: /)
+    expect(readFileSync(path, 'utf8')).toBe(
+      'a<<ghadelimiter\nfirst\nghadelimiter\nc<<ghadelimiter\nthird\nghadelimiter\n',
+    )
   })
 
   test('receive the summary', () => {

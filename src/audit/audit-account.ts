@@ -55,7 +55,7 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
   runner.info(BLIND_SPOTS)
 }
 
-/** Without the API's clock, it is unknown which clock is wrong: a machine's by a month hides a key that expires soon. */
+/** A machine's clock that is wrong by a month hides a key that expires soon. */
 const UNKNOWN_TIME =
   "Could not judge the keys: the API's time is unknown (no Date header, or one that is more than a day off). " +
   'Check the clock of the runner.'
@@ -117,7 +117,7 @@ function notesOn(keysInUse: number, rotations: number): string[] {
   ].filter((note) => note !== false)
 }
 
-/** What was read as the name of each environment whose rotation made no key, as it may have taken in a comment. */
+/** The name of each environment whose rotation made no key: it may have taken in a comment. */
 function unseenRotations(
   inputs: AuditInputs,
   keys: readonly AccountKey[],
@@ -149,10 +149,5 @@ function publish({ findings, summary }: Published, apiKey: string, runner: Audit
     const { length } = findings.filter((finding) => finding.kind === kind)
     runner.setOutput(kind, judged || length > 0 ? String(length) : '')
   }
-  try {
-    runner.writeSummary(clean(summary))
-  } catch (error) {
-    // The log says the same.
-    runner.info(error instanceof Error ? error.message : String(error))
-  }
+  runner.writeSummary(clean(summary))
 }

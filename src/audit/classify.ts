@@ -65,7 +65,7 @@ function whyIncomplete({ keys, doubt }: KeyList, apiKey: string): string | null 
   return keysInUse(keys, apiKey).length > 0 ? null : 'the key in api-key is not in it'
 }
 
-/** The keys that can be used: some APIs list expired ones. The key in use was just accepted, whatever the clocks say. */
+/** Some APIs list expired keys. The key in use was just accepted, whatever the clocks say. */
 export function usableKeys({ keys, inUse }: { keys: readonly ReadKey[]; inUse: readonly ReadKey[] }, now: number) {
   return keys.filter((key) => key.expiresAt === null || key.expiresAt > now || inUse.includes(key))
 }

@@ -13,7 +13,7 @@ const CLASSES: KeyClass[] = ['in-use', 'rotated', 'short-lived', 'known', 'unexp
 const ACCEPTABLE: FindingKind[] = ['unexpected', 'never-expires', 'too-old']
 
 export const BLIND_SPOTS =
-  'Not visible to an audit: when a key was last used (the API does not say), and that a key was made to look short-lived or rotated.'
+  'Not visible to an audit: when a key was last used, and that a key was made to look short-lived or rotated.'
 
 /** All findings of one kind. */
 export interface FindingGroup {
@@ -46,7 +46,7 @@ export function groupLine(
     'list-incomplete': ['', ''],
     'expires-soon': [
       `in use or made by rotate, expiring within ${days(warnBefore)}`,
-      `Look at the last runs of the workflow that rotates it; if there is none, create a new key ${dashboard}, save it as the secret, then revoke this one`,
+      `Look at the last runs of the workflow that rotates it; if there is none, replace it ${dashboard} and in the secret`,
     ],
     unexpected: [
       'made by no action of this project, and not in input known',
@@ -138,7 +138,6 @@ function linesForKnown(findings: readonly Finding[]): string {
   const acceptable = findings.filter(({ kind }) => ACCEPTABLE.includes(kind))
   const lines = acceptable.map(({ id, prefix, createdAt }) => {
     const name = sanitizeName(id ?? '')
-    // Otherwise, it would name no key.
     const begin = name === id ? name : `# see output findings: ${name}`
     return `${begin} # ${sanitizeName(prefix ?? '')}..., created ${day(createdAt ?? 0)}`
   })

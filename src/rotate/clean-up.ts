@@ -1,5 +1,5 @@
 import type { KeyApi } from '../api/key-api.ts'
-import { changedSettings } from '../http/network-settings.ts'
+import { changedAuthorities } from '../http/network-settings.ts'
 import { formatUtc, keyLabel, type Runner } from '../runner/report.ts'
 import type { KeyDeps } from './deps.ts'
 import { discardKey } from './new-key.ts'
@@ -43,7 +43,7 @@ export async function cleanUp(found: FoundRotateState, deps: CleanUpDeps): Promi
   if (phase === 'created' && key) {
     const { clock, random, connect, settings } = deps
     // If a later step changed which certificate authorities are trusted, send only the key that is being revoked.
-    const trusted = changedSettings(state.settings, settings).authorities.length === 0
+    const trusted = changedAuthorities(state.settings, settings).length === 0
     await discardKey(key, trusted ? state.apiKey : null, { api: connect(state), clock, random, runner })
   }
 }

@@ -232,11 +232,10 @@ export async function discardKey(
 ): Promise<boolean> {
   const credential = sendable(apiKey)
   const budget = createBudget({ deadline: deps.clock.now() + DISCARD_TIMEOUT_MS, clock: deps.clock })
-  const credentials = credential === null ? [] : [credential]
   const context = { ...deps, skew: null, credential, gone: new Set<string>() }
   const result = await revokeAndVerify(
     { ...key, token: sendable(key.token) },
-    { ...context, budget, credentials, isMissing: missingCheck(context) },
+    { ...context, budget, isMissing: missingCheck(context) },
   )
   if (result.revoked)
     runner.info(`Revoked the new key ${keyLabel(key)}, which was not written${result.verified ? ' (verified)' : ''}.`)

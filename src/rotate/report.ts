@@ -82,11 +82,7 @@ export function plainLine(text: string): string {
   return sanitizeLine(text).replace(/[|`<>\\]/g, '?')
 }
 
-/** Writes the summary. A summary that cannot be written does not fail the job. */
-export function writeRotationSummary(report: RotationReport, runner: Runner): void {
-  try {
-    runner.writeSummary(summaryOf(report))
-  } catch {
-    runner.info('Could not write the job summary.')
-  }
+/** Writes the summary. */
+export function writeRotationSummary(report: RotationReport, runner: Pick<Runner, 'writeSummary'>): void {
+  runner.writeSummary(summaryOf(report))
 }

@@ -5,16 +5,6 @@ const LOSSES = {
   GITHUB_STEP_SUMMARY: 'the job summary is missing',
 }
 
-/** Throws if one is not set: the key could then pass only through the log. */
-export function requireCommandFiles(env: NodeJS.ProcessEnv, names: string[]): void {
-  const missing = names.filter((name) => !env[name])
-  if (missing.length > 0)
-    throw new Error(
-      `This runner does not set ${missing.join(' and ')}, so the key could only be passed on through the log. ` +
-        'No key was requested. Use a current GitHub Actions runner.',
-    )
-}
-
 /** The Error names the file, the reason and the loss. */
 export function namingFile<T extends unknown[]>(
   variable: keyof typeof LOSSES,

@@ -33,13 +33,13 @@ export function readInputs(input: ReadInput, explainEmptyKey: () => string | nul
   }
 }
 
-/** `explain` says why GitHub gave no secrets, if it did not. */
+/** `explain`: why GitHub gave no secrets, or null. */
 export function emptyKeyMessage(isMisspelled: boolean, explain: () => string | null): string {
   const why = isMisspelled
     ? 'The workflow sets api_key; the name has a hyphen.'
     : (explain() ??
-      'Check that the secret is defined for this repository, organization or environment, that the job names that ' +
-        'environment, and that a reusable workflow receives it (under secrets: of the job that calls it).')
+      'Check that the secret is defined, that the job names its environment, and that a reusable workflow receives it ' +
+        '(under secrets: of the job that calls it).')
   return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
 
@@ -53,7 +53,7 @@ const FAULTS: [pattern: RegExp, fault: string][] = [
   [/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
 ]
 
-/** Returns `value`. Throws an Error, which does not show it, if it cannot be a key or token. */
+/** Returns `value`. Throws an Error that does not show it. */
 export function checkCredential(value: string): string {
   const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
   if (fault === undefined) return value
@@ -72,10 +72,9 @@ interface DurationInput {
 const EXPIRES_IN = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
 export const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
 
-/** In milliseconds. Throws an Error that names the input and the fault. */
+/** Milliseconds. Throws an Error for the user. */
 export function readDuration(value: string, { name, shortest, longest, example }: DurationInput): number {
   const refuse = refusal(name, value, example)
-  if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
   const duration = parseDuration(value)
   if (duration === null) throw refuse('it is not a duration such as 90s, 15m or 1.5h')
   if (duration < Number(parseDuration(shortest))) throw refuse(`it must be at least ${shortest}`)
@@ -83,7 +82,7 @@ export function readDuration(value: string, { name, shortest, longest, example }
   return duration
 }
 
-/** Without trailing slashes. Throws an Error, which does not show `value`: it may hold a password. */
+/** Throws an Error that does not show `value`: it may hold a password. */
 export function readApiUrl(value: string): string {
   const refuse = (fault: string) =>
     new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
@@ -96,7 +95,7 @@ export function readApiUrl(value: string): string {
   return url.href.replace(/\/+$/, '')
 }
 
-/** Only the spellings that the URL parser makes of loopback hosts. */
+/** `hostname` as the URL parser writes it. */
 export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
@@ -112,7 +111,7 @@ function readVariableName(value: string): string {
   return value
 }
 
-/** Ignores case. Throws an Error that names the choices. */
+/** Ignores case. Throws an Error for the user. */
 export function readChoice<T extends string>(name: string, value: string, choices: readonly [T, ...T[]]): T {
   const choice = choices.find((known) => known === value.toLowerCase())
   if (choice !== undefined) return choice

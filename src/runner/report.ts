@@ -13,7 +13,7 @@ export interface Runner {
   setOutput(name: string, value: string): void
   exportVariable(name: string, value: string): void
   saveState(name: string, value: string): void
-  /** Adds Markdown to the job summary. */
+  /** Adds Markdown to the job summary. Never throws: the log says the same. */
   writeSummary(markdown: string): void
 }
 
@@ -67,16 +67,12 @@ export interface KeyStatus {
   status: string
 }
 
-/** Never throws. */
-export function summarizeKeys(runner: Pick<Runner, 'info' | 'writeSummary'>, title: string, rows: KeyStatus[]): void {
+/** Writes a table of keys into the job summary. */
+export function summarizeKeys(runner: Pick<Runner, 'writeSummary'>, title: string, rows: KeyStatus[]): void {
   const lines = rows.map(({ key: { prefix, id, createdAt, expiresAt }, status }) => {
     const [created, expires] = [createdAt, expiresAt].map((at) => (at === null ? 'unknown' : formatUtc(at)))
     return `| \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${created} | ${expires} | ${status} |\n`
   })
   const head = '| API key | ID | Created | Expires | Status |\n| --- | --- | --- | --- | --- |\n'
-  try {
-    runner.writeSummary(`### ${title}\n\n${head}${lines.join('')}`)
-  } catch (error) {
-    runner.info(error instanceof Error ? error.message : String(error))
-  }
+  runner.writeSummary(`### ${title}\n\n${head}${lines.join('')}`)
 }

@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, constants, openSync } from 'node:fs'
+import { appendFileSync, closeSync, constants, fstatSync, ftruncateSync, openSync } from 'node:fs'
 import { namingFile } from './command-files.ts'
 import type { Runner } from './report.ts'
 import { sanitizeLine, truncateAnnotation } from './sanitize.ts'
@@ -11,7 +11,13 @@ export const runner: Runner = {
   setOutput: namingFile('GITHUB_OUTPUT', appendValue),
   exportVariable: namingFile('GITHUB_ENV', appendValue),
   saveState: namingFile('GITHUB_STATE', appendValue),
-  writeSummary: namingFile('GITHUB_STEP_SUMMARY', (path, markdown) => append(path, `${markdown}\n`)),
+  writeSummary(markdown) {
+    try {
+      namingFile('GITHUB_STEP_SUMMARY', append)(`${markdown}\n`)
+    } catch (error) {
+      print(sanitizeLine(String(error)))
+    }
+  },
 }
 
 /** Trimmed; empty if not given. */
@@ -31,11 +37,17 @@ function appendValue(path: string, name: string, value: string): void {
   append(path, `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
 }
 
-/** Creates no file: the runner would not read it. */
+/** All of `text` or nothing: half an entry spoils the next one. Creates no file: the runner would not read it. */
 function append(path: string, text: string): void {
   const file = openSync(path, constants.O_APPEND | constants.O_WRONLY)
   try {
-    appendFileSync(file, text)
+    const before = fstatSync(file)
+    try {
+      appendFileSync(file, text)
+    } catch (error) {
+      if (before.isFile()) ftruncateSync(file, before.size)
+      throw error
+    }
   } finally {
     closeSync(file)
   }
