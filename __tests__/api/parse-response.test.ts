@@ -14,9 +14,15 @@ const KEY = {
 
 describe('a created key', () => {
   test('is read with its times to the microsecond', () => {
-    const { expiresAt, ...rest } = created({ token: 'tok', api_key: KEY })
-    expect(rest).toEqual({ token: 'tok', id: '1', prefix: 'to', createdAt: AT, unreadable: null })
+    const { expiresAt, ...rest } = created({ token: 'token', api_key: KEY })
+    expect(rest).toEqual({ token: 'token', id: '1', prefix: 'to', createdAt: AT, unreadable: null })
     expect(expiresAt).toBeCloseTo(AT + 3_600_000 + 0.456, 3)
+  })
+
+  test('shows at most half of itself as its prefix', () => {
+    const token = 'abcdefghijklmnopqrs='
+    expect(created({ token, api_key: { ...KEY, token_key: token } }).prefix).toBe('abcdefghij')
+    expect(created({ token: null, api_key: { ...KEY, token_key: token } }).prefix).toBe('abcdefghijklmnopqrs')
   })
 
   test.each<[string, unknown, string | null]>([

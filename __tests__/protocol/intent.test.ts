@@ -207,7 +207,8 @@ describe('fitOf', () => {
     ['the second, on an unknown grid', at('2027-03-01T13:00:00Z'), Infinity, 'near'],
     ['the second, on a grid of 1 s', at('2027-03-01T13:00:00Z'), 1_000_000, 'near'],
     ['the second, on a grid of 10 ms', at('2027-03-01T13:00:00Z'), 10_000, 'none'],
-    ['the next second, to which it does not round', at('2027-03-01T13:00:01Z'), Infinity, 'none'],
+    ['the next second, to which some servers round up', at('2027-03-01T13:00:01Z'), Infinity, 'near'],
+    ['the second after the next', at('2027-03-01T13:00:02Z'), Infinity, 'none'],
     ['another hour', EXPIRY + HOUR_MS, Infinity, 'none'],
   ])('judges %s', (_, stored, grid, fit) => {
     expect(fitOf(intent, stored, grid)).toBe(fit)

@@ -91,6 +91,8 @@ describe('a key that was made as asked is accepted', () => {
     ['1 s, rounded', { store: roundTo(1e6) }],
     ['1 min, rounded', { store: roundTo(6e7) }],
     ['1 min, rounded down', { store: floorTo(6e7) }],
+    ['1 s, rounded up', { store: (us) => Math.ceil(us / 1e6) * 1e6 }],
+    ['with the id of a revoked key, and another value', { key: { id: 'held' } }],
     ['whole seconds, asked for after a 400', { precision: 1_000_000 }],
     ['whose expiry the server computed anew, 100 us later', { store: (us) => us + 100 }],
     ['whose expiry the server rounded up to 1 ms', { store: (us) => Math.ceil(us / 1000) * 1000 }],
@@ -147,7 +149,7 @@ describe('a key that the request did not make is refused, neither handed on nor 
       'existed before',
     ],
     ['a key that this run holds', { token: HELD }, 'existed before'],
-    ['the id of a key that this run holds', { id: 'held' }, 'existed before'],
+    ['the id of a key that this run made, without a value', { id: 'held', token: null }, 'existed before'],
     ['the description of api-key beside another key', { prefix: 'long-lived' }, 'existed before'],
     ['the description of a held key beside another key', { prefix: 'held-short' }, 'existed before'],
     ['a description that is not the start of the key', { prefix: 'masked-****' }, 'existed before'],
@@ -452,9 +454,18 @@ describe('created outranks Date', () => {
     expect(judge({ dateSkew: 0, key: { createdAt } })).toEqual(ACCEPTED)
   })
 
-  test('a created that is 11 min off is believed where Date agrees with our clock, as no zone is', () => {
-    const { kind } = judge({ serverAhead: -11 * MINUTE_MS, dateSkew: 0 })
-    expect(kind).toBe('replace')
+  test.each([-30 * DAY_MS, -20 * MINUTE_MS, -11 * MINUTE_MS, -2 * MINUTE_MS, 11 * MINUTE_MS])(
+    'a created that is %i ms off and in no zone is of another key, if Date and our clock agree',
+    (off) => {
+      const verdict = judge({ dateSkew: 0, key: { createdAt: NOW + off } })
+      expect(verdict).toMatchObject({ kind: 'refuse', isKnown: false })
+    },
+  )
+
+  test('a created that is more than a day off is of another key, whatever Date says', () => {
+    for (const dateSkew of [null, 5 * MINUTE_MS, 0])
+      for (const off of [-30, -2, 2])
+        expect(judge({ dateSkew, key: { createdAt: NOW + off * DAY_MS } }).kind).toBe('refuse')
   })
 
   test('by the server’s clock, no accepted key lives more than 5 s longer than expires-in', () => {
@@ -481,6 +492,21 @@ describe('created outranks Date', () => {
       }),
       { numRuns: 1_000 },
     )
+  })
+})
+
+describe('a server that keeps whole minutes', () => {
+  const minutes = { expiresIn: MINUTE_MS, store: floorTo(6e7) }
+
+  test('has a key accepted that lives for seconds, with a warning that does not blame the clock', () => {
+    expect(judge({ ...minutes, serverAhead: 45_000, skew: 45_000 })).toEqual({
+      kind: 'accept',
+      warning: "The API shortened the key's lifetime to 0.2 min; expires-in is 1 min.",
+    })
+  })
+
+  test('has a key revoked that has already expired', () => {
+    expect(judge(minutes)).toEqual({ kind: 'revoke', reason: 'the key had expired when it arrived' })
   })
 })
 

@@ -52,9 +52,10 @@ describe('what main saved', () => {
     expect(parse(state)).toEqual({ kind: 'record', state, damaged: [] })
   })
 
-  test('holds the last instant of a Date', () => {
-    const state = { ...FULL, skew: 8.64e15 }
+  test('holds no instant that would be no Date once post has corrected its clock', () => {
+    const state = { ...FULL, skew: 1e15 }
     expect(parse(state)).toEqual({ kind: 'record', state, damaged: [] })
+    expect(parse({ ...FULL, bootedAt: -8.64e15 })).toMatchObject({ damaged: ['bootedAt'] })
   })
 
   test.each([

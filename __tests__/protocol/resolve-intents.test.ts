@@ -238,7 +238,7 @@ describe('watching for the keys of unanswered requests', () => {
       resolveIntents(intents, {
         ...context,
         isMissing: missingCheck({ ...context, credential: 'api-key' }),
-        credentials: ['api-key'],
+        credential: 'api-key',
         held: known.map((id) => ({ ...rowOf(id), token: null, asked: 0, keep: false })),
         budget: budgetOf(budgetMs),
       }),

@@ -110,7 +110,7 @@ describe('finding', () => {
       const step = await audit({ 'api-key': key.token, 'fail-on': 'expires-soon' })
       expect(step.outputs).toMatchObject({ 'expires-soon': '1', ok: 'false' })
       expect(errorOf(step)).toMatch(
-        /^expires-soon \(1 key\): in use or made by rotate, expiring within 14 days: .*save it as the secret/,
+        /^expires-soon \(1 key\): in use or made by rotate, expiring within 14 days: .*and in the secret\.$/,
       )
       expect(step.exitCode).toBe(1)
     }))
@@ -459,7 +459,7 @@ describe('an input that cannot be used fails the step before any request:', () =
   const cases: [Record<string, string>, RegExp][] = [
     [{ 'api-key': '' }, /^Input api-key is empty\./],
     [{ known: '1\n2 until tomorrow' }, /^Input known, line 2: "2 until tomorrow" has no date/],
-    [{ 'max-age': '90' }, /^Input max-age is "90": a number needs a unit/],
+    [{ 'max-age': '90' }, /^Input max-age is "90": it is not a duration such as 90s/],
     [{ 'warn-before': '1s' }, /^Input warn-before is "1s": it must be at least 1 hour/],
     [{ 'fail-on': 'old' }, /^Input fail-on names "old"; the findings are list-incomplete, /],
     [{ 'rotated-secrets': 'A B' }, /^Input rotated-secrets, line 1: "A B" is not a secret with/],

@@ -184,7 +184,7 @@ describe('an input that cannot be used:', () => {
   const cases: [Record<string, string>, RegExp][] = [
     [{ 'api-key': ' \n' }, /Input api-key is empty.*secrets\.SPHERESCOUT_API_KEY/],
     [{ 'api-key': 'two words' }, /Input api-key contains white space/],
-    [{ 'expires-in': '60' }, /Input expires-in is "60": a number needs a unit.*expires-in: 30m/],
+    [{ 'expires-in': '60' }, /Input expires-in is "60": it is not a duration such as 90s.*expires-in: 30m/],
     [{ 'expires-in': '59s' }, /at least 1 minute/],
     [{ 'expires-in': '6d' }, /at most 5 days/],
     [{ 'expires-in': 'soon' }, /not a duration/],
@@ -204,15 +204,9 @@ describe('an input that cannot be used:', () => {
     expect(message).not.toMatch(/two words|me:secret/)
   })
 
-  test('an empty api-key on a pull request from a fork is explained by the fork', async () => {
-    const event = {
-      pull_request: {
-        head: { repo: { full_name: 'somebody/fork' } },
-        base: { repo: { full_name: 'octo-org/octo-repo' } },
-      },
-    }
-    const message = await failure({ job: { event, eventName: 'pull_request' }, inputs: NO_SECRET })
-    expect(message).toContain('a pull request from a fork, and GitHub gives such runs no secrets')
+  test('an empty api-key on a pull request is explained by forks', async () => {
+    const message = await failure({ job: { eventName: 'pull_request' }, inputs: NO_SECRET })
+    expect(message).toContain('GitHub gives no secrets to pull requests from forks')
   })
 
   test('an empty api-key in a run by Dependabot is explained by Dependabot', async () => {

@@ -94,7 +94,7 @@ describe('TLS', () => {
   })
 })
 
-test('a compressed answer is named, and not asked for again', () =>
+test('a compressed answer is named, and final if it comes twice', () =>
   withJob({}, async ({ emulator, job, inputs }) => {
     emulator.fault({
       on: 'create',
@@ -102,10 +102,11 @@ test('a compressed answer is named, and not asked for again', () =>
       status: 200,
       headers: { 'Content-Encoding': 'gzip' },
       body: 'x',
+      times: 2,
     })
     const main = await job.main(inputs)
-    expect(errorOf(main)).toContain('answered 200 in gzip, which was not asked for')
-    expect(requestsOf(emulator).filter((request) => request.startsWith('POST'))).toHaveLength(1)
+    expect(errorOf(main)).toContain('in gzip, which was not asked for')
+    expect(requestsOf(emulator).filter((request) => request.startsWith('POST'))).toHaveLength(2)
     expect(emulator.requests[0]?.headers['accept-encoding']).toBe('identity')
   }))
 
@@ -211,7 +212,6 @@ describe('a proxy that requires a login', () => {
       )
       proxy.tunnels.length = 0
       const post = await job.post(inputs, { stepEnv: env })
-      expect(warningsOf(post)).toContain('changed the proxy settings')
       expect(post.shown).toContain('Revoked (verified)')
       expect(proxy.tunnels).toEqual([target])
     }))

@@ -35,7 +35,9 @@ describe('post', () => {
       await job.main({ ...inputs, 'expires-in': 'soon' })
       const post = await job.post()
       expect(post.exitCode).toBe(0)
-      expect(post.shown).toContain('The main step saved no key, so there is nothing to revoke.')
+      expect(post.shown).toContain(
+        'The main step saved no key that may be valid, so there is nothing to revoke.',
+      )
       expect(emulator.requests).toEqual([])
     }))
 
@@ -92,13 +94,10 @@ describe('a key', () => {
           ({ method, credential }) =>
             `${method} with ${credential === longLivedKey ? 'api-key' : credential === main.outputs.key ? 'the key' : '?'}`,
         )
-        expect(askedWith).toEqual([
-          'DELETE with the key',
-          // After a 401, the key may already be revoked: the post step has to rule that out.
-          ...(selfRevocation === 'unauthorized' ? ['GET with the key'] : []),
-          'DELETE with api-key',
-          'GET with the key',
-        ])
+        const [first, ...rest] = ['DELETE with the key', 'DELETE with api-key', 'GET with the key']
+        if (selfRevocation === 'forbidden') expect(askedWith).toEqual([first, ...rest])
+        // After a 401, the key may already be revoked, or be so young that a replica does not know it yet.
+        else expect(askedWith.slice(0, 4)).toEqual([first, 'GET with the key', ...rest])
         expect(emulator.account.live()).toEqual([])
       }),
   )
@@ -223,12 +222,12 @@ describe('a careless step before post', () => {
       expect(emulator.account.live()).toEqual([])
     }))
 
-  test('cannot send post through another proxy: post warns, and goes the way of the main step', () =>
+  test('cannot send post through another proxy: post goes the way of the main step', () =>
     withJob({}, async ({ job, inputs }) => {
       await job.main(inputs)
       await job.script(exporting({ HTTP_PROXY: 'http://127.0.0.1:9', HTTPS_PROXY: 'http://127.0.0.1:9' }))
       const post = await job.post()
-      expect(warningsOf(post)).toContain('changed the proxy settings')
+      expect(warningsOf(post)).toBe('')
       expect(post.shown).toContain('Revoked (verified)')
     }))
 

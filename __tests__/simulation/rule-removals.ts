@@ -41,9 +41,9 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   {
     rule: 'a slow response may mean that two keys were created',
     caughtBy: 10331,
-    file: 'protocol/issue-key.ts',
-    from: 'intent, receivedAt - intent.sentAt >= SLOW_RESPONSE_MS',
-    to: 'intent, false',
+    file: 'protocol/journal.ts',
+    from: 'receivedAt - intent.sentAt < SLOW_RESPONSE_MS',
+    to: 'receivedAt - intent.sentAt < Infinity',
   },
   {
     rule: "a request that was answered with another run's key may have created one",
@@ -143,8 +143,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a key is looked for by the clock of the server',
     caughtBy: 325,
     file: 'protocol/revoke-orphans.ts',
-    from: 'known, dateSkew: read.skew }',
-    to: 'known, dateSkew: null, skew: null }',
+    from: 'dateSkew: read.skew }',
+    to: 'dateSkew: null, skew: null }',
   },
   {
     rule: 'a key is looked for by the clock as it was before it was set',
@@ -164,15 +164,15 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: "only the API's own JSON proves that a request created no key",
     caughtBy: 241,
     file: 'api/api-failure.ts',
-    from: '(uncertain || notFromApi || !isJson(response.body))',
+    from: '(uncertain || notFromApi || parsed(response.body) === undefined)',
     to: 'uncertain',
   },
   {
     rule: 'the twin of a key has the expiry of that key',
     caughtBy: 19948,
-    file: 'protocol/revoke-orphans.ts',
-    from: 'isRowOf(key, row)) || !mayBeTwin(row, intent)',
-    to: 'isRowOf(key, row))',
+    file: 'protocol/match-intent.ts',
+    from: '!isRoundedOtherwise(intent, expiresAt) && ',
+    to: '',
   },
   // Whether a key is revoked.
   {
@@ -250,7 +250,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a list with further pages of an unknown kind is doubtful',
     caughtBy: 12444,
     file: 'api/parse-list.ts',
-    from: '(isOdd || isSaid(PARTIAL)) &&',
+    from: '(isOdd || headersLike(PARTIAL, headers).length > 0) &&',
     to: 'false &&',
   },
   {
@@ -278,7 +278,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   {
     rule: 'the post step looks for orphans',
     caughtBy: 2,
-    file: 'protocol/revoke-keys.ts',
+    file: 'protocol/resolve-intents.ts',
     from: 'if (intents.length === 0) return {',
     to: 'if (intents.length >= 0) return {',
   },
@@ -336,8 +336,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'the post step revokes the keys that it knows first',
     caughtBy: 10025,
     file: 'protocol/revoke-keys.ts',
-    from: '  const revoking = revoke(end)\n',
-    to: '  await resolve(end)\n  const revoking = revoke(end)\n',
+    from: '  const revoking = revokeHeldKeys(',
+    to: '  await resolveIntents(intents, { ...context, budget: newBudget(end) })\n  const revoking = revokeHeldKeys(',
   },
   {
     rule: 'the post step watches until a slow server has acted',

@@ -249,7 +249,7 @@ function otherAnswer(fault: AnswerFault, act: () => ApiResponse): ApiResponse {
     }
     case 'huge': {
       const answer = act()
-      return { ...answer, body: answer.body + ' '.repeat(1024 * 1024 + 1) }
+      return { ...answer, body: ' '.repeat(3 * 1024 * 1024) + answer.body }
     }
     case 'status':
       if (fault.acted) act()

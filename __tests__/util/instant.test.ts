@@ -100,6 +100,9 @@ describe('what names no instant', () => {
     7,
     -1,
     {},
+    '0001-01-01T00:00:00Z',
+    '0000-01-01',
+    '1969-12-31T23:59:59Z',
   ])('calls %j unreadable rather than absent, and says what it was', (value) => {
     expect(parseTime(value)).toEqual({
       kind: 'unreadable',

@@ -86,7 +86,7 @@ class HttpError extends Error {
 }
 /** No HTTP response starts with it. */
 const TLS_ALERT = 0x15
-const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
+const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|PATH_LENGTH|UNSPECIFIED)/
 const CERTIFICATE_HINTS = [
 	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
 	[/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
@@ -164,7 +164,7 @@ function requestTunnel(proxy, target) {
 		host: hostname.replace(/^\[|\]$/g, ''),
 		port,
 		path: target,
-		headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
+		headers: { Host: target, ...(username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
 		agent: false,
 		rejectUnauthorized: true,
 		autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
@@ -229,15 +229,20 @@ function exchange(request, agent, via) {
 		}
 		const stopDeadline = startDeadline(request, () => {
 			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
-			fail(new HttpError('timeout', isConnected(), message))
+			fail(new HttpError('timeout', isConnected(), `${message}${via}`))
 		})
-		// Not once: an unhandled error would end the process.
-		sent.on('error', (error) => fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)))
+		let received
+		// Not once: an unhandled error would end the process. One after a complete response is not about it.
+		sent.on('error', (error) => {
+			if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
+		})
 		sent.once('upgrade', () => fail(upgradeError()))
 		sent.once('response', (response) => {
+			received = response
 			readBody(response, fail, (text) => {
 				stopDeadline()
 				resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
+				if (!response.complete) sent.destroy()
 			})
 		})
 		sent.end(body)
@@ -266,25 +271,18 @@ function startDeadline({ timeout, cancel, grace }, expire) {
 		cancel?.removeEventListener('abort', onCancel)
 	}
 }
-/** A compressed body is an error with a 2xx, and empty with any other status. */
+/** Of more than 1 MiB, only the start is read. */
 function readBody(response, fail, done) {
-	const { statusCode = 0, headers } = response
-	const coding = headers['content-encoding'] ?? ''
 	const chunks = []
 	let size = 0
+	const finish = () => done(String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
 	response.on('data', (chunk) => {
+		chunks.push(chunk)
 		size += chunk.length
-		if (size > MAX_RESPONSE_BYTES) fail(new HttpError('too-large', true, 'answered with more than 1 MiB'))
-		else chunks.push(chunk)
+		if (size > MAX_RESPONSE_BYTES) finish()
 	})
 	response.on('error', ({ code }) => fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)))
-	response.once('end', () => {
-		const encoded = size > 0 && !/^(identity)?$/i.test(coding.trim())
-		if (statusCode === 101) fail(upgradeError())
-		else if (encoded && statusCode < 300)
-			fail(new HttpError('protocol', true, `answered ${statusCode} in ${coding.slice(0, 40)}, which was not asked for`))
-		else done(encoded ? '' : String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
-	})
+	response.once('end', () => (response.statusCode === 101 ? fail(upgradeError()) : finish()))
 }
 
 /** Without whole IDs. */
@@ -307,7 +305,7 @@ function logRequests(send, log, now) {
 			note(`status ${response.status}`)
 			return response
 		} catch (error) {
-			note(error instanceof HttpError ? `${error.kind}, ${error.message},` : String(error))
+			note(`${error},`)
 			throw error
 		}
 	}
@@ -328,7 +326,7 @@ function failureOf(asked, response, now) {
 		status,
 		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
 		// Only the API's own JSON proves that nothing was done.
-		mayHaveActed: !rateLimited && (uncertain || notFromApi || !isJson(response.body)),
+		mayHaveActed: !rateLimited && (uncertain || notFromApi || parsed(response.body) === undefined),
 		retryable: uncertain || rateLimited || notFromApi,
 		retryAfter,
 		notFromApi,
@@ -348,7 +346,8 @@ function redirected(asked, { status, headers }) {
 	const { url } = asked
 	const { location } = headers
 	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
-	const place = target === null ? 'an unreadable address' : target.host === url.host ? target.origin + shortPath(target) : target.host
+	const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
+	const place = named || 'an unreadable address'
 	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
 	// It may mean "done, look there".
 	return { status, message, mayHaveActed: true, retryable: false }
@@ -361,18 +360,19 @@ function isForeign({ status, headers, body }) {
 		isHtml(headers, body) ||
 		headers['cf-mitigated'] !== undefined ||
 		(status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
-		(body.trim() !== '' && !isJson(body))
+		(body.trim() !== '' && parsed(body) === undefined)
 	)
 }
 const NOT_JSON = ': something that is not the JSON of this API'
-function isJson(body) {
+/** Undefined if this API would not write it. */
+function parsed(body) {
 	try {
-		return typeof JSON.parse(body) !== 'number'
+		const value = JSON.parse(body)
+		return typeof value === 'number' ? undefined : value
 	} catch {
-		return false
+		return undefined
 	}
 }
-/** By its media type, or because it starts with a tag. */
 function isHtml(headers, body) {
 	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }
@@ -380,6 +380,9 @@ function detail(response, credential) {
 	const { status, headers, body } = response
 	if (headers['cf-mitigated']) return ' with a challenge; a firewall stops this runner'
 	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
+	const coding = headers['content-encoding']
+	if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
+	if (body.length > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
 	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
 	const reason = reasonGiven(body, credential, status < 300)
@@ -387,16 +390,10 @@ function detail(response, credential) {
 }
 /** One line, nothing that could be a key; of a success, only what is named as a reason. */
 function reasonGiven(body, credential, isSuccess) {
-	let answer
-	try {
-		answer = JSON.parse(body)
-	} catch {
-		return ''
-	}
-	return wordsIn(answer, isSuccess)
+	return wordsIn(parsed(body), isSuccess)
 		.join('; ')
 		.replaceAll(credential, '***')
-		.replace(/\S{24,}/g, '***')
+		.replace(isSuccess ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
 		.replace(/\s+/g, ' ')
 		.trim()
 		.slice(0, MAX_REASON_LENGTH)
@@ -418,7 +415,8 @@ const MAX_DATE_SKEW_MS = 24 * 3_600_000
 /** Never throws for what the network or the API does. */
 function createCaller(client, userAgent, now) {
 	return async (request, limits, read) => {
-		const { method, url, credential, body } = request
+		const { method, url, credential } = request
+		const body = request.body && JSON.stringify(request.body)
 		const headers = {
 			Accept: 'application/json',
 			Authorization: `Bearer ${credential}`,
@@ -427,13 +425,7 @@ function createCaller(client, userAgent, now) {
 		}
 		const sentAt = now()
 		try {
-			const response = await client({
-				method,
-				url,
-				headers,
-				...limits,
-				...(body && { body: JSON.stringify(body) }),
-			})
+			const response = await client({ method, url, headers, body, ...limits })
 			const skew = skewOf(response, sentAt, now())
 			if (response.status < 200 || response.status > 299) return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
 			try {
@@ -443,12 +435,8 @@ function createCaller(client, userAgent, now) {
 			}
 		} catch (error) {
 			if (!(error instanceof HttpError)) throw error
-			const { mayHaveActed, retryable } = error
-			return {
-				ok: false,
-				skew: null,
-				failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
-			}
+			const { message, mayHaveActed, retryable } = error
+			return { ok: false, skew: null, failure: { message: `${url.host}: ${message}`, mayHaveActed, retryable } }
 		}
 	}
 }
@@ -458,7 +446,8 @@ function skewOf({ headers }, sentAt, receivedAt) {
 	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }
 
-const DATE = String.raw`(\d{4})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
+// Year 1 is what some servers write for no time at all.
+const DATE = String.raw`(19[7-9]\d|[2-9]\d{3})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
 const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
 const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
 const ISO_8601 = new RegExp(`^${DATE}(?:${TIME}${ZONE})?$`, 'i')
@@ -509,7 +498,7 @@ function formatInstant(instant) {
 
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
-/** Never throws: what is missing or unusable is null. */
+/** What is missing or unusable is null. */
 function readKey(value) {
 	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
 	const unreadable =
@@ -546,16 +535,28 @@ function parseJson(body) {
 function field(value, ...path) {
 	return path.reduce((part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined), value)
 }
-/** Null unless it is a text that is not empty. */
+/** Null for no text, or an empty one. */
 function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
 
 /** Another field may announce more keys. */
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
-/** Headers of a list that may be old, or lack a key. */
-const CACHED = /^(age|.*cache-hits): .*[1-9]|^(?!cache-control).*cache.*: .*(hit|stale|updating|revalidated)|^warning: 1/i
-const PARTIAL = /^link: .*\bnext\b|^(?!x-total-count:)x-[^:]*(total|pag|next|more|cursor)/i
+/** Headers of a list that may be old. */
+const CACHED = [
+	[/^age$|cache-hits$/i, /[1-9]/],
+	[/^(?!cache-control$).*cache/i, /hit|stale|updating|revalidated/i],
+	[/^warning$/i, /^1/],
+]
+/** Headers of a list that may lack a key. */
+const PARTIAL = [
+	[/^link$/i, /\b(next|last)\b/i],
+	[/^(?!x-total-count$).*(total|page|pagin|next|more|cursor|truncat)/i, /./],
+]
+/** The names of those that match. */
+function headersLike(rules, headers) {
+	return Object.keys(headers).filter((name) => rules.some(([ofName, ofValue]) => ofName.test(name) && ofValue.test(String(headers[name]))))
+}
 /** Throws if this is neither an array nor `{results, next}`. */
 function readPage({ status, headers, body }) {
 	const answer = parseJson(body)
@@ -567,20 +568,20 @@ function readPage({ status, headers, body }) {
 		({ id, unreadable, createdAt, expiresAt }) => id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
 	).length
 	const next = textOf(field(answer, 'next'))
-	const total = String(field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? '')
-	const count = /\d+$/.exec(total.slice(-15))?.[0]
+	const totals = [field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap((total) =>
+		total === undefined || total === null ? [] : (/\d+$/.exec(String(total).slice(-15))?.[0] ?? 'unreadable'),
+	)
+	const count = Number(totals[0] ?? Number.NaN)
 	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
 	const isOddNext = next === null && Boolean(field(answer, 'next'))
-	const isOdd = status !== 200 || isUnknown || isOddNext || (total !== '' && count === undefined)
-	const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
-	const isSaid = (pattern) => lines.some((line) => pattern.test(line))
+	const isOdd = status !== 200 || isUnknown || isOddNext || totals.some((total) => Number(total) !== count)
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
-		(isOdd || isSaid(PARTIAL)) && 'it may have pages that cannot be found',
-		isSaid(CACHED) && 'it comes from a cache',
+		(isOdd || headersLike(PARTIAL, headers).length > 0) && 'it may have pages that cannot be found',
+		headersLike(CACHED, headers).length > 0 && 'it comes from a cache',
 	]
 	const doubt = doubts.find(Boolean) || null
-	return { keys, next, doubt, count: count === undefined ? null : Number(count) }
+	return { keys, next, doubt, count: Number.isNaN(count) ? null : count }
 }
 
 const MAX_PAGES = 100
@@ -589,13 +590,13 @@ function createListApi(call, apiUrl, now) {
 	return {
 		list(credential, limits) {
 			const deadline = now() + limits.timeout
-			return readList$1(new URL(`${apiUrl}${KEYS_PATH}`), (url) =>
+			return readList(new URL(`${apiUrl}${KEYS_PATH}`), (url) =>
 				call({ method: 'GET', url, credential }, { ...limits, timeout: Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now())) }, readPage),
 			)
 		},
 	}
 }
-async function readList$1(start, readOne) {
+async function readList(start, readOne) {
 	const keys = []
 	const visited = new Set()
 	let doubt = null
@@ -724,52 +725,45 @@ const LIFETIME_SLACK_MS = 5 * 60_000
 const JWT = /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/
 /** What readings of one list show together. A key that one lacks may have moved between its pages. */
 function readLists(readings, apiKey) {
-	const read = readings.map((reading) => readList(reading, apiKey))
-	const incomplete = read.find(({ kind }) => kind === 'incomplete')
-	if (incomplete) return incomplete
-	const rows = read.flatMap((list) => (list.kind === 'complete' ? list.keys : []))
+	for (const reading of readings) {
+		const reason = whyIncomplete(reading, apiKey)
+		if (reason !== null) return { kind: 'incomplete', reason }
+	}
+	const rows = readings.flatMap((reading) => reading.keys).filter(hasTimes)
 	const keys = [...new Map(rows.map((key) => [key.id, key])).values()]
 	return { kind: 'complete', keys, inUse: keysInUse(keys, apiKey) }
+}
+function hasTimes(key) {
+	return key.createdAt !== null
 }
 function keysInUse(keys, apiKey) {
 	return keys.filter(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix))
 }
-/** Whether a list shows every key with its times, also the one that it was read with (a JWT is in no list). */
-function readList({ keys, doubt }, apiKey) {
-	const incomplete = (reason) => ({ kind: 'incomplete', reason })
-	const read = []
+/** Null if a list shows every key with its times, also the one that it was read with (a JWT is in no list). */
+function whyIncomplete({ keys, doubt }, apiKey) {
 	const ids = new Set()
 	for (const key of keys) {
-		const { id, createdAt, unreadable } = key
-		if (unreadable !== null) return incomplete(`cannot read ${unreadable} of the key ${keyLabel(key)}`)
-		if (createdAt === null) return incomplete(`the list does not say when the key ${keyLabel(key)} was created`)
-		if (ids.has(id)) return incomplete(`the key ${keyLabel(key)} is listed twice`)
-		ids.add(id)
-		read.push({ ...key, createdAt })
+		if (key.unreadable !== null) return `cannot read ${key.unreadable} of the key ${keyLabel(key)}`
+		if (!hasTimes(key)) return `the list does not say when the key ${keyLabel(key)} was created`
+		if (ids.has(key.id)) return `the key ${keyLabel(key)} is listed twice`
+		ids.add(key.id)
 	}
-	if (doubt !== null) return incomplete(doubt)
-	const inUse = keysInUse(read, apiKey)
-	if (inUse.length === 0 && !JWT.test(apiKey)) return incomplete('the key in api-key is not in it')
-	return { kind: 'complete', keys: read, inUse }
+	if (doubt !== null || JWT.test(apiKey)) return doubt
+	return keysInUse(keys, apiKey).length > 0 ? null : 'the key in api-key is not in it'
 }
-/** The keys that can be used: some APIs list expired ones. The key in use was just accepted, whatever the clocks say. */
+/** Some APIs list expired keys. The key in use was just accepted, whatever the clocks say. */
 function usableKeys({ keys, inUse }, now) {
 	return keys.filter((key) => key.expiresAt === null || key.expiresAt > now || inUse.includes(key))
 }
 /** Sorts keys into classes. `known` outranks markers, because these can be imitated. */
 function classify({ keys, inUse }, known, rotations) {
-	const knownById = new Map(known.map((entry) => [entry.id, entry]))
-	const [only] = inUse
 	return keys.map((key) => {
-		const entry = knownById.get(key.id) ?? null
+		const entry = known.find(({ id }) => id === key.id) ?? null
 		const rotation = rotations.find(({ tag }) => hasRotationTag(key, tag)) ?? null
-		return { key, class: classOf(), rotation, known: entry }
-		function classOf() {
-			if (inUse.length === 1 && key === only) return 'in-use'
-			if (entry !== null) return 'known'
-			if (rotation !== null) return 'rotated'
-			return isShortLived(key) ? 'short-lived' : 'unexpected'
-		}
+		const isInUse = inUse.length === 1 && inUse.includes(key)
+		const other = isShortLived(key) ? 'short-lived' : 'unexpected'
+		const keyClass = isInUse ? 'in-use' : entry ? 'known' : rotation ? 'rotated' : other
+		return { key, class: keyClass, rotation, known: entry }
 	})
 }
 /** Whether a key lives no longer than keys of the main action. */
@@ -781,31 +775,23 @@ function isShortLived({ createdAt, expiresAt }) {
 const FINDING_KINDS = ['list-incomplete', 'expires-soon', 'unexpected', 'known-overdue', 'known-missing', 'never-expires', 'too-old']
 /** Every finding about the keys of a complete list, the most urgent first. */
 function findFindings(keys, known, limits) {
-	const findings = keys.flatMap((entry) => {
-		const { key, class: keyClass, rotation } = entry
-		return kindsFor(entry, limits).map((kind) => ({
-			...key,
-			kind,
-			class: keyClass,
-			rotation,
-		}))
-	})
 	const ids = new Set(keys.map(({ key }) => key.id))
 	const missing = known.filter(({ id, until }) => !ids.has(id) && !isPast(until, limits.now))
-	const all = [...findings, ...missing.map(({ id }) => ({ ...listIncomplete(), kind: 'known-missing', class: 'known', id }))]
-	return all.sort((a, b) => FINDING_KINDS.indexOf(a.kind) - FINDING_KINDS.indexOf(b.kind))
+	const findings = [
+		...keys.flatMap((entry) => kindsFor(entry, limits).map((kind) => ({ ...entry.key, kind, class: entry.class, rotation: entry.rotation }))),
+		...missing.map(({ id }) => ({ ...LIST_INCOMPLETE, kind: 'known-missing', class: 'known', id })),
+	]
+	return findings.sort((a, b) => FINDING_KINDS.indexOf(a.kind) - FINDING_KINDS.indexOf(b.kind))
 }
 /** The only finding if the list cannot be judged. */
-function listIncomplete() {
-	return {
-		kind: 'list-incomplete',
-		class: null,
-		id: null,
-		prefix: null,
-		createdAt: null,
-		expiresAt: null,
-		rotation: null,
-	}
+const LIST_INCOMPLETE = {
+	kind: 'list-incomplete',
+	class: null,
+	id: null,
+	prefix: null,
+	createdAt: null,
+	expiresAt: null,
+	rotation: null,
 }
 /** A key in `known` is accepted as it is until its date has passed. */
 function kindsFor(entry, { now, maxAge, warnBefore }) {
@@ -839,13 +825,13 @@ function parseDuration(text) {
 	return unit === undefined ? null : Number(number) * unit
 }
 
-/** `explain` says why GitHub gave no secrets, if it did not. */
+/** `explain`: why GitHub gave no secrets, or null. */
 function emptyKeyMessage(isMisspelled, explain) {
 	const why = isMisspelled
 		? 'The workflow sets api_key; the name has a hyphen.'
 		: (explain() ??
-			'Check that the secret is defined for this repository, organization or environment, that the job names that ' +
-				'environment, and that a reusable workflow receives it (under secrets: of the job that calls it).')
+			'Check that the secret is defined, that the job names its environment, and that a reusable workflow receives it ' +
+				'(under secrets: of the job that calls it).')
 	return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
 const FAULTS = [
@@ -857,24 +843,23 @@ const FAULTS = [
 	[/^.{0,7}$/s, `is shorter than ${MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
 	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
 ]
-/** Returns `value`. Throws an Error, which does not show it, if it cannot be a key or token. */
+/** Returns `value`. Throws an Error that does not show it. */
 function checkCredential(value) {
 	const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
 	if (fault === undefined) return value
 	throw new Error(`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`)
 }
 const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
-/** In milliseconds. Throws an Error that names the input and the fault. */
+/** Milliseconds. Throws an Error for the user. */
 function readDuration(value, { name, shortest, longest, example }) {
 	const refuse = refusal(name, value, example)
-	if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
 	const duration = parseDuration(value)
 	if (duration === null) throw refuse('it is not a duration such as 90s, 15m or 1.5h')
 	if (duration < Number(parseDuration(shortest))) throw refuse(`it must be at least ${shortest}`)
 	if (duration > Number(parseDuration(longest))) throw refuse(`it must be at most ${longest}`)
 	return duration
 }
-/** Without trailing slashes. Throws an Error, which does not show `value`: it may hold a password. */
+/** Throws an Error that does not show `value`: it may hold a password. */
 function readApiUrl(value) {
 	const refuse = (fault) => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
 	if (!URL.canParse(value)) throw refuse('is not a URL')
@@ -884,7 +869,7 @@ function readApiUrl(value) {
 		throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
 	return url.href.replace(/\/+$/, '')
 }
-/** Only the spellings that the URL parser makes of loopback hosts. */
+/** `hostname` as the URL parser writes it. */
 function isLoopback(hostname) {
 	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
@@ -902,12 +887,11 @@ function readAuditInputs(input, env, explainEmptyKey = () => null) {
 	const apiKey = given('api-key', '')
 	if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key', '') !== '', explainEmptyKey))
 	const apiUrl = readApiUrl(given('api-url', 'https://www.spherescout.io'))
-	const rotated = given('rotated-secrets', 'SPHERESCOUT_API_KEY')
 	return {
 		apiKey: checkCredential(apiKey),
 		apiUrl,
 		known: readKnown(input('known'), apiKey),
-		rotations: readRotations(rotated, apiUrl, env),
+		rotations: readRotations(given('rotated-secrets', 'SPHERESCOUT_API_KEY'), apiUrl, env),
 		maxAge: readDuration(shortened(given('max-age', '90d')), MAX_AGE),
 		warnBefore: readDuration(shortened(given('warn-before', '14d')), WARN_BEFORE),
 		failOn: readFailOn(input('fail-on')),
@@ -950,7 +934,7 @@ function readKnown(value, apiKey) {
 function endOfDay(date) {
 	const start = Date.parse(`${date}T00:00:00Z`)
 	// Date.parse takes February 30 for March 2.
-	const isDate = /^\d/.test(date) && !Number.isNaN(start) && new Date(start).toISOString().startsWith(`${date}T`)
+	const isDate = /^\d/.test(date) && new Date(start).toJSON()?.startsWith(`${date}T`)
 	return isDate ? start + 24 * 3_600_000 : Number.NaN
 }
 const ROTATED = /^([A-Za-z_]\w*)(?:\s+(?:repository=(\d+)|organization=([\w.-]+))(?:\s+server=(\S+))?)?(?:\s+environment=(.+))?$/
@@ -973,8 +957,8 @@ function readRotations(value, apiUrl, env) {
 	})
 }
 function readFailOn(value) {
-	const names = value.toLowerCase().split(/[\s,]+/)
-	const kinds = names.filter(Boolean).map((name) => {
+	const names = value.toLowerCase().match(/[^\s,]+/g) ?? []
+	const kinds = names.map((name) => {
 		const kind = FINDING_KINDS.find((known) => known === name)
 		if (kind) return kind
 		throw new Error(`Input fail-on names ${quoted(name)}; the findings are ${FINDING_KINDS.join(', ')}`)
@@ -989,19 +973,16 @@ const MAX_ROWS = 100
 const MAX_OUTPUT_BYTES = 100_000
 const CLASSES = ['in-use', 'rotated', 'short-lived', 'known', 'unexpected']
 const ACCEPTABLE = ['unexpected', 'never-expires', 'too-old']
-const BLIND_SPOTS =
-	'Not visible to an audit: when a key was last used (the API does not say), and that a key was made to look short-lived or rotated.'
+const BLIND_SPOTS = 'Not visible to an audit: when a key was last used, and that a key was made to look short-lived or rotated.'
 /** The findings by kind. */
 function groupByKind(findings) {
 	return [...Map.groupBy(findings, ({ kind }) => kind)].map(([kind, found]) => ({ kind, findings: found }))
 }
 /** How many keys there are of each class. */
 function overview(keys) {
-	const counts = CLASSES.flatMap((name) => {
-		const { length } = keys.filter((key) => key.class === name)
-		return length > 0 ? `${length} ${name}` : []
-	})
-	return [plural(keys.length, 'key'), counts.join(', ')].filter(Boolean).join(': ')
+	const counts = CLASSES.map((name) => `${keys.filter((key) => key.class === name).length} ${name}`)
+	const present = counts.filter((count) => !count.startsWith('0 ')).join(', ')
+	return plural(keys.length, 'key') + (present && `: ${present}`)
 }
 /** One kind of finding: what it is, which keys (unless a table shows them), and what to do. */
 function groupLine({ kind, findings }, { now, maxAge, warnBefore }, isInTable = false) {
@@ -1012,7 +993,7 @@ function groupLine({ kind, findings }, { now, maxAge, warnBefore }, isInTable = 
 		'list-incomplete': ['', ''],
 		'expires-soon': [
 			`in use or made by rotate, expiring within ${days(warnBefore)}`,
-			`Look at the last runs of the workflow that rotates it; if there is none, create a new key ${dashboard}, save it as the secret, then revoke this one`,
+			`Look at the last runs of the workflow that rotates it; if there is none, replace it ${dashboard} and in the secret`,
 		],
 		unexpected: ['made by no action of this project, and not in input known', `Find out who uses it; then revoke it ${dashboard}`],
 		'known-overdue': ['still there after the until date in input known', `Revoke it ${dashboard}, or move its date`],
@@ -1027,7 +1008,7 @@ function groupLine({ kind, findings }, { now, maxAge, warnBefore }, isInTable = 
 }
 function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }, now) {
 	if (prefix === null || createdAt === null) return `id ${shortId(id ?? '')}`
-	const parts = [`${sanitizeName(prefix)}... (id ${shortId(id ?? '')})`]
+	const parts = [keyLabel({ prefix, id: id ?? '' })]
 	if (kind === 'unexpected' || kind === 'too-old') parts.push(`created ${created(createdAt, now)}`)
 	if (kind !== 'never-expires' && kind !== 'too-old') parts.push(expiresAt === null ? 'never expires' : `expires ${formatUtc(expiresAt)}`)
 	if (kind === 'expires-soon' && rotation !== null)
@@ -1067,8 +1048,8 @@ function summaryOf({ keys, findings, notes, limits }) {
 	const paragraphs = [
 		`### SphereScout keys: ${counts.filter(Boolean).join(', ') || 'no findings'}`,
 		`${overview(keys)}.`,
-		rows.length > 0 ? [head, ...rows].join('\n') : '',
-		shown.length > MAX_ROWS ? `${shown.length - MAX_ROWS} more keys are not shown here.` : '',
+		rows.length > 0 && [head, ...rows].join('\n'),
+		shown.length > MAX_ROWS && `${shown.length - MAX_ROWS} more keys are not shown here.`,
 		groupByKind(findings)
 			.map((group) => `- ${groupLine(group, limits, true)}`)
 			.join('\n'),
@@ -1081,12 +1062,16 @@ function summaryOf({ keys, findings, notes, limits }) {
 /** Lines to paste into input `known`, for keys that a person may accept. */
 function linesForKnown(findings) {
 	const acceptable = findings.filter(({ kind }) => ACCEPTABLE.includes(kind))
-	const lines = acceptable.map(
-		({ id, prefix, createdAt }) => `${sanitizeName(id ?? '')} # ${sanitizeName(prefix ?? '')}..., created ${day(createdAt ?? 0)}`,
-	)
+	const lines = acceptable.map(({ id, prefix, createdAt }) => {
+		const name = sanitizeName(id ?? '')
+		const begin = name === id ? name : `# see output findings: ${name}`
+		return `${begin} # ${sanitizeName(prefix ?? '')}..., created ${day(createdAt ?? 0)}`
+	})
 	if (lines.length === 0) return ''
-	const code = [...new Set(lines)].slice(0, MAX_ROWS).join('\n')
-	return `<details><summary>Lines for input known, for keys that are meant to exist</summary>\n\n\`\`\`\n${code}\n\`\`\`\n\n</details>`
+	const [...rest] = new Set(lines)
+	const code = rest.splice(0, MAX_ROWS)
+	if (rest.length > 0) code.push(`# ${rest.length} more: see output findings`)
+	return `<details><summary>Lines for input known, for keys that are meant to exist</summary>\n\n\`\`\`\n${code.join('\n')}\n\`\`\`\n\n</details>`
 }
 function plural(count, noun) {
 	return `${count} ${noun}${count === 1 ? '' : 's'}`
@@ -1112,8 +1097,8 @@ async function auditAccount(inputs, deps) {
 		const line =
 			`list-incomplete: The API's list of keys may not show every key (${read.reason}), so no key was judged. ` +
 			'Run the audit again; if it says the same, see docs/audit.md.'
-		const summary = `### SphereScout keys: not judged\n\n${line.replace(/[|`<>\\\s]+/g, ' ')}`
-		publish({ findings: [listIncomplete()], summary }, apiKey, runner)
+		const summary = `### SphereScout keys: not judged\n\n${line.replace(/[|`<>\\[\]\s]+/g, ' ')}`
+		publish({ findings: [LIST_INCOMPLETE], summary }, apiKey, runner)
 		runner.fail(line)
 		return
 	}
@@ -1135,7 +1120,7 @@ async function auditAccount(inputs, deps) {
 	if (findings.length === 0) runner.info('No findings.')
 	runner.info(BLIND_SPOTS)
 }
-/** Without the API's clock, it is unknown which clock is wrong: a machine's by a month hides a key that expires soon. */
+/** A machine's clock that is wrong by a month hides a key that expires soon. */
 const UNKNOWN_TIME =
 	"Could not judge the keys: the API's time is unknown (no Date header, or one that is more than a day off). " + 'Check the clock of the runner.'
 /** Several pages are read twice: a key that disappears moves others past the page that is read next. */
@@ -1145,13 +1130,13 @@ async function listKeys(inputs, { api, clock, random }) {
 	const list = () => api.list(inputs.apiKey, { timeout: Math.max(1, budget.left()) })
 	const read = async () => {
 		const reply = await retry(list, { budget, random, shouldRetry })
-		if (reply.ok) return reply
-		throw new Error(whyNotListed(reply.failure))
+		if (!reply.ok) throw new Error(whyNotListed(reply.failure))
+		return reply
 	}
-	const first = await read()
-	if (first.value.pages === 1) return { readings: [first.value], skew: first.skew }
-	const second = await read()
-	return { readings: [first.value, second.value], skew: second.skew ?? first.skew }
+	const { value, skew } = await read()
+	if (value.pages === 1) return { readings: [value], skew }
+	const again = await read()
+	return { readings: [value, again.value], skew: again.skew ?? skew }
 }
 function whyNotListed({ status, message, retryable, notFromApi }) {
 	if (status === 401 && !notFromApi)
@@ -1162,13 +1147,16 @@ function whyNotListed({ status, message, retryable, notFromApi }) {
 /** A whole key in place of its id, or around it, must not get into the outputs. */
 function refuseWholeKeys(known, keys, runner) {
 	for (const { id } of known) {
-		const key = keys.find(({ prefix }) => keyIn(id, prefix) !== '')
-		if (key === undefined || keys.some((other) => other.id === id)) continue
-		const found = keyIn(id, key.prefix)
-		for (const text of new Set([id, found, found.replace(/[^\w.~+/=-].*/, '')])) for (const form of maskedForms(text)) runner.setSecret(form)
+		const shown = keys.find(({ prefix }) => keyIn(id, prefix) !== '')?.prefix
+		// Keys may be listed without first characters. A UUID is shorter; other ids are as long as those listed.
+		const isLikely = id.length >= 40 && keys.every((key) => key.id.length !== id.length)
+		const prefix = shown ?? (isLikely && keys.some((key) => key.prefix === '') ? id.slice(0, 15) : '')
+		const found = keyIn(id, prefix)
+		if (found === '' || keys.some((key) => key.id === id)) continue
+		for (const text of [id, found, found.replace(/[^\w.~+/=-].*/, '')]) for (const form of maskedForms(text)) runner.setSecret(form)
 		throw new Error(
-			`Input known has a whole key in place of an id: the one that begins ${keyLabel(key)}. Use the id, and replace the ` +
-				'key if anyone else can read the workflow or this log.',
+			`Input known has a whole key in place of an id: the one that begins ${sanitizeName(prefix)}... Use the id, and ` +
+				'replace the key if anyone else can read the workflow or this log.',
 		)
 	}
 }
@@ -1185,7 +1173,7 @@ function notesOn(keysInUse, rotations) {
 		rotations === 0 && 'Keys made by rotate are not recognized: add repository=ID in input rotated-secrets, as GITHUB_REPOSITORY_ID is not set.',
 	].filter((note) => note !== false)
 }
-/** What was read as the name of each environment whose rotation made no key, as it may have taken in a comment. */
+/** The name of each environment whose rotation made no key: it may have taken in a comment. */
 function unseenRotations(inputs, keys, rotations) {
 	return inputs.rotations.flatMap(({ secret, environment }, index) => {
 		const tag = rotations[index]?.tag ?? null
@@ -1206,12 +1194,7 @@ function publish({ findings, summary }, apiKey, runner) {
 		const { length } = findings.filter((finding) => finding.kind === kind)
 		runner.setOutput(kind, judged || length > 0 ? String(length) : '')
 	}
-	try {
-		runner.writeSummary(clean(summary))
-	} catch (error) {
-		// The log says the same.
-		runner.info(error instanceof Error ? error.message : String(error))
-	}
+	runner.writeSummary(clean(summary))
 }
 
 /** As the URL parser writes these hosts. */
@@ -1237,7 +1220,7 @@ function readProxy(name, value, { protocol, hostname }) {
 	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
 		throw new Error(
 			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
-				'and percent-encode special characters of the login (# as %23, / as %2F, ? as %3F).',
+				'and percent-encode special characters of the login (# as %23).',
 		)
 	return proxy
 }
@@ -1294,7 +1277,13 @@ const runner = {
 	setOutput: namingFile('GITHUB_OUTPUT', appendValue),
 	exportVariable: namingFile('GITHUB_ENV', appendValue),
 	saveState: namingFile('GITHUB_STATE', appendValue),
-	writeSummary: namingFile('GITHUB_STEP_SUMMARY', (path, markdown) => append(path, `${markdown}\n`)),
+	writeSummary(markdown) {
+		try {
+			namingFile('GITHUB_STEP_SUMMARY', append)(`${markdown}\n`)
+		} catch (error) {
+			print(sanitizeLine(String(error)))
+		}
+	},
 }
 /** Trimmed; empty if not given. */
 function getInput(name) {
@@ -1306,11 +1295,17 @@ function appendValue(path, name, value) {
 	while (value.includes(delimiter)) delimiter += delimiter
 	append(path, `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
 }
-/** Creates no file: the runner would not read it. */
+/** All of `text` or nothing: half an entry spoils the next one. Creates no file: the runner would not read it. */
 function append(path, text) {
 	const file = node_fs.openSync(path, node_fs.constants.O_APPEND | node_fs.constants.O_WRONLY)
 	try {
-		node_fs.appendFileSync(file, text)
+		const before = node_fs.fstatSync(file)
+		try {
+			node_fs.appendFileSync(file, text)
+		} catch (error) {
+			if (before.isFile()) node_fs.ftruncateSync(file, before.size)
+			throw error
+		}
 	} finally {
 		node_fs.closeSync(file)
 	}
@@ -1370,26 +1365,12 @@ function connect(apiUrl, env) {
 	return createCaller(logRequests(client, debugLog(), systemClock.now), userAgent(process.env), systemClock.now)
 }
 
-/** Never throws: an unusable event file counts as empty. */
-function readRunContext(env) {
-	const { GITHUB_EVENT_NAME: eventName = '', GITHUB_ACTOR: actor = '', GITHUB_EVENT_PATH: path = '' } = env
-	let payload = null
-	try {
-		if (node_fs.statSync(path).isFile()) payload = JSON.parse(node_fs.readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
-	} catch {
-		// The file only helps to explain an empty secret.
-	}
-	return { eventName, actor, payload }
-}
-/** Why GitHub gave this run no secrets, or null if it should have. */
-function explainMissingSecrets({ eventName, actor, payload }) {
-	if (actor === 'dependabot[bot]')
+/** Why GitHub may have given this run no secrets, by what a workflow run says about itself; else null. */
+function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }) {
+	if (GITHUB_ACTOR === 'dependabot[bot]')
 		return 'Dependabot started this run, and GitHub gives such runs only Dependabot secrets; define it as a Dependabot secret, or skip this job.'
-	const head = field(payload, 'pull_request', 'head')
-	const source = field(head, 'repo', 'full_name')
-	const target = field(payload, 'pull_request', 'base', 'repo', 'full_name')
-	if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
-		return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
+	if (/^pull_request(_review(_comment)?)?$/.test(GITHUB_EVENT_NAME))
+		return 'GitHub gives no secrets to pull requests from forks; skip this job for them. If this is none, check that the secret is defined.'
 	return null
 }
 
@@ -1398,7 +1379,7 @@ async function run() {
 	try {
 		for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
 		const { env } = process
-		const inputs = readAuditInputs(getInput, env, () => explainMissingSecrets(readRunContext(env)))
+		const inputs = readAuditInputs(getInput, env, () => explainMissingSecrets(env))
 		await auditAccount(inputs, {
 			api: createListApi(connect(inputs.apiUrl, env), inputs.apiUrl, systemClock.now),
 			clock: systemClock,

@@ -17,7 +17,7 @@ class HttpError extends Error {
 }
 /** No HTTP response starts with it. */
 const TLS_ALERT = 0x15
-const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
+const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|PATH_LENGTH|UNSPECIFIED)/
 const CERTIFICATE_HINTS = [
 	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
 	[/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
@@ -57,15 +57,14 @@ const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((
 function networkSettings(env) {
 	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
 }
-/** The variables that differ. */
-function changedSettings(before, after) {
-	const changed = (name) => before[name] !== after[name]
-	return { authorities: AUTHORITIES.filter(changed), proxies: PROXIES.filter(changed) }
+/** Those about certificates that differ. Post uses the proxies of main, so they may. */
+function changedAuthorities(before, after) {
+	return AUTHORITIES.filter((name) => before[name] !== after[name])
 }
 /** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
 function proxyLogins(env) {
 	const logins = PROXIES.flatMap((name) => {
-		const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*?)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
+		const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
 		if (password) return [password, `${user}:${password}`]
 		// A user alone may be a token; but masking a name such as `ci` would ruin the log.
 		return user.length < 8 ? [] : [user]
@@ -115,7 +114,7 @@ function requestTunnel(proxy, target) {
 		host: hostname.replace(/^\[|\]$/g, ''),
 		port,
 		path: target,
-		headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
+		headers: { Host: target, ...(username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
 		agent: false,
 		rejectUnauthorized: true,
 		autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
@@ -180,15 +179,20 @@ function exchange(request, agent, via) {
 		}
 		const stopDeadline = startDeadline(request, () => {
 			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
-			fail(new HttpError('timeout', isConnected(), message))
+			fail(new HttpError('timeout', isConnected(), `${message}${via}`))
 		})
-		// Not once: an unhandled error would end the process.
-		sent.on('error', (error) => fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)))
+		let received
+		// Not once: an unhandled error would end the process. One after a complete response is not about it.
+		sent.on('error', (error) => {
+			if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
+		})
 		sent.once('upgrade', () => fail(upgradeError()))
 		sent.once('response', (response) => {
+			received = response
 			readBody(response, fail, (text) => {
 				stopDeadline()
 				resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
+				if (!response.complete) sent.destroy()
 			})
 		})
 		sent.end(body)
@@ -217,25 +221,18 @@ function startDeadline({ timeout, cancel, grace }, expire) {
 		cancel?.removeEventListener('abort', onCancel)
 	}
 }
-/** A compressed body is an error with a 2xx, and empty with any other status. */
+/** Of more than 1 MiB, only the start is read. */
 function readBody(response, fail, done) {
-	const { statusCode = 0, headers } = response
-	const coding = headers['content-encoding'] ?? ''
 	const chunks = []
 	let size = 0
+	const finish = () => done(String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
 	response.on('data', (chunk) => {
+		chunks.push(chunk)
 		size += chunk.length
-		if (size > MAX_RESPONSE_BYTES) fail(new HttpError('too-large', true, 'answered with more than 1 MiB'))
-		else chunks.push(chunk)
+		if (size > MAX_RESPONSE_BYTES) finish()
 	})
 	response.on('error', ({ code }) => fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)))
-	response.once('end', () => {
-		const encoded = size > 0 && !/^(identity)?$/i.test(coding.trim())
-		if (statusCode === 101) fail(upgradeError())
-		else if (encoded && statusCode < 300)
-			fail(new HttpError('protocol', true, `answered ${statusCode} in ${coding.slice(0, 40)}, which was not asked for`))
-		else done(encoded ? '' : String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
-	})
+	response.once('end', () => (response.statusCode === 101 ? fail(upgradeError()) : finish()))
 }
 
 const INITIAL_BACKOFF_MS = 500
@@ -279,7 +276,7 @@ function logRequests(send, log, now) {
 			note(`status ${response.status}`)
 			return response
 		} catch (error) {
-			note(error instanceof HttpError ? `${error.kind}, ${error.message},` : String(error))
+			note(`${error},`)
 			throw error
 		}
 	}
@@ -300,7 +297,7 @@ function failureOf(asked, response, now) {
 		status,
 		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
 		// Only the API's own JSON proves that nothing was done.
-		mayHaveActed: !rateLimited && (uncertain || notFromApi || !isJson(response.body)),
+		mayHaveActed: !rateLimited && (uncertain || notFromApi || parsed(response.body) === undefined),
 		retryable: uncertain || rateLimited || notFromApi,
 		retryAfter,
 		notFromApi,
@@ -320,7 +317,8 @@ function redirected(asked, { status, headers }) {
 	const { url } = asked
 	const { location } = headers
 	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
-	const place = target === null ? 'an unreadable address' : target.host === url.host ? target.origin + shortPath(target) : target.host
+	const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
+	const place = named || 'an unreadable address'
 	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
 	// It may mean "done, look there".
 	return { status, message, mayHaveActed: true, retryable: false }
@@ -333,18 +331,19 @@ function isForeign({ status, headers, body }) {
 		isHtml(headers, body) ||
 		headers['cf-mitigated'] !== undefined ||
 		(status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
-		(body.trim() !== '' && !isJson(body))
+		(body.trim() !== '' && parsed(body) === undefined)
 	)
 }
 const NOT_JSON = ': something that is not the JSON of this API'
-function isJson(body) {
+/** Undefined if this API would not write it. */
+function parsed(body) {
 	try {
-		return typeof JSON.parse(body) !== 'number'
+		const value = JSON.parse(body)
+		return typeof value === 'number' ? undefined : value
 	} catch {
-		return false
+		return undefined
 	}
 }
-/** By its media type, or because it starts with a tag. */
 function isHtml(headers, body) {
 	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }
@@ -352,6 +351,9 @@ function detail(response, credential) {
 	const { status, headers, body } = response
 	if (headers['cf-mitigated']) return ' with a challenge; a firewall stops this runner'
 	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
+	const coding = headers['content-encoding']
+	if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
+	if (body.length > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
 	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
 	const reason = reasonGiven(body, credential, status < 300)
@@ -359,16 +361,10 @@ function detail(response, credential) {
 }
 /** One line, nothing that could be a key; of a success, only what is named as a reason. */
 function reasonGiven(body, credential, isSuccess) {
-	let answer
-	try {
-		answer = JSON.parse(body)
-	} catch {
-		return ''
-	}
-	return wordsIn(answer, isSuccess)
+	return wordsIn(parsed(body), isSuccess)
 		.join('; ')
 		.replaceAll(credential, '***')
-		.replace(/\S{24,}/g, '***')
+		.replace(isSuccess ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
 		.replace(/\s+/g, ' ')
 		.trim()
 		.slice(0, MAX_REASON_LENGTH)
@@ -390,7 +386,8 @@ const MAX_DATE_SKEW_MS = 24 * 3_600_000
 /** Never throws for what the network or the API does. */
 function createCaller(client, userAgent, now) {
 	return async (request, limits, read) => {
-		const { method, url, credential, body } = request
+		const { method, url, credential } = request
+		const body = request.body && JSON.stringify(request.body)
 		const headers = {
 			Accept: 'application/json',
 			Authorization: `Bearer ${credential}`,
@@ -399,13 +396,7 @@ function createCaller(client, userAgent, now) {
 		}
 		const sentAt = now()
 		try {
-			const response = await client({
-				method,
-				url,
-				headers,
-				...limits,
-				...(body && { body: JSON.stringify(body) }),
-			})
+			const response = await client({ method, url, headers, body, ...limits })
 			const skew = skewOf(response, sentAt, now())
 			if (response.status < 200 || response.status > 299) return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
 			try {
@@ -415,12 +406,8 @@ function createCaller(client, userAgent, now) {
 			}
 		} catch (error) {
 			if (!(error instanceof HttpError)) throw error
-			const { mayHaveActed, retryable } = error
-			return {
-				ok: false,
-				skew: null,
-				failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
-			}
+			const { message, mayHaveActed, retryable } = error
+			return { ok: false, skew: null, failure: { message: `${url.host}: ${message}`, mayHaveActed, retryable } }
 		}
 	}
 }
@@ -438,7 +425,8 @@ function skewOf({ headers }, sentAt, receivedAt) {
 	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }
 
-const DATE = String.raw`(\d{4})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
+// Year 1 is what some servers write for no time at all.
+const DATE = String.raw`(19[7-9]\d|[2-9]\d{3})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
 const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
 const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
 const ISO_8601 = new RegExp(`^${DATE}(?:${TIME}${ZONE})?$`, 'i')
@@ -500,9 +488,11 @@ const MAX_ID_LENGTH = 256
 /** Throws if there is neither a key nor its description. */
 function readCreated({ body }) {
 	const answer = parseJson(body)
-	const created = { token: textOf(field(answer, 'token')), ...readKey(field(answer, 'api_key')) }
-	if (created.token === null && created.id === null) throw new Error('no key')
-	return created
+	const token = textOf(field(answer, 'token'))
+	const key = readKey(field(answer, 'api_key'))
+	if (token === null && key.id === null) throw new Error('no key')
+	// It is printed: never most of a short key.
+	return { ...key, token, prefix: key.prefix.slice(0, token === null ? undefined : token.length / 2) }
 }
 /** Throws unless this is JSON, as the list is. */
 function readJson({ body }) {
@@ -514,7 +504,7 @@ function readRevoked({ body }) {
 	if (body.trim() !== '') throw new Error('not revoked')
 	return null
 }
-/** Never throws: what is missing or unusable is null. */
+/** What is missing or unusable is null. */
 function readKey(value) {
 	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
 	const unreadable =
@@ -551,7 +541,7 @@ function parseJson(body) {
 function field(value, ...path) {
 	return path.reduce((part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined), value)
 }
-/** Null unless it is a text that is not empty. */
+/** Null for no text, or an empty one. */
 function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
@@ -589,7 +579,7 @@ function readProxy(name, value, { protocol, hostname }) {
 	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
 		throw new Error(
 			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
-				'and percent-encode special characters of the login (# as %23, / as %2F, ? as %3F).',
+				'and percent-encode special characters of the login (# as %23).',
 		)
 	return proxy
 }
@@ -622,15 +612,6 @@ const LOSSES = {
 	GITHUB_OUTPUT: 'later steps could not receive the key',
 	GITHUB_ENV: 'export-env could not be set',
 	GITHUB_STEP_SUMMARY: 'the job summary is missing',
-}
-/** Throws if one is not set: the key could then pass only through the log. */
-function requireCommandFiles(env, names) {
-	const missing = names.filter((name) => !env[name])
-	if (missing.length > 0)
-		throw new Error(
-			`This runner does not set ${missing.join(' and ')}, so the key could only be passed on through the log. ` +
-				'No key was requested. Use a current GitHub Actions runner.',
-		)
 }
 /** The Error names the file, the reason and the loss. */
 function namingFile(variable, write) {
@@ -679,7 +660,13 @@ const runner = {
 	setOutput: namingFile('GITHUB_OUTPUT', appendValue),
 	exportVariable: namingFile('GITHUB_ENV', appendValue),
 	saveState: namingFile('GITHUB_STATE', appendValue),
-	writeSummary: namingFile('GITHUB_STEP_SUMMARY', (path, markdown) => append(path, `${markdown}\n`)),
+	writeSummary(markdown) {
+		try {
+			namingFile('GITHUB_STEP_SUMMARY', append)(`${markdown}\n`)
+		} catch (error) {
+			print(sanitizeLine(String(error)))
+		}
+	},
 }
 /** Trimmed; empty if not given. */
 function getInput(name) {
@@ -695,11 +682,17 @@ function appendValue(path, name, value) {
 	while (value.includes(delimiter)) delimiter += delimiter
 	append(path, `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
 }
-/** Creates no file: the runner would not read it. */
+/** All of `text` or nothing: half an entry spoils the next one. Creates no file: the runner would not read it. */
 function append(path, text) {
 	const file = node_fs.openSync(path, node_fs.constants.O_APPEND | node_fs.constants.O_WRONLY)
 	try {
-		node_fs.appendFileSync(file, text)
+		const before = node_fs.fstatSync(file)
+		try {
+			node_fs.appendFileSync(file, text)
+		} catch (error) {
+			if (before.isFile()) node_fs.ftruncateSync(file, before.size)
+			throw error
+		}
 	} finally {
 		node_fs.closeSync(file)
 	}
@@ -858,18 +851,14 @@ function clockNote(skew) {
 	const minutes = Math.abs(skew / 60_000).toFixed(1)
 	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the API's decides`
 }
-/** Never throws. */
+/** Writes a table of keys into the job summary. */
 function summarizeKeys(runner, title, rows) {
 	const lines = rows.map(({ key: { prefix, id, createdAt, expiresAt }, status }) => {
 		const [created, expires] = [createdAt, expiresAt].map((at) => (at === null ? 'unknown' : formatUtc(at)))
 		return `| \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${created} | ${expires} | ${status} |\n`
 	})
 	const head = '| API key | ID | Created | Expires | Status |\n| --- | --- | --- | --- | --- |\n'
-	try {
-		runner.writeSummary(`### ${title}\n\n${head}${lines.join('')}`)
-	} catch (error) {
-		runner.info(error instanceof Error ? error.message : String(error))
-	}
+	runner.writeSummary(`### ${title}\n\n${head}${lines.join('')}`)
 }
 
 const PRECISIONS_US = [1, 1000, 1_000_000]
@@ -900,9 +889,9 @@ function gridBetween(asked, stored) {
 }
 /** Some servers compute it anew, or round up. */
 const MAX_DRIFT_MS = 50
-/** By rounding down, or to the nearest. */
+/** By rounding to the nearest, down or (but for 1 ms, where a match proves more) up. */
 function fits(stored, lost, grid) {
-	if (lost >= grid || lost < -grid / 2) return false
+	if (lost >= grid || lost < (grid > 1000 ? 1 - grid : -grid / 2)) return false
 	return grid === 10_000 ? isOnCoarseGrid(stored) : Math.round(stored * 1000) % grid === 0
 }
 /** 1/300 s is written with a last digit of 0, 3 or 7. */
@@ -965,11 +954,19 @@ function isVerifiedRevoked({ granted, rejected, missing, expired }) {
 	return rejected && (granted || missing || expired)
 }
 
+/** A replica may not know a younger key. */
+const MAX_REPLICA_LAG_MS = 15_000
+/** Whether every replica knows the key, whose revocation began at `startedAt` (this machine's clock). */
+function isOldEnough({ createdAt }, startedAt, { clock, skew }) {
+	const now = clock.now()
+	const age = createdAt === null || skew === null ? 0 : now + skew - createdAt
+	return Math.max(now - startedAt, age) >= MAX_REPLICA_LAG_MS
+}
 /** Caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
 const EXPIRY_MARGIN_MS = 1_000
-/** Revokes `key` with itself, or with `credentials` where that does not end it, until verified or hopeless. */
+/** Revokes `key` with itself, or with `credential` where that does not end it, until verified or hopeless. */
 async function revokeAndVerify(key, context) {
 	const evidence = { granted: false, rejected: false, missing: false, expired: false }
 	const { token } = key
@@ -978,7 +975,7 @@ async function revokeAndVerify(key, context) {
 	for (let round = 1; ; round++) {
 		// Extend the deadline for 429s only in the first round.
 		const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
-		const now = { ...context, budget, evidence, wasIdle }
+		const now = { ...context, budget, startedAt, evidence, wasIdle }
 		const refusal = await requestRevocation(key, now)
 		const probed = token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, now)
 		if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
@@ -1005,18 +1002,22 @@ function canStillChange(refusal, { rejected }) {
 async function requestRevocation(key, context) {
 	const { api, budget, random, evidence, wasIdle } = context
 	const { token } = key
-	const own = token === null || (wasIdle && context.credentials.length > 0) ? [] : [token]
+	const own = wasIdle && context.credential !== null ? null : token
 	let failure = NO_CREDENTIAL
-	for (const credential of new Set([...own, ...context.credentials])) {
+	let wasDenied = false
+	for (const credential of [own, context.credential]) {
+		if (credential === null) continue
 		const revoke = (limits) => api.revoke(credential, key.id, limits)
 		const result = await retry(revoke, { budget, random, shouldRetry: isRateLimited })
 		if (result.ok) {
-			// A replica that lags rejects a key before the grant as well.
-			Object.assign(evidence, { granted: credential === token || !evidence.rejected, rejected: false })
+			// Of a key that it does not know, a replica may grant the revocation, too.
+			const isKnown = !evidence.rejected && (!wasDenied || isOldEnough(key, context.startedAt, context))
+			Object.assign(evidence, { granted: credential === token || isKnown, rejected: false })
 			return null
 		}
 		failure = { ...result.failure, retryable: result.failure.retryable || failure.retryable }
 		if (credential === token && isRejected(result)) {
+			wasDenied = true
 			// Some APIs answer 401 to a key that may not revoke itself.
 			const probed = await api.probe(token, budget.limits())
 			evidence.rejected = isRejected(probed)
@@ -1033,11 +1034,11 @@ const NO_CREDENTIAL = {
 	mayHaveActed: false,
 	retryable: false,
 }
-/** By every clock that may be right. */
-function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
+/** By every clock that may be right. The API may write times of another zone. */
+function hasExpired({ expiresAt, asked = 0 }, dateSkew, { clock, skew }) {
 	const serverSkews = [skew, dateSkew].filter((known) => known !== null)
 	if (expiresAt === null || serverSkews.length === 0) return false
-	return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
+	return Math.max(expiresAt, asked) + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 /** Probes until a 401, or for 10 s; after a refusal, until there is an answer; once if another round follows. */
 async function probeUntilRejected(token, refusal, { api, clock, random, budget, evidence }) {
@@ -1071,7 +1072,7 @@ module.exports = {
 	STATE_NAME,
 	backoff,
 	bootedAt,
-	changedSettings,
+	changedAuthorities,
 	clockNote,
 	connect,
 	createBudget,
@@ -1090,6 +1091,7 @@ module.exports = {
 	gridBetween,
 	isCapped,
 	isHeaderSafe,
+	isOldEnough,
 	isOnCoarseGrid,
 	isWithin,
 	issuedLine,
@@ -1101,7 +1103,6 @@ module.exports = {
 	proxyLogins,
 	readId,
 	readKey,
-	requireCommandFiles,
 	retry,
 	revokeAndVerify,
 	runner,

@@ -1,7 +1,6 @@
 'use strict'
 
 const lib = require('../lib/index.js')
-const node_fs = require('node:fs')
 
 /** No credential is shorter; masking a value such as `true` would ruin the log. */
 const MIN_CREDENTIAL_LENGTH = 8
@@ -27,6 +26,8 @@ function maskedForms(secret, shortest = 3) {
 const MAX_RECORD_LENGTH = 64 * 1024
 /** For the keys in it. */
 const RESERVED_LENGTH = 16 * 1024
+/** A gateway may have repeated a request that took longer. */
+const SLOW_RESPONSE_MS = 3_000
 /**
  * Main's write-ahead journal of unanswered create requests and held keys. Every entry is saved for post before what it
  * describes can go wrong; each method throws what `saveState` throws.
@@ -48,22 +49,27 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 		resolve: (intent) => save({ intents: others(intent) }),
 		/** The response described a key that nothing shows to be this run's. */
 		refuse: (intent, described) => save({ intents: [...others(intent), { ...intent, refused: described }] }),
-		/** The request created this key; if `isRepeated`, perhaps twice: post looks for a twin. */
-		recordKey(key, intent, isRepeated) {
+		/** The request created this key. */
+		recordKey(key, intent, receivedAt) {
 			made.push(key)
-			const twin = isRepeated ? [{ ...intent, stored: lib.withoutZone(key, intent).expiresAt }] : []
-			const skew = key.createdAt === null ? state.skew : key.createdAt - intent.sentAt
-			save({ keys: [...state.keys, key], intents: [...others(intent), ...twin], skew })
+			// The least that it may be: no key is taken for older than it is.
+			const skew = key.createdAt === null ? state.skew : key.createdAt - receivedAt
+			save({ keys: [...state.keys, key], intents: [...others(intent), ...twinOf(key, intent, receivedAt)], skew })
 		},
 		/** Whether the key is left to expire, or revoked by post. */
-		keep: (key, keep) => save({ keys: state.keys.map((held) => (held.id === key.id ? { ...held, keep } : held)) }),
-		removeKey: (key) => save({ keys: state.keys.filter(({ id }) => id !== key.id) }),
+		keep: (key, keep) => save({ keys: state.keys.map((held) => (held === key ? { ...held, keep } : held)) }),
+		removeKey: (key) => save({ keys: state.keys.filter((held) => held !== key) }),
 		keys: () => state.keys,
 		/** Removed ones too: a gateway may replay a response. */
 		made: () => made,
 		/** See SavedState. */
 		skew: () => state.skew,
 	}
+}
+/** A gateway may have repeated a slow request: post looks for a twin. */
+function twinOf(key, intent, receivedAt) {
+	if (receivedAt - intent.sentAt < SLOW_RESPONSE_MS) return []
+	return [{ ...intent, stored: lib.withoutZone(key, intent).expiresAt }]
 }
 function tooLong(maxLength) {
 	return new Error(
@@ -75,30 +81,36 @@ function tooLong(maxLength) {
 const MAX_EXTRA_LIFETIME_MS = 5_000
 /** A clock this far off is corrected. */
 const CLOCK_TOLERANCE_MS = 60_000
-const OLD_KEY_MS = 3_600_000
+/** No clock is wrong by more. */
+const MAX_CLOCK_ERROR_MS = 24 * 3_600_000
 const MAX_TOKEN_LENGTH = 4096
+const EXISTED = 'it returned a key that existed before'
 /** Judges whether the key is ours, and as requested. */
 function judgeCreated(key, context) {
-	const stranger = whyNotOurs(key, context)
-	if (stranger !== null) return { kind: 'refuse', reason: stranger }
+	const { token, id } = key
+	// A server may give the id of a revoked key to the next one.
+	const isKnown = token === null ? context.ids.has(id ?? '') : context.tokens.includes(token)
+	const stranger = isKnown ? EXISTED : whyNotOurs(key, context)
+	if (stranger !== null) return { kind: 'refuse', reason: stranger, isKnown }
 	const unusable = whyUnusable(key, context.intent)
 	if (unusable !== null) return { kind: 'revoke', reason: unusable }
 	return judgeLifetime(key, context)
 }
-/** Whether a key can be put into a header, and is not too short to be masked. */
+/** Whether it fits into a header, and can be masked. */
 function isSendable(token) {
 	return lib.isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
 }
 function whyNotOurs(key, context) {
-	const { token, id, prefix, createdAt, expiresAt } = key
-	const { intent, tokens, ids, receivedAt, dateSkew, skew } = context
+	const { token, prefix, createdAt, expiresAt } = key
+	const { intent, tokens, receivedAt, dateSkew, skew } = context
 	const isDescribed = prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
-	if (tokens.includes(token ?? '') || ids.has(id ?? '') || !isDescribed) return 'it returned a key that existed before'
+	if (!isDescribed) return EXISTED
 	const { createdAt: created, expiresAt: expiry } = lib.withoutZone(key, intent)
 	const fit = lib.fitOf(intent, expiry)
 	const window = { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew] }
-	// Some APIs give an old key a new expiry.
-	const isOld = created !== null && created < intent.sentAt - OLD_KEY_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
+	// Some APIs give an old key a new expiry. If `Date` confirms our clock, `created` shows it.
+	const tolerance = Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS ? 0 : MAX_CLOCK_ERROR_MS
+	const isOld = created !== null && Math.abs(created - intent.sentAt) > tolerance
 	if (fit === 'exact' && (!isOld || lib.isWithin(created, { ...window, inAnyZone: true }))) return null
 	const isFresh = lib.isWithin(created, { ...window, isStrict: dateSkew !== null })
 	if (createdAt !== null && !isFresh) return `it returned a key that was created ${lib.formatExactly(createdAt)}`
@@ -125,11 +137,12 @@ function judgeLifetime(key, context) {
 	const isMarked = lib.fitOf(intent, expiresAt) !== 'none'
 	const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
 	const isLong = lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS
-	const isWrongClock = isLong ? Math.abs(serverSkew - skew) > MAX_EXTRA_LIFETIME_MS : isMarked && isShort
+	const isWrongClock = Math.abs(serverSkew - skew) > MAX_EXTRA_LIFETIME_MS && (isLong || (isMarked && isShort))
 	if (isWrongClock) return { kind: 'replace', skew: serverSkew }
 	if (isLong) return { kind: 'revoke', reason: 'the key lives longer than asked' }
-	if (isMarked) return { kind: 'accept', warning: null }
-	const minutes = (duration) => `${Math.round(duration / 60_000)} min`
+	if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
+	if (isMarked && !isShort) return { kind: 'accept', warning: null }
+	const minutes = (duration) => `${Math.round(duration / 6_000) / 10} min`
 	const warning = `The API shortened the key's lifetime to ${minutes(lifetime)}; expires-in is ${minutes(expiresIn)}.`
 	return { kind: 'accept', warning }
 }
@@ -202,8 +215,6 @@ function stoppedMessage({ message }, { attempts, timeout, wait }) {
 
 /** On top of `timeout`. */
 const CLEANUP_TIMEOUT_MS = 20_000
-/** A gateway may have repeated a request that took longer. */
-const SLOW_RESPONSE_MS = 3_000
 /** The main step. If it throws, its keys are revoked, or saved for post. */
 async function issueKey(inputs, deps) {
 	const { runner, cancellation } = deps
@@ -268,7 +279,6 @@ async function requestKey({ skew, precision }, budget, context) {
 /** Masks the key first. Throws if it is ours but unusable. */
 function accept(answer, request, context) {
 	const { runner, clock, inputs, journal } = context
-	const { intent } = request
 	for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
 	const receivedAt = clock.now()
 	const verdict = judgeCreated(answer, {
@@ -283,15 +293,18 @@ function accept(answer, request, context) {
 		const described = lib.keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
 		const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}: ${described}`
 		try {
-			journal.refuse(intent, described)
+			journal.refuse(request.intent, 'isKnown' in verdict && verdict.isKnown ? '' : described)
 		} catch (error) {
 			throw new Error(`${message}. ${error}`)
 		}
 		const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
 		return { kind: 'failure', failure, skew: null }
 	}
-	const key = toIssuedKey({ ...answer, id: answer.id }, intent)
-	journal.recordKey(key, intent, receivedAt - intent.sentAt >= SLOW_RESPONSE_MS)
+	const { unreadable, token, ...rest } = answer
+	// Without a value that can be sent, `api-key` revokes the key.
+	const sendable = token !== null && isSendable(token) ? token : null
+	const key = { ...rest, id: answer.id, token: sendable, asked: request.intent.expiry, keep: false }
+	journal.recordKey(key, request.intent, receivedAt)
 	if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
 	if (verdict.kind === 'replace') {
 		const message = `the key got a wrong expiry and could not be replaced. ${lib.clockNote(verdict.skew)}`
@@ -299,10 +312,6 @@ function accept(answer, request, context) {
 	}
 	if (verdict.warning !== null) runner.warning(verdict.warning)
 	return { kind: 'key', key }
-}
-function toIssuedKey({ token, unreadable, ...rest }, { expiry: asked }) {
-	// Without a value that can be sent, `api-key` revokes the key.
-	return { ...rest, token: token && isSendable(token) ? token : null, asked, keep: false }
 }
 function setOutputs(key, inputs, runner) {
 	const token = key.token ?? ''
@@ -320,7 +329,7 @@ async function revokeHeldKeys(context, time) {
 	const deadline = clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS)
 	const budget = lib.createBudget({ deadline, clock, cancellation })
 	const revoke = async (key) => {
-		const options = { ...context, budget, credentials: [inputs.apiKey], skew: journal.skew() }
+		const options = { ...context, budget, credential: inputs.apiKey, skew: journal.skew() }
 		const result = await lib.revokeAndVerify(key, options)
 		if (result.revoked) runner.info(`Revoked the key ${lib.keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
 		else runner.warning(`Could not confirm that the key ${lib.keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`)
@@ -365,13 +374,13 @@ function readInputs(input, explainEmptyKey = () => null) {
 		timeout: readDuration(given('timeout', '2m'), TIMEOUT),
 	}
 }
-/** `explain` says why GitHub gave no secrets, if it did not. */
+/** `explain`: why GitHub gave no secrets, or null. */
 function emptyKeyMessage(isMisspelled, explain) {
 	const why = isMisspelled
 		? 'The workflow sets api_key; the name has a hyphen.'
 		: (explain() ??
-			'Check that the secret is defined for this repository, organization or environment, that the job names that ' +
-				'environment, and that a reusable workflow receives it (under secrets: of the job that calls it).')
+			'Check that the secret is defined, that the job names its environment, and that a reusable workflow receives it ' +
+				'(under secrets: of the job that calls it).')
 	return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
 const FAULTS = [
@@ -383,7 +392,7 @@ const FAULTS = [
 	[/^.{0,7}$/s, `is shorter than ${MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
 	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
 ]
-/** Returns `value`. Throws an Error, which does not show it, if it cannot be a key or token. */
+/** Returns `value`. Throws an Error that does not show it. */
 function checkCredential(value) {
 	const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
 	if (fault === undefined) return value
@@ -391,17 +400,16 @@ function checkCredential(value) {
 }
 const EXPIRES_IN = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
 const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
-/** In milliseconds. Throws an Error that names the input and the fault. */
+/** Milliseconds. Throws an Error for the user. */
 function readDuration(value, { name, shortest, longest, example }) {
 	const refuse = refusal(name, value, example)
-	if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
 	const duration = parseDuration(value)
 	if (duration === null) throw refuse('it is not a duration such as 90s, 15m or 1.5h')
 	if (duration < Number(parseDuration(shortest))) throw refuse(`it must be at least ${shortest}`)
 	if (duration > Number(parseDuration(longest))) throw refuse(`it must be at most ${longest}`)
 	return duration
 }
-/** Without trailing slashes. Throws an Error, which does not show `value`: it may hold a password. */
+/** Throws an Error that does not show `value`: it may hold a password. */
 function readApiUrl(value) {
 	const refuse = (fault) => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
 	if (!URL.canParse(value)) throw refuse('is not a URL')
@@ -411,7 +419,7 @@ function readApiUrl(value) {
 		throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
 	return url.href.replace(/\/+$/, '')
 }
-/** Only the spellings that the URL parser makes of loopback hosts. */
+/** `hostname` as the URL parser writes it. */
 function isLoopback(hostname) {
 	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
@@ -423,7 +431,7 @@ function readVariableName(value) {
 	if (RESERVED_NAMES.test(value)) throw refuse('it is reserved for the runner')
 	return value
 }
-/** Ignores case. Throws an Error that names the choices. */
+/** Ignores case. Throws an Error for the user. */
 function readChoice(name, value, choices) {
 	const choice = choices.find((known) => known === value.toLowerCase())
 	if (choice !== undefined) return choice
@@ -435,40 +443,27 @@ function refusal(name, value, example) {
 	return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
 }
 
-/** Never throws: an unusable event file counts as empty. */
-function readRunContext(env) {
-	const { GITHUB_EVENT_NAME: eventName = '', GITHUB_ACTOR: actor = '', GITHUB_EVENT_PATH: path = '' } = env
-	let payload = null
-	try {
-		if (node_fs.statSync(path).isFile()) payload = JSON.parse(node_fs.readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
-	} catch {
-		// The file only helps to explain an empty secret.
-	}
-	return { eventName, actor, payload }
-}
-/** Why GitHub gave this run no secrets, or null if it should have. */
-function explainMissingSecrets({ eventName, actor, payload }) {
-	if (actor === 'dependabot[bot]')
+/** Why GitHub may have given this run no secrets, by what a workflow run says about itself; else null. */
+function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }) {
+	if (GITHUB_ACTOR === 'dependabot[bot]')
 		return 'Dependabot started this run, and GitHub gives such runs only Dependabot secrets; define it as a Dependabot secret, or skip this job.'
-	const head = lib.field(payload, 'pull_request', 'head')
-	const source = lib.field(head, 'repo', 'full_name')
-	const target = lib.field(payload, 'pull_request', 'base', 'repo', 'full_name')
-	if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
-		return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
+	if (/^pull_request(_review(_comment)?)?$/.test(GITHUB_EVENT_NAME))
+		return 'GitHub gives no secrets to pull requests from forks; skip this job for them. If this is none, check that the secret is defined.'
 	return null
 }
 
 // Wires the real runner, network, clock and signals into the main step.
+// A broken log must not leave a key valid.
+process.stdout.on('error', () => {})
 const cancellation = lib.createCancellation(lib.systemClock.now)
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, cancellation.request)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
 // Exit before the runner kills this process; post has what it needs.
 cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), lib.CANCEL.EXIT_MS).unref())
 async function run() {
 	try {
 		for (const form of maskedForms(lib.getInput('api-key'), MIN_CREDENTIAL_LENGTH)) lib.runner.setSecret(form)
 		for (const login of lib.proxyLogins(process.env)) for (const form of maskedForms(login)) lib.runner.setSecret(form)
-		const inputs = readInputs(lib.getInput, () => explainMissingSecrets(readRunContext(process.env)))
-		lib.requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT', ...(inputs.exportEnv ? ['GITHUB_ENV'] : [])])
+		const inputs = readInputs(lib.getInput, () => explainMissingSecrets(process.env))
 		await issueKey(inputs, {
 			api: lib.createIssuingApi(lib.connect(inputs.apiUrl, process.env), inputs.apiUrl),
 			clock: lib.systemClock,

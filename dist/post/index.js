@@ -4,9 +4,21 @@ const lib = require('../lib/index.js')
 
 /** Another field may announce more keys. */
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
-/** Headers of a list that may be old, or lack a key. */
-const CACHED = /^(age|.*cache-hits): .*[1-9]|^(?!cache-control).*cache.*: .*(hit|stale|updating|revalidated)|^warning: 1/i
-const PARTIAL = /^link: .*\bnext\b|^(?!x-total-count:)x-[^:]*(total|pag|next|more|cursor)/i
+/** Headers of a list that may be old. */
+const CACHED = [
+	[/^age$|cache-hits$/i, /[1-9]/],
+	[/^(?!cache-control$).*cache/i, /hit|stale|updating|revalidated/i],
+	[/^warning$/i, /^1/],
+]
+/** Headers of a list that may lack a key. */
+const PARTIAL = [
+	[/^link$/i, /\b(next|last)\b/i],
+	[/^(?!x-total-count$).*(total|page|pagin|next|more|cursor|truncat)/i, /./],
+]
+/** The names of those that match. */
+function headersLike(rules, headers) {
+	return Object.keys(headers).filter((name) => rules.some(([ofName, ofValue]) => ofName.test(name) && ofValue.test(String(headers[name]))))
+}
 /** Throws if this is neither an array nor `{results, next}`. */
 function readPage({ status, headers, body }) {
 	const answer = lib.parseJson(body)
@@ -18,20 +30,20 @@ function readPage({ status, headers, body }) {
 		({ id, unreadable, createdAt, expiresAt }) => id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
 	).length
 	const next = lib.textOf(lib.field(answer, 'next'))
-	const total = String(lib.field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? '')
-	const count = /\d+$/.exec(total.slice(-15))?.[0]
+	const totals = [lib.field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap((total) =>
+		total === undefined || total === null ? [] : (/\d+$/.exec(String(total).slice(-15))?.[0] ?? 'unreadable'),
+	)
+	const count = Number(totals[0] ?? Number.NaN)
 	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
 	const isOddNext = next === null && Boolean(lib.field(answer, 'next'))
-	const isOdd = status !== 200 || isUnknown || isOddNext || (total !== '' && count === undefined)
-	const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
-	const isSaid = (pattern) => lines.some((line) => pattern.test(line))
+	const isOdd = status !== 200 || isUnknown || isOddNext || totals.some((total) => Number(total) !== count)
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
-		(isOdd || isSaid(PARTIAL)) && 'it may have pages that cannot be found',
-		isSaid(CACHED) && 'it comes from a cache',
+		(isOdd || headersLike(PARTIAL, headers).length > 0) && 'it may have pages that cannot be found',
+		headersLike(CACHED, headers).length > 0 && 'it comes from a cache',
 	]
 	const doubt = doubts.find(Boolean) || null
-	return { keys, next, doubt, count: count === undefined ? null : Number(count) }
+	return { keys, next, doubt, count: Number.isNaN(count) ? null : count }
 }
 
 const MAX_PAGES = 100
@@ -127,10 +139,9 @@ const isText = (value) => typeof value === 'string'
 /** A token that cannot be sent would make Node throw. */
 const isSecret = (value) => isText(value) && lib.isHeaderSafe(value)
 const isTexts = (value) => isFields(value) && Object.values(value).every(isText)
-const areSettingsFor = (url) => (value) => isTexts(value) && isProxyUsable(url, value)
 const isPolicy = (value) => value === 'warn' || value === 'fail'
-/** A Date beyond 8.64e15 does not exist. */
-const isNumber = (value) => typeof value === 'number' && Math.abs(value) <= 8.64e15
+/** A Date beyond 8.64e15 does not exist, and post adds such numbers. */
+const isNumber = (value) => typeof value === 'number' && Math.abs(value) <= 1e15
 const isNumberOrNull = (value) => value === null || isNumber(value)
 const isKey = (value) =>
 	isFields(value) &&
@@ -149,12 +160,13 @@ const isIntent = (value) =>
 	(value.stored === undefined || isNumberOrNull(value.stored)) &&
 	isText(value.refused)
 /** A proxy that main could not have used would keep post from sending anything. */
-function isProxyUsable(url, settings) {
-	try {
-		lib.proxyFor(url, settings)
-		return true
-	} catch {
-		return false
+function areSettingsFor(url) {
+	return (value) => {
+		try {
+			return isTexts(value) && lib.proxyFor(url, value) !== null
+		} catch {
+			return false
+		}
 	}
 }
 
@@ -175,16 +187,11 @@ function ownRows({ keys }, credential) {
 function isRowOf({ id, prefix, expiresAt }, row) {
 	return row.id === id || (prefix !== '' && row.prefix === prefix && row.expiresAt === expiresAt)
 }
-/** A replica may lack a younger key. */
-const MAX_REPLICA_LAG_MS = 15_000
 /** See `RevocationContext.isMissing`. */
 function missingCheck(context) {
-	const { api, clock, random, skew, credential, gone } = context
+	const { api, random, credential, gone } = context
 	return async (key, { startedAt, granted, budget }) => {
-		const { createdAt } = key
-		const now = clock.now()
-		const age = Math.max(now - startedAt, createdAt === null || skew === null ? 0 : now + skew - createdAt)
-		if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
+		if (credential === null || !(granted || lib.isOldEnough(key, startedAt, context))) return false
 		const read = await readList(credential, { api, budget, random })
 		if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
 		return !read.value.keys.some((row) => isRowOf(key, row))
@@ -218,7 +225,7 @@ function matchIntent(intent, list, context) {
 	const listGrid = gridShownBy(list)
 	const fitness = (key) => {
 		const { expiresAt } = lib.withoutZone(key, intent)
-		if (lib.fitOf(intent, expiresAt, Math.min(grid, listGrid)) === 'exact') return 'exact'
+		if (!isRoundedOtherwise(intent, expiresAt) && lib.fitOf(intent, expiresAt, Math.min(grid, listGrid)) === 'exact') return 'exact'
 		return lib.fitOf(intent, expiresAt, Math.max(grid, listGrid)) === 'none' ? 'none' : 'near'
 	}
 	const exact = others.filter((key) => fitness(key) === 'exact')
@@ -232,6 +239,11 @@ function matchIntent(intent, list, context) {
 	const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
 	const candidates = exact.length > 0 ? exact : near
 	return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
+}
+/** Twins expire alike where the response and the list round alike. */
+function isRoundedOtherwise({ expiry, stored }, expiresAt) {
+	if (!stored || !expiresAt || lib.gridBetween(stored, expiresAt) === 1) return false
+	return lib.gridBetween(expiry, stored) === lib.gridBetween(expiry, expiresAt)
 }
 const COARSEST_GRID_US = 60_000_000
 /** The coarsest grid of a server that stored these; Infinity if it may compute expiries anew. */
@@ -250,33 +262,33 @@ function gridShownBy(keys) {
 
 /** Looks once, and revokes keys that this run certainly made. One result per intent, in order. */
 async function revokeOrphans(intents, context) {
-	const read = await readWithAny(context)
+	const read = await readAll(context)
 	if (!read.ok) {
 		const { message: reason, retryable } = read.failure
 		return intents.map(() => ({ kind: 'failed', reason, retryable, key: null }))
 	}
-	const { list, credential } = read.value
+	const list = read.value
+	const credential = context.credential ?? ''
 	const doubt = doubtAbout(list, credential, context.gone)
-	const own = ownRows(list, credential)
+	const held = context.held.flatMap((key) => heldRows(key, list).map((row) => ({ ...row, asked: key.asked })))
+	const others = [...ownRows(list, credential), ...held].map(({ id }) => id)
+	const looked = {
+		...{ ...context, known: new Set([...context.gone, ...others]), dateSkew: read.skew },
+		// A response may only repeat what was asked for; the list shows what was stored.
+		grid: held.length > 0 ? Math.max(context.grid, gridShownBy(held)) : context.grid,
+	}
 	const results = []
 	for (const intent of intents) {
-		const isKnown = (row) => context.held.some((key) => isRowOf(key, row)) || !mayBeTwin(row, intent)
-		const others = [...own, ...list.keys.filter(isKnown)]
-		const known = new Set([...context.gone, ...others.map(({ id }) => id)])
-		const match = matchIntent(intent, list.keys, { ...context, known, dateSkew: read.skew })
+		const match = matchIntent(intent, list.keys, looked)
 		if (match.kind === 'found') results.push(await revokeOrphan(match.key, doubt, context))
 		else results.push({ doubt, ...match })
 	}
 	return results
 }
-/** Where a server only rounds, twins expire alike. A response may only repeat `expiry`, or be coarser than the list. */
-function mayBeTwin(row, intent) {
-	const { expiry, stored } = intent
-	const shown = stored ? lib.gridBetween(expiry, stored) : null
-	if (shown === null) return true
-	const expiresAt = lib.withoutZone(row, intent).expiresAt ?? 0
-	const needed = lib.gridBetween(expiry, expiresAt) ?? 0
-	return expiresAt === stored || needed === 1 || (shown <= 1000 && needed > shown)
+/** Also if the list writes id and expiry in other forms: no other key has our prefix. */
+function heldRows(key, list) {
+	const byPrefix = key.token === null ? [] : ownRows(list, key.token)
+	return list.keys.filter((row) => isRowOf(key, row) || (byPrefix.length === 1 && byPrefix[0] === row))
 }
 async function revokeOrphan(key, doubt, context) {
 	const result = await lib.revokeAndVerify({ ...key, token: null }, context)
@@ -284,17 +296,11 @@ async function revokeOrphan(key, doubt, context) {
 	const { message: reason, retryable } = result.failure
 	return { kind: 'failed', reason, retryable, key }
 }
-/** With the first credential that is accepted. */
-async function readWithAny(context) {
-	let failure = lib.NO_CREDENTIAL
-	for (const credential of context.credentials) {
-		const result = await readList(credential, context)
-		if (result.ok) return { ...result, value: { list: result.value, credential } }
-		// An authentication service that is down gives 401, too.
-		failure = result.failure.status === 401 ? { ...result.failure, retryable: true } : result.failure
-		if (failure.status !== 401 && failure.status !== 403) break
-	}
-	return { ok: false, skew: null, failure }
+async function readAll(context) {
+	if (context.credential === null) return { ok: false, skew: null, failure: lib.NO_CREDENTIAL }
+	const read = await readList(context.credential, context)
+	// An authentication service that is down gives 401, too.
+	return read.ok || read.failure.status !== 401 ? read : { ...read, failure: { ...read.failure, retryable: true } }
 }
 
 const DASHBOARD = 'Dashboard > Plans > API Keys'
@@ -306,6 +312,7 @@ const MIN_LOOKUP_MS = 1_000
 /** Looks until even a slow server has acted, and revokes what is certainly ours. Adds to `gone`, lowers `grid`. */
 async function resolveIntents(intents, context) {
 	const { runner, clock, budget } = context
+	if (intents.length === 0) return { failures: [], warnings: [] }
 	const unanswered = intents.filter(({ stored }) => stored === undefined).length
 	if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
 	const latest = Math.max(...intents.map(({ deadline }) => deadline + lib.LATE_WRITE_GRACE_MS))
@@ -388,15 +395,14 @@ function sentences(byReason) {
 const POST_STEP_TIMEOUT_MS = 60_000
 /** Jobs of a matrix that end together take turns. */
 const MAX_THROTTLE_WAIT_MS = 30 * 60_000
-/** For the known keys, if looking for orphans comes first. */
-const RESERVED_FOR_KEYS_MS = 25_000
 /** The known keys get a head start. */
 const LOOKUP_DELAY_MS = 3_000
+const NOTHING_LEFT = 'The main step saved no key that may be valid, so there is nothing to revoke.'
 const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD}.`
 /** The post step. Throws an Error or warns, by `onRevokeFailure`, about what it cannot confirm. */
 async function revokeKeys(found, deps) {
 	const { runner } = deps
-	if (found.kind === 'none') return runner.info('The main step saved no key, so there is nothing to revoke.')
+	if (found.kind === 'none') return runner.info(NOTHING_LEFT)
 	if (found.kind === 'unreadable') {
 		const message =
 			`The record that the main step saved cannot be used (${found.reason}), so nothing was revoked. ` +
@@ -407,11 +413,12 @@ async function revokeKeys(found, deps) {
 	const failures = []
 	if (damaged.length > 0)
 		failures.push(
-			`Parts of the record that the main step saved cannot be used (${damaged.join(', ')}). ` + `A key that they described ${STAYS_VALID}`,
+			`Parts of the record that the main step saved cannot be used (${damaged.join(', ')}). ` +
+				`If they described another key, that key ${STAYS_VALID}`,
 		)
-	if (state.keys.length === 0 && state.intents.length === 0) runner.info('The main step left no key behind, so there is nothing to revoke.')
-	else {
-		warnOfChanges(state, deps)
+	if (state.keys.length === 0 && state.intents.length === 0) {
+		if (damaged.length === 0) runner.info(NOTHING_LEFT)
+	} else {
 		const unresolved = await settleAll(state, contextFor(state, deps))
 		for (const warning of unresolved.warnings) runner.warning(warning)
 		failures.push(...unresolved.failures)
@@ -424,25 +431,12 @@ async function settleAll(state, context) {
 		return { ...intent, sentAt: sentAt + shift, deadline: deadline + shift }
 	})
 	const end = clock.now() + POST_STEP_TIMEOUT_MS
-	const resolve = async (deadline) => {
-		if (intents.length === 0) return { failures: [], warnings: [] }
-		return resolveIntents(intents, { ...context, budget: newBudget(deadline) })
-	}
-	const revoke = (until) => revokeHeldKeys(state.keys, context, () => newBudget(until))
-	if (!context.isApiKeySent) {
-		// Only the known keys can look for others, so revoke them last.
-		const reserved = state.keys.some(({ keep }) => !keep) ? RESERVED_FOR_KEYS_MS : 0
-		const unresolved = await resolve(end - reserved)
-		// Rate limits may have kept the lookups beyond the end.
-		const failures = await revoke(Math.max(end, clock.now() + reserved))
-		return { ...unresolved, failures: [...failures, ...unresolved.failures] }
-	}
-	const revoking = revoke(end)
+	const revoking = revokeHeldKeys(state.keys, context, () => newBudget(end))
 	const wake = new AbortController()
 	const stopWaiting = () => wake.abort()
 	revoking.then(stopWaiting, stopWaiting)
 	if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
-	const [failures, unresolved] = await Promise.all([revoking, resolve(end)])
+	const [failures, unresolved] = await Promise.all([revoking, resolveIntents(intents, { ...context, budget: newBudget(end) })])
 	return { ...unresolved, failures: [...failures, ...unresolved.failures] }
 }
 function warnOrFail(failures, policy, runner) {
@@ -454,31 +448,23 @@ function warnOrFail(failures, policy, runner) {
 /** A step that changed the trusted authorities may read what post sends: never the long-lived key. */
 function contextFor(state, deps) {
 	const { runner, clock, random, connect, settings, bootedAt } = deps
-	const isTrusted = lib.changedSettings(state.settings, settings).authorities.length === 0
-	const apiKey = isTrusted ? state.apiKey : null
-	const revocable = state.keys.filter(({ keep }) => !keep)
-	const credentials = apiKey === null ? revocable.flatMap(({ token }) => token ?? []) : [apiKey]
+	const changed = lib.changedAuthorities(state.settings, settings)
+	if (changed.length > 0)
+		runner.warning(
+			`A step of this job changed ${changed.join(', ')}, which decides the certificates that are trusted. ` +
+				'The post step does not send api-key under these settings.',
+		)
+	const credential = changed.length === 0 ? state.apiKey : null
 	const shift = bootedAt - (state.bootedAt ?? bootedAt)
 	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${lib.formatSeconds(wait)}.`)
 	const skew = state.skew === null ? null : state.skew - shift
-	const context = { api: connect(state), clock, random, runner, credentials, skew, gone: new Set() }
+	const context = { api: connect(state), clock, random, runner, credential, skew, gone: new Set() }
 	return {
-		...{ ...context, shift, isApiKeySent: apiKey !== null },
-		held: state.keys,
+		...{ ...context, shift, held: state.keys },
 		grid: gridShownBy(state.keys),
-		isMissing: missingCheck({ ...context, credential: credentials[0] ?? null }),
+		isMissing: missingCheck(context),
 		newBudget: (deadline) => lib.createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } }),
 	}
-}
-function warnOfChanges(state, { runner, settings }) {
-	const { authorities, proxies } = lib.changedSettings(state.settings, settings)
-	if (authorities.length > 0)
-		runner.warning(
-			`A step of this job changed ${authorities.join(', ')}, which decides the certificates that are trusted. ` +
-				'The post step does not send api-key under these settings.',
-		)
-	if (proxies.length > 0)
-		runner.warning(`A step of this job changed the proxy settings (${proxies.join(', ')}). The post step uses those of the main step.`)
 }
 /** Returns what could not be confirmed. */
 async function revokeHeldKeys(keys, context, newBudget) {
@@ -515,8 +501,9 @@ function report(key, result, { runner, clock }) {
 }
 
 // Wires the real runner, network and clock into the post step.
-// Only the runner's kill stops the revocation, not a signal.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, () => {})
+// Only the runner's kill stops the revocation, no signal and no broken log.
+process.stdout.on('error', () => {})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, () => {})
 async function run() {
 	try {
 		await revokeKeys(parseState(lib.getState(lib.STATE_NAME)), {

@@ -1,7 +1,6 @@
 'use strict'
 
 const lib = require('./lib/index.js')
-const node_fs = require('node:fs')
 
 /** Watches the responses to `send`. A key API call leaves out a `Date` that is more than a day off, as if there were none. */
 function watchDate(send, now) {
@@ -179,13 +178,13 @@ function parseDuration(text) {
 	return unit === undefined ? null : Number(number) * unit
 }
 
-/** `explain` says why GitHub gave no secrets, if it did not. */
+/** `explain`: why GitHub gave no secrets, or null. */
 function emptyKeyMessage(isMisspelled, explain) {
 	const why = isMisspelled
 		? 'The workflow sets api_key; the name has a hyphen.'
 		: (explain() ??
-			'Check that the secret is defined for this repository, organization or environment, that the job names that ' +
-				'environment, and that a reusable workflow receives it (under secrets: of the job that calls it).')
+			'Check that the secret is defined, that the job names its environment, and that a reusable workflow receives it ' +
+				'(under secrets: of the job that calls it).')
 	return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
 const FAULTS = [
@@ -197,24 +196,23 @@ const FAULTS = [
 	[/^.{0,7}$/s, `is shorter than ${lib.MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
 	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
 ]
-/** Returns `value`. Throws an Error, which does not show it, if it cannot be a key or token. */
+/** Returns `value`. Throws an Error that does not show it. */
 function checkCredential(value) {
 	const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
 	if (fault === undefined) return value
 	throw new Error(`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`)
 }
 const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
-/** In milliseconds. Throws an Error that names the input and the fault. */
+/** Milliseconds. Throws an Error for the user. */
 function readDuration(value, { name, shortest, longest, example }) {
 	const refuse = refusal(name, value, example)
-	if (/^[\d.+-]+$/.test(value)) throw refuse('a number needs a unit, such as s, m, h or d')
 	const duration = parseDuration(value)
 	if (duration === null) throw refuse('it is not a duration such as 90s, 15m or 1.5h')
 	if (duration < Number(parseDuration(shortest))) throw refuse(`it must be at least ${shortest}`)
 	if (duration > Number(parseDuration(longest))) throw refuse(`it must be at most ${longest}`)
 	return duration
 }
-/** Without trailing slashes. Throws an Error, which does not show `value`: it may hold a password. */
+/** Throws an Error that does not show `value`: it may hold a password. */
 function readApiUrl(value) {
 	const refuse = (fault) => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
 	if (!URL.canParse(value)) throw refuse('is not a URL')
@@ -224,11 +222,11 @@ function readApiUrl(value) {
 		throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
 	return url.href.replace(/\/+$/, '')
 }
-/** Only the spellings that the URL parser makes of loopback hosts. */
+/** `hostname` as the URL parser writes it. */
 function isLoopback(hostname) {
 	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
-/** Ignores case. Throws an Error that names the choices. */
+/** Ignores case. Throws an Error for the user. */
 function readChoice(name, value, choices) {
 	const choice = choices.find((known) => known === value.toLowerCase())
 	if (choice !== undefined) return choice
@@ -481,8 +479,9 @@ function keyNotReceived({ keys, current, tag, now, homeUpdatedAt }) {
 }
 /** A rotation writes its key within ten minutes of its creation; the rest is for clocks that differ. */
 const OWN_WRITE_WITHIN_MS = 60 * 60 * 1000
-function wasWrittenByOthers(homeUpdatedAt, newest) {
-	return homeUpdatedAt !== null && homeUpdatedAt > creationOf(newest) + OWN_WRITE_WITHIN_MS
+/** Whether someone else wrote a place after the rotation that created this key. */
+function wasWrittenByOthers(updatedAt, newest) {
+	return updatedAt !== null && updatedAt > creationOf(newest) + OWN_WRITE_WITHIN_MS
 }
 /** Two keys that replaced the key in hand within this time mean that it is put back repeatedly. */
 const REPEATED_WITHIN_MS = 7 * DAY_MS
@@ -502,7 +501,7 @@ function expiryWarning(current, facts) {
 	const { expiresAt } = current
 	if (alarm === 'none') return null
 	if (alarm === 'stuck' || expiresAt === null)
-		return `The key ${lib.keyLabel(current)} ${STUCK}, and run the workflow again. Until then, keys are only created when the newest one is due.`
+		return `The key ${lib.keyLabel(current)} ${STUCK}, and run the workflow again.${facts.rotated ? '' : UNTIL_DUE}`
 	const days = Math.max(0, Math.floor((expiresAt - facts.now) / DAY_MS))
 	const left = days === 1 ? '1 day' : `${days} days`
 	const why = facts.failed ? 'was not replaced. Fix what this run reports' : STUCK
@@ -513,6 +512,7 @@ function expiryWarning(current, facts) {
 		`It ${why}, and run the workflow again today, or create a key in the dashboard and save it in the secret.`
 	)
 }
+const UNTIL_DUE = ' Until then, keys are only created when the newest one is due.'
 const STUCK = 'was replaced by earlier runs, but is still passed as api-key. Check that api-key comes from the secret that this action writes'
 
 /** Says that old keys are kept because of such a place. */
@@ -536,32 +536,43 @@ function isForever({ expiresAt }) {
 }
 /** What is left to do about `initial-key-id`; null for nothing. */
 function initialKeyNote(facts) {
-	const { initialKeyId, keys, current, created, retired, kept, tag, isInDoubt, now } = facts
+	const { initialKeyId, keys, current, created, retired, left, kept, tag, isInDoubt, now } = facts
 	if (initialKeyId === '') return null
 	const initial = keys.find(({ id }) => id === initialKeyId)
 	if (!initial) return NO_INITIAL_KEY
+	const isInitial = ({ id }) => id === initialKeyId
 	const what = `The initial key ${lib.keyLabel(initial)}`
-	if (retired.some(({ id }) => id === initialKeyId)) return `${what} was revoked. Now remove initial-key-id.`
+	if (retired.some(isInitial)) return `${what} was revoked. Now remove initial-key-id.`
 	if (lib.isExpired(initial, now)) return null
-	if (created && !lib.isOwn(created, tag))
-		return `${what} is still valid, and no later run revokes it. Revoke it in the dashboard when no run uses it.`
+	if (created && !lib.isOwn(created, tag)) return `${what} ${BY_NO_RUN}`
 	// The note about the previous key says when it is revoked.
-	if (created && current.id === initialKeyId) return null
+	if (created && isInitial(current)) return null
+	if (initial.createdAt === null) return `${what} ${BY_NO_RUN}`
 	// A warning says what to do about it.
-	if (kept.some(({ id }) => id === initialKeyId) && isForever(initial)) return null
+	if (left.some(isInitial) || (kept.some(isInitial) && isForever(initial))) return null
 	if (isInDoubt) return `${what} is still valid; it is not revoked while GitHub does not show that every place holds a newer key.`
-	return `${what} is still valid; a later run that receives a newer key revokes it.`
+	// Whether the API keeps the expiry of a key, by which it is recognized, is only known of a key of this rotation.
+	return `${what} ${lib.isOwn(created ?? current, tag) ? BY_LATER_RUN : BY_RUN_THAT_RECOGNIZES}`
 }
+const BY_NO_RUN = 'is still valid, and no later run revokes it. Revoke it in the dashboard when no run uses it.'
+const BY_LATER_RUN = 'is still valid; a later run that receives a newer key revokes it.'
+const BY_RUN_THAT_RECOGNIZES =
+	'is still valid. A later run revokes it once it receives a newer key that it recognizes as one of this rotation; if ' +
+	'none does, revoke it in the dashboard.'
 const NO_INITIAL_KEY = 'No key of the account has the ID in initial-key-id. If that key was revoked, remove the input; otherwise correct it.'
 /** What happens to the key that was replaced. */
 function previousKeyNote(facts) {
-	const { current, limits, createdAt, hasCopies } = facts
+	const { current, tag, limits, createdAt, hasCopies } = facts
 	const what = `The previous key ${lib.keyLabel(current)}`
 	if (!lib.isKnownLater(current, facts))
 		return `${what} was not created by rotate, so it stays valid. To have it revoked after the overlap, set initial-key-id to ${current.id}`
+	if (current.createdAt === null)
+		return `${what} stays valid, because the API does not say when it was created. Revoke it in the dashboard when no run uses it.`
+	if (lib.isOwn(current, tag) && current.createdAt > createdAt - lib.MIN_GAP_MS)
+		return `${what} is less than an hour older than the new one, so it stays valid: a run after the next rotation revokes it, or it expires at ${lib.formatUtc(current.expiresAt ?? 0)}.`
 	const condition = hasCopies ? ', if GitHub shows then that every place holds a newer key' : ''
 	const at = lib.formatUtc(lib.retirableAt(createdAt, limits))
-	return `${what} stays valid during the overlap: the first run after ${at} revokes it${condition}.`
+	return `${what} stays valid during the overlap: the first run after ${at} that receives the new key revokes it${condition}.`
 }
 
 /** The paths of a place's secrets, the usual one first; an Enterprise Server may know environments by id only. */
@@ -648,11 +659,13 @@ async function waitUntilShown({ target, updatedAt }, deps, budget) {
 	if (updatedAt === null) return { visibility: 'unknown', reason: '', unchanged: false }
 	let end = deps.clock.now() + SHOWN_WITHIN_MS
 	for (let reads = 1; ; reads++) {
+		// What a machine that slept was told before it slept shows nothing of the time after that.
+		const askedAt = deps.clock.now()
 		const reply = await readSecret(target, deps, budget)
 		if (reply.ok && lib.writeVisibility(updatedAt, reply.value.updatedAt) === 'shown') return { visibility: 'shown', reason: '', unchanged: false }
 		const wait = reply.ok ? READ_INTERVAL_MS : READ_INTERVAL_MS + lib.backoff(reads, deps.random(), reply.failure)
 		if (!reply.ok) end += reply.failure.retryAfter ?? 0
-		const isOver = deps.clock.now() + wait > end
+		const isOver = askedAt + wait > end
 		if (isOver || budget.left() <= wait) {
 			const unchanged = isOver && reply.ok && reply.value.updatedAt === updatedAt
 			const shown = reply.ok ? NOT_MOVED : reply.failure.message
@@ -834,7 +847,7 @@ async function rotateKey(inputs, deps) {
 	let run = null
 	let targets = []
 	let behind = 'none'
-	let kept = []
+	let spared = { kept: [], left: [] }
 	let failure = null
 	try {
 		run = await openRun(inputs, deps, report)
@@ -843,8 +856,10 @@ async function rotateKey(inputs, deps) {
 		const isEmergency = inputs.revokePrevious === 'now'
 		const isDue = isEmergency || report.dueAt <= apiTime(run)
 		behind = noteOlderKeys(targets, run, isDue)
+		// Until it succeeds.
+		if (behind === 'write') report.dueAt = 0
 		// An emergency revokes them anyway, with a list that it reads then.
-		if (behind === 'none' && !isEmergency) kept = await retireOldKeys(targets, run)
+		if (behind === 'none' && !isEmergency) spared = await retireOldKeys(targets, run)
 		if (isDue || behind === 'write') await rotate(run, targets)
 		else report.state = 'Not due'
 		deps.runner.info(outcomeLine(report))
@@ -853,7 +868,7 @@ async function rotateKey(inputs, deps) {
 		report.notes.push(failure.message)
 	}
 	if (run !== null) {
-		noteInitialKey(targets, { behind, kept }, run)
+		noteInitialKey(targets, { behind, ...spared }, run)
 		warnOfExpiry(targets, run)
 	}
 	lib.writeRotationSummary(report, deps.runner)
@@ -881,37 +896,47 @@ function surelyPast({ deps, skew }) {
 	return skew === null ? Number.NEGATIVE_INFINITY : deps.clock.now() + Math.min(0, skew)
 }
 /**
- * Warns of the places that hold an older key than the one in hand. They are written before any old key is revoked: by
- * this run, or (`wait`) by a later one, if it seems so only because home was written again soon after a rotation.
+ * Warns of the places that hold an older key than the one in hand, or may because no rotation wrote them together with
+ * home. They are written before any old key is revoked: by this run, or by a later one, if it seems so only because
+ * something wrote one of them soon after a rotation, or puts an old key back.
  */
 function noteOlderKeys(targets, run, isDue) {
 	const { inputs, current, tag, deps, report } = run
 	// A person may take longer to save a key in every place.
 	const writtenAt = lib.isOwn(current, tag) ? homeUpdatedAt(targets) : null
 	const isAnyOlder = targets.some(({ updatedAt }) => lib.holdsOlderKey(updatedAt, current))
-	const waits = !isDue && !isAnyOlder && lib.rotatedLately({ ...run, now: apiTime(run) })
+	const when = isDue || isAnyOlder ? 'write' : whenApart(targets, run)
 	let isBehind = false
 	for (const { place, updatedAt } of targets) {
 		const isOlder = lib.holdsOlderKey(updatedAt, current)
-		if (!isOlder && !lib.wasWrittenBeforeHome(updatedAt, writtenAt)) continue
-		const why = isOlder ? BEFORE_CREATION : beforeHome(placeLabel(inputs.home), waits)
+		const apart = lib.writtenApart(updatedAt, writtenAt)
+		if (!isOlder && apart === null) continue
+		const why = isOlder ? BEFORE_CREATION : `${apartFrom(apart, placeLabel(inputs.home))}${UNTIL[when]}. ${BY_OTHERS}`
 		const note = `The secret in ${placeLabel(place)} was last updated ${why}.`
 		deps.runner.warning(note)
 		report.notes.push(note)
 		isBehind = true
 	}
-	if (!isBehind) return 'none'
-	return waits ? 'wait' : 'write'
+	return isBehind ? when : 'none'
 }
 const BEFORE_CREATION =
-	'before the key in use was created, so that key is replaced now. If more runs say so, another workflow rotates the ' +
+	'before the key in use was created, so that key has to be replaced. If more runs say so, another workflow rotates the ' +
 	'same secret, or the clocks of the API and of GitHub differ'
-function beforeHome(home, waits) {
-	const what = waits
-		? '. The newest key is less than two days old, so it is not replaced again, and no old key was revoked'
-		: ', so the key in use is replaced now'
-	return `more than ten minutes before that in ${home}${what}. If more runs say so, a person or another workflow writes only ` + 'one of them'
+/** Which run writes places that no rotation wrote together. A new key would not end what puts an old one back. */
+function whenApart(targets, run) {
+	const newest = newestNotReceived(targets, run)
+	if (newest && targets.some(({ updatedAt }) => wasWrittenByOthers(updatedAt, newest))) return 'stuck'
+	return lib.rotatedLately({ ...run, now: apiTime(run) }) ? 'wait' : 'write'
 }
+function apartFrom(apart, home) {
+	return `${apart === 'before' ? 'more than ten minutes before' : 'more than a minute after'} that in ${home}`
+}
+const UNTIL = {
+	write: ', so the key in use has to be replaced',
+	wait: '. The newest key is less than two days old, so it is not replaced again, and no old key was revoked',
+	stuck: ', so no old key was revoked',
+}
+const BY_OTHERS = 'If more runs say so, a person, a tool or another workflow writes only one of them'
 /** When the key is due. Where the server does not say when the secret was written, no key counts as one that it got. */
 function nextRotation(targets, run) {
 	const { limits } = run.inputs
@@ -930,7 +955,7 @@ function warnOfExpiry(targets, run) {
 	const now = apiTime(run)
 	const failed = report.state === 'Failed'
 	const stuck = newestNotReceived(targets, run) !== null
-	const warning = expiryWarning(current, { current, failed, stuck, now })
+	const warning = expiryWarning(current, { current, failed, stuck, rotated: report.created !== null, now })
 	if (warning === null) return
 	deps.runner.warning(warning)
 	report.notes.push(warning)
@@ -989,10 +1014,7 @@ async function repositoryId({ home }, { repository: { owner, repo, id }, secrets
 	if (reply.ok) return reply.value
 	throw new Error(`Could not read the repository's id: ${reply.failure.message}.`)
 }
-/**
- * Revokes the old keys that no run can still need. A failure is only reported: rotation must not depend on it. Returns
- * the keys that are kept only because some place may hold an older key.
- */
+/** Revokes the old keys that no run can still need. A failure is only reported: rotation must not depend on it. */
 async function retireOldKeys(targets, run) {
 	const { inputs, deps, keys, doubt, current, tag, skew, report } = run
 	const { initialKeyId } = inputs
@@ -1000,7 +1022,7 @@ async function retireOldKeys(targets, run) {
 	if (doubt !== null || skew === null) {
 		const reason = doubt === null ? UNKNOWN_TIME : `The account's list may be incomplete (${doubt})`
 		report.notes.push(lib.plainLine(`${reason}, so no old key was revoked.`))
-		return []
+		return { kept: [], left: [] }
 	}
 	const updates = updatesOf(targets)
 	const facts = { keys, current, tag, overlap, now: surelyPast(run), initialKeyId, updates }
@@ -1014,7 +1036,7 @@ async function retireOldKeys(targets, run) {
 		deps.runner.warning(`${failure} A later run tries again.`)
 		report.notes.push(failure)
 	}
-	return kept
+	return { kept, left: left.map(({ key }) => key) }
 }
 /** Says which places may hold an older key than the one in hand, so that the keys `kept` are not revoked. */
 function noteDoubtfulPlaces(targets, kept, run) {
@@ -1032,14 +1054,14 @@ function updatesOf(targets) {
 	return targets.map(({ updatedAt }) => updatedAt)
 }
 /** Says what is left to do about `initial-key-id`. An emergency that does not revoke that key says so itself. */
-function noteInitialKey(targets, { behind, kept }, run) {
+function noteInitialKey(targets, { behind, ...spared }, run) {
 	const { inputs, report, doubt, skew, current } = run
 	const { initialKeyId, revokePrevious } = inputs
 	const isRevoked = report.retired.some(({ id }) => id === initialKeyId)
 	const isUnknown = targets.length === 0 || doubt !== null || skew === null || revokePrevious === 'now'
 	if (isUnknown && !isRevoked) return
 	const isInDoubt = behind !== 'none' || lib.isAnyPlaceInDoubt({ updates: updatesOf(targets), current })
-	const note = initialKeyNote({ ...run, ...report, current, initialKeyId, kept, isInDoubt, now: surelyPast(run) })
+	const note = initialKeyNote({ ...run, ...report, ...spared, current, initialKeyId, isInDoubt, now: surelyPast(run) })
 	if (note !== null) report.notes.push(note)
 }
 function reportRevoked(revoked, { deps: { runner }, report }) {
@@ -2283,26 +2305,12 @@ function generateKeyPair() {
 	return { publicKey: bytes(x), privateKey: bytes(d) }
 }
 
-/** Never throws: an unusable event file counts as empty. */
-function readRunContext(env) {
-	const { GITHUB_EVENT_NAME: eventName = '', GITHUB_ACTOR: actor = '', GITHUB_EVENT_PATH: path = '' } = env
-	let payload = null
-	try {
-		if (node_fs.statSync(path).isFile()) payload = JSON.parse(node_fs.readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
-	} catch {
-		// The file only helps to explain an empty secret.
-	}
-	return { eventName, actor, payload }
-}
-/** Why GitHub gave this run no secrets, or null if it should have. */
-function explainMissingSecrets({ eventName, actor, payload }) {
-	if (actor === 'dependabot[bot]')
+/** Why GitHub may have given this run no secrets, by what a workflow run says about itself; else null. */
+function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }) {
+	if (GITHUB_ACTOR === 'dependabot[bot]')
 		return 'Dependabot started this run, and GitHub gives such runs only Dependabot secrets; define it as a Dependabot secret, or skip this job.'
-	const head = lib.field(payload, 'pull_request', 'head')
-	const source = lib.field(head, 'repo', 'full_name')
-	const target = lib.field(payload, 'pull_request', 'base', 'repo', 'full_name')
-	if (/^pull_request(_review(_comment)?)?$/.test(eventName) && head !== undefined && source !== target)
-		return 'This is a pull request from a fork, and GitHub gives such runs no secrets; skip this job for forks.'
+	if (/^pull_request(_review(_comment)?)?$/.test(GITHUB_EVENT_NAME))
+		return 'GitHub gives no secrets to pull requests from forks; skip this job for them. If this is none, check that the secret is defined.'
 	return null
 }
 
@@ -2327,9 +2335,8 @@ async function run() {
 		for (const name of ['api-key', 'github-token'])
 			for (const form of lib.maskedForms(lib.getInput(name), lib.MIN_CREDENTIAL_LENGTH)) lib.runner.setSecret(form)
 		for (const login of lib.proxyLogins(process.env)) for (const form of lib.maskedForms(login)) lib.runner.setSecret(form)
-		const explain = () => explainMissingSecrets(readRunContext(process.env))
+		const explain = () => explainMissingSecrets(process.env)
 		const inputs = readRotateInputs(lib.getInput, process.env, explain)
-		lib.requireCommandFiles(process.env, ['GITHUB_STATE', 'GITHUB_OUTPUT'])
 		const proxy = lib.proxyFor(new URL(inputs.apiUrl), process.env)
 		const agent = userAgent(process.env)
 		const connect = (proxyUrl) => lib.logRequests(lib.createHttpClient(proxyUrl), lib.debugLog(), clock.now)

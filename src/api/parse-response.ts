@@ -26,9 +26,11 @@ const MAX_ID_LENGTH = 256
 /** Throws if there is neither a key nor its description. */
 export function readCreated({ body }: HttpResponse): CreatedKey {
   const answer = parseJson(body)
-  const created = { token: textOf(field(answer, 'token')), ...readKey(field(answer, 'api_key')) }
-  if (created.token === null && created.id === null) throw new Error('no key')
-  return created
+  const token = textOf(field(answer, 'token'))
+  const key = readKey(field(answer, 'api_key'))
+  if (token === null && key.id === null) throw new Error('no key')
+  // It is printed: never most of a short key.
+  return { ...key, token, prefix: key.prefix.slice(0, token === null ? undefined : token.length / 2) }
 }
 
 /** Throws unless this is JSON, as the list is. */
@@ -43,7 +45,7 @@ export function readRevoked({ body }: HttpResponse): null {
   return null
 }
 
-/** Never throws: what is missing or unusable is null. */
+/** What is missing or unusable is null. */
 export function readKey(value: unknown): KeyInfo {
   const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
   const unreadable =
@@ -89,7 +91,7 @@ export function field(value: unknown, ...path: string[]): unknown {
   )
 }
 
-/** Null unless it is a text that is not empty. */
+/** Null for no text, or an empty one. */
 export function textOf(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null
 }

@@ -18,6 +18,7 @@ export interface Intent {
   refused: string
 }
 
+type Asked = Pick<Intent, 'expiry'>
 type KeyTimes = Pick<KeyInfo, 'createdAt' | 'expiresAt'>
 
 export const PRECISIONS_US = [1, 1000, 1_000_000] as const
@@ -71,9 +72,9 @@ export function gridBetween(asked: ServerTime, stored: ServerTime): number | nul
 /** Some servers compute it anew, or round up. */
 const MAX_DRIFT_MS = 50
 
-/** By rounding down, or to the nearest. */
+/** By rounding to the nearest, down or (but for 1 ms, where a match proves more) up. */
 function fits(stored: ServerTime, lost: number, grid: number): boolean {
-  if (lost >= grid || lost < -grid / 2) return false
+  if (lost >= grid || lost < (grid > 1000 ? 1 - grid : -grid / 2)) return false
   return grid === 10_000 ? isOnCoarseGrid(stored) : Math.round(stored * 1000) % grid === 0
 }
 
@@ -83,7 +84,7 @@ export function isOnCoarseGrid(stored: ServerTime): boolean {
 }
 
 /** `exact` proves that this request made the key (odds: docs/design.md), `near` does not. */
-export function fitOf(intent: Intent, stored: ServerTime | null, grid = Infinity): 'exact' | 'near' | 'none' {
+export function fitOf(intent: Asked, stored: ServerTime | null, grid = Infinity): 'exact' | 'near' | 'none' {
   if (stored === null) return 'none'
   const drifted = Math.abs(stored - intent.expiry) < MAX_DRIFT_MS ? Infinity : NaN
   const needed = gridBetween(intent.expiry, stored) ?? drifted
@@ -101,13 +102,13 @@ export function nearestZone(local: number, instant: number): number {
 }
 
 /** The offset (ms) of a server that writes local times without one. */
-export function zoneShift(intent: Intent, stored: ServerTime | null): number {
+export function zoneShift(intent: Asked, stored: ServerTime | null): number {
   const shift = stored === null ? 0 : nearestZone(stored, intent.expiry)
   return stored !== null && fitOf(intent, stored - shift) !== 'none' ? shift : 0
 }
 
 /** The key's times without that offset, which shifts both. */
-export function withoutZone({ createdAt, expiresAt }: KeyTimes, intent: Intent): KeyTimes {
+export function withoutZone({ createdAt, expiresAt }: KeyTimes, intent: Asked): KeyTimes {
   const shift = zoneShift(intent, expiresAt)
   const shifted = (time: ServerTime | null) => (time === null ? null : time - shift)
   return { createdAt: shifted(createdAt), expiresAt: shifted(expiresAt) }

@@ -6,7 +6,7 @@ import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
 import { clockNote, formatSeconds, issuedLine, keyLabel, type Runner, summarizeKeys } from '../runner/report.ts'
 import { formatExactly, formatInstant } from '../util/instant.ts'
 import { createIntent, type Intent, type IntentOptions } from './intent.ts'
-import { type Journal, openJournal } from './journal.ts'
+import { type Journal, openJournal, SLOW_RESPONSE_MS } from './journal.ts'
 import { CLOCK_TOLERANCE_MS, isSendable, judgeCreated } from './judge-created.ts'
 import { FIRST_ATTEMPT, MIN_ATTEMPT_MS, nextAttempt, stoppedMessage } from './next-attempt.ts'
 import { type Deps, revokeAndVerify } from './revoke-and-verify.ts'
@@ -22,8 +22,6 @@ export interface MainDeps extends Deps {
 
 /** On top of `timeout`. */
 const CLEANUP_TIMEOUT_MS = 20_000
-/** A gateway may have repeated a request that took longer. */
-const SLOW_RESPONSE_MS = 3_000
 
 /** The main step. If it throws, its keys are revoked, or saved for post. */
 export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
@@ -112,7 +110,6 @@ function accept(
   context: Context,
 ): Attempt {
   const { runner, clock, inputs, journal } = context
-  const { intent } = request
   for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
   const receivedAt = clock.now()
   const verdict = judgeCreated(answer, {
@@ -127,15 +124,18 @@ function accept(
     const described = keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
     const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}: ${described}`
     try {
-      journal.refuse(intent, described)
+      journal.refuse(request.intent, 'isKnown' in verdict && verdict.isKnown ? '' : described)
     } catch (error) {
       throw new Error(`${message}. ${error}`)
     }
     const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
     return { kind: 'failure', failure, skew: null }
   }
-  const key = toIssuedKey({ ...answer, id: answer.id }, intent)
-  journal.recordKey(key, intent, receivedAt - intent.sentAt >= SLOW_RESPONSE_MS)
+  const { unreadable, token, ...rest } = answer
+  // Without a value that can be sent, `api-key` revokes the key.
+  const sendable = token !== null && isSendable(token) ? token : null
+  const key = { ...rest, id: answer.id, token: sendable, asked: request.intent.expiry, keep: false }
+  journal.recordKey(key, request.intent, receivedAt)
   if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
   if (verdict.kind === 'replace') {
     const message = `the key got a wrong expiry and could not be replaced. ${clockNote(verdict.skew)}`
@@ -143,14 +143,6 @@ function accept(
   }
   if (verdict.warning !== null) runner.warning(verdict.warning)
   return { kind: 'key', key }
-}
-
-function toIssuedKey(
-  { token, unreadable, ...rest }: CreatedKey & { id: string },
-  { expiry: asked }: Intent,
-): IssuedKey {
-  // Without a value that can be sent, `api-key` revokes the key.
-  return { ...rest, token: token && isSendable(token) ? token : null, asked, keep: false }
 }
 
 function setOutputs(key: IssuedKey, inputs: Inputs, runner: Runner): void {
@@ -170,7 +162,7 @@ async function revokeHeldKeys(context: Context, time: number): Promise<void> {
   const deadline = clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS)
   const budget = createBudget({ deadline, clock, cancellation })
   const revoke = async (key: IssuedKey) => {
-    const options = { ...context, budget, credentials: [inputs.apiKey], skew: journal.skew() }
+    const options = { ...context, budget, credential: inputs.apiKey, skew: journal.skew() }
     const result = await revokeAndVerify(key, options)
     if (result.revoked) runner.info(`Revoked the key ${keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
     else

@@ -1,5 +1,6 @@
 import type { Inputs } from '../runner/inputs.ts'
 import type { Runner } from '../runner/report.ts'
+import type { LocalTime } from '../util/brands.ts'
 import { type Intent, withoutZone } from './intent.ts'
 import { type IssuedKey, type SavedState, STATE_NAME } from './saved-state.ts'
 
@@ -7,6 +8,8 @@ import { type IssuedKey, type SavedState, STATE_NAME } from './saved-state.ts'
 const MAX_RECORD_LENGTH = 64 * 1024
 /** For the keys in it. */
 const RESERVED_LENGTH = 16 * 1024
+/** A gateway may have repeated a request that took longer. */
+export const SLOW_RESPONSE_MS = 3_000
 
 export type Journal = ReturnType<typeof openJournal>
 
@@ -36,23 +39,29 @@ export function openJournal(
     /** The response described a key that nothing shows to be this run's. */
     refuse: (intent: Intent, described: string) =>
       save({ intents: [...others(intent), { ...intent, refused: described }] }),
-    /** The request created this key; if `isRepeated`, perhaps twice: post looks for a twin. */
-    recordKey(key: IssuedKey, intent: Intent, isRepeated: boolean) {
+    /** The request created this key. */
+    recordKey(key: IssuedKey, intent: Intent, receivedAt: LocalTime) {
       made.push(key)
-      const twin = isRepeated ? [{ ...intent, stored: withoutZone(key, intent).expiresAt }] : []
-      const skew = key.createdAt === null ? state.skew : key.createdAt - intent.sentAt
-      save({ keys: [...state.keys, key], intents: [...others(intent), ...twin], skew })
+      // The least that it may be: no key is taken for older than it is.
+      const skew = key.createdAt === null ? state.skew : key.createdAt - receivedAt
+      save({ keys: [...state.keys, key], intents: [...others(intent), ...twinOf(key, intent, receivedAt)], skew })
     },
     /** Whether the key is left to expire, or revoked by post. */
     keep: (key: IssuedKey, keep: boolean) =>
-      save({ keys: state.keys.map((held) => (held.id === key.id ? { ...held, keep } : held)) }),
-    removeKey: (key: IssuedKey) => save({ keys: state.keys.filter(({ id }) => id !== key.id) }),
+      save({ keys: state.keys.map((held) => (held === key ? { ...held, keep } : held)) }),
+    removeKey: (key: IssuedKey) => save({ keys: state.keys.filter((held) => held !== key) }),
     keys: () => state.keys,
     /** Removed ones too: a gateway may replay a response. */
     made: () => made,
     /** See SavedState. */
     skew: () => state.skew,
   }
+}
+
+/** A gateway may have repeated a slow request: post looks for a twin. */
+function twinOf(key: IssuedKey, intent: Intent, receivedAt: LocalTime): Intent[] {
+  if (receivedAt - intent.sentAt < SLOW_RESPONSE_MS) return []
+  return [{ ...intent, stored: withoutZone(key, intent).expiresAt }]
 }
 
 function tooLong(maxLength: number): Error {

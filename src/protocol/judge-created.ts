@@ -8,7 +8,8 @@ import { fitOf, type Intent, isCapped, isWithin, nearestZone, withoutZone, zoneS
 const MAX_EXTRA_LIFETIME_MS = 5_000
 /** A clock this far off is corrected. */
 export const CLOCK_TOLERANCE_MS = 60_000
-const OLD_KEY_MS = 3_600_000
+/** No clock is wrong by more. */
+const MAX_CLOCK_ERROR_MS = 24 * 3_600_000
 const MAX_TOKEN_LENGTH = 4096
 
 /**
@@ -21,8 +22,8 @@ export type Verdict =
   | { kind: 'revoke'; reason: string }
   /** This run made it by a wrong clock; `skew` is the server's clock less ours, in milliseconds. */
   | { kind: 'replace'; skew: number }
-  /** Nothing shows that this run made it: it is neither handed on nor revoked. */
-  | { kind: 'refuse'; reason: string }
+  /** It is neither handed on nor revoked: it is `api-key` or a key made before, or nothing shows that this run made it. */
+  | { kind: 'refuse'; reason: string; isKnown: boolean }
 
 export interface AnswerContext {
   intent: Intent
@@ -37,32 +38,37 @@ export interface AnswerContext {
   skew: number
 }
 
+const EXISTED = 'it returned a key that existed before'
+
 /** Judges whether the key is ours, and as requested. */
 export function judgeCreated(key: CreatedKey, context: AnswerContext): Verdict {
-  const stranger = whyNotOurs(key, context)
-  if (stranger !== null) return { kind: 'refuse', reason: stranger }
+  const { token, id } = key
+  // A server may give the id of a revoked key to the next one.
+  const isKnown = token === null ? context.ids.has(id ?? '') : context.tokens.includes(token)
+  const stranger = isKnown ? EXISTED : whyNotOurs(key, context)
+  if (stranger !== null) return { kind: 'refuse', reason: stranger, isKnown }
   const unusable = whyUnusable(key, context.intent)
   if (unusable !== null) return { kind: 'revoke', reason: unusable }
   return judgeLifetime(key, context)
 }
 
-/** Whether a key can be put into a header, and is not too short to be masked. */
+/** Whether it fits into a header, and can be masked. */
 export function isSendable(token: string): boolean {
   return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
 }
 
 function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
-  const { token, id, prefix, createdAt, expiresAt } = key
-  const { intent, tokens, ids, receivedAt, dateSkew, skew } = context
+  const { token, prefix, createdAt, expiresAt } = key
+  const { intent, tokens, receivedAt, dateSkew, skew } = context
   const isDescribed =
     prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
-  if (tokens.includes(token ?? '') || ids.has(id ?? '') || !isDescribed) return 'it returned a key that existed before'
+  if (!isDescribed) return EXISTED
   const { createdAt: created, expiresAt: expiry } = withoutZone(key, intent)
   const fit = fitOf(intent, expiry)
   const window = { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew] }
-  // Some APIs give an old key a new expiry.
-  const isOld =
-    created !== null && created < intent.sentAt - OLD_KEY_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
+  // Some APIs give an old key a new expiry. If `Date` confirms our clock, `created` shows it.
+  const tolerance = Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS ? 0 : MAX_CLOCK_ERROR_MS
+  const isOld = created !== null && Math.abs(created - intent.sentAt) > tolerance
   if (fit === 'exact' && (!isOld || isWithin(created, { ...window, inAnyZone: true }))) return null
   const isFresh = isWithin(created, { ...window, isStrict: dateSkew !== null })
   if (createdAt !== null && !isFresh) return `it returned a key that was created ${formatExactly(createdAt)}`
@@ -92,11 +98,12 @@ function judgeLifetime(key: CreatedKey, context: AnswerContext): Verdict {
   const isMarked = fitOf(intent, expiresAt) !== 'none'
   const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
   const isLong = lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS
-  const isWrongClock = isLong ? Math.abs(serverSkew - skew) > MAX_EXTRA_LIFETIME_MS : isMarked && isShort
+  const isWrongClock = Math.abs(serverSkew - skew) > MAX_EXTRA_LIFETIME_MS && (isLong || (isMarked && isShort))
   if (isWrongClock) return { kind: 'replace', skew: serverSkew }
   if (isLong) return { kind: 'revoke', reason: 'the key lives longer than asked' }
-  if (isMarked) return { kind: 'accept', warning: null }
-  const minutes = (duration: number) => `${Math.round(duration / 60_000)} min`
+  if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
+  if (isMarked && !isShort) return { kind: 'accept', warning: null }
+  const minutes = (duration: number) => `${Math.round(duration / 6_000) / 10} min`
   const warning = `The API shortened the key's lifetime to ${minutes(lifetime)}; expires-in is ${minutes(expiresIn)}.`
   return { kind: 'accept', warning }
 }

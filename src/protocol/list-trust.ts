@@ -1,7 +1,7 @@
 import type { ApiResult, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
 import { type RetryOptions, retry } from '../retry/budget.ts'
 import type { Secret } from '../util/brands.ts'
-import type { KeyToRevoke, RevocationContext, RevocationProgress } from './revoke-and-verify.ts'
+import { isOldEnough, type KeyToRevoke, type RevocationContext, type RevocationProgress } from './revoke-and-verify.ts'
 
 /** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
 export function doubtAbout(list: KeyList, credential: string, gone: ReadonlySet<string>): string | null {
@@ -23,24 +23,16 @@ export function isRowOf({ id, prefix, expiresAt }: Omit<KeyToRevoke, 'token'>, r
   return row.id === id || (prefix !== '' && row.prefix === prefix && row.expiresAt === expiresAt)
 }
 
-/** A replica may lack a younger key. */
-export const MAX_REPLICA_LAG_MS = 15_000
-
-export interface MissingContext extends Pick<RevocationContext, 'clock' | 'random' | 'skew'> {
+export interface ListingContext extends Pick<RevocationContext, 'clock' | 'random' | 'skew' | 'credential'> {
   api: KeyApi
-  /** What to read the list with, or null if nothing may be sent. */
-  credential: string | null
   gone: ReadonlySet<string>
 }
 
 /** See `RevocationContext.isMissing`. */
-export function missingCheck(context: MissingContext): NonNullable<RevocationContext['isMissing']> {
-  const { api, clock, random, skew, credential, gone } = context
+export function missingCheck(context: ListingContext): NonNullable<RevocationContext['isMissing']> {
+  const { api, random, credential, gone } = context
   return async (key: KeyToRevoke, { startedAt, granted, budget }: RevocationProgress) => {
-    const { createdAt } = key
-    const now = clock.now()
-    const age = Math.max(now - startedAt, createdAt === null || skew === null ? 0 : now + skew - createdAt)
-    if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
+    if (credential === null || !(granted || isOldEnough(key, startedAt, context))) return false
     const read = await readList(credential, { api, budget, random })
     if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
     return !read.value.keys.some((row) => isRowOf(key, row))

@@ -46,7 +46,8 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   const listGrid = gridShownBy(list)
   const fitness = (key: ListedKey) => {
     const { expiresAt } = withoutZone(key, intent)
-    if (fitOf(intent, expiresAt, Math.min(grid, listGrid)) === 'exact') return 'exact'
+    if (!isRoundedOtherwise(intent, expiresAt) && fitOf(intent, expiresAt, Math.min(grid, listGrid)) === 'exact')
+      return 'exact'
     return fitOf(intent, expiresAt, Math.max(grid, listGrid)) === 'none' ? 'none' : 'near'
   }
 
@@ -61,6 +62,12 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
   const candidates = exact.length > 0 ? exact : near
   return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
+}
+
+/** Twins expire alike where the response and the list round alike. */
+function isRoundedOtherwise({ expiry, stored }: Intent, expiresAt: ServerTime | null): boolean {
+  if (!stored || !expiresAt || gridBetween(stored, expiresAt) === 1) return false
+  return gridBetween(expiry, stored) === gridBetween(expiry, expiresAt)
 }
 
 const COARSEST_GRID_US = 60_000_000

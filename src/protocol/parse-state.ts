@@ -62,13 +62,9 @@ const isText = (value: unknown): value is string => typeof value === 'string'
 const isSecret = (value: unknown): value is string => isText(value) && isHeaderSafe(value)
 const isTexts = (value: unknown): value is Record<string, string> =>
   isFields(value) && Object.values(value).every(isText)
-const areSettingsFor =
-  (url: URL) =>
-  (value: unknown): value is Record<string, string> =>
-    isTexts(value) && isProxyUsable(url, value)
 const isPolicy = (value: unknown): value is 'warn' | 'fail' => value === 'warn' || value === 'fail'
-/** A Date beyond 8.64e15 does not exist. */
-const isNumber = (value: unknown): value is number => typeof value === 'number' && Math.abs(value) <= 8.64e15
+/** A Date beyond 8.64e15 does not exist, and post adds such numbers. */
+const isNumber = (value: unknown): value is number => typeof value === 'number' && Math.abs(value) <= 1e15
 const isNumberOrNull = (value: unknown): value is number | null => value === null || isNumber(value)
 
 const isKey = (value: unknown): value is IssuedKey =>
@@ -90,11 +86,12 @@ const isIntent = (value: unknown): value is Intent =>
   isText(value.refused)
 
 /** A proxy that main could not have used would keep post from sending anything. */
-function isProxyUsable(url: URL, settings: Record<string, string>): boolean {
-  try {
-    proxyFor(url, settings)
-    return true
-  } catch {
-    return false
+function areSettingsFor(url: URL): (value: unknown) => value is Record<string, string> {
+  return (value): value is Record<string, string> => {
+    try {
+      return isTexts(value) && proxyFor(url, value) !== null
+    } catch {
+      return false
+    }
   }
 }

@@ -31,6 +31,7 @@ export async function resolveIntents(
   context: LookupContext & { runner: Runner; gone: Set<string>; budget: Budget },
 ): Promise<Unresolved> {
   const { runner, clock, budget } = context
+  if (intents.length === 0) return { failures: [], warnings: [] }
   const unanswered = intents.filter(({ stored }) => stored === undefined).length
   if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
   const latest = Math.max(...intents.map(({ deadline }) => deadline + LATE_WRITE_GRACE_MS))

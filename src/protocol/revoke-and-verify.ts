@@ -20,8 +20,8 @@ export type RevocationResult =
 
 export interface RevocationContext extends Deps {
   budget: Budget
-  /** What to revoke with if the key may not revoke itself: the long-lived key need not travel again otherwise. */
-  credentials: readonly Secret[]
+  /** The long-lived key, for keys that may not revoke themselves and for the list; null if it must not be sent. */
+  credential: Secret | null
   /** The server's clock less ours, in milliseconds, if the API's own times showed it. */
   skew: number | null
   /** Whether a list that can be believed no longer shows the key. The post step alone reads the list. */
@@ -35,13 +35,29 @@ export interface RevocationProgress {
   budget: Budget
 }
 
-export type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'prefix' | 'createdAt' | 'expiresAt'>
+export type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'prefix' | 'createdAt' | 'expiresAt'> &
+  Partial<Pick<IssuedKey, 'asked'>>
 
 /** `evidence` is what the rounds so far have shown; each adds to it. */
 interface RoundContext extends RevocationContext {
+  startedAt: LocalTime
   evidence: Evidence
   /** A revocation was granted, and the key is accepted all the same. */
   wasIdle: boolean
+}
+
+/** A replica may not know a younger key. */
+export const MAX_REPLICA_LAG_MS = 15_000
+
+/** Whether every replica knows the key, whose revocation began at `startedAt` (this machine's clock). */
+export function isOldEnough(
+  { createdAt }: KeyToRevoke,
+  startedAt: LocalTime,
+  { clock, skew }: Pick<RevocationContext, 'clock' | 'skew'>,
+): boolean {
+  const now = clock.now()
+  const age = createdAt === null || skew === null ? 0 : now + skew - createdAt
+  return Math.max(now - startedAt, age) >= MAX_REPLICA_LAG_MS
 }
 
 /** Caches and replicas may lag. */
@@ -49,7 +65,7 @@ const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
 const EXPIRY_MARGIN_MS = 1_000
 
-/** Revokes `key` with itself, or with `credentials` where that does not end it, until verified or hopeless. */
+/** Revokes `key` with itself, or with `credential` where that does not end it, until verified or hopeless. */
 export async function revokeAndVerify(key: KeyToRevoke, context: RevocationContext): Promise<RevocationResult> {
   const evidence: Evidence = { granted: false, rejected: false, missing: false, expired: false }
   const { token } = key
@@ -58,7 +74,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
   for (let round = 1; ; round++) {
     // Extend the deadline for 429s only in the first round.
     const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
-    const now = { ...context, budget, evidence, wasIdle }
+    const now = { ...context, budget, startedAt, evidence, wasIdle }
     const refusal = await requestRevocation(key, now)
     const probed = token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, now)
     if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
@@ -89,18 +105,22 @@ function canStillChange(refusal: ApiFailure | null, { rejected }: Evidence): boo
 async function requestRevocation(key: KeyToRevoke, context: RoundContext): Promise<ApiFailure | null> {
   const { api, budget, random, evidence, wasIdle } = context
   const { token } = key
-  const own = token === null || (wasIdle && context.credentials.length > 0) ? [] : [token]
+  const own = wasIdle && context.credential !== null ? null : token
   let failure: ApiFailure = NO_CREDENTIAL
-  for (const credential of new Set([...own, ...context.credentials])) {
+  let wasDenied = false
+  for (const credential of [own, context.credential]) {
+    if (credential === null) continue
     const revoke = (limits: CallLimits) => api.revoke(credential, key.id, limits)
     const result = await retry(revoke, { budget, random, shouldRetry: isRateLimited })
     if (result.ok) {
-      // A replica that lags rejects a key before the grant as well.
-      Object.assign(evidence, { granted: credential === token || !evidence.rejected, rejected: false })
+      // Of a key that it does not know, a replica may grant the revocation, too.
+      const isKnown = !evidence.rejected && (!wasDenied || isOldEnough(key, context.startedAt, context))
+      Object.assign(evidence, { granted: credential === token || isKnown, rejected: false })
       return null
     }
     failure = { ...result.failure, retryable: result.failure.retryable || failure.retryable }
     if (credential === token && isRejected(result)) {
+      wasDenied = true
       // Some APIs answer 401 to a key that may not revoke itself.
       const probed = await api.probe(token, budget.limits())
       evidence.rejected = isRejected(probed)
@@ -121,11 +141,15 @@ export const NO_CREDENTIAL: ApiFailure = {
   retryable: false,
 }
 
-/** By every clock that may be right. */
-function hasExpired({ expiresAt }: KeyToRevoke, dateSkew: number | null, { clock, skew }: RevocationContext): boolean {
+/** By every clock that may be right. The API may write times of another zone. */
+function hasExpired(
+  { expiresAt, asked = 0 }: KeyToRevoke,
+  dateSkew: number | null,
+  { clock, skew }: RevocationContext,
+): boolean {
   const serverSkews = [skew, dateSkew].filter((known) => known !== null)
   if (expiresAt === null || serverSkews.length === 0) return false
-  return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
+  return Math.max(expiresAt, asked) + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 
 /** Probes until a 401, or for 10 s; after a refusal, until there is an answer; once if another round follows. */

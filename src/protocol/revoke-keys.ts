@@ -1,5 +1,5 @@
 import type { KeyApi } from '../api/key-api.ts'
-import { changedSettings } from '../http/network-settings.ts'
+import { changedAuthorities } from '../http/network-settings.ts'
 import { type Budget, createBudget } from '../retry/budget.ts'
 import { formatSeconds, formatUtc, type KeyStatus, keyLabel, type Runner, summarizeKeys } from '../runner/report.ts'
 import type { LocalTime } from '../util/brands.ts'
@@ -25,16 +25,15 @@ export interface PostDeps extends Omit<Deps, 'api'> {
 const POST_STEP_TIMEOUT_MS = 60_000
 /** Jobs of a matrix that end together take turns. */
 const MAX_THROTTLE_WAIT_MS = 30 * 60_000
-/** For the known keys, if looking for orphans comes first. */
-const RESERVED_FOR_KEYS_MS = 25_000
 /** The known keys get a head start. */
 const LOOKUP_DELAY_MS = 3_000
+const NOTHING_LEFT = 'The main step saved no key that may be valid, so there is nothing to revoke.'
 const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD}.`
 
 /** The post step. Throws an Error or warns, by `onRevokeFailure`, about what it cannot confirm. */
 export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<void> {
   const { runner } = deps
-  if (found.kind === 'none') return runner.info('The main step saved no key, so there is nothing to revoke.')
+  if (found.kind === 'none') return runner.info(NOTHING_LEFT)
   if (found.kind === 'unreadable') {
     const message =
       `The record that the main step saved cannot be used (${found.reason}), so nothing was revoked. ` +
@@ -46,12 +45,11 @@ export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<voi
   if (damaged.length > 0)
     failures.push(
       `Parts of the record that the main step saved cannot be used (${damaged.join(', ')}). ` +
-        `A key that they described ${STAYS_VALID}`,
+        `If they described another key, that key ${STAYS_VALID}`,
     )
-  if (state.keys.length === 0 && state.intents.length === 0)
-    runner.info('The main step left no key behind, so there is nothing to revoke.')
-  else {
-    warnOfChanges(state, deps)
+  if (state.keys.length === 0 && state.intents.length === 0) {
+    if (damaged.length === 0) runner.info(NOTHING_LEFT)
+  } else {
     const unresolved = await settleAll(state, contextFor(state, deps))
     for (const warning of unresolved.warnings) runner.warning(warning)
     failures.push(...unresolved.failures)
@@ -65,25 +63,15 @@ async function settleAll(state: SavedState, context: Context): Promise<Unresolve
     return { ...intent, sentAt: sentAt + shift, deadline: deadline + shift }
   })
   const end = clock.now() + POST_STEP_TIMEOUT_MS
-  const resolve = async (deadline: number): Promise<Unresolved> => {
-    if (intents.length === 0) return { failures: [], warnings: [] }
-    return resolveIntents(intents, { ...context, budget: newBudget(deadline) })
-  }
-  const revoke = (until: number) => revokeHeldKeys(state.keys, context, () => newBudget(until))
-  if (!context.isApiKeySent) {
-    // Only the known keys can look for others, so revoke them last.
-    const reserved = state.keys.some(({ keep }) => !keep) ? RESERVED_FOR_KEYS_MS : 0
-    const unresolved = await resolve(end - reserved)
-    // Rate limits may have kept the lookups beyond the end.
-    const failures = await revoke(Math.max(end, clock.now() + reserved))
-    return { ...unresolved, failures: [...failures, ...unresolved.failures] }
-  }
-  const revoking = revoke(end)
+  const revoking = revokeHeldKeys(state.keys, context, () => newBudget(end))
   const wake = new AbortController()
   const stopWaiting = () => wake.abort()
   revoking.then(stopWaiting, stopWaiting)
   if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
-  const [failures, unresolved] = await Promise.all([revoking, resolve(end)])
+  const [failures, unresolved] = await Promise.all([
+    revoking,
+    resolveIntents(intents, { ...context, budget: newBudget(end) }),
+  ])
   return { ...unresolved, failures: [...failures, ...unresolved.failures] }
 }
 
@@ -98,43 +86,30 @@ function warnOrFail(failures: string[], policy: 'warn' | 'fail', runner: Runner)
 interface Context extends Omit<LookupContext, 'budget'> {
   runner: Runner
   gone: Set<string>
-  /** False if the long-lived key must not be sent: then the short-lived keys do its work. */
-  isApiKeySent: boolean
   newBudget(deadline: number): Budget
 }
 
 /** A step that changed the trusted authorities may read what post sends: never the long-lived key. */
 function contextFor(state: SavedState, deps: PostDeps): Context {
   const { runner, clock, random, connect, settings, bootedAt } = deps
-  const isTrusted = changedSettings(state.settings, settings).authorities.length === 0
-  const apiKey = isTrusted ? state.apiKey : null
-  const revocable = state.keys.filter(({ keep }) => !keep)
-  const credentials = apiKey === null ? revocable.flatMap(({ token }) => token ?? []) : [apiKey]
+  const changed = changedAuthorities(state.settings, settings)
+  if (changed.length > 0)
+    runner.warning(
+      `A step of this job changed ${changed.join(', ')}, which decides the certificates that are trusted. ` +
+        'The post step does not send api-key under these settings.',
+    )
+  const credential = changed.length === 0 ? state.apiKey : null
   const shift = bootedAt - (state.bootedAt ?? bootedAt)
   const onWait = (wait: number) => runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}.`)
   const skew = state.skew === null ? null : state.skew - shift
-  const context = { api: connect(state), clock, random, runner, credentials, skew, gone: new Set<string>() }
+  const context = { api: connect(state), clock, random, runner, credential, skew, gone: new Set<string>() }
   return {
-    ...{ ...context, shift, isApiKeySent: apiKey !== null },
-    held: state.keys,
+    ...{ ...context, shift, held: state.keys },
     grid: gridShownBy(state.keys),
-    isMissing: missingCheck({ ...context, credential: credentials[0] ?? null }),
+    isMissing: missingCheck(context),
     newBudget: (deadline) =>
       createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } }),
   }
-}
-
-function warnOfChanges(state: SavedState, { runner, settings }: PostDeps): void {
-  const { authorities, proxies } = changedSettings(state.settings, settings)
-  if (authorities.length > 0)
-    runner.warning(
-      `A step of this job changed ${authorities.join(', ')}, which decides the certificates that are trusted. ` +
-        'The post step does not send api-key under these settings.',
-    )
-  if (proxies.length > 0)
-    runner.warning(
-      `A step of this job changed the proxy settings (${proxies.join(', ')}). The post step uses those of the main step.`,
-    )
 }
 
 /** Returns what could not be confirmed. */

@@ -1,7 +1,7 @@
 import type { ApiResult, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
-import { gridBetween, type Intent, withoutZone } from './intent.ts'
+import type { Intent } from './intent.ts'
 import { doubtAbout, isRowOf, ownRows, readList } from './list-trust.ts'
-import { type ListContext, matchIntent } from './match-intent.ts'
+import { gridShownBy, type ListContext, matchIntent } from './match-intent.ts'
 import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
 import type { IssuedKey } from './saved-state.ts'
 
@@ -26,34 +26,34 @@ export interface LookupContext extends RevocationContext, Omit<ListContext, 'dat
 
 /** Looks once, and revokes keys that this run certainly made. One result per intent, in order. */
 export async function revokeOrphans(intents: readonly Intent[], context: LookupContext): Promise<OrphanResult[]> {
-  const read = await readWithAny(context)
+  const read = await readAll(context)
   if (!read.ok) {
     const { message: reason, retryable } = read.failure
     return intents.map(() => ({ kind: 'failed', reason, retryable, key: null }))
   }
-  const { list, credential } = read.value
+  const list = read.value
+  const credential = context.credential ?? ''
   const doubt = doubtAbout(list, credential, context.gone)
-  const own = ownRows(list, credential)
+  const held = context.held.flatMap((key) => heldRows(key, list).map((row) => ({ ...row, asked: key.asked })))
+  const others = [...ownRows(list, credential), ...held].map(({ id }) => id)
+  const looked = {
+    ...{ ...context, known: new Set([...context.gone, ...others]), dateSkew: read.skew },
+    // A response may only repeat what was asked for; the list shows what was stored.
+    grid: held.length > 0 ? Math.max(context.grid, gridShownBy(held)) : context.grid,
+  }
   const results: OrphanResult[] = []
   for (const intent of intents) {
-    const isKnown = (row: ListedKey) => context.held.some((key) => isRowOf(key, row)) || !mayBeTwin(row, intent)
-    const others = [...own, ...list.keys.filter(isKnown)]
-    const known = new Set([...context.gone, ...others.map(({ id }) => id)])
-    const match = matchIntent(intent, list.keys, { ...context, known, dateSkew: read.skew })
+    const match = matchIntent(intent, list.keys, looked)
     if (match.kind === 'found') results.push(await revokeOrphan(match.key, doubt, context))
     else results.push({ doubt, ...match })
   }
   return results
 }
 
-/** Where a server only rounds, twins expire alike. A response may only repeat `expiry`, or be coarser than the list. */
-function mayBeTwin(row: ListedKey, intent: Intent): boolean {
-  const { expiry, stored } = intent
-  const shown = stored ? gridBetween(expiry, stored) : null
-  if (shown === null) return true
-  const expiresAt = withoutZone(row, intent).expiresAt ?? 0
-  const needed = gridBetween(expiry, expiresAt) ?? 0
-  return expiresAt === stored || needed === 1 || (shown <= 1000 && needed > shown)
+/** Also if the list writes id and expiry in other forms: no other key has our prefix. */
+function heldRows(key: IssuedKey, list: KeyList): ListedKey[] {
+  const byPrefix = key.token === null ? [] : ownRows(list, key.token)
+  return list.keys.filter((row) => isRowOf(key, row) || (byPrefix.length === 1 && byPrefix[0] === row))
 }
 
 async function revokeOrphan(key: ListedKey, doubt: string | null, context: LookupContext): Promise<OrphanResult> {
@@ -63,15 +63,9 @@ async function revokeOrphan(key: ListedKey, doubt: string | null, context: Looku
   return { kind: 'failed', reason, retryable, key }
 }
 
-/** With the first credential that is accepted. */
-async function readWithAny(context: LookupContext): Promise<ApiResult<{ list: KeyList; credential: string }>> {
-  let failure = NO_CREDENTIAL
-  for (const credential of context.credentials) {
-    const result = await readList(credential, context)
-    if (result.ok) return { ...result, value: { list: result.value, credential } }
-    // An authentication service that is down gives 401, too.
-    failure = result.failure.status === 401 ? { ...result.failure, retryable: true } : result.failure
-    if (failure.status !== 401 && failure.status !== 403) break
-  }
-  return { ok: false, skew: null, failure }
+async function readAll(context: LookupContext): Promise<ApiResult<KeyList>> {
+  if (context.credential === null) return { ok: false, skew: null, failure: NO_CREDENTIAL }
+  const read = await readList(context.credential, context)
+  // An authentication service that is down gives 401, too.
+  return read.ok || read.failure.status !== 401 ? read : { ...read, failure: { ...read.failure, retryable: true } }
 }

@@ -102,7 +102,7 @@ class HttpError extends Error {
 }
 /** No HTTP response starts with it. */
 const TLS_ALERT = 0x15
-const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|UNSPECIFIED)/
+const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|PATH_LENGTH|UNSPECIFIED)/
 const CERTIFICATE_HINTS = [
 	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
 	[/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
@@ -142,15 +142,14 @@ const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((
 function networkSettings(env) {
 	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
 }
-/** The variables that differ. */
-function changedSettings(before, after) {
-	const changed = (name) => before[name] !== after[name]
-	return { authorities: AUTHORITIES.filter(changed), proxies: PROXIES.filter(changed) }
+/** Those about certificates that differ. Post uses the proxies of main, so they may. */
+function changedAuthorities(before, after) {
+	return AUTHORITIES.filter((name) => before[name] !== after[name])
 }
 /** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
 function proxyLogins(env) {
 	const logins = PROXIES.flatMap((name) => {
-		const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*?)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
+		const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
 		if (password) return [password, `${user}:${password}`]
 		// A user alone may be a token; but masking a name such as `ci` would ruin the log.
 		return user.length < 8 ? [] : [user]
@@ -200,7 +199,7 @@ function requestTunnel(proxy, target) {
 		host: hostname.replace(/^\[|\]$/g, ''),
 		port,
 		path: target,
-		headers: { Host: target, ...(username ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
+		headers: { Host: target, ...(username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
 		agent: false,
 		rejectUnauthorized: true,
 		autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
@@ -265,15 +264,20 @@ function exchange(request, agent, via) {
 		}
 		const stopDeadline = startDeadline(request, () => {
 			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
-			fail(new HttpError('timeout', isConnected(), message))
+			fail(new HttpError('timeout', isConnected(), `${message}${via}`))
 		})
-		// Not once: an unhandled error would end the process.
-		sent.on('error', (error) => fail(error instanceof HttpError ? error : describeError(error, isConnected(), via)))
+		let received
+		// Not once: an unhandled error would end the process. One after a complete response is not about it.
+		sent.on('error', (error) => {
+			if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
+		})
 		sent.once('upgrade', () => fail(upgradeError()))
 		sent.once('response', (response) => {
+			received = response
 			readBody(response, fail, (text) => {
 				stopDeadline()
 				resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
+				if (!response.complete) sent.destroy()
 			})
 		})
 		sent.end(body)
@@ -302,25 +306,18 @@ function startDeadline({ timeout, cancel, grace }, expire) {
 		cancel?.removeEventListener('abort', onCancel)
 	}
 }
-/** A compressed body is an error with a 2xx, and empty with any other status. */
+/** Of more than 1 MiB, only the start is read. */
 function readBody(response, fail, done) {
-	const { statusCode = 0, headers } = response
-	const coding = headers['content-encoding'] ?? ''
 	const chunks = []
 	let size = 0
+	const finish = () => done(String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
 	response.on('data', (chunk) => {
+		chunks.push(chunk)
 		size += chunk.length
-		if (size > MAX_RESPONSE_BYTES) fail(new HttpError('too-large', true, 'answered with more than 1 MiB'))
-		else chunks.push(chunk)
+		if (size > MAX_RESPONSE_BYTES) finish()
 	})
 	response.on('error', ({ code }) => fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)))
-	response.once('end', () => {
-		const encoded = size > 0 && !/^(identity)?$/i.test(coding.trim())
-		if (statusCode === 101) fail(upgradeError())
-		else if (encoded && statusCode < 300)
-			fail(new HttpError('protocol', true, `answered ${statusCode} in ${coding.slice(0, 40)}, which was not asked for`))
-		else done(encoded ? '' : String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
-	})
+	response.once('end', () => (response.statusCode === 101 ? fail(upgradeError()) : finish()))
 }
 
 /** Without whole IDs. */
@@ -343,7 +340,7 @@ function logRequests(send, log, now) {
 			note(`status ${response.status}`)
 			return response
 		} catch (error) {
-			note(error instanceof HttpError ? `${error.kind}, ${error.message},` : String(error))
+			note(`${error},`)
 			throw error
 		}
 	}
@@ -364,7 +361,7 @@ function failureOf(asked, response, now) {
 		status,
 		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
 		// Only the API's own JSON proves that nothing was done.
-		mayHaveActed: !rateLimited && (uncertain || notFromApi || !isJson(response.body)),
+		mayHaveActed: !rateLimited && (uncertain || notFromApi || parsed(response.body) === undefined),
 		retryable: uncertain || rateLimited || notFromApi,
 		retryAfter,
 		notFromApi,
@@ -384,7 +381,8 @@ function redirected(asked, { status, headers }) {
 	const { url } = asked
 	const { location } = headers
 	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
-	const place = target === null ? 'an unreadable address' : target.host === url.host ? target.origin + shortPath(target) : target.host
+	const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
+	const place = named || 'an unreadable address'
 	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
 	// It may mean "done, look there".
 	return { status, message, mayHaveActed: true, retryable: false }
@@ -397,18 +395,19 @@ function isForeign({ status, headers, body }) {
 		isHtml(headers, body) ||
 		headers['cf-mitigated'] !== undefined ||
 		(status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
-		(body.trim() !== '' && !isJson(body))
+		(body.trim() !== '' && parsed(body) === undefined)
 	)
 }
 const NOT_JSON = ': something that is not the JSON of this API'
-function isJson(body) {
+/** Undefined if this API would not write it. */
+function parsed(body) {
 	try {
-		return typeof JSON.parse(body) !== 'number'
+		const value = JSON.parse(body)
+		return typeof value === 'number' ? undefined : value
 	} catch {
-		return false
+		return undefined
 	}
 }
-/** By its media type, or because it starts with a tag. */
 function isHtml(headers, body) {
 	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }
@@ -416,6 +415,9 @@ function detail(response, credential) {
 	const { status, headers, body } = response
 	if (headers['cf-mitigated']) return ' with a challenge; a firewall stops this runner'
 	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
+	const coding = headers['content-encoding']
+	if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
+	if (body.length > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
 	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
 	const reason = reasonGiven(body, credential, status < 300)
@@ -423,16 +425,10 @@ function detail(response, credential) {
 }
 /** One line, nothing that could be a key; of a success, only what is named as a reason. */
 function reasonGiven(body, credential, isSuccess) {
-	let answer
-	try {
-		answer = JSON.parse(body)
-	} catch {
-		return ''
-	}
-	return wordsIn(answer, isSuccess)
+	return wordsIn(parsed(body), isSuccess)
 		.join('; ')
 		.replaceAll(credential, '***')
-		.replace(/\S{24,}/g, '***')
+		.replace(isSuccess ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
 		.replace(/\s+/g, ' ')
 		.trim()
 		.slice(0, MAX_REASON_LENGTH)
@@ -454,7 +450,8 @@ const MAX_DATE_SKEW_MS = 24 * 3_600_000
 /** Never throws for what the network or the API does. */
 function createCaller(client, userAgent, now) {
 	return async (request, limits, read) => {
-		const { method, url, credential, body } = request
+		const { method, url, credential } = request
+		const body = request.body && JSON.stringify(request.body)
 		const headers = {
 			Accept: 'application/json',
 			Authorization: `Bearer ${credential}`,
@@ -463,13 +460,7 @@ function createCaller(client, userAgent, now) {
 		}
 		const sentAt = now()
 		try {
-			const response = await client({
-				method,
-				url,
-				headers,
-				...limits,
-				...(body && { body: JSON.stringify(body) }),
-			})
+			const response = await client({ method, url, headers, body, ...limits })
 			const skew = skewOf(response, sentAt, now())
 			if (response.status < 200 || response.status > 299) return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
 			try {
@@ -479,12 +470,8 @@ function createCaller(client, userAgent, now) {
 			}
 		} catch (error) {
 			if (!(error instanceof HttpError)) throw error
-			const { mayHaveActed, retryable } = error
-			return {
-				ok: false,
-				skew: null,
-				failure: { message: `${url.host}: ${error.message}`, mayHaveActed, retryable },
-			}
+			const { message, mayHaveActed, retryable } = error
+			return { ok: false, skew: null, failure: { message: `${url.host}: ${message}`, mayHaveActed, retryable } }
 		}
 	}
 }
@@ -502,7 +489,8 @@ function skewOf({ headers }, sentAt, receivedAt) {
 	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }
 
-const DATE = String.raw`(\d{4})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
+// Year 1 is what some servers write for no time at all.
+const DATE = String.raw`(19[7-9]\d|[2-9]\d{3})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
 const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
 const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
 const ISO_8601 = new RegExp(`^${DATE}(?:${TIME}${ZONE})?$`, 'i')
@@ -564,9 +552,11 @@ const MAX_ID_LENGTH = 256
 /** Throws if there is neither a key nor its description. */
 function readCreated({ body }) {
 	const answer = parseJson(body)
-	const created = { token: textOf(field(answer, 'token')), ...readKey(field(answer, 'api_key')) }
-	if (created.token === null && created.id === null) throw new Error('no key')
-	return created
+	const token = textOf(field(answer, 'token'))
+	const key = readKey(field(answer, 'api_key'))
+	if (token === null && key.id === null) throw new Error('no key')
+	// It is printed: never most of a short key.
+	return { ...key, token, prefix: key.prefix.slice(0, token === null ? undefined : token.length / 2) }
 }
 /** Throws unless this is JSON, as the list is. */
 function readJson({ body }) {
@@ -578,7 +568,7 @@ function readRevoked({ body }) {
 	if (body.trim() !== '') throw new Error('not revoked')
 	return null
 }
-/** Never throws: what is missing or unusable is null. */
+/** What is missing or unusable is null. */
 function readKey(value) {
 	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
 	const unreadable =
@@ -615,7 +605,7 @@ function parseJson(body) {
 function field(value, ...path) {
 	return path.reduce((part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined), value)
 }
-/** Null unless it is a text that is not empty. */
+/** Null for no text, or an empty one. */
 function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
@@ -632,9 +622,21 @@ function createIssuingApi(call, apiUrl) {
 
 /** Another field may announce more keys. */
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
-/** Headers of a list that may be old, or lack a key. */
-const CACHED = /^(age|.*cache-hits): .*[1-9]|^(?!cache-control).*cache.*: .*(hit|stale|updating|revalidated)|^warning: 1/i
-const PARTIAL = /^link: .*\bnext\b|^(?!x-total-count:)x-[^:]*(total|pag|next|more|cursor)/i
+/** Headers of a list that may be old. */
+const CACHED = [
+	[/^age$|cache-hits$/i, /[1-9]/],
+	[/^(?!cache-control$).*cache/i, /hit|stale|updating|revalidated/i],
+	[/^warning$/i, /^1/],
+]
+/** Headers of a list that may lack a key. */
+const PARTIAL = [
+	[/^link$/i, /\b(next|last)\b/i],
+	[/^(?!x-total-count$).*(total|page|pagin|next|more|cursor|truncat)/i, /./],
+]
+/** The names of those that match. */
+function headersLike(rules, headers) {
+	return Object.keys(headers).filter((name) => rules.some(([ofName, ofValue]) => ofName.test(name) && ofValue.test(String(headers[name]))))
+}
 /** Throws if this is neither an array nor `{results, next}`. */
 function readPage({ status, headers, body }) {
 	const answer = parseJson(body)
@@ -646,20 +648,20 @@ function readPage({ status, headers, body }) {
 		({ id, unreadable, createdAt, expiresAt }) => id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
 	).length
 	const next = textOf(field(answer, 'next'))
-	const total = String(field(answer, 'count') ?? headers['x-total-count'] ?? headers['content-range'] ?? '')
-	const count = /\d+$/.exec(total.slice(-15))?.[0]
+	const totals = [field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap((total) =>
+		total === undefined || total === null ? [] : (/\d+$/.exec(String(total).slice(-15))?.[0] ?? 'unreadable'),
+	)
+	const count = Number(totals[0] ?? Number.NaN)
 	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
 	const isOddNext = next === null && Boolean(field(answer, 'next'))
-	const isOdd = status !== 200 || isUnknown || isOddNext || (total !== '' && count === undefined)
-	const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
-	const isSaid = (pattern) => lines.some((line) => pattern.test(line))
+	const isOdd = status !== 200 || isUnknown || isOddNext || totals.some((total) => Number(total) !== count)
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
-		(isOdd || isSaid(PARTIAL)) && 'it may have pages that cannot be found',
-		isSaid(CACHED) && 'it comes from a cache',
+		(isOdd || headersLike(PARTIAL, headers).length > 0) && 'it may have pages that cannot be found',
+		headersLike(CACHED, headers).length > 0 && 'it comes from a cache',
 	]
 	const doubt = doubts.find(Boolean) || null
-	return { keys, next, doubt, count: count === undefined ? null : Number(count) }
+	return { keys, next, doubt, count: Number.isNaN(count) ? null : count }
 }
 
 const MAX_PAGES = 100
@@ -756,60 +758,24 @@ function formatUtc(instant) {
 	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
 }
 
-/** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
-function doubtAbout(list, credential, gone) {
-	if (list.doubt !== null) return list.doubt
-	// A JWT is no key, so no list shows it.
-	const isJwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(credential)
-	if (!isJwt && ownRows(list, credential).length !== 1) return 'it does not show the key that it was read with'
-	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
-	return null
-}
-/** The rows that may be that of `credential`. */
-function ownRows({ keys }, credential) {
-	return keys.filter(({ prefix }) => prefix !== '' && credential.startsWith(prefix))
-}
-/** Some APIs write IDs in another form in the list. */
-function isRowOf({ id, prefix, expiresAt }, row) {
-	return row.id === id || (prefix !== '' && row.prefix === prefix && row.expiresAt === expiresAt)
-}
-/** A replica may lack a younger key. */
-const MAX_REPLICA_LAG_MS = 15_000
-/** See `RevocationContext.isMissing`. */
-function missingCheck(context) {
-	const { api, clock, random, credential, gone } = context
-	return async (key, { startedAt, granted, budget }) => {
-		const now = clock.now()
-		const age = Math.max(now - startedAt, 0)
-		if (credential === null || (age < MAX_REPLICA_LAG_MS && !granted)) return false
-		const read = await readList(credential, { api, budget, random })
-		if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
-		return !read.value.keys.some((row) => isRowOf(key, row))
-	}
-}
-/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
-async function readList(credential, context) {
-	const read = () => retry((limits) => context.api.list(credential, limits), context)
-	const first = await read()
-	const second = first.ok && first.value.pages > 1 ? await read() : first
-	if (!first.ok || !second.ok) return second
-	const byId = new Map([...first.value.keys, ...second.value.keys].map((key) => [key.id, key]))
-	return {
-		...second,
-		value: { ...second.value, keys: [...byId.values()], doubt: first.value.doubt ?? second.value.doubt },
-	}
-}
-
 /** Whether the key is certainly revoked or expired. */
 function isVerifiedRevoked({ granted, rejected, missing, expired }) {
 	return rejected && (granted || missing || expired)
 }
 
+/** A replica may not know a younger key. */
+const MAX_REPLICA_LAG_MS = 15_000
+/** Whether every replica knows the key, whose revocation began at `startedAt` (this machine's clock). */
+function isOldEnough({ createdAt }, startedAt, { clock, skew }) {
+	const now = clock.now()
+	const age = createdAt === null || skew === null ? 0 : now + skew - createdAt
+	return Math.max(now - startedAt, age) >= MAX_REPLICA_LAG_MS
+}
 /** Caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
 const EXPIRY_MARGIN_MS = 1_000
-/** Revokes `key` with itself, or with `credentials` where that does not end it, until verified or hopeless. */
+/** Revokes `key` with itself, or with `credential` where that does not end it, until verified or hopeless. */
 async function revokeAndVerify(key, context) {
 	const evidence = { granted: false, rejected: false, missing: false, expired: false }
 	const { token } = key
@@ -818,7 +784,7 @@ async function revokeAndVerify(key, context) {
 	for (let round = 1; ; round++) {
 		// Extend the deadline for 429s only in the first round.
 		const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
-		const now = { ...context, budget, evidence, wasIdle }
+		const now = { ...context, budget, startedAt, evidence, wasIdle }
 		const refusal = await requestRevocation(key, now)
 		const probed = token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, now)
 		if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
@@ -845,18 +811,22 @@ function canStillChange(refusal, { rejected }) {
 async function requestRevocation(key, context) {
 	const { api, budget, random, evidence, wasIdle } = context
 	const { token } = key
-	const own = token === null || (wasIdle && context.credentials.length > 0) ? [] : [token]
+	const own = wasIdle && context.credential !== null ? null : token
 	let failure = NO_CREDENTIAL
-	for (const credential of new Set([...own, ...context.credentials])) {
+	let wasDenied = false
+	for (const credential of [own, context.credential]) {
+		if (credential === null) continue
 		const revoke = (limits) => api.revoke(credential, key.id, limits)
 		const result = await retry(revoke, { budget, random, shouldRetry: isRateLimited })
 		if (result.ok) {
-			// A replica that lags rejects a key before the grant as well.
-			Object.assign(evidence, { granted: credential === token || !evidence.rejected, rejected: false })
+			// Of a key that it does not know, a replica may grant the revocation, too.
+			const isKnown = !evidence.rejected && (!wasDenied || isOldEnough(key, context.startedAt, context))
+			Object.assign(evidence, { granted: credential === token || isKnown, rejected: false })
 			return null
 		}
 		failure = { ...result.failure, retryable: result.failure.retryable || failure.retryable }
 		if (credential === token && isRejected(result)) {
+			wasDenied = true
 			// Some APIs answer 401 to a key that may not revoke itself.
 			const probed = await api.probe(token, budget.limits())
 			evidence.rejected = isRejected(probed)
@@ -873,11 +843,11 @@ const NO_CREDENTIAL = {
 	mayHaveActed: false,
 	retryable: false,
 }
-/** By every clock that may be right. */
-function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
+/** By every clock that may be right. The API may write times of another zone. */
+function hasExpired({ expiresAt, asked = 0 }, dateSkew, { clock, skew }) {
 	const serverSkews = [skew, dateSkew].filter((known) => known !== null)
 	if (expiresAt === null || serverSkews.length === 0) return false
-	return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
+	return Math.max(expiresAt, asked) + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 /** Probes until a 401, or for 10 s; after a refusal, until there is an answer; once if another round follows. */
 async function probeUntilRejected(token, refusal, { api, clock, random, budget, evidence }) {
@@ -898,6 +868,46 @@ function reasonOf(refusal, probed, { granted, rejected }) {
 			? 'the API still accepts it'
 			: (probed?.failure.message ?? 'no list confirms that it is gone')
 	return `${(!granted && refusal?.message) || 'the revocation was granted'}; ${now}`
+}
+
+/** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
+function doubtAbout(list, credential, gone) {
+	if (list.doubt !== null) return list.doubt
+	// A JWT is no key, so no list shows it.
+	const isJwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(credential)
+	if (!isJwt && ownRows(list, credential).length !== 1) return 'it does not show the key that it was read with'
+	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
+	return null
+}
+/** The rows that may be that of `credential`. */
+function ownRows({ keys }, credential) {
+	return keys.filter(({ prefix }) => prefix !== '' && credential.startsWith(prefix))
+}
+/** Some APIs write IDs in another form in the list. */
+function isRowOf({ id, prefix, expiresAt }, row) {
+	return row.id === id || (prefix !== '' && row.prefix === prefix && row.expiresAt === expiresAt)
+}
+/** See `RevocationContext.isMissing`. */
+function missingCheck(context) {
+	const { api, random, credential, gone } = context
+	return async (key, { startedAt, granted, budget }) => {
+		if (credential === null || !(granted || isOldEnough(key, startedAt, context))) return false
+		const read = await readList(credential, { api, budget, random })
+		if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
+		return !read.value.keys.some((row) => isRowOf(key, row))
+	}
+}
+/** Several pages are read twice: a key that disappears moves others past the page that is read next. */
+async function readList(credential, context) {
+	const read = () => retry((limits) => context.api.list(credential, limits), context)
+	const first = await read()
+	const second = first.ok && first.value.pages > 1 ? await read() : first
+	if (!first.ok || !second.ok) return second
+	const byId = new Map([...first.value.keys, ...second.value.keys].map((key) => [key.id, key]))
+	return {
+		...second,
+		value: { ...second.value, keys: [...byId.values()], doubt: first.value.doubt ?? second.value.doubt },
+	}
 }
 
 /** No credential is shorter; masking a value such as `true` would ruin the log. */
@@ -1112,41 +1122,44 @@ const CLOCKS_DIFFER_MS = HOUR_MS
 function holdsOlderKey(updatedAt, { createdAt }) {
 	return updatedAt !== null && createdAt !== null && updatedAt < createdAt - CLOCKS_DIFFER_MS
 }
-/** Added to WRITE_WITHIN_MS: `updated_at` has whole seconds, and GitHub may carry out the last write a little late. */
+/** `updated_at` has whole seconds, and GitHub may carry out the last write a little late. */
 const WRITE_MARGIN_MS = 60_000
 /**
- * Whether a copy was last written so long before home was that no rotation wrote both: if a rotation wrote home, the copy
- * holds an older key. GitHub's clock says both, so this needs no agreement with the API's.
+ * Whether a copy was last written so long before or after home that no finished rotation wrote both: it writes copies
+ * first, and home within ten minutes. If a rotation wrote one of them, the other may hold any key. GitHub's clock says
+ * both, so this needs no agreement with the API's.
  */
-function wasWrittenBeforeHome(updatedAt, homeUpdatedAt) {
-	if (updatedAt === null || homeUpdatedAt === null) return false
-	return updatedAt < homeUpdatedAt - WRITE_WITHIN_MS - WRITE_MARGIN_MS
+function writtenApart(updatedAt, homeUpdatedAt) {
+	if (updatedAt === null || homeUpdatedAt === null) return null
+	if (updatedAt < homeUpdatedAt - WRITE_WITHIN_MS - WRITE_MARGIN_MS) return 'before'
+	return updatedAt > homeUpdatedAt + WRITE_MARGIN_MS ? 'after' : null
 }
-/** A rotation this long ago at most is not repeated only because home was written after a copy. */
+/** A rotation this long ago at most is not repeated only because home and a copy were written apart. */
 const LATELY_MS = 2 * DAY_MS
 /**
- * Whether this rotation made a key less than two days ago. If home seems to have been written after a copy nevertheless,
- * something else writes home: another key would not end that, and one in every run would fill the account.
+ * Whether this rotation made a key less than two days ago. If home and a copy were written apart nevertheless, something
+ * else may write one of them: another key would not end that, and one in every run would fill the account.
  */
 function rotatedLately({ keys, current, tag, now }) {
 	return [current, ...keys].some((key) => isOwn(key, tag) && key.createdAt !== null && key.createdAt > now - LATELY_MS)
 }
 /**
- * By how much the API's clock may be ahead of GitHub's before each copy seems to be older than its key. Both clocks are
+ * By how much the API's clock may be ahead of GitHub's before each place seems to be older than its key. Both clocks are
  * set by time servers, and a key is written seconds after its creation. A copy that a person saved in these seconds, and
  * listed later, would not be noticed.
  */
 const CREATED_AHEAD_MS = 10_000
 /**
- * Whether the place with this index may hold a key that is older than the key in hand: a copy that was last written more
- * than 10 s before that key was created, or a place whose `updated_at` is missing although others have one. Home, the last
- * place, holds the key in hand or a later one, because the key in hand came out of it.
+ * Whether the place with this index may hold a key that is older than the key in hand: it was last written more than
+ * 10 s before that key was created, or its `updated_at` is missing although others have one. The only place holds the
+ * key in hand or a later one, whatever clocks say, because the key in hand came out of it. Beside copies, home may not:
+ * one of them may shadow it.
  */
 function mayHoldOlderKey(index, { updates, current }) {
 	const updatedAt = updates[index] ?? null
 	if (updatedAt === null) return updates.some((at) => at !== null)
-	const isCopy = index < updates.length - 1
-	return isCopy && current.createdAt !== null && updatedAt < wholeSecond(current.createdAt) - CREATED_AHEAD_MS
+	if (updates.length === 1 || current.createdAt === null) return false
+	return updatedAt < wholeSecond(current.createdAt) - CREATED_AHEAD_MS
 }
 const wholeSecond = (time) => Math.floor(time / 1000) * 1000
 /** A server may round an expiry to its own grid, up to a minute; more than this is another lifetime. */
@@ -1261,7 +1274,8 @@ function summaryOf(report) {
 		...table,
 		...(dueAt === null ? [] : [`- Next rotation: ${dueAt === 0 ? 'now' : `due at ${formatUtc(dueAt)}`}`]),
 		...validityOf(report),
-		...notes.map((note) => `- ${note}`),
+		// Text of a server must not become a link.
+		...notes.map((note) => `- ${note.replace(/[[\]]/g, '\\$&')}`),
 		'',
 	].join('\n')
 }
@@ -1287,13 +1301,9 @@ function rowOf(key, status) {
 function plainLine(text) {
 	return sanitizeLine(text).replace(/[|`<>\\]/g, '?')
 }
-/** Writes the summary. A summary that cannot be written does not fail the job. */
+/** Writes the summary. */
 function writeRotationSummary(report, runner) {
-	try {
-		runner.writeSummary(summaryOf(report))
-	} catch {
-		runner.info('Could not write the job summary.')
-	}
+	runner.writeSummary(summaryOf(report))
 }
 
 /** How often a run sends a create request: an unanswered one may leave an orphan. */
@@ -1442,9 +1452,8 @@ const UNSENDABLE = {
 async function discardKey(key, apiKey, { runner, ...deps }) {
 	const credential = sendable(apiKey)
 	const budget = createBudget({ deadline: deps.clock.now() + DISCARD_TIMEOUT_MS, clock: deps.clock })
-	const credentials = credential === null ? [] : [credential]
 	const context = { ...deps, skew: null, credential, gone: new Set() }
-	const result = await revokeAndVerify({ ...key, token: sendable(key.token) }, { ...context, budget, credentials, isMissing: missingCheck(context) })
+	const result = await revokeAndVerify({ ...key, token: sendable(key.token) }, { ...context, budget, isMissing: missingCheck(context) })
 	if (result.revoked) runner.info(`Revoked the new key ${keyLabel(key)}, which was not written${result.verified ? ' (verified)' : ''}.`)
 	else
 		runner.warning(
@@ -1486,7 +1495,7 @@ function readProxy(name, value, { protocol, hostname }) {
 	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
 		throw new Error(
 			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
-				'and percent-encode special characters of the login (# as %23, / as %2F, ? as %3F).',
+				'and percent-encode special characters of the login (# as %23).',
 		)
 	return proxy
 }
@@ -1527,6 +1536,8 @@ function parseRotateState(text) {
 	}
 }
 const PHASES = ['creating', 'created', 'writing', 'revoking', 'settled']
+/** After the key was created, the record names it. */
+const NEEDS_KEY = ['created', 'writing']
 function isRotateState(value) {
 	return (
 		isRecord(value) &&
@@ -1537,7 +1548,8 @@ function isRotateState(value) {
 		areTexts(value.settings, Object.keys(value.settings)) &&
 		PHASES.includes(value.phase) &&
 		isInstant(value.expiry) &&
-		(value.key === null || isUnusedKey(value.key))
+		(value.key === null ? !NEEDS_KEY.includes(value.phase) : isUnusedKey(value.key)) &&
+		(value.phase !== 'revoking' || value.leaked !== '')
 	)
 }
 /** What Node or the URL would refuse to send, or would send elsewhere. */
@@ -1578,15 +1590,6 @@ const LOSSES = {
 	GITHUB_ENV: 'export-env could not be set',
 	GITHUB_STEP_SUMMARY: 'the job summary is missing',
 }
-/** Throws if one is not set: the key could then pass only through the log. */
-function requireCommandFiles(env, names) {
-	const missing = names.filter((name) => !env[name])
-	if (missing.length > 0)
-		throw new Error(
-			`This runner does not set ${missing.join(' and ')}, so the key could only be passed on through the log. ` +
-				'No key was requested. Use a current GitHub Actions runner.',
-		)
-}
 /** The Error names the file, the reason and the loss. */
 function namingFile(variable, write) {
 	return (...values) => {
@@ -1610,7 +1613,13 @@ const runner = {
 	setOutput: namingFile('GITHUB_OUTPUT', appendValue),
 	exportVariable: namingFile('GITHUB_ENV', appendValue),
 	saveState: namingFile('GITHUB_STATE', appendValue),
-	writeSummary: namingFile('GITHUB_STEP_SUMMARY', (path, markdown) => append(path, `${markdown}\n`)),
+	writeSummary(markdown) {
+		try {
+			namingFile('GITHUB_STEP_SUMMARY', append)(`${markdown}\n`)
+		} catch (error) {
+			print(sanitizeLine(String(error)))
+		}
+	},
 }
 /** Trimmed; empty if not given. */
 function getInput(name) {
@@ -1626,11 +1635,17 @@ function appendValue(path, name, value) {
 	while (value.includes(delimiter)) delimiter += delimiter
 	append(path, `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
 }
-/** Creates no file: the runner would not read it. */
+/** All of `text` or nothing: half an entry spoils the next one. Creates no file: the runner would not read it. */
 function append(path, text) {
 	const file = node_fs.openSync(path, node_fs.constants.O_APPEND | node_fs.constants.O_WRONLY)
 	try {
-		node_fs.appendFileSync(file, text)
+		const before = node_fs.fstatSync(file)
+		try {
+			node_fs.appendFileSync(file, text)
+		} catch (error) {
+			if (before.isFile()) node_fs.ftruncateSync(file, before.size)
+			throw error
+		}
 	} finally {
 		node_fs.closeSync(file)
 	}
@@ -1685,7 +1700,7 @@ module.exports = {
 	areLimitsConsistent,
 	backoff,
 	canRetire,
-	changedSettings,
+	changedAuthorities,
 	createBudget,
 	createCancellation,
 	createHttpClient,
@@ -1696,7 +1711,6 @@ module.exports = {
 	dueAt,
 	dueWhileStuck,
 	failStep,
-	field,
 	findCurrentKey,
 	formatUtc,
 	getInput,
@@ -1725,7 +1739,6 @@ module.exports = {
 	proveKey,
 	proxyFor,
 	proxyLogins,
-	requireCommandFiles,
 	retirableAt,
 	retry,
 	rotatedLately,
@@ -1733,8 +1746,8 @@ module.exports = {
 	runner,
 	setOutputs,
 	systemClock,
-	wasWrittenBeforeHome,
 	writeOrder,
 	writeRotationSummary,
 	writeVisibility,
+	writtenApart,
 }

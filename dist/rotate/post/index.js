@@ -30,7 +30,7 @@ async function cleanUp(found, deps) {
 	if (phase === 'created' && key) {
 		const { clock, random, connect, settings } = deps
 		// If a later step changed which certificate authorities are trusted, send only the key that is being revoked.
-		const trusted = lib.changedSettings(state.settings, settings).authorities.length === 0
+		const trusted = lib.changedAuthorities(state.settings, settings).length === 0
 		await lib.discardKey(key, trusted ? state.apiKey : null, { api: connect(state), clock, random, runner })
 	}
 }
