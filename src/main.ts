@@ -10,8 +10,6 @@ import { explainMissingSecrets } from './runner/missing-secrets.ts'
 import { failStep, getInput, runner } from './runner/runner.ts'
 import { bootedAt, systemClock } from './util/system.ts'
 
-// A broken log must not leave a key valid.
-process.stdout.on('error', () => {})
 const cancellation = createCancellation(systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
 // Exit before the runner kills this process; post has what it needs.

@@ -20,7 +20,7 @@ import { userAgent } from './util/user-agent.ts'
 // A machine that sleeps may stop one clock and not the other; a key must not be written late by either.
 const clock: Clock = { ...systemClock, now: () => Math.max(systemClock.now(), Date.now()) }
 const cancellation = createCancellation(clock.now)
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, cancellation.request)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
 // The runner is about to kill this process; the record for the post step is already saved.
 cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), CANCEL.EXIT_MS).unref())
 

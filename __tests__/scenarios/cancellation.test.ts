@@ -8,7 +8,7 @@ import { errorOf, requested, WITHOUT_SLEEPS, withJob } from './with-job.ts'
 const whereSignals = HAS_SIGNALS ? test : test.skip
 
 describe('a job that is cancelled while the main step waits for the API', () => {
-  whereSignals.each(['SIGINT', 'SIGTERM'] as const)(
+  whereSignals.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     'revokes the key of a response that arrives after %s',
     (signal) =>
       withJob({}, async ({ emulator, job, inputs }) => {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Certificates, makeCertificates } from '../support/certificates.ts'
 import { type Emulator, type Fault, startEmulator } from '../support/emulator.ts'
@@ -118,6 +119,18 @@ describe('a key', () => {
       expect(emulator.account.live()).toEqual([])
     }),
   )
+
+  test('is revoked even if the log cannot be written', () =>
+    withJob({}, async ({ emulator, job, inputs }) => {
+      const { state } = await job.main(inputs)
+      const broken = `import { closeSync, openSync } from 'node:fs'; closeSync(1); openSync('/dev/full', 'w')`
+      const entry = JSON.stringify(pathToFileURL(job.entries.post).href)
+      // The changed variable is warned of before anything is sent.
+      const env = { STATE_record: state.record ?? '', SSL_CERT_DIR: '/nowhere' }
+      const step = await job.script(`${broken}; await import(${entry})`, env)
+      expect(step.exitCode).toBe(0)
+      expect(emulator.account.live()).toEqual([])
+    }))
 
   test('is revoked again where a 204 had no effect', () =>
     withJob({}, async ({ emulator, job, inputs }) => {

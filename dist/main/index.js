@@ -453,8 +453,6 @@ function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }) {
 }
 
 // Wires the real runner, network, clock and signals into the main step.
-// A broken log must not leave a key valid.
-process.stdout.on('error', () => {})
 const cancellation = lib.createCancellation(lib.systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
 // Exit before the runner kills this process; post has what it needs.

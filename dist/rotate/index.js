@@ -2327,7 +2327,7 @@ function userAgent({ GITHUB_REPOSITORY, GITHUB_RUN_ID }) {
 // A machine that sleeps may stop one clock and not the other; a key must not be written late by either.
 const clock = { ...lib.systemClock, now: () => Math.max(lib.systemClock.now(), Date.now()) }
 const cancellation = lib.createCancellation(clock.now)
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) process.on(signal, cancellation.request)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
 // The runner is about to kill this process; the record for the post step is already saved.
 cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), lib.CANCEL.EXIT_MS).unref())
 async function run() {
