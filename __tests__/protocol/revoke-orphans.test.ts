@@ -28,6 +28,7 @@ async function look(
     budgetMs?: number
     shift?: number
     held?: IssuedKey[]
+    grid?: number
   } = {},
 ) {
   const {
@@ -47,7 +48,7 @@ async function look(
     held: more.held ?? [],
     isMissing,
     shift,
-    grid: Infinity,
+    grid: more.grid ?? Infinity,
     budget: budgetOf(budgetMs),
   }
   const { value } = await run(revokeOrphans(intents, context))
@@ -132,10 +133,21 @@ describe('the twin of a key that this run holds', () => {
       const { results } = await look(lists([own, row, twin].flatMap((row) => row ?? [])), {
         intents,
         held: [key],
+        // That response shows no grid but the coarsest.
+        grid: 60_000_000,
       })
       expect(results).toMatchObject([{ kind: 'ambiguous', candidates: [{ id: 'twin' }] }])
     },
   )
+
+  test('is no held key only because all keys begin alike', async () => {
+    const rows = ['twin', 'held'].map((id) => rowOf(id, { prefix: 'he', createdAt: 100, expiresAt: 5_124 }))
+    const { results } = await look(lists([own, ...rows], [own]), {
+      intents: [{ ...asked, stored: 5_124 }],
+      held: [held],
+    })
+    expect(results).toMatchObject([{ kind: 'revoked', key: { id: 'twin' } }])
+  })
 
   test('is not that key itself, whose id and expiry the list writes in another form', async () => {
     const row = { ...at('held', 5_123), id: 'key-held' }
