@@ -68,11 +68,7 @@ describe('what came from something in front of the API', () => {
       { status: 404, body: 'Not here', headers: { 'content-type': 'text/html; charset=utf-8' } },
       HTML,
     ],
-    [
-      'a challenge',
-      { status: 403, body: '<html>', headers: { 'cf-mitigated': 'challenge' } },
-      ' with a challenge; a firewall stops this runner',
-    ],
+    ['a challenge', { status: 403, body: '<html>', headers: { 'cf-mitigated': 'challenge' } }, HTML],
     [
       'Basic authentication',
       { status: 401, body: '', headers: { 'www-authenticate': 'Basic realm="maintenance"' } },
@@ -105,11 +101,6 @@ describe('what came from something in front of the API', () => {
     expect(
       (await failureOf({ status: 200, body: '<html>', headers: { 'content-type': 'text/html' } })).message,
     ).toBe(`${answered(200)}${HTML}`)
-  })
-
-  test('a challenge without HTML is still named as a challenge', async () => {
-    const challenge = { status: 403, body: '', headers: { 'cf-mitigated': 'challenge' } }
-    expect(await failureOf(challenge)).toMatchObject({ notFromApi: true })
   })
 })
 
@@ -356,13 +347,20 @@ describe('the words of a failure', () => {
     expect(message).toBe(`${answered(status)} with more than 1 MiB`)
   })
 
-  test('of a success show nothing that may be a key of 8 characters or more', () => {
-    const asked = { method: 'POST' as const, url: url('/keys'), credential: SECRET }
-    const body =
-      '{"message":"Created. Your API key is k_b63ac4e5, k7Qw2Zx9Lm4Bv6Np1Rt8; quota of 1000 left."}'
-    expect(unusableResponse(asked, response({ status: 201, body })).message).toBe(
-      'api.example answered 201 to POST /keys: Created. Your API key is *** ***; quota of 1000 left',
-    )
+  test.each([201, 500])(
+    'of an answer to create show nothing that may be a key of 8 characters or more (%i)',
+    async (status) => {
+      const body =
+        '{"message":"Created. Your API key is k_b63ac4e5, k7Qw2Zx9Lm4Bv6Np1Rt8; quota of 1000 left."}'
+      expect((await failureOf({ status, body })).message).toBe(
+        `${answered(status)}: Created. Your API key is *** ***; quota of 1000 left`,
+      )
+    },
+  )
+
+  test('of a coded refusal are not those of something else', async () => {
+    const coded = { status: 401, body: '\x1f\x8b', headers: { 'content-encoding': 'gzip' } }
+    expect(await failureOf(coded)).toMatchObject({ notFromApi: false })
   })
 
   test.each<[string, Partial<HttpResponse>, boolean]>([

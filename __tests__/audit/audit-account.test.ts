@@ -118,39 +118,6 @@ describe('the audit of an account', () => {
     expect((await auditOf({ known, prefix })).written).toContain('known-missing=1')
   })
 
-  describe('of a list without first characters', () => {
-    const listed = { apiKey: 'eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyIjoxfQ.c2lnbmF0dXJl', prefix: '' }
-
-    test.each([OTHER, OTHER.slice(0, 40), `sk-live-${OTHER.slice(0, 32)}`])(
-      'refuses %s in known, which is as long as no id, and masks it',
-      async (known) => {
-        const masked: string[] = []
-        await expect(auditOf({ ...listed, known, masked })).rejects.toThrow(
-          `Input known has a whole key in place of an id: the one that begins ${known.slice(0, 15)}... Use the id`,
-        )
-        expect(masked).toContain(known)
-      },
-    )
-
-    test.each([
-      '01890a5d-ac96-774b-bcce-b302099a8057',
-      '01H5G2V7T3Q8N9B4XK6MZWJYRD',
-      '9007199254740993',
-      OTHER.slice(0, 39),
-    ])('accepts the id %s', async (known) => {
-      expect((await auditOf({ ...listed, known })).written).toContain('known-missing=1')
-    })
-
-    test('accepts an id that is as long as another one, or listed', async () => {
-      expect((await auditOf({ ...listed, id: API_KEY, known: OTHER })).written).toContain('known-missing=1')
-      expect((await auditOf({ ...listed, id: OTHER, known: OTHER })).written).toContain('known-missing=0')
-    })
-
-    test('is the only one of which so much is supposed', async () => {
-      expect((await auditOf({ known: OTHER })).written).toContain('known-missing=1')
-    })
-  })
-
   test('has no link in the summary of a list that cannot be judged', async () => {
     const { summaries } = await auditOf({ doubt: 'created "[Renew key](https://evil.example/x) ![x][y]"' })
     expect(summaries).toEqual([expect.stringContaining('Renew key (https://evil.example/x) ! x y ')])

@@ -78,6 +78,11 @@ describe('a key is missing', () => {
       false,
     ],
     [
+      'not where the list shows more of its first characters, as only half of a short key is saved',
+      [ok(listOf([own, rowOf('key-id', { prefix: 'prefix-of-it', expiresAt: START })]))],
+      false,
+    ],
+    [
       'where the list shows another key with its prefix',
       [ok(listOf([own, rowOf('other', { prefix: 'prefix', expiresAt: START + 1 })]))],
       true,

@@ -261,8 +261,11 @@ test('only a key that is exact, alone and created in the window is ever found, w
     fc.property(fc.array(anyKey, { maxLength: 5 }), anyContext, (list, context) => {
       const result = match(list, context)
       if (result.kind !== 'found') return
+      // A list with microseconds shows that the server keeps them.
+      const isFine = list.some(({ expiresAt }) => Math.round((expiresAt ?? 0) * 1_000) % 1_000 !== 0)
       const isExact = ({ id, expiresAt }: ListedKey) =>
-        !context.known.has(id) && (expiresAt === EXPIRY || (expiresAt === down(1) && context.grid >= 1_000))
+        !context.known.has(id) &&
+        (expiresAt === EXPIRY || (expiresAt === down(1) && context.grid >= 1_000 && !isFine))
       const isInWindow = ({ createdAt }: ListedKey) => {
         const offs = [0, ...[context.dateSkew, context.skew].filter((skew) => skew !== null)].map((skew) => {
           const from = NOW + skew

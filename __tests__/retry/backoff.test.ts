@@ -39,7 +39,6 @@ test('a spread replaces the exponential wait only if it is longer', () => {
 
 describe('Retry-After', () => {
   const now = Date.parse('2027-03-01T12:00:00Z')
-  const YEAR_MS = 365 * 86_400_000
 
   test.each([
     ['30', 30_000],
@@ -49,13 +48,13 @@ describe('Retry-After', () => {
     ['0.001', 1_000],
     ['4, 2', 4_000],
     ['4,soon', 4_000],
-    ['9'.repeat(320), YEAR_MS],
-    ['9'.repeat(20), YEAR_MS],
+    ['9'.repeat(320), Infinity],
+    ['9'.repeat(20), 1e23],
     ['Mon, 01 Mar 2027 12:01:30 GMT', 90_000],
     ['Monday, 01-Mar-27 12:01:30 GMT', 90_000],
     [' Mon, 01 Mar 2027 12:01:30 GMT ', 90_000],
     ['Mon, 01 Mar 2027 11:00:00 GMT', 0],
-    ['Mon, 01 Mar 9999 12:00:00 GMT', YEAR_MS],
+    ['Mon, 01 Mar 9999 12:00:00 GMT', Date.parse('9999-03-01T12:00:00Z') - now],
   ])('%j is a wait of %i ms', (header, wait) => {
     expect(parseRetryAfter(header, now)).toBe(wait)
   })

@@ -475,6 +475,6 @@ describe('an input that cannot be used fails the step before any request:', () =
 
   test('an empty api-key in a run of Dependabot, with the reason', () =>
     withAudit({ job: { actor: 'dependabot[bot]' } }, async ({ audit }) => {
-      expect(errorOf(await audit({ 'api-key': '' }))).toContain('Dependabot started this run')
+      expect(errorOf(await audit({ 'api-key': '' }))).toContain('only Dependabot secrets')
     }))
 })

@@ -211,6 +211,6 @@ describe('an input that cannot be used:', () => {
 
   test('an empty api-key in a run by Dependabot is explained by Dependabot', async () => {
     const message = await failure({ job: { actor: 'dependabot[bot]' }, inputs: NO_SECRET })
-    expect(message).toContain('Dependabot started this run')
+    expect(message).toContain('only Dependabot secrets')
   })
 })

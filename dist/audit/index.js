@@ -15,12 +15,11 @@ const HTTP_DATE = /^\s*[A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{
 function parseHttpDate(text) {
 	return HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN
 }
-const MAX_RETRY_AFTER_MS = 365 * 86_400_000
 /** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
 function parseRetryAfter(header = '', now) {
 	const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
 	const wait = seconds === undefined ? parseHttpDate(header) - now : Math.ceil(Number(seconds)) * 1000
-	return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS)
+	return Number.isNaN(wait) ? undefined : Math.max(0, wait)
 }
 
 /** Milliseconds since the first signal. The runner kills after 10 s (actions/runner, ProcessInvoker). */
@@ -324,7 +323,7 @@ function failureOf(asked, response, now) {
 	const retryAfter = rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined
 	return {
 		status,
-		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
+		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(asked, response)}`,
 		// Only the API's own JSON proves that nothing was done.
 		mayHaveActed: !rateLimited && (uncertain || notFromApi || parsed(response.body) === undefined),
 		retryable: uncertain || rateLimited || notFromApi,
@@ -335,7 +334,7 @@ function failureOf(asked, response, now) {
 /** For a 2xx. */
 function unusableResponse(asked, response) {
 	const { status } = response
-	const reason = detail(response, asked.credential) || NOT_JSON
+	const reason = detail(asked, response) || NOT_JSON
 	const message = `${answered(asked, status)}${reason}`
 	return { status, message, mayHaveActed: true, retryable: true, unusable: true }
 }
@@ -358,9 +357,8 @@ function isForeign({ status, headers, body }) {
 	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
 	return (
 		isHtml(headers, body) ||
-		headers['cf-mitigated'] !== undefined ||
 		(status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
-		(body.trim() !== '' && parsed(body) === undefined)
+		(body.trim() !== '' && parsed(body) === undefined && !headers['content-encoding'])
 	)
 }
 const NOT_JSON = ': something that is not the JSON of this API'
@@ -376,28 +374,30 @@ function parsed(body) {
 function isHtml(headers, body) {
 	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }
-function detail(response, credential) {
-	const { status, headers, body } = response
-	if (headers['cf-mitigated']) return ' with a challenge; a firewall stops this runner'
+function detail(asked, response) {
+	const { headers, body } = response
 	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
 	const coding = headers['content-encoding']
 	if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
-	if (body.length > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
+	if (Buffer.byteLength(body) > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
 	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
-	const reason = reasonGiven(body, credential, status < 300)
+	const reason = reasonGiven(asked, response)
 	return reason && `: ${reason}`
 }
 /** One line, nothing that could be a key; of a success, only what is named as a reason. */
-function reasonGiven(body, credential, isSuccess) {
-	return wordsIn(parsed(body), isSuccess)
-		.join('; ')
-		.replaceAll(credential, '***')
-		.replace(isSuccess ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
-		.replace(/\s+/g, ' ')
-		.trim()
-		.slice(0, MAX_REASON_LENGTH)
-		.replace(/\.$/, '')
+function reasonGiven({ method, credential }, { status, body }) {
+	return (
+		wordsIn(parsed(body), status < 300)
+			.join('; ')
+			.replaceAll(credential, '***')
+			// Only create makes keys.
+			.replace(method === 'POST' ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
+			.replace(/\s+/g, ' ')
+			.trim()
+			.slice(0, MAX_REASON_LENGTH)
+			.replace(/\.$/, '')
+	)
 }
 function wordsIn(value, onlyNamed, { label, depth } = { label: '', depth: 0 }) {
 	if (typeof value === 'string') return [label + value]
@@ -446,7 +446,8 @@ function skewOf({ headers }, sentAt, receivedAt) {
 	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }
 
-// Year 1 is what some servers write for no time at all.
+/** Some servers write it for no time at all. */
+const YEAR_ONE = /^0001-?01-?01/
 const DATE = String.raw`(19[7-9]\d|[2-9]\d{3})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
 const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
 const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
@@ -458,6 +459,7 @@ const DAY_MS$2 = 24 * 60 * MINUTE_MS
 function parseTime(value) {
 	if (value === null || value === undefined || value === '') return { kind: 'absent' }
 	const text = typeof value === 'object' ? 'an object' : String(value).trim()
+	if (YEAR_ONE.test(text)) return { kind: 'absent' }
 	const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
 	return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
 }
@@ -544,14 +546,14 @@ function textOf(value) {
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 /** Headers of a list that may be old. */
 const CACHED = [
-	[/^age$|cache-hits$/i, /[1-9]/],
-	[/^(?!cache-control$).*cache/i, /hit|stale|updating|revalidated/i],
-	[/^warning$/i, /^1/],
+	[/^age$|cache-hits$/, /[1-9]/],
+	[/^(?!.*cache-(control|key)$).*cache/, /(^|[^a-z]|refresh)hit|stale|updating|revalidated/i],
+	[/^warning$/, /^1/],
 ]
 /** Headers of a list that may lack a key. */
 const PARTIAL = [
-	[/^link$/i, /\b(next|last)\b/i],
-	[/^(?!x-total-count$).*(total|page|pagin|next|more|cursor|truncat)/i, /./],
+	[/^link$/, /rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i],
+	[/^(?!x-total-count$)(.*-)?(total|next|more|cursor|pages?|pagination|truncated)(-(count|pages?|range|cursor|next|token))*$/, /./],
 ]
 /** The names of those that match. */
 function headersLike(rules, headers) {
@@ -1147,10 +1149,7 @@ function whyNotListed({ status, message, retryable, notFromApi }) {
 /** A whole key in place of its id, or around it, must not get into the outputs. */
 function refuseWholeKeys(known, keys, runner) {
 	for (const { id } of known) {
-		const shown = keys.find(({ prefix }) => keyIn(id, prefix) !== '')?.prefix
-		// Keys may be listed without first characters. A UUID is shorter; other ids are as long as those listed.
-		const isLikely = id.length >= 40 && keys.every((key) => key.id.length !== id.length)
-		const prefix = shown ?? (isLikely && keys.some((key) => key.prefix === '') ? id.slice(0, 15) : '')
+		const { prefix = '' } = keys.find((key) => keyIn(id, key.prefix) !== '') ?? {}
 		const found = keyIn(id, prefix)
 		if (found === '' || keys.some((key) => key.id === id)) continue
 		for (const text of [id, found, found.replace(/[^\w.~+/=-].*/, '')]) for (const form of maskedForms(text)) runner.setSecret(form)
@@ -1303,7 +1302,8 @@ function append(path, text) {
 		try {
 			node_fs.appendFileSync(file, text)
 		} catch (error) {
-			if (before.isFile()) node_fs.ftruncateSync(file, before.size)
+			// By path, as Windows refuses it for a file open for appending.
+			if (before.isFile()) node_fs.truncateSync(path, before.size)
 			throw error
 		}
 	} finally {
@@ -1367,8 +1367,7 @@ function connect(apiUrl, env) {
 
 /** Why GitHub may have given this run no secrets, by what a workflow run says about itself; else null. */
 function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }) {
-	if (GITHUB_ACTOR === 'dependabot[bot]')
-		return 'Dependabot started this run, and GitHub gives such runs only Dependabot secrets; define it as a Dependabot secret, or skip this job.'
+	if (GITHUB_ACTOR === 'dependabot[bot]') return 'GitHub gives runs by Dependabot only Dependabot secrets; define it as one, or skip this job.'
 	if (/^pull_request(_review(_comment)?)?$/.test(GITHUB_EVENT_NAME))
 		return 'GitHub gives no secrets to pull requests from forks; skip this job for them. If this is none, check that the secret is defined.'
 	return null

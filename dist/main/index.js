@@ -81,8 +81,6 @@ function tooLong(maxLength) {
 const MAX_EXTRA_LIFETIME_MS = 5_000
 /** A clock this far off is corrected. */
 const CLOCK_TOLERANCE_MS = 60_000
-/** No clock is wrong by more. */
-const MAX_CLOCK_ERROR_MS = 24 * 3_600_000
 const MAX_TOKEN_LENGTH = 4096
 const EXISTED = 'it returned a key that existed before'
 /** Judges whether the key is ours, and as requested. */
@@ -92,6 +90,7 @@ function judgeCreated(key, context) {
 	const isKnown = token === null ? context.ids.has(id ?? '') : context.tokens.includes(token)
 	const stranger = isKnown ? EXISTED : whyNotOurs(key, context)
 	if (stranger !== null) return { kind: 'refuse', reason: stranger, isKnown }
+	if (id === null) return { kind: 'refuse', reason: 'the response holds no usable id', isKnown }
 	const unusable = whyUnusable(key, context.intent)
 	if (unusable !== null) return { kind: 'revoke', reason: unusable }
 	return judgeLifetime(key, context)
@@ -102,26 +101,24 @@ function isSendable(token) {
 }
 function whyNotOurs(key, context) {
 	const { token, prefix, createdAt, expiresAt } = key
-	const { intent, tokens, receivedAt, dateSkew, skew } = context
+	const { intent, tokens, receivedAt, dateSkew, skew, refusedSkew } = context
 	const isDescribed = prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
 	if (!isDescribed) return EXISTED
 	const { createdAt: created, expiresAt: expiry } = lib.withoutZone(key, intent)
 	const fit = lib.fitOf(intent, expiry)
-	const window = { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew] }
-	// Some APIs give an old key a new expiry. If `Date` confirms our clock, `created` shows it.
-	const tolerance = Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS ? 0 : MAX_CLOCK_ERROR_MS
-	const isOld = created !== null && Math.abs(created - intent.sentAt) > tolerance
-	if (fit === 'exact' && (!isOld || lib.isWithin(created, { ...window, inAnyZone: true }))) return null
+	const window = { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew, refusedSkew] }
+	// Some APIs give an old key a new expiry. Two that seem as old as each other show a clock.
+	const isOld = created !== null && created < intent.sentAt && !lib.isWithin(created, window)
+	if (fit === 'exact' && !isOld) return null
 	const isFresh = lib.isWithin(created, { ...window, isStrict: dateSkew !== null })
 	if (createdAt !== null && !isFresh) return `it returned a key that was created ${lib.formatExactly(createdAt)}`
 	if (fit === 'near' || (isFresh && (expiresAt === null || lib.isCapped(key, intent)))) return null
 	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
 	return `it returned a key that expires ${lib.formatExactly(expiresAt)}, not ${lib.formatExactly(intent.expiry)} as requested`
 }
-function whyUnusable({ token, id, expiresAt, unreadable }, intent) {
+function whyUnusable({ token, expiresAt, unreadable }, intent) {
 	if (token === null) return 'the response holds no key'
 	if (!isSendable(token)) return `the key is not one of ${MIN_CREDENTIAL_LENGTH} to ${MAX_TOKEN_LENGTH} visible ASCII characters`
-	if (id === null) return 'the response holds no usable id'
 	if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
 	if (expiresAt === null) return 'the key never expires, although an expiry was requested'
 	const shift = lib.zoneShift(intent, expiresAt)
@@ -218,7 +215,7 @@ const CLEANUP_TIMEOUT_MS = 20_000
 /** The main step. If it throws, its keys are revoked, or saved for post. */
 async function issueKey(inputs, deps) {
 	const { runner, cancellation } = deps
-	const context = { ...deps, inputs, journal: openJournal(inputs, deps) }
+	const context = { ...deps, inputs, journal: openJournal(inputs, deps), refused: [] }
 	try {
 		const key = await obtainKey(context)
 		stopIfCancelled(cancellation)
@@ -278,7 +275,7 @@ async function requestKey({ skew, precision }, budget, context) {
 }
 /** Masks the key first. Throws if it is ours but unusable. */
 function accept(answer, request, context) {
-	const { runner, clock, inputs, journal } = context
+	const { runner, clock, inputs, journal, refused } = context
 	for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
 	const receivedAt = clock.now()
 	const verdict = judgeCreated(answer, {
@@ -287,23 +284,21 @@ function accept(answer, request, context) {
 		expiresIn: inputs.expiresIn,
 		tokens: [inputs.apiKey, ...journal.made().flatMap(({ token }) => token ?? [])],
 		ids: new Set(journal.made().map(({ id }) => id)),
+		refusedSkew: refused.find(({ token }) => token !== answer.token)?.skew ?? null,
 	})
-	if (verdict.kind === 'refuse' || answer.id === null) {
-		const reason = 'reason' in verdict ? verdict.reason : ''
+	if (verdict.kind === 'refuse') {
+		const { reason, isKnown } = verdict
 		const described = lib.keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
 		const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}: ${described}`
-		try {
-			journal.refuse(request.intent, 'isKnown' in verdict && verdict.isKnown ? '' : described)
-		} catch (error) {
-			throw new Error(`${message}. ${error}`)
-		}
+		journal.refuse(request.intent, isKnown ? '' : described)
+		refused.push({ token: answer.token, skew: answer.createdAt && answer.createdAt - receivedAt })
 		const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
 		return { kind: 'failure', failure, skew: null }
 	}
 	const { unreadable, token, ...rest } = answer
 	// Without a value that can be sent, `api-key` revokes the key.
 	const sendable = token !== null && isSendable(token) ? token : null
-	const key = { ...rest, id: answer.id, token: sendable, asked: request.intent.expiry, keep: false }
+	const key = { ...rest, id: answer.id ?? '', token: sendable, asked: request.intent.expiry, keep: false }
 	journal.recordKey(key, request.intent, receivedAt)
 	if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
 	if (verdict.kind === 'replace') {
@@ -445,8 +440,7 @@ function refusal(name, value, example) {
 
 /** Why GitHub may have given this run no secrets, by what a workflow run says about itself; else null. */
 function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }) {
-	if (GITHUB_ACTOR === 'dependabot[bot]')
-		return 'Dependabot started this run, and GitHub gives such runs only Dependabot secrets; define it as a Dependabot secret, or skip this job.'
+	if (GITHUB_ACTOR === 'dependabot[bot]') return 'GitHub gives runs by Dependabot only Dependabot secrets; define it as one, or skip this job.'
 	if (/^pull_request(_review(_comment)?)?$/.test(GITHUB_EVENT_NAME))
 		return 'GitHub gives no secrets to pull requests from forks; skip this job for them. If this is none, check that the secret is defined.'
 	return null

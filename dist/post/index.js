@@ -6,14 +6,14 @@ const lib = require('../lib/index.js')
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 /** Headers of a list that may be old. */
 const CACHED = [
-	[/^age$|cache-hits$/i, /[1-9]/],
-	[/^(?!cache-control$).*cache/i, /hit|stale|updating|revalidated/i],
-	[/^warning$/i, /^1/],
+	[/^age$|cache-hits$/, /[1-9]/],
+	[/^(?!.*cache-(control|key)$).*cache/, /(^|[^a-z]|refresh)hit|stale|updating|revalidated/i],
+	[/^warning$/, /^1/],
 ]
 /** Headers of a list that may lack a key. */
 const PARTIAL = [
-	[/^link$/i, /\b(next|last)\b/i],
-	[/^(?!x-total-count$).*(total|page|pagin|next|more|cursor|truncat)/i, /./],
+	[/^link$/, /rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i],
+	[/^(?!x-total-count$)(.*-)?(total|next|more|cursor|pages?|pagination|truncated)(-(count|pages?|range|cursor|next|token))*$/, /./],
 ]
 /** The names of those that match. */
 function headersLike(rules, headers) {
@@ -185,7 +185,7 @@ function ownRows({ keys }, credential) {
 }
 /** Some APIs write IDs in another form in the list. */
 function isRowOf({ id, prefix, expiresAt }, row) {
-	return row.id === id || (prefix !== '' && row.prefix === prefix && row.expiresAt === expiresAt)
+	return row.id === id || (prefix !== '' && row.prefix.startsWith(prefix) && row.expiresAt === expiresAt)
 }
 /** See `RevocationContext.isMissing`. */
 function missingCheck(context) {
@@ -270,13 +270,10 @@ async function revokeOrphans(intents, context) {
 	const list = read.value
 	const credential = context.credential ?? ''
 	const doubt = doubtAbout(list, credential, context.gone)
-	const held = context.held.flatMap((key) => heldRows(key, list).map((row) => ({ ...row, asked: key.asked })))
+	// What is left of a key that was revoked is its twin.
+	const held = context.held.filter(({ id }) => !context.gone.has(id)).flatMap((key) => heldRows(key, list))
 	const others = [...ownRows(list, credential), ...held].map(({ id }) => id)
-	const looked = {
-		...{ ...context, known: new Set([...context.gone, ...others]), dateSkew: read.skew },
-		// A response may only repeat what was asked for; the list shows what was stored.
-		grid: held.length > 0 ? Math.max(context.grid, gridShownBy(held)) : context.grid,
-	}
+	const looked = { ...context, known: new Set([...context.gone, ...others]), dateSkew: read.skew }
 	const results = []
 	for (const intent of intents) {
 		const match = matchIntent(intent, list.keys, looked)
@@ -285,7 +282,7 @@ async function revokeOrphans(intents, context) {
 	}
 	return results
 }
-/** Also if the list writes id and expiry in other forms: no other key has our prefix. */
+/** Also if the list writes id and expiry otherwise: no other key has our prefix. */
 function heldRows(key, list) {
 	const byPrefix = key.token === null ? [] : ownRows(list, key.token)
 	return list.keys.filter((row) => isRowOf(key, row) || (byPrefix.length === 1 && byPrefix[0] === row))

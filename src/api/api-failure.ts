@@ -39,7 +39,7 @@ export function failureOf(asked: Asked, response: HttpResponse, now: number): Ap
   const retryAfter = rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined
   return {
     status,
-    message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
+    message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(asked, response)}`,
     // Only the API's own JSON proves that nothing was done.
     mayHaveActed: !rateLimited && (uncertain || notFromApi || parsed(response.body) === undefined),
     retryable: uncertain || rateLimited || notFromApi,
@@ -51,7 +51,7 @@ export function failureOf(asked: Asked, response: HttpResponse, now: number): Ap
 /** For a 2xx. */
 export function unusableResponse(asked: Asked, response: HttpResponse): ApiFailure {
   const { status } = response
-  const reason = detail(response, asked.credential) || NOT_JSON
+  const reason = detail(asked, response) || NOT_JSON
   const message = `${answered(asked, status)}${reason}`
   return { status, message, mayHaveActed: true, retryable: true, unusable: true }
 }
@@ -77,9 +77,8 @@ export function isForeign({ status, headers, body }: HttpResponse): boolean {
   const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
   return (
     isHtml(headers, body) ||
-    headers['cf-mitigated'] !== undefined ||
     (status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
-    (body.trim() !== '' && parsed(body) === undefined)
+    (body.trim() !== '' && parsed(body) === undefined && !headers['content-encoding'])
   )
 }
 
@@ -99,30 +98,32 @@ function isHtml(headers: HttpResponse['headers'], body: string): boolean {
   return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }
 
-function detail(response: HttpResponse, credential: string): string {
-  const { status, headers, body } = response
-  if (headers['cf-mitigated']) return ' with a challenge; a firewall stops this runner'
+function detail(asked: Asked, response: HttpResponse): string {
+  const { headers, body } = response
   if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
   const coding = headers['content-encoding']
   if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
-  if (body.length > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
+  if (Buffer.byteLength(body) > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
   const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
   if (isForeign(response))
     return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
-  const reason = reasonGiven(body, credential, status < 300)
+  const reason = reasonGiven(asked, response)
   return reason && `: ${reason}`
 }
 
 /** One line, nothing that could be a key; of a success, only what is named as a reason. */
-function reasonGiven(body: string, credential: string, isSuccess: boolean): string {
-  return wordsIn(parsed(body), isSuccess)
-    .join('; ')
-    .replaceAll(credential, '***')
-    .replace(isSuccess ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
-    .replace(/\s+/g, ' ')
-    .trim()
-    .slice(0, MAX_REASON_LENGTH)
-    .replace(/\.$/, '')
+function reasonGiven({ method, credential }: Asked, { status, body }: HttpResponse): string {
+  return (
+    wordsIn(parsed(body), status < 300)
+      .join('; ')
+      .replaceAll(credential, '***')
+      // Only create makes keys.
+      .replace(method === 'POST' ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
+      .replace(/\s+/g, ' ')
+      .trim()
+      .slice(0, MAX_REASON_LENGTH)
+      .replace(/\.$/, '')
+  )
 }
 
 function wordsIn(value: unknown, onlyNamed: boolean, { label, depth } = { label: '', depth: 0 }): string[] {

@@ -22,14 +22,17 @@ const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 type HeaderRule = [name: RegExp, value: RegExp]
 /** Headers of a list that may be old. */
 export const CACHED: HeaderRule[] = [
-  [/^age$|cache-hits$/i, /[1-9]/],
-  [/^(?!cache-control$).*cache/i, /hit|stale|updating|revalidated/i],
-  [/^warning$/i, /^1/],
+  [/^age$|cache-hits$/, /[1-9]/],
+  [/^(?!.*cache-(control|key)$).*cache/, /(^|[^a-z]|refresh)hit|stale|updating|revalidated/i],
+  [/^warning$/, /^1/],
 ]
 /** Headers of a list that may lack a key. */
 const PARTIAL: HeaderRule[] = [
-  [/^link$/i, /\b(next|last)\b/i],
-  [/^(?!x-total-count$).*(total|page|pagin|next|more|cursor|truncat)/i, /./],
+  [/^link$/, /rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i],
+  [
+    /^(?!x-total-count$)(.*-)?(total|next|more|cursor|pages?|pagination|truncated)(-(count|pages?|range|cursor|next|token))*$/,
+    /./,
+  ],
 ]
 
 /** The names of those that match. */

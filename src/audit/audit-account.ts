@@ -86,10 +86,7 @@ function whyNotListed({ status, message, retryable, notFromApi }: ApiFailure): s
 /** A whole key in place of its id, or around it, must not get into the outputs. */
 function refuseWholeKeys(known: AuditInputs['known'], keys: readonly ReadKey[], runner: AuditDeps['runner']): void {
   for (const { id } of known) {
-    const shown = keys.find(({ prefix }) => keyIn(id, prefix) !== '')?.prefix
-    // Keys may be listed without first characters. A UUID is shorter; other ids are as long as those listed.
-    const isLikely = id.length >= 40 && keys.every((key) => key.id.length !== id.length)
-    const prefix = shown ?? (isLikely && keys.some((key) => key.prefix === '') ? id.slice(0, 15) : '')
+    const { prefix = '' } = keys.find((key) => keyIn(id, key.prefix) !== '') ?? {}
     const found = keyIn(id, prefix)
     if (found === '' || keys.some((key) => key.id === id)) continue
     for (const text of [id, found, found.replace(/[^\w.~+/=-].*/, '')])

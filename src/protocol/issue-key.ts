@@ -4,6 +4,7 @@ import type { Cancellation } from '../retry/cancellation.ts'
 import type { Inputs } from '../runner/inputs.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
 import { clockNote, formatSeconds, issuedLine, keyLabel, type Runner, summarizeKeys } from '../runner/report.ts'
+import type { Secret } from '../util/brands.ts'
 import { formatExactly, formatInstant } from '../util/instant.ts'
 import { createIntent, type Intent, type IntentOptions } from './intent.ts'
 import { type Journal, openJournal, SLOW_RESPONSE_MS } from './journal.ts'
@@ -26,7 +27,7 @@ const CLEANUP_TIMEOUT_MS = 20_000
 /** The main step. If it throws, its keys are revoked, or saved for post. */
 export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
   const { runner, cancellation } = deps
-  const context = { ...deps, inputs, journal: openJournal(inputs, deps) }
+  const context: Context = { ...deps, inputs, journal: openJournal(inputs, deps), refused: [] }
   try {
     const key = await obtainKey(context)
     stopIfCancelled(cancellation)
@@ -44,6 +45,8 @@ export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
 interface Context extends MainDeps {
   inputs: Inputs
   journal: Journal
+  /** What create returned and was not taken for ours; `skew` is the server's clock less ours if it was. */
+  refused: { token: Secret | null; skew: number | null }[]
 }
 
 async function obtainKey(context: Context): Promise<IssuedKey> {
@@ -109,7 +112,7 @@ function accept(
   request: { intent: Intent; skew: number; dateSkew: number | null },
   context: Context,
 ): Attempt {
-  const { runner, clock, inputs, journal } = context
+  const { runner, clock, inputs, journal, refused } = context
   for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
   const receivedAt = clock.now()
   const verdict = judgeCreated(answer, {
@@ -118,23 +121,21 @@ function accept(
     expiresIn: inputs.expiresIn,
     tokens: [inputs.apiKey, ...journal.made().flatMap(({ token }) => token ?? [])],
     ids: new Set(journal.made().map(({ id }) => id)),
+    refusedSkew: refused.find(({ token }) => token !== answer.token)?.skew ?? null,
   })
-  if (verdict.kind === 'refuse' || answer.id === null) {
-    const reason = 'reason' in verdict ? verdict.reason : ''
+  if (verdict.kind === 'refuse') {
+    const { reason, isKnown } = verdict
     const described = keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
     const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}: ${described}`
-    try {
-      journal.refuse(request.intent, 'isKnown' in verdict && verdict.isKnown ? '' : described)
-    } catch (error) {
-      throw new Error(`${message}. ${error}`)
-    }
+    journal.refuse(request.intent, isKnown ? '' : described)
+    refused.push({ token: answer.token, skew: answer.createdAt && answer.createdAt - receivedAt })
     const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
     return { kind: 'failure', failure, skew: null }
   }
   const { unreadable, token, ...rest } = answer
   // Without a value that can be sent, `api-key` revokes the key.
   const sendable = token !== null && isSendable(token) ? token : null
-  const key = { ...rest, id: answer.id, token: sendable, asked: request.intent.expiry, keep: false }
+  const key = { ...rest, id: answer.id ?? '', token: sendable, asked: request.intent.expiry, keep: false }
   journal.recordKey(key, request.intent, receivedAt)
   if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
   if (verdict.kind === 'replace') {

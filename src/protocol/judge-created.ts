@@ -8,8 +8,6 @@ import { fitOf, type Intent, isCapped, isWithin, nearestZone, withoutZone, zoneS
 const MAX_EXTRA_LIFETIME_MS = 5_000
 /** A clock this far off is corrected. */
 export const CLOCK_TOLERANCE_MS = 60_000
-/** No clock is wrong by more. */
-const MAX_CLOCK_ERROR_MS = 24 * 3_600_000
 const MAX_TOKEN_LENGTH = 4096
 
 /**
@@ -22,7 +20,7 @@ export type Verdict =
   | { kind: 'revoke'; reason: string }
   /** This run made it by a wrong clock; `skew` is the server's clock less ours, in milliseconds. */
   | { kind: 'replace'; skew: number }
-  /** It is neither handed on nor revoked: it is `api-key` or a key made before, or nothing shows that this run made it. */
+  /** Neither handed on nor revoked: `api-key` or a key made before, or one that cannot be named, or shown to be ours. */
   | { kind: 'refuse'; reason: string; isKnown: boolean }
 
 export interface AnswerContext {
@@ -30,9 +28,11 @@ export interface AnswerContext {
   receivedAt: LocalTime
   /** In milliseconds. */
   expiresIn: number
-  /** Keys that exist already: `api-key`, and those that this run holds. */
+  /** Keys that exist already: `api-key`, and those that create returned before. */
   tokens: readonly Secret[]
   ids: ReadonlySet<string>
+  /** The server's clock less ours, if the key that was refused last is ours all the same; null if none was. */
+  refusedSkew: number | null
   /** The server's clock less ours by the `Date` of the response, and as it was when the expiry was chosen. */
   dateSkew: number | null
   skew: number
@@ -47,6 +47,7 @@ export function judgeCreated(key: CreatedKey, context: AnswerContext): Verdict {
   const isKnown = token === null ? context.ids.has(id ?? '') : context.tokens.includes(token)
   const stranger = isKnown ? EXISTED : whyNotOurs(key, context)
   if (stranger !== null) return { kind: 'refuse', reason: stranger, isKnown }
+  if (id === null) return { kind: 'refuse', reason: 'the response holds no usable id', isKnown }
   const unusable = whyUnusable(key, context.intent)
   if (unusable !== null) return { kind: 'revoke', reason: unusable }
   return judgeLifetime(key, context)
@@ -59,17 +60,16 @@ export function isSendable(token: string): boolean {
 
 function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   const { token, prefix, createdAt, expiresAt } = key
-  const { intent, tokens, receivedAt, dateSkew, skew } = context
+  const { intent, tokens, receivedAt, dateSkew, skew, refusedSkew } = context
   const isDescribed =
     prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
   if (!isDescribed) return EXISTED
   const { createdAt: created, expiresAt: expiry } = withoutZone(key, intent)
   const fit = fitOf(intent, expiry)
-  const window = { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew] }
-  // Some APIs give an old key a new expiry. If `Date` confirms our clock, `created` shows it.
-  const tolerance = Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS ? 0 : MAX_CLOCK_ERROR_MS
-  const isOld = created !== null && Math.abs(created - intent.sentAt) > tolerance
-  if (fit === 'exact' && (!isOld || isWithin(created, { ...window, inAnyZone: true }))) return null
+  const window = { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew, refusedSkew] }
+  // Some APIs give an old key a new expiry. Two that seem as old as each other show a clock.
+  const isOld = created !== null && created < intent.sentAt && !isWithin(created, window)
+  if (fit === 'exact' && !isOld) return null
   const isFresh = isWithin(created, { ...window, isStrict: dateSkew !== null })
   if (createdAt !== null && !isFresh) return `it returned a key that was created ${formatExactly(createdAt)}`
   if (fit === 'near' || (isFresh && (expiresAt === null || isCapped(key, intent)))) return null
@@ -77,11 +77,10 @@ function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   return `it returned a key that expires ${formatExactly(expiresAt)}, not ${formatExactly(intent.expiry)} as requested`
 }
 
-function whyUnusable({ token, id, expiresAt, unreadable }: CreatedKey, intent: Intent): string | null {
+function whyUnusable({ token, expiresAt, unreadable }: CreatedKey, intent: Intent): string | null {
   if (token === null) return 'the response holds no key'
   if (!isSendable(token))
     return `the key is not one of ${MIN_CREDENTIAL_LENGTH} to ${MAX_TOKEN_LENGTH} visible ASCII characters`
-  if (id === null) return 'the response holds no usable id'
   if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
   if (expiresAt === null) return 'the key never expires, although an expiry was requested'
   const shift = zoneShift(intent, expiresAt)

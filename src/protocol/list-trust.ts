@@ -20,7 +20,7 @@ export function ownRows({ keys }: KeyList, credential: string): ListedKey[] {
 
 /** Some APIs write IDs in another form in the list. */
 export function isRowOf({ id, prefix, expiresAt }: Omit<KeyToRevoke, 'token'>, row: ListedKey): boolean {
-  return row.id === id || (prefix !== '' && row.prefix === prefix && row.expiresAt === expiresAt)
+  return row.id === id || (prefix !== '' && row.prefix.startsWith(prefix) && row.expiresAt === expiresAt)
 }
 
 export interface ListingContext extends Pick<RevocationContext, 'clock' | 'random' | 'skew' | 'credential'> {

@@ -107,20 +107,17 @@ async function requestRevocation(key: KeyToRevoke, context: RoundContext): Promi
   const { token } = key
   const own = wasIdle && context.credential !== null ? null : token
   let failure: ApiFailure = NO_CREDENTIAL
-  let wasDenied = false
   for (const credential of [own, context.credential]) {
     if (credential === null) continue
     const revoke = (limits: CallLimits) => api.revoke(credential, key.id, limits)
     const result = await retry(revoke, { budget, random, shouldRetry: isRateLimited })
     if (result.ok) {
-      // Of a key that it does not know, a replica may grant the revocation, too.
-      const isKnown = !evidence.rejected && (!wasDenied || isOldEnough(key, context.startedAt, context))
-      Object.assign(evidence, { granted: credential === token || isKnown, rejected: false })
+      const granted = credential === token || (await isRealGrant(key, credential, context))
+      Object.assign(evidence, { granted, rejected: false })
       return null
     }
     failure = { ...result.failure, retryable: result.failure.retryable || failure.retryable }
     if (credential === token && isRejected(result)) {
-      wasDenied = true
       // Some APIs answer 401 to a key that may not revoke itself.
       const probed = await api.probe(token, budget.limits())
       evidence.rejected = isRejected(probed)
@@ -130,6 +127,14 @@ async function requestRevocation(key: KeyToRevoke, context: RoundContext): Promi
     if (budget.left() <= PROBE_INTERVAL_MS) return failure
   }
   return failure
+}
+
+/** An API may grant what a replica does not know; not if it answers 404 to the same request then. */
+async function isRealGrant(key: KeyToRevoke, credential: Secret, context: RoundContext): Promise<boolean> {
+  const { api, budget, evidence, startedAt } = context
+  if (key.token === null || (!evidence.rejected && isOldEnough(key, startedAt, context))) return true
+  const again = await api.revoke(credential, key.id, budget.limits())
+  return !again.ok && again.failure.status === 404 && !again.failure.notFromApi
 }
 
 /** Otherwise, the next credential or round is the retry. */

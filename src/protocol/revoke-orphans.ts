@@ -1,7 +1,7 @@
 import type { ApiResult, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
 import type { Intent } from './intent.ts'
 import { doubtAbout, isRowOf, ownRows, readList } from './list-trust.ts'
-import { gridShownBy, type ListContext, matchIntent } from './match-intent.ts'
+import { type ListContext, matchIntent } from './match-intent.ts'
 import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
 import type { IssuedKey } from './saved-state.ts'
 
@@ -34,13 +34,10 @@ export async function revokeOrphans(intents: readonly Intent[], context: LookupC
   const list = read.value
   const credential = context.credential ?? ''
   const doubt = doubtAbout(list, credential, context.gone)
-  const held = context.held.flatMap((key) => heldRows(key, list).map((row) => ({ ...row, asked: key.asked })))
+  // What is left of a key that was revoked is its twin.
+  const held = context.held.filter(({ id }) => !context.gone.has(id)).flatMap((key) => heldRows(key, list))
   const others = [...ownRows(list, credential), ...held].map(({ id }) => id)
-  const looked = {
-    ...{ ...context, known: new Set([...context.gone, ...others]), dateSkew: read.skew },
-    // A response may only repeat what was asked for; the list shows what was stored.
-    grid: held.length > 0 ? Math.max(context.grid, gridShownBy(held)) : context.grid,
-  }
+  const looked = { ...context, known: new Set([...context.gone, ...others]), dateSkew: read.skew }
   const results: OrphanResult[] = []
   for (const intent of intents) {
     const match = matchIntent(intent, list.keys, looked)
@@ -50,7 +47,7 @@ export async function revokeOrphans(intents: readonly Intent[], context: LookupC
   return results
 }
 
-/** Also if the list writes id and expiry in other forms: no other key has our prefix. */
+/** Also if the list writes id and expiry otherwise: no other key has our prefix. */
 function heldRows(key: IssuedKey, list: KeyList): ListedKey[] {
   const byPrefix = key.token === null ? [] : ownRows(list, key.token)
   return list.keys.filter((row) => isRowOf(key, row) || (byPrefix.length === 1 && byPrefix[0] === row))

@@ -27,11 +27,9 @@ export function parseHttpDate(text: string): number {
   return HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN
 }
 
-const MAX_RETRY_AFTER_MS = 365 * 86_400_000
-
 /** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
 export function parseRetryAfter(header = '', now: number): number | undefined {
   const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
   const wait = seconds === undefined ? parseHttpDate(header) - now : Math.ceil(Number(seconds)) * 1000
-  return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS)
+  return Number.isNaN(wait) ? undefined : Math.max(0, wait)
 }

@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, constants, fstatSync, ftruncateSync, openSync } from 'node:fs'
+import { appendFileSync, closeSync, constants, fstatSync, openSync, truncateSync } from 'node:fs'
 import { namingFile } from './command-files.ts'
 import type { Runner } from './report.ts'
 import { sanitizeLine, truncateAnnotation } from './sanitize.ts'
@@ -45,7 +45,8 @@ function append(path: string, text: string): void {
     try {
       appendFileSync(file, text)
     } catch (error) {
-      if (before.isFile()) ftruncateSync(file, before.size)
+      // By path, as Windows refuses it for a file open for appending.
+      if (before.isFile()) truncateSync(path, before.size)
       throw error
     }
   } finally {

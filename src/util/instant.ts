@@ -6,7 +6,8 @@ export type ApiTime =
   /** Milliseconds since 1970; microseconds are kept as a fraction. */
   { kind: 'instant'; at: number } | { kind: 'absent' } | { kind: 'unreadable'; text: string }
 
-// Year 1 is what some servers write for no time at all.
+/** Some servers write it for no time at all. */
+const YEAR_ONE = /^0001-?01-?01/
 const DATE = String.raw`(19[7-9]\d|[2-9]\d{3})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
 const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
 const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
@@ -20,6 +21,7 @@ const DAY_MS = 24 * 60 * MINUTE_MS
 export function parseTime(value: unknown): ApiTime {
   if (value === null || value === undefined || value === '') return { kind: 'absent' }
   const text = typeof value === 'object' ? 'an object' : String(value).trim()
+  if (YEAR_ONE.test(text)) return { kind: 'absent' }
   const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
   return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
 }

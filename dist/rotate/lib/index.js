@@ -15,12 +15,11 @@ const HTTP_DATE = /^\s*[A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{
 function parseHttpDate(text) {
 	return HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN
 }
-const MAX_RETRY_AFTER_MS = 365 * 86_400_000
 /** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
 function parseRetryAfter(header = '', now) {
 	const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
 	const wait = seconds === undefined ? parseHttpDate(header) - now : Math.ceil(Number(seconds)) * 1000
-	return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), MAX_RETRY_AFTER_MS)
+	return Number.isNaN(wait) ? undefined : Math.max(0, wait)
 }
 
 /** Milliseconds since the first signal. The runner kills after 10 s (actions/runner, ProcessInvoker). */
@@ -359,7 +358,7 @@ function failureOf(asked, response, now) {
 	const retryAfter = rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined
 	return {
 		status,
-		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(response, asked.credential)}`,
+		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(asked, response)}`,
 		// Only the API's own JSON proves that nothing was done.
 		mayHaveActed: !rateLimited && (uncertain || notFromApi || parsed(response.body) === undefined),
 		retryable: uncertain || rateLimited || notFromApi,
@@ -370,7 +369,7 @@ function failureOf(asked, response, now) {
 /** For a 2xx. */
 function unusableResponse(asked, response) {
 	const { status } = response
-	const reason = detail(response, asked.credential) || NOT_JSON
+	const reason = detail(asked, response) || NOT_JSON
 	const message = `${answered(asked, status)}${reason}`
 	return { status, message, mayHaveActed: true, retryable: true, unusable: true }
 }
@@ -393,9 +392,8 @@ function isForeign({ status, headers, body }) {
 	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
 	return (
 		isHtml(headers, body) ||
-		headers['cf-mitigated'] !== undefined ||
 		(status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
-		(body.trim() !== '' && parsed(body) === undefined)
+		(body.trim() !== '' && parsed(body) === undefined && !headers['content-encoding'])
 	)
 }
 const NOT_JSON = ': something that is not the JSON of this API'
@@ -411,28 +409,30 @@ function parsed(body) {
 function isHtml(headers, body) {
 	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }
-function detail(response, credential) {
-	const { status, headers, body } = response
-	if (headers['cf-mitigated']) return ' with a challenge; a firewall stops this runner'
+function detail(asked, response) {
+	const { headers, body } = response
 	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
 	const coding = headers['content-encoding']
 	if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
-	if (body.length > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
+	if (Buffer.byteLength(body) > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
 	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
-	const reason = reasonGiven(body, credential, status < 300)
+	const reason = reasonGiven(asked, response)
 	return reason && `: ${reason}`
 }
 /** One line, nothing that could be a key; of a success, only what is named as a reason. */
-function reasonGiven(body, credential, isSuccess) {
-	return wordsIn(parsed(body), isSuccess)
-		.join('; ')
-		.replaceAll(credential, '***')
-		.replace(isSuccess ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
-		.replace(/\s+/g, ' ')
-		.trim()
-		.slice(0, MAX_REASON_LENGTH)
-		.replace(/\.$/, '')
+function reasonGiven({ method, credential }, { status, body }) {
+	return (
+		wordsIn(parsed(body), status < 300)
+			.join('; ')
+			.replaceAll(credential, '***')
+			// Only create makes keys.
+			.replace(method === 'POST' ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
+			.replace(/\s+/g, ' ')
+			.trim()
+			.slice(0, MAX_REASON_LENGTH)
+			.replace(/\.$/, '')
+	)
 }
 function wordsIn(value, onlyNamed, { label, depth } = { label: '', depth: 0 }) {
 	if (typeof value === 'string') return [label + value]
@@ -489,7 +489,8 @@ function skewOf({ headers }, sentAt, receivedAt) {
 	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }
 
-// Year 1 is what some servers write for no time at all.
+/** Some servers write it for no time at all. */
+const YEAR_ONE = /^0001-?01-?01/
 const DATE = String.raw`(19[7-9]\d|[2-9]\d{3})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
 const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
 const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
@@ -501,6 +502,7 @@ const DAY_MS$1 = 24 * 60 * MINUTE_MS$1
 function parseTime(value) {
 	if (value === null || value === undefined || value === '') return { kind: 'absent' }
 	const text = typeof value === 'object' ? 'an object' : String(value).trim()
+	if (YEAR_ONE.test(text)) return { kind: 'absent' }
 	const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
 	return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
 }
@@ -624,14 +626,14 @@ function createIssuingApi(call, apiUrl) {
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 /** Headers of a list that may be old. */
 const CACHED = [
-	[/^age$|cache-hits$/i, /[1-9]/],
-	[/^(?!cache-control$).*cache/i, /hit|stale|updating|revalidated/i],
-	[/^warning$/i, /^1/],
+	[/^age$|cache-hits$/, /[1-9]/],
+	[/^(?!.*cache-(control|key)$).*cache/, /(^|[^a-z]|refresh)hit|stale|updating|revalidated/i],
+	[/^warning$/, /^1/],
 ]
 /** Headers of a list that may lack a key. */
 const PARTIAL = [
-	[/^link$/i, /\b(next|last)\b/i],
-	[/^(?!x-total-count$).*(total|page|pagin|next|more|cursor|truncat)/i, /./],
+	[/^link$/, /rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i],
+	[/^(?!x-total-count$)(.*-)?(total|next|more|cursor|pages?|pagination|truncated)(-(count|pages?|range|cursor|next|token))*$/, /./],
 ]
 /** The names of those that match. */
 function headersLike(rules, headers) {
@@ -813,20 +815,17 @@ async function requestRevocation(key, context) {
 	const { token } = key
 	const own = wasIdle && context.credential !== null ? null : token
 	let failure = NO_CREDENTIAL
-	let wasDenied = false
 	for (const credential of [own, context.credential]) {
 		if (credential === null) continue
 		const revoke = (limits) => api.revoke(credential, key.id, limits)
 		const result = await retry(revoke, { budget, random, shouldRetry: isRateLimited })
 		if (result.ok) {
-			// Of a key that it does not know, a replica may grant the revocation, too.
-			const isKnown = !evidence.rejected && (!wasDenied || isOldEnough(key, context.startedAt, context))
-			Object.assign(evidence, { granted: credential === token || isKnown, rejected: false })
+			const granted = credential === token || (await isRealGrant(key, credential, context))
+			Object.assign(evidence, { granted, rejected: false })
 			return null
 		}
 		failure = { ...result.failure, retryable: result.failure.retryable || failure.retryable }
 		if (credential === token && isRejected(result)) {
-			wasDenied = true
 			// Some APIs answer 401 to a key that may not revoke itself.
 			const probed = await api.probe(token, budget.limits())
 			evidence.rejected = isRejected(probed)
@@ -835,6 +834,13 @@ async function requestRevocation(key, context) {
 		if (budget.left() <= PROBE_INTERVAL_MS) return failure
 	}
 	return failure
+}
+/** An API may grant what a replica does not know; not if it answers 404 to the same request then. */
+async function isRealGrant(key, credential, context) {
+	const { api, budget, evidence, startedAt } = context
+	if (key.token === null || (!evidence.rejected && isOldEnough(key, startedAt, context))) return true
+	const again = await api.revoke(credential, key.id, budget.limits())
+	return !again.ok && again.failure.status === 404 && !again.failure.notFromApi
 }
 /** Otherwise, the next credential or round is the retry. */
 const isRateLimited = ({ status }) => status === 429
@@ -885,7 +891,7 @@ function ownRows({ keys }, credential) {
 }
 /** Some APIs write IDs in another form in the list. */
 function isRowOf({ id, prefix, expiresAt }, row) {
-	return row.id === id || (prefix !== '' && row.prefix === prefix && row.expiresAt === expiresAt)
+	return row.id === id || (prefix !== '' && row.prefix.startsWith(prefix) && row.expiresAt === expiresAt)
 }
 /** See `RevocationContext.isMissing`. */
 function missingCheck(context) {
@@ -1643,7 +1649,8 @@ function append(path, text) {
 		try {
 			node_fs.appendFileSync(file, text)
 		} catch (error) {
-			if (before.isFile()) node_fs.ftruncateSync(file, before.size)
+			// By path, as Windows refuses it for a file open for appending.
+			if (before.isFile()) node_fs.truncateSync(path, before.size)
 			throw error
 		}
 	} finally {
