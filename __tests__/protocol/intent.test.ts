@@ -333,7 +333,8 @@ describe('isCapped', () => {
     ['one minute is a limit', created, created + minutes(1), true],
     ['50 ms off is still one', created, created + minutes(10) - 50, true],
     ['more than 50 ms off is none', created, created + minutes(10) - 50.001, false],
-    ['the expiry that was asked for is none', intent.expiry - minutes(10), intent.expiry, false],
+    ['a lifetime that ends after the expiry asked for is none', created, created + minutes(60), false],
+    ['a limit in local time is one', created + minutes(540), created + minutes(550), true],
     ['a lifetime from an unknown creation is none', null, minutes(10), false],
     ['a key without an expiry has none, even from before 1970', -minutes(10), null, false],
   ])('%s', (_, createdAt, expiresAt, capped) => {

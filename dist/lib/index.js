@@ -883,7 +883,7 @@ function createIntent({ now, skew, lifetime, timeout, precision, random }) {
 	const expiry = (isCoarse ? kept - precision : kept) / 1000
 	return { expiry, sentAt: now, deadline: now + timeout, refused: '' }
 }
-/** Servers keep an expiry on one of these. 10 ms stands for SQL Server's 1/300 s too. */
+/** Servers keep an expiry on one of these; 10 ms is also SQL Server's 1/300 s. */
 const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
 /** The finest grid on which a server turns `asked` into `stored`, or null. */
 function gridBetween(asked, stored) {
@@ -908,11 +908,11 @@ function fitOf(intent, stored, grid = Infinity) {
 	const needed = gridBetween(intent.expiry, stored) ?? drifted
 	if (!(needed <= grid)) return 'none'
 	const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
-	// On a coarse grid, keys of other runs share the few values that there are.
+	// On a coarse grid, other runs' keys share the few values.
 	const mayBeCoarse = needed > 1 && grid > 1000 && isOnCoarseGrid(stored)
 	return needed > 1000 || isWholeSecond || mayBeCoarse ? 'near' : 'exact'
 }
-/** The time zone (ms) that brings `local` nearest to `instant`, or 0. */
+/** The zone (ms) that brings `local` nearest to `instant`, or 0. */
 function nearestZone(local, instant) {
 	const shift = Math.round((local - instant) / ZONE_STEP_MS) * ZONE_STEP_MS
 	return Math.abs(shift) <= MAX_ZONE_MS ? shift : 0
@@ -945,7 +945,8 @@ function isWithin(created, { from, to, skews, isStrict, inAnyZone }) {
 }
 /** Limits of an API are about whole minutes, expiries of other runs are not. */
 function isCapped({ createdAt, expiresAt }, intent) {
-	if (createdAt === null || expiresAt === null || expiresAt >= intent.expiry) return false
+	if (createdAt === null || expiresAt === null) return false
+	if (expiresAt - nearestZone(createdAt, intent.sentAt) >= intent.expiry) return false
 	const lifetime = expiresAt - createdAt
 	return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 50
 }

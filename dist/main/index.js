@@ -62,7 +62,6 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 		keys: () => state.keys,
 		/** Removed ones too: a gateway may replay a response. */
 		made: () => made,
-		/** See SavedState. */
 		skew: () => state.skew,
 	}
 }

@@ -231,7 +231,7 @@ function matchIntent(intent, list, context) {
 	const exact = others.filter((key) => fitness(key) === 'exact')
 	const [only, another] = exact.filter(inWindow)
 	if (only && !another) return { kind: 'found', key: only }
-	// Without a usable expiry, only the time identifies a key, perhaps in another zone.
+	// Without a usable expiry, only the time identifies a key, in any zone.
 	const isSuspect = (key) => {
 		const { createdAt, expiresAt } = key
 		return (expiresAt === null || lib.isCapped(key, intent)) && wasThen(createdAt, true)

@@ -60,7 +60,7 @@ export function createIntent({ now, skew, lifetime, timeout, precision, random }
   return { expiry, sentAt: now, deadline: now + timeout, refused: '' }
 }
 
-/** Servers keep an expiry on one of these. 10 ms stands for SQL Server's 1/300 s too. */
+/** Servers keep an expiry on one of these; 10 ms is also SQL Server's 1/300 s. */
 const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
 
 /** The finest grid on which a server turns `asked` into `stored`, or null. */
@@ -90,12 +90,12 @@ export function fitOf(intent: Asked, stored: ServerTime | null, grid = Infinity)
   const needed = gridBetween(intent.expiry, stored) ?? drifted
   if (!(needed <= grid)) return 'none'
   const isWholeSecond = Math.round(intent.expiry * 1000) % 1_000_000 === 0
-  // On a coarse grid, keys of other runs share the few values that there are.
+  // On a coarse grid, other runs' keys share the few values.
   const mayBeCoarse = needed > 1 && grid > 1000 && isOnCoarseGrid(stored)
   return needed > 1000 || isWholeSecond || mayBeCoarse ? 'near' : 'exact'
 }
 
-/** The time zone (ms) that brings `local` nearest to `instant`, or 0. */
+/** The zone (ms) that brings `local` nearest to `instant`, or 0. */
 export function nearestZone(local: number, instant: number): number {
   const shift = Math.round((local - instant) / ZONE_STEP_MS) * ZONE_STEP_MS
   return Math.abs(shift) <= MAX_ZONE_MS ? shift : 0
@@ -144,7 +144,8 @@ export function isWithin(created: ServerTime | null, { from, to, skews, isStrict
 
 /** Limits of an API are about whole minutes, expiries of other runs are not. */
 export function isCapped({ createdAt, expiresAt }: KeyTimes, intent: Intent): boolean {
-  if (createdAt === null || expiresAt === null || expiresAt >= intent.expiry) return false
+  if (createdAt === null || expiresAt === null) return false
+  if (expiresAt - nearestZone(createdAt, intent.sentAt) >= intent.expiry) return false
   const lifetime = expiresAt - createdAt
   return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 50
 }

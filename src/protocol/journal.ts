@@ -53,7 +53,6 @@ export function openJournal(
     keys: () => state.keys,
     /** Removed ones too: a gateway may replay a response. */
     made: () => made,
-    /** See SavedState. */
     skew: () => state.skew,
   }
 }

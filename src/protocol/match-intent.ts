@@ -54,7 +54,7 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
   const exact = others.filter((key) => fitness(key) === 'exact')
   const [only, another] = exact.filter(inWindow)
   if (only && !another) return { kind: 'found', key: only }
-  // Without a usable expiry, only the time identifies a key, perhaps in another zone.
+  // Without a usable expiry, only the time identifies a key, in any zone.
   const isSuspect = (key: ListedKey) => {
     const { createdAt, expiresAt } = key
     return (expiresAt === null || isCapped(key, intent)) && wasThen(createdAt, true)
