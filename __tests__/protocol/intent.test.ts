@@ -327,6 +327,7 @@ describe('isCapped', () => {
   const intent = intentFor()
   const created = NOW + 50
   const minutes = (count: number) => count * MINUTE_MS
+  const longest = Math.floor((intent.expiry - created) / MINUTE_MS)
 
   test.each<[string, number | null, number | null, boolean]>([
     ['a whole number of minutes is a limit', created, created + minutes(10), true],
@@ -334,6 +335,12 @@ describe('isCapped', () => {
     ['50 ms off is still one', created, created + minutes(10) - 50, true],
     ['more than 50 ms off is none', created, created + minutes(10) - 50.001, false],
     ['a lifetime that ends after the expiry asked for is none', created, created + minutes(60), false],
+    [
+      'a limit by a clock that is 20 min behind ours is one',
+      created - minutes(20),
+      created + minutes(longest),
+      true,
+    ],
     ['a limit in local time is one', created + minutes(540), created + minutes(550), true],
     ['a lifetime from an unknown creation is none', null, minutes(10), false],
     ['a key without an expiry has none, even from before 1970', -minutes(10), null, false],

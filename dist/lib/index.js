@@ -946,7 +946,7 @@ function isWithin(created, { from, to, skews, isStrict, inAnyZone }) {
 /** Limits of an API are about whole minutes, expiries of other runs are not. */
 function isCapped({ createdAt, expiresAt }, intent) {
 	if (createdAt === null || expiresAt === null) return false
-	if (expiresAt - nearestZone(createdAt, intent.sentAt) >= intent.expiry) return false
+	if (expiresAt - Math.max(0, nearestZone(createdAt, intent.sentAt)) >= intent.expiry) return false
 	const lifetime = expiresAt - createdAt
 	return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 50
 }

@@ -145,7 +145,7 @@ export function isWithin(created: ServerTime | null, { from, to, skews, isStrict
 /** Limits of an API are about whole minutes, expiries of other runs are not. */
 export function isCapped({ createdAt, expiresAt }: KeyTimes, intent: Intent): boolean {
   if (createdAt === null || expiresAt === null) return false
-  if (expiresAt - nearestZone(createdAt, intent.sentAt) >= intent.expiry) return false
+  if (expiresAt - Math.max(0, nearestZone(createdAt, intent.sentAt)) >= intent.expiry) return false
   const lifetime = expiresAt - createdAt
   return lifetime >= 60_000 && Math.abs(lifetime - Math.round(lifetime / 60_000) * 60_000) <= 50
 }
