@@ -10,6 +10,8 @@ import { MINUTE_MS, START } from './world.ts'
 const LONGEST_THROTTLED_MS = 25_000
 /** By how much a key may outlive `expires-in` by the server's clock, in ms. */
 const LIFETIME_SLACK_MS = 5_000
+/** By how much `created` may be wrong, in ms, before the key does not seem to be of this moment. */
+const CREATED_BOUND_MS = 65_000
 
 /** Checks the main step when it has ended. `valid`: the keys of this run that the API accepts then. */
 export function checkMain(job: Job, main: MainRun, valid: readonly StoredKey[]): void {
@@ -42,9 +44,15 @@ function checkHandedOver(job: Job, { traces, succeeded }: MainRun, valid: readon
   }
   if (!succeeded) return
   const key = valid.find(({ token }) => token === handed)
+  // What the response only repeats, no client can doubt.
+  const isRepeated = Boolean(world.server.repeatsExpiry && world.server.ignoreExpiry)
+  // `created` outranks `Date`, but by what contradicts `Date`, no key is accepted.
+  const createdSlack = Math.min(Math.abs(world.server.createdErrorMs ?? 0), CREATED_BOUND_MS)
+  const slack = createdSlack + (world.server.repeatsExpiry === 'in seconds' ? 1000 : 0)
   if (!key) violation('main succeeded with a key that is not valid')
-  else if (key.expiry === null) violation('main handed over a key that never expires')
-  else if (key.expiry - key.created > world.inputs.expiresIn + LIFETIME_SLACK_MS)
+  else if (key.expiry === null) {
+    if (!isRepeated) violation('main handed over a key that never expires')
+  } else if (key.expiry - key.created > world.inputs.expiresIn + slack + LIFETIME_SLACK_MS)
     violation(`the key is valid for ${key.expiry - key.created} ms instead of ${world.inputs.expiresIn} ms`)
   const longer = valid.filter(({ token, expiry, created }) => {
     const lifetime = expiry === null ? Infinity : expiry - created
@@ -54,13 +62,14 @@ function checkHandedOver(job: Job, { traces, succeeded }: MainRun, valid: readon
       lifetime > world.inputs.expiresIn + LIFETIME_SLACK_MS
     )
   })
-  if (longer.length > 0 && isClockKnown(world) && world.faultRate === 0 && !world.outage && !world.gate)
+  const calm = world.faultRate === 0 && !world.outage && !world.gate && !world.server.revocationOfUnknown
+  if (longer.length > 0 && isClockKnown(world) && calm)
     violation('the main step left a key that is valid for longer than requested')
 }
 
 /** If `Date` is wrong too, nothing can show that a key by a wrong clock is this run's. */
 function isClockKnown({ server, clockError }: Job['world']): boolean {
-  return !server.dateErrorMs || Math.abs(clockError) <= LIFETIME_SLACK_MS
+  return (!server.dateErrorMs && !server.createdErrorMs) || Math.abs(clockError) <= LIFETIME_SLACK_MS
 }
 
 /** The error that ends main names how the last create request ended. */
@@ -98,10 +107,11 @@ export function checkPost(job: Job, main: MainRun, post: PostRun): void {
 
 /** Nothing went wrong, and the server behaves as documented. */
 function isCalm({ world, interruption }: Job): boolean {
-  const { server, failing, faultRate, outage, gate, twin, unreadable, damagedRecord } = world
+  const { server, failing, faultRate, outage, gate, twin, unreadable, damagedRecord, oddity } = world
   const { grid, maxDigits, timeForm, localShiftMs, dateErrorMs, listForm, rowsWithout, idForm } = server
   const spelt = READABLE_SPELLINGS.some((spelling) => spelling === timeForm)
-  const quiet = faultRate === 0 && !outage && !gate && !twin && !unreadable && !damagedRecord && !failing
+  const quiet =
+    faultRate === 0 && !outage && !gate && !twin && !oddity && !unreadable && !damagedRecord && !failing
   const listed = (listForm === 'array' || listForm === 'paginated') && !rowsWithout && idForm !== 'renamed'
   const usual = !grid && maxDigits === undefined && !localShiftMs && !dateErrorMs && !server.replicas
   const able = server.selfRevocation === 'allowed' && !server.ignoreExpiry
@@ -122,6 +132,8 @@ export function checkEnd(
   const taken = account.foreign().filter(({ id }) => touched.includes(id))
   if (touched.length > taken.length || taken.some((key) => !isTakenByOdds(key, job, posts)))
     violation("another run's key was revoked")
+  if (account.keys().some(({ token, revoked }) => token === main.kept && revoked))
+    violation('the key that the workflow keeps was revoked')
   for (const key of valid) {
     if (posts.length === 0 || key.token === main.kept) continue
     const excuse = excuseFor(key, job, posts)
@@ -151,13 +163,18 @@ function checkWithoutPost(
   valid: readonly StoredKey[],
 ): void {
   if (!main.endedByItself || world.faultRate > 0 || world.outage || world.gate) return
+  // A response that repeats the requested expiry shows no such key, and at replicas that lag, it takes longer than main.
+  if (world.server.repeatsExpiry || world.server.revocationOfUnknown) return
   const left = valid.filter(({ token, expiry }) => expiry === null && evidence.delivered.has(token))
   // Without an expiry, only `created` could show whose a key is; where it cannot, main names the key.
   const said = [...main.traces.printed, main.error?.message ?? ''].join('\n')
   const isNamed = ({ id }: StoredKey) => said.includes(`(id ${id.slice(0, 8)}`)
-  const { localShiftMs, dateErrorMs, timeForm } = world.server
+  const { localShiftMs, dateErrorMs, createdErrorMs, timeForm } = world.server
   const isTimeKnown =
-    !localShiftMs && !dateErrorMs && READABLE_SPELLINGS.some((spelling) => spelling === timeForm)
+    !localShiftMs &&
+    !dateErrorMs &&
+    !createdErrorMs &&
+    READABLE_SPELLINGS.some((spelling) => spelling === timeForm)
   const unproven = isTimeKnown ? left : left.filter((key) => !isNamed(key))
   if (unproven.length > 0 && world.server.idForm !== 'renamed')
     violation('the main step left a key without an expiry')
@@ -171,7 +188,10 @@ function checkLifetimes({ account, world, outcome, violation }: Job): void {
   const { inputs, clockError, server } = world
   const wrongDate = server.dateErrorMs || server.localShiftMs || outcome.faults['503 with a wrong date']
   const slack =
-    Math.abs(clockError) + (wrongDate ? DATE_BOUND_MS : 0) + (server.grid === '1 min' ? MINUTE_MS : 0)
+    Math.abs(clockError) +
+    (wrongDate ? DATE_BOUND_MS : 0) +
+    (server.createdErrorMs ? CREATED_BOUND_MS : 0) +
+    (server.grid === '1 min' ? MINUTE_MS : 0)
   for (const { expiry, created } of account.keys()) {
     const lifetime = expiry === null ? 0 : expiry - created
     if (lifetime > inputs.expiresIn + slack + LIFETIME_SLACK_MS)

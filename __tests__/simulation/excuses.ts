@@ -66,8 +66,10 @@ function unmarked(
     maxDigits = 6,
     ignoreExpiry,
     driftMs,
+    repeatsExpiry,
     timeForm,
     localShiftMs,
+    localExpiryOnly,
     maxLifetimeMs = Infinity,
   } = world.server
   const digitsUs = 10 ** (6 - maxDigits)
@@ -81,12 +83,13 @@ function unmarked(
   // A 400 of something in front of the API looks like one about digits.
   if (maxDigits === 0 || Number(key.expiry) % 1000 === 0) return 'whole seconds only'
   if (driftMs) return 'expiries computed anew'
-  const isOfMilliseconds = grid === '1 ms' && (isFine(key.expiry) || showsMilliseconds(record))
+  const isOfMilliseconds =
+    grid === '1 ms' && (isFine(key.expiry) || (!repeatsExpiry && showsMilliseconds(record)))
   if (GRID_STEP_US[grid] > digitsUs && !isOfMilliseconds) return 'expiries on a coarser grid'
   if (UNREADABLE_SPELLINGS.some((spelling) => spelling === timeForm)) return 'times that cannot be read'
   // Such a key is recognized when the response to its request arrives.
   const isRecognized = evidence.delivered.has(key.token) && !world.failing && isUninterrupted(interruption)
-  return localShiftMs && !isRecognized ? 'local time without an offset' : null
+  return localShiftMs && (localExpiryOnly || !isRecognized) ? 'local time without an offset' : null
 }
 
 /** Whether a key of the record has an expiry that only a grid of 1 ms explains, and that the response did not repeat. */
@@ -102,8 +105,9 @@ function isFine(milliseconds: string | number | null): boolean {
 
 /** The list, or the clock by which it is read, cannot show the key. */
 function unlisted({ world }: Job): string | null {
-  const { listForm, rowsWithout, dateErrorMs } = world.server
+  const { listForm, rowsWithout, dateErrorMs, createdErrorMs } = world.server
   if (listForm !== 'array' && listForm !== 'paginated') return 'list in pages of an unknown kind'
   if (rowsWithout) return 'rows without times'
+  if (createdErrorMs) return 'wrong created'
   return dateErrorMs ? 'wrong Date' : null
 }

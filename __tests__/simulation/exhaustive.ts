@@ -96,6 +96,8 @@ function worlds(): Record<string, World> {
     postRuns: 1,
     postAfter: 0,
     suspendedMs: 0,
+    oddity: null,
+    slowCreateMs: 0,
     damagedRecord: false,
   }
   return {

@@ -144,6 +144,7 @@ function networkOf(
     time,
     rng,
     listLagMs: world.server.replicas?.listMs ?? 0,
+    slowCreateMs: world.slowCreateMs,
     violation,
     count,
     down,

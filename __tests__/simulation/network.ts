@@ -21,6 +21,8 @@ export interface NetworkOptions {
   rng: Rng
   /** By how much, in ms, a key that was made can be missing from the list. Late requests are that much less late. */
   listLagMs: number
+  /** The longest that the server takes before it carries out a create request, in ms. */
+  slowCreateMs?: number
   /** The fault for the next request. */
   chooseFault(what: Purpose, request: HttpRequest): Fault
   /** Whether the API is down just now. */
@@ -54,7 +56,7 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
       const sentAt = time.now()
       options.onRequest?.(what)
       const fault = faultFor(what, request, options)
-      const latency = rng.between(5, 400)
+      const latency = rng.between(5, 400) + slowness(what, request, options)
       const fail = (kind: HttpErrorKind, mayHaveActed: boolean) =>
         deliver(() => {
           const error = new subject.HttpError(kind, mayHaveActed, `failed on purpose (${kind})`)
@@ -80,6 +82,14 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
         dateWrongBy: (ms) => dateText(sentAt + ms),
       })
     })
+}
+
+function slowness(
+  what: Purpose,
+  { timeout }: HttpRequest,
+  { rng, slowCreateMs = 0 }: NetworkOptions,
+): number {
+  return what === 'create' && slowCreateMs > 0 ? rng.between(0, Math.min(slowCreateMs, timeout)) : 0
 }
 
 /** Carries `request` out, `late` ms after its deadline, on a list of this age. */

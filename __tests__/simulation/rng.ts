@@ -7,6 +7,8 @@ export interface Rng {
   /** A number in [from, to). */
   between(from: number, to: number): number
   pick<T>(choices: readonly T[]): T
+  /** Another stream, which takes no roll from this one. */
+  fork(): Rng
 }
 
 export function createRng(seed: number): Rng {
@@ -22,5 +24,6 @@ export function createRng(seed: number): Rng {
     chance: (p) => roll() < p,
     between: (from, to) => from + roll() * (to - from),
     pick: (choices) => choices[Math.floor(roll() * choices.length)] as never,
+    fork: () => createRng(state),
   }
 }

@@ -2,7 +2,8 @@ import type { Inputs } from '../../src/runner/inputs.ts'
 import type { AccountOptions } from '../support/account.ts'
 import { GATES, type Gate } from '../support/gate.ts'
 import { GRID_STEP_US, GRIDS, READABLE_SPELLINGS, UNREADABLE_SPELLINGS } from '../support/instants.ts'
-import { NEXT_FORMS } from '../support/list-forms.ts'
+import { LIST_FORMS, NEXT_FORMS } from '../support/list-forms.ts'
+import { addOddity, type Oddity, surroundOddity } from './oddities.ts'
 import type { Rng } from './rng.ts'
 
 export const API_URL = 'https://api.example'
@@ -17,7 +18,10 @@ export interface Spell {
   to: number
 }
 
-type Server = Omit<AccountOptions, 'now' | 'random' | 'gate' | 'createAnswer' | 'listAge' | 'unreadable'>
+export type Server = Omit<
+  AccountOptions,
+  'now' | 'random' | 'gate' | 'createAnswer' | 'listAge' | 'unreadable'
+>
 
 /** Everything about one job and its surroundings that is settled before it starts. */
 export interface World {
@@ -48,6 +52,9 @@ export interface World {
   postAfter: number
   /** For how much of that the machine was suspended, in ms: its time since it was started does not count it. */
   suspendedMs: number
+  oddity: Oddity | null
+  /** The longest that the server takes before it carries out a create request, in ms; 0 if it does so at once. */
+  slowCreateMs: number
   /** An entry of the record is damaged before post reads it. */
   damagedRecord: boolean
 }
@@ -65,20 +72,18 @@ export function chooseWorld(rng: Rng, count: Count): World {
   }
   const clockError = chooseClockError(rng, happens)
   const clockErrorInPost = chooseClockErrorInPost(rng, clockError, happens)
-  const failing = rng.chance(0.12)
-    ? rng.pick(['saveState', 'setOutput', 'exportVariable', 'writeSummary'] as const)
-    : ''
-  if (failing) count(`${failing} fails`)
-  const gate = happens(0.05, 'a gate in front of the API')
-    ? { ...chooseSpell(rng, 0.3), kind: rng.pick(GATES) }
-    : null
+  const failing = chooseFailing(rng, count)
+  const gate = chooseGate(rng, happens)
   const liesAbout = gate?.kind === 'authentication down' ? 'credentials' : rng.pick(LIES)
   const server = chooseServer(rng, clockError, happens)
+  // Drawn from another stream, so that the other worlds stay as they are.
+  const odd = rng.fork()
+  const oddity = addOddity(server, { rng: odd, clockError, chooseError })
+  if (oddity) count(oddity)
   const postRuns = rng.pick([0, 1, 1, 1, 1, 1, 1, 2] as const)
-  const isClockSet = clockErrorInPost !== clockError
-  const { postAfter, suspendedMs } = chooseWait(rng, { isClockSet, server }, happens)
+  const wait = chooseWait(rng, { isClockSet: clockErrorInPost !== clockError, server }, happens)
   if (postRuns !== 1) count(postRuns === 0 ? 'post skipped' : 'post run twice')
-  return {
+  const world: World = {
     server,
     inputs: chooseInputs(rng),
     credential: happens(0.06, 'api-key is a JWT') ? 'jwt' : 'key',
@@ -92,10 +97,24 @@ export function chooseWorld(rng: Rng, count: Count): World {
     gate,
     unreadable: happens(0.01, 'every success is unreadable'),
     postRuns,
-    postAfter,
-    suspendedMs,
+    ...wait,
+    oddity,
+    slowCreateMs: 0,
     damagedRecord: happens(0.03, 'a damaged entry in the record'),
   }
+  return surroundOddity(world, odd)
+}
+
+function chooseGate(rng: Rng, happens: Happens): World['gate'] {
+  if (!happens(0.05, 'a gate in front of the API')) return null
+  return { ...chooseSpell(rng, 0.3), kind: rng.pick(GATES) }
+}
+
+function chooseFailing(rng: Rng, count: Count): World['failing'] {
+  if (!rng.chance(0.12)) return ''
+  const failing = rng.pick(['saveState', 'setOutput', 'exportVariable', 'writeSummary'] as const)
+  count(`${failing} fails`)
+  return failing
 }
 
 type Happens = (probability: number, kind: string) => boolean
@@ -132,8 +151,8 @@ function chooseTwin(rng: Rng, failing: World['failing'], server: Server): World[
   // Nothing shows how the server rounds then: the next millisecond may be ours, and a coarse grid seems to be of 1 ms.
   if (server.repeatsExpiry && (isOfMilliseconds || server.repeatsExpiry === 'in milliseconds')) return null
   // By a wrong clock, a key of ten minutes ago could be of this moment; in part of a list, one of two could be alone.
-  const shown = server.listForm === 'array' || (server.listForm === 'paginated' && !server.listMoves)
-  if (server.dateErrorMs || server.replicas?.listMs || server.maxLifetimeMs || !shown) return 'near'
+  if (server.dateErrorMs || server.createdErrorMs || server.maxLifetimeMs || !isListWhole(server))
+    return 'near'
   if (isOfMilliseconds && rng.chance(0.8)) return 'near'
   // Where expiries have few values, another job's key may have ours by chance, and ours may not exist.
   const isCoarse = GRID_STEP_US[server.grid ?? '1 us'] > 1000 || server.maxDigits === 0
@@ -141,6 +160,11 @@ function chooseTwin(rng: Rng, failing: World['failing'], server: Server): World[
   // Where nothing can be saved, post cannot learn that our own key is revoked already, and would find the twin alone.
   if (failing === 'saveState') return rng.pick(['near', 'earlier'] as const)
   return rng.pick(['same before', 'same after', 'near', 'earlier'] as const)
+}
+
+/** Whether the list shows all keys as they are now. */
+export function isListWhole({ listForm, listMoves, replicas }: Server): boolean {
+  return !replicas?.listMs && (listForm === 'array' || (listForm === 'paginated' && !listMoves))
 }
 
 function chooseInputs(rng: Rng): World['inputs'] {
@@ -233,7 +257,7 @@ function chooseError(rng: Rng): number {
 /** How the server names and lists its keys. */
 function chooseLists(server: Server, rng: Rng, happens: Happens): void {
   if (happens(0.04, 'list in pages of an unknown kind')) {
-    server.listForm = rng.pick(['link header', 'has_more', 'count'])
+    server.listForm = rng.pick(LIST_FORMS.slice(2))
     server.pageSize = rng.pick([1, 2])
   }
   if (happens(0.04, 'list that moves')) {

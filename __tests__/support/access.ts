@@ -1,10 +1,11 @@
-import { type AccountOptions, type AccountState, wasRevoked } from './account-state.ts'
+import { type AccountOptions, type AccountState, type StoredKey, wasRevoked } from './account-state.ts'
 import { type ApiResponse, refuse } from './api-answers.ts'
 
 /** A time up to `most` ms ago, as the replica that happens to answer knows it. */
-export function behind({ random }: AccountOptions, most = 0): number {
+export function behind({ random, replicas }: AccountOptions, most = 0): number {
   if (most === 0) return 0
-  return random() < 0.3 ? 0 : random() * most
+  if (random() < 0.3) return 0
+  return replicas?.isSteady ? most : random() * most
 }
 
 /** Answers 429 where too much was asked in the window, and counts the request otherwise. */
@@ -38,4 +39,13 @@ export function accepts({ options, longLived, byToken }: AccountState, credentia
   if (key !== longLived && key.created > now - behind(options, freshMs)) return false
   const at = key.revoked && revokedMs ? now - behind(options, revokedMs) : now
   return !wasRevoked(key, at) && (key.expiry === null || key.expiry > now)
+}
+
+/** Whether the replica that is asked to revoke `key` does not know it yet. One that accepted it as a credential does. */
+export function isUnknown(
+  options: AccountOptions,
+  { created, token }: StoredKey,
+  credential: string,
+): boolean {
+  return token !== credential && created > options.now() - behind(options, options.replicas?.freshMs)
 }

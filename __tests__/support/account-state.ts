@@ -33,6 +33,8 @@ export interface AccountOptions {
   listMoves?: number
   /** Rows of the list lack these. */
   rowsWithout?: RowOptions['without']
+  /** The list writes ids in another form, which a revocation may name as well. */
+  listsOtherIds?: boolean
   /** A cache gives out a list of this age in milliseconds, and says so in `Age`. */
   listAge?: () => number
   /** What the server does with fractions of a second in an expiry; `drop` rounds down without a word. */
@@ -41,7 +43,7 @@ export interface AccountOptions {
   grid?: Grid
   rounding?: Rounding
   /** The response to a create request repeats the expiry that was asked for; the list shows the one that is stored. */
-  repeatsExpiry?: 'whole' | 'in milliseconds' | false
+  repeatsExpiry?: 'whole' | 'in milliseconds' | 'in seconds' | false
   /** The expiry is computed anew from the server's clock, so many milliseconds later. */
   driftMs?: number
   /** An expiry with more digits after the point than this is refused with 400. */
@@ -49,6 +51,10 @@ export interface AccountOptions {
   timeForm?: Spelling
   /** Times are printed this many ms ahead of UTC, without a zone. */
   localShiftMs?: number
+  /** Only `expiry` is printed so; `created` is in UTC, with an offset. */
+  localExpiryOnly?: boolean
+  /** How far `created` is printed ahead of when the key was made, in ms. */
+  createdErrorMs?: number
   errorShape?: 'detail' | 'error' | 'html' | 'empty' | 'codes'
   /** How many keys may be alive at once, before creating one is answered with 403. */
   keyLimit?: number
@@ -56,16 +62,20 @@ export interface AccountOptions {
   maxLifetimeMs?: number
   /** The server takes no notice of `expiry`, and makes keys that never expire. */
   ignoreExpiry?: boolean
+  /** There is one key per user: create gives another run's key of this age (ms) the requested expiry, and returns it. */
+  onlyKeyAgeMs?: number
   selfRevocation?: 'allowed' | 'forbidden' | 'unauthorized' | 'conflict'
   /** Every revocation is answered with 204 and not done. */
   idleRevocation?: boolean
+  /** Replicas revoke keys as well: what one answers that does not know the key yet, as for any id that is not there. */
+  revocationOfUnknown?: 'granted' | 'not found'
   /** Requests in any `windowMs`, over all credentials of the account; refused ones do not count. */
   throttle?: { requests: number; windowMs: number }
   dateHeader?: boolean
   /** How far the `Date` header is ahead of the server's clock, in milliseconds. */
   dateErrorMs?: number
-  /** Reads come from replicas that are behind by up to so many ms: for fresh keys, for revoked ones, for the list. */
-  replicas?: { freshMs?: number; revokedMs?: number; listMs?: number }
+  /** Reads come from replicas that are behind by up to so many ms: for fresh keys, for revoked ones, for the list. Steady ones are behind by just that, or not at all. */
+  replicas?: { freshMs?: number; revokedMs?: number; listMs?: number; isSteady?: boolean }
   /** What answers instead of the API just now, if anything. */
   gate?: () => Gate | null
   /** Which key the answer to a create request holds. */
@@ -80,6 +90,8 @@ export interface AccountState {
   longLived: StoredKey
   made: StoredKey[]
   foreign: StoredKey[]
+  /** The one key of a user who may have no other, once it was asked for. */
+  onlyKey: StoredKey | null
   byToken: Map<string, StoredKey>
   byId: Map<string, StoredKey>
   lastId: number
@@ -108,6 +120,7 @@ export function openState(options: AccountOptions, token: string): AccountState 
     longLived,
     made: [],
     foreign: [],
+    onlyKey: null,
     byToken: new Map([[token, longLived]]),
     byId: new Map([[id, longLived]]),
     lastId: options.idForm === 'big' ? 0 : 1000,
@@ -179,13 +192,15 @@ export function apartMs(options: AccountOptions): number {
 
 /** How the server prints its keys. */
 export function rowOptions(options: AccountOptions): RowOptions {
-  const { idForm, timeForm, fractions, localShiftMs } = options
+  const { idForm, timeForm, fractions, localShiftMs, localExpiryOnly, createdErrorMs } = options
   const created = GRID_STEP_US[gridOf(options)] > 1_000_000 ? '1 ms' : gridOf(options)
   return {
     idForm,
     spelling: timeForm,
     sixDigits: fractions === 'microseconds',
     localShiftMs,
+    localExpiryOnly,
+    createdErrorMs,
     createdGrid: created,
   }
 }

@@ -120,6 +120,19 @@ describe('the emulated account', () => {
     expect(ask('GET', `${KEYS}?page=2`).json).toMatchObject({ next: null, results: [{}, {}] })
   })
 
+  test.each([
+    ['last link', 'Link', `<${KEYS}?page=2>; rel="last"`],
+    ['total header', 'Total', '4'],
+    ['per-page header', 'Per-Page', '2'],
+    ['next-range header', 'Next-Range', 'id 2..; max=2'],
+  ] as const)('may tell of further rows by a header alone: %s', (listForm, header, value) => {
+    const { ask, create, in1h } = setUp({ listForm, pageSize: 2, nextForm: 'path' })
+    for (let made = 0; made < 3; made++) create(in1h)
+    const { json, headers } = ask('GET', KEYS)
+    expect(json).toHaveLength(2)
+    expect(headers).toMatchObject({ [header]: value })
+  })
+
   test.each<[Partial<AccountOptions>, string]>([
     [{ fractions: 'keep' }, '2027-03-01T13:00:00.123Z'],
     [{ fractions: 'microseconds' }, '2027-03-01T13:00:00.123000Z'],
@@ -136,6 +149,37 @@ describe('the emulated account', () => {
     expect(ask('DELETE', `${KEYS}/${api_key.id}`, token).status).toBe(how === 'forbidden' ? 403 : 401)
     expect(account.live()).toHaveLength(1)
     expect(ask('DELETE', `${KEYS}/${api_key.id}`).status).toBe(204)
+  })
+
+  test('gives the one key of a user to everyone who asks, with the expiry that was asked for', () => {
+    const { account, create, in1h } = setUp({ onlyKeyAgeMs: HOUR })
+    const first = create(in1h).json
+    const second = create({ expiry: '2027-03-01T14:00:00Z' }).json
+    expect(first.api_key).toMatchObject({
+      created: '2027-03-01T11:00:00Z',
+      expiry: '2027-03-01T13:00:00.123Z',
+    })
+    expect(second).toMatchObject({ token: first.token, api_key: { expiry: '2027-03-01T14:00:00Z' } })
+    expect(account.keys()).toEqual([])
+    expect(account.foreign()).toMatchObject([{ token: first.token, expiry: START + 2 * HOUR }])
+  })
+
+  test.each([
+    ['whole', '2027-03-01T13:00:00.123456Z'],
+    ['in milliseconds', '2027-03-01T13:00:00.123Z'],
+    ['in seconds', '2027-03-01T13:00:00Z'],
+  ] as const)('may repeat the requested expiry in its response, %s, and list what it stored', (how, said) => {
+    const { create, listed } = setUp({ repeatsExpiry: how, grid: '1 s', rounding: 'ceil' })
+    expect(create({ expiry: '2027-03-01T13:00:00.123456Z' }).json.api_key.expiry).toBe(said)
+    expect(listed()).toMatchObject([{ expiry: '2027-03-01T13:00:01Z' }])
+  })
+
+  test('may list ids in another form, which revokes as well', () => {
+    const { account, ask, create, listed, in1h } = setUp({ listsOtherIds: true })
+    const { api_key } = create(in1h).json
+    expect(listed()).toEqual([{ ...api_key, id: `key_${api_key.id}` }])
+    expect(ask('DELETE', `${KEYS}/key_${api_key.id}`).status).toBe(204)
+    expect(account.live()).toEqual([])
   })
 
   test('keeps keys of others apart, and knows when one was revoked', () => {
@@ -261,6 +305,30 @@ describe('the replicas of the emulated account', () => {
   })
 })
 
+describe('a replica of the emulated account that does not know a key yet', () => {
+  test.each([
+    ['granted', 204],
+    ['not found', 404],
+  ] as const)('revokes it without effect: %s', (revocationOfUnknown, status) => {
+    const { roll } = createRng(1)
+    const { clock, account, ask, create, in1h } = setUp({
+      revocationOfUnknown,
+      replicas: { freshMs: 2_000, isSteady: true },
+      // No request meets a replica that is not behind.
+      random: () => 0.3 + 0.7 * roll(),
+    })
+    const { token, api_key } = create(in1h).json
+    clock.now += 1_999
+    expect(ask('GET', KEYS, token).status).toBe(401)
+    expect(ask('DELETE', `${KEYS}/${api_key.id}`).status).toBe(status)
+    expect(account.live()).toHaveLength(1)
+    clock.now += 1
+    expect(ask('DELETE', `${KEYS}/${api_key.id}`).status).toBe(204)
+    expect(account.live()).toEqual([])
+    expect(ask('DELETE', `${KEYS}/${api_key.id}`).status).toBe(status)
+  })
+})
+
 describe('what answers for the emulated account', () => {
   test.each(GATES)('answers everything instead of it, and nothing is done: %s', (gate) => {
     const { account, create, in1h } = setUp({ gate: () => gate })
@@ -357,6 +425,22 @@ describe('the times of the emulated account', () => {
       expiry: '2027-03-01T08:00:00.123456',
     })
     expect(headers.Date).toBe('Mon, 01 Mar 2027 12:00:00 GMT')
+  })
+
+  test('can be local for the expiry alone', () => {
+    const { create } = setUp({ localShiftMs: -5 * HOUR, localExpiryOnly: true })
+    expect(create({ expiry }).json.api_key).toMatchObject({
+      created: '2027-03-01T12:00:00Z',
+      expiry: '2027-03-01T08:00:00.123456',
+    })
+  })
+
+  test('can be wrong for `created` alone', () => {
+    const { create } = setUp({ createdErrorMs: -HOUR })
+    expect(create({ expiry }).json.api_key).toMatchObject({
+      created: '2027-03-01T11:00:00Z',
+      expiry: '2027-03-01T13:00:00.123456Z',
+    })
   })
 
   test('can be right beside a Date header that is wrong', () => {

@@ -1,4 +1,4 @@
-import { accepts, behind, createThrottle } from './access.ts'
+import { accepts, behind, createThrottle, isUnknown } from './access.ts'
 import {
   type AccountOptions,
   type AccountState,
@@ -16,7 +16,7 @@ import { createAnswers, type Expiry } from './create-answers.ts'
 import { gateAnswer } from './gate.ts'
 import { readAsked } from './instants.ts'
 import { pageOf } from './list-forms.ts'
-import { rowOf } from './rows.ts'
+import { rowOf, usualId } from './rows.ts'
 
 export type { AccountOptions, StoredKey } from './account-state.ts'
 export type { ApiRequest, ApiResponse } from './api-answers.ts'
@@ -117,7 +117,11 @@ function list(state: AccountState, path: string, query: URLSearchParams): ApiRes
 function listedRow({ options, rows }: AccountState, key: StoredKey): unknown {
   const known = rows.get(key)
   if (known && known.expiry === key.expiry) return known.row
-  const row = rowOf(key, { ...rowOptions(options), without: options.rowsWithout })
+  const row = rowOf(key, {
+    ...rowOptions(options),
+    without: options.rowsWithout,
+    otherIds: options.listsOtherIds,
+  })
   rows.set(key, { expiry: key.expiry, row })
   return row
 }
@@ -132,8 +136,10 @@ function moveOn({ options, foreign }: AccountState): void {
 }
 
 function revoke({ options, byId }: AccountState, id: string, credential: string): ApiResponse {
-  const key = byId.get(id)
-  if (!key || !isAlive(key, options.now())) return refuse(options, 404, 'Not found.')
+  const key = byId.get(usualId(id))
+  const { revocationOfUnknown } = options
+  if (!key || !isAlive(key, options.now()) || (revocationOfUnknown && isUnknown(options, key, credential)))
+    return revocationOfUnknown === 'granted' ? answer(options, 204) : refuse(options, 404, 'Not found.')
   if (key.token === credential && options.selfRevocation === 'forbidden')
     return refuse(options, 403, 'You do not have permission to perform this action.')
   if (key.token === credential && options.selfRevocation === 'unauthorized')

@@ -52,8 +52,8 @@ export function createAnswers(
       token: key.token,
       api_key: rowOf(key, rowOptions(options)),
     })
-  const own = () => storeKey(state, made, now, stored)
-  const repeated = stored === null ? null : repeatedExpiry(options, asked)
+  const own = () => onlyKey(state, stored) ?? storeKey(state, made, now, stored)
+  const repeated = repeatedExpiry(options, asked)
   const repeating = (key: StoredKey) => (repeated === null ? key : { ...key, expiry: repeated })
   const oldExpiry = () => (options.random() < 0.5 ? null : storedInstant(options, now + 40 * MINUTE_MS))
   const other = () => elsewhere(state, stored ?? asked)
@@ -84,6 +84,7 @@ export function createAnswers(
 /** The expiry in the response of a server that repeats the one that was asked for; null if it does not. */
 function repeatedExpiry({ repeatsExpiry }: AccountState['options'], asked: number | null): number | null {
   if (!repeatsExpiry || asked === null) return null
+  if (repeatsExpiry === 'in seconds') return Math.floor(asked / 1000) * 1000
   return repeatsExpiry === 'whole' ? asked : Math.floor(asked)
 }
 
@@ -105,6 +106,15 @@ function elsewhere({ options }: AccountState, expiry: number | null): number {
 
 function oldKey(state: AccountState, ageMs: number, expiry: number | null): StoredKey {
   return storeKey(state, state.foreign, state.options.now() - ageMs, expiry)
+}
+
+/** The only key that the user may have, with a new expiry; null where there may be several. */
+function onlyKey(state: AccountState, expiry: number | null): StoredKey | null {
+  const { onlyKeyAgeMs } = state.options
+  if (onlyKeyAgeMs === undefined) return null
+  state.onlyKey ??= oldKey(state, onlyKeyAgeMs, expiry)
+  state.onlyKey.expiry = expiry
+  return state.onlyKey
 }
 
 /** From 20 minutes to a month, in ms. */

@@ -1,7 +1,7 @@
 /** The steps on which servers store an expiry: PostgreSQL 1 us, others 1 ms or 10 ms, SQL Server's `datetime` 1/300 s. */
 export const GRIDS = ['1 us', '1 ms', '10 ms', '1/300 s', '1 s', '1 min'] as const
 export type Grid = (typeof GRIDS)[number]
-export type Rounding = 'floor' | 'round'
+export type Rounding = 'floor' | 'round' | 'ceil'
 
 /** Each step in microseconds. */
 export const GRID_STEP_US: Record<Grid, number> = {
@@ -18,8 +18,7 @@ export function quantize(instant: number, grid: Grid, rounding: Rounding = 'floo
   const micros = Math.round(instant * 1000)
   if (grid === '1/300 s') return Math.round((Math.round((micros * 3) / 10_000) * 10) / 3)
   const step = GRID_STEP_US[grid]
-  const steps = rounding === 'round' ? Math.round(micros / step) : Math.floor(micros / step)
-  return (steps * step) / 1000
+  return (Math[rounding](micros / step) * step) / 1000
 }
 
 /** The instant that a client asks for (ms since 1970, with microseconds), and how many digits its fraction has. */

@@ -1,5 +1,15 @@
 /** How the account's list is given out. All but the first two leave rows out of the first page in a way of their own. */
-export const LIST_FORMS = ['array', 'paginated', 'link header', 'has_more', 'count'] as const
+export const LIST_FORMS = [
+  'array',
+  'paginated',
+  'link header',
+  'has_more',
+  'count',
+  'last link',
+  'total header',
+  'per-page header',
+  'next-range header',
+] as const
 export type ListForm = (typeof LIST_FORMS)[number]
 
 export const NEXT_FORMS = ['absolute', 'path', 'own path', 'query'] as const
@@ -26,6 +36,16 @@ export function pageOf(
   switch (form) {
     case 'link header':
       return { body: results, headers: address === null ? {} : { Link: `<${address}>; rel="next"` } }
+    case 'last link': {
+      const last = addressOf(next, path, Math.ceil(rows.length / size))
+      return { body: results, headers: { Link: `<${last}>; rel="last"` } }
+    }
+    case 'total header':
+      return { body: results, headers: { Total: String(rows.length) } }
+    case 'per-page header':
+      return { body: results, headers: { 'Per-Page': String(size) } }
+    case 'next-range header':
+      return { body: results, headers: more ? { 'Next-Range': `id ${page * size}..; max=${size}` } : {} }
     case 'has_more':
       return { body: { count: rows.length, has_more: more, results }, headers: {} }
     case 'count':

@@ -8,17 +8,24 @@ export interface RowOptions extends SpellingOptions {
   idForm?: IdForm | undefined
   /** The step on which `created` is stored. */
   createdGrid?: Grid
+  /** How far `created` is wrong, in ms. */
+  createdErrorMs?: number | undefined
+  /** `created` is not in local time. */
+  localExpiryOnly?: boolean | undefined
+  /** Ids are given in another form. */
+  otherIds?: boolean | undefined
   /** What the rows of the list lack. */
   without?: 'created' | 'expiry' | 'times' | undefined
 }
 
 /** What the API says of a key, in a list or beside a token. */
 export function rowOf(key: StoredKey, options: RowOptions): Record<string, unknown> {
-  const { idForm = 'hex', createdGrid = '1 us', without } = options
-  const created = spell(quantize(key.created, createdGrid), options)
+  const { idForm = 'hex', createdGrid = '1 us', createdErrorMs = 0, without } = options
+  const ofCreated = options.localExpiryOnly ? { ...options, localShiftMs: 0 } : options
+  const created = spell(quantize(key.created + createdErrorMs, createdGrid), ofCreated)
   const expiry = key.expiry === null ? null : spell(key.expiry, options)
   return {
-    ...idOf(key.id, idForm),
+    ...(options.otherIds ? { id: OTHER_ID + key.id } : idOf(key.id, idForm)),
     token_key: key.token_key,
     ...(without === 'created' || without === 'times' ? {} : { created }),
     ...(without === 'expiry' || without === 'times' ? {} : { expiry }),
@@ -36,6 +43,14 @@ function idOf(id: string, form: IdForm): Record<string, unknown> {
     case 'renamed':
       return { uuid: id }
   }
+}
+
+/** Before an id in its other form. */
+const OTHER_ID = 'key_'
+
+/** The id in its usual form. */
+export function usualId(id: string): string {
+  return id.startsWith(OTHER_ID) ? id.slice(OTHER_ID.length) : id
 }
 
 /** Marks digits that JSON.stringify could only write with a loss. */
