@@ -394,10 +394,10 @@ describe('TLS', () => {
     )
   })
 
-  test('that plain HTTP is sent to is named as such, and permanent', async () => {
+  test('that plain HTTP is sent to is permanent', async () => {
     const port = await startRawServer(TLS_ALERT(70))
     expect(await send(`http://127.0.0.1:${port}`)).toEqual(
-      failure('protocol', false, 'requires TLS on this port (HPE_INVALID_CONSTANT); use https://', false),
+      failure('protocol', true, 'answered with something that is not HTTP (HPE_INVALID_CONSTANT)', false),
     )
   })
 

@@ -14,6 +14,7 @@ import {
   zoneShift,
 } from '../../src/protocol/intent.ts'
 import { gridShownBy } from '../../src/protocol/match-intent.ts'
+import { formatExactly, parseTime } from '../../src/util/instant.ts'
 
 const NOW = Date.parse('2027-03-01T12:00:00.250Z')
 const HOUR_MS = 3_600_000
@@ -179,6 +180,19 @@ test.each<[string, { expiresAt: number | null; asked?: number }[], number]>([
   ['microseconds in a list keeps them', [{ expiresAt: 5.718 }], 1],
 ])('a server that shows %s', (_, keys, grid) => {
   expect(gridShownBy(keys)).toBe(grid)
+})
+
+test('an expiry that the server only repeats shows no grid, however its digits are rounded in binary', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 86_400_000_000 }), (micros) => {
+      const asked = NOW + micros / 1000
+      for (const text of [formatExactly(asked), (asked / 1000).toFixed(6)]) {
+        const read = parseTime(text)
+        const expiresAt = read.kind === 'instant' ? read.at : 0
+        expect(gridShownBy([{ asked, expiresAt }])).toBe(60_000_000)
+      }
+    }),
+  )
 })
 
 describe('fitOf', () => {

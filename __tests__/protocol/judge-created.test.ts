@@ -27,7 +27,7 @@ interface Case {
   skew?: number
   /** `Date` less this machine's clock; by default that of a right server. */
   dateSkew?: number | null
-  refusedSkew?: number | null
+  refusedSkew?: number
   latency?: number
   precision?: 1 | 1000 | 1_000_000
   /** How the server stores an expiry, in microseconds. */
@@ -59,7 +59,7 @@ function judge(situation: Case = {}): Verdict {
     ids: new Set(['held']),
     dateSkew: situation.dateSkew === undefined ? serverAhead : situation.dateSkew,
     skew,
-    refusedSkew: situation.refusedSkew ?? null,
+    refusedSkew: situation.refusedSkew ?? 0,
   }
   return judgeCreated(answered, context)
 }
@@ -439,26 +439,31 @@ describe('created outranks Date', () => {
     },
   )
 
-  test.each([5.5, 9])('a created that is %s h later does not matter if Date and our clock agree', (hours) => {
-    expect(judge({ dateSkew: 0, key: { createdAt: NOW + hours * HOUR_MS } })).toEqual(ACCEPTED)
-  })
+  const OFF = [-30 * DAY_MS, -20 * MINUTE_MS, -11 * MINUTE_MS, -2 * MINUTE_MS, 2 * MINUTE_MS, 67.1 * HOUR_MS]
+  const ZONES = [-5, -0.75, -0.25, 5.5, 9].map((hours) => hours * HOUR_MS)
 
-  const earlier = [
-    -30 * DAY_MS,
-    -5 * HOUR_MS,
-    -45 * MINUTE_MS,
-    -20 * MINUTE_MS,
-    -11 * MINUTE_MS,
-    -2 * MINUTE_MS,
-  ]
-  test.each(earlier)(
-    'a created that is %i ms earlier may be of an old key, unless another key has seemed to be as old',
+  test.each([...OFF, ...ZONES])(
+    'a created that is %i ms off is of another key, if Date and our clock agree',
     (off) => {
-      for (const dateSkew of [0, 5 * MINUTE_MS, null]) {
+      const answered = { dateSkew: 0, key: { createdAt: NOW + off } }
+      expect(judge(answered)).toMatchObject({ kind: 'refuse', isKnown: false })
+      const verdict = judge({ ...answered, refusedSkew: off })
+      // Two keys that are off by the same zone show the zone, which does not touch the expiry.
+      if (ZONES.includes(off)) expect(verdict).toEqual(ACCEPTED)
+      else expect(verdict.kind).toBe('refuse')
+    },
+  )
+
+  test.each(OFF)(
+    'a created that is %i ms off shows a clock, if no Date says otherwise: later at once',
+    (off) => {
+      for (const dateSkew of [null, 5 * MINUTE_MS]) {
         const answered = { dateSkew, key: { createdAt: NOW + off } }
-        expect(judge(answered)).toMatchObject({ kind: 'refuse', isKnown: false })
-        expect(judge({ ...answered, refusedSkew: off - MINUTE_MS }).kind).toBe('refuse')
-        expect(judge({ ...answered, refusedSkew: off }).kind).not.toBe('refuse')
+        expect(judge(answered).kind).toBe(off < 0 ? 'refuse' : 'replace')
+        expect(judge({ ...answered, refusedSkew: off - 2 * MINUTE_MS }).kind).toBe(
+          off < 0 ? 'refuse' : 'replace',
+        )
+        expect(judge({ ...answered, refusedSkew: off }).kind).toBe('replace')
       }
     },
   )

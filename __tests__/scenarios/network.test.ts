@@ -62,7 +62,7 @@ describe('TLS', () => {
     [
       'belongs to another host',
       () => makeCertificates(['other.example']),
-      /\(ERR_TLS_CERT_ALTNAME_INVALID\); it is for another host/,
+      /its certificate was not accepted \(ERR_TLS_CERT_ALTNAME_INVALID\)/,
     ],
     [
       'has expired',

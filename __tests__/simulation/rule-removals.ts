@@ -271,8 +271,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a doubtful list does not show that there is no orphan',
     caughtBy: 84,
     file: 'protocol/revoke-orphans.ts',
-    from: 'results.push({ doubt, ...match })',
-    to: 'results.push({ doubt: null, ...match })',
+    from: ': { doubt, ...match }',
+    to: ': { doubt: null, ...match }',
   },
   {
     rule: 'a list with rows that cannot be read is doubtful',

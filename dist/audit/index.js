@@ -56,7 +56,7 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 		},
 	}
 }
-/** Retries an idempotent call until the budget is spent, at the end even before Retry-After has passed. */
+/** Retries until the budget is spent, at the end even before Retry-After has passed. */
 async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable }) {
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
@@ -83,13 +83,10 @@ class HttpError extends Error {
 		this.retryable = !PERMANENT.includes(kind)
 	}
 }
-/** No HTTP response starts with it. */
-const TLS_ALERT = 0x15
 const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|PATH_LENGTH|UNSPECIFIED)/
 const CERTIFICATE_HINTS = [
 	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
 	[/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
-	[/ALTNAME|HOSTNAME/, 'it is for another host'],
 ]
 /** `connected`: TLS included. `via` names the proxy. */
 function describeError(error, connected, via = '') {
@@ -101,7 +98,6 @@ function describeError(error, connected, via = '') {
 		Object.assign(new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`), rest)
 	// The server has read no request then, even if our handshake was complete (TLS 1.3).
 	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('certificate', 'requires a client certificate', { acted: false })
-	if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', { hint: 'use https://', acted: false })
 	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
 	if (connected) return failure('cut', 'closed the connection before it answered')
 	if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', { hint: 'check its spelling' })
@@ -820,7 +816,7 @@ const DAY_MS$1 = 86_400_000
 const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS$1, 7 * DAY_MS$1, 365.25 * DAY_MS$1]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
-/** Milliseconds, as the package `ms` reads it, but lowercase: `M` may mean months. Null for any other text. */
+/** Milliseconds, as the package `ms` reads it, but in lowercase. Null for any other text. */
 function parseDuration(text) {
 	const [, number, ...names] = DURATION.exec(text) ?? []
 	const unit = UNITS[names.findIndex(Boolean)]
@@ -1223,7 +1219,7 @@ function readProxy(name, value, { protocol, hostname }) {
 		)
 	return proxy
 }
-/** `entry`: `*`, an address, a CIDR range, or a name and its subdomains; with or without `:port`. */
+/** `entry`: `*`, an address, a CIDR range or a name, perhaps with `:port`. */
 function covers(entry, { protocol, hostname, port }) {
 	const { isIP } = process.getBuiltinModule('node:net')
 	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []

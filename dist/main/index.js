@@ -65,7 +65,7 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 		skew: () => state.skew,
 	}
 }
-/** A gateway may have repeated a slow request: post looks for a twin. */
+/** A gateway may repeat a slow request: post looks for a twin. */
 function twinOf(key, intent, receivedAt) {
 	if (receivedAt - intent.sentAt < SLOW_RESPONSE_MS) return []
 	return [{ ...intent, stored: lib.withoutZone(key, intent).expiresAt }]
@@ -105,9 +105,12 @@ function whyNotOurs(key, context) {
 	if (!isDescribed) return EXISTED
 	const { createdAt: created, expiresAt: expiry } = lib.withoutZone(key, intent)
 	const fit = lib.fitOf(intent, expiry)
-	const window = { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew, refusedSkew] }
-	// Some APIs give an old key a new expiry. Two that seem as old as each other show a clock.
-	const isOld = created !== null && created < intent.sentAt && !lib.isWithin(created, window)
+	// Some APIs give an old key a new expiry. Two that are off alike show a zone, or a clock without `Date`.
+	const isDated = Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
+	const isZone = Math.abs(refusedSkew - lib.nearestZone(refusedSkew, 0)) < CLOCK_TOLERANCE_MS
+	const skews = [dateSkew, skew, isZone || !isDated ? refusedSkew : 0]
+	const window = { from: intent.sentAt, to: receivedAt, skews }
+	const isOld = created !== null && (isDated || created < intent.sentAt) && !lib.isWithin(created, window)
 	if (fit === 'exact' && !isOld) return null
 	const isFresh = lib.isWithin(created, { ...window, isStrict: dateSkew !== null })
 	if (createdAt !== null && !isFresh) return `it returned a key that was created ${lib.formatExactly(createdAt)}`
@@ -142,7 +145,7 @@ function judgeLifetime(key, context) {
 	const warning = `The API shortened the key's lifetime to ${minutes(lifetime)}; expires-in is ${minutes(expiresIn)}.`
 	return { kind: 'accept', warning }
 }
-/** Rounded down, so that no lifetime is too long. A gateway may set `Date`. */
+/** Rounded down: no lifetime is too long. A gateway may set `Date`. */
 function skewOfServer({ createdAt }, context) {
 	const { intent, receivedAt, dateSkew, skew } = context
 	const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
@@ -283,14 +286,14 @@ function accept(answer, request, context) {
 		expiresIn: inputs.expiresIn,
 		tokens: [inputs.apiKey, ...journal.made().flatMap(({ token }) => token ?? [])],
 		ids: new Set(journal.made().map(({ id }) => id)),
-		refusedSkew: refused.find(({ token }) => token !== answer.token)?.skew ?? null,
+		refusedSkew: refused.find(({ token }) => token !== answer.token)?.skew ?? 0,
 	})
 	if (verdict.kind === 'refuse') {
 		const { reason, isKnown } = verdict
 		const described = lib.keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
 		const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}: ${described}`
 		journal.refuse(request.intent, isKnown ? '' : described)
-		refused.push({ token: answer.token, skew: answer.createdAt && answer.createdAt - receivedAt })
+		refused.push({ token: answer.token, skew: (answer.createdAt ?? receivedAt) - receivedAt })
 		const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
 		return { kind: 'failure', failure, skew: null }
 	}
@@ -346,7 +349,7 @@ const DAY_MS = 86_400_000
 const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS, 7 * DAY_MS, 365.25 * DAY_MS]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
-/** Milliseconds, as the package `ms` reads it, but lowercase: `M` may mean months. Null for any other text. */
+/** Milliseconds, as the package `ms` reads it, but in lowercase. Null for any other text. */
 function parseDuration(text) {
 	const [, number, ...names] = DURATION.exec(text) ?? []
 	const unit = UNITS[names.findIndex(Boolean)]

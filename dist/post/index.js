@@ -194,7 +194,9 @@ function missingCheck(context) {
 		if (credential === null || !(granted || lib.isOldEnough(key, startedAt, context))) return false
 		const read = await readList(credential, { api, budget, random })
 		if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
-		return !read.value.keys.some((row) => isRowOf(key, row))
+		const own = ownRows(read.value, credential)
+		const others = ownRows(read.value, key.token ?? '').filter((row) => !own.includes(row))
+		return others.length === 0 && !read.value.keys.some((row) => isRowOf(key, row))
 	}
 }
 /** Several pages are read twice: a key that disappears moves others past the page that is read next. */
@@ -249,12 +251,13 @@ const COARSEST_GRID_US = 60_000_000
 /** The coarsest grid of a server that stored these; Infinity if it may compute expiries anew. */
 function gridShownBy(keys) {
 	const shown = keys.map(({ expiresAt, asked }) => {
-		return { asked, expiry: asked && expiresAt ? expiresAt - lib.nearestZone(expiresAt, asked) : expiresAt }
+		if (!asked || !expiresAt) return { expiry: expiresAt, grid: 0 }
+		const expiry = expiresAt - lib.nearestZone(expiresAt, asked)
+		return { expiry, grid: lib.gridBetween(asked, expiry) }
 	})
-	const isChanged = shown.some(({ asked, expiry }) => asked && expiry && lib.gridBetween(asked, expiry) === null)
-	if (isChanged || keys.length === 0) return Infinity
+	if (keys.length === 0 || shown.some(({ grid }) => grid === null)) return Infinity
 	// What the server only repeats may be stored on any grid.
-	const stored = shown.flatMap(({ asked, expiry }) => (expiry === asked ? [] : (expiry ?? [])))
+	const stored = shown.flatMap(({ expiry, grid }) => (grid === 1 ? [] : (expiry ?? [])))
 	if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
 	if (!stored.every(lib.isOnCoarseGrid)) return 1000
 	return stored.length > 0 ? Infinity : COARSEST_GRID_US
@@ -274,13 +277,11 @@ async function revokeOrphans(intents, context) {
 	const held = context.held.filter(({ id }) => !context.gone.has(id)).flatMap((key) => heldRows(key, list))
 	const others = [...ownRows(list, credential), ...held].map(({ id }) => id)
 	const looked = { ...context, known: new Set([...context.gone, ...others]), dateSkew: read.skew }
-	const results = []
-	for (const intent of intents) {
+	const results = intents.map((intent) => {
 		const match = matchIntent(intent, list.keys, looked)
-		if (match.kind === 'found') results.push(await revokeOrphan(match.key, doubt, context))
-		else results.push({ doubt, ...match })
-	}
-	return results
+		return match.kind === 'found' ? revokeOrphan(match.key, doubt, context) : { doubt, ...match }
+	})
+	return Promise.all(results)
 }
 /** Also if the list writes id and expiry otherwise: no other key has our prefix. */
 function heldRows(key, list) {

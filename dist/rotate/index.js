@@ -171,7 +171,7 @@ const DAY_MS$1 = 86_400_000
 const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS$1, 7 * DAY_MS$1, 365.25 * DAY_MS$1]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
-/** Milliseconds, as the package `ms` reads it, but lowercase: `M` may mean months. Null for any other text. */
+/** Milliseconds, as the package `ms` reads it, but in lowercase. Null for any other text. */
 function parseDuration(text) {
 	const [, number, ...names] = DURATION.exec(text) ?? []
 	const unit = UNITS[names.findIndex(Boolean)]

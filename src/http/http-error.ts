@@ -28,16 +28,12 @@ export class HttpError extends Error {
 /** An error of Node's: with one error per address if a host has several; with what was received if it is not HTTP. */
 export interface NodeError extends NodeJS.ErrnoException {
   errors?: NodeJS.ErrnoException[]
-  rawPacket?: Buffer
 }
 
-/** No HTTP response starts with it. */
-const TLS_ALERT = 0x15
 const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|PATH_LENGTH|UNSPECIFIED)/
 const CERTIFICATE_HINTS: [codes: RegExp, hint: string][] = [
   [/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
   [/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
-  [/ALTNAME|HOSTNAME/, 'it is for another host'],
 ]
 
 interface Details {
@@ -58,8 +54,6 @@ export function describeError(error: NodeError, connected: boolean, via = ''): H
   // The server has read no request then, even if our handshake was complete (TLS 1.3).
   if (/alert.(certificate.required|bad.certificate)/i.test(codes))
     return failure('certificate', 'requires a client certificate', { acted: false })
-  if (error.rawPacket?.[0] === TLS_ALERT)
-    return failure('protocol', 'requires TLS on this port', { hint: 'use https://', acted: false })
   if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
   if (connected) return failure('cut', 'closed the connection before it answered')
   if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', { hint: 'check its spelling' })

@@ -17,7 +17,7 @@ export function proxyLogins(env: NodeJS.ProcessEnv): string[] {
   const logins = PROXIES.flatMap((name) => {
     const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
     if (password) return [password, `${user}:${password}`]
-    // A user alone may be a token; but masking a name such as `ci` would ruin the log.
+    // A user alone may be a token, but not a name such as `ci`.
     return user.length < 8 ? [] : [user]
   })
   return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]

@@ -28,7 +28,7 @@ function readProxy(name: string, value: string, { protocol, hostname }: URL): st
   return proxy
 }
 
-/** `entry`: `*`, an address, a CIDR range, or a name and its subdomains; with or without `:port`. */
+/** `entry`: `*`, an address, a CIDR range or a name, perhaps with `:port`. */
 function covers(entry: string, { protocol, hostname, port }: URL): boolean {
   const { isIP } = process.getBuiltinModule('node:net')
   const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []

@@ -46,7 +46,7 @@ interface Context extends MainDeps {
   inputs: Inputs
   journal: Journal
   /** What create returned and was not taken for ours; `skew` is the server's clock less ours if it was. */
-  refused: { token: Secret | null; skew: number | null }[]
+  refused: { token: Secret | null; skew: number }[]
 }
 
 async function obtainKey(context: Context): Promise<IssuedKey> {
@@ -121,14 +121,14 @@ function accept(
     expiresIn: inputs.expiresIn,
     tokens: [inputs.apiKey, ...journal.made().flatMap(({ token }) => token ?? [])],
     ids: new Set(journal.made().map(({ id }) => id)),
-    refusedSkew: refused.find(({ token }) => token !== answer.token)?.skew ?? null,
+    refusedSkew: refused.find(({ token }) => token !== answer.token)?.skew ?? 0,
   })
   if (verdict.kind === 'refuse') {
     const { reason, isKnown } = verdict
     const described = keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
     const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}: ${described}`
     journal.refuse(request.intent, isKnown ? '' : described)
-    refused.push({ token: answer.token, skew: answer.createdAt && answer.createdAt - receivedAt })
+    refused.push({ token: answer.token, skew: (answer.createdAt ?? receivedAt) - receivedAt })
     const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
     return { kind: 'failure', failure, skew: null }
   }

@@ -57,7 +57,7 @@ export function openJournal(
   }
 }
 
-/** A gateway may have repeated a slow request: post looks for a twin. */
+/** A gateway may repeat a slow request: post looks for a twin. */
 function twinOf(key: IssuedKey, intent: Intent, receivedAt: LocalTime): Intent[] {
   if (receivedAt - intent.sentAt < SLOW_RESPONSE_MS) return []
   return [{ ...intent, stored: withoutZone(key, intent).expiresAt }]

@@ -31,8 +31,8 @@ export interface AnswerContext {
   /** Keys that exist already: `api-key`, and those that create returned before. */
   tokens: readonly Secret[]
   ids: ReadonlySet<string>
-  /** The server's clock less ours, if the key that was refused last is ours all the same; null if none was. */
-  refusedSkew: number | null
+  /** The server's clock less ours, if the key that was refused before is ours all the same; 0 if none was. */
+  refusedSkew: number
   /** The server's clock less ours by the `Date` of the response, and as it was when the expiry was chosen. */
   dateSkew: number | null
   skew: number
@@ -66,9 +66,12 @@ function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   if (!isDescribed) return EXISTED
   const { createdAt: created, expiresAt: expiry } = withoutZone(key, intent)
   const fit = fitOf(intent, expiry)
-  const window = { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew, refusedSkew] }
-  // Some APIs give an old key a new expiry. Two that seem as old as each other show a clock.
-  const isOld = created !== null && created < intent.sentAt && !isWithin(created, window)
+  // Some APIs give an old key a new expiry. Two that are off alike show a zone, or a clock without `Date`.
+  const isDated = Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
+  const isZone = Math.abs(refusedSkew - nearestZone(refusedSkew, 0)) < CLOCK_TOLERANCE_MS
+  const skews = [dateSkew, skew, isZone || !isDated ? refusedSkew : 0]
+  const window = { from: intent.sentAt, to: receivedAt, skews }
+  const isOld = created !== null && (isDated || created < intent.sentAt) && !isWithin(created, window)
   if (fit === 'exact' && !isOld) return null
   const isFresh = isWithin(created, { ...window, isStrict: dateSkew !== null })
   if (createdAt !== null && !isFresh) return `it returned a key that was created ${formatExactly(createdAt)}`
@@ -107,7 +110,7 @@ function judgeLifetime(key: CreatedKey, context: AnswerContext): Verdict {
   return { kind: 'accept', warning }
 }
 
-/** Rounded down, so that no lifetime is too long. A gateway may set `Date`. */
+/** Rounded down: no lifetime is too long. A gateway may set `Date`. */
 function skewOfServer({ createdAt }: CreatedKey, context: AnswerContext): number {
   const { intent, receivedAt, dateSkew, skew } = context
   const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2

@@ -35,7 +35,9 @@ export function missingCheck(context: ListingContext): NonNullable<RevocationCon
     if (credential === null || !(granted || isOldEnough(key, startedAt, context))) return false
     const read = await readList(credential, { api, budget, random })
     if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
-    return !read.value.keys.some((row) => isRowOf(key, row))
+    const own = ownRows(read.value, credential)
+    const others = ownRows(read.value, key.token ?? '').filter((row) => !own.includes(row))
+    return others.length === 0 && !read.value.keys.some((row) => isRowOf(key, row))
   }
 }
 

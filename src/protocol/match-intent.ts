@@ -75,12 +75,13 @@ const COARSEST_GRID_US = 60_000_000
 /** The coarsest grid of a server that stored these; Infinity if it may compute expiries anew. */
 export function gridShownBy(keys: readonly { expiresAt: ServerTime | null; asked?: ServerTime }[]): number {
   const shown = keys.map(({ expiresAt, asked }) => {
-    return { asked, expiry: asked && expiresAt ? expiresAt - nearestZone(expiresAt, asked) : expiresAt }
+    if (!asked || !expiresAt) return { expiry: expiresAt, grid: 0 }
+    const expiry = expiresAt - nearestZone(expiresAt, asked)
+    return { expiry, grid: gridBetween(asked, expiry) }
   })
-  const isChanged = shown.some(({ asked, expiry }) => asked && expiry && gridBetween(asked, expiry) === null)
-  if (isChanged || keys.length === 0) return Infinity
+  if (keys.length === 0 || shown.some(({ grid }) => grid === null)) return Infinity
   // What the server only repeats may be stored on any grid.
-  const stored = shown.flatMap(({ asked, expiry }) => (expiry === asked ? [] : (expiry ?? [])))
+  const stored = shown.flatMap(({ expiry, grid }) => (grid === 1 ? [] : (expiry ?? [])))
   if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
   if (!stored.every(isOnCoarseGrid)) return 1000
   return stored.length > 0 ? Infinity : COARSEST_GRID_US

@@ -38,13 +38,11 @@ export async function revokeOrphans(intents: readonly Intent[], context: LookupC
   const held = context.held.filter(({ id }) => !context.gone.has(id)).flatMap((key) => heldRows(key, list))
   const others = [...ownRows(list, credential), ...held].map(({ id }) => id)
   const looked = { ...context, known: new Set([...context.gone, ...others]), dateSkew: read.skew }
-  const results: OrphanResult[] = []
-  for (const intent of intents) {
+  const results = intents.map((intent) => {
     const match = matchIntent(intent, list.keys, looked)
-    if (match.kind === 'found') results.push(await revokeOrphan(match.key, doubt, context))
-    else results.push({ doubt, ...match })
-  }
-  return results
+    return match.kind === 'found' ? revokeOrphan(match.key, doubt, context) : { doubt, ...match }
+  })
+  return Promise.all(results)
 }
 
 /** Also if the list writes id and expiry otherwise: no other key has our prefix. */

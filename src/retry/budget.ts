@@ -67,7 +67,7 @@ export interface RetryOptions {
   shouldRetry?(failure: ApiFailure): boolean
 }
 
-/** Retries an idempotent call until the budget is spent, at the end even before Retry-After has passed. */
+/** Retries until the budget is spent, at the end even before Retry-After has passed. */
 export async function retry<T>(
   attempt: (limits: CallLimits) => Promise<ApiResult<T>>,
   { budget, random, shouldRetry = ({ retryable }) => retryable }: RetryOptions,

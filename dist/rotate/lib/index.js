@@ -72,7 +72,7 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 		},
 	}
 }
-/** Retries an idempotent call until the budget is spent, at the end even before Retry-After has passed. */
+/** Retries until the budget is spent, at the end even before Retry-After has passed. */
 async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable }) {
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
@@ -99,13 +99,10 @@ class HttpError extends Error {
 		this.retryable = !PERMANENT.includes(kind)
 	}
 }
-/** No HTTP response starts with it. */
-const TLS_ALERT = 0x15
 const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|PATH_LENGTH|UNSPECIFIED)/
 const CERTIFICATE_HINTS = [
 	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
 	[/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
-	[/ALTNAME|HOSTNAME/, 'it is for another host'],
 ]
 /** `connected`: TLS included. `via` names the proxy. */
 function describeError(error, connected, via = '') {
@@ -117,7 +114,6 @@ function describeError(error, connected, via = '') {
 		Object.assign(new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`), rest)
 	// The server has read no request then, even if our handshake was complete (TLS 1.3).
 	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('certificate', 'requires a client certificate', { acted: false })
-	if (error.rawPacket?.[0] === TLS_ALERT) return failure('protocol', 'requires TLS on this port', { hint: 'use https://', acted: false })
 	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
 	if (connected) return failure('cut', 'closed the connection before it answered')
 	if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', { hint: 'check its spelling' })
@@ -150,7 +146,7 @@ function proxyLogins(env) {
 	const logins = PROXIES.flatMap((name) => {
 		const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
 		if (password) return [password, `${user}:${password}`]
-		// A user alone may be a token; but masking a name such as `ci` would ruin the log.
+		// A user alone may be a token, but not a name such as `ci`.
 		return user.length < 8 ? [] : [user]
 	})
 	return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
@@ -900,7 +896,9 @@ function missingCheck(context) {
 		if (credential === null || !(granted || isOldEnough(key, startedAt, context))) return false
 		const read = await readList(credential, { api, budget, random })
 		if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
-		return !read.value.keys.some((row) => isRowOf(key, row))
+		const own = ownRows(read.value, credential)
+		const others = ownRows(read.value, key.token ?? '').filter((row) => !own.includes(row))
+		return others.length === 0 && !read.value.keys.some((row) => isRowOf(key, row))
 	}
 }
 /** Several pages are read twice: a key that disappears moves others past the page that is read next. */
@@ -1505,7 +1503,7 @@ function readProxy(name, value, { protocol, hostname }) {
 		)
 	return proxy
 }
-/** `entry`: `*`, an address, a CIDR range, or a name and its subdomains; with or without `:port`. */
+/** `entry`: `*`, an address, a CIDR range or a name, perhaps with `:port`. */
 function covers(entry, { protocol, hostname, port }) {
 	const { isIP } = process.getBuiltinModule('node:net')
 	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
