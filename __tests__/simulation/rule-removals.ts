@@ -370,8 +370,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'an expiry that the response only repeats shows no grid',
     caughtBy: 5883,
     file: 'protocol/match-intent.ts',
-    from: '(expiry === asked ? [] : (expiry ?? []))',
-    to: 'expiry ?? []',
+    from: '(grid === 1 ? [] : (expiry ?? []))',
+    to: '(expiry ?? [])',
   },
   // The order and the end of post.
   {
