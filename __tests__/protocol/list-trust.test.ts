@@ -55,6 +55,7 @@ describe('a key is missing', () => {
       after?: number
       credential?: string | null
       gone?: string[]
+      token?: string | null
     } = {},
   ) {
     const { createdAt = null, skew = 0, granted = true, after = 0, credential = 'api-key', gone = [] } = more
@@ -63,7 +64,7 @@ describe('a key is missing', () => {
       ...{ api, clock, random: () => 0.5, skew, credential },
       gone: new Set(gone),
     })
-    const key = { token: null, id: 'id', prefix: 'prefix', createdAt, expiresAt: START }
+    const key = { token: more.token ?? null, id: 'id', prefix: 'prefix', createdAt, expiresAt: START }
     const since = { startedAt: START - after, granted, budget: budgetOf(5_000) }
     const { value } = await run(check(key, since))
     return { value, calls }
@@ -97,6 +98,15 @@ describe('a key is missing', () => {
     ],
   ])('%s', async (_, lists, missing) => {
     expect((await isMissing(lists)).value).toBe(missing)
+  })
+
+  test('not where a row begins like the key, whatever its id and expiry are, unless that is api-key', async () => {
+    const row = rowOf('x', { prefix: 'secret-o', expiresAt: 7 })
+    const other = rowOf('y', { prefix: 'another', expiresAt: 7 })
+    expect((await isMissing([ok(listOf([own, row, other]))], { token: 'secret-of-a-key' })).value).toBe(false)
+    expect((await isMissing([ok(listOf([own, other]))], { token: 'secret-of-a-key' })).value).toBe(true)
+    const alike = ok(listOf([{ ...own, prefix: 'a' }]))
+    expect((await isMissing([alike], { token: 'a-key' })).value).toBe(true)
   })
 
   test('not where the list shows another key that was revoked: it is older than that', async () => {

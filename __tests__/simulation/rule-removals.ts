@@ -367,6 +367,20 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     to: 'isRowOf(key, row)',
   },
   {
+    rule: '`Date` and our clock outvote `created`',
+    caughtBy: 118,
+    file: 'protocol/judge-created.ts',
+    from: '(isDated || created < intent.sentAt)',
+    to: 'created < intent.sentAt',
+  },
+  {
+    rule: 'a second key shows a zone, but no clock that `Date` contradicts',
+    caughtBy: 118,
+    file: 'protocol/judge-created.ts',
+    from: 'isZone || !isDated ? refusedSkew : 0',
+    to: 'refusedSkew',
+  },
+  {
     rule: 'an expiry that the response only repeats shows no grid',
     caughtBy: 5883,
     file: 'protocol/match-intent.ts',
