@@ -169,6 +169,14 @@ test.each<[string, { expiresAt: number | null; asked?: number }[], number]>([
   ['no key may do anything', [], Infinity],
   ['no expiry may keep minutes', [{ expiresAt: null }], 60_000_000],
   ['what was asked may only repeat it, and keep minutes', [{ expiresAt: 5.718, asked: 5.718 }], 60_000_000],
+  [
+    'one computed anew, beside one of fewer digits, computes it anew',
+    [
+      { expiresAt: 5, asked: 5.718 },
+      { expiresAt: 5.719, asked: 5.718 },
+    ],
+    Infinity,
+  ],
   ['fewer digits than were asked keeps these', [{ expiresAt: 5, asked: 5.718 }], 1_000],
   ['a microsecond more than was asked computes it anew', [{ expiresAt: 5.719, asked: 5.718 }], Infinity],
   [

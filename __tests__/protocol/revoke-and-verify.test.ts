@@ -143,6 +143,15 @@ describe('a 401 to a key that nothing has revoked', () => {
     }
   })
 
+  test('does not verify a grant to api-key that follows, if something else than the API answers 404 then', async () => {
+    let granted = 0
+    const once = (credential: string) => {
+      if (credential === 'key') return status(401)
+      return ++granted > 1 ? failed({ status: 404, notFromApi: true }) : done
+    }
+    expect((await revoke({ revoke: once, list: [doubtful] })).result).toMatchObject({ revoked: false })
+  })
+
   test('does not verify a grant to api-key that follows, unless a list confirms it', async () => {
     for (const list of [[withKey], [doubtful]]) {
       const { result } = await revoke({ revoke: byApiKeyAlone, list })
