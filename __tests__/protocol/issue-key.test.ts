@@ -272,6 +272,12 @@ describe('an answer with a key that this request did not make', () => {
     },
   )
 
+  test('is named even where that cannot be saved', async () => {
+    const body = { token: OTHER, api_key: { ...api_key, created: '2027-03-01T12:00:00Z' } }
+    const run = await runMain({ responses: [answer(200, body)], failing: 'saveState', failingFrom: 2 })
+    expect(run.error?.message).toMatch(/it returned a key that expires .*\(id other\)\. Error: ENOSPC/)
+  })
+
   test('is still masked', async () => {
     const { traces } = await runMain({ responses: [answer(200, { token: OTHER, api_key })] })
     expect(traces.masks).toContain(OTHER)

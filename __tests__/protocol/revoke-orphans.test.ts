@@ -137,6 +137,14 @@ describe('the twin of a key that this run holds', () => {
     expect(results).toMatchObject([{ kind: 'revoked', key: { id: 'twin' } }])
   })
 
+  test.each([asked.expiry + 7, 5_130, 5_000])(
+    'is not known by the millisecond that was asked for, where the response had %d',
+    async (stored) => {
+      const { results } = await look(lists([own, at('neighbor', 5_123)]), { intents: [{ ...asked, stored }] })
+      expect(results).toMatchObject([{ kind: 'ambiguous' }])
+    },
+  )
+
   test('is no held key only because all keys begin alike', async () => {
     const rows = ['twin', 'held'].map((id) => rowOf(id, { prefix: 'he', createdAt: 100, expiresAt: 5_124 }))
     const { results } = await look(lists([own, ...rows], [own]), {

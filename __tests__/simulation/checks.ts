@@ -47,7 +47,11 @@ function checkHandedOver(job: Job, { traces, succeeded }: MainRun, valid: readon
   // What the response only repeats, no client can doubt.
   const isRepeated = Boolean(world.server.repeatsExpiry && world.server.ignoreExpiry)
   // `created` outranks `Date`, but by what contradicts `Date`, no key is accepted.
-  const createdSlack = Math.min(Math.abs(world.server.createdErrorMs ?? 0), CREATED_BOUND_MS)
+  // A clock that is wrong the other way adds to what is not noticed.
+  const createdSlack = Math.min(
+    Math.abs(world.server.createdErrorMs ?? 0),
+    CREATED_BOUND_MS + Math.abs(world.clockError),
+  )
   const slack = createdSlack + (world.server.repeatsExpiry === 'in seconds' ? 1000 : 0)
   if (!key) violation('main succeeded with a key that is not valid')
   else if (key.expiry === null) {

@@ -245,7 +245,7 @@ function matchIntent(intent, list, context) {
 /** Twins expire alike where the response and the list round alike. */
 function isRoundedOtherwise({ expiry, stored }, expiresAt) {
 	if (!stored || !expiresAt || lib.gridBetween(stored, expiresAt) === 1) return false
-	return lib.gridBetween(expiry, stored) === lib.gridBetween(expiry, expiresAt)
+	return lib.gridBetween(expiry, stored) !== 1 && lib.gridBetween(expiry, expiresAt) !== 1
 }
 const COARSEST_GRID_US = 60_000_000
 /** The coarsest grid of a server that stored these; Infinity if it may compute expiries anew. */
@@ -464,7 +464,6 @@ function contextFor(state, deps) {
 		newBudget: (deadline) => lib.createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } }),
 	}
 }
-/** Returns what could not be confirmed. */
 async function revokeHeldKeys(keys, context, newBudget) {
 	const { runner, gone } = context
 	const failures = []

@@ -113,7 +113,6 @@ function trackConnection(sent: ClientRequest, secure: boolean): () => boolean {
   return () => connected
 }
 
-/** Returns a function that stops it. */
 function startDeadline({ timeout, cancel, grace }: HttpRequest, expire: () => void): () => void {
   const timers = [setTimeout(expire, timeout)]
   const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))

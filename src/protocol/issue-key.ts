@@ -124,13 +124,15 @@ function accept(
     refusedSkew: refused.find(({ token }) => token !== answer.token)?.skew ?? 0,
   })
   if (verdict.kind === 'refuse') {
-    const { reason, isKnown } = verdict
     const described = keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
-    const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${reason}: ${described}`
-    journal.refuse(request.intent, isKnown ? '' : described)
+    const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${verdict.reason}: ${described}`
+    try {
+      journal.refuse(request.intent, verdict.isKnown ? '' : described)
+    } catch (error) {
+      throw new Error(`${message}. ${error}`)
+    }
     refused.push({ token: answer.token, skew: (answer.createdAt ?? receivedAt) - receivedAt })
-    const failure = { message, status: 200, mayHaveActed: true, retryable: true, unusable: true }
-    return { kind: 'failure', failure, skew: null }
+    return { kind: 'failure', failure: { message, mayHaveActed: true, retryable: true, unusable: true }, skew: null }
   }
   const { unreadable, token, ...rest } = answer
   // Without a value that can be sent, `api-key` revokes the key.

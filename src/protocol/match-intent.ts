@@ -67,7 +67,7 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
 /** Twins expire alike where the response and the list round alike. */
 function isRoundedOtherwise({ expiry, stored }: Intent, expiresAt: ServerTime | null): boolean {
   if (!stored || !expiresAt || gridBetween(stored, expiresAt) === 1) return false
-  return gridBetween(expiry, stored) === gridBetween(expiry, expiresAt)
+  return gridBetween(expiry, stored) !== 1 && gridBetween(expiry, expiresAt) !== 1
 }
 
 const COARSEST_GRID_US = 60_000_000

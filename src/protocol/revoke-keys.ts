@@ -112,7 +112,6 @@ function contextFor(state: SavedState, deps: PostDeps): Context {
   }
 }
 
-/** Returns what could not be confirmed. */
 async function revokeHeldKeys(
   keys: readonly IssuedKey[],
   context: Context,

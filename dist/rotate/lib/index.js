@@ -290,7 +290,6 @@ function trackConnection(sent, secure) {
 	})
 	return () => connected
 }
-/** Returns a function that stops it. */
 function startDeadline({ timeout, cancel, grace }, expire) {
 	const timers = [setTimeout(expire, timeout)]
 	const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
