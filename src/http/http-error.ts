@@ -25,7 +25,7 @@ export class HttpError extends Error {
   }
 }
 
-/** An error of Node's: with one error per address if a host has several; with what was received if it is not HTTP. */
+/** An error of Node's, with one error per address if a host has several. */
 export interface NodeError extends NodeJS.ErrnoException {
   errors?: NodeJS.ErrnoException[]
 }

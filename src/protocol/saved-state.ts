@@ -26,7 +26,7 @@ export interface SavedState {
   /** When the machine started, by its clock as it was set then (see system.ts): milliseconds since 1970. */
   bootedAt: LocalTime | null
   onRevokeFailure: 'warn' | 'fail'
-  /** The server's clock less main's, in milliseconds, if `created` in a response showed it. */
+  /** The least that the server's clock may be less main's, in milliseconds, if `created` in a response showed it. */
   skew: number | null
   keys: readonly IssuedKey[]
   /** Create requests that may have made a key that is not known. */
