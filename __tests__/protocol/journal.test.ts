@@ -59,7 +59,7 @@ describe('the journal', () => {
       intents: [intentOf(1)],
     }
     expect(saved).toEqual([expected])
-    expect(parseState(texts[0] ?? '')).toEqual({ kind: 'record', state: expected, damaged: [] })
+    expect(parseState(texts[0] ?? '')).toEqual({ state: expected, damage: '' })
   })
 
   test('saves every entry at once', () => {

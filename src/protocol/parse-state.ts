@@ -4,31 +4,32 @@ import { proxyFor } from '../http/proxy-for-url.ts'
 import type { Intent } from './intent.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
-/** What post finds: nothing at all, a record (perhaps with damaged parts), or something that is none, with the reason. */
-export type FoundState =
-  | { kind: 'none' }
-  | { kind: 'record'; state: SavedState; damaged: string[] }
-  | { kind: 'unreadable'; reason: string }
+/** What post finds. */
+export interface FoundState {
+  /** Null if main saved nothing, or nothing that can be used. */
+  state: SavedState | null
+  /** What cannot be used of it, or why none of it can; empty if nothing is wrong. */
+  damage: string
+}
 
 type Fields = Record<string, unknown>
 
-/** Never throws. Names each damaged part in `damaged`, and replaces it; only the API's URL must be sound. */
+/** Never throws. Replaces each damaged part; only the API's URL must be sound. */
 export function parseState(text: string): FoundState {
-  const unreadable = (reason: string): FoundState => ({ kind: 'unreadable', reason })
-  if (text === '') return { kind: 'none' }
+  if (text === '') return { state: null, damage: '' }
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    return unreadable('it is not JSON')
+    return { state: null, damage: 'it is not JSON' }
   }
-  if (!isFields(value)) return unreadable('it is not a record')
+  if (!isFields(value)) return { state: null, damage: 'it is not a record' }
   const { apiUrl } = value
-  if (!isText(apiUrl) || !/^https?:/.test(apiUrl) || !URL.canParse(apiUrl)) return unreadable('it holds no API URL')
-  return { kind: 'record', ...readParts(value, apiUrl) }
+  const isUrl = isText(apiUrl) && /^https?:/.test(apiUrl) && URL.canParse(apiUrl)
+  return isUrl ? readParts(value, apiUrl) : { state: null, damage: 'it holds no API URL' }
 }
 
-function readParts(value: Fields, apiUrl: string): { state: SavedState; damaged: string[] } {
+function readParts(value: Fields, apiUrl: string): FoundState {
   const damaged: string[] = []
   const part = <T>(name: string, isSound: (part: unknown) => part is T, otherwise: T): T => {
     const found = value[name]
@@ -52,7 +53,7 @@ function readParts(value: Fields, apiUrl: string): { state: SavedState; damaged:
     keys: entries('keys', isKey),
     intents: entries('intents', isIntent),
   }
-  return { state, damaged }
+  return { state, damage: damaged.join(', ') }
 }
 
 const isFields = (value: unknown): value is Fields =>

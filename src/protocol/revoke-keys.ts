@@ -31,30 +31,28 @@ const NOTHING_LEFT = 'The main step saved no key that may be valid, so there is 
 const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD}.`
 
 /** The post step. Throws an Error or warns, by `onRevokeFailure`, about what it cannot confirm. */
-export async function revokeKeys(found: FoundState, deps: PostDeps): Promise<void> {
+export async function revokeKeys({ state, damage }: FoundState, deps: PostDeps): Promise<void> {
   const { runner } = deps
-  if (found.kind === 'none') return runner.info(NOTHING_LEFT)
-  if (found.kind === 'unreadable') {
-    const message =
-      `The record that the main step saved cannot be used (${found.reason}), so nothing was revoked. ` +
-      `If it created a key, that key ${STAYS_VALID}`
-    return warnOrFail([message], deps.policyWithoutRecord(), runner)
-  }
-  const { state, damaged } = found
   const failures: string[] = []
-  if (damaged.length > 0)
+  if (damage !== '' && state === null)
     failures.push(
-      `Parts of the record that the main step saved cannot be used (${damaged.join(', ')}). ` +
+      `The record that the main step saved cannot be used (${damage}), so nothing was revoked. ` +
+        `If it created a key, that key ${STAYS_VALID}`,
+    )
+  else if (damage !== '')
+    failures.push(
+      `Parts of the record that the main step saved cannot be used (${damage}). ` +
         `If they described another key, that key ${STAYS_VALID}`,
     )
-  if (state.keys.length === 0 && state.intents.length === 0) {
-    if (damaged.length === 0) runner.info(NOTHING_LEFT)
-  } else {
+  if (state !== null && state.keys.length + state.intents.length > 0) {
     const unresolved = await settleAll(state, contextFor(state, deps))
     for (const warning of unresolved.warnings) runner.warning(warning)
     failures.push(...unresolved.failures)
-  }
-  warnOrFail(failures, state.onRevokeFailure, runner)
+  } else if (damage === '') runner.info(NOTHING_LEFT)
+  if (failures.length === 0) return
+  const message = failures.join(' ')
+  if ((state?.onRevokeFailure ?? deps.policyWithoutRecord()) === 'fail') throw new Error(message)
+  runner.warning(message)
 }
 
 async function settleAll(state: SavedState, context: Context): Promise<Unresolved> {
@@ -73,13 +71,6 @@ async function settleAll(state: SavedState, context: Context): Promise<Unresolve
     resolveIntents(intents, { ...context, budget: newBudget(end) }),
   ])
   return { ...unresolved, failures: [...failures, ...unresolved.failures] }
-}
-
-function warnOrFail(failures: string[], policy: 'warn' | 'fail', runner: Runner): void {
-  if (failures.length === 0) return
-  const message = failures.join(' ')
-  if (policy === 'fail') throw new Error(message)
-  runner.warning(message)
 }
 
 /** What the rest of post works with. */
