@@ -237,7 +237,7 @@ describe('watching for the keys of unanswered requests', () => {
     const { value, took } = await run(
       resolveIntents(intents, {
         ...context,
-        isMissing: missingCheck({ ...context, credential: 'api-key' }),
+        isMissing: missingCheck(context),
         credential: 'api-key',
         held: known.map((id) => ({ ...rowOf(id), token: null, asked: 0, keep: false })),
         budget: budgetOf(budgetMs),

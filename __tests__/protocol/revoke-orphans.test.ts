@@ -40,7 +40,7 @@ async function look(
   } = more
   const { api, clock, calls, budgetOf, run } = scriptApi({ list: lists, revoke })
   const world = { api, clock, random: () => 0.5, gone: new Set(gone), skew: null }
-  const isMissing = missingCheck({ ...world, credential })
+  const isMissing = missingCheck(world)
   const context = {
     ...world,
     credential,

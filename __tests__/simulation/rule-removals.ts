@@ -192,14 +192,14 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   {
     rule: 'a 401 proves nothing unless a revocation was granted',
     caughtBy: 10136,
-    file: 'protocol/evidence.ts',
+    file: 'protocol/revoke-and-verify.ts',
     from: 'return rejected && (granted || missing || expired)',
     to: 'return rejected',
   },
   {
     rule: 'a granted revocation proves nothing without a 401',
     caughtBy: 62,
-    file: 'protocol/evidence.ts',
+    file: 'protocol/revoke-and-verify.ts',
     from: 'return rejected && (granted || missing || expired)',
     to: 'return granted || (rejected && (missing || expired))',
   },
@@ -207,7 +207,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a 401 after a grant that was not carried out proves nothing',
     caughtBy: 1828,
     file: 'protocol/revoke-and-verify.ts',
-    from: '    if (probed?.ok) evidence.granted = false\n',
+    from: '    if (probed?.ok) revocation.granted = false\n',
     to: '',
   },
   {
@@ -235,8 +235,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a replica that does not know a key may grant its revocation',
     caughtBy: 972,
     file: 'protocol/revoke-and-verify.ts',
-    from: '(await isRealGrant(key, credential, context))',
-    to: '!evidence.rejected',
+    from: '(await isRealGrant(key, credential, revocation))',
+    to: '!revocation.rejected',
   },
   {
     rule: 'a key is as old as the response that showed it, not as its request',
@@ -263,8 +263,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a revocation is retried while there is time',
     caughtBy: 278,
     file: 'protocol/revoke-and-verify.ts',
-    from: 'const isWorthIt = canStillChange(refusal, evidence) &&',
-    to: 'const isWorthIt = round === 1 && canStillChange(refusal, evidence) &&',
+    from: 'const isWorthIt = canChange &&',
+    to: 'const isWorthIt = round === 1 && canChange &&',
   },
   // What a list shows.
   {
