@@ -156,7 +156,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   {
     rule: 'a key is looked for by the clock of the server',
     caughtBy: 325,
-    file: 'protocol/revoke-orphans.ts',
+    file: 'protocol/resolve-intents.ts',
     from: 'dateSkew: read.skew }',
     to: 'dateSkew: null, skew: null }',
   },
@@ -270,9 +270,9 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   {
     rule: 'a doubtful list does not show that there is no orphan',
     caughtBy: 84,
-    file: 'protocol/revoke-orphans.ts',
-    from: ': { doubt, ...match }',
-    to: ': { doubt: null, ...match }',
+    file: 'protocol/resolve-intents.ts',
+    from: 'const doubt = doubtAbout(list, credential, gone)',
+    to: 'const doubt = null',
   },
   {
     rule: 'a list with rows that cannot be read is doubtful',
@@ -314,8 +314,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'the post step looks for orphans',
     caughtBy: 2,
     file: 'protocol/resolve-intents.ts',
-    from: 'if (intents.length === 0) return {',
-    to: 'if (intents.length >= 0) return {',
+    from: 'if (intents.length === 0) return []',
+    to: 'if (intents.length >= 0) return []',
   },
   {
     rule: 'of several keys that match, none is revoked',
@@ -362,7 +362,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   {
     rule: 'a key that main holds is recognized in another form',
     caughtBy: 10745,
-    file: 'protocol/revoke-orphans.ts',
+    file: 'protocol/resolve-intents.ts',
     from: 'isRowOf(key, row) || (byPrefix.length === 1 && byPrefix[0] === row)',
     to: 'isRowOf(key, row)',
   },
@@ -399,15 +399,15 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'the post step watches until a slow server has acted',
     caughtBy: 289,
     file: 'protocol/resolve-intents.ts',
-    from: 'const isWatched = lookedAt >= watchUntil',
-    to: 'const isWatched = lookedAt >= 0',
+    from: 'const isWatched = clock.now() >= watchUntil',
+    to: 'const isWatched = clock.now() >= 0',
   },
   {
     rule: 'the post step warns of a request that may still be carried out',
     caughtBy: 104,
     file: 'protocol/resolve-intents.ts',
-    from: '(mayStillAct ? NOTHING_YET : null)',
-    to: 'null',
+    from: 'if (isAnswered || now >= intent.deadline + LATEST_WRITE_MS) return {}',
+    to: 'if (isWatched) return {}',
   },
 ]
 

@@ -13,11 +13,12 @@ import {
   withoutZone,
 } from './intent.ts'
 
-export type Match =
-  | { kind: 'absent' }
-  | { kind: 'found'; key: ListedKey }
-  /** A near miss, another time, or a key without an expiry: it may be the orphan, or another run's key. */
-  | { kind: 'ambiguous'; candidates: ListedKey[] }
+export interface Match {
+  /** The orphan, if one key is certainly it. */
+  key: ListedKey | null
+  /** Else a near miss, another time, or a key without an expiry: each may be the orphan, or another run's key. */
+  candidates: ListedKey[]
+}
 
 export interface ListContext {
   /** Ids that are known: of keys that this run holds or revoked. */
@@ -53,15 +54,14 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
 
   const exact = others.filter((key) => fitness(key) === 'exact')
   const [only, another] = exact.filter(inWindow)
-  if (only && !another) return { kind: 'found', key: only }
+  if (only && !another) return { key: only, candidates: [] }
   // Without a usable expiry, only the time identifies a key, in any zone.
   const isSuspect = (key: ListedKey) => {
     const { createdAt, expiresAt } = key
     return (expiresAt === null || isCapped(key, intent)) && wasThen(createdAt, true)
   }
   const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
-  const candidates = exact.length > 0 ? exact : near
-  return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
+  return { key: null, candidates: exact.length > 0 ? exact : near }
 }
 
 /** Twins expire alike where the response and the list round alike. */

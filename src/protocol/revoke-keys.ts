@@ -6,9 +6,8 @@ import type { LocalTime } from '../util/brands.ts'
 import { missingCheck } from './list-trust.ts'
 import { gridShownBy } from './match-intent.ts'
 import type { FoundState } from './parse-state.ts'
-import { DASHBOARD, resolveIntents, type Unresolved } from './resolve-intents.ts'
+import { DASHBOARD, type LookupContext, resolveIntents } from './resolve-intents.ts'
 import { type Deps, type RevocationResult, revokeAndVerify } from './revoke-and-verify.ts'
-import type { LookupContext } from './revoke-orphans.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
 /** What post runs in. The API is made from the saved record: its URL, and the proxy of its settings. */
@@ -44,18 +43,16 @@ export async function revokeKeys({ state, damage }: FoundState, deps: PostDeps):
       `Parts of the record that the main step saved cannot be used (${damage}). ` +
         `If they described another key, that key ${STAYS_VALID}`,
     )
-  if (state !== null && state.keys.length + state.intents.length > 0) {
-    const unresolved = await settleAll(state, contextFor(state, deps))
-    for (const warning of unresolved.warnings) runner.warning(warning)
-    failures.push(...unresolved.failures)
-  } else if (damage === '') runner.info(NOTHING_LEFT)
+  if (state !== null && state.keys.length + state.intents.length > 0)
+    failures.push(...(await settleAll(state, contextFor(state, deps))))
+  else if (damage === '') runner.info(NOTHING_LEFT)
   if (failures.length === 0) return
   const message = failures.join(' ')
   if ((state?.onRevokeFailure ?? deps.policyWithoutRecord()) === 'fail') throw new Error(message)
   runner.warning(message)
 }
 
-async function settleAll(state: SavedState, context: Context): Promise<Unresolved> {
+async function settleAll(state: SavedState, context: Context): Promise<string[]> {
   const { clock, newBudget, shift } = context
   const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
     return { ...intent, sentAt: sentAt + shift, deadline: deadline + shift }
@@ -66,17 +63,12 @@ async function settleAll(state: SavedState, context: Context): Promise<Unresolve
   const stopWaiting = () => wake.abort()
   revoking.then(stopWaiting, stopWaiting)
   if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
-  const [failures, unresolved] = await Promise.all([
-    revoking,
-    resolveIntents(intents, { ...context, budget: newBudget(end) }),
-  ])
-  return { ...unresolved, failures: [...failures, ...unresolved.failures] }
+  const failures = await Promise.all([revoking, resolveIntents(intents, { ...context, budget: newBudget(end) })])
+  return failures.flat()
 }
 
 /** What the rest of post works with. */
 interface Context extends Omit<LookupContext, 'budget'> {
-  runner: Runner
-  gone: Set<string>
   newBudget(deadline: number): Budget
 }
 
