@@ -393,7 +393,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     caughtBy: 10025,
     file: 'protocol/revoke-keys.ts',
     from: '  const revoking = revokeHeldKeys(',
-    to: '  await resolveIntents(intents, { ...context, budget: newBudget(end) })\n  const revoking = revokeHeldKeys(',
+    to: '  await resolveIntents(intents, { ...context, budget: newBudget() })\n  const revoking = revokeHeldKeys(',
   },
   {
     rule: 'the post step watches until a slow server has acted',

@@ -1,4 +1,4 @@
-import type { ApiResult, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
+import type { ApiFailure, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
 import { MAX_ATTEMPT_MS } from '../retry/budget.ts'
 import { formatUtc, keyLabel, type Runner } from '../runner/report.ts'
 import type { LocalTime } from '../util/brands.ts'
@@ -68,14 +68,16 @@ export async function lookOnce(
   isWatched: boolean,
   context: LookupContext,
 ): Promise<Finding[]> {
-  const read = await readAll(context)
-  if (!read.ok) {
-    const { message, retryable: isOpen } = read.failure
+  const { credential, gone, runner, clock } = context
+  const unread = ({ message, retryable, status }: ApiFailure): Finding[] => {
+    // An authentication service that is down gives 401, too.
+    const isOpen = retryable || status === 401
     return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${message}` }))
   }
+  if (credential === null) return unread(NO_CREDENTIAL)
+  const read = await readList(credential, context)
+  if (!read.ok) return unread(read.failure)
   const list = read.value
-  const { gone, runner, clock } = context
-  const credential = context.credential ?? ''
   const doubt = doubtAbout(list, credential, gone)
   // What is left of a key that was revoked is its twin.
   const held = context.held.filter(({ id }) => !gone.has(id)).flatMap((key) => heldRows(key, list))
@@ -106,13 +108,6 @@ export async function lookOnce(
 function heldRows(key: IssuedKey, list: KeyList): ListedKey[] {
   const byPrefix = key.token === null ? [] : ownRows(list, key.token)
   return list.keys.filter((row) => isRowOf(key, row) || (byPrefix.length === 1 && byPrefix[0] === row))
-}
-
-async function readAll(context: LookupContext): Promise<ApiResult<KeyList>> {
-  if (context.credential === null) return { ok: false, skew: null, failure: NO_CREDENTIAL }
-  const read = await readList(context.credential, context)
-  // An authentication service that is down gives 401, too.
-  return read.ok || read.failure.status !== 401 ? read : { ...read, failure: { ...read.failure, retryable: true } }
 }
 
 function undetermined({ stored }: Intent): string {
