@@ -1,4 +1,4 @@
-import type { ApiFailure, CreatedKey } from '../api/key-api.ts'
+import type { ApiFailure, ApiResult, CreatedKey } from '../api/key-api.ts'
 import { type Budget, createBudget } from '../retry/budget.ts'
 import type { Cancellation } from '../retry/cancellation.ts'
 import type { Inputs } from '../runner/inputs.ts'
@@ -6,10 +6,10 @@ import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
 import { clockNote, formatSeconds, issuedLine, keyLabel, type Runner, summarizeKeys } from '../runner/report.ts'
 import type { Secret } from '../util/brands.ts'
 import { formatExactly, formatInstant } from '../util/instant.ts'
-import { createIntent, type Intent, type IntentOptions } from './intent.ts'
+import { createIntent } from './intent.ts'
 import { type Journal, openJournal, SLOW_RESPONSE_MS } from './journal.ts'
-import { CLOCK_TOLERANCE_MS, isSendable, judgeCreated } from './judge-created.ts'
-import { FIRST_ATTEMPT, MIN_ATTEMPT_MS, nextAttempt, stoppedMessage } from './next-attempt.ts'
+import { type AnswerContext, CLOCK_TOLERANCE_MS, isSendable, judgeCreated } from './judge-created.ts'
+import { FIRST_ATTEMPT, MIN_ATTEMPT_MS, nextAttempt, type Progress } from './next-attempt.ts'
 import { type Deps, revokeAndVerify } from './revoke-and-verify.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
@@ -53,41 +53,36 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
   const { runner, clock, random, cancellation, inputs } = context
   const { timeout } = inputs
   const budget = createBudget({ deadline: clock.now() + timeout, clock, cancellation })
-  let progress = FIRST_ATTEMPT
-  let skew = 0
-  for (;;) {
-    const attempt = await requestKey({ skew, precision: progress.precision }, budget, context)
-    if (attempt.kind === 'key') return attempt.key
-    if (attempt.skew !== null) {
-      skew = attempt.skew
+  for (let progress = FIRST_ATTEMPT; ; ) {
+    const result = await requestKey(progress, budget, context)
+    if (result.ok) return result.value
+    const { failure, skew } = result
+    if (skew !== null) {
       runner.info(`${clockNote(skew)}.`)
       await revokeHeldKeys(context, budget.left())
     }
-    stopIfCancelled(cancellation, attempt.failure)
-    const [left, clockCorrected] = [budget.left(), attempt.skew !== null]
-    const next = nextAttempt(attempt.failure, progress, { left, timeout, random, clockCorrected })
-    if (next.kind === 'stop') throw new Error(next.message)
-    progress = next.progress
-    if (next.afterMs === 0) continue
-    runner.info(`${attempt.failure.message}. Retrying in ${formatSeconds(next.afterMs)}.`)
-    await budget.pause(next.afterMs)
-    stopIfCancelled(cancellation, attempt.failure)
-    const attempts = progress.attempt - 1
-    if (budget.left() < MIN_ATTEMPT_MS)
-      throw new Error(stoppedMessage(attempt.failure, { attempts, timeout, wait: next.afterMs }))
+    stopIfCancelled(cancellation, failure)
+    const next = nextAttempt(failure, progress, { left: budget.left(), random, skew })
+    const isWorthIt = next.afterMs + MIN_ATTEMPT_MS <= budget.left()
+    const wait = formatSeconds(next.afterMs)
+    if (isWorthIt && next.afterMs > 0) {
+      runner.info(`${failure.message}. Retrying in ${wait}.`)
+      await budget.pause(next.afterMs)
+      stopIfCancelled(cancellation, failure)
+    }
+    if (!isWorthIt || budget.left() < MIN_ATTEMPT_MS)
+      throw new Error(
+        `No key was obtained: ${failure.message}. Stopped after attempt ${progress.attempt}: the next retry (in ${wait}) ` +
+          `would exceed timeout (${formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`,
+      )
+    progress = next
   }
 }
 
-type Attempt =
-  | { kind: 'key'; key: IssuedKey }
-  /** `skew` (the server's clock less ours) is null unless the response shows that our clock is wrong. */
-  | { kind: 'failure'; failure: ApiFailure; skew: number | null }
+/** Its `skew` is null unless the response shows that our clock is wrong. */
+type Attempt = ApiResult<IssuedKey>
 
-async function requestKey(
-  { skew, precision }: Pick<IntentOptions, 'skew' | 'precision'>,
-  budget: Budget,
-  context: Context,
-): Promise<Attempt> {
+async function requestKey({ skew, precision }: Progress, budget: Budget, context: Context): Promise<Attempt> {
   const { api, clock, random, inputs, journal } = context
   const limits = budget.limits()
   const now = clock.now()
@@ -103,13 +98,13 @@ async function requestKey(
   if (!failure.mayHaveActed && !isRepeated) journal.resolve(intent)
   const tolerance = Math.min(CLOCK_TOLERANCE_MS, lifetime / 4)
   const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > tolerance
-  return { kind: 'failure', failure, skew: isClockWrong ? result.skew : null }
+  return { ok: false, failure, skew: isClockWrong ? result.skew : null }
 }
 
 /** Masks the key first. Throws if it is ours but unusable. */
 function accept(
   answer: CreatedKey,
-  request: { intent: Intent; skew: number; dateSkew: number | null },
+  request: Pick<AnswerContext, 'intent' | 'skew' | 'dateSkew'>,
   context: Context,
 ): Attempt {
   const { runner, clock, inputs, journal, refused } = context
@@ -132,7 +127,7 @@ function accept(
       throw new Error(`${message}. ${error}`)
     }
     refused.push({ token: answer.token, skew: (answer.createdAt ?? receivedAt) - receivedAt })
-    return { kind: 'failure', failure: { message, mayHaveActed: true, retryable: true, unusable: true }, skew: null }
+    return { ok: false, failure: { message, mayHaveActed: true, retryable: true, unusable: true }, skew: null }
   }
   const { unreadable, token, ...rest } = answer
   // Without a value that can be sent, `api-key` revokes the key.
@@ -142,10 +137,10 @@ function accept(
   if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
   if (verdict.kind === 'replace') {
     const message = `the key got a wrong expiry and could not be replaced. ${clockNote(verdict.skew)}`
-    return { kind: 'failure', failure: { message, mayHaveActed: true, retryable: false }, skew: verdict.skew }
+    return { ok: false, failure: { message, mayHaveActed: true, retryable: false }, skew: verdict.skew }
   }
   if (verdict.warning !== null) runner.warning(verdict.warning)
-  return { kind: 'key', key }
+  return { ok: true, skew: null, value: key }
 }
 
 function setOutputs(key: IssuedKey, inputs: Inputs, runner: Runner): void {
