@@ -42,8 +42,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a slow response may mean that two keys were created',
     caughtBy: 10331,
     file: 'protocol/journal.ts',
-    from: 'receivedAt - intent.sentAt < SLOW_RESPONSE_MS',
-    to: 'receivedAt - intent.sentAt < Infinity',
+    from: 'receivedAt - intent.sentAt >= SLOW_RESPONSE_MS',
+    to: 'receivedAt - intent.sentAt >= Infinity',
   },
   {
     rule: "a request that was answered with another run's key may have created one",

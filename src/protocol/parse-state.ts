@@ -46,7 +46,7 @@ function readParts(value: Fields, apiUrl: string): FoundState {
   const state: SavedState = {
     apiUrl,
     apiKey: part('apiKey', isSecret, null),
-    settings: part('settings', areSettingsFor(new URL(apiUrl)), {}),
+    settings: part('settings', (value) => areSettings(value, apiUrl), {}),
     bootedAt: part('bootedAt', isNumberOrNull, null),
     onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
     skew: part('skew', isNumberOrNull, null),
@@ -87,12 +87,10 @@ const isIntent = (value: unknown): value is Intent =>
   isText(value.refused)
 
 /** A proxy that main could not have used would keep post from sending anything. */
-function areSettingsFor(url: URL): (value: unknown) => value is Record<string, string> {
-  return (value): value is Record<string, string> => {
-    try {
-      return isTexts(value) && proxyFor(url, value) !== null
-    } catch {
-      return false
-    }
+function areSettings(value: unknown, apiUrl: string): value is Record<string, string> {
+  try {
+    return isTexts(value) && proxyFor(new URL(apiUrl), value) !== null
+  } catch {
+    return false
   }
 }
