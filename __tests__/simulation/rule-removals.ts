@@ -128,8 +128,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'local times without an offset are recognized',
     caughtBy: 10032,
     file: 'protocol/intent.ts',
-    from: "return stored !== null && fitOf(intent, stored - shift) !== 'none' ? shift : 0",
-    to: 'return 0',
+    from: "fitOf(intent, moved(expiresAt, nearest)) === 'none' ? 0 : nearest",
+    to: '0',
   },
   // Clocks.
   {

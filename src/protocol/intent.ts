@@ -101,17 +101,12 @@ export function nearestZone(local: number, instant: number): number {
   return Math.abs(shift) <= MAX_ZONE_MS ? shift : 0
 }
 
-/** The offset (ms) of a server that writes local times without one. */
-export function zoneShift(intent: Asked, stored: ServerTime | null): number {
-  const shift = stored === null ? 0 : nearestZone(stored, intent.expiry)
-  return stored !== null && fitOf(intent, stored - shift) !== 'none' ? shift : 0
-}
-
-/** The key's times without that offset, which shifts both. */
-export function withoutZone({ createdAt, expiresAt }: KeyTimes, intent: Asked): KeyTimes {
-  const shift = zoneShift(intent, expiresAt)
-  const shifted = (time: ServerTime | null) => (time === null ? null : time - shift)
-  return { createdAt: shifted(createdAt), expiresAt: shifted(expiresAt) }
+/** The key's times without the offset (`zone`, in ms) of a server that writes local times, which shifts both. */
+export function withoutZone({ createdAt, expiresAt }: KeyTimes, intent: Asked): KeyTimes & { zone: number } {
+  const nearest = expiresAt === null ? 0 : nearestZone(expiresAt, intent.expiry)
+  const moved = (time: ServerTime | null, zone: number) => (time === null ? null : time - zone)
+  const zone = fitOf(intent, moved(expiresAt, nearest)) === 'none' ? 0 : nearest
+  return { createdAt: moved(createdAt, zone), expiresAt: moved(expiresAt, zone), zone }
 }
 
 /** `Date` has whole seconds, and takes a while to arrive. */

@@ -14,11 +14,9 @@ import { type Deps, revokeAndVerify } from './revoke-and-verify.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
 /** What main runs in, and what post will need to know of this process. */
-export interface MainDeps extends Deps {
+export interface MainDeps extends Deps, Pick<SavedState, 'settings' | 'bootedAt'> {
   runner: Runner
   cancellation: Cancellation
-  settings: SavedState['settings']
-  bootedAt: number
 }
 
 /** On top of `timeout`. */
