@@ -1,13 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { ApiFailure } from '../../src/api/key-api.ts'
-import {
-  type AttemptContext,
-  FIRST_ATTEMPT,
-  MIN_ATTEMPT_MS,
-  nextAttempt,
-  type Progress,
-} from '../../src/protocol/next-attempt.ts'
+import { FIRST_ATTEMPT, MIN_ATTEMPT_MS, nextAttempt, type Progress } from '../../src/protocol/next-attempt.ts'
 
 const TIMEOUT_MS = 120_000
 const failure = (status: number | undefined, more: Partial<ApiFailure> = {}): ApiFailure => ({
@@ -26,7 +20,7 @@ const rateLimited = (retryAfter?: number) =>
 const decide = (
   given: ApiFailure,
   progress: Partial<Progress> = {},
-  { random = 0.5, ...context }: Partial<Omit<AttemptContext, 'random'> & { random: number }> = {},
+  { random = 0.5, ...context }: { left?: number; random?: number; skew?: number | null } = {},
 ) =>
   nextAttempt(
     given,

@@ -29,7 +29,13 @@ export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
   try {
     const key = await obtainKey(context)
     stopIfCancelled(cancellation)
-    setOutputs(key, inputs, runner)
+    const instant = (known: number | null) => (known === null ? '' : formatInstant(known))
+    runner.setOutput('key', key.token ?? '')
+    runner.setOutput('key-id', key.id)
+    runner.setOutput('key-prefix', key.prefix)
+    runner.setOutput('created-at', instant(key.createdAt))
+    runner.setOutput('expires-at', instant(key.expiresAt))
+    if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, key.token ?? '')
     runner.info(issuedLine(key, inputs))
     const status = inputs.revoke ? 'Valid; the post step revokes it' : 'Valid until it expires (`revoke: false`)'
     summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
@@ -77,11 +83,10 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
   }
 }
 
-/** Its `skew` is null unless the response shows that our clock is wrong. */
-type Attempt = ApiResult<IssuedKey>
-
-async function requestKey({ skew, precision }: Progress, budget: Budget, context: Context): Promise<Attempt> {
+/** The `skew` of the result is null unless the response shows that our clock is wrong. */
+async function requestKey(progress: Progress, budget: Budget, context: Context): Promise<ApiResult<IssuedKey>> {
   const { api, clock, random, inputs, journal } = context
+  const { skew, precision } = progress
   const limits = budget.limits()
   const now = clock.now()
   const { expiresIn: lifetime, apiKey } = inputs
@@ -104,7 +109,7 @@ function accept(
   answer: CreatedKey,
   request: Pick<AnswerContext, 'intent' | 'skew' | 'dateSkew'>,
   context: Context,
-): Attempt {
+): ApiResult<IssuedKey> {
   const { runner, clock, inputs, journal, refused } = context
   for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
   const receivedAt = clock.now()
@@ -139,17 +144,6 @@ function accept(
   }
   if (verdict.warning !== null) runner.warning(verdict.warning)
   return { ok: true, skew: null, value: key }
-}
-
-function setOutputs(key: IssuedKey, inputs: Inputs, runner: Runner): void {
-  const token = key.token ?? ''
-  runner.setOutput('key', token)
-  runner.setOutput('key-id', key.id)
-  runner.setOutput('key-prefix', key.prefix)
-  const instant = (known: number | null) => (known === null ? '' : formatInstant(known))
-  runner.setOutput('created-at', instant(key.createdAt))
-  runner.setOutput('expires-at', instant(key.expiresAt))
-  if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
 }
 
 /** Post revokes what cannot be revoked now. */

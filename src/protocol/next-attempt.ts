@@ -26,17 +26,15 @@ export const FIRST_ATTEMPT = {
 export type Progress = typeof FIRST_ATTEMPT
 const MAX_CORRECTIONS = 2
 
-export interface AttemptContext {
-  /** Time left, in milliseconds. */
-  left: number
-  /** In [0, 1); called only if there is a wait. */
-  random: () => number
-  /** The server's clock less ours, in milliseconds, if the failed response showed that ours is wrong. */
-  skew: number | null
-}
-
-/** What follows a failed create request. Throws an Error if nothing does. */
-export function nextAttempt(failure: ApiFailure, progress: Progress, { left, random, skew }: AttemptContext): Progress {
+/**
+ * What follows a failed create request. Throws an Error if nothing does. `left` is in milliseconds, `random` in [0, 1).
+ * `skew` is the server's clock less ours, if the failed response showed that ours is wrong.
+ */
+export function nextAttempt(
+  failure: ApiFailure,
+  progress: Progress,
+  { left, random, skew }: { left: number; random: () => number; skew: number | null },
+): Progress {
   const { status, retryAfter = 0, unusable = false } = failure
   const isTimeLeft = left >= MIN_ATTEMPT_MS
   const corrections = progress.corrections + 1

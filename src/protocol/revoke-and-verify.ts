@@ -61,10 +61,7 @@ export interface Revocation extends RevocationContext, Evidence {
 export const MAX_REPLICA_LAG_MS = 15_000
 
 /** Whether every replica knows the key. */
-export function isOldEnough(
-  { createdAt }: KeyToRevoke,
-  { startedAt, clock, skew }: Pick<Revocation, 'startedAt' | 'clock' | 'skew'>,
-): boolean {
+export function isOldEnough({ createdAt }: KeyToRevoke, { startedAt, clock, skew }: Revocation): boolean {
   const now = clock.now()
   const age = createdAt === null || skew === null ? 0 : now + skew - createdAt
   return Math.max(now - startedAt, age) >= MAX_REPLICA_LAG_MS
@@ -156,11 +153,8 @@ export const NO_CREDENTIAL: ApiFailure = {
 }
 
 /** By every clock that may be right. The API may write times of another zone. */
-function hasExpired(
-  { expiresAt, asked = 0 }: KeyToRevoke,
-  dateSkew: number | null,
-  { clock, skew }: RevocationContext,
-): boolean {
+function hasExpired(key: KeyToRevoke, dateSkew: number | null, { clock, skew }: Revocation): boolean {
+  const { expiresAt, asked = 0 } = key
   const serverSkews = [skew, dateSkew].filter((known) => known !== null)
   if (expiresAt === null || serverSkews.length === 0) return false
   return Math.max(expiresAt, asked) + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
