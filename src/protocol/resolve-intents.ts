@@ -1,5 +1,4 @@
 import type { ApiFailure, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
-import { MAX_ATTEMPT_MS } from '../retry/budget.ts'
 import { formatUtc, keyLabel, type Runner } from '../runner/report.ts'
 import type { LocalTime } from '../util/brands.ts'
 import { formatExactly } from '../util/instant.ts'
@@ -10,8 +9,6 @@ import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke
 import type { IssuedKey } from './saved-state.ts'
 
 export const DASHBOARD = 'Dashboard > Plans > API Keys'
-/** One attempt, and a slow server. */
-const MAX_WATCH_MS = MAX_ATTEMPT_MS + LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
 /** A lookup with less time would only time out. */
 const MIN_LOOKUP_MS = 1_000
@@ -47,8 +44,7 @@ export async function resolveIntents(intents: readonly Intent[], context: Lookup
   if (intents.length === 0) return []
   const unanswered = intents.filter(({ stored }) => stored === undefined).length
   if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
-  const latest = Math.max(...intents.map(({ deadline }) => deadline + LATE_WRITE_GRACE_MS))
-  const watchUntil = Math.min(latest, clock.now() + MAX_WATCH_MS)
+  const watchUntil = Math.max(...intents.map(({ deadline }) => deadline)) + LATE_WRITE_GRACE_MS
   for (let looked = intents; ; ) {
     const isWatched = clock.now() >= watchUntil
     const findings = await lookOnce(looked, isWatched, context)
