@@ -48,9 +48,9 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   {
     rule: "a request that was answered with another run's key may have created one",
     caughtBy: 2,
-    file: 'protocol/journal.ts',
-    from: '[...others(intent), { ...intent, refused: described }]',
-    to: 'others(intent)',
+    file: 'protocol/issue-key.ts',
+    from: "settle(intent, { ...intent, refused: verdict.isKnown ? '' : described })",
+    to: 'settle(intent)',
   },
   {
     rule: 'a damaged entry of the record costs no other entry',

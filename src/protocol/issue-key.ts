@@ -98,7 +98,7 @@ async function requestKey(progress: Progress, budget: Budget, context: Context):
   // Otherwise post looks for its key.
   const { failure } = result
   const isRepeated = failure.status && clock.now() - now >= SLOW_RESPONSE_MS
-  if (!failure.mayHaveActed && !isRepeated) journal.resolve(intent)
+  if (!failure.mayHaveActed && !isRepeated) journal.settle(intent)
   const tolerance = Math.min(CLOCK_TOLERANCE_MS, lifetime / 4)
   const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > tolerance
   return { ok: false, failure, skew: isClockWrong ? result.skew : null }
@@ -111,6 +111,7 @@ function accept(
   context: Context,
 ): ApiResult<IssuedKey> {
   const { runner, clock, inputs, journal, refused } = context
+  const { intent } = request
   for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
   const receivedAt = clock.now()
   const verdict = judgeCreated(answer, {
@@ -125,7 +126,7 @@ function accept(
     const described = keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
     const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${verdict.reason}: ${described}`
     try {
-      journal.refuse(request.intent, verdict.isKnown ? '' : described)
+      journal.settle(intent, { ...intent, refused: verdict.isKnown ? '' : described })
     } catch (error) {
       throw new Error(`${message}. ${error}`)
     }
@@ -135,8 +136,8 @@ function accept(
   const { unreadable, token, ...rest } = answer
   // Without a value that can be sent, `api-key` revokes the key.
   const sendable = token !== null && isSendable(token) ? token : null
-  const key = { ...rest, id: answer.id ?? '', token: sendable, asked: request.intent.expiry, keep: false }
-  journal.recordKey(key, request.intent, receivedAt)
+  const key = { ...rest, id: answer.id ?? '', token: sendable, asked: intent.expiry, keep: false }
+  journal.recordKey(key, intent, receivedAt)
   if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
   if (verdict.kind === 'replace') {
     const message = `the key got a wrong expiry and could not be replaced. ${clockNote(verdict.skew)}`

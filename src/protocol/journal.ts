@@ -37,11 +37,8 @@ export function openJournal(
   return {
     recordIntent: (intent: Intent) =>
       save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
-    /** The request created no key. */
-    resolve: (intent: Intent) => save({ intents: others(intent) }),
-    /** The response described a key that nothing shows to be this run's. */
-    refuse: (intent: Intent, described: string) =>
-      save({ intents: [...others(intent), { ...intent, refused: described }] }),
+    /** The request was answered; post looks for the key of what is left of it, if anything. */
+    settle: (intent: Intent, ...left: Intent[]) => save({ intents: [...others(intent), ...left] }),
     /** The request created this key. */
     recordKey(key: IssuedKey, intent: Intent, receivedAt: LocalTime) {
       made.push(key)
