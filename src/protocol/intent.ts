@@ -65,18 +65,19 @@ const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
 
 /** The finest grid on which a server turns `asked` into `stored`, or null. */
 export function gridBetween(asked: ServerTime, stored: ServerTime): number | null {
-  const lost = Math.round(asked * 1000) - Math.round(stored * 1000)
-  return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
+  const micros = Math.round(stored * 1000)
+  const lost = Math.round(asked * 1000) - micros
+  if (lost === 0) return 1
+  const fits = (grid: number) => {
+    // By rounding to the nearest, down or (but for 1 ms, where a match proves more) up.
+    const isRounded = lost < grid && lost >= (grid > 1000 ? 1 - grid : -grid / 2)
+    return isRounded && (grid === 10_000 ? isOnCoarseGrid(stored) : micros % grid === 0)
+  }
+  return GRIDS_US.find(fits) ?? null
 }
 
 /** Some servers compute it anew, or round up. */
 const MAX_DRIFT_MS = 50
-
-/** By rounding to the nearest, down or (but for 1 ms, where a match proves more) up. */
-function fits(stored: ServerTime, lost: number, grid: number): boolean {
-  if (lost >= grid || lost < (grid > 1000 ? 1 - grid : -grid / 2)) return false
-  return grid === 10_000 ? isOnCoarseGrid(stored) : Math.round(stored * 1000) % grid === 0
-}
 
 /** 1/300 s is written with a last digit of 0, 3 or 7. */
 export function isOnCoarseGrid(stored: ServerTime): boolean {

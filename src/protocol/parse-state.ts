@@ -48,7 +48,7 @@ function readParts(value: Fields, apiUrl: string): FoundState {
     apiKey: part('apiKey', isSecret, null),
     settings: part('settings', (value) => areSettings(value, apiUrl), {}),
     bootedAt: part('bootedAt', isNumberOrNull, null),
-    onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
+    onRevokeFailure: part('onRevokeFailure', (value) => value === 'warn' || value === 'fail', 'warn'),
     skew: part('skew', isNumberOrNull, null),
     keys: entries('keys', isKey),
     intents: entries('intents', isIntent),
@@ -63,7 +63,6 @@ const isText = (value: unknown): value is string => typeof value === 'string'
 const isSecret = (value: unknown): value is string => isText(value) && isHeaderSafe(value)
 const isTexts = (value: unknown): value is Record<string, string> =>
   isFields(value) && Object.values(value).every(isText)
-const isPolicy = (value: unknown): value is 'warn' | 'fail' => value === 'warn' || value === 'fail'
 /** A Date beyond 8.64e15 does not exist, and post adds such numbers. */
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Math.abs(value) <= 1e15
 const isNumberOrNull = (value: unknown): value is number | null => value === null || isNumber(value)

@@ -22,18 +22,16 @@ export interface LookupContext extends RevocationContext, Omit<ListContext, 'dat
   gone: Set<string>
 }
 
-/** What could not be settled: a failure, or a warning if the request's own key is known or none may be there. */
-interface Problem {
-  failure?: string
-  warning?: string
-}
-
 /** What one look showed of a create request. */
-export interface Finding extends Problem {
+export interface Finding {
   intent: Intent
   /** Another look may show something else. */
   isOpen: boolean
+  /** What could not be settled. It is only a warning if the request's own key is known, or none may be there. */
+  failure?: string
+  warning?: string
 }
+type Problem = Pick<Finding, 'failure' | 'warning'>
 
 /**
  * Looks until even a slow server has acted, and revokes what is certainly ours. Adds to `gone`, lowers `grid`, warns,
