@@ -11,10 +11,9 @@ import { type Deps, revokeAndVerify } from './revoke-and-verify.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
 /** What post runs in. The API is made from the saved record: its URL, and the proxy of its settings. */
-export interface PostDeps extends Omit<Deps, 'api'> {
+export interface PostDeps extends Omit<Deps, 'api'>, Pick<SavedState, 'settings'> {
   runner: Runner
   connect(state: SavedState): KeyApi
-  settings: SavedState['settings']
   /** As in SavedState, by the clock as it is now. */
   bootedAt: LocalTime
   /** What to do about a record that cannot be read, where its own policy cannot be read either. */
@@ -61,7 +60,7 @@ async function settleAll(state: SavedState, deps: PostDeps): Promise<string[]> {
   const onWait = (wait: number) => runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}.`)
   const throttle = { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait }
   const newBudget = () => createBudget({ deadline, clock, throttle })
-  const revoking = revokeHeldKeys(state.keys, context, newBudget)
+  const revoking = revokeHeldKeys(context, newBudget)
   const wake = new AbortController()
   const stopWaiting = () => wake.abort()
   revoking.then(stopWaiting, stopWaiting)
@@ -91,12 +90,8 @@ function contextFor(state: SavedState, { runner, clock, random, connect, setting
   }
 }
 
-async function revokeHeldKeys(
-  keys: readonly IssuedKey[],
-  context: Context,
-  newBudget: () => Budget,
-): Promise<string[]> {
-  const { runner, gone, clock } = context
+async function revokeHeldKeys(context: Context, newBudget: () => Budget): Promise<string[]> {
+  const { runner, gone, clock, held } = context
   const failures: string[] = []
   const revokeOne = async (key: IssuedKey): Promise<string> => {
     const end = key.expiresAt === null ? null : formatUtc(key.expiresAt)
@@ -120,7 +115,7 @@ async function revokeHeldKeys(
     runner.info(`${how}: API key ${keyLabel(key)}${proof}.`)
     return `**${how}**, ${formatUtc(clock.now())}`
   }
-  const rows = await Promise.all(keys.map(async (key) => ({ key, status: await revokeOne(key) })))
+  const rows = await Promise.all(held.map(async (key) => ({ key, status: await revokeOne(key) })))
   if (rows.length > 0) summarizeKeys(runner, 'SphereScout key after this job', rows)
   return failures
 }
