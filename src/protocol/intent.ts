@@ -18,7 +18,6 @@ export interface Intent {
   refused: string
 }
 
-type Asked = Pick<Intent, 'expiry'>
 type KeyTimes = Pick<KeyInfo, 'createdAt' | 'expiresAt'>
 
 export const PRECISIONS_US = [1, 1000, 1_000_000] as const
@@ -85,7 +84,7 @@ export function isOnCoarseGrid(stored: ServerTime): boolean {
 }
 
 /** `exact` proves that this request made the key (odds: docs/design.md), `near` does not. */
-export function fitOf(intent: Asked, stored: ServerTime | null, grid = Infinity): 'exact' | 'near' | 'none' {
+export function fitOf(intent: Intent, stored: ServerTime | null, grid = Infinity): 'exact' | 'near' | 'none' {
   if (stored === null) return 'none'
   const drifted = Math.abs(stored - intent.expiry) < MAX_DRIFT_MS ? Infinity : NaN
   const needed = gridBetween(intent.expiry, stored) ?? drifted
@@ -103,7 +102,7 @@ export function nearestZone(local: number, instant: number): number {
 }
 
 /** The key's times without the offset (`zone`, in ms) of a server that writes local times, which shifts both. */
-export function withoutZone({ createdAt, expiresAt }: KeyTimes, intent: Asked): KeyTimes & { zone: number } {
+export function withoutZone({ createdAt, expiresAt }: KeyTimes, intent: Intent): KeyTimes & { zone: number } {
   const nearest = expiresAt === null ? 0 : nearestZone(expiresAt, intent.expiry)
   const moved = (time: ServerTime | null, zone: number) => (time === null ? null : time - zone)
   const zone = fitOf(intent, moved(expiresAt, nearest)) === 'none' ? 0 : nearest

@@ -27,7 +27,7 @@ export interface Finding {
   intent: Intent
   /** Another look may show something else. */
   isOpen: boolean
-  /** What could not be settled. It is only a warning if the request's own key is known, or none may be there. */
+  /** What could not be settled. It is only a warning if the request's own key is known, or no key has appeared. */
   failure?: string
   warning?: string
 }

@@ -58,8 +58,8 @@ async function settleAll(state: SavedState, deps: PostDeps): Promise<string[]> {
   })
   const deadline = clock.now() + POST_STEP_TIMEOUT_MS
   const onWait = (wait: number) => runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}.`)
-  const throttle = { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait }
-  const newBudget = () => createBudget({ deadline, clock, throttle })
+  const newBudget = () =>
+    createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } })
   const revoking = revokeHeldKeys(context, newBudget)
   const wake = new AbortController()
   const stopWaiting = () => wake.abort()
