@@ -328,7 +328,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'an orphan was created when the request was under way',
     caughtBy: 13687,
     file: 'protocol/match-intent.ts',
-    from: 'exact.filter(inWindow)',
+    from: 'exact.filter(({ createdAt }) => wasThen(createdAt))',
     to: 'exact',
   },
   {
