@@ -211,7 +211,7 @@ async function readList(credential, context) {
 /** Found only if a single key has exactly the expiry, and was created in the window. */
 function matchIntent(intent, list, context) {
 	const { known, shift, dateSkew, skew, grid } = context
-	const others = list.filter(({ id }) => !known.has(id))
+	const rows = list.filter(({ id }) => !known.has(id)).map((key) => ({ key, ...lib.withoutZone(key, intent) }))
 	const wasThen = (created, inAnyZone = false) => {
 		const end = intent.deadline + (inAnyZone ? lib.LATEST_WRITE_MS : lib.LATE_WRITE_GRACE_MS)
 		return [0, shift].some((moved) => {
@@ -219,23 +219,17 @@ function matchIntent(intent, list, context) {
 			return lib.isWithin(created, { from: intent.sentAt - moved, to: end - moved, skews, inAnyZone })
 		})
 	}
-	const inWindow = (key) => wasThen(lib.withoutZone(key, intent).createdAt)
 	const listGrid = gridShownBy(list)
-	const fitness = (key) => {
-		const { expiresAt } = lib.withoutZone(key, intent)
-		if (!isRoundedOtherwise(intent, expiresAt) && lib.fitOf(intent, expiresAt, Math.min(grid, listGrid)) === 'exact') return 'exact'
-		return lib.fitOf(intent, expiresAt, Math.max(grid, listGrid)) === 'none' ? 'none' : 'near'
-	}
-	const exact = others.filter((key) => fitness(key) === 'exact')
-	const [only, another] = exact.filter(inWindow)
-	if (only && !another) return { key: only, candidates: [] }
-	// Without a usable expiry, only the time identifies a key, in any zone.
-	const isSuspect = (key) => {
-		const { createdAt, expiresAt } = key
-		return (expiresAt === null || lib.isCapped(key, intent)) && wasThen(createdAt, true)
-	}
-	const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
-	return { key: null, candidates: exact.length > 0 ? exact : near }
+	const [finest, coarsest] = [Math.min(grid, listGrid), Math.max(grid, listGrid)]
+	const exact = rows.filter(({ expiresAt }) => !isRoundedOtherwise(intent, expiresAt) && lib.fitOf(intent, expiresAt, finest) === 'exact')
+	const [only, another] = exact.filter(({ createdAt }) => wasThen(createdAt))
+	if (only && !another) return { key: only.key, candidates: [] }
+	const near = rows.filter(({ key, expiresAt }) => {
+		// Without a usable expiry, only the time identifies a key, in any zone.
+		const isSuspect = (key.expiresAt === null || lib.isCapped(key, intent)) && wasThen(key.createdAt, true)
+		return isSuspect || lib.fitOf(intent, expiresAt, coarsest) !== 'none'
+	})
+	return { key: null, candidates: (exact.length > 0 ? exact : near).map(({ key }) => key) }
 }
 /** Twins expire alike where the response and the list round alike. */
 function isRoundedOtherwise({ expiry, stored }, expiresAt) {
@@ -396,8 +390,7 @@ async function settleAll(state, deps) {
 	})
 	const deadline = clock.now() + POST_STEP_TIMEOUT_MS
 	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${lib.formatSeconds(wait)}.`)
-	const throttle = { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait }
-	const newBudget = () => lib.createBudget({ deadline, clock, throttle })
+	const newBudget = () => lib.createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } })
 	const revoking = revokeHeldKeys(context, newBudget)
 	const wake = new AbortController()
 	const stopWaiting = () => wake.abort()
