@@ -11,7 +11,7 @@ import {
   isWithin,
   PRECISIONS_US,
   type Precision,
-  zoneShift,
+  withoutZone,
 } from '../../src/protocol/intent.ts'
 import { gridShownBy } from '../../src/protocol/match-intent.ts'
 import { formatExactly, parseTime } from '../../src/util/instant.ts'
@@ -289,13 +289,14 @@ describe('fitOf', () => {
   })
 })
 
-describe('zoneShift', () => {
+describe('withoutZone', () => {
   const { expiry, ...rest } = intentFor()
   const intent = { expiry, ...rest }
+  const zoneOf = (expiresAt: number | null) => withoutZone({ createdAt: NOW, expiresAt }, intent).zone
 
   test.each([1, -5, 5.5, 5.75, -12, 14])('recognizes local times %s h from UTC', (hours) => {
-    expect(zoneShift(intent, expiry + hours * HOUR_MS)).toBe(hours * HOUR_MS)
-    expect(zoneShift(intent, Math.floor(expiry) + hours * HOUR_MS)).toBe(hours * HOUR_MS)
+    expect(zoneOf(expiry + hours * HOUR_MS)).toBe(hours * HOUR_MS)
+    expect(zoneOf(Math.floor(expiry) + hours * HOUR_MS)).toBe(hours * HOUR_MS)
   })
 
   test.each([
@@ -304,11 +305,11 @@ describe('zoneShift', () => {
     ['more than any zone', 14.25 * HOUR_MS],
     ['an hour and 200 ms', HOUR_MS + 200],
   ])('sees none in %s', (_, offset) => {
-    expect(zoneShift(intent, expiry + offset)).toBe(0)
+    expect(zoneOf(expiry + offset)).toBe(0)
   })
 
   test('sees none where there is no expiry', () => {
-    expect(zoneShift(intent, null)).toBe(0)
+    expect(zoneOf(null)).toBe(0)
   })
 })
 

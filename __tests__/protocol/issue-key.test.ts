@@ -556,6 +556,17 @@ describe('the timeout', () => {
     expect(run.took).toBe(100)
   })
 
+  test('has a wait that leaves half a second for the response of the next attempt, but no less', async () => {
+    for (const [timeout, requests] of [
+      [60_600, 2],
+      [60_599, 1],
+    ]) {
+      const responses = [limited('60')]
+      const { seen } = await runMain({ inputs: { timeout: Number(timeout) }, responses, random: () => 0 })
+      expect(seen).toHaveLength(Number(requests))
+    }
+  })
+
   test('is kept at a rate limit of 30 s, with room for another one', async () => {
     const { seen, error } = await runMain({
       inputs: { timeout: 100_000 },

@@ -59,7 +59,7 @@ describe('the journal', () => {
       intents: [intentOf(1)],
     }
     expect(saved).toEqual([expected])
-    expect(parseState(texts[0] ?? '')).toEqual({ kind: 'record', state: expected, damaged: [] })
+    expect(parseState(texts[0] ?? '')).toEqual({ state: expected, damage: '' })
   })
 
   test('saves every entry at once', () => {
@@ -72,7 +72,7 @@ describe('the journal', () => {
     const [a, b] = [keyOf('a'), keyOf('b')]
     journal.recordKey(a, second, START)
     expect(last()).toEqual({ keys: [['a', false]], intents: [first] })
-    journal.resolve(first)
+    journal.settle(first)
     expect(last()).toEqual({ keys: [['a', false]], intents: [] })
     journal.recordKey(b, first, START)
     journal.keep(a, true)
@@ -148,7 +148,7 @@ describe('the size of the record', () => {
     }
     expect(recordAll).toThrow('48 KiB')
     const before = texts.length
-    journal.resolve(intentOf(-1))
+    journal.settle(intentOf(-1))
     expect(texts).toHaveLength(before + 1)
     expect(JSON.parse(texts.at(-1) ?? '')).toEqual(JSON.parse(texts.at(-2) ?? ''))
   })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ApiResult, KeyList } from '../../src/api/key-api.ts'
 import { doubtAbout, missingCheck } from '../../src/protocol/list-trust.ts'
+import type { Revocation } from '../../src/protocol/revoke-and-verify.ts'
 import { failed, listOf, ok, rowOf, scriptApi, status } from '../support/scripted-api.ts'
 
 describe('a list can show that a key is absent', () => {
@@ -60,13 +61,14 @@ describe('a key is missing', () => {
   ) {
     const { createdAt = null, skew = 0, granted = true, after = 0, credential = 'api-key', gone = [] } = more
     const { api, clock, calls, budgetOf, run } = scriptApi({ list: lists }, START)
-    const check = missingCheck({
-      ...{ api, clock, random: () => 0.5, skew, credential },
-      gone: new Set(gone),
-    })
+    const check = missingCheck({ api, gone: new Set(gone) })
     const key = { token: more.token ?? null, id: 'id', prefix: 'prefix', createdAt, expiresAt: START }
-    const since = { startedAt: START - after, granted, budget: budgetOf(5_000) }
-    const { value } = await run(check(key, since))
+    const revocation: Revocation = {
+      ...{ api, clock, random: () => 0.5, skew, credential, budget: budgetOf(5_000) },
+      ...{ granted, rejected: true, missing: false, expired: false, wasIdle: false },
+      startedAt: START - after,
+    }
+    const { value } = await run(check(key, revocation))
     return { value, calls }
   }
 

@@ -2,10 +2,10 @@ import { describe, expect, test } from '@jest/globals'
 import type { ApiResult, KeyList, ListedKey } from '../../src/api/key-api.ts'
 import type { Intent } from '../../src/protocol/intent.ts'
 import { missingCheck } from '../../src/protocol/list-trust.ts'
-import { conclude, resolveIntents, shouldLookAgain } from '../../src/protocol/resolve-intents.ts'
-import type { OrphanResult } from '../../src/protocol/revoke-orphans.ts'
+import { lookOnce, resolveIntents } from '../../src/protocol/resolve-intents.ts'
+import type { IssuedKey } from '../../src/protocol/saved-state.ts'
 import { recordRunner, startProcess } from '../simulation/process.ts'
-import { failed, listOf, ok, rowOf, scriptApi, status } from '../support/scripted-api.ts'
+import { failed, listOf, ok, rowOf, type Script, scriptApi, status } from '../support/scripted-api.ts'
 
 const START = Date.parse('2027-03-01T12:00:00Z')
 const HOUR_MS = 3_600_000
@@ -18,132 +18,187 @@ const intentOf = (more: Partial<Intent> = {}): Intent => ({
 })
 const [unanswered, answered] = [intentOf(), intentOf({ stored: 1 })]
 
-const absent: OrphanResult = { kind: 'absent', doubt: null }
-const doubtful: OrphanResult = { kind: 'absent', doubt: 'it comes from a cache' }
-const orphan = rowOf('orphan-id', { prefix: 'abc' })
-const ambiguous: OrphanResult = { kind: 'ambiguous', candidates: [orphan, rowOf('x')], doubt: null }
-const unread: OrphanResult = { kind: 'failed', reason: 'answered 503', retryable: true, key: null }
-const forbidden: OrphanResult = { kind: 'failed', reason: 'answered 403', retryable: false, key: null }
-const unrevoked: OrphanResult = { kind: 'failed', reason: 'answered 405', retryable: false, key: orphan }
+const own = rowOf('own', { prefix: 'api-key' })
+const rowFor = ({ expiry, sentAt }: Intent, id = 'orphan-id'): ListedKey =>
+  rowOf(id, { prefix: id.slice(0, 3), createdAt: sentAt + 100, expiresAt: expiry })
+const empty = ok(listOf([own]))
+const doubtful = ok(listOf([own], { doubt: 'it comes from a cache' }))
+const pair = (intent: Intent) => [rowFor(intent, 'abcdef'), rowFor(intent, 'xyz')]
+const ambiguous = (intent: Intent) => ok(listOf([own, ...pair(intent)]))
+const unread = failed({ status: 503, retryable: true, message: 'answered 503' })
+const forbidden = status(403)
 
-/** What is open after a look; a request that was answered has its key. */
-const openOf = (intent: Intent, result: OrphanResult) => ({
-  intent,
-  result,
-  isFound: intent.stored !== undefined,
-})
+describe('another look', () => {
+  /** Whether it may show something else, while a slow server has its time and after that. */
+  async function isOpen(intent: Intent, list: ApiResult<KeyList>) {
+    const open: (boolean | undefined)[] = []
+    for (const isWatched of [false, true]) {
+      const { api, clock, budgetOf, run } = scriptApi({ list: [list], revoke: [status(405)] }, START)
+      const process = startProcess(Number.POSITIVE_INFINITY, () => {})
+      const { runner } = recordRunner(process, '', 0)
+      const context = { api, clock, runner, random: () => 0.5, credential: 'api-key', skew: null }
+      const known = { held: [], gone: new Set<string>(), shift: 0, grid: Infinity }
+      const looking = lookOnce([intent], isWatched, { ...context, ...known, budget: budgetOf(5_000) })
+      open.push(...(await run(looking)).value.map((finding) => finding.isOpen))
+    }
+    return open
+  }
 
-describe('shouldLookAgain', () => {
-  test.each<[string, Intent, OrphanResult, boolean, boolean]>([
-    // what, intent, result, while it is watched, after that
-    ['an unanswered request without a key', unanswered, absent, true, false],
-    ['an answered request without a twin', answered, absent, true, false],
+  test.each<[string, Intent, ApiResult<KeyList>, boolean, boolean]>([
+    // what, intent, list, while it is watched, after that
+    ['an unanswered request without a key', unanswered, empty, true, false],
+    ['an answered request without a twin', answered, empty, true, false],
     ['an unanswered request and a list that proves nothing', unanswered, doubtful, true, true],
     ['an answered request and a list that proves nothing', answered, doubtful, true, true],
-    ['an unanswered request with an ambiguous match', unanswered, ambiguous, true, false],
-    ['an answered request with an ambiguous match', answered, ambiguous, true, false],
+    ['an unanswered request with an ambiguous match', unanswered, ambiguous(unanswered), true, false],
+    ['an answered request with an ambiguous match', answered, ambiguous(answered), true, false],
     [
       'an ambiguous match in a list that proves nothing',
       unanswered,
-      { ...ambiguous, doubt: 'old' },
+      ok(listOf([own, ...pair(unanswered)], { doubt: 'old' })),
       true,
       true,
     ],
     ['a list that could not be read', unanswered, unread, true, true],
     ['a list that could not be read for a twin', answered, unread, true, true],
     ['a list that may not be read', unanswered, forbidden, false, false],
-    ['a revocation that was refused', unanswered, unrevoked, false, false],
-  ])('%s', (_, intent, result, whileWatched, afterwards) => {
-    expect(shouldLookAgain([openOf(intent, result)], false)).toBe(whileWatched)
-    expect(shouldLookAgain([openOf(intent, result)], true)).toBe(afterwards)
-  })
-
-  test('for none is false, and for several true if it is for one', () => {
-    expect(shouldLookAgain([], false)).toBe(false)
-    const open = [forbidden, unread].map((result) => openOf(unanswered, result))
-    expect(shouldLookAgain(open, true)).toBe(true)
+    ['a revocation that was refused', unanswered, ok(listOf([own, rowFor(unanswered)])), false, false],
+  ])('is of use for %s', async (_, intent, list, whileWatched, afterwards) => {
+    expect(await isOpen(intent, list)).toEqual([whileWatched, afterwards])
   })
 })
 
 const ABOUT =
   'Such a key was created about 2027-03-01 11:59:00 UTC and expires 2027-03-01T13:00:00.123456Z; to revoke it now: Dashboard > Plans > API Keys.'
 
-describe('conclude', () => {
-  const sentences = (intent: Intent, result: OrphanResult, isWatched = true, now = START + HOUR_MS) =>
-    conclude([openOf(intent, result)], isWatched, now)
+/** Resolves `intents` at an API whose list shows `list(ms since the start)`, less what was revoked. */
+async function watch(
+  intents: Intent[],
+  list: (at: number) => ApiResult<KeyList>,
+  { budgetMs = 60_000, known = [] as string[], refuseToRevoke = false } = {},
+) {
+  const process = startProcess(Number.POSITIVE_INFINITY, () => {})
+  const { runner, traces } = recordRunner(process, '', 0)
+  const gone = new Set<string>()
+  const revoked = new Set<string>()
+  const scripted = scriptApi(
+    {
+      list() {
+        const result = list(scripted.time.now() - START)
+        if (!result.ok) return result
+        return ok({ ...result.value, keys: result.value.keys.filter(({ id }) => !revoked.has(id)) })
+      },
+      revoke(_, id) {
+        if (refuseToRevoke) return status(405)
+        revoked.add(id)
+        return ok(null)
+      },
+    },
+    START,
+  )
+  const { api, clock, calls, budgetOf, run } = scripted
+  const context = {
+    ...{ api, clock, random: () => 0.5, runner, gone, skew: null, shift: 0, grid: Infinity },
+    credential: 'api-key',
+    held: known.map((id) => ({ ...rowOf(id), token: null, asked: 0, keep: false })),
+    budget: budgetOf(budgetMs),
+  }
+  const resolving = resolveIntents(intents, { ...context, isMissing: missingCheck(context) })
+  const { value: failures, took } = await run(resolving)
+  const looks = calls.filter((call) => call.includes('list')).map((call) => Number.parseInt(call, 10))
+  const { warnings } = traces
+  const printed = traces.printed.filter((line) => !warnings.includes(line))
+  return { failures, warnings, took, looks, calls, gone, printed }
+}
 
-  test.each<[string, Intent, OrphanResult, boolean, string]>([
+describe('what is said in the end', () => {
+  const said = async (...args: Parameters<typeof watch>) => {
+    const { failures, warnings } = await watch(...args)
+    return { failures, warnings }
+  }
+  /** The budget ends before the watch. */
+  const short = { budgetMs: 2_500 }
+
+  test.each<[string, Intent, ApiResult<KeyList>, Parameters<typeof watch>[2], string]>([
     [
       'a list that could not be read',
       unanswered,
       unread,
-      true,
+      {},
       'Could not determine whether an unanswered create request created a key: answered 503',
     ],
     [
       'a list that could not be read for a twin',
       answered,
       unread,
-      true,
+      {},
       'Could not determine whether a gateway repeated a create request: answered 503',
     ],
     [
       'a list that proves nothing',
       unanswered,
       doubtful,
-      true,
+      {},
       'Could not determine whether an unanswered create request created a key: the list of keys cannot be relied on, because it comes from a cache',
     ],
     [
       'a revocation that was refused',
       unanswered,
-      unrevoked,
-      true,
-      'Could not confirm that the orphaned API key abc... (id orphan-id) was revoked: answered 405',
+      ok(listOf([own, rowFor(unanswered)])),
+      { refuseToRevoke: true },
+      'Could not confirm that the orphaned API key orp... (id orphan-id) was revoked: failure 405; no list confirms that it is gone',
     ],
     [
       'several keys that match',
       unanswered,
-      ambiguous,
-      true,
-      'An unanswered create request matches 2 key(s) (abc... (id orphan-id), x... (id x)); revoked none, because some may belong to other runs',
+      ambiguous(unanswered),
+      {},
+      'An unanswered create request matches 2 key(s) (abc... (id abcdef), xyz... (id xyz)); revoked none, because some may belong to other runs',
     ],
-    ['want of time', unanswered, absent, false, 'There was no time to wait for an unanswered create request'],
-  ])('%s is a failure that says why, when, and what to do', (_, intent, result, isWatched, reason) => {
-    expect(sentences(intent, result, isWatched)).toEqual({ failures: [`${reason}. ${ABOUT}`], warnings: [] })
+    [
+      'want of time',
+      { ...unanswered, deadline: START },
+      empty,
+      short,
+      'There was no time to wait for an unanswered create request',
+    ],
+  ])('of %s is a failure that says why, when, and what to do', async (_, intent, list, options, reason) => {
+    expect(await said([intent], () => list, options)).toEqual({
+      failures: [`${reason}. ${ABOUT}`],
+      warnings: [],
+    })
   })
 
-  test('is only a warning of a possible twin: the key of the request itself is known', () => {
-    const { failures, warnings } = sentences(answered, ambiguous)
+  test('is only a warning of a possible twin: the key of the request itself is known', async () => {
+    const { failures, warnings } = await said([answered], () => ambiguous(answered))
     expect(failures).toEqual([])
     expect(warnings).toEqual([
       expect.stringMatching(/^A possibly repeated create request matches 2 key\(s\) /),
     ])
   })
 
-  test('names at most three of the keys that match', () => {
-    const candidates = ['a', 'b', 'c', 'd'].map((id) => rowOf(id))
-    const [sentence] = sentences(unanswered, { kind: 'ambiguous', candidates, doubt: null }).failures
-    expect(sentence).toContain('matches 4 key(s) (a... (id a), b... (id b), c... (id c))')
+  test('names at most three of the keys that match', async () => {
+    const rows = ['b', 'c', 'd', 'e'].map((id) => rowFor(unanswered, id))
+    const [sentence] = (await said([unanswered], () => ok(listOf([own, ...rows])))).failures
+    expect(sentence).toContain('matches 4 key(s) (b... (id b), c... (id c), d... (id d))')
   })
 
-  test('says nothing of a request whose twin did not appear, or whose key was revoked', () => {
-    const nothing = { failures: [], warnings: [] }
-    expect(sentences(answered, absent)).toEqual(nothing)
-    expect(sentences(answered, absent, false).failures).toHaveLength(1)
-    expect(sentences(unanswered, { kind: 'revoked', doubt: null, key: orphan })).toEqual(nothing)
+  test('is nothing of a request whose twin did not appear, unless there was no time to wait for it', async () => {
+    expect(await said([answered], () => empty)).toEqual({ failures: [], warnings: [] })
+    const { failures } = await said([{ ...answered, deadline: START }], () => empty, short)
+    expect(failures).toHaveLength(1)
   })
 
-  test('names the key that an answer described and that was refused, however good the list', () => {
+  test('names the key that an answer described and that was refused, however good the list', async () => {
     const refused = intentOf({ refused: 'abc... (id 7)' })
-    expect(sentences(refused, absent).failures).toEqual([
+    expect((await said([refused], () => empty)).failures).toEqual([
       "A create request returned the key abc... (id 7), which may not be this run's, so it was not revoked. " +
         'Look at it: Dashboard > Plans > API Keys.',
     ])
   })
 
-  test('only warns where a list proves nothing of a twin, as the key itself is known', () => {
-    expect(sentences(answered, doubtful)).toEqual({
+  test('is only a warning where a list proves nothing of a twin, as the key itself is known', async () => {
+    expect(await said([answered], () => doubtful)).toEqual({
       failures: [],
       warnings: [
         expect.stringMatching(/^Could not determine whether a gateway repeated a create request: the list/),
@@ -151,101 +206,39 @@ describe('conclude', () => {
     })
   })
 
-  test('never says that no key was made within 10 min of the deadline, only that none has appeared so far', () => {
-    const tenMinutes = unanswered.deadline + 600_000
-    const early = sentences(unanswered, absent, true, tenMinutes - 1)
-    expect(early).toEqual({
+  test('is never that no key was made within 10 min of the deadline, only that none has appeared so far', async () => {
+    const early = { ...unanswered, deadline: START - 599_999 }
+    expect(await said([early], () => empty)).toEqual({
       failures: [],
       warnings: [
         'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot ' +
           `see it. ${ABOUT}`,
       ],
     })
-    expect(sentences(unanswered, absent, true, tenMinutes)).toEqual({ failures: [], warnings: [] })
+    const late = { ...unanswered, deadline: START - 600_000 }
+    expect(await said([late], () => empty)).toEqual({ failures: [], warnings: [] })
   })
 
-  test('has one sentence for all requests with the same reason, with the first of their times', () => {
-    const open = [3, 1, 2].map((minute) =>
-      openOf(
-        intentOf({ expiry: START + HOUR_MS + minute * 60_000, sentAt: START - minute * 60_000 }),
-        unread,
-      ),
+  test('is one sentence for all requests with the same reason, with the first of their times', async () => {
+    const intents = [3, 1, 2].map((minute) =>
+      intentOf({ expiry: START + HOUR_MS + minute * 60_000, sentAt: START - minute * 60_000 }),
     )
-    expect(conclude(open, true, START + HOUR_MS).failures).toEqual([
+    expect((await said(intents, () => unread)).failures).toEqual([
       'Could not determine whether an unanswered create request created a key: answered 503 (3 requests). Such a key was ' +
         'created about 2027-03-01 11:57:00 UTC and expires 2027-03-01T13:01:00Z or later; ' +
         'to revoke it now: Dashboard > Plans > API Keys.',
     ])
   })
 
-  test('keeps different reasons apart', () => {
-    const open = [unread, forbidden, unrevoked, absent].map((result) => openOf(unanswered, result))
-    const { failures, warnings } = conclude(open, true, START)
-    expect(failures).toHaveLength(3)
-    expect(warnings).toHaveLength(1)
-  })
-
-  test('stays below 4,000 characters for 400 requests', () => {
-    const open = Array.from({ length: 400 }, (_, index) =>
-      openOf(intentOf({ expiry: START + index, sentAt: START + index }), index % 2 ? unread : doubtful),
+  test('stays below 4,000 characters for 400 requests', async () => {
+    const intents = Array.from({ length: 400 }, (_, index) =>
+      intentOf({ expiry: START + index, sentAt: START - index }),
     )
-    expect(conclude(open, true, START).failures.join(' ').length).toBeLessThan(4_000)
+    expect((await said(intents, () => unread)).failures.join(' ').length).toBeLessThan(4_000)
   })
 })
 
 describe('watching for the keys of unanswered requests', () => {
-  const own = rowOf('own', { prefix: 'api-key' })
-  const rowFor = ({ expiry, sentAt }: Intent, id = 'orphan-id'): ListedKey =>
-    rowOf(id, { createdAt: sentAt + 100, expiresAt: expiry })
-  const empty = ok(listOf([own]))
-
-  /** Resolves `intents` at an API whose list shows `list(ms since the start)`, less what was revoked. */
-  async function watch(
-    intents: Intent[],
-    list: (at: number) => ApiResult<KeyList>,
-    { budgetMs = 60_000, known = [] as string[] } = {},
-  ) {
-    const process = startProcess(Number.POSITIVE_INFINITY, () => {})
-    const { runner, traces } = recordRunner(process, '', 0)
-    const gone = new Set<string>()
-    const revoked = new Set<string>()
-    const scripted = scriptApi(
-      {
-        list() {
-          const result = list(scripted.time.now() - START)
-          if (!result.ok) return result
-          return ok({ ...result.value, keys: result.value.keys.filter(({ id }) => !revoked.has(id)) })
-        },
-        revoke(_, id) {
-          revoked.add(id)
-          return ok(null)
-        },
-      },
-      START,
-    )
-    const { api, clock, calls, budgetOf, run } = scripted
-    const context = {
-      api,
-      clock,
-      random: () => 0.5,
-      runner,
-      gone,
-      skew: null,
-      shift: 0,
-      grid: Infinity,
-    }
-    const { value, took } = await run(
-      resolveIntents(intents, {
-        ...context,
-        isMissing: missingCheck({ ...context, credential: 'api-key' }),
-        credential: 'api-key',
-        held: known.map((id) => ({ ...rowOf(id), token: null, asked: 0, keep: false })),
-        budget: budgetOf(budgetMs),
-      }),
-    )
-    const looks = calls.filter((call) => call.includes('list')).map((call) => Number.parseInt(call, 10))
-    return { ...value, took, looks, calls, gone, printed: traces.printed }
-  }
   const recent = (deadline: number) => intentOf({ sentAt: START - 2_000, deadline: START + deadline })
 
   test('looks once for a request whose deadline is long past', async () => {
@@ -267,11 +260,6 @@ describe('watching for the keys of unanswered requests', () => {
     expect(looks.at(-1)).toBe(24_000)
   })
 
-  test('watches no longer than 25 s, however far off the deadline is', async () => {
-    const { looks } = await watch([intentOf({ deadline: START + HOUR_MS })], () => empty)
-    expect(looks.at(-1)).toBe(25_000)
-  })
-
   test('finds and revokes a key that is created late, says so, and keeps watching for a twin', async () => {
     const intent = recent(1_000)
     const { printed, failures, warnings, gone, looks } = await watch([intent], (at) =>
@@ -279,7 +267,7 @@ describe('watching for the keys of unanswered requests', () => {
     )
     expect(looks.at(-1)).toBe(16_000)
     expect({ failures, warnings }).toEqual({ failures: [], warnings: [] })
-    expect(printed.at(-1)).toBe('Found and revoked the orphaned key orphan-id... (id orphan-id).')
+    expect(printed.at(-1)).toBe('Found and revoked the orphaned key orp... (id orphan-id).')
     expect(gone).toEqual(new Set(['orphan-id']))
   })
 
@@ -373,5 +361,310 @@ describe('watching for the keys of unanswered requests', () => {
     const { printed, failures } = await watch([one, two, three], () => ok(list))
     expect(printed).toContain('Found and revoked the orphaned key one... (id one).')
     expect(failures).toEqual([expect.stringContaining('matches 2 key(s)')])
+  })
+})
+
+const requestOf = (expiry: number): Intent => ({
+  expiry,
+  sentAt: 0,
+  deadline: 1_000,
+  refused: '',
+})
+const UNKNOWN = 'Could not determine whether an unanswered create request created a key: '
+const DOUBTED = `open: ${UNKNOWN}the list of keys cannot be relied on, because `
+const UNREVOKED = 'Could not confirm that the orphaned API key orphan... (id orphan) was revoked: '
+const request = requestOf(5_123.456)
+const orphan = rowOf('orphan', { createdAt: 100, expiresAt: request.expiry })
+const other = rowOf('other', { createdAt: 100, expiresAt: 987_654 })
+
+/** Looks once for `intents` at an API whose lists are `lists`, in turn. */
+async function look(
+  lists: NonNullable<Script['list']>,
+  more: {
+    intents?: Intent[]
+    revoke?: NonNullable<Script['revoke']>
+    credential?: string | null
+    gone?: string[]
+    budgetMs?: number
+    shift?: number
+    held?: IssuedKey[]
+  } = {},
+) {
+  const {
+    intents = [request],
+    revoke = [ok(null)],
+    credential = 'api-key',
+    gone = [],
+    budgetMs = 60_000,
+    shift = 0,
+  } = more
+  const { api, clock, calls, budgetOf, run } = scriptApi({ list: lists, revoke })
+  const { runner } = recordRunner(
+    startProcess(Number.POSITIVE_INFINITY, () => {}),
+    '',
+    0,
+  )
+  const context = {
+    ...{ api, clock, random: () => 0.5, runner, gone: new Set(gone), skew: null, shift, grid: Infinity },
+    ...{ credential, held: more.held ?? [], budget: budgetOf(budgetMs) },
+  }
+  const { value } = await run(lookOnce(intents, true, { ...context, isMissing: missingCheck(context) }))
+  const results = value.map(({ intent, isOpen, failure = '', warning = '' }, index) => {
+    if (intent !== intents[index]) return `revoked ${[...context.gone].at(-1)}`
+    const matched = /matches \d+ key\(s\) \((.*)\); revoked none/.exec(failure + warning)
+    if (matched !== null) return `ambiguous: ${matched[1]}`
+    if (failure + warning === '' || warning.startsWith('No key of an unanswered')) return 'absent'
+    return `${isOpen ? 'open' : 'final'}: ${failure}${warning}`
+  })
+  return { results, calls }
+}
+const lists = (...rows: Parameters<typeof listOf>[0][]) => rows.map((keys) => ok(listOf(keys)))
+
+describe('the twin of a key that this run holds', () => {
+  // Asked for 5,123.718 ms, and stored on a grid of 1 ms, to the nearest.
+  const asked = requestOf(5_123.718)
+  const at = (id: string, expiresAt: number) => rowOf(id, { prefix: id, createdAt: 100, expiresAt })
+  const held: IssuedKey = {
+    ...{ token: 'held', id: 'held', prefix: 'held', createdAt: 100, expiresAt: 5_124 },
+    ...{ asked: asked.expiry, keep: false },
+  }
+  const lookFor = (rows: Parameters<typeof listOf>[0], isHeld = true) =>
+    look(lists([own, ...(isHeld ? [at('held', 5_124)] : []), ...rows], [own]), {
+      intents: [{ ...asked, stored: 5_124 }],
+      held: isHeld ? [held] : [],
+    })
+
+  test('is stored at the same instant', async () => {
+    expect((await lookFor([at('twin', 5_124)])).results).toEqual(['revoked twin'])
+  })
+
+  test('may be a key of the millisecond before, if the list rounds otherwise, or that of another run', async () => {
+    expect((await lookFor([at('neighbor', 5_123)])).results).toEqual([expect.stringMatching(/^ambiguous: /)])
+  })
+
+  test('is known by that expiry after the main step has revoked the key', async () => {
+    expect((await lookFor([at('neighbor', 5_123)], false)).results).toEqual([
+      expect.stringMatching(/^ambiguous: /),
+    ])
+    expect((await lookFor([at('twin', 5_124)], false)).results).toEqual(['revoked twin'])
+  })
+
+  const repeated = { ...requestOf(5_125.718), stored: 5_125.718 }
+  const hours = (count: number) => count * 3_600_000
+  test.each<[string, Intent, number, string]>([
+    ['to milliseconds, of an expiry that the response repeated', repeated, 5_125, 'revoked'],
+    ['to seconds, of such an expiry', repeated, 5_000, 'ambiguous'],
+    ['in local time, of such an expiry', repeated, 5_125.718 + hours(2), 'revoked'],
+    ['to microseconds, where the response had seconds', { ...asked, stored: 5_000 }, 5_123.718, 'revoked'],
+    ['to the next millisecond, of such an expiry', repeated, 5_126, 'revoked'],
+    [
+      'to seconds, of an expiry that it repeated in milliseconds',
+      { ...repeated, stored: 5_125 },
+      5_000,
+      'ambiguous',
+    ],
+    ['30 ms later, of such an expiry', repeated, 5_155, 'ambiguous'],
+    ['at another one', repeated, 5_178, 'absent'],
+  ])('is recognized in a list that has it %s', async (_, intent, expiresAt, result) => {
+    const shift = expiresAt > hours(1) ? hours(2) : 0
+    const twin = { ...at('twin', expiresAt), createdAt: 100 + shift }
+    const { results } = await look(lists([own, twin], [own]), { intents: [intent] })
+    expect(results).toEqual([expect.stringMatching(`^${result}`)])
+  })
+
+  test('may expire at another instant where the API limits lifetimes', async () => {
+    const capped = { ...held, createdAt: 100, expiresAt: 100 + 60_000 }
+    const twin = { ...at('twin', 200 + 60_000), createdAt: 200 }
+    const intents = [{ ...asked, expiry: 90_000.5, stored: capped.expiresAt }]
+    const rows = [own, { ...at('held', 100 + 60_000), createdAt: 100 }, twin]
+    const { results } = await look(lists(rows), { intents, held: [{ ...capped, asked: 90_000.5 }] })
+    expect(results).toEqual([expect.stringMatching(/^ambiguous: \w+\.\.\. \(id twin\)$/)])
+  })
+
+  test('may never expire, where the response only repeated what was asked for', async () => {
+    const rows = ['held', 'twin'].map((id) => rowOf(id, { prefix: id, createdAt: 100, expiresAt: null }))
+    const { results } = await look(lists([own, ...rows]), {
+      intents: [{ ...asked, stored: asked.expiry }],
+      held: [{ ...held, expiresAt: asked.expiry }],
+    })
+    expect(results).toEqual([expect.stringMatching(/^ambiguous: \w+\.\.\. \(id twin\)$/)])
+  })
+
+  test('is what begins like a key that has been revoked', async () => {
+    const twin = rowOf('twin', { prefix: 'he', createdAt: 100, expiresAt: 5_124 })
+    const { results } = await look(lists([own, twin], [own]), {
+      intents: [{ ...asked, stored: 5_124 }],
+      held: [held],
+      gone: ['held'],
+    })
+    expect(results).toEqual(['revoked twin'])
+  })
+
+  test.each([asked.expiry + 7, 5_130, 5_000])(
+    'is not known by the millisecond that was asked for, where the response had %d',
+    async (stored) => {
+      const { results } = await look(lists([own, at('neighbor', 5_123)]), { intents: [{ ...asked, stored }] })
+      expect(results).toEqual([expect.stringMatching(/^ambiguous: /)])
+    },
+  )
+
+  test('is no held key only because all keys begin alike', async () => {
+    const rows = ['twin', 'held'].map((id) => rowOf(id, { prefix: 'he', createdAt: 100, expiresAt: 5_124 }))
+    const { results } = await look(lists([own, ...rows], [own]), {
+      intents: [{ ...asked, stored: 5_124 }],
+      held: [held],
+    })
+    expect(results).toEqual(['revoked twin'])
+  })
+
+  test('is not that key itself, whose id and expiry the list writes in another form', async () => {
+    const row = { ...at('held', 5_123), id: 'key-held' }
+    const { results } = await look(lists([own, row]), {
+      intents: [{ ...asked, stored: 5_124 }],
+      held: [held],
+    })
+    expect(results).toEqual(['absent'])
+  })
+
+  test('is not that key itself, whose id the list writes in another form', async () => {
+    expect((await lookFor([{ ...at('held', 5_124), id: 'key-held' }])).results).toEqual(['absent'])
+  })
+})
+
+describe('an orphan', () => {
+  test('is revoked with api-key, and counts as revoked once the list no longer shows it', async () => {
+    const { results, calls } = await look(lists([own, orphan, other], [own, other]))
+    expect(results).toEqual(['revoked orphan'])
+    expect(calls).toEqual(['0 list api-key', '0 revoke api-key orphan', '0 list api-key'])
+  })
+
+  test('is not revoked while the list shows it, and the result names it', async () => {
+    const { results } = await look(lists([own, orphan]), { budgetMs: 5_000 })
+    expect(results).toEqual([
+      `open: ${UNREVOKED}the revocation was granted; no list confirms that it is gone`,
+    ])
+  })
+
+  test('whose revocation is refused is named with the reason', async () => {
+    const { results } = await look(lists([own, orphan]), { revoke: [status(403)] })
+    expect(results).toEqual([`final: ${UNREVOKED}failure 403; no list confirms that it is gone`])
+  })
+
+  test('is recognized by the clock as it was before it was set, whatever Date says', async () => {
+    const hour = 3_600_000
+    const moved = { ...request, sentAt: request.sentAt + hour, deadline: request.deadline + hour }
+    const list = [ok(listOf([own, orphan]), 2 * hour), ok(listOf([own]))]
+    const { results } = await look(list, { intents: [moved], shift: hour })
+    expect(results).toEqual(['revoked orphan'])
+    const unset = await look(lists([own, orphan]), { intents: [moved] })
+    expect(unset.results).toEqual([expect.stringMatching(/^ambiguous: /)])
+  })
+
+  test('is looked for in a list of several pages twice, as rows move when a key ends meanwhile', async () => {
+    const pages = (keys: Parameters<typeof listOf>[0]) => ok(listOf(keys, { pages: 2 }))
+    for (const [first, second] of [
+      [
+        [own, other],
+        [own, other, orphan],
+      ],
+      [
+        [own, orphan],
+        [own, other],
+      ],
+    ] as const) {
+      const { results, calls } = await look([pages([...first]), pages([...second]), ...lists([own])])
+      expect(results).toEqual(['revoked orphan'])
+      expect(calls.slice(0, 2)).toEqual(['0 list api-key', '0 list api-key'])
+    }
+  })
+})
+
+describe('absence', () => {
+  test('is believed from a list that shows the key that it was read with', async () => {
+    expect((await look(lists([own, other]))).results).toEqual(['absent'])
+  })
+
+  test.each<[string, ApiResult<KeyList>[], string[]]>([
+    ['it does not show the key that it was read with', lists([other]), []],
+    ['it still shows a key that was revoked', lists([own, other]), ['other']],
+    ['it comes from a cache', [ok(listOf([own], { doubt: 'it comes from a cache' }))], []],
+    [
+      'its pages repeat',
+      [ok(listOf([own], { pages: 2, doubt: 'its pages repeat' })), ok(listOf([own], { pages: 2 }))],
+      [],
+    ],
+  ])('is doubted where %s', async (doubt, list, gone) => {
+    expect((await look(list, { gone })).results).toEqual([`${DOUBTED}${doubt}`])
+  })
+
+  test('is never said of a key that a doubtful list shows: it is revoked', async () => {
+    const list = listOf([own, orphan], { doubt: 'it shows 2 of 7 keys' })
+    const { results } = await look([ok(list), ...lists([own])])
+    expect(results).toEqual(['revoked orphan'])
+  })
+})
+
+describe('the row of api-key', () => {
+  test('is never revoked, even where it has just the times of an orphan', async () => {
+    const stamped = rowOf('own', { prefix: 'api-key', createdAt: 100, expiresAt: request.expiry })
+    const { results, calls } = await look(lists([stamped, other]))
+    expect(results).toEqual(['absent'])
+    expect(calls).toEqual(['0 list api-key'])
+  })
+
+  test('does not hide an orphan of the same times', async () => {
+    const stamped = rowOf('own', { prefix: 'api-key', createdAt: 100, expiresAt: request.expiry })
+    const { results } = await look(lists([stamped, orphan], [stamped]))
+    expect(results).toEqual(['revoked orphan'])
+  })
+
+  test('is not told by a prefix that other rows have as well, which makes the list doubtful', async () => {
+    const { results } = await look(lists([own, rowOf('another', { prefix: 'api-' })]))
+    expect(results).toEqual([`${DOUBTED}it does not show the key that it was read with`])
+  })
+})
+
+describe('several requests', () => {
+  test('have one result each, in order, from one reading of the list', async () => {
+    const intents = [requestOf(111.222), request, requestOf(999_999.111)]
+    const twins = ['twin-1', 'twin-2'].map((id) => rowOf(id, { createdAt: 5, expiresAt: 111.222 }))
+    const { results, calls } = await look(lists([own, orphan, ...twins], [own, ...twins]), { intents })
+    expect(results).toEqual([expect.stringMatching(/^ambiguous: /), 'revoked orphan', 'absent'])
+    expect(calls).toHaveLength(3)
+  })
+})
+
+describe('a list that cannot be read', () => {
+  test('fails every request with its reason', async () => {
+    const { results } = await look([status(403)], { intents: [request, requestOf(7.5)] })
+    const result = `final: ${UNKNOWN}failure 403`
+    expect(results).toEqual([result, result])
+  })
+
+  test('with 401 is retryable, because an authentication service may recover', async () => {
+    const { results } = await look([status(401)])
+    expect(results).toEqual([`open: ${UNKNOWN}failure 401`])
+  })
+
+  test('that is not answered is read again until the budget ends', async () => {
+    const unavailable = failed({ status: 503, retryable: true })
+    const { results, calls } = await look([unavailable], { budgetMs: 10_000 })
+    expect(calls.length).toBeGreaterThan(3)
+    expect(results).toEqual([`open: ${UNKNOWN}failure 503`])
+  })
+
+  test('is not requested without a credential', async () => {
+    const { results, calls } = await look([], { credential: null })
+    expect(calls).toEqual([])
+    expect(results).toEqual([`final: ${UNKNOWN}there was no credential left that may be sent`])
+  })
+})
+
+describe('a JWT as api-key', () => {
+  test('does not make every list doubtful, as no list shows a JWT', async () => {
+    const { results } = await look(lists([own, other]), {
+      credential: 'eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl',
+    })
+    expect(results).toEqual(['absent'])
   })
 })

@@ -77,7 +77,7 @@ const oneOrphan =
 
 describe('what main saved', () => {
   test('is nothing: no request is sent', async () => {
-    const { error, traces, seen } = await runPost({ found: { kind: 'none' } })
+    const { error, traces, seen } = await runPost({ found: { state: null, damage: '' } })
     expect(error).toBeNull()
     expect(traces.printed).toEqual([
       'The main step saved no key that may be valid, so there is nothing to revoke.',
@@ -96,7 +96,7 @@ describe('what main saved', () => {
   test.each(['warn', 'fail'] as const)(
     'cannot be used: reported by the policy of the workflow, %s',
     async (policyWithoutRecord) => {
-      const found = { kind: 'unreadable', reason: 'it is not JSON' } as const
+      const found = { state: null, damage: 'it is not JSON' }
       const { error, traces, seen } = await runPost({ found, policyWithoutRecord })
       const message =
         'The record that the main step saved cannot be used (it is not JSON), so nothing was revoked. If it created a key, ' +
@@ -108,7 +108,7 @@ describe('what main saved', () => {
   )
 
   test('is damaged in part: the keys that can be read are revoked, and the damage is reported', async () => {
-    const run = await runPost({ state: oneKey(), damaged: ['1 of its keys'] })
+    const run = await runPost({ state: oneKey(), damage: '1 of its keys' })
     expect(run.account.live()).toEqual([])
     expect(run.traces.warnings).toEqual([
       expect.stringMatching(/^Parts of the record .* \(1 of its keys\)\./),
@@ -118,7 +118,7 @@ describe('what main saved', () => {
   test('is damaged in several parts: each is named, with what stays valid, before the failures of keys', async () => {
     const { traces } = await runPost({
       state: oneKey({}, { token: null }),
-      damaged: ['apiUrl', '1 of its keys'],
+      damage: 'apiUrl, 1 of its keys',
       intercept: () => answer(403),
     })
     expect(traces.warnings).toEqual([
@@ -129,7 +129,7 @@ describe('what main saved', () => {
   })
 
   test('is damaged completely: that is reported', async () => {
-    const { traces } = await runPost({ damaged: ['keys'] })
+    const { traces } = await runPost({ damage: 'keys' })
     expect(traces.warnings).toEqual([expect.stringContaining('(keys)')])
   })
 })

@@ -89,7 +89,7 @@ function acceptance(matching: Matching, grid: Grid, lifetime: number): number {
       skew: null,
       grid: Infinity,
     }
-    if (matching.matchIntent(lost, others, context).kind === 'found') taken += 1
+    if (matching.matchIntent(lost, others, context).key !== null) taken += 1
   }
   return taken / SAMPLES
 }

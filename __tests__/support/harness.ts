@@ -214,7 +214,7 @@ export interface PostOptions extends StageOptions {
   state?: (account: Account) => Partial<SavedState>
   found?: FoundState
   /** The parts of the record that could not be read. */
-  damaged?: string[]
+  damage?: string
   settings?: Record<string, string>
   policyWithoutRecord?: 'warn' | 'fail'
   /** Called as virtual time passes: at so many milliseconds since the step began. */
@@ -243,7 +243,7 @@ export async function runPost(options: PostOptions = {}): Promise<StepRun> {
   const state: SavedState = { ...RECORD, ...options.state?.(account) }
   let error: Error | null = null
   let endedAt = 0
-  const run = revokeKeys(options.found ?? { kind: 'record', state, damaged: options.damaged ?? [] }, {
+  const run = revokeKeys(options.found ?? { state, damage: options.damage ?? '' }, {
     clock,
     random: () => 0.5,
     runner: noting(runner, effects),

@@ -882,16 +882,18 @@ function createIntent({ now, skew, lifetime, timeout, precision, random }) {
 const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
 /** The finest grid on which a server turns `asked` into `stored`, or null. */
 function gridBetween(asked, stored) {
-	const lost = Math.round(asked * 1000) - Math.round(stored * 1000)
-	return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
+	const micros = Math.round(stored * 1000)
+	const lost = Math.round(asked * 1000) - micros
+	if (lost === 0) return 1
+	const fits = (grid) => {
+		// By rounding to the nearest, down or (but for 1 ms, where a match proves more) up.
+		const isRounded = lost < grid && lost >= (grid > 1000 ? 1 - grid : -grid / 2)
+		return isRounded && (grid === 10_000 ? isOnCoarseGrid(stored) : micros % grid === 0)
+	}
+	return GRIDS_US.find(fits) ?? null
 }
 /** Some servers compute it anew, or round up. */
 const MAX_DRIFT_MS = 50
-/** By rounding to the nearest, down or (but for 1 ms, where a match proves more) up. */
-function fits(stored, lost, grid) {
-	if (lost >= grid || lost < (grid > 1000 ? 1 - grid : -grid / 2)) return false
-	return grid === 10_000 ? isOnCoarseGrid(stored) : Math.round(stored * 1000) % grid === 0
-}
 /** 1/300 s is written with a last digit of 0, 3 or 7. */
 function isOnCoarseGrid(stored) {
 	return [0, 3000, 7000].includes(Math.round(stored * 1000) % 10_000)
@@ -912,16 +914,12 @@ function nearestZone(local, instant) {
 	const shift = Math.round((local - instant) / ZONE_STEP_MS) * ZONE_STEP_MS
 	return Math.abs(shift) <= MAX_ZONE_MS ? shift : 0
 }
-/** The offset (ms) of a server that writes local times without one. */
-function zoneShift(intent, stored) {
-	const shift = stored === null ? 0 : nearestZone(stored, intent.expiry)
-	return stored !== null && fitOf(intent, stored - shift) !== 'none' ? shift : 0
-}
-/** The key's times without that offset, which shifts both. */
+/** The key's times without the offset (`zone`, in ms) of a server that writes local times, which shifts both. */
 function withoutZone({ createdAt, expiresAt }, intent) {
-	const shift = zoneShift(intent, expiresAt)
-	const shifted = (time) => (time === null ? null : time - shift)
-	return { createdAt: shifted(createdAt), expiresAt: shifted(expiresAt) }
+	const nearest = expiresAt === null ? 0 : nearestZone(expiresAt, intent.expiry)
+	const moved = (time, zone) => (time === null ? null : time - zone)
+	const zone = fitOf(intent, moved(expiresAt, nearest)) === 'none' ? 0 : nearest
+	return { createdAt: moved(createdAt, zone), expiresAt: moved(expiresAt, zone), zone }
 }
 /** `Date` has whole seconds, and takes a while to arrive. */
 const CLOCK_SLACK_MS = 5_000
@@ -952,11 +950,10 @@ const STATE_NAME = 'record'
 function isVerifiedRevoked({ granted, rejected, missing, expired }) {
 	return rejected && (granted || missing || expired)
 }
-
 /** A replica may not know a younger key. */
 const MAX_REPLICA_LAG_MS = 15_000
-/** Whether every replica knows the key, whose revocation began at `startedAt` (this machine's clock). */
-function isOldEnough({ createdAt }, startedAt, { clock, skew }) {
+/** Whether every replica knows the key. */
+function isOldEnough({ createdAt }, { startedAt, clock, skew }) {
 	const now = clock.now()
 	const age = createdAt === null || skew === null ? 0 : now + skew - createdAt
 	return Math.max(now - startedAt, age) >= MAX_REPLICA_LAG_MS
@@ -967,67 +964,65 @@ const PROBE_INTERVAL_MS = 500
 const EXPIRY_MARGIN_MS = 1_000
 /** Revokes `key` with itself, or with `credential` where that does not end it, until verified or hopeless. */
 async function revokeAndVerify(key, context) {
-	const evidence = { granted: false, rejected: false, missing: false, expired: false }
+	const { clock, random, budget } = context
+	const nothing = { granted: false, rejected: false, missing: false, expired: false, wasIdle: false }
+	const revocation = { ...context, ...nothing, startedAt: clock.now() }
 	const { token } = key
-	const startedAt = context.clock.now()
-	let [wasGranted, wasIdle] = [false, false]
+	let wasGranted = false
 	for (let round = 1; ; round++) {
-		// Extend the deadline for 429s only in the first round.
-		const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
-		const now = { ...context, budget, startedAt, evidence, wasIdle }
-		const refusal = await requestRevocation(key, now)
-		const probed = token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, now)
-		if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
-			evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
+		const refusal = await requestRevocation(key, revocation)
+		const probed = token === null || isVerifiedRevoked(revocation) ? null : await probeUntilRejected(token, refusal, revocation)
+		if (!isVerifiedRevoked(revocation) && (token === null || revocation.rejected))
+			revocation.missing = (await context.isMissing?.(key, revocation)) ?? false
 		wasGranted ||= refusal === null
-		const verified = isVerifiedRevoked(evidence)
-		if (verified || (token === null && evidence.missing)) return { revoked: true, verified, alreadyRevoked: !wasGranted }
+		const verified = isVerifiedRevoked(revocation)
+		if (verified || (token === null && revocation.missing)) return { revoked: true, verified, alreadyRevoked: !wasGranted }
 		// A later 401 must not be taken for the effect of this grant.
-		if (probed?.ok) evidence.granted = false
-		wasIdle ||= refusal === null && probed?.ok === true
-		const wait = backoff(round, context.random())
-		const isWorthIt = canStillChange(refusal, evidence) && budget.left() > wait + PROBE_INTERVAL_MS
+		if (probed?.ok) revocation.granted = false
+		revocation.wasIdle ||= refusal === null && probed?.ok === true
+		const wait = backoff(round, random())
+		const canChange = refusal === null || refusal.retryable || revocation.rejected || [401, 404].includes(refusal.status ?? 0)
+		const isWorthIt = canChange && budget.left() > wait + PROBE_INTERVAL_MS
 		if (isWorthIt) await budget.pause(wait)
 		// See `retry`.
-		if (isWorthIt && budget.left() > PROBE_INTERVAL_MS) continue
-		const message = reasonOf(refusal, probed, { ...evidence, granted: wasGranted })
-		return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
+		if (!isWorthIt || budget.left() <= PROBE_INTERVAL_MS) {
+			const message = reasonOf(refusal, probed, { ...revocation, granted: wasGranted })
+			return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
+		}
+		// Extend the deadline for 429s only in the first round.
+		revocation.budget = { ...budget, extend: () => {} }
 	}
 }
-function canStillChange(refusal, { rejected }) {
-	return refusal === null || refusal.retryable || rejected || refusal.status === 401 || refusal.status === 404
-}
 /** Returns null once granted, else the last failure. */
-async function requestRevocation(key, context) {
-	const { api, budget, random, evidence, wasIdle } = context
+async function requestRevocation(key, revocation) {
+	const { api, budget, random } = revocation
 	const { token } = key
-	const own = wasIdle && context.credential !== null ? null : token
+	const own = revocation.wasIdle && revocation.credential !== null ? null : token
 	let failure = NO_CREDENTIAL
-	for (const credential of [own, context.credential]) {
+	for (const credential of [own, revocation.credential]) {
 		if (credential === null) continue
 		const revoke = (limits) => api.revoke(credential, key.id, limits)
 		const result = await retry(revoke, { budget, random, shouldRetry: isRateLimited })
 		if (result.ok) {
-			const granted = credential === token || (await isRealGrant(key, credential, context))
-			Object.assign(evidence, { granted, rejected: false })
+			revocation.granted = credential === token || (await isRealGrant(key, credential, revocation))
+			revocation.rejected = false
 			return null
 		}
 		failure = { ...result.failure, retryable: result.failure.retryable || failure.retryable }
 		if (credential === token && isRejected(result)) {
 			// Some APIs answer 401 to a key that may not revoke itself.
 			const probed = await api.probe(token, budget.limits())
-			evidence.rejected = isRejected(probed)
-			evidence.expired = hasExpired(key, probed.skew, context)
+			revocation.rejected = isRejected(probed)
+			revocation.expired = hasExpired(key, probed.skew, revocation)
 		} else if (isRejected(result)) failure = { ...failure, message: `the credential that should revoke it was rejected: ${failure.message}` }
 		if (budget.left() <= PROBE_INTERVAL_MS) return failure
 	}
 	return failure
 }
 /** An API may grant what a replica does not know; not if it answers 404 to the same request then. */
-async function isRealGrant(key, credential, context) {
-	const { api, budget, evidence, startedAt } = context
-	if (key.token === null || (!evidence.rejected && isOldEnough(key, startedAt, context))) return true
-	const again = await api.revoke(credential, key.id, budget.limits())
+async function isRealGrant(key, credential, revocation) {
+	if (key.token === null || (!revocation.rejected && isOldEnough(key, revocation))) return true
+	const again = await revocation.api.revoke(credential, key.id, revocation.budget.limits())
 	return !again.ok && again.failure.status === 404 && !again.failure.notFromApi
 }
 /** Otherwise, the next credential or round is the retry. */
@@ -1038,18 +1033,20 @@ const NO_CREDENTIAL = {
 	retryable: false,
 }
 /** By every clock that may be right. The API may write times of another zone. */
-function hasExpired({ expiresAt, asked = 0 }, dateSkew, { clock, skew }) {
+function hasExpired(key, dateSkew, { clock, skew }) {
+	const { expiresAt, asked = 0 } = key
 	const serverSkews = [skew, dateSkew].filter((known) => known !== null)
 	if (expiresAt === null || serverSkews.length === 0) return false
 	return Math.max(expiresAt, asked) + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 /** Probes until a 401, or for 10 s; after a refusal, until there is an answer; once if another round follows. */
-async function probeUntilRejected(token, refusal, { api, clock, random, budget, evidence }) {
+async function probeUntilRejected(token, refusal, revocation) {
+	const { api, clock, random, budget } = revocation
 	for (let end = Infinity; ; ) {
 		const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry: isRateLimited })
 		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
-		evidence.rejected = isRejected(result)
-		const isEnough = evidence.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))
+		revocation.rejected = isRejected(result)
+		const isEnough = revocation.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))
 		if (isEnough || clock.now() >= end || budget.left() <= PROBE_INTERVAL_MS) return result
 		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
 	}
@@ -1113,5 +1110,4 @@ module.exports = {
 	systemClock,
 	textOf,
 	withoutZone,
-	zoneShift,
 }

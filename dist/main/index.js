@@ -33,11 +33,14 @@ const SLOW_RESPONSE_MS = 3_000
  * describes can go wrong; each method throws what `saveState` throws.
  */
 function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bootedAt }) {
-	const known = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt }
-	let state = { ...known, skew: null, keys: [], intents: [] }
+	let state = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt, skew: null, keys: [], intents: [] }
 	const save = (change, maxLength = MAX_RECORD_LENGTH) => {
 		const record = JSON.stringify({ ...state, ...change })
-		if (record.length > maxLength) throw tooLong(maxLength)
+		if (record.length > maxLength)
+			throw new Error(
+				`The record for the post step would exceed ${maxLength / 1024} KiB. ` +
+					'Lower timeout (it holds each unanswered request) or shorten the proxy variables (such as NO_PROXY).',
+			)
 		state = { ...state, ...change }
 		runner.saveState(lib.STATE_NAME, record)
 	}
@@ -45,16 +48,17 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 	const others = (intent) => state.intents.filter((item) => item !== intent)
 	return {
 		recordIntent: (intent) => save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
-		/** The request created no key. */
-		resolve: (intent) => save({ intents: others(intent) }),
-		/** The response described a key that nothing shows to be this run's. */
-		refuse: (intent, described) => save({ intents: [...others(intent), { ...intent, refused: described }] }),
+		/** The request was answered; post looks for the key of what is left of it, if anything. */
+		settle: (intent, ...left) => save({ intents: [...others(intent), ...left] }),
 		/** The request created this key. */
 		recordKey(key, intent, receivedAt) {
 			made.push(key)
+			// A gateway may repeat a slow request: post looks for a twin.
+			const isSlow = receivedAt - intent.sentAt >= SLOW_RESPONSE_MS
+			const twins = isSlow ? [{ ...intent, stored: lib.withoutZone(key, intent).expiresAt }] : []
 			// The least that it may be: no key is taken for older than it is.
 			const skew = key.createdAt === null ? state.skew : key.createdAt - receivedAt
-			save({ keys: [...state.keys, key], intents: [...others(intent), ...twinOf(key, intent, receivedAt)], skew })
+			save({ keys: [...state.keys, key], intents: [...others(intent), ...twins], skew })
 		},
 		/** Whether the key is left to expire, or revoked by post. */
 		keep: (key, keep) => save({ keys: state.keys.map((held) => (held === key ? { ...held, keep } : held)) }),
@@ -64,17 +68,6 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 		made: () => made,
 		skew: () => state.skew,
 	}
-}
-/** A gateway may repeat a slow request: post looks for a twin. */
-function twinOf(key, intent, receivedAt) {
-	if (receivedAt - intent.sentAt < SLOW_RESPONSE_MS) return []
-	return [{ ...intent, stored: lib.withoutZone(key, intent).expiresAt }]
-}
-function tooLong(maxLength) {
-	return new Error(
-		`The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout (it holds each unanswered request) ` +
-			'or shorten the proxy variables (such as NO_PROXY).',
-	)
 }
 
 const MAX_EXTRA_LIFETIME_MS = 5_000
@@ -118,13 +111,14 @@ function whyNotOurs(key, context) {
 	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
 	return `it returned a key that expires ${lib.formatExactly(expiresAt)}, not ${lib.formatExactly(intent.expiry)} as requested`
 }
-function whyUnusable({ token, expiresAt, unreadable }, intent) {
+function whyUnusable(key, intent) {
+	const { token, expiresAt, unreadable } = key
 	if (token === null) return 'the response holds no key'
 	if (!isSendable(token)) return `the key is not one of ${MIN_CREDENTIAL_LENGTH} to ${MAX_TOKEN_LENGTH} visible ASCII characters`
 	if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
 	if (expiresAt === null) return 'the key never expires, although an expiry was requested'
-	const shift = lib.zoneShift(intent, expiresAt)
-	if (shift !== 0) return `its times are off by ${shift / 3_600_000} h: the API writes local times without an offset`
+	const { zone } = lib.withoutZone(key, intent)
+	if (zone !== 0) return `its times are off by ${zone / 3_600_000} h: the API writes local times without an offset`
 	return null
 }
 function judgeLifetime(key, context) {
@@ -161,55 +155,51 @@ const MIN_ATTEMPT_MS = 500
 /** Rate-limited jobs spread over this many Retry-Afters (docs/scale.md). */
 const THROTTLE_JITTER = 2
 const FIRST_ATTEMPT = {
+	/** How many attempts were made, the current one included. */
 	attempt: 1,
-	precision: 1,
+	/** The wait before this one, in milliseconds; 0 where the same would not be asked again. */
+	afterMs: 0,
+	/** By how much our clock is corrected to get the server's, in milliseconds, and how often that changed. */
+	skew: 0,
 	corrections: 0,
+	/** How finely the expiry is asked for, in microseconds. */
+	precision: 1,
+	/** In milliseconds. */
 	longestRetryAfter: 0,
+	/** The last response was a 2xx that could not be used. */
 	wasUnusable: false,
 }
 const MAX_CORRECTIONS = 2
-/** What follows a failed create request. */
-function nextAttempt(failure, progress, context) {
+/**
+ * What follows a failed create request. Throws an Error if nothing does. `left` is in milliseconds, `random` in [0, 1).
+ * `skew` is the server's clock less ours, if the failed response showed that ours is wrong.
+ */
+function nextAttempt(failure, progress, { left, random, skew }) {
 	const { status, retryAfter = 0, unusable = false } = failure
-	const isTimeLeft = context.left >= MIN_ATTEMPT_MS
+	const isTimeLeft = left >= MIN_ATTEMPT_MS
 	const corrections = progress.corrections + 1
-	if (isTimeLeft && context.clockCorrected && corrections <= MAX_CORRECTIONS)
-		return { kind: 'retry', afterMs: 0, progress: { ...progress, corrections } }
+	if (isTimeLeft && skew !== null && corrections <= MAX_CORRECTIONS) return { ...progress, afterMs: 0, skew, corrections }
 	// A 400 is likely about too many digits.
 	const coarser = lib.PRECISIONS_US[lib.PRECISIONS_US.indexOf(progress.precision) + 1]
-	if (isTimeLeft && status === 400 && coarser) return { kind: 'retry', afterMs: 0, progress: { ...progress, precision: coarser } }
+	if (isTimeLeft && status === 400 && coarser) return { ...progress, afterMs: 0, precision: coarser }
 	// These do not pass soon, whoever gave them.
 	const isRefusal = [401, 403, 404].includes(status ?? 0)
 	const isFinal = !failure.retryable || isRefusal || (unusable && progress.wasUnusable)
-	if (isFinal) return { kind: 'stop', message: refusalMessage(failure) }
+	if (isFinal) throw new Error(refusalMessage(failure))
+	const { attempt } = progress
 	const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
-	const afterMs = waitFor({ ...progress, longestRetryAfter }, retryAfter, context)
-	if (afterMs + MIN_ATTEMPT_MS > context.left)
-		return {
-			kind: 'stop',
-			message: stoppedMessage(failure, { attempts: progress.attempt, timeout: context.timeout, wait: afterMs }),
-		}
-	const next = { attempt: progress.attempt + 1, longestRetryAfter, wasUnusable: unusable }
-	return { kind: 'retry', afterMs, progress: { ...progress, ...next } }
-}
-function waitFor({ attempt, longestRetryAfter: longest }, retryAfter, { left, random }) {
 	// Leave time for this attempt, and for one more 429 after it.
 	const room = left - MIN_ATTEMPT_MS - retryAfter
-	const spread = Math.min(THROTTLE_JITTER * longest, room - longest)
-	return lib.backoff(attempt, random(), { retryAfter, spread, most: retryAfter > 0 ? Math.max(0, room) : Infinity })
+	const spread = Math.min(THROTTLE_JITTER * longestRetryAfter, room - longestRetryAfter)
+	const most = retryAfter > 0 ? Math.max(0, room) : Infinity
+	const afterMs = lib.backoff(attempt, random(), { retryAfter, spread, most })
+	return { ...progress, attempt: attempt + 1, afterMs, longestRetryAfter, wasUnusable: unusable }
 }
 function refusalMessage({ status, notFromApi, message }) {
 	if (status === 401 && !notFromApi)
 		return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
 	const hint = notFromApi ? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.' : ''
 	return `No key was obtained: ${message}.${hint}`
-}
-/** For a step that ran out of time. `wait`, `timeout` in milliseconds. */
-function stoppedMessage({ message }, { attempts, timeout, wait }) {
-	return (
-		`No key was obtained: ${message}. Stopped after attempt ${attempts}: the next retry ` +
-		`(in ${lib.formatSeconds(wait)}) would exceed timeout (${lib.formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`
-	)
 }
 
 /** On top of `timeout`. */
@@ -221,7 +211,13 @@ async function issueKey(inputs, deps) {
 	try {
 		const key = await obtainKey(context)
 		stopIfCancelled(cancellation)
-		setOutputs(key, inputs, runner)
+		const instant = (known) => (known === null ? '' : lib.formatInstant(known))
+		runner.setOutput('key', key.token ?? '')
+		runner.setOutput('key-id', key.id)
+		runner.setOutput('key-prefix', key.prefix)
+		runner.setOutput('created-at', instant(key.createdAt))
+		runner.setOutput('expires-at', instant(key.expiresAt))
+		if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, key.token ?? '')
 		runner.info(lib.issuedLine(key, inputs))
 		const status = inputs.revoke ? 'Valid; the post step revokes it' : 'Valid until it expires (`revoke: false`)'
 		lib.summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
@@ -235,31 +231,35 @@ async function obtainKey(context) {
 	const { runner, clock, random, cancellation, inputs } = context
 	const { timeout } = inputs
 	const budget = lib.createBudget({ deadline: clock.now() + timeout, clock, cancellation })
-	let progress = FIRST_ATTEMPT
-	let skew = 0
-	for (;;) {
-		const attempt = await requestKey({ skew, precision: progress.precision }, budget, context)
-		if (attempt.kind === 'key') return attempt.key
-		if (attempt.skew !== null) {
-			skew = attempt.skew
+	for (let progress = FIRST_ATTEMPT; ; ) {
+		const result = await requestKey(progress, budget, context)
+		if (result.ok) return result.value
+		const { failure, skew } = result
+		if (skew !== null) {
 			runner.info(`${lib.clockNote(skew)}.`)
 			await revokeHeldKeys(context, budget.left())
 		}
-		stopIfCancelled(cancellation, attempt.failure)
-		const [left, clockCorrected] = [budget.left(), attempt.skew !== null]
-		const next = nextAttempt(attempt.failure, progress, { left, timeout, random, clockCorrected })
-		if (next.kind === 'stop') throw new Error(next.message)
-		progress = next.progress
-		if (next.afterMs === 0) continue
-		runner.info(`${attempt.failure.message}. Retrying in ${lib.formatSeconds(next.afterMs)}.`)
-		await budget.pause(next.afterMs)
-		stopIfCancelled(cancellation, attempt.failure)
-		const attempts = progress.attempt - 1
-		if (budget.left() < MIN_ATTEMPT_MS) throw new Error(stoppedMessage(attempt.failure, { attempts, timeout, wait: next.afterMs }))
+		stopIfCancelled(cancellation, failure)
+		const next = nextAttempt(failure, progress, { left: budget.left(), random, skew })
+		const isWorthIt = next.afterMs + MIN_ATTEMPT_MS <= budget.left()
+		const wait = lib.formatSeconds(next.afterMs)
+		if (isWorthIt && next.afterMs > 0) {
+			runner.info(`${failure.message}. Retrying in ${wait}.`)
+			await budget.pause(next.afterMs)
+			stopIfCancelled(cancellation, failure)
+		}
+		if (!isWorthIt || budget.left() < MIN_ATTEMPT_MS)
+			throw new Error(
+				`No key was obtained: ${failure.message}. Stopped after attempt ${progress.attempt}: the next retry (in ${wait}) ` +
+					`would exceed timeout (${lib.formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`,
+			)
+		progress = next
 	}
 }
-async function requestKey({ skew, precision }, budget, context) {
+/** The `skew` of the result is null unless the response shows that our clock is wrong. */
+async function requestKey(progress, budget, context) {
 	const { api, clock, random, inputs, journal } = context
+	const { skew, precision } = progress
 	const limits = budget.limits()
 	const now = clock.now()
 	const { expiresIn: lifetime, apiKey } = inputs
@@ -270,14 +270,15 @@ async function requestKey({ skew, precision }, budget, context) {
 	// Otherwise post looks for its key.
 	const { failure } = result
 	const isRepeated = failure.status && clock.now() - now >= SLOW_RESPONSE_MS
-	if (!failure.mayHaveActed && !isRepeated) journal.resolve(intent)
+	if (!failure.mayHaveActed && !isRepeated) journal.settle(intent)
 	const tolerance = Math.min(CLOCK_TOLERANCE_MS, lifetime / 4)
 	const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > tolerance
-	return { kind: 'failure', failure, skew: isClockWrong ? result.skew : null }
+	return { ok: false, failure, skew: isClockWrong ? result.skew : null }
 }
 /** Masks the key first. Throws if it is ours but unusable. */
 function accept(answer, request, context) {
 	const { runner, clock, inputs, journal, refused } = context
+	const { intent } = request
 	for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
 	const receivedAt = clock.now()
 	const verdict = judgeCreated(answer, {
@@ -292,35 +293,25 @@ function accept(answer, request, context) {
 		const described = lib.keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
 		const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${verdict.reason}: ${described}`
 		try {
-			journal.refuse(request.intent, verdict.isKnown ? '' : described)
+			journal.settle(intent, { ...intent, refused: verdict.isKnown ? '' : described })
 		} catch (error) {
 			throw new Error(`${message}. ${error}`)
 		}
 		refused.push({ token: answer.token, skew: (answer.createdAt ?? receivedAt) - receivedAt })
-		return { kind: 'failure', failure: { message, mayHaveActed: true, retryable: true, unusable: true }, skew: null }
+		return { ok: false, failure: { message, mayHaveActed: true, retryable: true, unusable: true }, skew: null }
 	}
 	const { unreadable, token, ...rest } = answer
 	// Without a value that can be sent, `api-key` revokes the key.
 	const sendable = token !== null && isSendable(token) ? token : null
-	const key = { ...rest, id: answer.id ?? '', token: sendable, asked: request.intent.expiry, keep: false }
-	journal.recordKey(key, request.intent, receivedAt)
+	const key = { ...rest, id: answer.id ?? '', token: sendable, asked: intent.expiry, keep: false }
+	journal.recordKey(key, intent, receivedAt)
 	if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
 	if (verdict.kind === 'replace') {
 		const message = `the key got a wrong expiry and could not be replaced. ${lib.clockNote(verdict.skew)}`
-		return { kind: 'failure', failure: { message, mayHaveActed: true, retryable: false }, skew: verdict.skew }
+		return { ok: false, failure: { message, mayHaveActed: true, retryable: false }, skew: verdict.skew }
 	}
 	if (verdict.warning !== null) runner.warning(verdict.warning)
-	return { kind: 'key', key }
-}
-function setOutputs(key, inputs, runner) {
-	const token = key.token ?? ''
-	runner.setOutput('key', token)
-	runner.setOutput('key-id', key.id)
-	runner.setOutput('key-prefix', key.prefix)
-	const instant = (known) => (known === null ? '' : lib.formatInstant(known))
-	runner.setOutput('created-at', instant(key.createdAt))
-	runner.setOutput('expires-at', instant(key.expiresAt))
-	if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
+	return { ok: true, skew: null, value: key }
 }
 /** Post revokes what cannot be revoked now. */
 async function revokeHeldKeys(context, time) {

@@ -93,20 +93,19 @@ function nextUrl(next, start) {
 	return url
 }
 
-/** Never throws. Names each damaged part in `damaged`, and replaces it; only the API's URL must be sound. */
+/** Never throws. Replaces each damaged part; only the API's URL must be sound. */
 function parseState(text) {
-	const unreadable = (reason) => ({ kind: 'unreadable', reason })
-	if (text === '') return { kind: 'none' }
+	if (text === '') return { state: null, damage: '' }
 	let value
 	try {
 		value = JSON.parse(text)
 	} catch {
-		return unreadable('it is not JSON')
+		return { state: null, damage: 'it is not JSON' }
 	}
-	if (!isFields(value)) return unreadable('it is not a record')
+	if (!isFields(value)) return { state: null, damage: 'it is not a record' }
 	const { apiUrl } = value
-	if (!isText(apiUrl) || !/^https?:/.test(apiUrl) || !URL.canParse(apiUrl)) return unreadable('it holds no API URL')
-	return { kind: 'record', ...readParts(value, apiUrl) }
+	const isUrl = isText(apiUrl) && /^https?:/.test(apiUrl) && URL.canParse(apiUrl)
+	return isUrl ? readParts(value, apiUrl) : { state: null, damage: 'it holds no API URL' }
 }
 function readParts(value, apiUrl) {
 	const damaged = []
@@ -125,21 +124,20 @@ function readParts(value, apiUrl) {
 	const state = {
 		apiUrl,
 		apiKey: part('apiKey', isSecret, null),
-		settings: part('settings', areSettingsFor(new URL(apiUrl)), {}),
+		settings: part('settings', (value) => areSettings(value, apiUrl), {}),
 		bootedAt: part('bootedAt', isNumberOrNull, null),
-		onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
+		onRevokeFailure: part('onRevokeFailure', (value) => value === 'warn' || value === 'fail', 'warn'),
 		skew: part('skew', isNumberOrNull, null),
 		keys: entries('keys', isKey),
 		intents: entries('intents', isIntent),
 	}
-	return { state, damaged }
+	return { state, damage: damaged.join(', ') }
 }
 const isFields = (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
 const isText = (value) => typeof value === 'string'
 /** A token that cannot be sent would make Node throw. */
 const isSecret = (value) => isText(value) && lib.isHeaderSafe(value)
 const isTexts = (value) => isFields(value) && Object.values(value).every(isText)
-const isPolicy = (value) => value === 'warn' || value === 'fail'
 /** A Date beyond 8.64e15 does not exist, and post adds such numbers. */
 const isNumber = (value) => typeof value === 'number' && Math.abs(value) <= 1e15
 const isNumberOrNull = (value) => value === null || isNumber(value)
@@ -160,13 +158,11 @@ const isIntent = (value) =>
 	(value.stored === undefined || isNumberOrNull(value.stored)) &&
 	isText(value.refused)
 /** A proxy that main could not have used would keep post from sending anything. */
-function areSettingsFor(url) {
-	return (value) => {
-		try {
-			return isTexts(value) && lib.proxyFor(url, value) !== null
-		} catch {
-			return false
-		}
+function areSettings(value, apiUrl) {
+	try {
+		return isTexts(value) && lib.proxyFor(new URL(apiUrl), value) !== null
+	} catch {
+		return false
 	}
 }
 
@@ -188,11 +184,11 @@ function isRowOf({ id, prefix, expiresAt }, row) {
 	return row.id === id || (prefix !== '' && row.prefix.startsWith(prefix) && row.expiresAt === expiresAt)
 }
 /** See `RevocationContext.isMissing`. */
-function missingCheck(context) {
-	const { api, random, credential, gone } = context
-	return async (key, { startedAt, granted, budget }) => {
-		if (credential === null || !(granted || lib.isOldEnough(key, startedAt, context))) return false
-		const read = await readList(credential, { api, budget, random })
+function missingCheck({ api, gone }) {
+	return async (key, revocation) => {
+		const { credential, granted } = revocation
+		if (credential === null || !(granted || lib.isOldEnough(key, revocation))) return false
+		const read = await readList(credential, { ...revocation, api })
 		if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
 		const own = ownRows(read.value, credential)
 		const others = ownRows(read.value, key.token ?? '').filter((row) => !own.includes(row))
@@ -215,7 +211,7 @@ async function readList(credential, context) {
 /** Found only if a single key has exactly the expiry, and was created in the window. */
 function matchIntent(intent, list, context) {
 	const { known, shift, dateSkew, skew, grid } = context
-	const others = list.filter(({ id }) => !known.has(id))
+	const rows = list.filter(({ id }) => !known.has(id)).map((key) => ({ key, ...lib.withoutZone(key, intent) }))
 	const wasThen = (created, inAnyZone = false) => {
 		const end = intent.deadline + (inAnyZone ? lib.LATEST_WRITE_MS : lib.LATE_WRITE_GRACE_MS)
 		return [0, shift].some((moved) => {
@@ -223,24 +219,17 @@ function matchIntent(intent, list, context) {
 			return lib.isWithin(created, { from: intent.sentAt - moved, to: end - moved, skews, inAnyZone })
 		})
 	}
-	const inWindow = (key) => wasThen(lib.withoutZone(key, intent).createdAt)
 	const listGrid = gridShownBy(list)
-	const fitness = (key) => {
-		const { expiresAt } = lib.withoutZone(key, intent)
-		if (!isRoundedOtherwise(intent, expiresAt) && lib.fitOf(intent, expiresAt, Math.min(grid, listGrid)) === 'exact') return 'exact'
-		return lib.fitOf(intent, expiresAt, Math.max(grid, listGrid)) === 'none' ? 'none' : 'near'
-	}
-	const exact = others.filter((key) => fitness(key) === 'exact')
-	const [only, another] = exact.filter(inWindow)
-	if (only && !another) return { kind: 'found', key: only }
-	// Without a usable expiry, only the time identifies a key, in any zone.
-	const isSuspect = (key) => {
-		const { createdAt, expiresAt } = key
-		return (expiresAt === null || lib.isCapped(key, intent)) && wasThen(createdAt, true)
-	}
-	const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
-	const candidates = exact.length > 0 ? exact : near
-	return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
+	const [finest, coarsest] = [Math.min(grid, listGrid), Math.max(grid, listGrid)]
+	const exact = rows.filter(({ expiresAt }) => !isRoundedOtherwise(intent, expiresAt) && lib.fitOf(intent, expiresAt, finest) === 'exact')
+	const [only, another] = exact.filter(({ createdAt }) => wasThen(createdAt))
+	if (only && !another) return { key: only.key, candidates: [] }
+	const near = rows.filter(({ key, expiresAt }) => {
+		// Without a usable expiry, only the time identifies a key, in any zone.
+		const isSuspect = (key.expiresAt === null || lib.isCapped(key, intent)) && wasThen(key.createdAt, true)
+		return isSuspect || lib.fitOf(intent, expiresAt, coarsest) !== 'none'
+	})
+	return { key: null, candidates: (exact.length > 0 ? exact : near).map(({ key }) => key) }
 }
 /** Twins expire alike where the response and the list round alike. */
 function isRoundedOtherwise({ expiry, stored }, expiresAt) {
@@ -263,129 +252,106 @@ function gridShownBy(keys) {
 	return stored.length > 0 ? Infinity : COARSEST_GRID_US
 }
 
-/** Looks once, and revokes keys that this run certainly made. One result per intent, in order. */
-async function revokeOrphans(intents, context) {
-	const read = await readAll(context)
-	if (!read.ok) {
-		const { message: reason, retryable } = read.failure
-		return intents.map(() => ({ kind: 'failed', reason, retryable, key: null }))
+const DASHBOARD = 'Dashboard > Plans > API Keys'
+const WATCH_INTERVAL_MS = 2_000
+/** A lookup with less time would only time out. */
+const MIN_LOOKUP_MS = 1_000
+/**
+ * Looks until even a slow server has acted, and revokes what is certainly ours. Adds to `gone`, lowers `grid`, warns,
+ * and returns failures: sentences for the person who has to settle them.
+ */
+async function resolveIntents(intents, context) {
+	const { runner, clock, budget } = context
+	if (intents.length === 0) return []
+	const unanswered = intents.filter(({ stored }) => stored === undefined).length
+	if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
+	const watchUntil = Math.max(...intents.map(({ deadline }) => deadline)) + lib.LATE_WRITE_GRACE_MS
+	for (let looked = intents; ; ) {
+		const isWatched = clock.now() >= watchUntil
+		const findings = await lookOnce(looked, isWatched, context)
+		if (!findings.some(({ isOpen }) => isOpen) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS) {
+			for (const warning of sentences(findings, 'warning')) runner.warning(warning)
+			return sentences(findings, 'failure')
+		}
+		looked = findings.map(({ intent }) => intent)
+		const rest = isWatched ? WATCH_INTERVAL_MS : Math.max(0, watchUntil - clock.now())
+		await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
 	}
+}
+/** Looks once, and revokes keys that this run certainly made. `isWatched`: a slow server has had its time. */
+async function lookOnce(intents, isWatched, context) {
+	const { credential, gone, runner, clock } = context
+	const unread = ({ message, retryable, status }) => {
+		// An authentication service that is down gives 401, too.
+		const isOpen = retryable || status === 401
+		return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${message}` }))
+	}
+	if (credential === null) return unread(lib.NO_CREDENTIAL)
+	const read = await readList(credential, context)
+	if (!read.ok) return unread(read.failure)
 	const list = read.value
-	const credential = context.credential ?? ''
-	const doubt = doubtAbout(list, credential, context.gone)
+	const doubt = doubtAbout(list, credential, gone)
 	// What is left of a key that was revoked is its twin.
-	const held = context.held.filter(({ id }) => !context.gone.has(id)).flatMap((key) => heldRows(key, list))
+	const held = context.held.filter(({ id }) => !gone.has(id)).flatMap((key) => heldRows(key, list))
 	const others = [...ownRows(list, credential), ...held].map(({ id }) => id)
-	const looked = { ...context, known: new Set([...context.gone, ...others]), dateSkew: read.skew }
-	const results = intents.map((intent) => {
-		const match = matchIntent(intent, list.keys, looked)
-		return match.kind === 'found' ? revokeOrphan(match.key, doubt, context) : { doubt, ...match }
-	})
-	return Promise.all(results)
+	const looked = { ...context, known: new Set([...gone, ...others]), dateSkew: read.skew }
+	const lookFor = async (intent) => {
+		const { key, candidates } = matchIntent(intent, list.keys, looked)
+		const seen = { doubt, isWatched, candidates, now: clock.now() }
+		const isOpen = !isWatched || doubt !== null
+		if (key === null) return { intent, isOpen, ...problemOf(intent, seen) }
+		const result = await lib.revokeAndVerify({ ...key, token: null }, context)
+		if (!result.revoked) {
+			const failure = `Could not confirm that the orphaned API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}`
+			return { intent, isOpen: result.failure.retryable, failure }
+		}
+		gone.add(key.id)
+		// The list no longer shows the grid of its expiry.
+		context.grid = Math.min(context.grid, gridShownBy([key]))
+		runner.info(`Found and revoked the orphaned key ${lib.keyLabel(key)}.`)
+		// From now on, its twin is looked for.
+		const answered = { ...intent, stored: lib.withoutZone(key, intent).expiresAt }
+		return { intent: answered, isOpen, ...problemOf(answered, seen) }
+	}
+	return Promise.all(intents.map(lookFor))
 }
 /** Also if the list writes id and expiry otherwise: no other key has our prefix. */
 function heldRows(key, list) {
 	const byPrefix = key.token === null ? [] : ownRows(list, key.token)
 	return list.keys.filter((row) => isRowOf(key, row) || (byPrefix.length === 1 && byPrefix[0] === row))
 }
-async function revokeOrphan(key, doubt, context) {
-	const result = await lib.revokeAndVerify({ ...key, token: null }, context)
-	if (result.revoked) return { kind: 'revoked', key, doubt }
-	const { message: reason, retryable } = result.failure
-	return { kind: 'failed', reason, retryable, key }
+function undetermined({ stored }) {
+	const what = stored === undefined ? 'an unanswered create request created a key' : 'a gateway repeated a create request'
+	return `Could not determine whether ${what}`
 }
-async function readAll(context) {
-	if (context.credential === null) return { ok: false, skew: null, failure: lib.NO_CREDENTIAL }
-	const read = await readList(context.credential, context)
-	// An authentication service that is down gives 401, too.
-	return read.ok || read.failure.status !== 401 ? read : { ...read, failure: { ...read.failure, retryable: true } }
-}
-
-const DASHBOARD = 'Dashboard > Plans > API Keys'
-/** One attempt, and a slow server. */
-const MAX_WATCH_MS = lib.MAX_ATTEMPT_MS + lib.LATE_WRITE_GRACE_MS
-const WATCH_INTERVAL_MS = 2_000
-/** A lookup with less time would only time out. */
-const MIN_LOOKUP_MS = 1_000
-/** Looks until even a slow server has acted, and revokes what is certainly ours. Adds to `gone`, lowers `grid`. */
-async function resolveIntents(intents, context) {
-	const { runner, clock, budget } = context
-	if (intents.length === 0) return { failures: [], warnings: [] }
-	const unanswered = intents.filter(({ stored }) => stored === undefined).length
-	if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
-	const latest = Math.max(...intents.map(({ deadline }) => deadline + lib.LATE_WRITE_GRACE_MS))
-	const watchUntil = Math.min(latest, clock.now() + MAX_WATCH_MS)
-	let open = intents.map((intent) => ({
-		intent,
-		isFound: intent.stored !== undefined,
-		result: { kind: 'absent', doubt: 'it was not read' },
-	}))
-	for (;;) {
-		const lookedAt = clock.now()
-		open = addResults(open, await revokeOrphans(intents, context), context)
-		const isWatched = lookedAt >= watchUntil
-		if (!shouldLookAgain(open, isWatched) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS) return conclude(open, isWatched, clock.now())
-		const rest = isWatched ? WATCH_INTERVAL_MS : Math.max(0, watchUntil - clock.now())
-		await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
+/** Of a list without a key that is certainly of `intent`. */
+function problemOf(intent, { candidates, doubt, isWatched, now }) {
+	const isAnswered = intent.stored !== undefined
+	const unsettled = (problem) => (isAnswered ? { warning: problem } : { failure: problem })
+	if (candidates.length > 0)
+		return unsettled(
+			`${isAnswered ? 'A possibly repeated' : 'An unanswered'} create request matches ${candidates.length} key(s) ` +
+				`(${candidates.slice(0, 3).map(lib.keyLabel).join(', ')}); revoked none, because some may belong to other runs`,
+		)
+	if (doubt !== null) return unsettled(`${undetermined(intent)}: the list of keys cannot be relied on, because ${doubt}`)
+	if (intent.refused !== '' && !isAnswered)
+		return {
+			failure: `A create request returned the key ${intent.refused}, which may not be this run's, so it was not revoked`,
+		}
+	if (!isWatched) return { failure: 'There was no time to wait for an unanswered create request' }
+	if (isAnswered || now >= intent.deadline + lib.LATEST_WRITE_MS) return {}
+	return {
+		warning: 'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it',
 	}
 }
-function addResults(open, results, context) {
-	return open.map((item, index) => {
-		const result = results[index] ?? item.result
-		if (result.kind !== 'revoked') return { ...item, result }
-		context.gone.add(result.key.id)
-		// The list no longer shows the grid of its expiry.
-		context.grid = Math.min(context.grid, gridShownBy([result.key]))
-		context.runner.info(`Found and revoked the orphaned key ${lib.keyLabel(result.key)}.`)
-		return { ...item, result: { kind: 'absent', doubt: result.doubt }, isFound: true }
-	})
-}
-/** `isWatched`: a slow server has had its time. */
-function shouldLookAgain(open, isWatched) {
-	return open.some(({ result }) => (result.kind === 'failed' ? result.retryable : !isWatched || result.doubt !== null))
-}
-/** What to say of each intent in the end. */
-function conclude(open, isWatched, now) {
-	const failures = new Map()
-	const warnings = new Map()
-	for (const item of open) {
-		const { intent, result, isFound } = item
-		const isDoubtful = result.kind === 'absent' && result.doubt !== null
-		const mayStillAct = !isFound && now < intent.deadline + lib.LATEST_WRITE_MS
-		const reason = reasonOf(item, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
-		if (reason === null) continue
-		const sort = reason === NOTHING_YET || (isFound && (isDoubtful || result.kind === 'ambiguous')) ? warnings : failures
-		sort.set(reason, [...(sort.get(reason) ?? []), intent])
-	}
-	return { failures: sentences(failures), warnings: sentences(warnings) }
-}
-const NOTHING_YET = 'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it'
-function reasonOf({ intent: { refused }, isFound, result }, isWatched) {
-	const what = isFound ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
-	switch (result.kind) {
-		case 'failed':
-			return result.key === null
-				? `Could not determine whether ${what}: ${result.reason}`
-				: `Could not confirm that the orphaned API key ${lib.keyLabel(result.key)} was revoked: ${result.reason}`
-		case 'ambiguous':
-			return (
-				`${isFound ? 'A possibly repeated' : 'An unanswered'} create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(lib.keyLabel).join(', ')}); ` +
-				'revoked none, because some may belong to other runs'
-			)
-		case 'absent':
-			if (result.doubt !== null) return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
-			if (refused !== '' && !isFound) return `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`
-			return isWatched ? null : 'There was no time to wait for an unanswered create request'
-		case 'revoked':
-			return null
-	}
-}
-function sentences(byReason) {
-	return [...byReason].map(([reason, intents]) => {
+function sentences(findings, sort) {
+	const reasons = new Set(findings.flatMap((finding) => finding[sort] ?? []))
+	return [...reasons].map((reason) => {
+		const intents = findings.filter((finding) => finding[sort] === reason).map(({ intent }) => intent)
+		if (intents[0]?.refused) return `${reason}. Look at it: ${DASHBOARD}.`
 		const least = (of) => Math.min(...intents.map((intent) => intent[of]))
 		const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
 		const times = `created about ${lib.formatUtc(least('sentAt'))} and expires ${lib.formatExactly(least('expiry'))}${later}`
-		if (intents[0]?.refused) return `${reason}. Look at it: ${DASHBOARD}.`
 		return `${reason}${count}. Such a key was ${times}; to revoke it now: ${DASHBOARD}.`
 	})
 }
@@ -398,103 +364,86 @@ const LOOKUP_DELAY_MS = 3_000
 const NOTHING_LEFT = 'The main step saved no key that may be valid, so there is nothing to revoke.'
 const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD}.`
 /** The post step. Throws an Error or warns, by `onRevokeFailure`, about what it cannot confirm. */
-async function revokeKeys(found, deps) {
+async function revokeKeys({ state, damage }, deps) {
 	const { runner } = deps
-	if (found.kind === 'none') return runner.info(NOTHING_LEFT)
-	if (found.kind === 'unreadable') {
-		const message =
-			`The record that the main step saved cannot be used (${found.reason}), so nothing was revoked. ` +
-			`If it created a key, that key ${STAYS_VALID}`
-		return warnOrFail([message], deps.policyWithoutRecord(), runner)
-	}
-	const { state, damaged } = found
 	const failures = []
-	if (damaged.length > 0)
+	if (damage !== '' && state === null)
 		failures.push(
-			`Parts of the record that the main step saved cannot be used (${damaged.join(', ')}). ` +
-				`If they described another key, that key ${STAYS_VALID}`,
+			`The record that the main step saved cannot be used (${damage}), so nothing was revoked. ` + `If it created a key, that key ${STAYS_VALID}`,
 		)
-	if (state.keys.length === 0 && state.intents.length === 0) {
-		if (damaged.length === 0) runner.info(NOTHING_LEFT)
-	} else {
-		const unresolved = await settleAll(state, contextFor(state, deps))
-		for (const warning of unresolved.warnings) runner.warning(warning)
-		failures.push(...unresolved.failures)
-	}
-	warnOrFail(failures, state.onRevokeFailure, runner)
+	else if (damage !== '')
+		failures.push(
+			`Parts of the record that the main step saved cannot be used (${damage}). ` + `If they described another key, that key ${STAYS_VALID}`,
+		)
+	if (state !== null && state.keys.length + state.intents.length > 0) failures.push(...(await settleAll(state, deps)))
+	else if (damage === '') runner.info(NOTHING_LEFT)
+	if (failures.length === 0) return
+	const message = failures.join(' ')
+	if ((state?.onRevokeFailure ?? deps.policyWithoutRecord()) === 'fail') throw new Error(message)
+	runner.warning(message)
 }
-async function settleAll(state, context) {
-	const { clock, newBudget, shift } = context
+async function settleAll(state, deps) {
+	const { clock, runner } = deps
+	const context = contextFor(state, deps)
 	const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
-		return { ...intent, sentAt: sentAt + shift, deadline: deadline + shift }
+		return { ...intent, sentAt: sentAt + context.shift, deadline: deadline + context.shift }
 	})
-	const end = clock.now() + POST_STEP_TIMEOUT_MS
-	const revoking = revokeHeldKeys(state.keys, context, () => newBudget(end))
+	const deadline = clock.now() + POST_STEP_TIMEOUT_MS
+	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${lib.formatSeconds(wait)}.`)
+	const newBudget = () => lib.createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } })
+	const revoking = revokeHeldKeys(context, newBudget)
 	const wake = new AbortController()
 	const stopWaiting = () => wake.abort()
 	revoking.then(stopWaiting, stopWaiting)
 	if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
-	const [failures, unresolved] = await Promise.all([revoking, resolveIntents(intents, { ...context, budget: newBudget(end) })])
-	return { ...unresolved, failures: [...failures, ...unresolved.failures] }
-}
-function warnOrFail(failures, policy, runner) {
-	if (failures.length === 0) return
-	const message = failures.join(' ')
-	if (policy === 'fail') throw new Error(message)
-	runner.warning(message)
+	const failures = await Promise.all([revoking, resolveIntents(intents, { ...context, budget: newBudget() })])
+	return failures.flat()
 }
 /** A step that changed the trusted authorities may read what post sends: never the long-lived key. */
-function contextFor(state, deps) {
-	const { runner, clock, random, connect, settings, bootedAt } = deps
+function contextFor(state, { runner, clock, random, connect, settings, bootedAt }) {
 	const changed = lib.changedAuthorities(state.settings, settings)
 	if (changed.length > 0)
 		runner.warning(
 			`A step of this job changed ${changed.join(', ')}, which decides the certificates that are trusted. ` +
 				'The post step does not send api-key under these settings.',
 		)
-	const credential = changed.length === 0 ? state.apiKey : null
 	const shift = bootedAt - (state.bootedAt ?? bootedAt)
-	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${lib.formatSeconds(wait)}.`)
-	const skew = state.skew === null ? null : state.skew - shift
-	const context = { api: connect(state), clock, random, runner, credential, skew, gone: new Set() }
+	const lists = { api: connect(state), gone: new Set() }
 	return {
-		...{ ...context, shift, held: state.keys },
+		...{ ...lists, clock, random, runner, shift, held: state.keys },
+		credential: changed.length === 0 ? state.apiKey : null,
+		skew: state.skew === null ? null : state.skew - shift,
 		grid: gridShownBy(state.keys),
-		isMissing: missingCheck(context),
-		newBudget: (deadline) => lib.createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } }),
+		isMissing: missingCheck(lists),
 	}
 }
-async function revokeHeldKeys(keys, context, newBudget) {
-	const { runner, gone } = context
+async function revokeHeldKeys(context, newBudget) {
+	const { runner, gone, clock, held } = context
 	const failures = []
 	const revokeOne = async (key) => {
+		const end = key.expiresAt === null ? null : lib.formatUtc(key.expiresAt)
 		if (key.keep) {
-			const end = key.expiresAt === null ? '' : ` at ${lib.formatUtc(key.expiresAt)}`
-			runner.info(`The key ${lib.keyLabel(key)} stays valid until it expires${end} (\`revoke: false\`).`)
-			return { key, status: '**Kept** until it expires (`revoke: false`)' }
+			const at = end === null ? '' : ` at ${end}`
+			runner.info(`The key ${lib.keyLabel(key)} stays valid until it expires${at} (\`revoke: false\`).`)
+			return '**Kept** until it expires (`revoke: false`)'
 		}
 		const result = await lib.revokeAndVerify(key, { ...context, budget: newBudget() })
-		if (result.revoked) gone.add(key.id)
-		else
+		if (!result.revoked) {
+			const expiry = end === null ? 'Its expiry is unknown, so it may never expire; revoke it now' : `It expires at ${end}`
 			failures.push(
-				`Could not confirm that API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}. ${expiryAdvice(key.expiresAt)} To revoke it now: ${DASHBOARD}.`,
+				`Could not confirm that API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}. ${expiry}. To revoke it now: ${DASHBOARD}.`,
 			)
-		return { key, status: report(key, result, context) }
+			return '**Revocation not confirmed**'
+		}
+		gone.add(key.id)
+		const how = `${result.alreadyRevoked ? 'Already revoked or expired' : 'Revoked'}${result.verified ? ' (verified)' : ''}`
+		const proof = result.verified ? '; the API rejects it with 401' : ''
+		runner.info(`${how}: API key ${lib.keyLabel(key)}${proof}.`)
+		return `**${how}**, ${lib.formatUtc(clock.now())}`
 	}
-	const rows = await Promise.all(keys.map(revokeOne))
+	const rows = await Promise.all(held.map(async (key) => ({ key, status: await revokeOne(key) })))
 	if (rows.length > 0) lib.summarizeKeys(runner, 'SphereScout key after this job', rows)
 	return failures
-}
-function expiryAdvice(expiresAt) {
-	if (expiresAt === null) return 'Its expiry is unknown, so it may never expire; revoke it now.'
-	return `It expires at ${lib.formatUtc(expiresAt)}.`
-}
-function report(key, result, { runner, clock }) {
-	if (!result.revoked) return '**Revocation not confirmed**'
-	const how = `${result.alreadyRevoked ? 'Already revoked or expired' : 'Revoked'}${result.verified ? ' (verified)' : ''}`
-	const proof = result.verified ? '; the API rejects it with 401' : ''
-	runner.info(`${how}: API key ${lib.keyLabel(key)}${proof}.`)
-	return `**${how}**, ${lib.formatUtc(clock.now())}`
 }
 
 // Wires the real runner, network and clock into the post step.

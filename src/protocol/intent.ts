@@ -18,7 +18,6 @@ export interface Intent {
   refused: string
 }
 
-type Asked = Pick<Intent, 'expiry'>
 type KeyTimes = Pick<KeyInfo, 'createdAt' | 'expiresAt'>
 
 export const PRECISIONS_US = [1, 1000, 1_000_000] as const
@@ -65,18 +64,19 @@ const GRIDS_US = [1000, 10_000, 1_000_000, 60_000_000]
 
 /** The finest grid on which a server turns `asked` into `stored`, or null. */
 export function gridBetween(asked: ServerTime, stored: ServerTime): number | null {
-  const lost = Math.round(asked * 1000) - Math.round(stored * 1000)
-  return lost === 0 ? 1 : (GRIDS_US.find((grid) => fits(stored, lost, grid)) ?? null)
+  const micros = Math.round(stored * 1000)
+  const lost = Math.round(asked * 1000) - micros
+  if (lost === 0) return 1
+  const fits = (grid: number) => {
+    // By rounding to the nearest, down or (but for 1 ms, where a match proves more) up.
+    const isRounded = lost < grid && lost >= (grid > 1000 ? 1 - grid : -grid / 2)
+    return isRounded && (grid === 10_000 ? isOnCoarseGrid(stored) : micros % grid === 0)
+  }
+  return GRIDS_US.find(fits) ?? null
 }
 
 /** Some servers compute it anew, or round up. */
 const MAX_DRIFT_MS = 50
-
-/** By rounding to the nearest, down or (but for 1 ms, where a match proves more) up. */
-function fits(stored: ServerTime, lost: number, grid: number): boolean {
-  if (lost >= grid || lost < (grid > 1000 ? 1 - grid : -grid / 2)) return false
-  return grid === 10_000 ? isOnCoarseGrid(stored) : Math.round(stored * 1000) % grid === 0
-}
 
 /** 1/300 s is written with a last digit of 0, 3 or 7. */
 export function isOnCoarseGrid(stored: ServerTime): boolean {
@@ -84,7 +84,7 @@ export function isOnCoarseGrid(stored: ServerTime): boolean {
 }
 
 /** `exact` proves that this request made the key (odds: docs/design.md), `near` does not. */
-export function fitOf(intent: Asked, stored: ServerTime | null, grid = Infinity): 'exact' | 'near' | 'none' {
+export function fitOf(intent: Intent, stored: ServerTime | null, grid = Infinity): 'exact' | 'near' | 'none' {
   if (stored === null) return 'none'
   const drifted = Math.abs(stored - intent.expiry) < MAX_DRIFT_MS ? Infinity : NaN
   const needed = gridBetween(intent.expiry, stored) ?? drifted
@@ -101,17 +101,12 @@ export function nearestZone(local: number, instant: number): number {
   return Math.abs(shift) <= MAX_ZONE_MS ? shift : 0
 }
 
-/** The offset (ms) of a server that writes local times without one. */
-export function zoneShift(intent: Asked, stored: ServerTime | null): number {
-  const shift = stored === null ? 0 : nearestZone(stored, intent.expiry)
-  return stored !== null && fitOf(intent, stored - shift) !== 'none' ? shift : 0
-}
-
-/** The key's times without that offset, which shifts both. */
-export function withoutZone({ createdAt, expiresAt }: KeyTimes, intent: Asked): KeyTimes {
-  const shift = zoneShift(intent, expiresAt)
-  const shifted = (time: ServerTime | null) => (time === null ? null : time - shift)
-  return { createdAt: shifted(createdAt), expiresAt: shifted(expiresAt) }
+/** The key's times without the offset (`zone`, in ms) of a server that writes local times, which shifts both. */
+export function withoutZone({ createdAt, expiresAt }: KeyTimes, intent: Intent): KeyTimes & { zone: number } {
+  const nearest = expiresAt === null ? 0 : nearestZone(expiresAt, intent.expiry)
+  const moved = (time: ServerTime | null, zone: number) => (time === null ? null : time - zone)
+  const zone = fitOf(intent, moved(expiresAt, nearest)) === 'none' ? 0 : nearest
+  return { createdAt: moved(createdAt, zone), expiresAt: moved(expiresAt, zone), zone }
 }
 
 /** `Date` has whole seconds, and takes a while to arrive. */

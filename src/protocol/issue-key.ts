@@ -1,4 +1,4 @@
-import type { ApiFailure, CreatedKey } from '../api/key-api.ts'
+import type { ApiFailure, ApiResult, CreatedKey } from '../api/key-api.ts'
 import { type Budget, createBudget } from '../retry/budget.ts'
 import type { Cancellation } from '../retry/cancellation.ts'
 import type { Inputs } from '../runner/inputs.ts'
@@ -6,19 +6,17 @@ import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
 import { clockNote, formatSeconds, issuedLine, keyLabel, type Runner, summarizeKeys } from '../runner/report.ts'
 import type { Secret } from '../util/brands.ts'
 import { formatExactly, formatInstant } from '../util/instant.ts'
-import { createIntent, type Intent, type IntentOptions } from './intent.ts'
+import { createIntent } from './intent.ts'
 import { type Journal, openJournal, SLOW_RESPONSE_MS } from './journal.ts'
-import { CLOCK_TOLERANCE_MS, isSendable, judgeCreated } from './judge-created.ts'
-import { FIRST_ATTEMPT, MIN_ATTEMPT_MS, nextAttempt, stoppedMessage } from './next-attempt.ts'
+import { type AnswerContext, CLOCK_TOLERANCE_MS, isSendable, judgeCreated } from './judge-created.ts'
+import { FIRST_ATTEMPT, MIN_ATTEMPT_MS, nextAttempt, type Progress } from './next-attempt.ts'
 import { type Deps, revokeAndVerify } from './revoke-and-verify.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
 /** What main runs in, and what post will need to know of this process. */
-export interface MainDeps extends Deps {
+export interface MainDeps extends Deps, Pick<SavedState, 'settings' | 'bootedAt'> {
   runner: Runner
   cancellation: Cancellation
-  settings: SavedState['settings']
-  bootedAt: number
 }
 
 /** On top of `timeout`. */
@@ -31,7 +29,13 @@ export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
   try {
     const key = await obtainKey(context)
     stopIfCancelled(cancellation)
-    setOutputs(key, inputs, runner)
+    const instant = (known: number | null) => (known === null ? '' : formatInstant(known))
+    runner.setOutput('key', key.token ?? '')
+    runner.setOutput('key-id', key.id)
+    runner.setOutput('key-prefix', key.prefix)
+    runner.setOutput('created-at', instant(key.createdAt))
+    runner.setOutput('expires-at', instant(key.expiresAt))
+    if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, key.token ?? '')
     runner.info(issuedLine(key, inputs))
     const status = inputs.revoke ? 'Valid; the post step revokes it' : 'Valid until it expires (`revoke: false`)'
     summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
@@ -53,42 +57,36 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
   const { runner, clock, random, cancellation, inputs } = context
   const { timeout } = inputs
   const budget = createBudget({ deadline: clock.now() + timeout, clock, cancellation })
-  let progress = FIRST_ATTEMPT
-  let skew = 0
-  for (;;) {
-    const attempt = await requestKey({ skew, precision: progress.precision }, budget, context)
-    if (attempt.kind === 'key') return attempt.key
-    if (attempt.skew !== null) {
-      skew = attempt.skew
+  for (let progress = FIRST_ATTEMPT; ; ) {
+    const result = await requestKey(progress, budget, context)
+    if (result.ok) return result.value
+    const { failure, skew } = result
+    if (skew !== null) {
       runner.info(`${clockNote(skew)}.`)
       await revokeHeldKeys(context, budget.left())
     }
-    stopIfCancelled(cancellation, attempt.failure)
-    const [left, clockCorrected] = [budget.left(), attempt.skew !== null]
-    const next = nextAttempt(attempt.failure, progress, { left, timeout, random, clockCorrected })
-    if (next.kind === 'stop') throw new Error(next.message)
-    progress = next.progress
-    if (next.afterMs === 0) continue
-    runner.info(`${attempt.failure.message}. Retrying in ${formatSeconds(next.afterMs)}.`)
-    await budget.pause(next.afterMs)
-    stopIfCancelled(cancellation, attempt.failure)
-    const attempts = progress.attempt - 1
-    if (budget.left() < MIN_ATTEMPT_MS)
-      throw new Error(stoppedMessage(attempt.failure, { attempts, timeout, wait: next.afterMs }))
+    stopIfCancelled(cancellation, failure)
+    const next = nextAttempt(failure, progress, { left: budget.left(), random, skew })
+    const isWorthIt = next.afterMs + MIN_ATTEMPT_MS <= budget.left()
+    const wait = formatSeconds(next.afterMs)
+    if (isWorthIt && next.afterMs > 0) {
+      runner.info(`${failure.message}. Retrying in ${wait}.`)
+      await budget.pause(next.afterMs)
+      stopIfCancelled(cancellation, failure)
+    }
+    if (!isWorthIt || budget.left() < MIN_ATTEMPT_MS)
+      throw new Error(
+        `No key was obtained: ${failure.message}. Stopped after attempt ${progress.attempt}: the next retry (in ${wait}) ` +
+          `would exceed timeout (${formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`,
+      )
+    progress = next
   }
 }
 
-type Attempt =
-  | { kind: 'key'; key: IssuedKey }
-  /** `skew` (the server's clock less ours) is null unless the response shows that our clock is wrong. */
-  | { kind: 'failure'; failure: ApiFailure; skew: number | null }
-
-async function requestKey(
-  { skew, precision }: Pick<IntentOptions, 'skew' | 'precision'>,
-  budget: Budget,
-  context: Context,
-): Promise<Attempt> {
+/** The `skew` of the result is null unless the response shows that our clock is wrong. */
+async function requestKey(progress: Progress, budget: Budget, context: Context): Promise<ApiResult<IssuedKey>> {
   const { api, clock, random, inputs, journal } = context
+  const { skew, precision } = progress
   const limits = budget.limits()
   const now = clock.now()
   const { expiresIn: lifetime, apiKey } = inputs
@@ -100,19 +98,20 @@ async function requestKey(
   // Otherwise post looks for its key.
   const { failure } = result
   const isRepeated = failure.status && clock.now() - now >= SLOW_RESPONSE_MS
-  if (!failure.mayHaveActed && !isRepeated) journal.resolve(intent)
+  if (!failure.mayHaveActed && !isRepeated) journal.settle(intent)
   const tolerance = Math.min(CLOCK_TOLERANCE_MS, lifetime / 4)
   const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > tolerance
-  return { kind: 'failure', failure, skew: isClockWrong ? result.skew : null }
+  return { ok: false, failure, skew: isClockWrong ? result.skew : null }
 }
 
 /** Masks the key first. Throws if it is ours but unusable. */
 function accept(
   answer: CreatedKey,
-  request: { intent: Intent; skew: number; dateSkew: number | null },
+  request: Pick<AnswerContext, 'intent' | 'skew' | 'dateSkew'>,
   context: Context,
-): Attempt {
+): ApiResult<IssuedKey> {
   const { runner, clock, inputs, journal, refused } = context
+  const { intent } = request
   for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
   const receivedAt = clock.now()
   const verdict = judgeCreated(answer, {
@@ -127,36 +126,25 @@ function accept(
     const described = keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
     const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${verdict.reason}: ${described}`
     try {
-      journal.refuse(request.intent, verdict.isKnown ? '' : described)
+      journal.settle(intent, { ...intent, refused: verdict.isKnown ? '' : described })
     } catch (error) {
       throw new Error(`${message}. ${error}`)
     }
     refused.push({ token: answer.token, skew: (answer.createdAt ?? receivedAt) - receivedAt })
-    return { kind: 'failure', failure: { message, mayHaveActed: true, retryable: true, unusable: true }, skew: null }
+    return { ok: false, failure: { message, mayHaveActed: true, retryable: true, unusable: true }, skew: null }
   }
   const { unreadable, token, ...rest } = answer
   // Without a value that can be sent, `api-key` revokes the key.
   const sendable = token !== null && isSendable(token) ? token : null
-  const key = { ...rest, id: answer.id ?? '', token: sendable, asked: request.intent.expiry, keep: false }
-  journal.recordKey(key, request.intent, receivedAt)
+  const key = { ...rest, id: answer.id ?? '', token: sendable, asked: intent.expiry, keep: false }
+  journal.recordKey(key, intent, receivedAt)
   if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
   if (verdict.kind === 'replace') {
     const message = `the key got a wrong expiry and could not be replaced. ${clockNote(verdict.skew)}`
-    return { kind: 'failure', failure: { message, mayHaveActed: true, retryable: false }, skew: verdict.skew }
+    return { ok: false, failure: { message, mayHaveActed: true, retryable: false }, skew: verdict.skew }
   }
   if (verdict.warning !== null) runner.warning(verdict.warning)
-  return { kind: 'key', key }
-}
-
-function setOutputs(key: IssuedKey, inputs: Inputs, runner: Runner): void {
-  const token = key.token ?? ''
-  runner.setOutput('key', token)
-  runner.setOutput('key-id', key.id)
-  runner.setOutput('key-prefix', key.prefix)
-  const instant = (known: number | null) => (known === null ? '' : formatInstant(known))
-  runner.setOutput('created-at', instant(key.createdAt))
-  runner.setOutput('expires-at', instant(key.expiresAt))
-  if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, token)
+  return { ok: true, skew: null, value: key }
 }
 
 /** Post revokes what cannot be revoked now. */

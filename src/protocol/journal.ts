@@ -21,11 +21,14 @@ export function openJournal(
   { apiUrl, apiKey, onRevokeFailure }: Inputs,
   { runner, settings, bootedAt }: Pick<SavedState, 'settings' | 'bootedAt'> & { runner: Pick<Runner, 'saveState'> },
 ) {
-  const known = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt }
-  let state: SavedState = { ...known, skew: null, keys: [], intents: [] }
+  let state: SavedState = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt, skew: null, keys: [], intents: [] }
   const save = (change: Partial<SavedState>, maxLength = MAX_RECORD_LENGTH) => {
     const record = JSON.stringify({ ...state, ...change })
-    if (record.length > maxLength) throw tooLong(maxLength)
+    if (record.length > maxLength)
+      throw new Error(
+        `The record for the post step would exceed ${maxLength / 1024} KiB. ` +
+          'Lower timeout (it holds each unanswered request) or shorten the proxy variables (such as NO_PROXY).',
+      )
     state = { ...state, ...change }
     runner.saveState(STATE_NAME, record)
   }
@@ -34,17 +37,17 @@ export function openJournal(
   return {
     recordIntent: (intent: Intent) =>
       save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
-    /** The request created no key. */
-    resolve: (intent: Intent) => save({ intents: others(intent) }),
-    /** The response described a key that nothing shows to be this run's. */
-    refuse: (intent: Intent, described: string) =>
-      save({ intents: [...others(intent), { ...intent, refused: described }] }),
+    /** The request was answered; post looks for the key of what is left of it, if anything. */
+    settle: (intent: Intent, ...left: Intent[]) => save({ intents: [...others(intent), ...left] }),
     /** The request created this key. */
     recordKey(key: IssuedKey, intent: Intent, receivedAt: LocalTime) {
       made.push(key)
+      // A gateway may repeat a slow request: post looks for a twin.
+      const isSlow = receivedAt - intent.sentAt >= SLOW_RESPONSE_MS
+      const twins = isSlow ? [{ ...intent, stored: withoutZone(key, intent).expiresAt }] : []
       // The least that it may be: no key is taken for older than it is.
       const skew = key.createdAt === null ? state.skew : key.createdAt - receivedAt
-      save({ keys: [...state.keys, key], intents: [...others(intent), ...twinOf(key, intent, receivedAt)], skew })
+      save({ keys: [...state.keys, key], intents: [...others(intent), ...twins], skew })
     },
     /** Whether the key is left to expire, or revoked by post. */
     keep: (key: IssuedKey, keep: boolean) =>
@@ -55,17 +58,4 @@ export function openJournal(
     made: () => made,
     skew: () => state.skew,
   }
-}
-
-/** A gateway may repeat a slow request: post looks for a twin. */
-function twinOf(key: IssuedKey, intent: Intent, receivedAt: LocalTime): Intent[] {
-  if (receivedAt - intent.sentAt < SLOW_RESPONSE_MS) return []
-  return [{ ...intent, stored: withoutZone(key, intent).expiresAt }]
-}
-
-function tooLong(maxLength: number): Error {
-  return new Error(
-    `The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout (it holds each unanswered request) ` +
-      'or shorten the proxy variables (such as NO_PROXY).',
-  )
 }

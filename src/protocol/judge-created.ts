@@ -3,7 +3,7 @@ import type { CreatedKey } from '../api/parse-response.ts'
 import { MIN_CREDENTIAL_LENGTH } from '../runner/masking.ts'
 import type { LocalTime, Secret } from '../util/brands.ts'
 import { formatExactly } from '../util/instant.ts'
-import { fitOf, type Intent, isCapped, isWithin, nearestZone, withoutZone, zoneShift } from './intent.ts'
+import { fitOf, type Intent, isCapped, isWithin, nearestZone, withoutZone } from './intent.ts'
 
 const MAX_EXTRA_LIFETIME_MS = 5_000
 /** A clock this far off is corrected. */
@@ -80,14 +80,15 @@ function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   return `it returned a key that expires ${formatExactly(expiresAt)}, not ${formatExactly(intent.expiry)} as requested`
 }
 
-function whyUnusable({ token, expiresAt, unreadable }: CreatedKey, intent: Intent): string | null {
+function whyUnusable(key: CreatedKey, intent: Intent): string | null {
+  const { token, expiresAt, unreadable } = key
   if (token === null) return 'the response holds no key'
   if (!isSendable(token))
     return `the key is not one of ${MIN_CREDENTIAL_LENGTH} to ${MAX_TOKEN_LENGTH} visible ASCII characters`
   if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
   if (expiresAt === null) return 'the key never expires, although an expiry was requested'
-  const shift = zoneShift(intent, expiresAt)
-  if (shift !== 0) return `its times are off by ${shift / 3_600_000} h: the API writes local times without an offset`
+  const { zone } = withoutZone(key, intent)
+  if (zone !== 0) return `its times are off by ${zone / 3_600_000} h: the API writes local times without an offset`
   return null
 }
 

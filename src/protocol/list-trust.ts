@@ -1,7 +1,7 @@
 import type { ApiResult, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
 import { type RetryOptions, retry } from '../retry/budget.ts'
 import type { Secret } from '../util/brands.ts'
-import { isOldEnough, type KeyToRevoke, type RevocationContext, type RevocationProgress } from './revoke-and-verify.ts'
+import { isOldEnough, type KeyToRevoke, type Revocation } from './revoke-and-verify.ts'
 
 /** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
 export function doubtAbout(list: KeyList, credential: string, gone: ReadonlySet<string>): string | null {
@@ -23,17 +23,12 @@ export function isRowOf({ id, prefix, expiresAt }: Omit<KeyToRevoke, 'token'>, r
   return row.id === id || (prefix !== '' && row.prefix.startsWith(prefix) && row.expiresAt === expiresAt)
 }
 
-export interface ListingContext extends Pick<RevocationContext, 'clock' | 'random' | 'skew' | 'credential'> {
-  api: KeyApi
-  gone: ReadonlySet<string>
-}
-
 /** See `RevocationContext.isMissing`. */
-export function missingCheck(context: ListingContext): NonNullable<RevocationContext['isMissing']> {
-  const { api, random, credential, gone } = context
-  return async (key: KeyToRevoke, { startedAt, granted, budget }: RevocationProgress) => {
-    if (credential === null || !(granted || isOldEnough(key, startedAt, context))) return false
-    const read = await readList(credential, { api, budget, random })
+export function missingCheck({ api, gone }: { api: KeyApi; gone: ReadonlySet<string> }) {
+  return async (key: KeyToRevoke, revocation: Revocation): Promise<boolean> => {
+    const { credential, granted } = revocation
+    if (credential === null || !(granted || isOldEnough(key, revocation))) return false
+    const read = await readList(credential, { ...revocation, api })
     if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
     const own = ownRows(read.value, credential)
     const others = ownRows(read.value, key.token ?? '').filter((row) => !own.includes(row))

@@ -13,11 +13,12 @@ import {
   withoutZone,
 } from './intent.ts'
 
-export type Match =
-  | { kind: 'absent' }
-  | { kind: 'found'; key: ListedKey }
-  /** A near miss, another time, or a key without an expiry: it may be the orphan, or another run's key. */
-  | { kind: 'ambiguous'; candidates: ListedKey[] }
+export interface Match {
+  /** The orphan, if one key is certainly it. */
+  key: ListedKey | null
+  /** Else a near miss, another time, or a key without an expiry: each may be the orphan, or another run's key. */
+  candidates: ListedKey[]
+}
 
 export interface ListContext {
   /** Ids that are known: of keys that this run holds or revoked. */
@@ -34,7 +35,7 @@ export interface ListContext {
 /** Found only if a single key has exactly the expiry, and was created in the window. */
 export function matchIntent(intent: Intent, list: readonly ListedKey[], context: ListContext): Match {
   const { known, shift, dateSkew, skew, grid } = context
-  const others = list.filter(({ id }) => !known.has(id))
+  const rows = list.filter(({ id }) => !known.has(id)).map((key) => ({ key, ...withoutZone(key, intent) }))
   const wasThen = (created: ServerTime | null, inAnyZone = false) => {
     const end = intent.deadline + (inAnyZone ? LATEST_WRITE_MS : LATE_WRITE_GRACE_MS)
     return [0, shift].some((moved) => {
@@ -42,26 +43,19 @@ export function matchIntent(intent: Intent, list: readonly ListedKey[], context:
       return isWithin(created, { from: intent.sentAt - moved, to: end - moved, skews, inAnyZone })
     })
   }
-  const inWindow = (key: ListedKey) => wasThen(withoutZone(key, intent).createdAt)
   const listGrid = gridShownBy(list)
-  const fitness = (key: ListedKey) => {
-    const { expiresAt } = withoutZone(key, intent)
-    if (!isRoundedOtherwise(intent, expiresAt) && fitOf(intent, expiresAt, Math.min(grid, listGrid)) === 'exact')
-      return 'exact'
-    return fitOf(intent, expiresAt, Math.max(grid, listGrid)) === 'none' ? 'none' : 'near'
-  }
-
-  const exact = others.filter((key) => fitness(key) === 'exact')
-  const [only, another] = exact.filter(inWindow)
-  if (only && !another) return { kind: 'found', key: only }
-  // Without a usable expiry, only the time identifies a key, in any zone.
-  const isSuspect = (key: ListedKey) => {
-    const { createdAt, expiresAt } = key
-    return (expiresAt === null || isCapped(key, intent)) && wasThen(createdAt, true)
-  }
-  const near = others.filter((key) => fitness(key) === 'near' || isSuspect(key))
-  const candidates = exact.length > 0 ? exact : near
-  return candidates.length > 0 ? { kind: 'ambiguous', candidates } : { kind: 'absent' }
+  const [finest, coarsest] = [Math.min(grid, listGrid), Math.max(grid, listGrid)]
+  const exact = rows.filter(
+    ({ expiresAt }) => !isRoundedOtherwise(intent, expiresAt) && fitOf(intent, expiresAt, finest) === 'exact',
+  )
+  const [only, another] = exact.filter(({ createdAt }) => wasThen(createdAt))
+  if (only && !another) return { key: only.key, candidates: [] }
+  const near = rows.filter(({ key, expiresAt }) => {
+    // Without a usable expiry, only the time identifies a key, in any zone.
+    const isSuspect = (key.expiresAt === null || isCapped(key, intent)) && wasThen(key.createdAt, true)
+    return isSuspect || fitOf(intent, expiresAt, coarsest) !== 'none'
+  })
+  return { key: null, candidates: (exact.length > 0 ? exact : near).map(({ key }) => key) }
 }
 
 /** Twins expire alike where the response and the list round alike. */

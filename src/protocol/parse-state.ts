@@ -4,31 +4,32 @@ import { proxyFor } from '../http/proxy-for-url.ts'
 import type { Intent } from './intent.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
-/** What post finds: nothing at all, a record (perhaps with damaged parts), or something that is none, with the reason. */
-export type FoundState =
-  | { kind: 'none' }
-  | { kind: 'record'; state: SavedState; damaged: string[] }
-  | { kind: 'unreadable'; reason: string }
+/** What post finds. */
+export interface FoundState {
+  /** Null if main saved nothing, or nothing that can be used. */
+  state: SavedState | null
+  /** What cannot be used of it, or why none of it can; empty if nothing is wrong. */
+  damage: string
+}
 
 type Fields = Record<string, unknown>
 
-/** Never throws. Names each damaged part in `damaged`, and replaces it; only the API's URL must be sound. */
+/** Never throws. Replaces each damaged part; only the API's URL must be sound. */
 export function parseState(text: string): FoundState {
-  const unreadable = (reason: string): FoundState => ({ kind: 'unreadable', reason })
-  if (text === '') return { kind: 'none' }
+  if (text === '') return { state: null, damage: '' }
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    return unreadable('it is not JSON')
+    return { state: null, damage: 'it is not JSON' }
   }
-  if (!isFields(value)) return unreadable('it is not a record')
+  if (!isFields(value)) return { state: null, damage: 'it is not a record' }
   const { apiUrl } = value
-  if (!isText(apiUrl) || !/^https?:/.test(apiUrl) || !URL.canParse(apiUrl)) return unreadable('it holds no API URL')
-  return { kind: 'record', ...readParts(value, apiUrl) }
+  const isUrl = isText(apiUrl) && /^https?:/.test(apiUrl) && URL.canParse(apiUrl)
+  return isUrl ? readParts(value, apiUrl) : { state: null, damage: 'it holds no API URL' }
 }
 
-function readParts(value: Fields, apiUrl: string): { state: SavedState; damaged: string[] } {
+function readParts(value: Fields, apiUrl: string): FoundState {
   const damaged: string[] = []
   const part = <T>(name: string, isSound: (part: unknown) => part is T, otherwise: T): T => {
     const found = value[name]
@@ -45,14 +46,14 @@ function readParts(value: Fields, apiUrl: string): { state: SavedState; damaged:
   const state: SavedState = {
     apiUrl,
     apiKey: part('apiKey', isSecret, null),
-    settings: part('settings', areSettingsFor(new URL(apiUrl)), {}),
+    settings: part('settings', (value) => areSettings(value, apiUrl), {}),
     bootedAt: part('bootedAt', isNumberOrNull, null),
-    onRevokeFailure: part('onRevokeFailure', isPolicy, 'warn'),
+    onRevokeFailure: part('onRevokeFailure', (value) => value === 'warn' || value === 'fail', 'warn'),
     skew: part('skew', isNumberOrNull, null),
     keys: entries('keys', isKey),
     intents: entries('intents', isIntent),
   }
-  return { state, damaged }
+  return { state, damage: damaged.join(', ') }
 }
 
 const isFields = (value: unknown): value is Fields =>
@@ -62,7 +63,6 @@ const isText = (value: unknown): value is string => typeof value === 'string'
 const isSecret = (value: unknown): value is string => isText(value) && isHeaderSafe(value)
 const isTexts = (value: unknown): value is Record<string, string> =>
   isFields(value) && Object.values(value).every(isText)
-const isPolicy = (value: unknown): value is 'warn' | 'fail' => value === 'warn' || value === 'fail'
 /** A Date beyond 8.64e15 does not exist, and post adds such numbers. */
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Math.abs(value) <= 1e15
 const isNumberOrNull = (value: unknown): value is number | null => value === null || isNumber(value)
@@ -86,12 +86,10 @@ const isIntent = (value: unknown): value is Intent =>
   isText(value.refused)
 
 /** A proxy that main could not have used would keep post from sending anything. */
-function areSettingsFor(url: URL): (value: unknown) => value is Record<string, string> {
-  return (value): value is Record<string, string> => {
-    try {
-      return isTexts(value) && proxyFor(url, value) !== null
-    } catch {
-      return false
-    }
+function areSettings(value: unknown, apiUrl: string): value is Record<string, string> {
+  try {
+    return isTexts(value) && proxyFor(new URL(apiUrl), value) !== null
+  } catch {
+    return false
   }
 }

@@ -1,123 +1,153 @@
-import { type Budget, MAX_ATTEMPT_MS } from '../retry/budget.ts'
+import type { ApiFailure, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
 import { formatUtc, keyLabel, type Runner } from '../runner/report.ts'
+import type { LocalTime } from '../util/brands.ts'
 import { formatExactly } from '../util/instant.ts'
-import { type Intent, LATE_WRITE_GRACE_MS, LATEST_WRITE_MS } from './intent.ts'
-import { gridShownBy } from './match-intent.ts'
-import { type LookupContext, type OrphanResult, revokeOrphans } from './revoke-orphans.ts'
+import { type Intent, LATE_WRITE_GRACE_MS, LATEST_WRITE_MS, withoutZone } from './intent.ts'
+import { doubtAbout, isRowOf, ownRows, readList } from './list-trust.ts'
+import { gridShownBy, type ListContext, matchIntent } from './match-intent.ts'
+import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
+import type { IssuedKey } from './saved-state.ts'
 
 export const DASHBOARD = 'Dashboard > Plans > API Keys'
-/** One attempt, and a slow server. */
-const MAX_WATCH_MS = MAX_ATTEMPT_MS + LATE_WRITE_GRACE_MS
 const WATCH_INTERVAL_MS = 2_000
 /** A lookup with less time would only time out. */
 const MIN_LOOKUP_MS = 1_000
 
-interface Open {
+export interface LookupContext extends RevocationContext, Omit<ListContext, 'dateSkew' | 'known'> {
+  api: KeyApi
+  runner: Runner
+  /** The keys that main holds. */
+  held: readonly IssuedKey[]
+  /** Ids of keys that were verified as revoked. */
+  gone: Set<string>
+}
+
+/** What one look showed of a create request. */
+export interface Finding {
   intent: Intent
-  result: OrphanResult
-  /** A key of this intent was found and revoked; a gateway that repeats requests may have made another one. */
-  isFound: boolean
+  /** Another look may show something else. */
+  isOpen: boolean
+  /** What could not be settled. It is only a warning if the request's own key is known, or no key has appeared. */
+  failure?: string
+  warning?: string
 }
+type Problem = Pick<Finding, 'failure' | 'warning'>
 
-/** What could not be settled, as sentences for the person who has to: failures, and warnings that are not. */
-export interface Unresolved {
-  failures: string[]
-  warnings: string[]
-}
-
-/** Looks until even a slow server has acted, and revokes what is certainly ours. Adds to `gone`, lowers `grid`. */
-export async function resolveIntents(
-  intents: readonly Intent[],
-  context: LookupContext & { runner: Runner; gone: Set<string>; budget: Budget },
-): Promise<Unresolved> {
+/**
+ * Looks until even a slow server has acted, and revokes what is certainly ours. Adds to `gone`, lowers `grid`, warns,
+ * and returns failures: sentences for the person who has to settle them.
+ */
+export async function resolveIntents(intents: readonly Intent[], context: LookupContext): Promise<string[]> {
   const { runner, clock, budget } = context
-  if (intents.length === 0) return { failures: [], warnings: [] }
+  if (intents.length === 0) return []
   const unanswered = intents.filter(({ stored }) => stored === undefined).length
   if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
-  const latest = Math.max(...intents.map(({ deadline }) => deadline + LATE_WRITE_GRACE_MS))
-  const watchUntil = Math.min(latest, clock.now() + MAX_WATCH_MS)
-  let open: Open[] = intents.map((intent) => ({
-    intent,
-    isFound: intent.stored !== undefined,
-    result: { kind: 'absent', doubt: 'it was not read' },
-  }))
-  for (;;) {
-    const lookedAt = clock.now()
-    open = addResults(open, await revokeOrphans(intents, context), context)
-    const isWatched = lookedAt >= watchUntil
-    if (!shouldLookAgain(open, isWatched) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS)
-      return conclude(open, isWatched, clock.now())
+  const watchUntil = Math.max(...intents.map(({ deadline }) => deadline)) + LATE_WRITE_GRACE_MS
+  for (let looked = intents; ; ) {
+    const isWatched = clock.now() >= watchUntil
+    const findings = await lookOnce(looked, isWatched, context)
+    if (!findings.some(({ isOpen }) => isOpen) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS) {
+      for (const warning of sentences(findings, 'warning')) runner.warning(warning)
+      return sentences(findings, 'failure')
+    }
+    looked = findings.map(({ intent }) => intent)
     const rest = isWatched ? WATCH_INTERVAL_MS : Math.max(0, watchUntil - clock.now())
     await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
   }
 }
 
-function addResults(open: Open[], results: OrphanResult[], context: Parameters<typeof resolveIntents>[1]): Open[] {
-  return open.map((item, index) => {
-    const result = results[index] ?? item.result
-    if (result.kind !== 'revoked') return { ...item, result }
-    context.gone.add(result.key.id)
+/** Looks once, and revokes keys that this run certainly made. `isWatched`: a slow server has had its time. */
+export async function lookOnce(
+  intents: readonly Intent[],
+  isWatched: boolean,
+  context: LookupContext,
+): Promise<Finding[]> {
+  const { credential, gone, runner, clock } = context
+  const unread = ({ message, retryable, status }: ApiFailure): Finding[] => {
+    // An authentication service that is down gives 401, too.
+    const isOpen = retryable || status === 401
+    return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${message}` }))
+  }
+  if (credential === null) return unread(NO_CREDENTIAL)
+  const read = await readList(credential, context)
+  if (!read.ok) return unread(read.failure)
+  const list = read.value
+  const doubt = doubtAbout(list, credential, gone)
+  // What is left of a key that was revoked is its twin.
+  const held = context.held.filter(({ id }) => !gone.has(id)).flatMap((key) => heldRows(key, list))
+  const others = [...ownRows(list, credential), ...held].map(({ id }) => id)
+  const looked = { ...context, known: new Set([...gone, ...others]), dateSkew: read.skew }
+  const lookFor = async (intent: Intent): Promise<Finding> => {
+    const { key, candidates } = matchIntent(intent, list.keys, looked)
+    const seen = { doubt, isWatched, candidates, now: clock.now() }
+    const isOpen = !isWatched || doubt !== null
+    if (key === null) return { intent, isOpen, ...problemOf(intent, seen) }
+    const result = await revokeAndVerify({ ...key, token: null }, context)
+    if (!result.revoked) {
+      const failure = `Could not confirm that the orphaned API key ${keyLabel(key)} was revoked: ${result.failure.message}`
+      return { intent, isOpen: result.failure.retryable, failure }
+    }
+    gone.add(key.id)
     // The list no longer shows the grid of its expiry.
-    context.grid = Math.min(context.grid, gridShownBy([result.key]))
-    context.runner.info(`Found and revoked the orphaned key ${keyLabel(result.key)}.`)
-    return { ...item, result: { kind: 'absent', doubt: result.doubt }, isFound: true }
-  })
-}
-
-/** `isWatched`: a slow server has had its time. */
-export function shouldLookAgain(open: readonly Open[], isWatched: boolean): boolean {
-  return open.some(({ result }) => (result.kind === 'failed' ? result.retryable : !isWatched || result.doubt !== null))
-}
-
-/** What to say of each intent in the end. */
-export function conclude(open: readonly Open[], isWatched: boolean, now: number): Unresolved {
-  const failures = new Map<string, Intent[]>()
-  const warnings = new Map<string, Intent[]>()
-  for (const item of open) {
-    const { intent, result, isFound } = item
-    const isDoubtful = result.kind === 'absent' && result.doubt !== null
-    const mayStillAct = !isFound && now < intent.deadline + LATEST_WRITE_MS
-    const reason = reasonOf(item, isWatched) ?? (mayStillAct ? NOTHING_YET : null)
-    if (reason === null) continue
-    const sort =
-      reason === NOTHING_YET || (isFound && (isDoubtful || result.kind === 'ambiguous')) ? warnings : failures
-    sort.set(reason, [...(sort.get(reason) ?? []), intent])
+    context.grid = Math.min(context.grid, gridShownBy([key]))
+    runner.info(`Found and revoked the orphaned key ${keyLabel(key)}.`)
+    // From now on, its twin is looked for.
+    const answered = { ...intent, stored: withoutZone(key, intent).expiresAt }
+    return { intent: answered, isOpen, ...problemOf(answered, seen) }
   }
-  return { failures: sentences(failures), warnings: sentences(warnings) }
+  return Promise.all(intents.map(lookFor))
 }
 
-const NOTHING_YET =
-  'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it'
+/** Also if the list writes id and expiry otherwise: no other key has our prefix. */
+function heldRows(key: IssuedKey, list: KeyList): ListedKey[] {
+  const byPrefix = key.token === null ? [] : ownRows(list, key.token)
+  return list.keys.filter((row) => isRowOf(key, row) || (byPrefix.length === 1 && byPrefix[0] === row))
+}
 
-function reasonOf({ intent: { refused }, isFound, result }: Open, isWatched: boolean): string | null {
-  const what = isFound ? 'a gateway repeated a create request' : 'an unanswered create request created a key'
-  switch (result.kind) {
-    case 'failed':
-      return result.key === null
-        ? `Could not determine whether ${what}: ${result.reason}`
-        : `Could not confirm that the orphaned API key ${keyLabel(result.key)} was revoked: ${result.reason}`
-    case 'ambiguous':
-      return (
-        `${isFound ? 'A possibly repeated' : 'An unanswered'} create request matches ${result.candidates.length} key(s) (${result.candidates.slice(0, 3).map(keyLabel).join(', ')}); ` +
-        'revoked none, because some may belong to other runs'
-      )
-    case 'absent':
-      if (result.doubt !== null)
-        return `Could not determine whether ${what}: the list of keys cannot be relied on, because ${result.doubt}`
-      if (refused !== '' && !isFound)
-        return `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`
-      return isWatched ? null : 'There was no time to wait for an unanswered create request'
-    case 'revoked':
-      return null
+function undetermined({ stored }: Intent): string {
+  const what =
+    stored === undefined ? 'an unanswered create request created a key' : 'a gateway repeated a create request'
+  return `Could not determine whether ${what}`
+}
+
+interface Seen {
+  candidates: ListedKey[]
+  doubt: string | null
+  isWatched: boolean
+  now: LocalTime
+}
+
+/** Of a list without a key that is certainly of `intent`. */
+function problemOf(intent: Intent, { candidates, doubt, isWatched, now }: Seen): Problem {
+  const isAnswered = intent.stored !== undefined
+  const unsettled = (problem: string) => (isAnswered ? { warning: problem } : { failure: problem })
+  if (candidates.length > 0)
+    return unsettled(
+      `${isAnswered ? 'A possibly repeated' : 'An unanswered'} create request matches ${candidates.length} key(s) ` +
+        `(${candidates.slice(0, 3).map(keyLabel).join(', ')}); revoked none, because some may belong to other runs`,
+    )
+  if (doubt !== null)
+    return unsettled(`${undetermined(intent)}: the list of keys cannot be relied on, because ${doubt}`)
+  if (intent.refused !== '' && !isAnswered)
+    return {
+      failure: `A create request returned the key ${intent.refused}, which may not be this run's, so it was not revoked`,
+    }
+  if (!isWatched) return { failure: 'There was no time to wait for an unanswered create request' }
+  if (isAnswered || now >= intent.deadline + LATEST_WRITE_MS) return {}
+  return {
+    warning:
+      'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it',
   }
 }
 
-function sentences(byReason: ReadonlyMap<string, readonly Intent[]>): string[] {
-  return [...byReason].map(([reason, intents]) => {
+function sentences(findings: readonly Finding[], sort: keyof Problem): string[] {
+  const reasons = new Set(findings.flatMap((finding) => finding[sort] ?? []))
+  return [...reasons].map((reason) => {
+    const intents = findings.filter((finding) => finding[sort] === reason).map(({ intent }) => intent)
+    if (intents[0]?.refused) return `${reason}. Look at it: ${DASHBOARD}.`
     const least = (of: 'sentAt' | 'expiry') => Math.min(...intents.map((intent) => intent[of]))
     const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
     const times = `created about ${formatUtc(least('sentAt'))} and expires ${formatExactly(least('expiry'))}${later}`
-    if (intents[0]?.refused) return `${reason}. Look at it: ${DASHBOARD}.`
     return `${reason}${count}. Such a key was ${times}; to revoke it now: ${DASHBOARD}.`
   })
 }

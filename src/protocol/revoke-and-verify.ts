@@ -4,7 +4,6 @@ import type { IssuingApi } from '../api/issuing-api.ts'
 import { backoff } from '../retry/backoff.ts'
 import { type Budget, type Clock, retry } from '../retry/budget.ts'
 import type { LocalTime, Secret } from '../util/brands.ts'
-import { type Evidence, isVerifiedRevoked } from './evidence.ts'
 import type { IssuedKey } from './saved-state.ts'
 
 /** What both steps need of the world. `random` is in [0, 1). */
@@ -25,23 +24,35 @@ export interface RevocationContext extends Deps {
   /** The server's clock less ours, in milliseconds, if the API's own times showed it. */
   skew: number | null
   /** Whether a list that can be believed no longer shows the key. The post step alone reads the list. */
-  isMissing?(key: KeyToRevoke, since: RevocationProgress): Promise<boolean>
+  isMissing?(key: KeyToRevoke, revocation: Revocation): Promise<boolean>
 }
 
-export interface RevocationProgress {
-  /** When this revocation was begun, by this machine's clock. */
-  startedAt: LocalTime
+export type KeyToRevoke = Omit<IssuedKey, 'asked' | 'keep'> & Partial<Pick<IssuedKey, 'asked'>>
+
+/**
+ * What is known about the end of one key. A 401 alone is not proof: a lagging replica or an authentication service
+ * that is down gives it to valid keys. Nor is a grant, or a list that may be stale.
+ */
+export interface Evidence {
+  /** A revocation of its id was granted. */
   granted: boolean
-  budget: Budget
+  /** The API itself answered 401 to the key, after whatever was granted. */
+  rejected: boolean
+  /** A list that can be believed no longer shows it. */
+  missing: boolean
+  /** Its expiry has passed by every clock that may be right. */
+  expired: boolean
 }
 
-export type KeyToRevoke = Pick<IssuedKey, 'token' | 'id' | 'prefix' | 'createdAt' | 'expiresAt'> &
-  Partial<Pick<IssuedKey, 'asked'>>
+/** Whether the key is certainly revoked or expired. */
+export function isVerifiedRevoked({ granted, rejected, missing, expired }: Evidence): boolean {
+  return rejected && (granted || missing || expired)
+}
 
-/** `evidence` is what the rounds so far have shown; each adds to it. */
-interface RoundContext extends RevocationContext {
+/** One that is under way. Each round adds to its evidence. */
+export interface Revocation extends RevocationContext, Evidence {
+  /** By this machine's clock. */
   startedAt: LocalTime
-  evidence: Evidence
   /** A revocation was granted, and the key is accepted all the same. */
   wasIdle: boolean
 }
@@ -49,12 +60,8 @@ interface RoundContext extends RevocationContext {
 /** A replica may not know a younger key. */
 export const MAX_REPLICA_LAG_MS = 15_000
 
-/** Whether every replica knows the key, whose revocation began at `startedAt` (this machine's clock). */
-export function isOldEnough(
-  { createdAt }: KeyToRevoke,
-  startedAt: LocalTime,
-  { clock, skew }: Pick<RevocationContext, 'clock' | 'skew'>,
-): boolean {
+/** Whether every replica knows the key. */
+export function isOldEnough({ createdAt }: KeyToRevoke, { startedAt, clock, skew }: Revocation): boolean {
   const now = clock.now()
   const age = createdAt === null || skew === null ? 0 : now + skew - createdAt
   return Math.max(now - startedAt, age) >= MAX_REPLICA_LAG_MS
@@ -67,61 +74,61 @@ const EXPIRY_MARGIN_MS = 1_000
 
 /** Revokes `key` with itself, or with `credential` where that does not end it, until verified or hopeless. */
 export async function revokeAndVerify(key: KeyToRevoke, context: RevocationContext): Promise<RevocationResult> {
-  const evidence: Evidence = { granted: false, rejected: false, missing: false, expired: false }
+  const { clock, random, budget } = context
+  const nothing = { granted: false, rejected: false, missing: false, expired: false, wasIdle: false }
+  const revocation: Revocation = { ...context, ...nothing, startedAt: clock.now() }
   const { token } = key
-  const startedAt = context.clock.now()
-  let [wasGranted, wasIdle] = [false, false]
+  let wasGranted = false
   for (let round = 1; ; round++) {
-    // Extend the deadline for 429s only in the first round.
-    const budget = round === 1 ? context.budget : { ...context.budget, extend: () => {} }
-    const now = { ...context, budget, startedAt, evidence, wasIdle }
-    const refusal = await requestRevocation(key, now)
-    const probed = token === null || isVerifiedRevoked(evidence) ? null : await probeUntilRejected(token, refusal, now)
-    if (!isVerifiedRevoked(evidence) && (token === null || evidence.rejected))
-      evidence.missing = (await context.isMissing?.(key, { startedAt, granted: evidence.granted, budget })) ?? false
+    const refusal = await requestRevocation(key, revocation)
+    const probed =
+      token === null || isVerifiedRevoked(revocation) ? null : await probeUntilRejected(token, refusal, revocation)
+    if (!isVerifiedRevoked(revocation) && (token === null || revocation.rejected))
+      revocation.missing = (await context.isMissing?.(key, revocation)) ?? false
     wasGranted ||= refusal === null
-    const verified = isVerifiedRevoked(evidence)
-    if (verified || (token === null && evidence.missing))
+    const verified = isVerifiedRevoked(revocation)
+    if (verified || (token === null && revocation.missing))
       return { revoked: true, verified, alreadyRevoked: !wasGranted }
     // A later 401 must not be taken for the effect of this grant.
-    if (probed?.ok) evidence.granted = false
-    wasIdle ||= refusal === null && probed?.ok === true
+    if (probed?.ok) revocation.granted = false
+    revocation.wasIdle ||= refusal === null && probed?.ok === true
 
-    const wait = backoff(round, context.random())
-    const isWorthIt = canStillChange(refusal, evidence) && budget.left() > wait + PROBE_INTERVAL_MS
+    const wait = backoff(round, random())
+    const canChange =
+      refusal === null || refusal.retryable || revocation.rejected || [401, 404].includes(refusal.status ?? 0)
+    const isWorthIt = canChange && budget.left() > wait + PROBE_INTERVAL_MS
     if (isWorthIt) await budget.pause(wait)
     // See `retry`.
-    if (isWorthIt && budget.left() > PROBE_INTERVAL_MS) continue
-    const message = reasonOf(refusal, probed, { ...evidence, granted: wasGranted })
-    return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
+    if (!isWorthIt || budget.left() <= PROBE_INTERVAL_MS) {
+      const message = reasonOf(refusal, probed, { ...revocation, granted: wasGranted })
+      return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
+    }
+    // Extend the deadline for 429s only in the first round.
+    revocation.budget = { ...budget, extend: () => {} }
   }
 }
 
-function canStillChange(refusal: ApiFailure | null, { rejected }: Evidence): boolean {
-  return refusal === null || refusal.retryable || rejected || refusal.status === 401 || refusal.status === 404
-}
-
 /** Returns null once granted, else the last failure. */
-async function requestRevocation(key: KeyToRevoke, context: RoundContext): Promise<ApiFailure | null> {
-  const { api, budget, random, evidence, wasIdle } = context
+async function requestRevocation(key: KeyToRevoke, revocation: Revocation): Promise<ApiFailure | null> {
+  const { api, budget, random } = revocation
   const { token } = key
-  const own = wasIdle && context.credential !== null ? null : token
+  const own = revocation.wasIdle && revocation.credential !== null ? null : token
   let failure: ApiFailure = NO_CREDENTIAL
-  for (const credential of [own, context.credential]) {
+  for (const credential of [own, revocation.credential]) {
     if (credential === null) continue
     const revoke = (limits: CallLimits) => api.revoke(credential, key.id, limits)
     const result = await retry(revoke, { budget, random, shouldRetry: isRateLimited })
     if (result.ok) {
-      const granted = credential === token || (await isRealGrant(key, credential, context))
-      Object.assign(evidence, { granted, rejected: false })
+      revocation.granted = credential === token || (await isRealGrant(key, credential, revocation))
+      revocation.rejected = false
       return null
     }
     failure = { ...result.failure, retryable: result.failure.retryable || failure.retryable }
     if (credential === token && isRejected(result)) {
       // Some APIs answer 401 to a key that may not revoke itself.
       const probed = await api.probe(token, budget.limits())
-      evidence.rejected = isRejected(probed)
-      evidence.expired = hasExpired(key, probed.skew, context)
+      revocation.rejected = isRejected(probed)
+      revocation.expired = hasExpired(key, probed.skew, revocation)
     } else if (isRejected(result))
       failure = { ...failure, message: `the credential that should revoke it was rejected: ${failure.message}` }
     if (budget.left() <= PROBE_INTERVAL_MS) return failure
@@ -130,10 +137,9 @@ async function requestRevocation(key: KeyToRevoke, context: RoundContext): Promi
 }
 
 /** An API may grant what a replica does not know; not if it answers 404 to the same request then. */
-async function isRealGrant(key: KeyToRevoke, credential: Secret, context: RoundContext): Promise<boolean> {
-  const { api, budget, evidence, startedAt } = context
-  if (key.token === null || (!evidence.rejected && isOldEnough(key, startedAt, context))) return true
-  const again = await api.revoke(credential, key.id, budget.limits())
+async function isRealGrant(key: KeyToRevoke, credential: Secret, revocation: Revocation): Promise<boolean> {
+  if (key.token === null || (!revocation.rejected && isOldEnough(key, revocation))) return true
+  const again = await revocation.api.revoke(credential, key.id, revocation.budget.limits())
   return !again.ok && again.failure.status === 404 && !again.failure.notFromApi
 }
 
@@ -147,11 +153,8 @@ export const NO_CREDENTIAL: ApiFailure = {
 }
 
 /** By every clock that may be right. The API may write times of another zone. */
-function hasExpired(
-  { expiresAt, asked = 0 }: KeyToRevoke,
-  dateSkew: number | null,
-  { clock, skew }: RevocationContext,
-): boolean {
+function hasExpired(key: KeyToRevoke, dateSkew: number | null, { clock, skew }: Revocation): boolean {
+  const { expiresAt, asked = 0 } = key
   const serverSkews = [skew, dateSkew].filter((known) => known !== null)
   if (expiresAt === null || serverSkews.length === 0) return false
   return Math.max(expiresAt, asked) + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
@@ -161,14 +164,15 @@ function hasExpired(
 async function probeUntilRejected(
   token: Secret,
   refusal: ApiFailure | null,
-  { api, clock, random, budget, evidence }: RoundContext,
+  revocation: Revocation,
 ): Promise<ApiResult<null>> {
+  const { api, clock, random, budget } = revocation
   for (let end = Infinity; ; ) {
     const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry: isRateLimited })
     end = Math.min(end, clock.now() + VERIFY_FOR_MS)
-    evidence.rejected = isRejected(result)
+    revocation.rejected = isRejected(result)
     const isEnough =
-      evidence.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))
+      revocation.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))
     if (isEnough || clock.now() >= end || budget.left() <= PROBE_INTERVAL_MS) return result
     await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
   }
