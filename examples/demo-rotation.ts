@@ -14,7 +14,7 @@ import { createGithubSecrets } from '../src/rotate/github-secrets.ts'
 import type { RotateInputs } from '../src/rotate/inputs.ts'
 import { rotateKey } from '../src/rotate/rotate-key.ts'
 import { sealForGithub } from '../src/rotate/sealed-box.ts'
-import type { Runner } from '../src/runner/report.ts'
+import type { Runner } from '../src/runner/runner.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const DAYS = 60

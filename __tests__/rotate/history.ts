@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/http-client.ts'
 import type { RotateInputs } from '../../src/rotate/inputs.ts'
 import type { Place } from '../../src/rotate/places.ts'
-import type { Runner } from '../../src/runner/report.ts'
+import type { Runner } from '../../src/runner/runner.ts'
 import { createRng, type Rng } from '../simulation/rng.ts'
 import {
   type Account,

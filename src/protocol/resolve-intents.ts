@@ -1,5 +1,6 @@
 import { type Budget, MAX_ATTEMPT_MS } from '../retry/budget.ts'
-import { formatUtc, keyLabel, type Runner } from '../runner/report.ts'
+import { formatUtc, keyLabel } from '../runner/report.ts'
+import type { Runner } from '../runner/runner.ts'
 import { formatExactly } from '../util/instant.ts'
 import { type Intent, LATE_WRITE_GRACE_MS, LATEST_WRITE_MS } from './intent.ts'
 import { gridShownBy } from './match-intent.ts'
