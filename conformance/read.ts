@@ -58,7 +58,7 @@ function resultOf<T>(answer: Answer, read: (response: HttpResponse) => T): ApiRe
   return { ok: false, skew: null, failure: { message, mayHaveActed: false, retryable: false } }
 }
 
-/** What the actions say of an answer that is no success. */
+/** What the actions say of an answer that they cannot use. */
 export function failureIn(answer: Answer): ApiFailure {
   return failureOf(answer.asked, responseOf(answer), answer.receivedAt)
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { failureOf as judge, unusableResponse } from '../../src/api/api-failure.ts'
+import { failureOf as judge } from '../../src/api/api-failure.ts'
 import type { HttpResponse } from '../../src/http/http-client.ts'
 import { HttpError } from '../../src/http/http-error.ts'
 import { behind, failureOf, LIMITS, NOW, SECRET } from './behind.ts'
@@ -312,13 +312,11 @@ describe('the words of a failure', () => {
 
   test('of a success are only what is named as a reason', () => {
     const asked = { method: 'POST' as const, url: url('/keys'), credential: SECRET }
-    const { message } = unusableResponse(
-      asked,
-      response({ status: 200, body: '{"note":"hello","detail":"why"}' }),
+    const says = (status: number, body: string) => judge(asked, response({ status, body }), NOW).message
+    expect(says(200, '{"note":"hello","detail":"why"}')).toBe('api.example answered 200 to POST /keys: why')
+    expect(says(299, '{"note":"hello"}')).toBe(
+      'api.example answered 299 to POST /keys: something that is not the JSON of this API',
     )
-    expect(message).toBe('api.example answered 200 to POST /keys: why')
-    const silent = unusableResponse(asked, response({ status: 299, body: '{"note":"hello"}' })).message
-    expect(silent).toBe('api.example answered 299 to POST /keys: something that is not the JSON of this API')
   })
 
   test.each([201, 401, 503])(

@@ -1,6 +1,6 @@
 import { type HttpClient, HttpError, type HttpResponse, type RequestLimits } from '../http/http-client.ts'
 import { parseHttpDate } from '../retry/backoff.ts'
-import { type ApiFailure, type Asked, failureOf, unusableResponse } from './api-failure.ts'
+import { type ApiFailure, type Asked, failureOf } from './api-failure.ts'
 
 /** What a call brought, and the server's `Date` less our clock (ms) if the response told a believable one. */
 export type ApiResult<T> = { skew: number | null } & ({ ok: true; value: T } | { ok: false; failure: ApiFailure })
@@ -32,13 +32,12 @@ export function createCaller(client: HttpClient, userAgent: string, now: () => n
     try {
       const response = await client({ method, url, headers, body, ...limits })
       const skew = skewOf(response, sentAt, now())
-      if (response.status < 200 || response.status > 299)
-        return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
       try {
-        return { ok: true, skew, value: read(response) }
+        if (response.status >= 200 && response.status <= 299) return { ok: true, skew, value: read(response) }
       } catch {
-        return { ok: false, skew, failure: unusableResponse(request, response) }
+        // The failure says so.
       }
+      return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
     } catch (error) {
       if (!(error instanceof HttpError)) throw error
       const { message, mayHaveActed, retryable } = error
