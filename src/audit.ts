@@ -1,4 +1,5 @@
 // Wires the real runner, network and clock into the audit. It creates nothing, so it needs no post step.
+import { createCaller } from './api/call.ts'
 import { createListApi } from './api/key-api.ts'
 import { auditAccount } from './audit/audit-account.ts'
 import { readAuditInputs } from './audit/inputs.ts'
@@ -14,7 +15,7 @@ async function run(): Promise<void> {
     const { env } = process
     const inputs = readAuditInputs(getInput, env, () => explainMissingSecrets(env))
     await auditAccount(inputs, {
-      api: createListApi(connect(inputs.apiUrl, env), inputs.apiUrl, systemClock.now),
+      api: createListApi(createCaller(connect(inputs.apiUrl, env)), inputs.apiUrl, systemClock.now),
       clock: systemClock,
       random: Math.random,
       sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),

@@ -1,5 +1,5 @@
 // Wires the real runner, network, clock and signals into the main step.
-import { createIssuingApi } from './api/issuing-api.ts'
+import { createIssuingApi } from './api/call.ts'
 import { connect } from './connect.ts'
 import { networkSettings, proxyLogins } from './http/network-settings.ts'
 import { issueKey } from './protocol/issue-key.ts'
@@ -21,7 +21,7 @@ async function run(): Promise<void> {
     for (const login of proxyLogins(process.env)) for (const form of maskedForms(login)) runner.setSecret(form)
     const inputs = readInputs(getInput, () => explainMissingSecrets(process.env))
     await issueKey(inputs, {
-      api: createIssuingApi(connect(inputs.apiUrl, process.env), inputs.apiUrl),
+      api: createIssuingApi(connect(inputs.apiUrl, process.env)),
       clock: systemClock,
       random: Math.random,
       runner,

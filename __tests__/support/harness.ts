@@ -1,5 +1,4 @@
-import { createCaller } from '../../src/api/call.ts'
-import { createIssuingApi } from '../../src/api/issuing-api.ts'
+import { createIssuingApi } from '../../src/api/call.ts'
 import { createKeyApi } from '../../src/api/key-api.ts'
 import {
   type HttpClient,
@@ -191,7 +190,12 @@ export async function runMain(options: MainOptions = {}): Promise<StepRun> {
   let endedAt = 0
   const inputs = { ...INPUTS, ...options.inputs }
   const run = issueKey(inputs, {
-    api: createIssuingApi(createCaller(stage.send, 'harness', clock.now), inputs.apiUrl),
+    api: createIssuingApi({
+      client: stage.send,
+      apiUrl: inputs.apiUrl,
+      userAgent: 'harness',
+      now: clock.now,
+    }),
     clock,
     random: options.random ?? (() => 0.5),
     runner: noting(runner, effects),

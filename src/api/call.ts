@@ -1,6 +1,8 @@
 import { type HttpClient, HttpError, type HttpResponse, type RequestLimits } from '../http/http-client.ts'
 import { parseHttpDate } from '../retry/backoff.ts'
+import type { Secret } from '../util/brands.ts'
 import { type ApiFailure, type Asked, failureOf } from './api-failure.ts'
+import { readCreated, readJson, readRevoked } from './parse-response.ts'
 
 /** What a call brought, and the server's `Date` less our clock (ms) if the response told a believable one. */
 export type ApiResult<T> = { skew: number | null } & ({ ok: true; value: T } | { ok: false; failure: ApiFailure })
@@ -17,8 +19,16 @@ export const KEYS_PATH = '/api/user/api-keys'
 /** More is a gateway's error. */
 const MAX_DATE_SKEW_MS = 24 * 3_600_000
 
+export interface ApiOptions {
+  client: HttpClient
+  /** Without a trailing slash. */
+  apiUrl: string
+  userAgent: string
+  now: () => number
+}
+
 /** Never throws for what the network or the API does. */
-export function createCaller(client: HttpClient, userAgent: string, now: () => number): Call {
+export function createCaller({ client, userAgent, now }: ApiOptions): Call {
   return async (request, limits, read) => {
     const { method, url, credential } = request
     const body = request.body && JSON.stringify(request.body)
@@ -45,6 +55,22 @@ export function createCaller(client: HttpClient, userAgent: string, now: () => n
     }
   }
 }
+
+/** The calls that the main step needs. */
+export function createIssuingApi(options: ApiOptions) {
+  const call = createCaller(options)
+  const url = new URL(`${options.apiUrl}${KEYS_PATH}`)
+  return {
+    create: (credential: Secret, expiry: string, limits: CallLimits) =>
+      call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
+    revoke: (credential: Secret, id: string, limits: CallLimits) =>
+      call({ method: 'DELETE', url: new URL(`${url}/${encodeURIComponent(id)}`), credential }, limits, readRevoked),
+    /** Asks whether a key is still accepted. */
+    probe: (credential: Secret, limits: CallLimits) => call({ method: 'GET', url, credential }, limits, readJson),
+  }
+}
+
+export type IssuingApi = ReturnType<typeof createIssuingApi>
 
 /** Alone, this does not prove that a key is revoked. */
 export function isRejected(result: ApiResult<unknown>): boolean {

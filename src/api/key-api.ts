@@ -1,9 +1,15 @@
-import type { HttpClient } from '../http/http-client.ts'
 import { MAX_ATTEMPT_MS } from '../retry/budget.ts'
 import type { Secret } from '../util/brands.ts'
 import type { ApiFailure } from './api-failure.ts'
-import { type ApiResult, type Call, type CallLimits, createCaller, KEYS_PATH } from './call.ts'
-import { createIssuingApi, type IssuingApi } from './issuing-api.ts'
+import {
+  type ApiOptions,
+  type ApiResult,
+  type Call,
+  type CallLimits,
+  createCaller,
+  createIssuingApi,
+  KEYS_PATH,
+} from './call.ts'
 import { type ListedKey, type Page, readPage } from './parse-list.ts'
 import type { CreatedKey } from './parse-response.ts'
 
@@ -17,32 +23,13 @@ export interface KeyList {
   pages: number
 }
 
-/** All calls of the key API. The main step does without the list, and without the bytes that reading it takes. */
-export interface KeyApi extends IssuingApi {
-  /** Reads the list once, page by page. */
-  list(credential: Secret, limits: CallLimits): Promise<ApiResult<KeyList>>
-}
-
 const MAX_PAGES = 100
 
-interface KeyApiOptions {
-  client: HttpClient
-  /** Without a trailing slash. */
-  apiUrl: string
-  userAgent: string
-  now: () => number
-}
-
-/** See `createCaller`. */
-export function createKeyApi({ client, apiUrl, userAgent, now }: KeyApiOptions): KeyApi {
-  const call = createCaller(client, userAgent, now)
-  return { ...createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, now) }
-}
-
-/** The list alone. */
-export function createListApi(call: Call, apiUrl: string, now: () => number): Pick<KeyApi, 'list'> {
+/** The list alone: the main step does without it, and without the bytes that reading it takes. */
+export function createListApi(call: Call, apiUrl: string, now: () => number) {
   return {
-    list(credential, limits) {
+    /** Reads the list once, page by page. */
+    list(credential: Secret, limits: CallLimits) {
       const deadline = now() + limits.timeout
       return readList(new URL(`${apiUrl}${KEYS_PATH}`), (url) =>
         call(
@@ -54,6 +41,13 @@ export function createListApi(call: Call, apiUrl: string, now: () => number): Pi
     },
   }
 }
+
+/** All calls. */
+export function createKeyApi(options: ApiOptions) {
+  return { ...createIssuingApi(options), ...createListApi(createCaller(options), options.apiUrl, options.now) }
+}
+
+export type KeyApi = ReturnType<typeof createKeyApi>
 
 async function readList(start: URL, readOne: (url: URL) => Promise<ApiResult<Page>>): Promise<ApiResult<KeyList>> {
   const keys: ListedKey[] = []

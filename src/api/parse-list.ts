@@ -2,20 +2,10 @@ import type { HttpResponse } from '../http/http-client.ts'
 import { field, type KeyInfo, parseJson, readKey, textOf } from './parse-response.ts'
 
 /** A key in the account's list. */
-export interface ListedKey extends KeyInfo {
-  id: string
-}
+export type ListedKey = KeyInfo & { id: string }
 
 /** One page of the list. */
-export interface Page {
-  keys: ListedKey[]
-  /** What the response calls the next page: an absolute URL, a path or a query. Null on the last page. */
-  next: string | null
-  /** Why a key may exist that this page does not show, or null. */
-  doubt: string | null
-  /** How many keys there are in all, if the response says so. */
-  count: number | null
-}
+export type Page = ReturnType<typeof readPage>
 
 /** Another field may announce more keys. */
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
@@ -43,16 +33,17 @@ export function headersLike(rules: HeaderRule[], headers: HttpResponse['headers'
 }
 
 /** Throws if this is neither an array nor `{results, next}`. */
-export function readPage({ status, headers, body }: HttpResponse): Page {
+export function readPage({ status, headers, body }: HttpResponse) {
   const answer = parseJson(body)
   const rows = Array.isArray(answer) ? answer : field(answer, 'results')
   if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
   const described = rows.map(readKey)
-  const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
+  const keys: ListedKey[] = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
   const unread = described.filter(
     ({ id, unreadable, createdAt, expiresAt }) =>
       id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
   ).length
+  // An absolute URL, a path or a query; null on the last page.
   const next = textOf(field(answer, 'next'))
   const totals = [field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap((total) =>
     total === undefined || total === null ? [] : (/\d+$/.exec(String(total).slice(-15))?.[0] ?? 'unreadable'),
@@ -66,6 +57,7 @@ export function readPage({ status, headers, body }: HttpResponse): Page {
     (isOdd || headersLike(PARTIAL, headers).length > 0) && 'it may have pages that cannot be found',
     headersLike(CACHED, headers).length > 0 && 'it comes from a cache',
   ]
+  // Why a key may exist that this page does not show.
   const doubt = doubts.find(Boolean) || null
   return { keys, next, doubt, count: Number.isNaN(count) ? null : count }
 }

@@ -1,6 +1,5 @@
 import type { ApiFailure } from '../api/api-failure.ts'
-import { type ApiResult, type CallLimits, isRejected } from '../api/call.ts'
-import type { IssuingApi } from '../api/issuing-api.ts'
+import { type ApiResult, type CallLimits, type IssuingApi, isRejected } from '../api/call.ts'
 import { backoff } from '../retry/backoff.ts'
 import { type Budget, type Clock, retry } from '../retry/budget.ts'
 import type { LocalTime, Secret } from '../util/brands.ts'
