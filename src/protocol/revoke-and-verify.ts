@@ -1,8 +1,9 @@
 import type { ApiFailure } from '../api/api-failure.ts'
 import { type ApiResult, type CallLimits, type IssuingApi, isRejected } from '../api/call.ts'
 import { backoff } from '../retry/backoff.ts'
-import { type Budget, type Clock, retry } from '../retry/budget.ts'
+import { type Budget, retry } from '../retry/budget.ts'
 import type { LocalTime, Secret } from '../util/brands.ts'
+import type { Clock } from '../util/system.ts'
 import { type Evidence, isVerifiedRevoked } from './evidence.ts'
 import type { IssuedKey } from './saved-state.ts'
 
