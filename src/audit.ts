@@ -5,7 +5,6 @@ import { auditAccount } from './audit/audit-account.ts'
 import { readAuditInputs } from './audit/inputs.ts'
 import { connect } from './connect.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from './runner/masking.ts'
-import { explainMissingSecrets } from './runner/missing-secrets.ts'
 import { failStep, getInput, runner } from './runner/runner.ts'
 import { systemClock } from './util/system.ts'
 
@@ -13,7 +12,7 @@ async function run(): Promise<void> {
   try {
     for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
     const { env } = process
-    const inputs = readAuditInputs(getInput, env, () => explainMissingSecrets(env))
+    const inputs = readAuditInputs(getInput, env)
     await auditAccount(inputs, {
       api: createListApi(createCaller(connect(inputs.apiUrl, env)), inputs.apiUrl, systemClock.now),
       clock: systemClock,

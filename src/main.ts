@@ -6,7 +6,6 @@ import { issueKey } from './protocol/issue-key.ts'
 import { CANCEL, createCancellation } from './retry/cancellation.ts'
 import { readInputs } from './runner/inputs.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from './runner/masking.ts'
-import { explainMissingSecrets } from './runner/missing-secrets.ts'
 import { failStep, getInput, runner } from './runner/runner.ts'
 import { bootedAt, systemClock } from './util/system.ts'
 
@@ -19,7 +18,7 @@ async function run(): Promise<void> {
   try {
     for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
     for (const login of proxyLogins(process.env)) for (const form of maskedForms(login)) runner.setSecret(form)
-    const inputs = readInputs(getInput, () => explainMissingSecrets(process.env))
+    const inputs = readInputs(getInput, process.env)
     await issueKey(inputs, {
       api: createIssuingApi(connect(inputs.apiUrl, process.env)),
       clock: systemClock,

@@ -11,9 +11,9 @@ import { readRotateInputs } from './rotate/inputs.ts'
 import { rotateKey } from './rotate/rotate-key.ts'
 import { sealForGithub } from './rotate/sealed-box.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from './runner/masking.ts'
-import { explainMissingSecrets } from './runner/missing-secrets.ts'
 import { debugLog, failStep, getInput, runner } from './runner/runner.ts'
-import { type Clock, systemClock } from './util/system.ts'
+import type { Clock } from './util/system.ts'
+import { systemClock } from './util/system.ts'
 import { userAgent } from './util/user-agent.ts'
 
 // A machine that sleeps may stop one clock and not the other; a key must not be written late by either.
@@ -28,8 +28,7 @@ async function run(): Promise<void> {
     for (const name of ['api-key', 'github-token'])
       for (const form of maskedForms(getInput(name), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
     for (const login of proxyLogins(process.env)) for (const form of maskedForms(login)) runner.setSecret(form)
-    const explain = () => explainMissingSecrets(process.env)
-    const inputs = readRotateInputs(getInput, process.env, explain)
+    const inputs = readRotateInputs(getInput, process.env)
     const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
     const agent = userAgent(process.env)
     const connect = (proxyUrl: string) => logRequests(createHttpClient(proxyUrl), debugLog(), clock.now)
