@@ -34,16 +34,14 @@ export const MAX_RESPONSE_BYTES = 1024 * 1024
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 
-/** No POST reuses a connection: one that the server just closed looks like a lost response. */
+/** For one host. No POST reuses a connection: one that the server just closed looks like a lost response. */
 export function createHttpClient(proxy: string): HttpClient {
-  const agents: Record<string, Agent> = {}
+  let agent: Agent | undefined
   const via = proxy && ` (through the proxy ${new URL(proxy).host})`
   let unknownHost = 0
   return async (request) => {
-    const { protocol } = request.url
     const creates = request.method === 'POST'
-    const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
-    agents[protocol] = agent
+    if (creates || !agent) agent = createAgent(request.url.protocol, proxy)
     return exchange(request, agent, via).catch((error: HttpError) => {
       // Other requests are about a key: the name existed.
       if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
@@ -53,7 +51,7 @@ export function createHttpClient(proxy: string): HttpClient {
 }
 
 function createAgent(protocol: string, proxy: string): Agent {
-  const options = { keepAlive: true, rejectUnauthorized: true }
+  const options = { keepAlive: true, rejectUnauthorized: true, autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS }
   const agent = new (nodeModule(protocol).Agent)(options)
   if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
   return agent
@@ -63,14 +61,9 @@ type Fail = (error: HttpError) => void
 
 function exchange(request: HttpRequest, agent: Agent, via: string): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
-    const { url, method, headers, body } = request
-    const options = {
-      method,
-      agent,
-      headers: { 'Accept-Encoding': 'identity', ...headers },
-      autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
-    }
-    const sent = nodeModule(url.protocol).request(url, options)
+    const { url, method, body } = request
+    const headers = { 'Accept-Encoding': 'identity', ...request.headers }
+    const sent = nodeModule(url.protocol).request(url, { method, agent, headers })
     const isConnected = trackConnection(sent, url.protocol === 'https:')
     const fail: Fail = (error) => {
       stopDeadline()
@@ -86,20 +79,19 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
     sent.on('error', (error: NodeError) => {
       if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
     })
-    sent.once('upgrade', () => fail(upgradeError()))
-    sent.once('response', (response) => {
+    const receive = (response: IncomingMessage) => {
       received = response
+      if (response.statusCode === 101)
+        return fail(new HttpError('protocol', true, 'answered 101 and switched to another protocol'))
       readBody(response, fail, (text) => {
         stopDeadline()
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
         if (!response.complete) sent.destroy()
       })
-    })
-    sent.end(body)
+    }
+    sent.once('upgrade', receive).once('response', receive).end(body)
   })
 }
-
-const upgradeError = () => new HttpError('protocol', true, 'answered 101 and switched to another protocol')
 
 function trackConnection(sent: ClientRequest, secure: boolean): () => boolean {
   let connected = false
@@ -137,5 +129,5 @@ function readBody(response: IncomingMessage, fail: Fail, done: (body: string) =>
   response.on('error', ({ code }: NodeError) =>
     fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)),
   )
-  response.once('end', () => (response.statusCode === 101 ? fail(upgradeError()) : finish()))
+  response.once('end', finish)
 }

@@ -14,7 +14,8 @@ export function tunnelThrough(proxy: string, secure: boolean) {
   const { host } = new URL(proxy)
   return (options: ClientRequestArgs, connected?: Connected): undefined => {
     const refuse = (error: HttpError) => connected?.(error, undefined as never)
-    requestTunnel(proxy, `${bracketed(String(options.host))}:${options.port}`)
+    // An IPv6 address, alone, would end in what looks like a port.
+    requestTunnel(proxy, `${String(options.host).replace(/.*:.*/, '[$&]')}:${options.port}`)
       // A silent proxy must not outlive the request.
       .once('socket', (socket) => socket.unref())
       .once('connect', ({ statusCode = 0 }, socket) => {
@@ -60,8 +61,4 @@ function refusal(host: string, status: number): HttpError {
   const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
   const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
   return new HttpError(permanent ? 'proxy' : 'refused', false, message)
-}
-
-function bracketed(host: string): string {
-  return host.replace(/^[^[].*:.*/, '[$&]')
 }
