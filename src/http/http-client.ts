@@ -1,7 +1,7 @@
 import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { describeError, HttpError, type NodeError } from './http-error.ts'
-import { ADDRESS_TIMEOUT_MS, nodeModule, tunnelThrough } from './proxy-tunnel.ts'
+import { CONNECTION, nodeModule, tunnelThrough } from './proxy-tunnel.ts'
 
 export { HttpError, type HttpErrorKind } from './http-error.ts'
 
@@ -51,8 +51,7 @@ export function createHttpClient(proxy: string): HttpClient {
 }
 
 function createAgent(protocol: string, proxy: string): Agent {
-  const options = { keepAlive: true, rejectUnauthorized: true, autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS }
-  const agent = new (nodeModule(protocol).Agent)(options)
+  const agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
   if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
   return agent
 }
