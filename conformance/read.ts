@@ -76,8 +76,7 @@ export function timeText(value: unknown): string | null {
 
 /** The instant that a text names as the actions read it, in milliseconds since 1970, or null. */
 export function instantOf(text: string | null): number | null {
-  const time = parseTime(text)
-  return time.kind === 'instant' ? time.at : null
+  return parseTime(text).at
 }
 
 /** The same in microseconds. */

@@ -48,21 +48,18 @@ export function readRevoked({ body }: HttpResponse): null {
 /** What is missing or unusable is null. */
 export function readKey(value: unknown): KeyInfo {
   const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
-  const unreadable =
-    created.kind === 'unreadable'
-      ? `created "${created.text}"`
-      : expiry.kind === 'unreadable'
-        ? `expiry "${expiry.text}"`
-        : field(value, 'expiry') === undefined
-          ? 'expiry (missing)'
-          : null
+  const faults = [
+    created.unreadable !== null && `created "${created.unreadable}"`,
+    expiry.unreadable !== null && `expiry "${expiry.unreadable}"`,
+    field(value, 'expiry') === undefined && 'expiry (missing)',
+  ]
   return {
     id: readId(field(value, 'id')),
     // It is printed: never the whole key. Some APIs write `abcd****`.
     prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH).replace(/\W+$/, ''),
-    createdAt: created.kind === 'instant' ? created.at : null,
-    expiresAt: expiry.kind === 'instant' ? expiry.at : null,
-    unreadable,
+    createdAt: created.at,
+    expiresAt: expiry.at,
+    unreadable: faults.find(Boolean) || null,
   }
 }
 

@@ -89,11 +89,10 @@ export function createGithubSecrets(send: HttpClient, options: GithubOptions): G
     secret: ({ path, name, permission }, limits) =>
       get({ path: `${path}/${name}`, permission, limits }, (answer) => {
         const visibility = field(answer, 'visibility')
-        const updated = parseTime(field(answer, 'updated_at'))
         return {
           name: text(answer, 'name'),
           visibility: typeof visibility === 'string' ? visibility : null,
-          updatedAt: updated.kind === 'instant' ? updated.at : null,
+          updatedAt: parseTime(field(answer, 'updated_at')).at,
         }
       }),
     selectedRepositories: ({ path, name }, page, limits) => {
