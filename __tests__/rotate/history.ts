@@ -804,7 +804,7 @@ function network(history: History, process: SimulatedProcess, options: NetworkOp
   const { rng, world, code } = history
   const act = (request: HttpRequest) => serve(history, request, options)
   const fail = (fault: 'refused' | 'cut' | 'timeout', mayHaveActed: boolean) => {
-    throw new code.HttpError(fault, mayHaveActed, `${fault} by the simulation`)
+    throw new code.HttpError(`${fault} by the simulation`, mayHaveActed)
   }
   const answer = (status: number, headers: Record<string, string> = {}, body = ''): HttpResponse => ({
     status,

@@ -1,11 +1,7 @@
 import { createIssuingApi } from '../../src/api/call.ts'
 import { createKeyApi } from '../../src/api/key-api.ts'
-import {
-  type HttpClient,
-  HttpError,
-  type HttpRequest,
-  type HttpResponse,
-} from '../../src/http/http-client.ts'
+import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/http-client.ts'
+import { HttpError } from '../../src/http/http-error.ts'
 import { issueKey } from '../../src/protocol/issue-key.ts'
 import type { FoundState } from '../../src/protocol/parse-state.ts'
 import { revokeKeys } from '../../src/protocol/revoke-keys.ts'
@@ -126,7 +122,7 @@ function exchange(
     isOver = true
   }
   const fail = (fault: 'cut' | 'refused' | 'timeout', acted: boolean) =>
-    settle(() => reject(new HttpError(fault, acted, `${fault} by the harness`)))
+    settle(() => reject(new HttpError(`${fault} by the harness`, acted)))
   const timeOut = () => fail('timeout', true)
   time.after(request.timeout, timeOut)
   request.cancel?.addEventListener('abort', () => time.after(request.grace ?? 0, timeOut))

@@ -1,4 +1,5 @@
-import { type HttpClient, HttpError, type HttpResponse, type RequestLimits } from '../http/http-client.ts'
+import type { HttpClient, HttpResponse, RequestLimits } from '../http/http-client.ts'
+import { HttpError } from '../http/http-error.ts'
 import { parseHttpDate } from '../retry/backoff.ts'
 import type { Secret } from '../util/brands.ts'
 import { type ApiFailure, type Asked, failureOf } from './api-failure.ts'

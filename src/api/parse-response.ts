@@ -16,9 +16,7 @@ export interface KeyInfo {
 }
 
 /** The response to a create call, as far as it could be read: nothing in it is to be trusted yet. */
-export interface CreatedKey extends KeyInfo {
-  token: Secret | null
-}
+export type CreatedKey = KeyInfo & { token: Secret | null }
 
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
@@ -81,11 +79,8 @@ export function parseJson(body: string): unknown {
 }
 
 /** Undefined if there is none. */
-export function field(value: unknown, ...path: string[]): unknown {
-  return path.reduce<unknown>(
-    (part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined),
-    value,
-  )
+export function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }
 
 /** Null for no text, or an empty one. */

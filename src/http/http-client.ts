@@ -3,8 +3,6 @@ import type { Socket } from 'node:net'
 import { describeError, HttpError, type NodeError } from './http-error.ts'
 import { CONNECTION, nodeModule, tunnelThrough } from './proxy-tunnel.ts'
 
-export { HttpError, type HttpErrorKind } from './http-error.ts'
-
 /** In milliseconds. */
 export interface RequestLimits {
   /** The longest that a request may take, connecting included. */
@@ -40,20 +38,18 @@ export function createHttpClient(proxy: string): HttpClient {
   const via = proxy && ` (through the proxy ${new URL(proxy).host})`
   let unknownHost = 0
   return async (request) => {
+    const { protocol } = request.url
     const creates = request.method === 'POST'
-    if (creates || !agent) agent = createAgent(request.url.protocol, proxy)
+    if (creates || !agent) {
+      agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
+      if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
+    }
     return exchange(request, agent, via).catch((error: HttpError) => {
       // Other requests are about a key: the name existed.
-      if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+      if (creates && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
       throw error
     })
   }
-}
-
-function createAgent(protocol: string, proxy: string): Agent {
-  const agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
-  if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
-  return agent
 }
 
 type Fail = (error: HttpError) => void
@@ -71,7 +67,7 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
     }
     const stopDeadline = startDeadline(request, () => {
       const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
-      fail(new HttpError('timeout', isConnected(), `${message}${via}`))
+      fail(new HttpError(`${message}${via}`, isConnected()))
     })
     let received: IncomingMessage | undefined
     // Not once: an unhandled error would end the process. One after a complete response is not about it.
@@ -81,7 +77,7 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
     const receive = (response: IncomingMessage) => {
       received = response
       if (response.statusCode === 101)
-        return fail(new HttpError('protocol', true, 'answered 101 and switched to another protocol'))
+        return fail(new HttpError('answered 101 and switched to another protocol', true, false))
       readBody(response, fail, (text) => {
         stopDeadline()
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
@@ -126,7 +122,7 @@ function readBody(response: IncomingMessage, fail: Fail, done: (body: string) =>
     if (size > MAX_RESPONSE_BYTES) finish()
   })
   response.on('error', ({ code }: NodeError) =>
-    fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)),
+    fail(new HttpError(`closed the connection in the middle of its answer (${code})`, true)),
   )
   response.once('end', finish)
 }

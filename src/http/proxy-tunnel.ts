@@ -56,5 +56,5 @@ function refusal(host: string, status: number): HttpError {
   const hint = status === 407 ? '; it requires a login, as in http://USER:PASSWORD@HOST:PORT' : ''
   const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
   const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
-  return new HttpError(permanent ? 'proxy' : 'refused', false, message)
+  return new HttpError(message, false, !permanent)
 }

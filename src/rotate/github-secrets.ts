@@ -1,5 +1,6 @@
 import type { ApiFailure, ApiResult, CallLimits } from '../api/key-api.ts'
-import { type HttpClient, HttpError, type HttpResponse } from '../http/http-client.ts'
+import type { HttpClient, HttpResponse } from '../http/http-client.ts'
+import { HttpError } from '../http/http-error.ts'
 import { parseRetryAfter } from '../retry/backoff.ts'
 import { parseTime } from '../util/instant.ts'
 
