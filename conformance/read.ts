@@ -1,7 +1,6 @@
 import { type ApiFailure, failureOf } from '../src/api/api-failure.ts'
 import type { Call } from '../src/api/call.ts'
-import { type ApiResult, createListApi, type ListedKey } from '../src/api/key-api.ts'
-import { CACHED, headersLike, readPage } from '../src/api/parse-list.ts'
+import { type ApiResult, CACHED, createListApi, headersLike, type ListedKey, readPage } from '../src/api/key-api.ts'
 import type { HttpResponse } from '../src/http/http-client.ts'
 import { parseTime } from '../src/util/instant.ts'
 import { type Answer, type Client, statusOf } from './client.ts'
