@@ -9,20 +9,16 @@ import { failStep, getInput, runner } from './runner/runner.ts'
 import { systemClock } from './util/system.ts'
 
 async function run(): Promise<void> {
-  try {
-    for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
-    const { env } = process
-    const inputs = readAuditInputs(getInput, env)
-    await auditAccount(inputs, {
-      api: createListApi(createCaller(connect(inputs.apiUrl, env)), inputs.apiUrl, systemClock.now),
-      clock: systemClock,
-      random: Math.random,
-      sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
-      runner: { ...runner, fail: failStep },
-    })
-  } catch (error) {
-    failStep(error)
-  }
+  for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
+  const { env } = process
+  const inputs = readAuditInputs(getInput, env)
+  await auditAccount(inputs, {
+    api: createListApi(createCaller(connect(inputs.apiUrl, env)), inputs.apiUrl, systemClock.now),
+    clock: systemClock,
+    random: Math.random,
+    sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
+    runner: { ...runner, fail: failStep },
+  })
 }
 
-void run()
+run().catch(failStep)

@@ -15,22 +15,18 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(sig
 cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), CANCEL.EXIT_MS).unref())
 
 async function run(): Promise<void> {
-  try {
-    for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
-    for (const login of proxyLogins(process.env)) for (const form of maskedForms(login)) runner.setSecret(form)
-    const inputs = readInputs(getInput, process.env)
-    await issueKey(inputs, {
-      api: createIssuingApi(connect(inputs.apiUrl, process.env)),
-      clock: systemClock,
-      random: Math.random,
-      runner,
-      cancellation,
-      settings: networkSettings(process.env),
-      bootedAt,
-    })
-  } catch (error) {
-    failStep(error)
-  }
+  for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
+  for (const login of proxyLogins(process.env)) for (const form of maskedForms(login)) runner.setSecret(form)
+  const inputs = readInputs(getInput, process.env)
+  await issueKey(inputs, {
+    api: createIssuingApi(connect(inputs.apiUrl, process.env)),
+    clock: systemClock,
+    random: Math.random,
+    runner,
+    cancellation,
+    settings: networkSettings(process.env),
+    bootedAt,
+  })
 }
 
-void run()
+run().catch(failStep)

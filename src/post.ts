@@ -13,19 +13,15 @@ process.stdout.on('error', () => {})
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, () => {})
 
 async function run(): Promise<void> {
-  try {
-    await revokeKeys(parseState(getState(STATE_NAME)), {
-      clock: systemClock,
-      random: Math.random,
-      runner,
-      connect: ({ apiUrl, settings }) => createKeyApi(connect(apiUrl, settings)),
-      settings: networkSettings(process.env),
-      bootedAt,
-      policyWithoutRecord: () => (/^fail$/i.test(getInput('on-revoke-failure')) ? 'fail' : 'warn'),
-    })
-  } catch (error) {
-    failStep(error)
-  }
+  await revokeKeys(parseState(getState(STATE_NAME)), {
+    clock: systemClock,
+    random: Math.random,
+    runner,
+    connect: ({ apiUrl, settings }) => createKeyApi(connect(apiUrl, settings)),
+    settings: networkSettings(process.env),
+    bootedAt,
+    policyWithoutRecord: () => (/^fail$/i.test(getInput('on-revoke-failure')) ? 'fail' : 'warn'),
+  })
 }
 
-void run()
+run().catch(failStep)

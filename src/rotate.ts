@@ -24,39 +24,35 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(sig
 cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), CANCEL.EXIT_MS).unref())
 
 async function run(): Promise<void> {
-  try {
-    for (const name of ['api-key', 'github-token'])
-      for (const form of maskedForms(getInput(name), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
-    for (const login of proxyLogins(process.env)) for (const form of maskedForms(login)) runner.setSecret(form)
-    const inputs = readRotateInputs(getInput, process.env)
-    const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
-    const agent = userAgent(process.env)
-    const connect = (proxyUrl: string) => logRequests(createHttpClient(proxyUrl), debugLog(), clock.now)
-    const github = connect(proxyFor(new URL(inputs.githubApiUrl), process.env))
-    const watch = watchDate(connect(proxy), clock.now)
-    const { apiUrl, githubApiUrl, githubToken } = inputs
-    const [owner = '', repo = ''] = (process.env.GITHUB_REPOSITORY ?? '').split('/')
-    await rotateKey(inputs, {
-      api: createKeyApi({ client: watch.send, apiUrl, userAgent: agent, now: clock.now }),
-      secrets: createGithubSecrets(github, {
-        apiUrl: githubApiUrl,
-        token: githubToken,
-        userAgent: agent,
-        now: clock.now,
-      }),
-      clock,
-      dateDifference: watch.difference,
-      random: Math.random,
-      runner,
-      cancellation,
-      sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
-      seal: sealForGithub,
-      repository: { owner, repo, id: process.env.GITHUB_REPOSITORY_ID || null },
-      connection: { userAgent: agent, proxy, settings: networkSettings(process.env) },
-    })
-  } catch (error) {
-    failStep(error)
-  }
+  for (const name of ['api-key', 'github-token'])
+    for (const form of maskedForms(getInput(name), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
+  for (const login of proxyLogins(process.env)) for (const form of maskedForms(login)) runner.setSecret(form)
+  const inputs = readRotateInputs(getInput, process.env)
+  const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
+  const agent = userAgent(process.env)
+  const connect = (proxyUrl: string) => logRequests(createHttpClient(proxyUrl), debugLog(), clock.now)
+  const github = connect(proxyFor(new URL(inputs.githubApiUrl), process.env))
+  const watch = watchDate(connect(proxy), clock.now)
+  const { apiUrl, githubApiUrl, githubToken } = inputs
+  const [owner = '', repo = ''] = (process.env.GITHUB_REPOSITORY ?? '').split('/')
+  await rotateKey(inputs, {
+    api: createKeyApi({ client: watch.send, apiUrl, userAgent: agent, now: clock.now }),
+    secrets: createGithubSecrets(github, {
+      apiUrl: githubApiUrl,
+      token: githubToken,
+      userAgent: agent,
+      now: clock.now,
+    }),
+    clock,
+    dateDifference: watch.difference,
+    random: Math.random,
+    runner,
+    cancellation,
+    sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
+    seal: sealForGithub,
+    repository: { owner, repo, id: process.env.GITHUB_REPOSITORY_ID || null },
+    connection: { userAgent: agent, proxy, settings: networkSettings(process.env) },
+  })
 }
 
-void run()
+run().catch(failStep)
