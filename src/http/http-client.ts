@@ -52,15 +52,13 @@ export function createHttpClient(proxy: string): HttpClient {
   }
 }
 
-type Fail = (error: HttpError) => void
-
 function exchange(request: HttpRequest, agent: Agent, via: string): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const { url, method, body } = request
     const headers = { 'Accept-Encoding': 'identity', ...request.headers }
     const sent = nodeModule(url.protocol).request(url, { method, agent, headers })
     const isConnected = trackConnection(sent, url.protocol === 'https:')
-    const fail: Fail = (error) => {
+    const fail = (error: HttpError) => {
       stopDeadline()
       reject(error)
       sent.destroy()
@@ -78,11 +76,12 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
       received = response
       if (response.statusCode === 101)
         return fail(new HttpError('answered 101 and switched to another protocol', true, false))
-      readBody(response, fail, (text) => {
+      const cutOff = ({ code }: NodeError) =>
+        fail(new HttpError(`closed the connection in the middle of its answer (${code})`, true))
+      readBody(response).then((text) => {
         stopDeadline()
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
-        if (!response.complete) sent.destroy()
-      })
+      }, cutOff)
     }
     sent.once('upgrade', receive).once('response', receive).end(body)
   })
@@ -112,17 +111,13 @@ function startDeadline({ timeout, cancel, grace }: HttpRequest, expire: () => vo
 }
 
 /** Of more than 1 MiB, only the start is read. */
-function readBody(response: IncomingMessage, fail: Fail, done: (body: string) => void): void {
+async function readBody(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
-  const finish = () => done(String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
-  response.on('data', (chunk: Buffer) => {
+  for await (const chunk of response) {
     chunks.push(chunk)
     size += chunk.length
-    if (size > MAX_RESPONSE_BYTES) finish()
-  })
-  response.on('error', ({ code }: NodeError) =>
-    fail(new HttpError(`closed the connection in the middle of its answer (${code})`, true)),
-  )
-  response.once('end', finish)
+    if (size > MAX_RESPONSE_BYTES) break
+  }
+  return String(Buffer.concat(chunks)).replace(/^\uFEFF/, '')
 }
