@@ -1,19 +1,9 @@
 import type { HttpResponse } from '../http/http-client.ts'
-import type { Secret, ServerTime } from '../util/brands.ts'
+import type { Secret } from '../util/brands.ts'
 import { parseTime } from '../util/instant.ts'
 
 /** A key as the API describes it. Instants in milliseconds since 1970, microseconds as a fraction. */
-export interface KeyInfo {
-  id: string | null
-  /** The first characters of the key. */
-  prefix: string
-  /** Null if the API gives none, or one that cannot be read (see `unreadable`). */
-  createdAt: ServerTime | null
-  /** Null if the key never expires, or if its expiry cannot be read (see `unreadable`). */
-  expiresAt: ServerTime | null
-  /** The field that could not be read, with its text; null if all could. */
-  unreadable: string | null
-}
+export type KeyInfo = ReturnType<typeof readKey>
 
 /** The response to a create call, as far as it could be read: nothing in it is to be trusted yet. */
 export type CreatedKey = KeyInfo & { token: Secret | null }
@@ -44,7 +34,7 @@ export function readRevoked({ body }: HttpResponse): null {
 }
 
 /** What is missing or unusable is null. */
-export function readKey(value: unknown): KeyInfo {
+export function readKey(value: unknown) {
   const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
   const faults = [
     created.unreadable !== null && `created "${created.unreadable}"`,
@@ -56,7 +46,9 @@ export function readKey(value: unknown): KeyInfo {
     // It is printed: never the whole key. Some APIs write `abcd****`.
     prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH).replace(/\W+$/, ''),
     createdAt: created.at,
+    /** Null if the key never expires, too. */
     expiresAt: expiry.at,
+    /** The field that could not be read, with its text; null if all could. */
     unreadable: faults.find(Boolean) || null,
   }
 }

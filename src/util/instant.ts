@@ -1,3 +1,5 @@
+import type { ServerTime } from './brands.ts'
+
 /** Some servers write it for no time at all. */
 const YEAR_ONE = /^0001-?01-?01/
 const DAY = String.raw`(?:(?<month>0[1-9]|1[0-2])-?(?<day>\d\d)|W(?<week>\d\d)-?(?<weekday>[1-7])|(?<ordinal>\d{3}))`
@@ -14,16 +16,13 @@ const MINUTE_MS = 60_000
  * instant in many spellings (`.123Z`, `.123000+01:00`), so compare instants, never texts. `at` is in milliseconds since
  * 1970, with microseconds as a fraction. Unreadable is not the same as absent: the message must say which.
  */
-export function parseTime(value: unknown): { at: number | null; unreadable: string | null } {
+export function parseTime(value: unknown): { at: ServerTime | null; unreadable: string | null } {
   if (value === null || value === undefined || value === '') return { at: null, unreadable: null }
   const text = typeof value === 'object' ? 'an object' : String(value).trim()
   if (YEAR_ONE.test(text)) return { at: null, unreadable: null }
-  const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
+  const unit = Number(text) < 1e11 ? 1000 : 1
+  const at = NUMBER.test(text) ? Number(text) * unit : fromIso(text)
   return { at, unreadable: at === null ? text.slice(0, 40) : null }
-}
-
-function fromEpoch(value: number): number {
-  return value < 1e11 ? value * 1000 : value
 }
 
 function fromIso(text: string): number | null {
@@ -58,8 +57,6 @@ export function formatInstant(instant: number): string {
 /** As many decimals (0, 3 or 6) as `instant` needs. */
 export function formatExactly(instant: number): string {
   const micros = Math.round(instant * 1000)
-  const rest = micros % 1000
-  const text = formatInstant((micros - rest) / 1000)
-  if (rest !== 0) return text.replace('Z', `${String(rest).padStart(3, '0')}Z`)
-  return text.replace('.000Z', 'Z')
+  const text = formatInstant(Math.floor(micros / 1000)).replace('Z', String(micros % 1000).padStart(3, '0'))
+  return `${text.replace(/(\.000)?000$/, '')}Z`
 }
