@@ -1,6 +1,6 @@
 import { type ApiFailure, failureOf } from '../src/api/api-failure.ts'
 import type { Call } from '../src/api/call.ts'
-import { type ApiResult, CACHED, createListApi, headersLike, type ListedKey, readPage } from '../src/api/key-api.ts'
+import { type ApiResult, CACHED, createLister, headersLike, type ListedKey, readPage } from '../src/api/key-api.ts'
 import type { HttpResponse } from '../src/http/http-client.ts'
 import { parseTime } from '../src/util/instant.ts'
 import { type Answer, type Client, statusOf } from './client.ts'
@@ -26,7 +26,7 @@ export async function readKeys(client: Client, credential: string): Promise<List
     answers.push(answer)
     return resultOf(answer, read)
   }
-  const read = await createListApi(call, client.apiUrl, client.now).list(credential, { timeout: Infinity })
+  const read = await createLister(call, client.apiUrl, client.now)(credential, { timeout: Infinity })
   const [first] = answers
   if (first === undefined) throw new Error('The list was not read.')
   const pages = answers.map((answer) => resultOf(answer, readPage))

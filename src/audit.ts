@@ -1,6 +1,6 @@
 // Wires the real runner, network and clock into the audit. It creates nothing, so it needs no post step.
 import { createCaller } from './api/call.ts'
-import { createListApi } from './api/key-api.ts'
+import { createLister } from './api/key-api.ts'
 import { auditAccount } from './audit/audit-account.ts'
 import { readAuditInputs } from './audit/inputs.ts'
 import { connect } from './connect.ts'
@@ -13,7 +13,7 @@ async function run(): Promise<void> {
   const { env } = process
   const inputs = readAuditInputs(getInput, env)
   await auditAccount(inputs, {
-    api: createListApi(createCaller(connect(inputs.apiUrl, env)), inputs.apiUrl, systemClock.now),
+    api: { list: createLister(createCaller(connect(inputs.apiUrl, env)), inputs.apiUrl, systemClock.now) },
     clock: systemClock,
     random: Math.random,
     sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),

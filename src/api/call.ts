@@ -1,4 +1,4 @@
-import type { HttpClient, HttpResponse, RequestLimits } from '../http/http-client.ts'
+import type { CallLimits, HttpClient, HttpResponse } from '../http/http-client.ts'
 import { HttpError } from '../http/http-error.ts'
 import { parseHttpDate } from '../retry/backoff.ts'
 import type { Secret } from '../util/brands.ts'
@@ -7,8 +7,6 @@ import { readCreated, readJson, readRevoked } from './parse-response.ts'
 
 /** What a call brought, and the server's `Date` less our clock (ms) if the response told a believable one. */
 export type ApiResult<T> = { skew: number | null } & ({ ok: true; value: T } | { ok: false; failure: ApiFailure })
-
-export type CallLimits = RequestLimits
 
 export type Call = <T>(
   request: Asked & { body?: object },

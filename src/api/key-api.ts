@@ -1,16 +1,8 @@
-import type { HttpResponse } from '../http/http-client.ts'
+import type { CallLimits, HttpResponse } from '../http/http-client.ts'
 import { MAX_ATTEMPT_MS } from '../retry/budget.ts'
 import type { Secret } from '../util/brands.ts'
 import type { ApiFailure } from './api-failure.ts'
-import {
-  type ApiOptions,
-  type ApiResult,
-  type Call,
-  type CallLimits,
-  createCaller,
-  createIssuingApi,
-  KEYS_PATH,
-} from './call.ts'
+import { type ApiOptions, type ApiResult, type Call, createCaller, createIssuingApi, KEYS_PATH } from './call.ts'
 import { type CreatedKey, field, type KeyInfo, parseJson, readKey, textOf } from './parse-response.ts'
 
 export type { ApiFailure, ApiResult, CallLimits, CreatedKey }
@@ -30,42 +22,39 @@ type Page = ReturnType<typeof readPage>
 
 const MAX_PAGES = 100
 
-/** The list alone: the main step does without it, and without the bytes that reading it takes. */
-export function createListApi(call: Call, apiUrl: string, now: () => number) {
+/** Reads the list once, page by page. The main step does without, and without the bytes that it takes. */
+export function createLister(call: Call, apiUrl: string, now: () => number) {
   const start = new URL(`${apiUrl}${KEYS_PATH}`)
-  return {
-    /** Reads the list once, page by page. */
-    async list(credential: Secret, limits: CallLimits): Promise<ApiResult<KeyList>> {
-      const deadline = now() + limits.timeout
-      const keys: ListedKey[] = []
-      const visited = new Set<string>()
-      let doubt: string | null = null
-      let skew: number | null = null
-      for (let url: URL | null = start; url !== null; ) {
-        visited.add(url.href)
-        const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now()))
-        const result: ApiResult<Page> = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
-        if (!result.ok) return result
-        const page: Page = result.value
-        skew = result.skew ?? skew
-        keys.push(...page.keys)
-        doubt ??= page.doubt
-        url = page.next === null ? null : nextUrl(page.next, start)
-        if (url === null && page.count !== null && page.count !== new Set(keys.map(({ id }) => id)).size)
-          doubt ??= `it shows ${keys.length} of ${page.count} keys`
-        if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
-          doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
-          url = null
-        }
+  return async (credential: Secret, limits: CallLimits): Promise<ApiResult<KeyList>> => {
+    const deadline = now() + limits.timeout
+    const keys: ListedKey[] = []
+    const visited = new Set<string>()
+    let doubt: string | null = null
+    let skew: number | null = null
+    for (let url: URL | null = start; url !== null; ) {
+      visited.add(url.href)
+      const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now()))
+      const result: ApiResult<Page> = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
+      if (!result.ok) return result
+      const page: Page = result.value
+      skew = result.skew ?? skew
+      keys.push(...page.keys)
+      doubt ??= page.doubt
+      url = page.next === null ? null : nextUrl(page.next, start)
+      if (url === null && page.count !== null && page.count !== new Set(keys.map(({ id }) => id)).size)
+        doubt ??= `it shows ${keys.length} of ${page.count} keys`
+      if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+        doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+        url = null
       }
-      return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
-    },
+    }
+    return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
   }
 }
 
 /** All calls. */
 export function createKeyApi(options: ApiOptions) {
-  return { ...createIssuingApi(options), ...createListApi(createCaller(options), options.apiUrl, options.now) }
+  return { ...createIssuingApi(options), list: createLister(createCaller(options), options.apiUrl, options.now) }
 }
 
 export type KeyApi = ReturnType<typeof createKeyApi>

@@ -4,7 +4,7 @@ import { describeError, HttpError, type NodeError } from './http-error.ts'
 import { CONNECTION, nodeModule, tunnelThrough } from './proxy-tunnel.ts'
 
 /** In milliseconds. */
-export interface RequestLimits {
+export interface CallLimits {
   /** The longest that a request may take, connecting included. */
   timeout: number
   /** When it is aborted, the request may go on for `grace` more, and is then cut. */
@@ -12,7 +12,7 @@ export interface RequestLimits {
   grace?: number
 }
 
-export interface HttpRequest extends RequestLimits {
+export interface HttpRequest extends CallLimits {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   url: URL
   headers: Record<string, string>

@@ -1,5 +1,6 @@
 import type { ApiFailure } from '../api/api-failure.ts'
-import { type ApiResult, type CallLimits, type IssuingApi, isRejected } from '../api/call.ts'
+import { type ApiResult, type IssuingApi, isRejected } from '../api/call.ts'
+import type { CallLimits } from '../http/http-client.ts'
 import { backoff } from '../retry/backoff.ts'
 import { type Budget, retry } from '../retry/budget.ts'
 import type { LocalTime, Secret } from '../util/brands.ts'
