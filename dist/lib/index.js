@@ -358,11 +358,9 @@ function parseTime(value) {
 	if (value === null || value === undefined || value === '') return { at: null, unreadable: null }
 	const text = typeof value === 'object' ? 'an object' : String(value).trim()
 	if (YEAR_ONE.test(text)) return { at: null, unreadable: null }
-	const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
+	const unit = Number(text) < 1e11 ? 1000 : 1
+	const at = NUMBER.test(text) ? Number(text) * unit : fromIso(text)
 	return { at, unreadable: at === null ? text.slice(0, 40) : null }
-}
-function fromEpoch(value) {
-	return value < 1e11 ? value * 1000 : value
 }
 function fromIso(text) {
 	const { groups } = ISO_8601.exec(text) ?? {}
@@ -393,10 +391,8 @@ function formatInstant(instant) {
 /** As many decimals (0, 3 or 6) as `instant` needs. */
 function formatExactly(instant) {
 	const micros = Math.round(instant * 1000)
-	const rest = micros % 1000
-	const text = formatInstant((micros - rest) / 1000)
-	if (rest !== 0) return text.replace('Z', `${String(rest).padStart(3, '0')}Z`)
-	return text.replace('.000Z', 'Z')
+	const text = formatInstant(Math.floor(micros / 1000)).replace('Z', String(micros % 1000).padStart(3, '0'))
+	return `${text.replace(/(\.000)?000$/, '')}Z`
 }
 
 const MAX_PREFIX_LENGTH = 20
@@ -433,7 +429,9 @@ function readKey(value) {
 		// It is printed: never the whole key. Some APIs write `abcd****`.
 		prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH).replace(/\W+$/, ''),
 		createdAt: created.at,
+		/** Null if the key never expires, too. */
 		expiresAt: expiry.at,
+		/** The field that could not be read, with its text; null if all could. */
 		unreadable: faults.find(Boolean) || null,
 	}
 }

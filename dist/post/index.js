@@ -3,41 +3,38 @@
 const lib = require('../lib/index.js')
 
 const MAX_PAGES = 100
-/** The list alone: the main step does without it, and without the bytes that reading it takes. */
-function createListApi(call, apiUrl, now) {
+/** Reads the list once, page by page. The main step does without, and without the bytes that it takes. */
+function createLister(call, apiUrl, now) {
 	const start = new URL(`${apiUrl}${lib.KEYS_PATH}`)
-	return {
-		/** Reads the list once, page by page. */
-		async list(credential, limits) {
-			const deadline = now() + limits.timeout
-			const keys = []
-			const visited = new Set()
-			let doubt = null
-			let skew = null
-			for (let url = start; url !== null; ) {
-				visited.add(url.href)
-				const timeout = Math.max(1, Math.min(lib.MAX_ATTEMPT_MS, deadline - now()))
-				const result = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
-				if (!result.ok) return result
-				const page = result.value
-				skew = result.skew ?? skew
-				keys.push(...page.keys)
-				doubt ??= page.doubt
-				url = page.next === null ? null : nextUrl(page.next, start)
-				if (url === null && page.count !== null && page.count !== new Set(keys.map(({ id }) => id)).size)
-					doubt ??= `it shows ${keys.length} of ${page.count} keys`
-				if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
-					doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
-					url = null
-				}
+	return async (credential, limits) => {
+		const deadline = now() + limits.timeout
+		const keys = []
+		const visited = new Set()
+		let doubt = null
+		let skew = null
+		for (let url = start; url !== null; ) {
+			visited.add(url.href)
+			const timeout = Math.max(1, Math.min(lib.MAX_ATTEMPT_MS, deadline - now()))
+			const result = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
+			if (!result.ok) return result
+			const page = result.value
+			skew = result.skew ?? skew
+			keys.push(...page.keys)
+			doubt ??= page.doubt
+			url = page.next === null ? null : nextUrl(page.next, start)
+			if (url === null && page.count !== null && page.count !== new Set(keys.map(({ id }) => id)).size)
+				doubt ??= `it shows ${keys.length} of ${page.count} keys`
+			if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+				doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+				url = null
 			}
-			return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
-		},
+		}
+		return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
 	}
 }
 /** All calls. */
 function createKeyApi(options) {
-	return { ...lib.createIssuingApi(options), ...createListApi(lib.createCaller(options), options.apiUrl, options.now) }
+	return { ...lib.createIssuingApi(options), list: createLister(lib.createCaller(options), options.apiUrl, options.now) }
 }
 /** Always on our own host: the credential goes nowhere else. */
 function nextUrl(next, start) {

@@ -423,11 +423,9 @@ function parseTime(value) {
 	if (value === null || value === undefined || value === '') return { at: null, unreadable: null }
 	const text = typeof value === 'object' ? 'an object' : String(value).trim()
 	if (YEAR_ONE.test(text)) return { at: null, unreadable: null }
-	const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
+	const unit = Number(text) < 1e11 ? 1000 : 1
+	const at = NUMBER.test(text) ? Number(text) * unit : fromIso(text)
 	return { at, unreadable: at === null ? text.slice(0, 40) : null }
-}
-function fromEpoch(value) {
-	return value < 1e11 ? value * 1000 : value
 }
 function fromIso(text) {
 	const { groups } = ISO_8601.exec(text) ?? {}
@@ -458,10 +456,8 @@ function formatInstant(instant) {
 /** As many decimals (0, 3 or 6) as `instant` needs. */
 function formatExactly(instant) {
 	const micros = Math.round(instant * 1000)
-	const rest = micros % 1000
-	const text = formatInstant((micros - rest) / 1000)
-	if (rest !== 0) return text.replace('Z', `${String(rest).padStart(3, '0')}Z`)
-	return text.replace('.000Z', 'Z')
+	const text = formatInstant(Math.floor(micros / 1000)).replace('Z', String(micros % 1000).padStart(3, '0'))
+	return `${text.replace(/(\.000)?000$/, '')}Z`
 }
 
 const MAX_PREFIX_LENGTH = 20
@@ -498,7 +494,9 @@ function readKey(value) {
 		// It is printed: never the whole key. Some APIs write `abcd****`.
 		prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH).replace(/\W+$/, ''),
 		createdAt: created.at,
+		/** Null if the key never expires, too. */
 		expiresAt: expiry.at,
+		/** The field that could not be read, with its text; null if all could. */
 		unreadable: faults.find(Boolean) || null,
 	}
 }
@@ -581,41 +579,38 @@ function skewOf({ headers }, sentAt, receivedAt) {
 }
 
 const MAX_PAGES = 100
-/** The list alone: the main step does without it, and without the bytes that reading it takes. */
-function createListApi(call, apiUrl, now) {
+/** Reads the list once, page by page. The main step does without, and without the bytes that it takes. */
+function createLister(call, apiUrl, now) {
 	const start = new URL(`${apiUrl}${KEYS_PATH}`)
-	return {
-		/** Reads the list once, page by page. */
-		async list(credential, limits) {
-			const deadline = now() + limits.timeout
-			const keys = []
-			const visited = new Set()
-			let doubt = null
-			let skew = null
-			for (let url = start; url !== null; ) {
-				visited.add(url.href)
-				const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now()))
-				const result = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
-				if (!result.ok) return result
-				const page = result.value
-				skew = result.skew ?? skew
-				keys.push(...page.keys)
-				doubt ??= page.doubt
-				url = page.next === null ? null : nextUrl(page.next, start)
-				if (url === null && page.count !== null && page.count !== new Set(keys.map(({ id }) => id)).size)
-					doubt ??= `it shows ${keys.length} of ${page.count} keys`
-				if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
-					doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
-					url = null
-				}
+	return async (credential, limits) => {
+		const deadline = now() + limits.timeout
+		const keys = []
+		const visited = new Set()
+		let doubt = null
+		let skew = null
+		for (let url = start; url !== null; ) {
+			visited.add(url.href)
+			const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now()))
+			const result = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
+			if (!result.ok) return result
+			const page = result.value
+			skew = result.skew ?? skew
+			keys.push(...page.keys)
+			doubt ??= page.doubt
+			url = page.next === null ? null : nextUrl(page.next, start)
+			if (url === null && page.count !== null && page.count !== new Set(keys.map(({ id }) => id)).size)
+				doubt ??= `it shows ${keys.length} of ${page.count} keys`
+			if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+				doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+				url = null
 			}
-			return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
-		},
+		}
+		return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
 	}
 }
 /** All calls. */
 function createKeyApi(options) {
-	return { ...createIssuingApi(options), ...createListApi(createCaller(options), options.apiUrl, options.now) }
+	return { ...createIssuingApi(options), list: createLister(createCaller(options), options.apiUrl, options.now) }
 }
 /** Always on our own host: the credential goes nowhere else. */
 function nextUrl(next, start) {
