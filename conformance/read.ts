@@ -1,7 +1,6 @@
 import { type ApiFailure, failureOf } from '../src/api/api-failure.ts'
 import type { Call } from '../src/api/call.ts'
-import { type ApiResult, createListApi, type ListedKey } from '../src/api/key-api.ts'
-import { CACHED, headersLike, readPage } from '../src/api/parse-list.ts'
+import { type ApiResult, CACHED, createLister, headersLike, type ListedKey, readPage } from '../src/api/key-api.ts'
 import type { HttpResponse } from '../src/http/http-client.ts'
 import { parseTime } from '../src/util/instant.ts'
 import { type Answer, type Client, statusOf } from './client.ts'
@@ -27,7 +26,7 @@ export async function readKeys(client: Client, credential: string): Promise<List
     answers.push(answer)
     return resultOf(answer, read)
   }
-  const read = await createListApi(call, client.apiUrl, client.now).list(credential, { timeout: Infinity })
+  const read = await createLister(call, client.apiUrl, client.now)(credential, { timeout: Infinity })
   const [first] = answers
   if (first === undefined) throw new Error('The list was not read.')
   const pages = answers.map((answer) => resultOf(answer, readPage))
@@ -58,7 +57,7 @@ function resultOf<T>(answer: Answer, read: (response: HttpResponse) => T): ApiRe
   return { ok: false, skew: null, failure: { message, mayHaveActed: false, retryable: false } }
 }
 
-/** What the actions say of an answer that is no success. */
+/** What the actions say of an answer that they cannot use. */
 export function failureIn(answer: Answer): ApiFailure {
   return failureOf(answer.asked, responseOf(answer), answer.receivedAt)
 }
@@ -76,8 +75,7 @@ export function timeText(value: unknown): string | null {
 
 /** The instant that a text names as the actions read it, in milliseconds since 1970, or null. */
 export function instantOf(text: string | null): number | null {
-  const time = parseTime(text)
-  return time.kind === 'instant' ? time.at : null
+  return parseTime(text).at
 }
 
 /** The same in microseconds. */

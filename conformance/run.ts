@@ -1,4 +1,3 @@
-import { unusableResponse } from '../src/api/api-failure.ts'
 import type { ListedKey } from '../src/api/key-api.ts'
 import { textOf } from '../src/api/parse-response.ts'
 import { formatUtc } from '../src/runner/report.ts'
@@ -17,7 +16,7 @@ import { clocksOf } from './clocks.ts'
 import { type CleanUp, createKeyLedger, type MadeKey, type UnknownRequest } from './keys.ts'
 import { type Evidence, noEvidence, observe, type Run } from './observe.ts'
 import { oneLine, withoutSecrets } from './printable.ts'
-import { failureIn, type ListReading, readKeys, responseOf } from './read.ts'
+import { failureIn, type ListReading, readKeys } from './read.ts'
 import { type Result, resultsOf, textTable } from './table.ts'
 
 export interface RunOptions extends ClientOptions {
@@ -85,10 +84,7 @@ function begin(list: ListReading, client: Client, apiKey: string): Run {
 
 /** Only the API itself knows whether the key is wrong. */
 function whyNotRead(answer: Answer, apiKey: string): string {
-  const failure =
-    answer.status >= 200 && answer.status <= 299
-      ? unusableResponse(answer.asked, responseOf(answer))
-      : failureIn(answer)
+  const failure = failureIn(answer)
   const reason = answer.error === null ? failure.message : `GET ${KEYS_PATH}: ${statusOf(answer)}`
   const { status } = answer
   const isRefused = (status === 401 || status === 403) && !failure.notFromApi

@@ -7,14 +7,15 @@ import { createWorld, type SimulatedProcess } from '../__tests__/rotate/world.ts
 import { type Account, createAccount, type StoredKey } from '../__tests__/support/account.ts'
 import { createGithub, type Github } from '../__tests__/support/github.ts'
 import { createKeyApi } from '../src/api/key-api.ts'
-import { type HttpClient, HttpError, type HttpRequest, type HttpResponse } from '../src/http/http-client.ts'
+import type { HttpClient, HttpRequest, HttpResponse } from '../src/http/http-client.ts'
+import { HttpError } from '../src/http/http-error.ts'
 import { createCancellation } from '../src/retry/cancellation.ts'
 import { watchDate } from '../src/rotate/date-watch.ts'
 import { createGithubSecrets } from '../src/rotate/github-secrets.ts'
 import type { RotateInputs } from '../src/rotate/inputs.ts'
 import { rotateKey } from '../src/rotate/rotate-key.ts'
 import { sealForGithub } from '../src/rotate/sealed-box.ts'
-import type { Runner } from '../src/runner/report.ts'
+import type { Runner } from '../src/runner/runner.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const DAYS = 60
@@ -150,7 +151,7 @@ function network(day: number, process: SimulatedProcess): HttpClient {
       const response = serve(request, toGithub ? github : account)
       if (day === ANSWER_LOST && request.method === 'POST' && !lost) {
         lost = true
-        throw new HttpError('cut', true, 'closed the connection before it answered')
+        throw new HttpError('closed the connection before it answered', true)
       }
       return response
     })

@@ -1,28 +1,24 @@
 // Wires the real runner, network and clock into the audit. It creates nothing, so it needs no post step.
-import { createListApi } from './api/key-api.ts'
+import { createCaller } from './api/call.ts'
+import { createLister } from './api/key-api.ts'
 import { auditAccount } from './audit/audit-account.ts'
 import { readAuditInputs } from './audit/inputs.ts'
 import { connect } from './connect.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from './runner/masking.ts'
-import { explainMissingSecrets } from './runner/missing-secrets.ts'
 import { failStep, getInput, runner } from './runner/runner.ts'
 import { systemClock } from './util/system.ts'
 
 async function run(): Promise<void> {
-  try {
-    for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
-    const { env } = process
-    const inputs = readAuditInputs(getInput, env, () => explainMissingSecrets(env))
-    await auditAccount(inputs, {
-      api: createListApi(connect(inputs.apiUrl, env), inputs.apiUrl, systemClock.now),
-      clock: systemClock,
-      random: Math.random,
-      sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
-      runner: { ...runner, fail: failStep },
-    })
-  } catch (error) {
-    failStep(error)
-  }
+  for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
+  const { env } = process
+  const inputs = readAuditInputs(getInput, env)
+  await auditAccount(inputs, {
+    api: { list: createLister(createCaller(connect(inputs.apiUrl, env)), inputs.apiUrl, systemClock.now) },
+    clock: systemClock,
+    random: Math.random,
+    sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
+    runner: { ...runner, fail: failStep },
+  })
 }
 
-void run()
+run().catch(failStep)

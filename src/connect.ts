@@ -1,4 +1,4 @@
-import { type Call, createCaller } from './api/call.ts'
+import type { ApiOptions } from './api/call.ts'
 import { createHttpClient } from './http/http-client.ts'
 import { logRequests } from './http/log-requests.ts'
 import { proxyFor } from './http/proxy-for-url.ts'
@@ -7,7 +7,8 @@ import { systemClock } from './util/system.ts'
 import { userAgent } from './util/user-agent.ts'
 
 /** The real network, with the proxies of `env`. Throws if they are unusable. */
-export function connect(apiUrl: string, env: NodeJS.ProcessEnv): Call {
-  const client = createHttpClient(proxyFor(new URL(apiUrl), env))
-  return createCaller(logRequests(client, debugLog(), systemClock.now), userAgent(process.env), systemClock.now)
+export function connect(apiUrl: string, env: NodeJS.ProcessEnv): ApiOptions {
+  const { now } = systemClock
+  const client = logRequests(createHttpClient(proxyFor(new URL(apiUrl), env)), debugLog(), now)
+  return { client, apiUrl, userAgent: userAgent(process.env), now }
 }

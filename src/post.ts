@@ -1,6 +1,5 @@
 // Wires the real runner, network and clock into the post step.
-import { createIssuingApi } from './api/issuing-api.ts'
-import { createListApi } from './api/key-api.ts'
+import { createKeyApi } from './api/key-api.ts'
 import { connect } from './connect.ts'
 import { networkSettings } from './http/network-settings.ts'
 import { parseState } from './protocol/parse-state.ts'
@@ -14,22 +13,15 @@ process.stdout.on('error', () => {})
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, () => {})
 
 async function run(): Promise<void> {
-  try {
-    await revokeKeys(parseState(getState(STATE_NAME)), {
-      clock: systemClock,
-      random: Math.random,
-      runner,
-      connect: ({ apiUrl, settings }) => {
-        const call = connect(apiUrl, settings)
-        return { ...createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, systemClock.now) }
-      },
-      settings: networkSettings(process.env),
-      bootedAt,
-      policyWithoutRecord: () => (/^fail$/i.test(getInput('on-revoke-failure')) ? 'fail' : 'warn'),
-    })
-  } catch (error) {
-    failStep(error)
-  }
+  await revokeKeys(parseState(getState(STATE_NAME)), {
+    clock: systemClock,
+    random: Math.random,
+    runner,
+    connect: ({ apiUrl, settings }) => createKeyApi(connect(apiUrl, settings)),
+    settings: networkSettings(process.env),
+    bootedAt,
+    policyWithoutRecord: () => (/^fail$/i.test(getInput('on-revoke-failure')) ? 'fail' : 'warn'),
+  })
 }
 
-void run()
+run().catch(failStep)

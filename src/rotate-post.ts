@@ -13,23 +13,19 @@ process.stdout.on('error', () => {})
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, () => {})
 
 async function run(): Promise<void> {
-  try {
-    await cleanUp(parseRotateState(getState(ROTATE_STATE_NAME)), {
-      clock: systemClock,
-      random: Math.random,
-      runner,
-      connect: ({ apiUrl, proxy, userAgent }) =>
-        createKeyApi({
-          client: logRequests(createHttpClient(proxy), debugLog(), systemClock.now),
-          apiUrl,
-          userAgent,
-          now: systemClock.now,
-        }),
-      settings: networkSettings(process.env),
-    })
-  } catch (error) {
-    failStep(error)
-  }
+  await cleanUp(parseRotateState(getState(ROTATE_STATE_NAME)), {
+    clock: systemClock,
+    random: Math.random,
+    runner,
+    connect: ({ apiUrl, proxy, userAgent }) =>
+      createKeyApi({
+        client: logRequests(createHttpClient(proxy), debugLog(), systemClock.now),
+        apiUrl,
+        userAgent,
+        now: systemClock.now,
+      }),
+    settings: networkSettings(process.env),
+  })
 }
 
-void run()
+run().catch(failStep)

@@ -4,7 +4,6 @@ import { createHttpClient } from './http/http-client.ts'
 import { logRequests } from './http/log-requests.ts'
 import { networkSettings, proxyLogins } from './http/network-settings.ts'
 import { proxyFor } from './http/proxy-for-url.ts'
-import type { Clock } from './retry/budget.ts'
 import { CANCEL, createCancellation } from './retry/cancellation.ts'
 import { watchDate } from './rotate/date-watch.ts'
 import { createGithubSecrets } from './rotate/github-secrets.ts'
@@ -12,8 +11,8 @@ import { readRotateInputs } from './rotate/inputs.ts'
 import { rotateKey } from './rotate/rotate-key.ts'
 import { sealForGithub } from './rotate/sealed-box.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from './runner/masking.ts'
-import { explainMissingSecrets } from './runner/missing-secrets.ts'
 import { debugLog, failStep, getInput, runner } from './runner/runner.ts'
+import type { Clock } from './util/system.ts'
 import { systemClock } from './util/system.ts'
 import { userAgent } from './util/user-agent.ts'
 
@@ -25,40 +24,35 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(sig
 cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), CANCEL.EXIT_MS).unref())
 
 async function run(): Promise<void> {
-  try {
-    for (const name of ['api-key', 'github-token'])
-      for (const form of maskedForms(getInput(name), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
-    for (const login of proxyLogins(process.env)) for (const form of maskedForms(login)) runner.setSecret(form)
-    const explain = () => explainMissingSecrets(process.env)
-    const inputs = readRotateInputs(getInput, process.env, explain)
-    const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
-    const agent = userAgent(process.env)
-    const connect = (proxyUrl: string) => logRequests(createHttpClient(proxyUrl), debugLog(), clock.now)
-    const github = connect(proxyFor(new URL(inputs.githubApiUrl), process.env))
-    const watch = watchDate(connect(proxy), clock.now)
-    const { apiUrl, githubApiUrl, githubToken } = inputs
-    const [owner = '', repo = ''] = (process.env.GITHUB_REPOSITORY ?? '').split('/')
-    await rotateKey(inputs, {
-      api: createKeyApi({ client: watch.send, apiUrl, userAgent: agent, now: clock.now }),
-      secrets: createGithubSecrets(github, {
-        apiUrl: githubApiUrl,
-        token: githubToken,
-        userAgent: agent,
-        now: clock.now,
-      }),
-      clock,
-      dateDifference: watch.difference,
-      random: Math.random,
-      runner,
-      cancellation,
-      sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
-      seal: sealForGithub,
-      repository: { owner, repo, id: process.env.GITHUB_REPOSITORY_ID || null },
-      connection: { userAgent: agent, proxy, settings: networkSettings(process.env) },
-    })
-  } catch (error) {
-    failStep(error)
-  }
+  for (const name of ['api-key', 'github-token'])
+    for (const form of maskedForms(getInput(name), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
+  for (const login of proxyLogins(process.env)) for (const form of maskedForms(login)) runner.setSecret(form)
+  const inputs = readRotateInputs(getInput, process.env)
+  const proxy = proxyFor(new URL(inputs.apiUrl), process.env)
+  const agent = userAgent(process.env)
+  const connect = (proxyUrl: string) => logRequests(createHttpClient(proxyUrl), debugLog(), clock.now)
+  const github = connect(proxyFor(new URL(inputs.githubApiUrl), process.env))
+  const watch = watchDate(connect(proxy), clock.now)
+  const { apiUrl, githubApiUrl, githubToken } = inputs
+  const [owner = '', repo = ''] = (process.env.GITHUB_REPOSITORY ?? '').split('/')
+  await rotateKey(inputs, {
+    api: createKeyApi({ client: watch.send, apiUrl, userAgent: agent, now: clock.now }),
+    secrets: createGithubSecrets(github, {
+      apiUrl: githubApiUrl,
+      token: githubToken,
+      userAgent: agent,
+      now: clock.now,
+    }),
+    clock,
+    dateDifference: watch.difference,
+    random: Math.random,
+    runner,
+    cancellation,
+    sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
+    seal: sealForGithub,
+    repository: { owner, repo, id: process.env.GITHUB_REPOSITORY_ID || null },
+    connection: { userAgent: agent, proxy, settings: networkSettings(process.env) },
+  })
 }
 
-void run()
+run().catch(failStep)

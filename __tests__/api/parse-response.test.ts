@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { readPage } from '../../src/api/parse-list.ts'
+import { readPage } from '../../src/api/key-api.ts'
 import { type CreatedKey, readCreated, readJson, readRevoked } from '../../src/api/parse-response.ts'
 
 const response = (body: string) => ({ status: 200, headers: {}, body })

@@ -3,9 +3,9 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { parse } from 'yaml'
 import { FINDING_KINDS } from '../../src/audit/findings.ts'
-import { type AuditEnvironment, readAuditInputs } from '../../src/audit/inputs.ts'
+import { readAuditInputs } from '../../src/audit/inputs.ts'
 
-const ENV: AuditEnvironment = { GITHUB_REPOSITORY_ID: '42', GITHUB_API_URL: 'https://api.github.com' }
+const ENV: NodeJS.ProcessEnv = { GITHUB_REPOSITORY_ID: '42', GITHUB_API_URL: 'https://api.github.com' }
 const read = (inputs: Record<string, string> = {}, env = ENV) =>
   readAuditInputs((name) => ({ 'api-key': 'the-api-key', ...inputs })[name] ?? '', env)
 const refusal = (inputs: Record<string, string>): string => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { describeError, HttpError, type HttpErrorKind, type NodeError } from '../../src/http/http-error.ts'
+import { describeError, type HttpError, type NodeError } from '../../src/http/http-error.ts'
 
 const nodeError = (code: string | undefined, more: Partial<NodeError> = {}): NodeError =>
   Object.assign(new Error('a message of Node'), { ...(code && { code }), ...more })
@@ -10,74 +10,53 @@ const eproto = (reason: string) =>
     message: `write EPROTO 80AC25FC:error:0A000410:SSL routines:ssl3_read_bytes:${reason}:../deps/x.c:1605:SSL alert number 40\n`,
   })
 
-const told = ({ kind, mayHaveActed, retryable, message }: HttpError) => [
-  kind,
-  mayHaveActed,
-  retryable,
-  message,
-]
+const told = ({ mayHaveActed, retryable, message }: HttpError) => [mayHaveActed, retryable, message]
 
 describe('an error before the connection is complete proves that nothing was done', () => {
-  test.each<[NodeError, HttpErrorKind, boolean, string]>([
-    [nodeError('ECONNREFUSED'), 'refused', true, 'the connection failed (ECONNREFUSED)'],
-    [nodeError('ECONNRESET'), 'refused', true, 'the connection failed (ECONNRESET)'],
-    [nodeError(undefined), 'refused', true, 'the connection failed (closed early)'],
+  test.each<[NodeError, boolean, string]>([
+    [nodeError('ECONNREFUSED'), true, 'the connection failed (ECONNREFUSED)'],
+    [nodeError('ECONNRESET'), true, 'the connection failed (ECONNRESET)'],
+    [nodeError(undefined), true, 'the connection failed (closed early)'],
     [
       nodeError('ETIMEDOUT', {
         errors: ['ETIMEDOUT', 'ENETUNREACH', 'ENETUNREACH'].map((code) => nodeError(code)),
       }),
-      'refused',
       true,
       'the connection failed (ETIMEDOUT, ENETUNREACH)',
     ],
-    [nodeError('ENOTFOUND'), 'unknown-host', true, 'its name does not exist (ENOTFOUND); check its spelling'],
-    [nodeError('EAI_AGAIN'), 'dns', true, 'its name could not be resolved (EAI_AGAIN)'],
+    [nodeError('ENOTFOUND'), true, 'its name does not exist (ENOTFOUND); check its spelling'],
+    [nodeError('EAI_AGAIN'), true, 'its name could not be resolved (EAI_AGAIN)'],
     [
       eproto('tlsv1 alert internal error'),
-      'refused',
       true,
       'the TLS handshake failed (EPROTO, tlsv1 alert internal error)',
     ],
-    [nodeError('EPROTO'), 'refused', true, 'the TLS handshake failed (EPROTO, TLS)'],
+    [nodeError('EPROTO'), true, 'the TLS handshake failed (EPROTO, TLS)'],
     // The server's word about a certificate of ours, not ours about the server's.
     [
       nodeError('ERR_SSL_TLSV1_ALERT_CERTIFICATE_EXPIRED'),
-      'refused',
       true,
       'the TLS handshake failed (ERR_SSL_TLSV1_ALERT_CERTIFICATE_EXPIRED)',
     ],
-    [
-      nodeError('ERR_SSL_NO_CIPHER_MATCH'),
-      'refused',
-      true,
-      'the TLS handshake failed (ERR_SSL_NO_CIPHER_MATCH)',
-    ],
+    [nodeError('ERR_SSL_NO_CIPHER_MATCH'), true, 'the TLS handshake failed (ERR_SSL_NO_CIPHER_MATCH)'],
     [
       eproto('ssl/tls alert handshake failure'),
-      'refused',
       false,
       'the TLS handshake failed (EPROTO, ssl/tls alert handshake failure); it may require a client certificate',
     ],
     [
       nodeError('ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE'),
-      'refused',
       false,
       'the TLS handshake failed (ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE); it may require a client certificate',
     ],
-    [
-      eproto('wrong version number'),
-      'protocol',
-      false,
-      'does not speak TLS on this port (EPROTO, wrong version number)',
-    ],
+    [eproto('wrong version number'), false, 'does not speak TLS on this port (EPROTO, wrong version number)'],
     [
       eproto('sslv3 alert bad certificate'),
-      'certificate',
       false,
       'requires a client certificate (EPROTO, sslv3 alert bad certificate)',
     ],
-  ])('%s', (error, kind, retryable, message) => {
-    expect(told(describeError(error, false))).toEqual([kind, false, retryable, message])
+  ])('%s', (error, retryable, message) => {
+    expect(told(describeError(error, false))).toEqual([false, retryable, message])
   })
 
   test.each([
@@ -96,24 +75,22 @@ describe('an error before the connection is complete proves that nothing was don
     ['UNSPECIFIED', /^its certificate was not accepted \(UNSPECIFIED\)$/],
   ])('the certificate error %s gets the hint that helps with it, and is permanent', (code, message) => {
     const error = describeError(nodeError(code), false)
-    expect(told(error)).toEqual(['certificate', false, false, expect.stringMatching(message)])
+    expect(told(error)).toEqual([false, false, expect.stringMatching(message)])
   })
 })
 
 describe('an error after the connection is complete may hide that the request was carried out', () => {
-  test.each<[NodeError, HttpErrorKind, boolean, boolean, string]>([
-    [nodeError('ECONNRESET'), 'cut', true, true, 'closed the connection before it answered (ECONNRESET)'],
-    [nodeError('EPIPE'), 'cut', true, true, 'closed the connection before it answered (EPIPE)'],
+  test.each<[NodeError, boolean, boolean, string]>([
+    [nodeError('ECONNRESET'), true, true, 'closed the connection before it answered (ECONNRESET)'],
+    [nodeError('EPIPE'), true, true, 'closed the connection before it answered (EPIPE)'],
     [
       nodeError('HPE_HEADER_OVERFLOW'),
-      'protocol',
       true,
       false,
       'answered with something that is not HTTP (HPE_HEADER_OVERFLOW)',
     ],
     [
       nodeError('ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC'),
-      'cut',
       true,
       true,
       'closed the connection before it answered (ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC)',
@@ -121,13 +98,12 @@ describe('an error after the connection is complete may hide that the request wa
     // TLS itself proves that these two servers read no request.
     [
       nodeError('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'),
-      'certificate',
       false,
       false,
       'requires a client certificate (ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED)',
     ],
-  ])('%s', (error, kind, acted, retryable, message) => {
-    expect(told(describeError(error, true))).toEqual([kind, acted, retryable, message])
+  ])('%s', (error, acted, retryable, message) => {
+    expect(told(describeError(error, true))).toEqual([acted, retryable, message])
   })
 
   test('names the proxy it came through', () => {
@@ -136,9 +112,7 @@ describe('an error after the connection is complete may hide that the request wa
   })
 })
 
-test('only certificates, refusals of a proxy and foreign protocols are permanent by their kind', () => {
-  const kinds: HttpErrorKind[] = ['unknown-host', 'dns', 'refused', 'timeout', 'cut']
-  for (const kind of kinds) expect(new HttpError(kind, true, '').retryable).toBe(true)
-  for (const kind of ['certificate', 'proxy', 'protocol'] as const)
-    expect(new HttpError(kind, true, '').retryable).toBe(false)
+test('only a name that does not exist is marked as one', () => {
+  const isUnknown = (code: string) => describeError(nodeError(code), false).isUnknownHost
+  expect(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED'].map(isUnknown)).toEqual([true, false, false])
 })

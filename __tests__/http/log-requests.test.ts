@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { type HttpClient, HttpError, type HttpRequest } from '../../src/http/http-client.ts'
+import type { HttpClient, HttpRequest } from '../../src/http/http-client.ts'
+import { HttpError } from '../../src/http/http-error.ts'
 import { logRequests } from '../../src/http/log-requests.ts'
 
 const ID = '0123456789abcdef0123456789abcdef'
@@ -48,7 +49,7 @@ test('shortens IDs, and counts the attempts of each request separately', async (
 })
 
 test('logs a failure, and rethrows it', async () => {
-  const failure = new HttpError('timeout', true, 'did not answer in time')
+  const failure = new HttpError('did not answer in time', true)
   const { lines, send } = createLog(() => Promise.reject(failure))
   await expect(send(request('GET', '/'))).rejects.toBe(failure)
   expect(lines).toEqual(['GET / (attempt 1): Error: did not answer in time, after 81 ms'])

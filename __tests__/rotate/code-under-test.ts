@@ -1,5 +1,5 @@
 import type * as api from '../../src/api/key-api.ts'
-import type * as http from '../../src/http/http-client.ts'
+import type * as http from '../../src/http/http-error.ts'
 import type * as cancellation from '../../src/retry/cancellation.ts'
 import type * as cleanUp from '../../src/rotate/clean-up.ts'
 import type * as dates from '../../src/rotate/date-watch.ts'
@@ -23,7 +23,7 @@ export type RotationCode = Pick<typeof rotate, 'rotateKey'> &
 export async function loadRotationCode(folder: URL): Promise<RotationCode> {
   const names = [
     'api/key-api',
-    'http/http-client',
+    'http/http-error',
     'retry/cancellation',
     'rotate/clean-up',
     'rotate/date-watch',

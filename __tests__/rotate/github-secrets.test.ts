@@ -1,10 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import {
-  type HttpClient,
-  HttpError,
-  type HttpRequest,
-  type HttpResponse,
-} from '../../src/http/http-client.ts'
+import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/http-client.ts'
+import { HttpError } from '../../src/http/http-error.ts'
 import { createGithubSecrets } from '../../src/rotate/github-secrets.ts'
 
 const NOW = Date.parse('2027-03-01T12:00:00Z')
@@ -204,15 +200,14 @@ describe("GitHub's secrets API", () => {
   })
 
   test.each([
-    ['dns', false, true],
-    ['cut', true, true],
-    ['certificate', false, false],
-    ['proxy', false, false],
-  ] as const)(
-    'a network failure (%s) says whether it may have acted and is retryable',
-    async (fault, acted, retryable) => {
+    [false, true],
+    [true, true],
+    [false, false],
+  ])(
+    'a network failure says whether it may have acted (%s) and is retryable (%s)',
+    async (acted, retryable) => {
       const found = await failure(
-        new HttpError(fault, acted, 'its name could not be resolved; check api-url'),
+        new HttpError('its name could not be resolved; check api-url', acted, retryable),
       )
       expect(found).toEqual({
         message: 'ghes.example: its name could not be resolved; check api-url',

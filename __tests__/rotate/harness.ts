@@ -1,11 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createKeyApi } from '../../src/api/key-api.ts'
-import {
-  type HttpClient,
-  HttpError,
-  type HttpRequest,
-  type HttpResponse,
-} from '../../src/http/http-client.ts'
+import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/http-client.ts'
+import { HttpError } from '../../src/http/http-error.ts'
 import { createCancellation } from '../../src/retry/cancellation.ts'
 import { cleanUp } from '../../src/rotate/clean-up.ts'
 import { watchDate } from '../../src/rotate/date-watch.ts'
@@ -134,7 +130,7 @@ function createStage({ api, github: githubOptions, answer = () => undefined }: R
       const planned = answer(what, count, { account, github })
       const serve = () => serveBy(request, { account, github })
       const fail = (kind: 'refused' | 'cut' | 'timeout', acted: boolean) =>
-        reject(new HttpError(kind, acted, `${kind} on cue`))
+        reject(new HttpError(`${kind} on cue`, acted))
       const takes = planned && 'takes' in planned ? (planned.takes ?? 100) : 100
       if (planned && 'silence' in planned) {
         if (planned.acted) serve()

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/http-client.ts'
 import type { RotateInputs } from '../../src/rotate/inputs.ts'
 import type { Place } from '../../src/rotate/places.ts'
-import type { Runner } from '../../src/runner/report.ts'
+import type { Runner } from '../../src/runner/runner.ts'
 import { createRng, type Rng } from '../simulation/rng.ts'
 import {
   type Account,
@@ -804,7 +804,7 @@ function network(history: History, process: SimulatedProcess, options: NetworkOp
   const { rng, world, code } = history
   const act = (request: HttpRequest) => serve(history, request, options)
   const fail = (fault: 'refused' | 'cut' | 'timeout', mayHaveActed: boolean) => {
-    throw new code.HttpError(fault, mayHaveActed, `${fault} by the simulation`)
+    throw new code.HttpError(`${fault} by the simulation`, mayHaveActed)
   }
   const answer = (status: number, headers: Record<string, string> = {}, body = ''): HttpResponse => ({
     status,

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/retry/budget.ts'
+import type { Clock } from '../../src/util/system.ts'
 
 /**
  * Virtual time for processes that wait for one thing at a time. It passes only when all of them wait, so that weeks

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, jest, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { parse } from 'yaml'
 import { readInputs } from '../../src/runner/inputs.ts'
@@ -8,7 +8,8 @@ const given =
   (inputs: Record<string, string>) =>
   (name: string): string =>
     inputs[name] ?? ''
-const read = (inputs: Record<string, string>) => readInputs(given({ 'api-key': 'long-lived-key', ...inputs }))
+const read = (inputs: Record<string, string>) =>
+  readInputs(given({ 'api-key': 'long-lived-key', ...inputs }), {})
 
 /** The message with which an input is refused. */
 function refusal(inputs: Record<string, string>): string {
@@ -51,11 +52,23 @@ describe('api-key', () => {
     )
   })
 
-  test('is explained by the run if it is empty, and only then', () => {
-    const explain = jest.fn(() => 'Because.')
-    expect(() => readInputs(given({}), explain)).toThrow('Input api-key is empty. Because. For example')
-    readInputs(given({ 'api-key': 'long-lived-key' }), explain)
-    expect(explain).toHaveBeenCalledTimes(1)
+  const run = (GITHUB_EVENT_NAME: string, GITHUB_ACTOR = 'octocat') => ({ GITHUB_EVENT_NAME, GITHUB_ACTOR })
+
+  test.each([
+    ['a pull request', run('pull_request'), /pull requests from forks.* If this is none/],
+    ['a review of one', run('pull_request_review'), /pull requests from forks/],
+    ['a comment of a review', run('pull_request_review_comment'), /pull requests from forks/],
+    ['a run by Dependabot', run('push', 'dependabot[bot]'), /Dependabot secret/],
+    ['a pull request by Dependabot', run('pull_request', 'dependabot[bot]'), /Dependabot secret/],
+    [
+      'pull_request_target, which has secrets',
+      run('pull_request_target'),
+      /Check that the secret is defined/,
+    ],
+    ['a push', run('push'), /Check that the secret is defined/],
+  ])('that is empty is explained by what the run says about itself: %s', (_, env, says) => {
+    expect(() => readInputs(given({}), env)).toThrow(says)
+    expect(() => readInputs(given({ api_key: 'x' }), env)).toThrow(/has a hyphen/)
   })
 
   test('is said to have a hyphen if the workflow sets api_key', () => {

@@ -77,13 +77,15 @@ describe('an annotation', () => {
     expect(annotation).toMatch(
       new RegExp(`^::${level}::first x+\\.\\.\\. \\(truncated; the full text is in the log`),
     )
-    expect(annotation.length).toBeLessThanOrEqual(4_000 + `::${level}::`.length)
+    expect(annotation).toHaveLength(4_000 + `::${level}::`.length)
+    expect(annotation).toMatch(/ log of this step\)$/)
     expect(rest).toEqual([])
   })
 
   test('that fits is printed once', () => {
-    runner.warning('short')
-    expect(printed).toBe('::warning::short\n')
+    const longest = 'x'.repeat(4_000)
+    runner.warning(longest)
+    expect(printed).toBe(`::warning::${longest}\n`)
   })
 })
 

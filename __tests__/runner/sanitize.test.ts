@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { sanitizeLine, sanitizeName, truncateAnnotation } from '../../src/runner/sanitize.ts'
+import { sanitizeLine, sanitizeName } from '../../src/runner/sanitize.ts'
 import { commandIn, hostileText } from './obeyed-commands.ts'
 
 describe('sanitizeLine', () => {
@@ -46,17 +46,5 @@ describe('sanitizeName', () => {
     ['x'.repeat(300), 'x'.repeat(200)],
   ])('prints %j as %j', (text, name) => {
     expect(sanitizeName(text)).toBe(name)
-  })
-})
-
-describe('truncateAnnotation', () => {
-  test('keeps a line of 4,000 characters', () => {
-    expect(truncateAnnotation('x'.repeat(4_000))).toBe('x'.repeat(4_000))
-  })
-
-  test('cuts a longer one to 4,000, and says where the rest is', () => {
-    const line = truncateAnnotation('x'.repeat(5_199))
-    expect(line).toHaveLength(4_000)
-    expect(line).toMatch(/^x+\.\.\. \(truncated; the full text is in the log of this step\)$/)
   })
 })

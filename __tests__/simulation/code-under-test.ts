@@ -1,5 +1,5 @@
 import type * as api from '../../src/api/key-api.ts'
-import type * as http from '../../src/http/http-client.ts'
+import type * as http from '../../src/http/http-error.ts'
 import type * as issue from '../../src/protocol/issue-key.ts'
 import type * as state from '../../src/protocol/parse-state.ts'
 import type * as revoke from '../../src/protocol/revoke-keys.ts'
@@ -19,7 +19,7 @@ export async function loadCodeUnderTest(folder: URL): Promise<CodeUnderTest> {
     'protocol/issue-key',
     'protocol/revoke-keys',
     'api/key-api',
-    'http/http-client',
+    'http/http-error',
     'retry/cancellation',
     'protocol/parse-state',
   ]

@@ -1,4 +1,4 @@
-import type { HttpErrorKind, HttpResponse } from '../../src/http/http-client.ts'
+import type { HttpResponse } from '../../src/http/http-client.ts'
 import type { CreateAnswer } from '../support/create-answers.ts'
 import { type Gate, gateAnswer } from '../support/gate.ts'
 import type { Rng } from './rng.ts'
@@ -102,6 +102,8 @@ function keysOf<T extends Record<string, unknown>>(record: T): (keyof T & string
   return Object.keys(record)
 }
 
+export type NetworkFault = 'refused' | 'dns' | 'timeout' | 'cut'
+
 /** One request under way, as a fault sees it. Times in milliseconds. */
 export interface Exchange {
   rng: Rng
@@ -116,7 +118,7 @@ export interface Exchange {
   /** Carries the request out after its deadline. */
   actLate(): void
   answer(response: HttpResponse): void
-  fail(kind: HttpErrorKind, mayHaveActed: boolean): void
+  fail(kind: NetworkFault, mayHaveActed: boolean): void
   /** The server's time, as the `Date` header gives it when it is `ms` wrong. */
   dateWrongBy(ms: number): string
 }

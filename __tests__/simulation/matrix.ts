@@ -1,5 +1,5 @@
 import type { Inputs } from '../../src/runner/inputs.ts'
-import type { Runner } from '../../src/runner/report.ts'
+import type { Runner } from '../../src/runner/runner.ts'
 import { type Account, createAccount } from '../support/account.ts'
 import type { CodeUnderTest } from './code-under-test.ts'
 import { networkFor } from './network.ts'

@@ -1,8 +1,8 @@
-import type { HttpClient, HttpErrorKind, HttpRequest, HttpResponse } from '../../src/http/http-client.ts'
+import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/http-client.ts'
 import type { Account } from '../support/account.ts'
 import type { CreateAnswer } from '../support/create-answers.ts'
 import type { CodeUnderTest } from './code-under-test.ts'
-import { EFFECTS, type Fault, lowerCased, type Purpose } from './faults.ts'
+import { EFFECTS, type Fault, lowerCased, type NetworkFault, type Purpose } from './faults.ts'
 import type { Process } from './process.ts'
 import type { Rng } from './rng.ts'
 import type { VirtualTime } from './time.ts'
@@ -57,9 +57,9 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
       options.onRequest?.(what)
       const fault = faultFor(what, request, options)
       const latency = rng.between(5, 400) + slowness(what, request, options)
-      const fail = (kind: HttpErrorKind, mayHaveActed: boolean) =>
+      const fail = (kind: NetworkFault, mayHaveActed: boolean) =>
         deliver(() => {
-          const error = new subject.HttpError(kind, mayHaveActed, `failed on purpose (${kind})`)
+          const error = new subject.HttpError(`failed on purpose (${kind})`, mayHaveActed)
           options.onResult?.(what, error)
           reject(error)
         })

@@ -1,4 +1,4 @@
-import type { Runner } from '../../src/runner/report.ts'
+import type { Runner } from '../../src/runner/runner.ts'
 
 /** A simulated process was killed: nothing that it does from here on has any effect. */
 export class Killed extends Error {}

@@ -178,8 +178,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: "only the API's own JSON proves that a request created no key",
     caughtBy: 241,
     file: 'api/api-failure.ts',
-    from: '(uncertain || notFromApi || parsed(response.body) === undefined)',
-    to: 'uncertain',
+    from: ' || notFromApi || parsed(response.body) === undefined)',
+    to: ')',
   },
   {
     rule: 'the twin of a key has the expiry of that key',
@@ -277,14 +277,14 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   {
     rule: 'a list with rows that cannot be read is doubtful',
     caughtBy: 5029,
-    file: 'api/parse-list.ts',
+    file: 'api/key-api.ts',
     from: 'unread > 0 &&',
     to: 'false &&',
   },
   {
     rule: 'a list with further pages of an unknown kind is doubtful',
     caughtBy: 12444,
-    file: 'api/parse-list.ts',
+    file: 'api/key-api.ts',
     from: '(isOdd || headersLike(PARTIAL, headers).length > 0) &&',
     to: 'false &&',
   },
@@ -292,7 +292,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a list that shows fewer keys than it counts is doubtful',
     caughtBy: 13068,
     file: 'api/key-api.ts',
-    from: 'url === null && value.count !== null && value.count !== new Set(keys.map(({ id }) => id)).size',
+    from: 'url === null && page.count !== null && page.count !== new Set(keys.map(({ id }) => id)).size',
     to: 'false',
   },
   {

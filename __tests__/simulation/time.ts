@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/retry/budget.ts'
+import type { Clock } from '../../src/util/system.ts'
 
 /** Time that passes only when nothing is left to do: whatever waits longest is reached in no time. Milliseconds. */
 export interface VirtualTime {

@@ -1,12 +1,7 @@
-import { createCaller } from '../../src/api/call.ts'
-import { createIssuingApi } from '../../src/api/issuing-api.ts'
+import { createIssuingApi } from '../../src/api/call.ts'
 import { createKeyApi } from '../../src/api/key-api.ts'
-import {
-  type HttpClient,
-  HttpError,
-  type HttpRequest,
-  type HttpResponse,
-} from '../../src/http/http-client.ts'
+import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/http-client.ts'
+import { HttpError } from '../../src/http/http-error.ts'
 import { issueKey } from '../../src/protocol/issue-key.ts'
 import type { FoundState } from '../../src/protocol/parse-state.ts'
 import { revokeKeys } from '../../src/protocol/revoke-keys.ts'
@@ -127,7 +122,7 @@ function exchange(
     isOver = true
   }
   const fail = (fault: 'cut' | 'refused' | 'timeout', acted: boolean) =>
-    settle(() => reject(new HttpError(fault, acted, `${fault} by the harness`)))
+    settle(() => reject(new HttpError(`${fault} by the harness`, acted)))
   const timeOut = () => fail('timeout', true)
   time.after(request.timeout, timeOut)
   request.cancel?.addEventListener('abort', () => time.after(request.grace ?? 0, timeOut))
@@ -191,7 +186,12 @@ export async function runMain(options: MainOptions = {}): Promise<StepRun> {
   let endedAt = 0
   const inputs = { ...INPUTS, ...options.inputs }
   const run = issueKey(inputs, {
-    api: createIssuingApi(createCaller(stage.send, 'harness', clock.now), inputs.apiUrl),
+    api: createIssuingApi({
+      client: stage.send,
+      apiUrl: inputs.apiUrl,
+      userAgent: 'harness',
+      now: clock.now,
+    }),
     clock,
     random: options.random ?? (() => 0.5),
     runner: noting(runner, effects),

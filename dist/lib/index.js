@@ -2,17 +2,15 @@
 
 const node_fs = require('node:fs')
 
-const PERMANENT = ['certificate', 'proxy', 'protocol']
 /** `mayHaveActed` is false only if none of the request can have reached the server. */
 class HttpError extends Error {
-	kind
 	mayHaveActed
 	retryable
-	constructor(kind, mayHaveActed, message) {
+	isUnknownHost = false
+	constructor(message, mayHaveActed, retryable = true) {
 		super(message)
-		this.kind = kind
 		this.mayHaveActed = mayHaveActed
-		this.retryable = !PERMANENT.includes(kind)
+		this.retryable = retryable
 	}
 }
 const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|PATH_LENGTH|UNSPECIFIED)/
@@ -26,208 +24,24 @@ function describeError(error, connected, via = '') {
 	// EPROTO alone says nothing; OpenSSL's reason is in the message.
 	if (list[0] === 'EPROTO') list.push(/SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1] ?? 'TLS')
 	const codes = [...new Set(list)].join(', ')
-	const failure = (kind, what, { hint = '', acted = connected, ...rest } = {}) =>
-		Object.assign(new HttpError(kind, acted, `${what} (${codes})${via}${hint && `; ${hint}`}`), rest)
+	const failure = (what, { hint = '', acted = connected, retryable = true } = {}) =>
+		new HttpError(`${what} (${codes})${via}${hint && `; ${hint}`}`, acted, retryable)
 	// The server has read no request then, even if our handshake was complete (TLS 1.3).
-	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('certificate', 'requires a client certificate', { acted: false })
-	if (codes.startsWith('HPE_')) return failure('protocol', 'answered with something that is not HTTP')
-	if (connected) return failure('cut', 'closed the connection before it answered')
-	if (codes === 'ENOTFOUND') return failure('unknown-host', 'its name does not exist', { hint: 'check its spelling' })
-	if (codes === 'EAI_AGAIN') return failure('dns', 'its name could not be resolved')
+	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('requires a client certificate', { acted: false, retryable: false })
+	if (codes.startsWith('HPE_')) return failure('answered with something that is not HTTP', { retryable: false })
+	if (connected) return failure('closed the connection before it answered')
+	if (codes === 'ENOTFOUND') return Object.assign(failure('its name does not exist', { hint: 'check its spelling' }), { isUnknownHost: true })
+	if (codes === 'EAI_AGAIN') return failure('its name could not be resolved')
 	if (CERTIFICATE.test(codes)) {
-		const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1]
-		return failure('certificate', 'its certificate was not accepted', { hint })
+		const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1] ?? ''
+		return failure('its certificate was not accepted', { hint, retryable: false })
 	}
-	if (/wrong.version.number|packet.length/i.test(codes)) return failure('protocol', 'does not speak TLS on this port')
-	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('refused', 'the connection failed')
+	if (/wrong.version.number|packet.length/i.test(codes)) return failure('does not speak TLS on this port', { retryable: false })
+	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('the connection failed')
 	// A load balancer that restarts does not end handshakes with these.
 	const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
 	const hint = refused ? 'it may require a client certificate' : ''
-	return failure('refused', 'the TLS handshake failed', { hint, acted: false, retryable: !refused })
-}
-
-/** Decide which certificate authorities Node trusts. */
-const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
-const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
-/** Those that are set. */
-function networkSettings(env) {
-	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
-}
-/** Those about certificates that differ. Post uses the proxies of main, so they may. */
-function changedAuthorities(before, after) {
-	return AUTHORITIES.filter((name) => before[name] !== after[name])
-}
-/** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
-function proxyLogins(env) {
-	const logins = PROXIES.flatMap((name) => {
-		const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
-		if (password) return [password, `${user}:${password}`]
-		// A user alone may be a token, but not a name such as `ci`.
-		return user.length < 8 ? [] : [user]
-	})
-	return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
-}
-/** `text` itself if it is malformed. */
-function percentDecoded(text) {
-	try {
-		return decodeURIComponent(text)
-	} catch {
-		return text
-	}
-}
-
-/** For each address of a host: Node's 250 ms are too short for a slow line. */
-const ADDRESS_TIMEOUT_MS = 3_000
-/** A `createConnection` for agents: Node's own `proxyEnv` came with 24.5, and runners ship 24.4 too. */
-function tunnelThrough(proxy, secure) {
-	const { host } = new URL(proxy)
-	return (options, connected) => {
-		const refuse = (error) => connected?.(error, undefined)
-		requestTunnel(proxy, `${bracketed(String(options.host))}:${options.port}`)
-			// A silent proxy must not outlive the request.
-			.once('socket', (socket) => socket.unref())
-			.once('connect', ({ statusCode = 0 }, socket) => {
-				if (statusCode < 200 || statusCode > 299) {
-					socket.destroy()
-					return refuse(refusal(host, statusCode))
-				}
-				socket.ref()
-				const { connect } = process.getBuiltinModule('node:tls')
-				connected?.(null, secure ? connect({ ...options, socket }) : socket)
-			})
-			.on('error', (error) => {
-				const failure = describeError(error, false)
-				refuse(Object.assign(failure, { message: `the proxy ${host}: ${failure.message}` }))
-			})
-			.end()
-	}
-}
-function requestTunnel(proxy, target) {
-	const { protocol, hostname, port, username, password } = new URL(proxy)
-	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
-	const options = {
-		method: 'CONNECT',
-		host: hostname.replace(/^\[|\]$/g, ''),
-		port,
-		path: target,
-		headers: { Host: target, ...(username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
-		agent: false,
-		rejectUnauthorized: true,
-		autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
-	}
-	return nodeModule(protocol).request(options)
-}
-/** Loaded only when needed. */
-function nodeModule(protocol) {
-	return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
-}
-function refusal(host, status) {
-	const hint = status === 407 ? '; it requires a login, as in http://USER:PASSWORD@HOST:PORT' : ''
-	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
-	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
-	return new HttpError(permanent ? 'proxy' : 'refused', false, message)
-}
-function bracketed(host) {
-	return host.replace(/^[^[].*:.*/, '[$&]')
-}
-
-const MAX_RESPONSE_BYTES = 1024 * 1024
-/** 3.5 s of backoff: a resolver may be wrong for a moment. */
-const MAX_UNKNOWN_HOST = 4
-/** No POST reuses a connection: one that the server just closed looks like a lost response. */
-function createHttpClient(proxy) {
-	const agents = {}
-	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
-	let unknownHost = 0
-	return async (request) => {
-		const { protocol } = request.url
-		const creates = request.method === 'POST'
-		const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
-		agents[protocol] = agent
-		return exchange(request, agent, via).catch((error) => {
-			// Other requests are about a key: the name existed.
-			if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
-			throw error
-		})
-	}
-}
-function createAgent(protocol, proxy) {
-	const options = { keepAlive: true, rejectUnauthorized: true }
-	const agent = new (nodeModule(protocol).Agent)(options)
-	if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
-	return agent
-}
-function exchange(request, agent, via) {
-	return new Promise((resolve, reject) => {
-		const { url, method, headers, body } = request
-		const options = {
-			method,
-			agent,
-			headers: { 'Accept-Encoding': 'identity', ...headers },
-			autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
-		}
-		const sent = nodeModule(url.protocol).request(url, options)
-		const isConnected = trackConnection(sent, url.protocol === 'https:')
-		const fail = (error) => {
-			stopDeadline()
-			reject(error)
-			sent.destroy()
-		}
-		const stopDeadline = startDeadline(request, () => {
-			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
-			fail(new HttpError('timeout', isConnected(), `${message}${via}`))
-		})
-		let received
-		// Not once: an unhandled error would end the process. One after a complete response is not about it.
-		sent.on('error', (error) => {
-			if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
-		})
-		sent.once('upgrade', () => fail(upgradeError()))
-		sent.once('response', (response) => {
-			received = response
-			readBody(response, fail, (text) => {
-				stopDeadline()
-				resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
-				if (!response.complete) sent.destroy()
-			})
-		})
-		sent.end(body)
-	})
-}
-const upgradeError = () => new HttpError('protocol', true, 'answered 101 and switched to another protocol')
-function trackConnection(sent, secure) {
-	let connected = false
-	sent.once('socket', (socket) => {
-		connected = sent.reusedSocket || (!secure && !socket.connecting)
-		if (connected) return
-		socket.once(secure ? 'secureConnect' : 'connect', () => {
-			connected = true
-		})
-	})
-	return () => connected
-}
-function startDeadline({ timeout, cancel, grace }, expire) {
-	const timers = [setTimeout(expire, timeout)]
-	const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
-	if (cancel?.aborted) onCancel()
-	else cancel?.addEventListener('abort', onCancel)
-	return () => {
-		timers.forEach(clearTimeout)
-		cancel?.removeEventListener('abort', onCancel)
-	}
-}
-/** Of more than 1 MiB, only the start is read. */
-function readBody(response, fail, done) {
-	const chunks = []
-	let size = 0
-	const finish = () => done(String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
-	response.on('data', (chunk) => {
-		chunks.push(chunk)
-		size += chunk.length
-		if (size > MAX_RESPONSE_BYTES) finish()
-	})
-	response.on('error', ({ code }) => fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)))
-	response.once('end', () => (response.statusCode === 101 ? fail(upgradeError()) : finish()))
+	return failure('the TLS handshake failed', { hint, retryable: !refused })
 }
 
 const INITIAL_BACKOFF_MS = 500
@@ -250,6 +64,167 @@ function parseRetryAfter(header = '', now) {
 	return Number.isNaN(wait) ? undefined : Math.max(0, wait)
 }
 
+/** Decide which certificate authorities Node trusts. */
+const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
+const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
+/** Those that are set. */
+function networkSettings(env) {
+	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+}
+/** Those about certificates that differ. Post uses the proxies of main, so they may. */
+function changedAuthorities(before, after) {
+	return AUTHORITIES.filter((name) => before[name] !== after[name])
+}
+/** Never throws: of a malformed text, it decodes what it can. */
+const percentDecoded = (text) => process.getBuiltinModule('node:querystring').unescape(text)
+/** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
+function proxyLogins(env) {
+	const logins = PROXIES.flatMap((name) => {
+		const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
+		if (password) return [password, `${user}:${password}`]
+		// A user alone may be a token, but not a name such as `ci`.
+		return user.length < 8 ? [] : [user]
+	})
+	return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
+}
+
+/** The timeout is for each address of a host: Node's 250 ms are too short for a slow line. */
+const CONNECTION = { rejectUnauthorized: true, autoSelectFamilyAttemptTimeout: 3_000 }
+/** A `createConnection` for agents: Node's own `proxyEnv` came with 24.5, and runners ship 24.4 too. */
+function tunnelThrough(proxy, secure) {
+	const { protocol, host, hostname, port, username, password } = new URL(proxy)
+	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
+	const authorization = username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}
+	return (options, connected) => {
+		const refuse = (error) => connected?.(error, undefined)
+		// An IPv6 address, alone, would end in what looks like a port.
+		const target = `${String(options.host).replace(/.*:.*/, '[$&]')}:${options.port}`
+		nodeModule(protocol)
+			.request({
+				method: 'CONNECT',
+				host: hostname.replace(/^\[|\]$/g, ''),
+				port,
+				path: target,
+				headers: { Host: target, ...authorization },
+				agent: false,
+				...CONNECTION,
+			})
+			// A silent proxy must not outlive the request.
+			.once('socket', (socket) => socket.unref())
+			.once('connect', ({ statusCode = 0 }, socket) => {
+				if (statusCode < 200 || statusCode > 299) {
+					socket.destroy()
+					return refuse(refusal(host, statusCode))
+				}
+				socket.ref()
+				const { connect } = process.getBuiltinModule('node:tls')
+				connected?.(null, secure ? connect({ ...options, socket }) : socket)
+			})
+			.on('error', (error) => {
+				const failure = describeError(error, false)
+				refuse(Object.assign(failure, { message: `the proxy ${host}: ${failure.message}` }))
+			})
+			.end()
+	}
+}
+/** Loaded only when needed. */
+function nodeModule(protocol) {
+	return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
+}
+function refusal(host, status) {
+	const hint = status === 407 ? '; it requires a login, as in http://USER:PASSWORD@HOST:PORT' : ''
+	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
+	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
+	return new HttpError(message, false, !permanent)
+}
+
+const MAX_RESPONSE_BYTES = 1024 * 1024
+/** 3.5 s of backoff: a resolver may be wrong for a moment. */
+const MAX_UNKNOWN_HOST = 4
+/** For one host. No POST reuses a connection: one that the server just closed looks like a lost response. */
+function createHttpClient(proxy) {
+	let agent
+	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
+	let unknownHost = 0
+	return async (request) => {
+		const { protocol } = request.url
+		const creates = request.method === 'POST'
+		if (creates || !agent) {
+			agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
+			if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
+		}
+		return exchange(request, agent, via).catch((error) => {
+			// Other requests are about a key: the name existed.
+			if (creates && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+			throw error
+		})
+	}
+}
+function exchange(request, agent, via) {
+	return new Promise((resolve, reject) => {
+		const { url, method, body } = request
+		const headers = { 'Accept-Encoding': 'identity', ...request.headers }
+		const sent = nodeModule(url.protocol).request(url, { method, agent, headers })
+		const isConnected = trackConnection(sent, url.protocol === 'https:')
+		const fail = (error) => {
+			stopDeadline()
+			reject(error)
+			sent.destroy()
+		}
+		const stopDeadline = startDeadline(request, () => {
+			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
+			fail(new HttpError(`${message}${via}`, isConnected()))
+		})
+		let received
+		// Not once: an unhandled error would end the process. One after a complete response is not about it.
+		sent.on('error', (error) => {
+			if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
+		})
+		const receive = (response) => {
+			received = response
+			if (response.statusCode === 101) return fail(new HttpError('answered 101 and switched to another protocol', true, false))
+			const cutOff = ({ code }) => fail(new HttpError(`closed the connection in the middle of its answer (${code})`, true))
+			readBody(response).then((text) => {
+				stopDeadline()
+				resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
+			}, cutOff)
+		}
+		sent.once('upgrade', receive).once('response', receive).end(body)
+	})
+}
+function trackConnection(sent, secure) {
+	let connected = false
+	sent.once('socket', (socket) => {
+		connected = sent.reusedSocket || (!secure && !socket.connecting)
+		if (connected) return
+		socket.once(secure ? 'secureConnect' : 'connect', () => {
+			connected = true
+		})
+	})
+	return () => connected
+}
+function startDeadline({ timeout, cancel, grace }, expire) {
+	const timers = [setTimeout(expire, timeout)]
+	const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
+	if (cancel?.aborted) onCancel()
+	else cancel?.addEventListener('abort', onCancel)
+	return () => {
+		timers.forEach(clearTimeout)
+		cancel?.removeEventListener('abort', onCancel)
+	}
+}
+/** Of more than 1 MiB, only the start is read. */
+async function readBody(response) {
+	const chunks = []
+	let size = 0
+	for await (const chunk of response) {
+		chunks.push(chunk)
+		size += chunk.length
+		if (size > MAX_RESPONSE_BYTES) break
+	}
+	return String(Buffer.concat(chunks)).replace(/^\uFEFF/, '')
+}
+
 /** Without whole IDs. */
 function shortPath({ pathname }) {
 	return pathname.replace(/([^/]{8})[^/]{16,}/g, '$1...')
@@ -265,69 +240,55 @@ function logRequests(send, log, now) {
 		attempts.set(name, attempt)
 		const startedAt = now()
 		const note = (outcome) => log(`${method} ${shortPath(url)} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
-		try {
-			const response = await send(request)
-			note(`status ${response.status}`)
-			return response
-		} catch (error) {
+		const response = await send(request).catch((error) => {
 			note(`${error},`)
 			throw error
-		}
+		})
+		note(`status ${response.status}`)
+		return response
 	}
 }
 
 /** Gateways and locks give these; the request may have been carried out. */
 const UNCERTAIN_STATUSES = [407, 408, 409, 421, 423, 424, 425, 499]
 const MAX_REASON_LENGTH = 300
-/** `now`: the server's time, in milliseconds since 1970. */
+/** `now`: the server's time, in milliseconds since 1970. A 2xx is a failure if its content could not be used. */
 function failureOf(asked, response, now) {
+	const { method, url } = asked
 	const { status, headers } = response
-	if (status >= 300 && status < 400) return redirected(asked, response)
+	const unusable = status >= 200 && status < 300
 	const rateLimited = status === 429
-	const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
+	const uncertain = unusable || status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
 	const notFromApi = !rateLimited && isForeign(response)
-	const retryAfter = rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined
 	return {
 		status,
-		message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(asked, response)}`,
+		message: `${url.host} answered ${status} to ${method} ${shortPath(url)}${detail(asked, response)}`,
 		// Only the API's own JSON proves that nothing was done.
-		mayHaveActed: !rateLimited && (uncertain || notFromApi || parsed(response.body) === undefined),
+		mayHaveActed: !rateLimited && (uncertain || isRedirect(status) || notFromApi || parsed(response.body) === undefined),
 		retryable: uncertain || rateLimited || notFromApi,
-		retryAfter,
+		retryAfter: rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined,
 		notFromApi,
+		unusable,
 	}
 }
-/** For a 2xx. */
-function unusableResponse(asked, response) {
-	const { status } = response
-	const reason = detail(asked, response) || NOT_JSON
-	const message = `${answered(asked, status)}${reason}`
-	return { status, message, mayHaveActed: true, retryable: true, unusable: true }
-}
-function answered({ method, url }, status) {
-	return `${url.host} answered ${status} to ${method} ${shortPath(url)}`
-}
-function redirected(asked, { status, headers }) {
-	const { url } = asked
-	const { location } = headers
+/** It may mean "done, look there". */
+const isRedirect = (status) => status >= 300 && status < 400
+function redirectTarget({ url }, location) {
 	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
 	const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
-	const place = named || 'an unreadable address'
-	const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
-	// It may mean "done, look there".
-	return { status, message, mayHaveActed: true, retryable: false }
+	return named || 'an unreadable address'
 }
 /** The API speaks only JSON and Bearer (its documentation). */
-function isForeign({ status, headers, body }) {
+function isForeign(response) {
+	const { status, headers, body } = response
 	if (status < 400 || status > 499) return false
 	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
 	return (
-		isHtml(headers, body) ||
+		isHtml(response) ||
 		(status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
 		(body.trim() !== '' && parsed(body) === undefined && !headers['content-encoding'])
 	)
 }
-const NOT_JSON = ': something that is not the JSON of this API'
 /** Undefined if this API would not write it. */
 function parsed(body) {
 	try {
@@ -337,18 +298,22 @@ function parsed(body) {
 		return undefined
 	}
 }
-function isHtml(headers, body) {
+function isHtml({ headers, body }) {
 	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }
+const NOT_JSON = ': something that is not the JSON of this API'
 function detail(asked, response) {
-	const { headers, body } = response
-	if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
+	const { status, headers, body } = response
+	if (status === 429) return ': too many requests'
+	if (isRedirect(status)) return ` with a redirect to ${redirectTarget(asked, headers.location)}; redirects are never followed. Check api-url`
+	if (isHtml(response)) return ' with an HTML page, not the JSON of this API'
 	const coding = headers['content-encoding']
 	if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
 	if (Buffer.byteLength(body) > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
 	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
 	const reason = reasonGiven(asked, response)
+	if (reason === '' && status < 300) return NOT_JSON
 	return reason && `: ${reason}`
 }
 /** One line, nothing that could be a key; of a success, only what is named as a reason. */
@@ -375,97 +340,49 @@ function wordsIn(value, onlyNamed, { label, depth } = { label: '', depth: 0 }) {
 	})
 }
 
-const KEYS_PATH = '/api/user/api-keys'
-/** More is a gateway's error. */
-const MAX_DATE_SKEW_MS = 24 * 3_600_000
-/** Never throws for what the network or the API does. */
-function createCaller(client, userAgent, now) {
-	return async (request, limits, read) => {
-		const { method, url, credential } = request
-		const body = request.body && JSON.stringify(request.body)
-		const headers = {
-			Accept: 'application/json',
-			Authorization: `Bearer ${credential}`,
-			'User-Agent': userAgent,
-			...(body && { 'Content-Type': 'application/json' }),
-		}
-		const sentAt = now()
-		try {
-			const response = await client({ method, url, headers, body, ...limits })
-			const skew = skewOf(response, sentAt, now())
-			if (response.status < 200 || response.status > 299) return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
-			try {
-				return { ok: true, skew, value: read(response) }
-			} catch {
-				return { ok: false, skew, failure: unusableResponse(request, response) }
-			}
-		} catch (error) {
-			if (!(error instanceof HttpError)) throw error
-			const { message, mayHaveActed, retryable } = error
-			return { ok: false, skew: null, failure: { message: `${url.host}: ${message}`, mayHaveActed, retryable } }
-		}
-	}
-}
-/** Alone, this does not prove that a key is revoked. */
-function isRejected(result) {
-	return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
-}
-/** Visible ASCII: nothing that could break out of a header or a log line. */
-function isHeaderSafe(credential) {
-	return /^[\x21-\x7e]+$/.test(credential)
-}
-function skewOf({ headers }, sentAt, receivedAt) {
-	// Whole seconds: on average, the server is half a second further.
-	const skew = parseHttpDate(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
-	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
-}
-
 /** Some servers write it for no time at all. */
 const YEAR_ONE = /^0001-?01-?01/
-const DATE = String.raw`(19[7-9]\d|[2-9]\d{3})-?(?:(\d\d)-?(\d\d)|W(\d\d)-?([1-7])|(\d{3}))`
-const TIME = String.raw`[Tt ](\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:[.,](\d+))?`
-const ZONE = String.raw`(?: ?(?:(Z|UTC|GMT)|([+\-\u2212])(\d\d)(?::?(\d\d))?))?`
-const ISO_8601 = new RegExp(`^${DATE}(?:${TIME}${ZONE})?$`, 'i')
+const DAY = String.raw`(?:(?<month>0[1-9]|1[0-2])-?(?<day>\d\d)|W(?<week>\d\d)-?(?<weekday>[1-7])|(?<ordinal>\d{3}))`
+const TIME = String.raw`(?<hour>[01]\d|2[0-4])(?::?(?<minute>[0-5]\d)(?::?(?<second>[0-5]\d|60))?)?`
+const FRACTION = String.raw`(?:[.,](?<fraction>\d+))?`
+const ZONE = String.raw`(?: ?(?:Z|UTC|GMT|(?<sign>[+\-\u2212])(?<zoneHour>\d\d)(?::?(?<zoneMinute>\d\d))?))?`
+const ISO_8601 = new RegExp(String.raw`^(?<year>19[7-9]\d|[2-9]\d{3})-?${DAY}(?:[T ]${TIME}${FRACTION}${ZONE})?$`, 'i')
 const NUMBER = /^\d{9,13}(?:\.\d+)?$/
 const MINUTE_MS = 60_000
-const DAY_MS = 24 * 60 * MINUTE_MS
-/** Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. */
+/**
+ * Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. The API writes one
+ * instant in many spellings (`.123Z`, `.123000+01:00`), so compare instants, never texts. `at` is in milliseconds since
+ * 1970, with microseconds as a fraction. Unreadable is not the same as absent: the message must say which.
+ */
 function parseTime(value) {
-	if (value === null || value === undefined || value === '') return { kind: 'absent' }
+	if (value === null || value === undefined || value === '') return { at: null, unreadable: null }
 	const text = typeof value === 'object' ? 'an object' : String(value).trim()
-	if (YEAR_ONE.test(text)) return { kind: 'absent' }
-	const at = NUMBER.test(text) ? fromEpoch(Number(text)) : fromIso(text)
-	return at === null ? { kind: 'unreadable', text: text.slice(0, 40) } : { kind: 'instant', at }
-}
-function fromEpoch(value) {
-	return value < 1e11 ? value * 1000 : value
+	if (YEAR_ONE.test(text)) return { at: null, unreadable: null }
+	const unit = Number(text) < 1e11 ? 1000 : 1
+	const at = NUMBER.test(text) ? Number(text) * unit : fromIso(text)
+	return { at, unreadable: at === null ? text.slice(0, 40) : null }
 }
 function fromIso(text) {
-	const found = ISO_8601.exec(text)
-	if (!found) return null
-	const [, year = '', month, day, week, weekday, ordinal, ...rest] = found
-	const [hour = '0', minute, second, fraction, , sign, zoneHour = '0', zoneMinute = '0'] = rest
-	const midnight = week
-		? fromWeek(Number(year), Number(week), Number(weekday))
-		: Date.UTC(Number(year), month ? Number(month) - 1 : 0, Number(day ?? ordinal))
+	const { groups } = ISO_8601.exec(text) ?? {}
+	if (!groups) return null
+	const { month, week, minute, second, fraction = '0', sign = '+' } = groups
+	const part = (name) => Number(groups[name] ?? 0)
+	const day = week ? dayOfWeek(part('year'), part('week'), part('weekday')) : part(month ? 'day' : 'ordinal')
+	const midnight = Date.UTC(part('year'), month ? part('month') - 1 : 0, day)
 	// Date.UTC turns February 30 into March 2.
-	const isRealDay = !month || new Date(midnight).toISOString().slice(5, 10) === `${month}-${day}`
-	const parts = [Number(hour), Number(minute ?? 0), Number(second ?? 0)]
-	if (!isRealDay || !isRealTime(...parts)) return null
+	const isRealDay = !month || new Date(midnight).getUTCDate() === day
+	// 24:00 is the end of a day.
+	const isRealTime = part('hour') < 24 || part('minute') + part('second') === 0
+	if (!isRealDay || !isRealTime) return null
 	const unit = second ? 1000 : minute ? MINUTE_MS : 60 * MINUTE_MS
-	const offset = (Number(zoneHour) * 60 + Number(zoneMinute)) * MINUTE_MS * (sign === '+' || !sign ? 1 : -1)
-	const time = parts[0] * 3_600_000 + parts[1] * MINUTE_MS + parts[2] * 1000
-	return midnight + time - offset + Number(`0.${fraction ?? 0}`) * unit
+	const offset = (part('zoneHour') * 60 + part('zoneMinute')) * (sign === '+' ? 1 : -1)
+	const minutes = part('hour') * 60 + part('minute') - offset
+	return midnight + minutes * MINUTE_MS + part('second') * 1000 + Number(`0.${fraction}`) * unit
 }
-function isRealTime(hour, minute, second) {
-	// 60 is a leap second; 24:00 is the end of a day.
-	return (hour < 24 && minute < 60 && second <= 60) || (hour === 24 && minute + second === 0)
-}
-/** ISO week 1 contains January 4. */
-function fromWeek(year, week, weekday) {
-	const fourth = Date.UTC(year, 0, 4)
-	const monday = fourth - ((new Date(fourth).getUTCDay() + 6) % 7) * DAY_MS
-	return monday + ((week - 1) * 7 + weekday - 1) * DAY_MS
+/** Counted from the beginning of the year. ISO week 1 contains January 4. */
+function dayOfWeek(year, week, weekday) {
+	const fourth = new Date(Date.UTC(year, 0, 4)).getUTCDay() || 7
+	return week * 7 + weekday - fourth - 3
 }
 /** To the millisecond. */
 function formatInstant(instant) {
@@ -474,10 +391,8 @@ function formatInstant(instant) {
 /** As many decimals (0, 3 or 6) as `instant` needs. */
 function formatExactly(instant) {
 	const micros = Math.round(instant * 1000)
-	const rest = micros % 1000
-	const text = formatInstant((micros - rest) / 1000)
-	if (rest !== 0) return text.replace('Z', `${String(rest).padStart(3, '0')}Z`)
-	return text.replace('.000Z', 'Z')
+	const text = formatInstant(Math.floor(micros / 1000)).replace('Z', String(micros % 1000).padStart(3, '0'))
+	return `${text.replace(/(\.000)?000$/, '')}Z`
 }
 
 const MAX_PREFIX_LENGTH = 20
@@ -504,21 +419,20 @@ function readRevoked({ body }) {
 /** What is missing or unusable is null. */
 function readKey(value) {
 	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
-	const unreadable =
-		created.kind === 'unreadable'
-			? `created "${created.text}"`
-			: expiry.kind === 'unreadable'
-				? `expiry "${expiry.text}"`
-				: field(value, 'expiry') === undefined
-					? 'expiry (missing)'
-					: null
+	const faults = [
+		created.unreadable !== null && `created "${created.unreadable}"`,
+		expiry.unreadable !== null && `expiry "${expiry.unreadable}"`,
+		field(value, 'expiry') === undefined && 'expiry (missing)',
+	]
 	return {
 		id: readId(field(value, 'id')),
 		// It is printed: never the whole key. Some APIs write `abcd****`.
 		prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH).replace(/\W+$/, ''),
-		createdAt: created.kind === 'instant' ? created.at : null,
-		expiresAt: expiry.kind === 'instant' ? expiry.at : null,
-		unreadable,
+		createdAt: created.at,
+		/** Null if the key never expires, too. */
+		expiresAt: expiry.at,
+		/** The field that could not be read, with its text; null if all could. */
+		unreadable: faults.find(Boolean) || null,
 	}
 }
 /** Null if unusable. Even escaped, a dot segment names another path. */
@@ -535,22 +449,68 @@ function parseJson(body) {
 	return JSON.parse(body, keepDigits)
 }
 /** Undefined if there is none. */
-function field(value, ...path) {
-	return path.reduce((part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined), value)
+function field(value, name) {
+	return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }
 /** Null for no text, or an empty one. */
 function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
 
-/** `apiUrl` has no trailing slash. */
-function createIssuingApi(call, apiUrl) {
-	const url = new URL(`${apiUrl}${KEYS_PATH}`)
+const KEYS_PATH = '/api/user/api-keys'
+/** More is a gateway's error. */
+const MAX_DATE_SKEW_MS = 24 * 3_600_000
+/** Never throws for what the network or the API does. */
+function createCaller({ client, userAgent, now }) {
+	return async (request, limits, read) => {
+		const { method, url, credential } = request
+		const body = request.body && JSON.stringify(request.body)
+		const headers = {
+			Accept: 'application/json',
+			Authorization: `Bearer ${credential}`,
+			'User-Agent': userAgent,
+			...(body && { 'Content-Type': 'application/json' }),
+		}
+		const sentAt = now()
+		try {
+			const response = await client({ method, url, headers, body, ...limits })
+			const skew = skewOf(response, sentAt, now())
+			try {
+				if (response.status >= 200 && response.status <= 299) return { ok: true, skew, value: read(response) }
+			} catch {
+				// The failure says so.
+			}
+			return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
+		} catch (error) {
+			if (!(error instanceof HttpError)) throw error
+			const { message, mayHaveActed, retryable } = error
+			return { ok: false, skew: null, failure: { message: `${url.host}: ${message}`, mayHaveActed, retryable } }
+		}
+	}
+}
+/** The calls that the main step needs. */
+function createIssuingApi(options) {
+	const call = createCaller(options)
+	const url = new URL(`${options.apiUrl}${KEYS_PATH}`)
 	return {
 		create: (credential, expiry, limits) => call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
 		revoke: (credential, id, limits) => call({ method: 'DELETE', url: new URL(`${url}/${encodeURIComponent(id)}`), credential }, limits, readRevoked),
+		/** Asks whether a key is still accepted. */
 		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readJson),
 	}
+}
+/** Alone, this does not prove that a key is revoked. */
+function isRejected(result) {
+	return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
+}
+/** Visible ASCII: nothing that could break out of a header or a log line. */
+function isHeaderSafe(credential) {
+	return /^[\x21-\x7e]+$/.test(credential)
+}
+function skewOf({ headers }, sentAt, receivedAt) {
+	// Whole seconds: on average, the server is half a second further.
+	const skew = parseHttpDate(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
+	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }
 
 /** As the URL parser writes these hosts. */
@@ -582,18 +542,16 @@ function readProxy(name, value, { protocol, hostname }) {
 }
 /** `entry`: `*`, an address, a CIDR range or a name, perhaps with `:port`. */
 function covers(entry, { protocol, hostname, port }) {
-	const { isIP } = process.getBuiltinModule('node:net')
+	const { BlockList, isIP } = process.getBuiltinModule('node:net')
 	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
 	if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
 	if (name === '*') return true
 	const host = hostname.replace(/^\[|[\].]$/g, '')
-	if (isIP(host)) return within(host, name)
-	const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
-	return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
-}
-function within(host, range) {
-	const { BlockList, isIP } = process.getBuiltinModule('node:net')
-	const [address = '', prefix] = range.replace(/[[\]]/g, '').split('/')
+	if (!isIP(host)) {
+		const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
+		return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
+	}
+	const [address = '', prefix] = name.replace(/[[\]]/g, '').split('/')
 	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
 	const list = new BlockList()
 	try {
@@ -601,27 +559,6 @@ function within(host, range) {
 		return list.check(host, family(host))
 	} catch {
 		return false
-	}
-}
-
-const LOSSES = {
-	GITHUB_STATE: 'the post step could not revoke the key',
-	GITHUB_OUTPUT: 'later steps could not receive the key',
-	GITHUB_ENV: 'export-env could not be set',
-	GITHUB_STEP_SUMMARY: 'the job summary is missing',
-}
-/** The Error names the file, the reason and the loss. */
-function namingFile(variable, write) {
-	return (...values) => {
-		try {
-			write(process.env[variable] ?? '', ...values)
-		} catch (error) {
-			const reason = String(error).replace(/^Error: /, '')
-			throw new Error(
-				`Could not write the file ${variable} (${reason}), so ${LOSSES[variable]}. ` +
-					"Check the disk space and the permissions of the runner's temporary folder.",
-			)
-		}
 	}
 }
 
@@ -640,26 +577,20 @@ function sanitizeLine(text) {
 function sanitizeName(text) {
 	return text.replace(/[^\w.~+/=:-]/g, '?').slice(0, 200)
 }
-/** The runner silently cuts at 4,096 characters. */
-const MAX_ANNOTATION_LENGTH = 4_000
-const CUT_NOTE = '... (truncated; the full text is in the log of this step)'
-/** With a note that it was cut. */
-function truncateAnnotation(line) {
-	if (line.length <= MAX_ANNOTATION_LENGTH) return line
-	return `${line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length)}${CUT_NOTE}`
-}
 
-/** A test compares it with @actions/core. */
+/** What the steps use of the runner; tests record it. One compares it with @actions/core. */
 const runner = {
 	info: (text) => print(sanitizeLine(text)),
 	warning: (text) => annotate('warning', text),
 	setSecret: (secret) => command('add-mask', secret),
-	setOutput: namingFile('GITHUB_OUTPUT', appendValue),
-	exportVariable: namingFile('GITHUB_ENV', appendValue),
-	saveState: namingFile('GITHUB_STATE', appendValue),
+	/** This and the next two throw an Error if the runner's file cannot be written. */
+	setOutput: (name, value) => append('GITHUB_OUTPUT', entry(name, value)),
+	exportVariable: (name, value) => append('GITHUB_ENV', entry(name, value)),
+	saveState: (name, value) => append('GITHUB_STATE', entry(name, value)),
+	/** Adds Markdown to the job summary. Never throws: the log says the same. */
 	writeSummary(markdown) {
 		try {
-			namingFile('GITHUB_STEP_SUMMARY', append)(`${markdown}\n`)
+			append('GITHUB_STEP_SUMMARY', `${markdown}\n`)
 		} catch (error) {
 			print(sanitizeLine(String(error)))
 		}
@@ -674,25 +605,34 @@ function getState(name) {
 	return process.env[`STATE_${name}`] ?? ''
 }
 /** `value` must not contain the delimiter. */
-function appendValue(path, name, value) {
+function entry(name, value) {
 	let delimiter = 'ghadelimiter'
 	while (value.includes(delimiter)) delimiter += delimiter
-	append(path, `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
+	return `${name}<<${delimiter}\n${value}\n${delimiter}\n`
+}
+const LOSSES = {
+	GITHUB_STATE: 'the post step could not revoke the key',
+	GITHUB_OUTPUT: 'later steps could not receive the key',
+	GITHUB_ENV: 'export-env could not be set',
+	GITHUB_STEP_SUMMARY: 'the job summary is missing',
 }
 /** All of `text` or nothing: half an entry spoils the next one. Creates no file: the runner would not read it. */
-function append(path, text) {
-	const file = node_fs.openSync(path, node_fs.constants.O_APPEND | node_fs.constants.O_WRONLY)
+function append(variable, text) {
+	const path = process.env[variable] ?? ''
 	try {
-		const before = node_fs.fstatSync(file)
+		const before = node_fs.statSync(path)
 		try {
-			node_fs.appendFileSync(file, text)
+			node_fs.appendFileSync(path, text)
 		} catch (error) {
-			// By path, as Windows refuses it for a file open for appending.
 			if (before.isFile()) node_fs.truncateSync(path, before.size)
 			throw error
 		}
-	} finally {
-		node_fs.closeSync(file)
+	} catch (error) {
+		const reason = String(error).replace(/^Error: /, '')
+		throw new Error(
+			`Could not write the file ${variable} (${reason}), so ${LOSSES[variable]}. ` +
+				"Check the disk space and the permissions of the runner's temporary folder.",
+		)
 	}
 }
 /** Null unless debug logging is on. */
@@ -707,12 +647,15 @@ function failStep(error) {
 	annotate('error', name === 'Error' ? message : `Unexpected ${name}, please report it: ${message}`)
 	for (const line of stack.split('\n')) debugLog()?.(line)
 }
+/** The runner silently cuts at 4,096 characters. */
+const MAX_ANNOTATION_LENGTH = 4_000
+const CUT_NOTE = '... (truncated; the full text is in the log of this step)'
 /** A text too long for one is also printed in full. */
 function annotate(level, text) {
 	const line = sanitizeLine(text)
-	const shown = truncateAnnotation(line)
-	if (shown !== line) print(line)
-	command(level, shown)
+	const isTooLong = line.length > MAX_ANNOTATION_LENGTH
+	if (isTooLong) print(line)
+	command(level, isTooLong ? line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length) + CUT_NOTE : line)
 }
 function command(name, data) {
 	print(`::${name}::${data.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}`)
@@ -725,13 +668,14 @@ function print(line) {
 const uptime = () => Number(process.hrtime.bigint() / 1000000n)
 /** In milliseconds since 1970, by the clock as it is set now. */
 const bootedAt = Date.now() - uptime()
-/** The machine's clock, monotonic within this process. */
+/** The machine's clock, monotonic within this process. Milliseconds. */
 const systemClock = {
 	now: () => bootedAt + uptime(),
-	sleep: (duration, signal) =>
+	/** Resolves after `duration`, or as soon as `wake` is aborted. */
+	sleep: (duration, wake) =>
 		process
 			.getBuiltinModule('node:timers/promises')
-			.setTimeout(duration, undefined, { signal })
+			.setTimeout(duration, undefined, { signal: wake })
 			.catch(() => {}),
 }
 
@@ -746,8 +690,9 @@ function userAgent({ GITHUB_REPOSITORY, GITHUB_RUN_ID }) {
 
 /** The real network, with the proxies of `env`. Throws if they are unusable. */
 function connect(apiUrl, env) {
-	const client = createHttpClient(proxyFor(new URL(apiUrl), env))
-	return createCaller(logRequests(client, debugLog(), systemClock.now), userAgent(process.env), systemClock.now)
+	const { now } = systemClock
+	const client = logRequests(createHttpClient(proxyFor(new URL(apiUrl), env)), debugLog(), now)
+	return { client, apiUrl, userAgent: userAgent(process.env), now }
 }
 
 /** Milliseconds since the first signal. The runner kills after 10 s (actions/runner, ProcessInvoker). */
@@ -759,16 +704,13 @@ const CANCEL = {
 /** Only the first call of `request` counts. */
 function createCancellation(now) {
 	const controller = new AbortController()
-	let requestedAt = null
+	const { signal } = controller
 	return {
-		signal: controller.signal,
+		signal,
 		get requestedAt() {
-			return requestedAt
+			return signal.aborted ? signal.reason : null
 		},
-		request() {
-			requestedAt ??= now()
-			controller.abort()
-		},
+		request: () => controller.abort(now()),
 	}
 }
 
@@ -776,7 +718,7 @@ const MAX_ATTEMPT_MS = 10_000
 /** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 const MIN_LEFT_MS = 250
-/** Ends at `deadline`, or sooner if the job is cancelled. */
+/** How long a piece of work may still go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
 function createBudget({ deadline, clock, cancellation, throttle }) {
 	let end = deadline
 	const left = () => {
@@ -786,13 +728,17 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 	// A signal that already came must not end every later wait.
 	const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
 	return {
+		/** In milliseconds, as all times here. */
 		left,
+		/** For one request: 10 s, or what is left. */
 		limits() {
 			const cancel = signalToCome()
 			const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
 			return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
 		},
+		/** Waits, but no longer than is left; a cancellation ends the wait. */
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
+		/** The API rate limits us and is asked again after `wait`: this may make the budget longer. */
 		extend(wait) {
 			if (throttle === undefined || end + wait > throttle.latest) return
 			end += wait
@@ -1076,6 +1022,7 @@ module.exports = {
 	clockNote,
 	connect,
 	createBudget,
+	createCaller,
 	createCancellation,
 	createIntent,
 	createIssuingApi,

@@ -350,12 +350,10 @@ function parseDuration(text) {
 }
 
 /** Throws an Error that names the input, the fault and an example. */
-function readInputs(input, explainEmptyKey = () => null) {
+function readInputs(input, env) {
 	const given = (name, otherwise = '') => input(name).trim() || otherwise
-	const apiKey = given('api-key')
-	if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key') !== '', explainEmptyKey))
 	return {
-		apiKey: checkCredential(apiKey),
+		apiKey: readCredential(given, env),
 		expiresIn: readDuration(given('expires-in', '1h'), EXPIRES_IN),
 		apiUrl: readApiUrl(given('api-url', 'https://www.spherescout.io')),
 		exportEnv: readVariableName(given('export-env')),
@@ -363,15 +361,6 @@ function readInputs(input, explainEmptyKey = () => null) {
 		onRevokeFailure: readChoice('on-revoke-failure', given('on-revoke-failure', 'warn'), ['warn', 'fail']),
 		timeout: readDuration(given('timeout', '2m'), TIMEOUT),
 	}
-}
-/** `explain`: why GitHub gave no secrets, or null. */
-function emptyKeyMessage(isMisspelled, explain) {
-	const why = isMisspelled
-		? 'The workflow sets api_key; the name has a hyphen.'
-		: (explain() ??
-			'Check that the secret is defined, that the job names its environment, and that a reusable workflow receives it ' +
-				'(under secrets: of the job that calls it).')
-	return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
 const FAULTS = [
 	[/^["'`]/, 'begins with a quote'],
@@ -382,11 +371,23 @@ const FAULTS = [
 	[/^.{0,7}$/s, `is shorter than ${MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
 	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
 ]
-/** Returns `value`. Throws an Error that does not show it. */
-function checkCredential(value) {
+/** The input api-key. Throws an Error that does not show it. */
+function readCredential(given, env) {
+	const value = given('api-key')
+	if (value === '') {
+		const why = given('api_key') ? 'The workflow sets api_key; the name has a hyphen.' : explainMissingSecrets(env)
+		throw new Error(`Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`)
+	}
 	const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
 	if (fault === undefined) return value
 	throw new Error(`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`)
+}
+/** By what a workflow run says about itself. */
+function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }) {
+	if (GITHUB_ACTOR === 'dependabot[bot]') return 'GitHub gives runs by Dependabot only Dependabot secrets; define it as one, or skip this job.'
+	if (/^pull_request(_review(_comment)?)?$/.test(GITHUB_EVENT_NAME))
+		return 'GitHub gives no secrets to pull requests from forks; skip this job for them. If this is none, check that the secret is defined.'
+	return 'Check that the secret is defined, that the job names its environment, and that a reusable workflow receives it (under secrets: of the job that calls it).'
 }
 const EXPIRES_IN = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
 const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
@@ -433,35 +434,23 @@ function refusal(name, value, example) {
 	return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
 }
 
-/** Why GitHub may have given this run no secrets, by what a workflow run says about itself; else null. */
-function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }) {
-	if (GITHUB_ACTOR === 'dependabot[bot]') return 'GitHub gives runs by Dependabot only Dependabot secrets; define it as one, or skip this job.'
-	if (/^pull_request(_review(_comment)?)?$/.test(GITHUB_EVENT_NAME))
-		return 'GitHub gives no secrets to pull requests from forks; skip this job for them. If this is none, check that the secret is defined.'
-	return null
-}
-
 // Wires the real runner, network, clock and signals into the main step.
 const cancellation = lib.createCancellation(lib.systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
 // Exit before the runner kills this process; post has what it needs.
 cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), lib.CANCEL.EXIT_MS).unref())
 async function run() {
-	try {
-		for (const form of maskedForms(lib.getInput('api-key'), MIN_CREDENTIAL_LENGTH)) lib.runner.setSecret(form)
-		for (const login of lib.proxyLogins(process.env)) for (const form of maskedForms(login)) lib.runner.setSecret(form)
-		const inputs = readInputs(lib.getInput, () => explainMissingSecrets(process.env))
-		await issueKey(inputs, {
-			api: lib.createIssuingApi(lib.connect(inputs.apiUrl, process.env), inputs.apiUrl),
-			clock: lib.systemClock,
-			random: Math.random,
-			runner: lib.runner,
-			cancellation,
-			settings: lib.networkSettings(process.env),
-			bootedAt: lib.bootedAt,
-		})
-	} catch (error) {
-		lib.failStep(error)
-	}
+	for (const form of maskedForms(lib.getInput('api-key'), MIN_CREDENTIAL_LENGTH)) lib.runner.setSecret(form)
+	for (const login of lib.proxyLogins(process.env)) for (const form of maskedForms(login)) lib.runner.setSecret(form)
+	const inputs = readInputs(lib.getInput, process.env)
+	await issueKey(inputs, {
+		api: lib.createIssuingApi(lib.connect(inputs.apiUrl, process.env)),
+		clock: lib.systemClock,
+		random: Math.random,
+		runner: lib.runner,
+		cancellation,
+		settings: lib.networkSettings(process.env),
+		bootedAt: lib.bootedAt,
+	})
 }
-void run()
+run().catch(lib.failStep)

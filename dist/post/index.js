@@ -2,22 +2,67 @@
 
 const lib = require('../lib/index.js')
 
+const MAX_PAGES = 100
+/** Reads the list once, page by page. The main step does without, and without the bytes that it takes. */
+function createLister(call, apiUrl, now) {
+	const start = new URL(`${apiUrl}${lib.KEYS_PATH}`)
+	return async (credential, limits) => {
+		const deadline = now() + limits.timeout
+		const keys = []
+		const visited = new Set()
+		let doubt = null
+		let skew = null
+		for (let url = start; url !== null; ) {
+			visited.add(url.href)
+			const timeout = Math.max(1, Math.min(lib.MAX_ATTEMPT_MS, deadline - now()))
+			const result = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
+			if (!result.ok) return result
+			const page = result.value
+			skew = result.skew ?? skew
+			keys.push(...page.keys)
+			doubt ??= page.doubt
+			url = page.next === null ? null : nextUrl(page.next, start)
+			if (url === null && page.count !== null && page.count !== new Set(keys.map(({ id }) => id)).size)
+				doubt ??= `it shows ${keys.length} of ${page.count} keys`
+			if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+				doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+				url = null
+			}
+		}
+		return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
+	}
+}
+/** All calls. */
+function createKeyApi(options) {
+	return { ...lib.createIssuingApi(options), list: createLister(lib.createCaller(options), options.apiUrl, options.now) }
+}
+/** Always on our own host: the credential goes nowhere else. */
+function nextUrl(next, start) {
+	const isBareQuery = /^[\w-]+=/.test(next)
+	const reference = isBareQuery ? `?${next}` : next
+	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
+	const tail = named.pathname.split(lib.KEYS_PATH)[1]
+	const url = new URL(start)
+	url.pathname = tail === undefined ? named.pathname : start.pathname + tail
+	url.search = named.search
+	return url
+}
 /** Another field may announce more keys. */
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 /** Headers of a list that may be old. */
 const CACHED = [
-	[/^age$|cache-hits$/, /[1-9]/],
-	[/^(?!.*cache-(control|key)$).*cache/, /(^|[^a-z]|refresh)hit|stale|updating|revalidated/i],
-	[/^warning$/, /^1/],
+	/^(age|\S*cache-hits): .*[1-9]/,
+	/^(?!\S*cache-(control|key):)\S*cache\S*:.*([^a-z]hit|refreshhit|stale|updating|revalidated)/i,
+	/^warning: 1/,
 ]
 /** Headers of a list that may lack a key. */
 const PARTIAL = [
-	[/^link$/, /rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i],
-	[/^(?!x-total-count$)(.*-)?(total|next|more|cursor|pages?|pagination|truncated)(-(count|pages?|range|cursor|next|token))*$/, /./],
+	/^link: .*rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i,
+	/^(?!x-total-count:)(\S*-)?(total|next|more|cursor|pages?|pagination|truncated)(-(count|pages?|range|cursor|next|token))*: ./,
 ]
 /** The names of those that match. */
 function headersLike(rules, headers) {
-	return Object.keys(headers).filter((name) => rules.some(([ofName, ofValue]) => ofName.test(name) && ofValue.test(String(headers[name]))))
+	return Object.keys(headers).filter((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
 }
 /** Throws if this is neither an array nor `{results, next}`. */
 function readPage({ status, headers, body }) {
@@ -29,6 +74,7 @@ function readPage({ status, headers, body }) {
 	const unread = described.filter(
 		({ id, unreadable, createdAt, expiresAt }) => id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
 	).length
+	// An absolute URL, a path or a query; null on the last page.
 	const next = lib.textOf(lib.field(answer, 'next'))
 	const totals = [lib.field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap((total) =>
 		total === undefined || total === null ? [] : (/\d+$/.exec(String(total).slice(-15))?.[0] ?? 'unreadable'),
@@ -42,55 +88,9 @@ function readPage({ status, headers, body }) {
 		(isOdd || headersLike(PARTIAL, headers).length > 0) && 'it may have pages that cannot be found',
 		headersLike(CACHED, headers).length > 0 && 'it comes from a cache',
 	]
+	// Why a key may exist that this page does not show.
 	const doubt = doubts.find(Boolean) || null
 	return { keys, next, doubt, count: Number.isNaN(count) ? null : count }
-}
-
-const MAX_PAGES = 100
-/** The list alone. */
-function createListApi(call, apiUrl, now) {
-	return {
-		list(credential, limits) {
-			const deadline = now() + limits.timeout
-			return readList$1(new URL(`${apiUrl}${lib.KEYS_PATH}`), (url) =>
-				call({ method: 'GET', url, credential }, { ...limits, timeout: Math.max(1, Math.min(lib.MAX_ATTEMPT_MS, deadline - now())) }, readPage),
-			)
-		},
-	}
-}
-async function readList$1(start, readOne) {
-	const keys = []
-	const visited = new Set()
-	let doubt = null
-	let skew = null
-	for (let url = start; url !== null; ) {
-		visited.add(url.href)
-		const result = await readOne(url)
-		if (!result.ok) return result
-		const { value } = result
-		skew = result.skew ?? skew
-		keys.push(...value.keys)
-		doubt ??= value.doubt
-		url = value.next === null ? null : nextUrl(value.next, start)
-		if (url === null && value.count !== null && value.count !== new Set(keys.map(({ id }) => id)).size)
-			doubt ??= `it shows ${keys.length} of ${value.count} keys`
-		if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
-			doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
-			url = null
-		}
-	}
-	return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
-}
-/** Always on our own host: the credential goes nowhere else. */
-function nextUrl(next, start) {
-	const isBareQuery = /^[\w-]+=/.test(next)
-	const reference = isBareQuery ? `?${next}` : next
-	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
-	const tail = named.pathname.split(lib.KEYS_PATH)[1]
-	const url = new URL(start)
-	url.pathname = tail === undefined ? named.pathname : start.pathname + tail
-	url.search = named.search
-	return url
 }
 
 /** Never throws. Replaces each damaged part; only the API's URL must be sound. */
@@ -451,21 +451,14 @@ async function revokeHeldKeys(context, newBudget) {
 process.stdout.on('error', () => {})
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, () => {})
 async function run() {
-	try {
-		await revokeKeys(parseState(lib.getState(lib.STATE_NAME)), {
-			clock: lib.systemClock,
-			random: Math.random,
-			runner: lib.runner,
-			connect: ({ apiUrl, settings }) => {
-				const call = lib.connect(apiUrl, settings)
-				return { ...lib.createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, lib.systemClock.now) }
-			},
-			settings: lib.networkSettings(process.env),
-			bootedAt: lib.bootedAt,
-			policyWithoutRecord: () => (/^fail$/i.test(lib.getInput('on-revoke-failure')) ? 'fail' : 'warn'),
-		})
-	} catch (error) {
-		lib.failStep(error)
-	}
+	await revokeKeys(parseState(lib.getState(lib.STATE_NAME)), {
+		clock: lib.systemClock,
+		random: Math.random,
+		runner: lib.runner,
+		connect: ({ apiUrl, settings }) => createKeyApi(lib.connect(apiUrl, settings)),
+		settings: lib.networkSettings(process.env),
+		bootedAt: lib.bootedAt,
+		policyWithoutRecord: () => (/^fail$/i.test(lib.getInput('on-revoke-failure')) ? 'fail' : 'warn'),
+	})
 }
-void run()
+run().catch(lib.failStep)

@@ -36,11 +36,10 @@ function createGithubSecrets(send, options) {
 		secret: ({ path, name, permission }, limits) =>
 			get({ path: `${path}/${name}`, permission, limits }, (answer) => {
 				const visibility = field(answer, 'visibility')
-				const updated = lib.parseTime(field(answer, 'updated_at'))
 				return {
 					name: text(answer, 'name'),
 					visibility: typeof visibility === 'string' ? visibility : null,
-					updatedAt: updated.kind === 'instant' ? updated.at : null,
+					updatedAt: lib.parseTime(field(answer, 'updated_at')).at,
 				}
 			}),
 		selectedRepositories: ({ path, name }, page, limits) => {
@@ -178,15 +177,6 @@ function parseDuration(text) {
 	return unit === undefined ? null : Number(number) * unit
 }
 
-/** `explain`: why GitHub gave no secrets, or null. */
-function emptyKeyMessage(isMisspelled, explain) {
-	const why = isMisspelled
-		? 'The workflow sets api_key; the name has a hyphen.'
-		: (explain() ??
-			'Check that the secret is defined, that the job names its environment, and that a reusable workflow receives it ' +
-				'(under secrets: of the job that calls it).')
-	return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
-}
 const FAULTS = [
 	[/^["'`]/, 'begins with a quote'],
 	[/^\{/, 'begins with {, as a JSON document does'],
@@ -196,11 +186,23 @@ const FAULTS = [
 	[/^.{0,7}$/s, `is shorter than ${lib.MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
 	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
 ]
-/** Returns `value`. Throws an Error that does not show it. */
-function checkCredential(value) {
+/** The input api-key. Throws an Error that does not show it. */
+function readCredential(given, env) {
+	const value = given('api-key')
+	if (value === '') {
+		const why = given('api_key') ? 'The workflow sets api_key; the name has a hyphen.' : explainMissingSecrets(env)
+		throw new Error(`Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`)
+	}
 	const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
 	if (fault === undefined) return value
 	throw new Error(`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`)
+}
+/** By what a workflow run says about itself. */
+function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }) {
+	if (GITHUB_ACTOR === 'dependabot[bot]') return 'GitHub gives runs by Dependabot only Dependabot secrets; define it as one, or skip this job.'
+	if (/^pull_request(_review(_comment)?)?$/.test(GITHUB_EVENT_NAME))
+		return 'GitHub gives no secrets to pull requests from forks; skip this job for them. If this is none, check that the secret is defined.'
+	return 'Check that the secret is defined, that the job names its environment, and that a reusable workflow receives it (under secrets: of the job that calls it).'
 }
 const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
 /** Milliseconds. Throws an Error for the user. */
@@ -242,10 +244,9 @@ function refusal(name, value, example) {
  * Reads and checks every input; an empty one takes its default. Throws an Error that names the input and says what is
  * wrong with it.
  */
-function readRotateInputs(input, env, explainEmptyKey = () => null) {
+function readRotateInputs(input, env) {
 	const given = (name, otherwise = '') => input(name).trim() || otherwise
-	if (given('api-key') === '') throw new Error(emptyKeyMessage(given('api_key') !== '', explainEmptyKey))
-	const apiKey = checkCredential(given('api-key'))
+	const apiKey = readCredential(given, env)
 	if (/^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(apiKey))
 		throw new Error('Input api-key is a JWT access token; only an API key can be rotated. Save an API key in the secret.')
 	const home = readHome(given('environment'), given('organization'))
@@ -2305,14 +2306,6 @@ function generateKeyPair() {
 	return { publicKey: bytes(x), privateKey: bytes(d) }
 }
 
-/** Why GitHub may have given this run no secrets, by what a workflow run says about itself; else null. */
-function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }) {
-	if (GITHUB_ACTOR === 'dependabot[bot]') return 'GitHub gives runs by Dependabot only Dependabot secrets; define it as one, or skip this job.'
-	if (/^pull_request(_review(_comment)?)?$/.test(GITHUB_EVENT_NAME))
-		return 'GitHub gives no secrets to pull requests from forks; skip this job for them. If this is none, check that the secret is defined.'
-	return null
-}
-
 /** A test compares both with package.json. */
 const ACTION = 'spherescout-ephemeral-key'
 const VERSION = '1.0.0'
@@ -2330,39 +2323,34 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(sig
 // The runner is about to kill this process; the record for the post step is already saved.
 cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), lib.CANCEL.EXIT_MS).unref())
 async function run() {
-	try {
-		for (const name of ['api-key', 'github-token'])
-			for (const form of lib.maskedForms(lib.getInput(name), lib.MIN_CREDENTIAL_LENGTH)) lib.runner.setSecret(form)
-		for (const login of lib.proxyLogins(process.env)) for (const form of lib.maskedForms(login)) lib.runner.setSecret(form)
-		const explain = () => explainMissingSecrets(process.env)
-		const inputs = readRotateInputs(lib.getInput, process.env, explain)
-		const proxy = lib.proxyFor(new URL(inputs.apiUrl), process.env)
-		const agent = userAgent(process.env)
-		const connect = (proxyUrl) => lib.logRequests(lib.createHttpClient(proxyUrl), lib.debugLog(), clock.now)
-		const github = connect(lib.proxyFor(new URL(inputs.githubApiUrl), process.env))
-		const watch = watchDate(connect(proxy), clock.now)
-		const { apiUrl, githubApiUrl, githubToken } = inputs
-		const [owner = '', repo = ''] = (process.env.GITHUB_REPOSITORY ?? '').split('/')
-		await rotateKey(inputs, {
-			api: lib.createKeyApi({ client: watch.send, apiUrl, userAgent: agent, now: clock.now }),
-			secrets: createGithubSecrets(github, {
-				apiUrl: githubApiUrl,
-				token: githubToken,
-				userAgent: agent,
-				now: clock.now,
-			}),
-			clock,
-			dateDifference: watch.difference,
-			random: Math.random,
-			runner: lib.runner,
-			cancellation,
-			sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
-			seal: sealForGithub,
-			repository: { owner, repo, id: process.env.GITHUB_REPOSITORY_ID || null },
-			connection: { userAgent: agent, proxy, settings: lib.networkSettings(process.env) },
-		})
-	} catch (error) {
-		lib.failStep(error)
-	}
+	for (const name of ['api-key', 'github-token'])
+		for (const form of lib.maskedForms(lib.getInput(name), lib.MIN_CREDENTIAL_LENGTH)) lib.runner.setSecret(form)
+	for (const login of lib.proxyLogins(process.env)) for (const form of lib.maskedForms(login)) lib.runner.setSecret(form)
+	const inputs = readRotateInputs(lib.getInput, process.env)
+	const proxy = lib.proxyFor(new URL(inputs.apiUrl), process.env)
+	const agent = userAgent(process.env)
+	const connect = (proxyUrl) => lib.logRequests(lib.createHttpClient(proxyUrl), lib.debugLog(), clock.now)
+	const github = connect(lib.proxyFor(new URL(inputs.githubApiUrl), process.env))
+	const watch = watchDate(connect(proxy), clock.now)
+	const { apiUrl, githubApiUrl, githubToken } = inputs
+	const [owner = '', repo = ''] = (process.env.GITHUB_REPOSITORY ?? '').split('/')
+	await rotateKey(inputs, {
+		api: lib.createKeyApi({ client: watch.send, apiUrl, userAgent: agent, now: clock.now }),
+		secrets: createGithubSecrets(github, {
+			apiUrl: githubApiUrl,
+			token: githubToken,
+			userAgent: agent,
+			now: clock.now,
+		}),
+		clock,
+		dateDifference: watch.difference,
+		random: Math.random,
+		runner: lib.runner,
+		cancellation,
+		sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
+		seal: sealForGithub,
+		repository: { owner, repo, id: process.env.GITHUB_REPOSITORY_ID || null },
+		connection: { userAgent: agent, proxy, settings: lib.networkSettings(process.env) },
+	})
 }
-void run()
+run().catch(lib.failStep)

@@ -29,60 +29,47 @@ export interface Asked {
 const UNCERTAIN_STATUSES = [407, 408, 409, 421, 423, 424, 425, 499]
 const MAX_REASON_LENGTH = 300
 
-/** `now`: the server's time, in milliseconds since 1970. */
+/** `now`: the server's time, in milliseconds since 1970. A 2xx is a failure if its content could not be used. */
 export function failureOf(asked: Asked, response: HttpResponse, now: number): ApiFailure {
+  const { method, url } = asked
   const { status, headers } = response
-  if (status >= 300 && status < 400) return redirected(asked, response)
+  const unusable = status >= 200 && status < 300
   const rateLimited = status === 429
-  const uncertain = status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
+  const uncertain = unusable || status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
   const notFromApi = !rateLimited && isForeign(response)
-  const retryAfter = rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined
   return {
     status,
-    message: `${answered(asked, status)}${rateLimited ? ': too many requests' : detail(asked, response)}`,
+    message: `${url.host} answered ${status} to ${method} ${shortPath(url)}${detail(asked, response)}`,
     // Only the API's own JSON proves that nothing was done.
-    mayHaveActed: !rateLimited && (uncertain || notFromApi || parsed(response.body) === undefined),
+    mayHaveActed:
+      !rateLimited && (uncertain || isRedirect(status) || notFromApi || parsed(response.body) === undefined),
     retryable: uncertain || rateLimited || notFromApi,
-    retryAfter,
+    retryAfter: rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined,
     notFromApi,
+    unusable,
   }
 }
 
-/** For a 2xx. */
-export function unusableResponse(asked: Asked, response: HttpResponse): ApiFailure {
-  const { status } = response
-  const reason = detail(asked, response) || NOT_JSON
-  const message = `${answered(asked, status)}${reason}`
-  return { status, message, mayHaveActed: true, retryable: true, unusable: true }
-}
+/** It may mean "done, look there". */
+const isRedirect = (status: number) => status >= 300 && status < 400
 
-function answered({ method, url }: Asked, status: number): string {
-  return `${url.host} answered ${status} to ${method} ${shortPath(url)}`
-}
-
-function redirected(asked: Asked, { status, headers }: HttpResponse): ApiFailure {
-  const { url } = asked
-  const { location } = headers
+function redirectTarget({ url }: Asked, location: string | undefined): string {
   const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
   const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
-  const place = named || 'an unreadable address'
-  const message = `${answered(asked, status)} with a redirect to ${place}; redirects are never followed. Check api-url`
-  // It may mean "done, look there".
-  return { status, message, mayHaveActed: true, retryable: false }
+  return named || 'an unreadable address'
 }
 
 /** The API speaks only JSON and Bearer (its documentation). */
-export function isForeign({ status, headers, body }: HttpResponse): boolean {
+export function isForeign(response: HttpResponse): boolean {
+  const { status, headers, body } = response
   if (status < 400 || status > 499) return false
   const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
   return (
-    isHtml(headers, body) ||
+    isHtml(response) ||
     (status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
     (body.trim() !== '' && parsed(body) === undefined && !headers['content-encoding'])
   )
 }
-
-const NOT_JSON = ': something that is not the JSON of this API'
 
 /** Undefined if this API would not write it. */
 function parsed(body: string): unknown {
@@ -94,13 +81,18 @@ function parsed(body: string): unknown {
   }
 }
 
-function isHtml(headers: HttpResponse['headers'], body: string): boolean {
+function isHtml({ headers, body }: HttpResponse): boolean {
   return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
 }
 
+const NOT_JSON = ': something that is not the JSON of this API'
+
 function detail(asked: Asked, response: HttpResponse): string {
-  const { headers, body } = response
-  if (isHtml(headers, body)) return ' with an HTML page, not the JSON of this API'
+  const { status, headers, body } = response
+  if (status === 429) return ': too many requests'
+  if (isRedirect(status))
+    return ` with a redirect to ${redirectTarget(asked, headers.location)}; redirects are never followed. Check api-url`
+  if (isHtml(response)) return ' with an HTML page, not the JSON of this API'
   const coding = headers['content-encoding']
   if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
   if (Buffer.byteLength(body) > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
@@ -108,6 +100,7 @@ function detail(asked: Asked, response: HttpResponse): string {
   if (isForeign(response))
     return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
   const reason = reasonGiven(asked, response)
+  if (reason === '' && status < 300) return NOT_JSON
   return reason && `: ${reason}`
 }
 

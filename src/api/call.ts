@@ -1,11 +1,12 @@
-import { type HttpClient, HttpError, type HttpResponse, type RequestLimits } from '../http/http-client.ts'
+import type { CallLimits, HttpClient, HttpResponse } from '../http/http-client.ts'
+import { HttpError } from '../http/http-error.ts'
 import { parseHttpDate } from '../retry/backoff.ts'
-import { type ApiFailure, type Asked, failureOf, unusableResponse } from './api-failure.ts'
+import type { Secret } from '../util/brands.ts'
+import { type ApiFailure, type Asked, failureOf } from './api-failure.ts'
+import { readCreated, readJson, readRevoked } from './parse-response.ts'
 
 /** What a call brought, and the server's `Date` less our clock (ms) if the response told a believable one. */
 export type ApiResult<T> = { skew: number | null } & ({ ok: true; value: T } | { ok: false; failure: ApiFailure })
-
-export type CallLimits = RequestLimits
 
 export type Call = <T>(
   request: Asked & { body?: object },
@@ -17,8 +18,16 @@ export const KEYS_PATH = '/api/user/api-keys'
 /** More is a gateway's error. */
 const MAX_DATE_SKEW_MS = 24 * 3_600_000
 
+export interface ApiOptions {
+  client: HttpClient
+  /** Without a trailing slash. */
+  apiUrl: string
+  userAgent: string
+  now: () => number
+}
+
 /** Never throws for what the network or the API does. */
-export function createCaller(client: HttpClient, userAgent: string, now: () => number): Call {
+export function createCaller({ client, userAgent, now }: ApiOptions): Call {
   return async (request, limits, read) => {
     const { method, url, credential } = request
     const body = request.body && JSON.stringify(request.body)
@@ -32,13 +41,12 @@ export function createCaller(client: HttpClient, userAgent: string, now: () => n
     try {
       const response = await client({ method, url, headers, body, ...limits })
       const skew = skewOf(response, sentAt, now())
-      if (response.status < 200 || response.status > 299)
-        return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
       try {
-        return { ok: true, skew, value: read(response) }
+        if (response.status >= 200 && response.status <= 299) return { ok: true, skew, value: read(response) }
       } catch {
-        return { ok: false, skew, failure: unusableResponse(request, response) }
+        // The failure says so.
       }
+      return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
     } catch (error) {
       if (!(error instanceof HttpError)) throw error
       const { message, mayHaveActed, retryable } = error
@@ -46,6 +54,22 @@ export function createCaller(client: HttpClient, userAgent: string, now: () => n
     }
   }
 }
+
+/** The calls that the main step needs. */
+export function createIssuingApi(options: ApiOptions) {
+  const call = createCaller(options)
+  const url = new URL(`${options.apiUrl}${KEYS_PATH}`)
+  return {
+    create: (credential: Secret, expiry: string, limits: CallLimits) =>
+      call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
+    revoke: (credential: Secret, id: string, limits: CallLimits) =>
+      call({ method: 'DELETE', url: new URL(`${url}/${encodeURIComponent(id)}`), credential }, limits, readRevoked),
+    /** Asks whether a key is still accepted. */
+    probe: (credential: Secret, limits: CallLimits) => call({ method: 'GET', url, credential }, limits, readJson),
+  }
+}
+
+export type IssuingApi = ReturnType<typeof createIssuingApi>
 
 /** Alone, this does not prove that a key is revoked. */
 export function isRejected(result: ApiResult<unknown>): boolean {

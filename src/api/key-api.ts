@@ -1,13 +1,14 @@
-import type { HttpClient } from '../http/http-client.ts'
+import type { CallLimits, HttpResponse } from '../http/http-client.ts'
 import { MAX_ATTEMPT_MS } from '../retry/budget.ts'
 import type { Secret } from '../util/brands.ts'
 import type { ApiFailure } from './api-failure.ts'
-import { type ApiResult, type Call, type CallLimits, createCaller, KEYS_PATH } from './call.ts'
-import { createIssuingApi, type IssuingApi } from './issuing-api.ts'
-import { type ListedKey, type Page, readPage } from './parse-list.ts'
-import type { CreatedKey } from './parse-response.ts'
+import { type ApiOptions, type ApiResult, type Call, createCaller, createIssuingApi, KEYS_PATH } from './call.ts'
+import { type CreatedKey, field, type KeyInfo, parseJson, readKey, textOf } from './parse-response.ts'
 
-export type { ApiFailure, ApiResult, CallLimits, CreatedKey, ListedKey }
+export type { ApiFailure, ApiResult, CallLimits, CreatedKey }
+
+/** A key in the account's list. */
+export type ListedKey = KeyInfo & { id: string }
 
 /** One reading of the account's list. */
 export interface KeyList {
@@ -17,67 +18,46 @@ export interface KeyList {
   pages: number
 }
 
-/** All calls of the key API. The main step does without the list, and without the bytes that reading it takes. */
-export interface KeyApi extends IssuingApi {
-  /** Reads the list once, page by page. */
-  list(credential: Secret, limits: CallLimits): Promise<ApiResult<KeyList>>
-}
+type Page = ReturnType<typeof readPage>
 
 const MAX_PAGES = 100
 
-interface KeyApiOptions {
-  client: HttpClient
-  /** Without a trailing slash. */
-  apiUrl: string
-  userAgent: string
-  now: () => number
-}
-
-/** See `createCaller`. */
-export function createKeyApi({ client, apiUrl, userAgent, now }: KeyApiOptions): KeyApi {
-  const call = createCaller(client, userAgent, now)
-  return { ...createIssuingApi(call, apiUrl), ...createListApi(call, apiUrl, now) }
-}
-
-/** The list alone. */
-export function createListApi(call: Call, apiUrl: string, now: () => number): Pick<KeyApi, 'list'> {
-  return {
-    list(credential, limits) {
-      const deadline = now() + limits.timeout
-      return readList(new URL(`${apiUrl}${KEYS_PATH}`), (url) =>
-        call(
-          { method: 'GET', url, credential },
-          { ...limits, timeout: Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now())) },
-          readPage,
-        ),
-      )
-    },
-  }
-}
-
-async function readList(start: URL, readOne: (url: URL) => Promise<ApiResult<Page>>): Promise<ApiResult<KeyList>> {
-  const keys: ListedKey[] = []
-  const visited = new Set<string>()
-  let doubt: string | null = null
-  let skew: number | null = null
-  for (let url: URL | null = start; url !== null; ) {
-    visited.add(url.href)
-    const result: ApiResult<Page> = await readOne(url)
-    if (!result.ok) return result
-    const { value } = result
-    skew = result.skew ?? skew
-    keys.push(...value.keys)
-    doubt ??= value.doubt
-    url = value.next === null ? null : nextUrl(value.next, start)
-    if (url === null && value.count !== null && value.count !== new Set(keys.map(({ id }) => id)).size)
-      doubt ??= `it shows ${keys.length} of ${value.count} keys`
-    if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
-      doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
-      url = null
+/** Reads the list once, page by page. The main step does without, and without the bytes that it takes. */
+export function createLister(call: Call, apiUrl: string, now: () => number) {
+  const start = new URL(`${apiUrl}${KEYS_PATH}`)
+  return async (credential: Secret, limits: CallLimits): Promise<ApiResult<KeyList>> => {
+    const deadline = now() + limits.timeout
+    const keys: ListedKey[] = []
+    const visited = new Set<string>()
+    let doubt: string | null = null
+    let skew: number | null = null
+    for (let url: URL | null = start; url !== null; ) {
+      visited.add(url.href)
+      const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now()))
+      const result: ApiResult<Page> = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
+      if (!result.ok) return result
+      const page: Page = result.value
+      skew = result.skew ?? skew
+      keys.push(...page.keys)
+      doubt ??= page.doubt
+      url = page.next === null ? null : nextUrl(page.next, start)
+      if (url === null && page.count !== null && page.count !== new Set(keys.map(({ id }) => id)).size)
+        doubt ??= `it shows ${keys.length} of ${page.count} keys`
+      if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+        doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+        url = null
+      }
     }
+    return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
   }
-  return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
 }
+
+/** All calls. */
+export function createKeyApi(options: ApiOptions) {
+  return { ...createIssuingApi(options), list: createLister(createCaller(options), options.apiUrl, options.now) }
+}
+
+export type KeyApi = ReturnType<typeof createKeyApi>
 
 /** Always on our own host: the credential goes nowhere else. */
 function nextUrl(next: string, start: URL): URL {
@@ -89,4 +69,53 @@ function nextUrl(next: string, start: URL): URL {
   url.pathname = tail === undefined ? named.pathname : start.pathname + tail
   url.search = named.search
   return url
+}
+
+/** Another field may announce more keys. */
+const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
+/** Headers of a list that may be old. */
+export const CACHED = [
+  /^(age|\S*cache-hits): .*[1-9]/,
+  /^(?!\S*cache-(control|key):)\S*cache\S*:.*([^a-z]hit|refreshhit|stale|updating|revalidated)/i,
+  /^warning: 1/,
+]
+/** Headers of a list that may lack a key. */
+const PARTIAL = [
+  /^link: .*rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i,
+  /^(?!x-total-count:)(\S*-)?(total|next|more|cursor|pages?|pagination|truncated)(-(count|pages?|range|cursor|next|token))*: ./,
+]
+
+/** The names of those that match. */
+export function headersLike(rules: RegExp[], headers: HttpResponse['headers']): string[] {
+  return Object.keys(headers).filter((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
+}
+
+/** Throws if this is neither an array nor `{results, next}`. */
+export function readPage({ status, headers, body }: HttpResponse) {
+  const answer = parseJson(body)
+  const rows = Array.isArray(answer) ? answer : field(answer, 'results')
+  if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
+  const described = rows.map(readKey)
+  const keys: ListedKey[] = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
+  const unread = described.filter(
+    ({ id, unreadable, createdAt, expiresAt }) =>
+      id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
+  ).length
+  // An absolute URL, a path or a query; null on the last page.
+  const next = textOf(field(answer, 'next'))
+  const totals = [field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap((total) =>
+    total === undefined || total === null ? [] : (/\d+$/.exec(String(total).slice(-15))?.[0] ?? 'unreadable'),
+  )
+  const count = Number(totals[0] ?? Number.NaN)
+  const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
+  const isOddNext = next === null && Boolean(field(answer, 'next'))
+  const isOdd = status !== 200 || isUnknown || isOddNext || totals.some((total) => Number(total) !== count)
+  const doubts = [
+    unread > 0 && `${unread} of its rows cannot be read`,
+    (isOdd || headersLike(PARTIAL, headers).length > 0) && 'it may have pages that cannot be found',
+    headersLike(CACHED, headers).length > 0 && 'it comes from a cache',
+  ]
+  // Why a key may exist that this page does not show.
+  const doubt = doubts.find(Boolean) || null
+  return { keys, next, doubt, count: Number.isNaN(count) ? null : count }
 }

@@ -1,24 +1,12 @@
 import type { HttpResponse } from '../http/http-client.ts'
-import type { Secret, ServerTime } from '../util/brands.ts'
+import type { Secret } from '../util/brands.ts'
 import { parseTime } from '../util/instant.ts'
 
 /** A key as the API describes it. Instants in milliseconds since 1970, microseconds as a fraction. */
-export interface KeyInfo {
-  id: string | null
-  /** The first characters of the key. */
-  prefix: string
-  /** Null if the API gives none, or one that cannot be read (see `unreadable`). */
-  createdAt: ServerTime | null
-  /** Null if the key never expires, or if its expiry cannot be read (see `unreadable`). */
-  expiresAt: ServerTime | null
-  /** The field that could not be read, with its text; null if all could. */
-  unreadable: string | null
-}
+export type KeyInfo = ReturnType<typeof readKey>
 
 /** The response to a create call, as far as it could be read: nothing in it is to be trusted yet. */
-export interface CreatedKey extends KeyInfo {
-  token: Secret | null
-}
+export type CreatedKey = KeyInfo & { token: Secret | null }
 
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
@@ -46,23 +34,22 @@ export function readRevoked({ body }: HttpResponse): null {
 }
 
 /** What is missing or unusable is null. */
-export function readKey(value: unknown): KeyInfo {
+export function readKey(value: unknown) {
   const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
-  const unreadable =
-    created.kind === 'unreadable'
-      ? `created "${created.text}"`
-      : expiry.kind === 'unreadable'
-        ? `expiry "${expiry.text}"`
-        : field(value, 'expiry') === undefined
-          ? 'expiry (missing)'
-          : null
+  const faults = [
+    created.unreadable !== null && `created "${created.unreadable}"`,
+    expiry.unreadable !== null && `expiry "${expiry.unreadable}"`,
+    field(value, 'expiry') === undefined && 'expiry (missing)',
+  ]
   return {
     id: readId(field(value, 'id')),
     // It is printed: never the whole key. Some APIs write `abcd****`.
     prefix: (textOf(field(value, 'token_key')) ?? '').slice(0, MAX_PREFIX_LENGTH).replace(/\W+$/, ''),
-    createdAt: created.kind === 'instant' ? created.at : null,
-    expiresAt: expiry.kind === 'instant' ? expiry.at : null,
-    unreadable,
+    createdAt: created.at,
+    /** Null if the key never expires, too. */
+    expiresAt: expiry.at,
+    /** The field that could not be read, with its text; null if all could. */
+    unreadable: faults.find(Boolean) || null,
   }
 }
 
@@ -84,11 +71,8 @@ export function parseJson(body: string): unknown {
 }
 
 /** Undefined if there is none. */
-export function field(value: unknown, ...path: string[]): unknown {
-  return path.reduce<unknown>(
-    (part, name) => (typeof part === 'object' && part !== null ? Reflect.get(part, name) : undefined),
-    value,
-  )
+export function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }
 
 /** Null for no text, or an empty one. */

@@ -1,12 +1,5 @@
 import { githubServer, type Rotation } from '../rotate/rotation-tag.ts'
-import {
-  checkCredential,
-  emptyKeyMessage,
-  type ReadInput,
-  readApiUrl,
-  readDuration,
-  TIMEOUT,
-} from '../runner/inputs.ts'
+import { type ReadInput, readApiUrl, readCredential, readDuration, TIMEOUT } from '../runner/inputs.ts'
 import { FINDING_KINDS, type FindingKind } from './findings.ts'
 
 /** A key that is meant to exist: one line of input `known`. */
@@ -30,27 +23,16 @@ export interface AuditInputs {
   timeout: number
 }
 
-/** The runner's variables that are used here. */
-export interface AuditEnvironment {
-  GITHUB_REPOSITORY_ID?: string | undefined
-  GITHUB_API_URL?: string | undefined
-}
-
 const MAX_AGE = { name: 'max-age', shortest: '1 day', longest: '10 years', example: '90d' }
 const WARN_BEFORE = { name: 'warn-before', shortest: '1 hour', longest: '1 year', example: '14d' }
 
 /** Checks every input; an empty one takes its default. Throws an Error that names the input and the line. */
-export function readAuditInputs(
-  input: ReadInput,
-  env: AuditEnvironment,
-  explainEmptyKey: () => string | null = () => null,
-): AuditInputs {
-  const given = (name: string, otherwise: string) => input(name).trim() || otherwise
-  const apiKey = given('api-key', '')
-  if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key', '') !== '', explainEmptyKey))
+export function readAuditInputs(input: ReadInput, env: NodeJS.ProcessEnv): AuditInputs {
+  const given = (name: string, otherwise = '') => input(name).trim() || otherwise
+  const apiKey = readCredential(given, env)
   const apiUrl = readApiUrl(given('api-url', 'https://www.spherescout.io'))
   return {
-    apiKey: checkCredential(apiKey),
+    apiKey,
     apiUrl,
     known: readKnown(input('known'), apiKey),
     rotations: readRotations(given('rotated-secrets', 'SPHERESCOUT_API_KEY'), apiUrl, env),
@@ -114,7 +96,7 @@ function endOfDay(date: string): number {
 const ROTATED =
   /^([A-Za-z_]\w*)(?:\s+(?:repository=(\d+)|organization=([\w.-]+))(?:\s+server=(\S+))?)?(?:\s+environment=(.+))?$/
 
-function readRotations(value: string, apiUrl: string, env: AuditEnvironment): Rotation[] {
+function readRotations(value: string, apiUrl: string, env: NodeJS.ProcessEnv): Rotation[] {
   const { GITHUB_REPOSITORY_ID: id, GITHUB_API_URL: githubApiUrl = '' } = env
   const own = URL.canParse(githubApiUrl) ? githubServer(githubApiUrl) : 'github.com'
   return linesOf('rotated-secrets', value).flatMap(({ text, error }) => {

@@ -1,12 +1,10 @@
 import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { describeError, HttpError, type NodeError } from './http-error.ts'
-import { ADDRESS_TIMEOUT_MS, nodeModule, tunnelThrough } from './proxy-tunnel.ts'
-
-export { HttpError, type HttpErrorKind } from './http-error.ts'
+import { CONNECTION, nodeModule, tunnelThrough } from './proxy-tunnel.ts'
 
 /** In milliseconds. */
-export interface RequestLimits {
+export interface CallLimits {
   /** The longest that a request may take, connecting included. */
   timeout: number
   /** When it is aborted, the request may go on for `grace` more, and is then cut. */
@@ -14,7 +12,7 @@ export interface RequestLimits {
   grace?: number
 }
 
-export interface HttpRequest extends RequestLimits {
+export interface HttpRequest extends CallLimits {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   url: URL
   headers: Record<string, string>
@@ -34,72 +32,60 @@ export const MAX_RESPONSE_BYTES = 1024 * 1024
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 
-/** No POST reuses a connection: one that the server just closed looks like a lost response. */
+/** For one host. No POST reuses a connection: one that the server just closed looks like a lost response. */
 export function createHttpClient(proxy: string): HttpClient {
-  const agents: Record<string, Agent> = {}
+  let agent: Agent | undefined
   const via = proxy && ` (through the proxy ${new URL(proxy).host})`
   let unknownHost = 0
   return async (request) => {
     const { protocol } = request.url
     const creates = request.method === 'POST'
-    const agent = (!creates && agents[protocol]) || createAgent(protocol, proxy)
-    agents[protocol] = agent
+    if (creates || !agent) {
+      agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
+      if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
+    }
     return exchange(request, agent, via).catch((error: HttpError) => {
       // Other requests are about a key: the name existed.
-      if (creates && error.kind === 'unknown-host') error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+      if (creates && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
       throw error
     })
   }
 }
 
-function createAgent(protocol: string, proxy: string): Agent {
-  const options = { keepAlive: true, rejectUnauthorized: true }
-  const agent = new (nodeModule(protocol).Agent)(options)
-  if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
-  return agent
-}
-
-type Fail = (error: HttpError) => void
-
 function exchange(request: HttpRequest, agent: Agent, via: string): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
-    const { url, method, headers, body } = request
-    const options = {
-      method,
-      agent,
-      headers: { 'Accept-Encoding': 'identity', ...headers },
-      autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
-    }
-    const sent = nodeModule(url.protocol).request(url, options)
+    const { url, method, body } = request
+    const headers = { 'Accept-Encoding': 'identity', ...request.headers }
+    const sent = nodeModule(url.protocol).request(url, { method, agent, headers })
     const isConnected = trackConnection(sent, url.protocol === 'https:')
-    const fail: Fail = (error) => {
+    const fail = (error: HttpError) => {
       stopDeadline()
       reject(error)
       sent.destroy()
     }
     const stopDeadline = startDeadline(request, () => {
       const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
-      fail(new HttpError('timeout', isConnected(), `${message}${via}`))
+      fail(new HttpError(`${message}${via}`, isConnected()))
     })
     let received: IncomingMessage | undefined
     // Not once: an unhandled error would end the process. One after a complete response is not about it.
     sent.on('error', (error: NodeError) => {
       if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
     })
-    sent.once('upgrade', () => fail(upgradeError()))
-    sent.once('response', (response) => {
+    const receive = (response: IncomingMessage) => {
       received = response
-      readBody(response, fail, (text) => {
+      if (response.statusCode === 101)
+        return fail(new HttpError('answered 101 and switched to another protocol', true, false))
+      const cutOff = ({ code }: NodeError) =>
+        fail(new HttpError(`closed the connection in the middle of its answer (${code})`, true))
+      readBody(response).then((text) => {
         stopDeadline()
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
-        if (!response.complete) sent.destroy()
-      })
-    })
-    sent.end(body)
+      }, cutOff)
+    }
+    sent.once('upgrade', receive).once('response', receive).end(body)
   })
 }
-
-const upgradeError = () => new HttpError('protocol', true, 'answered 101 and switched to another protocol')
 
 function trackConnection(sent: ClientRequest, secure: boolean): () => boolean {
   let connected = false
@@ -125,17 +111,13 @@ function startDeadline({ timeout, cancel, grace }: HttpRequest, expire: () => vo
 }
 
 /** Of more than 1 MiB, only the start is read. */
-function readBody(response: IncomingMessage, fail: Fail, done: (body: string) => void): void {
+async function readBody(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
-  const finish = () => done(String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''))
-  response.on('data', (chunk: Buffer) => {
+  for await (const chunk of response) {
     chunks.push(chunk)
     size += chunk.length
-    if (size > MAX_RESPONSE_BYTES) finish()
-  })
-  response.on('error', ({ code }: NodeError) =>
-    fail(new HttpError('cut', true, `closed the connection in the middle of its answer (${code})`)),
-  )
-  response.once('end', () => (response.statusCode === 101 ? fail(upgradeError()) : finish()))
+    if (size > MAX_RESPONSE_BYTES) break
+  }
+  return String(Buffer.concat(chunks)).replace(/^\uFEFF/, '')
 }

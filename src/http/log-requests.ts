@@ -17,13 +17,11 @@ export function logRequests(send: HttpClient, log: ((line: string) => void) | nu
     const startedAt = now()
     const note = (outcome: string) =>
       log(`${method} ${shortPath(url)} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
-    try {
-      const response = await send(request)
-      note(`status ${response.status}`)
-      return response
-    } catch (error) {
+    const response = await send(request).catch((error: unknown) => {
       note(`${error},`)
       throw error
-    }
+    })
+    note(`status ${response.status}`)
+    return response
   }
 }

@@ -12,6 +12,9 @@ export function changedAuthorities(before: Record<string, string>, after: Record
   return AUTHORITIES.filter((name) => before[name] !== after[name])
 }
 
+/** Never throws: of a malformed text, it decodes what it can. */
+export const percentDecoded = (text: string) => process.getBuiltinModule('node:querystring').unescape(text)
+
 /** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
 export function proxyLogins(env: NodeJS.ProcessEnv): string[] {
   const logins = PROXIES.flatMap((name) => {
@@ -21,13 +24,4 @@ export function proxyLogins(env: NodeJS.ProcessEnv): string[] {
     return user.length < 8 ? [] : [user]
   })
   return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
-}
-
-/** `text` itself if it is malformed. */
-export function percentDecoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
 }

@@ -30,19 +30,16 @@ function readProxy(name: string, value: string, { protocol, hostname }: URL): st
 
 /** `entry`: `*`, an address, a CIDR range or a name, perhaps with `:port`. */
 function covers(entry: string, { protocol, hostname, port }: URL): boolean {
-  const { isIP } = process.getBuiltinModule('node:net')
+  const { BlockList, isIP } = process.getBuiltinModule('node:net')
   const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
   if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
   if (name === '*') return true
   const host = hostname.replace(/^\[|[\].]$/g, '')
-  if (isIP(host)) return within(host, name)
-  const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
-  return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
-}
-
-function within(host: string, range: string): boolean {
-  const { BlockList, isIP } = process.getBuiltinModule('node:net')
-  const [address = '', prefix] = range.replace(/[[\]]/g, '').split('/')
+  if (!isIP(host)) {
+    const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
+    return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
+  }
+  const [address = '', prefix] = name.replace(/[[\]]/g, '').split('/')
   const family = (text: string) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
   const list = new BlockList()
   try {

@@ -1,20 +1,33 @@
-import type { ClientRequest, ClientRequestArgs } from 'node:http'
+import type { ClientRequestArgs } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
 import { describeError, HttpError, type NodeError } from './http-error.ts'
 import { percentDecoded } from './network-settings.ts'
 
-/** For each address of a host: Node's 250 ms are too short for a slow line. */
-export const ADDRESS_TIMEOUT_MS = 3_000
+/** The timeout is for each address of a host: Node's 250 ms are too short for a slow line. */
+export const CONNECTION = { rejectUnauthorized: true, autoSelectFamilyAttemptTimeout: 3_000 }
 
 type Connected = (error: Error | null, stream: Duplex) => void
 
 /** A `createConnection` for agents: Node's own `proxyEnv` came with 24.5, and runners ship 24.4 too. */
 export function tunnelThrough(proxy: string, secure: boolean) {
-  const { host } = new URL(proxy)
+  const { protocol, host, hostname, port, username, password } = new URL(proxy)
+  const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
+  const authorization = username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}
   return (options: ClientRequestArgs, connected?: Connected): undefined => {
     const refuse = (error: HttpError) => connected?.(error, undefined as never)
-    requestTunnel(proxy, `${bracketed(String(options.host))}:${options.port}`)
+    // An IPv6 address, alone, would end in what looks like a port.
+    const target = `${String(options.host).replace(/.*:.*/, '[$&]')}:${options.port}`
+    nodeModule(protocol)
+      .request({
+        method: 'CONNECT',
+        host: hostname.replace(/^\[|\]$/g, ''),
+        port,
+        path: target,
+        headers: { Host: target, ...authorization },
+        agent: false,
+        ...CONNECTION,
+      })
       // A silent proxy must not outlive the request.
       .once('socket', (socket) => socket.unref())
       .once('connect', ({ statusCode = 0 }, socket) => {
@@ -34,22 +47,6 @@ export function tunnelThrough(proxy: string, secure: boolean) {
   }
 }
 
-function requestTunnel(proxy: string, target: string): ClientRequest {
-  const { protocol, hostname, port, username, password } = new URL(proxy)
-  const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
-  const options = {
-    method: 'CONNECT',
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port,
-    path: target,
-    headers: { Host: target, ...(username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}) },
-    agent: false as const,
-    rejectUnauthorized: true,
-    autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
-  }
-  return nodeModule(protocol).request(options)
-}
-
 /** Loaded only when needed. */
 export function nodeModule(protocol: string): Pick<typeof import('node:http'), 'Agent' | 'request'> {
   return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
@@ -59,9 +56,5 @@ function refusal(host: string, status: number): HttpError {
   const hint = status === 407 ? '; it requires a login, as in http://USER:PASSWORD@HOST:PORT' : ''
   const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
   const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
-  return new HttpError(permanent ? 'proxy' : 'refused', false, message)
-}
-
-function bracketed(host: string): string {
-  return host.replace(/^[^[].*:.*/, '[$&]')
+  return new HttpError(message, false, !permanent)
 }

@@ -1,5 +1,5 @@
 import type { Inputs } from '../runner/inputs.ts'
-import type { Runner } from '../runner/report.ts'
+import type { Runner } from '../runner/runner.ts'
 import type { LocalTime } from '../util/brands.ts'
 import { type Intent, withoutZone } from './intent.ts'
 import { type IssuedKey, type SavedState, STATE_NAME } from './saved-state.ts'

@@ -1,5 +1,6 @@
 import type { ApiFailure, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
-import { formatUtc, keyLabel, type Runner } from '../runner/report.ts'
+import { formatUtc, keyLabel } from '../runner/report.ts'
+import type { Runner } from '../runner/runner.ts'
 import type { LocalTime } from '../util/brands.ts'
 import { formatExactly } from '../util/instant.ts'
 import { type Intent, LATE_WRITE_GRACE_MS, LATEST_WRITE_MS, withoutZone } from './intent.ts'

@@ -1,9 +1,10 @@
 import type { ApiFailure } from '../api/api-failure.ts'
-import { type ApiResult, type CallLimits, isRejected } from '../api/call.ts'
-import type { IssuingApi } from '../api/issuing-api.ts'
+import { type ApiResult, type IssuingApi, isRejected } from '../api/call.ts'
+import type { CallLimits } from '../http/http-client.ts'
 import { backoff } from '../retry/backoff.ts'
-import { type Budget, type Clock, retry } from '../retry/budget.ts'
+import { type Budget, retry } from '../retry/budget.ts'
 import type { LocalTime, Secret } from '../util/brands.ts'
+import type { Clock } from '../util/system.ts'
 import type { IssuedKey } from './saved-state.ts'
 
 /** What both steps need of the world. `random` is in [0, 1). */

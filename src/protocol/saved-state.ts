@@ -1,4 +1,4 @@
-import type { ListedKey } from '../api/parse-list.ts'
+import type { ListedKey } from '../api/key-api.ts'
 import type { LocalTime, Secret, ServerTime } from '../util/brands.ts'
 import type { Intent } from './intent.ts'
 

@@ -1,30 +1,14 @@
 import type { ApiFailure, ApiResult, CallLimits } from '../api/key-api.ts'
-import type { LocalTime } from '../util/brands.ts'
+import type { Clock } from '../util/system.ts'
 import { backoff } from './backoff.ts'
 import { CANCEL, type Cancellation } from './cancellation.ts'
-
-/** Time, as it is passed in. Milliseconds. */
-export interface Clock {
-  now(): LocalTime
-  /** Resolves after `duration`, or as soon as `wake` is aborted. */
-  sleep(duration: number, wake?: AbortSignal): Promise<void>
-}
 
 export const MAX_ATTEMPT_MS = 10_000
 /** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 const MIN_LEFT_MS = 250
 
-/** How long a piece of work may still go on, in milliseconds. A cancelled job shortens it (see CANCEL). */
-export interface Budget {
-  left(): number
-  /** Limits for one request: 10 s, or what is left. */
-  limits(): CallLimits
-  /** Waits, but no longer than is left; a cancellation ends the wait. */
-  pause(duration: number): Promise<void>
-  /** The API rate limits us and is asked again after `wait`: this may make the budget longer. */
-  extend(wait: number): void
-}
+export type Budget = ReturnType<typeof createBudget>
 
 interface BudgetOptions {
   /** Milliseconds since 1970, by `clock`. */
@@ -35,8 +19,8 @@ interface BudgetOptions {
   throttle?: { latest: number; onWait(wait: number): void }
 }
 
-/** Ends at `deadline`, or sooner if the job is cancelled. */
-export function createBudget({ deadline, clock, cancellation, throttle }: BudgetOptions): Budget {
+/** How long a piece of work may still go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
+export function createBudget({ deadline, clock, cancellation, throttle }: BudgetOptions) {
   let end = deadline
   const left = () => {
     const cancelledAt = cancellation?.requestedAt ?? Infinity
@@ -45,14 +29,18 @@ export function createBudget({ deadline, clock, cancellation, throttle }: Budget
   // A signal that already came must not end every later wait.
   const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
   return {
+    /** In milliseconds, as all times here. */
     left,
-    limits() {
+    /** For one request: 10 s, or what is left. */
+    limits(): CallLimits {
       const cancel = signalToCome()
       const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
       return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
     },
-    pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
-    extend(wait) {
+    /** Waits, but no longer than is left; a cancellation ends the wait. */
+    pause: (duration: number): Promise<void> => clock.sleep(Math.min(duration, left()), signalToCome()),
+    /** The API rate limits us and is asked again after `wait`: this may make the budget longer. */
+    extend(wait: number): void {
       if (throttle === undefined || end + wait > throttle.latest) return
       end += wait
       throttle.onWait(wait)

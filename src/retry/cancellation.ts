@@ -6,23 +6,17 @@ export const CANCEL = {
 } as const
 
 /** Whether and when (by this machine's clock, milliseconds) the job was cancelled. */
-export interface Cancellation {
-  readonly signal: AbortSignal
-  readonly requestedAt: number | null
-}
+export type Cancellation = ReturnType<typeof createCancellation>
 
 /** Only the first call of `request` counts. */
-export function createCancellation(now: () => number): Cancellation & { request(): void } {
+export function createCancellation(now: () => number) {
   const controller = new AbortController()
-  let requestedAt: number | null = null
+  const { signal } = controller
   return {
-    signal: controller.signal,
-    get requestedAt() {
-      return requestedAt
+    signal,
+    get requestedAt(): number | null {
+      return signal.aborted ? signal.reason : null
     },
-    request() {
-      requestedAt ??= now()
-      controller.abort()
-    },
+    request: () => controller.abort(now()),
   }
 }

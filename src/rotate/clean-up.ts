@@ -1,6 +1,7 @@
 import type { KeyApi } from '../api/key-api.ts'
 import { changedAuthorities } from '../http/network-settings.ts'
-import { formatUtc, keyLabel, type Runner } from '../runner/report.ts'
+import { formatUtc, keyLabel } from '../runner/report.ts'
+import type { Runner } from '../runner/runner.ts'
 import type { KeyDeps } from './deps.ts'
 import { discardKey } from './new-key.ts'
 import type { FoundRotateState, RotateState } from './saved-state.ts'

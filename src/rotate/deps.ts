@@ -1,8 +1,9 @@
 import type { ApiResult, KeyApi, KeyList } from '../api/key-api.ts'
 import { readList } from '../protocol/list-trust.ts'
-import type { Budget, Clock } from '../retry/budget.ts'
+import type { Budget } from '../retry/budget.ts'
 import type { Cancellation } from '../retry/cancellation.ts'
-import type { Runner } from '../runner/report.ts'
+import type { Runner } from '../runner/runner.ts'
+import type { Clock } from '../util/system.ts'
 import type { GithubSecrets } from './github-secrets.ts'
 import type { Connection } from './saved-state.ts'
 

@@ -1,5 +1,6 @@
 import type { ApiFailure, ApiResult, CallLimits } from '../api/key-api.ts'
-import { type HttpClient, HttpError, type HttpResponse } from '../http/http-client.ts'
+import type { HttpClient, HttpResponse } from '../http/http-client.ts'
+import { HttpError } from '../http/http-error.ts'
 import { parseRetryAfter } from '../retry/backoff.ts'
 import { parseTime } from '../util/instant.ts'
 
@@ -89,11 +90,10 @@ export function createGithubSecrets(send: HttpClient, options: GithubOptions): G
     secret: ({ path, name, permission }, limits) =>
       get({ path: `${path}/${name}`, permission, limits }, (answer) => {
         const visibility = field(answer, 'visibility')
-        const updated = parseTime(field(answer, 'updated_at'))
         return {
           name: text(answer, 'name'),
           visibility: typeof visibility === 'string' ? visibility : null,
-          updatedAt: updated.kind === 'instant' ? updated.at : null,
+          updatedAt: parseTime(field(answer, 'updated_at')).at,
         }
       }),
     selectedRepositories: ({ path, name }, page, limits) => {

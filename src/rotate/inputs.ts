@@ -1,10 +1,9 @@
 import {
-  checkCredential,
-  emptyKeyMessage,
   isLoopback,
   type ReadInput,
   readApiUrl,
   readChoice,
+  readCredential,
   readDuration,
   TIMEOUT,
 } from '../runner/inputs.ts'
@@ -30,24 +29,13 @@ export interface RotateInputs {
   timeout: number
 }
 
-/** The runner's variables that are used here. */
-export interface RunEnvironment {
-  GITHUB_API_URL?: string | undefined
-  GITHUB_EVENT_NAME?: string | undefined
-}
-
 /**
  * Reads and checks every input; an empty one takes its default. Throws an Error that names the input and says what is
  * wrong with it.
  */
-export function readRotateInputs(
-  input: ReadInput,
-  env: RunEnvironment,
-  explainEmptyKey: () => string | null = () => null,
-): RotateInputs {
+export function readRotateInputs(input: ReadInput, env: NodeJS.ProcessEnv): RotateInputs {
   const given = (name: string, otherwise = '') => input(name).trim() || otherwise
-  if (given('api-key') === '') throw new Error(emptyKeyMessage(given('api_key') !== '', explainEmptyKey))
-  const apiKey = checkCredential(given('api-key'))
+  const apiKey = readCredential(given, env)
   if (/^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(apiKey))
     throw new Error(
       'Input api-key is a JWT access token; only an API key can be rotated. Save an API key in the secret.',

@@ -5,7 +5,8 @@ import { revokeAndVerify } from '../protocol/revoke-and-verify.ts'
 import { backoff } from '../retry/backoff.ts'
 import { type Budget, createBudget } from '../retry/budget.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
-import { formatSeconds, formatUtc, keyLabel, type Runner } from '../runner/report.ts'
+import { formatSeconds, formatUtc, keyLabel } from '../runner/report.ts'
+import type { Runner } from '../runner/runner.ts'
 import { formatExactly } from '../util/instant.ts'
 import {
   expiresEarlier,

@@ -1,5 +1,6 @@
 import type { ListedKey } from '../api/key-api.ts'
-import { formatUtc, keyLabel, type Runner } from '../runner/report.ts'
+import { formatUtc, keyLabel } from '../runner/report.ts'
+import type { Runner } from '../runner/runner.ts'
 import { sanitizeLine } from '../runner/sanitize.ts'
 import { formatInstant } from '../util/instant.ts'
 

@@ -1,4 +1,4 @@
-import type { Runner } from '../runner/report.ts'
+import type { Runner } from '../runner/runner.ts'
 import {
   type Phase,
   ROTATE_STATE_NAME,

@@ -2,28 +2,16 @@ import type { Secret } from '../util/brands.ts'
 import { parseDuration } from '../util/duration.ts'
 import { MIN_CREDENTIAL_LENGTH } from './masking.ts'
 
-/** The checked inputs of the workflow. Durations in milliseconds. */
-export interface Inputs {
-  apiKey: Secret
-  expiresIn: number
-  /** Without a trailing slash. */
-  apiUrl: string
-  /** Empty if no variable is to be set. */
-  exportEnv: string
-  revoke: boolean
-  onRevokeFailure: 'warn' | 'fail'
-  timeout: number
-}
+/** The checked inputs of the workflow. Durations in milliseconds; `apiUrl` without a trailing slash. */
+export type Inputs = ReturnType<typeof readInputs>
 
 export type ReadInput = (name: string) => string
 
 /** Throws an Error that names the input, the fault and an example. */
-export function readInputs(input: ReadInput, explainEmptyKey: () => string | null = () => null): Inputs {
+export function readInputs(input: ReadInput, env: NodeJS.ProcessEnv) {
   const given = (name: string, otherwise = '') => input(name).trim() || otherwise
-  const apiKey = given('api-key')
-  if (apiKey === '') throw new Error(emptyKeyMessage(given('api_key') !== '', explainEmptyKey))
   return {
-    apiKey: checkCredential(apiKey),
+    apiKey: readCredential(given, env),
     expiresIn: readDuration(given('expires-in', '1h'), EXPIRES_IN),
     apiUrl: readApiUrl(given('api-url', 'https://www.spherescout.io')),
     exportEnv: readVariableName(given('export-env')),
@@ -31,16 +19,6 @@ export function readInputs(input: ReadInput, explainEmptyKey: () => string | nul
     onRevokeFailure: readChoice('on-revoke-failure', given('on-revoke-failure', 'warn'), ['warn', 'fail']),
     timeout: readDuration(given('timeout', '2m'), TIMEOUT),
   }
-}
-
-/** `explain`: why GitHub gave no secrets, or null. */
-export function emptyKeyMessage(isMisspelled: boolean, explain: () => string | null): string {
-  const why = isMisspelled
-    ? 'The workflow sets api_key; the name has a hyphen.'
-    : (explain() ??
-      'Check that the secret is defined, that the job names its environment, and that a reusable workflow receives it ' +
-        '(under secrets: of the job that calls it).')
-  return `Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`
 }
 
 const FAULTS: [pattern: RegExp, fault: string][] = [
@@ -53,8 +31,13 @@ const FAULTS: [pattern: RegExp, fault: string][] = [
   [/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
 ]
 
-/** Returns `value`. Throws an Error that does not show it. */
-export function checkCredential(value: string): string {
+/** The input api-key. Throws an Error that does not show it. */
+export function readCredential(given: ReadInput, env: NodeJS.ProcessEnv): Secret {
+  const value = given('api-key')
+  if (value === '') {
+    const why = given('api_key') ? 'The workflow sets api_key; the name has a hyphen.' : explainMissingSecrets(env)
+    throw new Error(`Input api-key is empty. ${why} For example: api-key: $${'{{ secrets.SPHERESCOUT_API_KEY }}'}`)
+  }
   const fault = FAULTS.find(([pattern]) => pattern.test(value))?.[1]
   if (fault === undefined) return value
   throw new Error(
@@ -62,18 +45,20 @@ export function checkCredential(value: string): string {
   )
 }
 
-interface DurationInput {
-  name: string
-  shortest: string
-  longest: string
-  example: string
+/** By what a workflow run says about itself. */
+function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }: NodeJS.ProcessEnv): string {
+  if (GITHUB_ACTOR === 'dependabot[bot]')
+    return 'GitHub gives runs by Dependabot only Dependabot secrets; define it as one, or skip this job.'
+  if (/^pull_request(_review(_comment)?)?$/.test(GITHUB_EVENT_NAME))
+    return 'GitHub gives no secrets to pull requests from forks; skip this job for them. If this is none, check that the secret is defined.'
+  return 'Check that the secret is defined, that the job names its environment, and that a reusable workflow receives it (under secrets: of the job that calls it).'
 }
 
 const EXPIRES_IN = { name: 'expires-in', shortest: '1 minute', longest: '5 days', example: '30m' }
 export const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
 
 /** Milliseconds. Throws an Error for the user. */
-export function readDuration(value: string, { name, shortest, longest, example }: DurationInput): number {
+export function readDuration(value: string, { name, shortest, longest, example }: typeof TIMEOUT): number {
   const refuse = refusal(name, value, example)
   const duration = parseDuration(value)
   if (duration === null) throw refuse('it is not a duration such as 90s, 15m or 1.5h')

@@ -1,21 +1,8 @@
 import type { IssuedKey } from '../protocol/saved-state.ts'
-import type { Printable, Secret } from '../util/brands.ts'
 import { formatInstant } from '../util/instant.ts'
 import type { Inputs } from './inputs.ts'
+import type { Runner } from './runner.ts'
 import { sanitizeName } from './sanitize.ts'
-
-/** What the steps use of the runner: the real one (runner.ts), or a recorder in tests. */
-export interface Runner {
-  info(text: Printable): void
-  warning(text: Printable): void
-  setSecret(secret: Secret): void
-  /** This and the next three throw an Error if the runner's file cannot be written. */
-  setOutput(name: string, value: string): void
-  exportVariable(name: string, value: string): void
-  saveState(name: string, value: string): void
-  /** Adds Markdown to the job summary. Never throws: the log says the same. */
-  writeSummary(markdown: string): void
-}
 
 /** A key as the dashboard shows it. */
 export function keyLabel({ prefix, id }: Pick<IssuedKey, 'prefix' | 'id'>): string {

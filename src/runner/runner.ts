@@ -1,24 +1,27 @@
-import { appendFileSync, closeSync, constants, fstatSync, openSync, truncateSync } from 'node:fs'
-import { namingFile } from './command-files.ts'
-import type { Runner } from './report.ts'
-import { sanitizeLine, truncateAnnotation } from './sanitize.ts'
+import { appendFileSync, statSync, truncateSync } from 'node:fs'
+import type { Printable, Secret } from '../util/brands.ts'
+import { sanitizeLine } from './sanitize.ts'
 
-/** A test compares it with @actions/core. */
-export const runner: Runner = {
-  info: (text) => print(sanitizeLine(text)),
-  warning: (text) => annotate('warning', text),
-  setSecret: (secret) => command('add-mask', secret),
-  setOutput: namingFile('GITHUB_OUTPUT', appendValue),
-  exportVariable: namingFile('GITHUB_ENV', appendValue),
-  saveState: namingFile('GITHUB_STATE', appendValue),
-  writeSummary(markdown) {
+/** What the steps use of the runner; tests record it. One compares it with @actions/core. */
+export const runner = {
+  info: (text: Printable): void => print(sanitizeLine(text)),
+  warning: (text: Printable): void => annotate('warning', text),
+  setSecret: (secret: Secret): void => command('add-mask', secret),
+  /** This and the next two throw an Error if the runner's file cannot be written. */
+  setOutput: (name: string, value: string): void => append('GITHUB_OUTPUT', entry(name, value)),
+  exportVariable: (name: string, value: string): void => append('GITHUB_ENV', entry(name, value)),
+  saveState: (name: string, value: string): void => append('GITHUB_STATE', entry(name, value)),
+  /** Adds Markdown to the job summary. Never throws: the log says the same. */
+  writeSummary(markdown: string): void {
     try {
-      namingFile('GITHUB_STEP_SUMMARY', append)(`${markdown}\n`)
+      append('GITHUB_STEP_SUMMARY', `${markdown}\n`)
     } catch (error) {
       print(sanitizeLine(String(error)))
     }
   },
 }
+
+export type Runner = typeof runner
 
 /** Trimmed; empty if not given. */
 export function getInput(name: string): string {
@@ -31,26 +34,36 @@ export function getState(name: string): string {
 }
 
 /** `value` must not contain the delimiter. */
-function appendValue(path: string, name: string, value: string): void {
+function entry(name: string, value: string): string {
   let delimiter = 'ghadelimiter'
   while (value.includes(delimiter)) delimiter += delimiter
-  append(path, `${name}<<${delimiter}\n${value}\n${delimiter}\n`)
+  return `${name}<<${delimiter}\n${value}\n${delimiter}\n`
+}
+
+const LOSSES = {
+  GITHUB_STATE: 'the post step could not revoke the key',
+  GITHUB_OUTPUT: 'later steps could not receive the key',
+  GITHUB_ENV: 'export-env could not be set',
+  GITHUB_STEP_SUMMARY: 'the job summary is missing',
 }
 
 /** All of `text` or nothing: half an entry spoils the next one. Creates no file: the runner would not read it. */
-function append(path: string, text: string): void {
-  const file = openSync(path, constants.O_APPEND | constants.O_WRONLY)
+function append(variable: keyof typeof LOSSES, text: string): void {
+  const path = process.env[variable] ?? ''
   try {
-    const before = fstatSync(file)
+    const before = statSync(path)
     try {
-      appendFileSync(file, text)
+      appendFileSync(path, text)
     } catch (error) {
-      // By path, as Windows refuses it for a file open for appending.
       if (before.isFile()) truncateSync(path, before.size)
       throw error
     }
-  } finally {
-    closeSync(file)
+  } catch (error) {
+    const reason = String(error).replace(/^Error: /, '')
+    throw new Error(
+      `Could not write the file ${variable} (${reason}), so ${LOSSES[variable]}. ` +
+        "Check the disk space and the permissions of the runner's temporary folder.",
+    )
   }
 }
 
@@ -68,12 +81,16 @@ export function failStep(error: unknown): void {
   for (const line of stack.split('\n')) debugLog()?.(line)
 }
 
+/** The runner silently cuts at 4,096 characters. */
+const MAX_ANNOTATION_LENGTH = 4_000
+const CUT_NOTE = '... (truncated; the full text is in the log of this step)'
+
 /** A text too long for one is also printed in full. */
 function annotate(level: 'warning' | 'error', text: string): void {
   const line = sanitizeLine(text)
-  const shown = truncateAnnotation(line)
-  if (shown !== line) print(line)
-  command(level, shown)
+  const isTooLong = line.length > MAX_ANNOTATION_LENGTH
+  if (isTooLong) print(line)
+  command(level, isTooLong ? line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length) + CUT_NOTE : line)
 }
 
 function command(name: string, data: string): void {

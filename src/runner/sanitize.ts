@@ -15,13 +15,3 @@ export function sanitizeLine(text: string): string {
 export function sanitizeName(text: string): string {
   return text.replace(/[^\w.~+/=:-]/g, '?').slice(0, 200)
 }
-
-/** The runner silently cuts at 4,096 characters. */
-const MAX_ANNOTATION_LENGTH = 4_000
-const CUT_NOTE = '... (truncated; the full text is in the log of this step)'
-
-/** With a note that it was cut. */
-export function truncateAnnotation(line: string): string {
-  if (line.length <= MAX_ANNOTATION_LENGTH) return line
-  return `${line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length)}${CUT_NOTE}`
-}

@@ -1,4 +1,4 @@
-import type { Clock } from '../retry/budget.ts'
+import type { LocalTime } from './brands.ts'
 
 /** Milliseconds since the machine started, which no one can set. */
 const uptime = () => Number(process.hrtime.bigint() / 1_000_000n)
@@ -6,12 +6,16 @@ const uptime = () => Number(process.hrtime.bigint() / 1_000_000n)
 /** In milliseconds since 1970, by the clock as it is set now. */
 export const bootedAt = Date.now() - uptime()
 
-/** The machine's clock, monotonic within this process. */
-export const systemClock: Clock = {
-  now: () => bootedAt + uptime(),
-  sleep: (duration, signal) =>
+/** The machine's clock, monotonic within this process. Milliseconds. */
+export const systemClock = {
+  now: (): LocalTime => bootedAt + uptime(),
+  /** Resolves after `duration`, or as soon as `wake` is aborted. */
+  sleep: (duration: number, wake?: AbortSignal): Promise<void> =>
     process
       .getBuiltinModule('node:timers/promises')
-      .setTimeout(duration, undefined, { signal })
+      .setTimeout(duration, undefined, { signal: wake })
       .catch(() => {}),
 }
+
+/** Time, as it is passed in. */
+export type Clock = typeof systemClock

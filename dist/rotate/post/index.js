@@ -40,22 +40,18 @@ async function cleanUp(found, deps) {
 process.stdout.on('error', () => {})
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, () => {})
 async function run() {
-	try {
-		await cleanUp(lib.parseRotateState(lib.getState(lib.ROTATE_STATE_NAME)), {
-			clock: lib.systemClock,
-			random: Math.random,
-			runner: lib.runner,
-			connect: ({ apiUrl, proxy, userAgent }) =>
-				lib.createKeyApi({
-					client: lib.logRequests(lib.createHttpClient(proxy), lib.debugLog(), lib.systemClock.now),
-					apiUrl,
-					userAgent,
-					now: lib.systemClock.now,
-				}),
-			settings: lib.networkSettings(process.env),
-		})
-	} catch (error) {
-		lib.failStep(error)
-	}
+	await cleanUp(lib.parseRotateState(lib.getState(lib.ROTATE_STATE_NAME)), {
+		clock: lib.systemClock,
+		random: Math.random,
+		runner: lib.runner,
+		connect: ({ apiUrl, proxy, userAgent }) =>
+			lib.createKeyApi({
+				client: lib.logRequests(lib.createHttpClient(proxy), lib.debugLog(), lib.systemClock.now),
+				apiUrl,
+				userAgent,
+				now: lib.systemClock.now,
+			}),
+		settings: lib.networkSettings(process.env),
+	})
 }
-void run()
+run().catch(lib.failStep)
