@@ -1,6 +1,7 @@
 import { type ApiFailure, failureOf } from '../src/api/api-failure.ts'
 import type { Call } from '../src/api/call.ts'
-import { type ApiResult, CACHED, createLister, headersLike, type ListedKey, readPage } from '../src/api/key-api.ts'
+import { type ApiResult, CACHED, createLister, type ListedKey, readPage } from '../src/api/key-api.ts'
+import { headersLike } from '../src/api/parse-response.ts'
 import type { HttpResponse } from '../src/http/http-client.ts'
 import { parseTime } from '../src/util/instant.ts'
 import { type Answer, type Client, statusOf } from './client.ts'

@@ -346,9 +346,9 @@ describe('the words of a failure', () => {
     },
   )
 
-  test('of a coded refusal are not those of something else', async () => {
+  test('of a coded refusal that cannot be read are not those of the API', async () => {
     const coded = { status: 401, body: '\x1f\x8b', headers: { 'content-encoding': 'gzip' } }
-    expect(await failureOf(coded)).toMatchObject({ notFromApi: false })
+    expect(await failureOf(coded)).toMatchObject({ notFromApi: true })
   })
 
   test.each<[string, Partial<HttpResponse>, boolean]>([

@@ -339,6 +339,21 @@ describe('what one page says about itself', () => {
     ['a count beside a higher X-Total-Count', { results: [row(1)], count: 1 }, { 'x-total-count': '3' }],
     ['an Age that two caches joined', [row(1)], { age: '20, 30' }],
     ['CF-Cache-Status: HIT', [row(1)], { 'cf-cache-status': 'HIT' }],
+    ['X-Total-Items', [row(1)], { 'x-total-items': '57' }],
+    ['X-Total-Results', [row(1)], { 'x-total-results': '57' }],
+    ['X-Total-Records', [row(1)], { 'x-total-records': '57' }],
+    ['X-WP-TotalPages', [row(1)], { 'x-wp-totalpages': '3' }],
+    ['x-ms-continuation', [row(1)], { 'x-ms-continuation': 'token' }],
+    ['X-Continuation-Token', [row(1)], { 'x-continuation-token': 'token' }],
+    ['X-Next-Offset', [row(1)], { 'x-next-offset': '20' }],
+    ['X-Next-Url', [row(1)], { 'x-next-url': '/?page=2' }],
+    ['X-Incomplete-Results', [row(1)], { 'x-incomplete-results': 'true' }],
+    ['X-Tyk-Cached-Response', [row(1)], { 'x-tyk-cached-response': '1' }],
+    ['X-From-Cache', [row(1)], { 'x-from-cache': '1' }],
+    ['X-Rack-Cache', [row(1)], { 'x-rack-cache': 'fresh' }],
+    ['X-Cache-Info', [row(1)], { 'x-cache-info': 'cached' }],
+    ['Server-Timing', [row(1)], { 'server-timing': 'cdn-cache; desc=HIT' }],
+    ['X-Varnish', [row(1)], { 'x-varnish': '32770 3' }],
   ])('%s cannot show absence', async (_, body, headers) => {
     expect(await doubtOf(body, headers)).not.toBeNull()
   })

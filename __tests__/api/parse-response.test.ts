@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { readPage } from '../../src/api/key-api.ts'
-import { type CreatedKey, readCreated, readJson, readRevoked } from '../../src/api/parse-response.ts'
+import { type CreatedKey, readAccepted, readCreated, readRevoked } from '../../src/api/parse-response.ts'
 
 const response = (body: string) => ({ status: 200, headers: {}, body })
 const created = (answer: unknown): CreatedKey => readCreated(response(JSON.stringify(answer)))
@@ -144,6 +144,8 @@ describe('a revocation', () => {
 })
 
 test('a probe is accepted with an object or an array of JSON, and with nothing else', () => {
-  for (const body of ['[]', '{}', '[{}]']) expect(() => readJson(response(body))).not.toThrow()
-  for (const body of ['', '<html>', '{', '7', '"ok"']) expect(() => readJson(response(body))).toThrow()
+  for (const body of ['[]', '{"results":[]}', '[{}]'])
+    expect(() => readAccepted(response(body))).not.toThrow()
+  for (const body of ['', '<html>', '{', '{}', '{"status":"maintenance"}', '7', '"ok"'])
+    expect(() => readAccepted(response(body))).toThrow()
 })

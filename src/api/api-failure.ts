@@ -1,6 +1,7 @@
 import { type HttpResponse, MAX_RESPONSE_BYTES } from '../http/http-client.ts'
 import { shortPath } from '../http/log-requests.ts'
 import { parseRetryAfter } from '../retry/backoff.ts'
+import { field, isStored } from './parse-response.ts'
 
 /** Why a call did not do what was asked. */
 export interface ApiFailure {
@@ -33,16 +34,18 @@ const MAX_REASON_LENGTH = 300
 export function failureOf(asked: Asked, response: HttpResponse, now: number): ApiFailure {
   const { method, url } = asked
   const { status, headers } = response
-  const unusable = status >= 200 && status < 300
+  const answer = parsed(response.body)
+  // Some gateways replace the status of a success.
+  const hasKey = (field(answer, 'token') ?? field(answer, 'api_key')) !== undefined
+  const unusable = status < 300
   const rateLimited = status === 429
-  const uncertain = unusable || status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
+  const uncertain = unusable || status >= 500 || UNCERTAIN_STATUSES.includes(status)
   const notFromApi = !rateLimited && isForeign(response)
   return {
     status,
     message: `${url.host} answered ${status} to ${method} ${shortPath(url)}${detail(asked, response)}`,
     // Only the API's own JSON proves that nothing was done.
-    mayHaveActed:
-      !rateLimited && (uncertain || isRedirect(status) || notFromApi || parsed(response.body) === undefined),
+    mayHaveActed: !rateLimited && (uncertain || isRedirect(status) || notFromApi || hasKey || answer === undefined),
     retryable: uncertain || rateLimited || notFromApi,
     retryAfter: rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined,
     notFromApi,
@@ -65,9 +68,10 @@ export function isForeign(response: HttpResponse): boolean {
   if (status < 400 || status > 499) return false
   const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
   return (
+    isStored(headers) ||
     isHtml(response) ||
     (status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
-    (body.trim() !== '' && parsed(body) === undefined && !headers['content-encoding'])
+    (body.trim() !== '' && parsed(body) === undefined)
   )
 }
 
@@ -90,12 +94,13 @@ const NOT_JSON = ': something that is not the JSON of this API'
 function detail(asked: Asked, response: HttpResponse): string {
   const { status, headers, body } = response
   if (status === 429) return ': too many requests'
-  if (isRedirect(status))
+  if (isRedirect(status) && status !== 304)
     return ` with a redirect to ${redirectTarget(asked, headers.location)}; redirects are never followed. Check api-url`
+  if (isStored(headers)) return ' from a cache'
   if (isHtml(response)) return ' with an HTML page, not the JSON of this API'
-  const coding = headers['content-encoding']
+  const coding = headers['content-encoding']?.replace(/^identity$/i, '')
   if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
-  if (Buffer.byteLength(body) > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
+  if (body.length > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
   const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
   if (isForeign(response))
     return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON

@@ -3,7 +3,7 @@ import { HttpError } from '../http/http-error.ts'
 import { parseHttpDate } from '../retry/backoff.ts'
 import type { Secret } from '../util/brands.ts'
 import { type ApiFailure, type Asked, failureOf } from './api-failure.ts'
-import { readCreated, readJson, readRevoked } from './parse-response.ts'
+import { isStored, readAccepted, readCreated, readRevoked } from './parse-response.ts'
 
 /** What a call brought, and the server's `Date` less our clock (ms) if the response told a believable one. */
 export type ApiResult<T> = { skew: number | null } & ({ ok: true; value: T } | { ok: false; failure: ApiFailure })
@@ -65,7 +65,7 @@ export function createIssuingApi(options: ApiOptions) {
     revoke: (credential: Secret, id: string, limits: CallLimits) =>
       call({ method: 'DELETE', url: new URL(`${url}/${encodeURIComponent(id)}`), credential }, limits, readRevoked),
     /** Asks whether a key is still accepted. */
-    probe: (credential: Secret, limits: CallLimits) => call({ method: 'GET', url, credential }, limits, readJson),
+    probe: (credential: Secret, limits: CallLimits) => call({ method: 'GET', url, credential }, limits, readAccepted),
   }
 }
 
@@ -82,6 +82,7 @@ export function isHeaderSafe(credential: string): boolean {
 }
 
 function skewOf({ headers }: HttpResponse, sentAt: number, receivedAt: number): number | null {
+  if (isStored(headers)) return null
   // Whole seconds: on average, the server is half a second further.
   const skew = parseHttpDate(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
   return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null

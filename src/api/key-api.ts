@@ -3,7 +3,17 @@ import { MAX_ATTEMPT_MS } from '../retry/budget.ts'
 import type { Secret } from '../util/brands.ts'
 import type { ApiFailure } from './api-failure.ts'
 import { type ApiOptions, type ApiResult, type Call, createCaller, createIssuingApi, KEYS_PATH } from './call.ts'
-import { type CreatedKey, field, type KeyInfo, parseJson, readKey, textOf } from './parse-response.ts'
+import {
+  type CreatedKey,
+  field,
+  headersLike,
+  type KeyInfo,
+  parseJson,
+  readKey,
+  rowsOf,
+  STORED,
+  textOf,
+} from './parse-response.ts'
 
 export type { ApiFailure, ApiResult, CallLimits, CreatedKey }
 
@@ -75,27 +85,23 @@ function nextUrl(next: string, start: URL): URL {
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 /** Headers of a list that may be old. */
 export const CACHED = [
-  /^(age|\S*cache-hits): .*[1-9]/,
-  /^(?!\S*cache-(control|key):)\S*cache\S*:.*([^a-z]hit|refreshhit|stale|updating|revalidated)/i,
+  ...STORED,
+  /^\S*(from-cache|cached\S*): (1|true|yes)/i,
+  /^\S*cache\S*: (fresh|cached)/i,
+  /^server-timing: .*cache[^,]*hit/i,
+  /^x-varnish: \d+ \d/,
   /^warning: 1/,
 ]
 /** Headers of a list that may lack a key. */
 const PARTIAL = [
   /^link: .*rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i,
-  /^(?!x-total-count:)(\S*-)?(total|next|more|cursor|pages?|pagination|truncated)(-(count|pages?|range|cursor|next|token))*: ./,
+  /^(?!x-total-count:)(\S*-)?(total(pages)?|next|more|cursor|continuation|incomplete|pages?|pagination|truncated)(-(count|items|records|results|pages?|range|cursor|next|offset|token|url))*: ./,
 ]
-
-/** The names of those that match. */
-export function headersLike(rules: RegExp[], headers: HttpResponse['headers']): string[] {
-  return Object.keys(headers).filter((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
-}
 
 /** Throws if this is neither an array nor `{results, next}`. */
 export function readPage({ status, headers, body }: HttpResponse) {
   const answer = parseJson(body)
-  const rows = Array.isArray(answer) ? answer : field(answer, 'results')
-  if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
-  const described = rows.map(readKey)
+  const described = rowsOf(answer).map(readKey)
   const keys: ListedKey[] = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
   const unread = described.filter(
     ({ id, unreadable, createdAt, expiresAt }) =>

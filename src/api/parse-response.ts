@@ -11,9 +11,28 @@ export type CreatedKey = KeyInfo & { token: Secret | null }
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
 
+/** The names of the headers that match. */
+export function headersLike(rules: RegExp[], headers: HttpResponse['headers']): string[] {
+  return Object.keys(headers).filter((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
+}
+
+/** Headers that only a cache writes (RFC 9111, 5.1; RFC 9211), or that many do. */
+export const STORED = [
+  /^(age|\S*cache-hits): .*[1-9]/,
+  /^(?!\S*cache-(control|key):)\S*cache\S*:.*([^a-z]hit|refreshhit|stale|updating|revalidated)/i,
+]
+
+/** Such an answer belongs to another request. */
+export const isStored = (headers: HttpResponse['headers']) => headersLike(STORED, headers).length > 0
+
+function freshBody({ headers, body }: HttpResponse): string {
+  if (isStored(headers)) throw new Error('from a cache')
+  return body
+}
+
 /** Throws if there is neither a key nor its description. */
-export function readCreated({ body }: HttpResponse): CreatedKey {
-  const answer = parseJson(body)
+export function readCreated(response: HttpResponse): CreatedKey {
+  const answer = parseJson(freshBody(response))
   const token = textOf(field(answer, 'token'))
   const key = readKey(field(answer, 'api_key'))
   if (token === null && key.id === null) throw new Error('no key')
@@ -21,15 +40,22 @@ export function readCreated({ body }: HttpResponse): CreatedKey {
   return { ...key, token, prefix: key.prefix.slice(0, token === null ? undefined : token.length / 2) }
 }
 
-/** Throws unless this is JSON, as the list is. */
-export function readJson({ body }: HttpResponse): null {
-  if (typeof parseJson(body) !== 'object') throw new Error('not a list')
+/** Throws unless the key was accepted: the API then answers with the list. */
+export function readAccepted(response: HttpResponse): null {
+  rowsOf(parseJson(freshBody(response)))
   return null
 }
 
+/** Throws unless this is the list, or a page of it. */
+export function rowsOf(answer: unknown): unknown[] {
+  const rows = Array.isArray(answer) ? answer : field(answer, 'results')
+  if (Array.isArray(rows)) return rows
+  throw new Error('neither an array nor a page')
+}
+
 /** Throws unless the key was revoked: the API then answers without content. */
-export function readRevoked({ body }: HttpResponse): null {
-  if (body.trim() !== '') throw new Error('not revoked')
+export function readRevoked(response: HttpResponse): null {
+  if (freshBody(response).trim() !== '') throw new Error('not revoked')
   return null
 }
 
