@@ -127,11 +127,8 @@ describe('connections', () => {
     return connections
   }
 
-  test('are reused by every request but a POST', async () => {
-    expect(await connectionsFor('GET', 'DELETE', 'GET')).toBe(1)
-    expect(await connectionsFor('POST', 'GET', 'DELETE')).toBe(1)
-    expect(await connectionsFor('GET', 'POST')).toBe(2)
-    expect(await connectionsFor('POST', 'POST')).toBe(2)
+  test('serve one request each, so that no late answer is taken for that to the next request', async () => {
+    expect(await connectionsFor('GET', 'DELETE', 'POST', 'GET')).toBe(4)
   })
 
   test('that the server resets once idle do not cost a POST its response', async () => {
@@ -197,7 +194,6 @@ describe('a request without a usable response', () => {
 
   test.each([
     ['a header name with a blank', 'HTTP/1.1 201 OK\r\nX Bad: 1\r\n\r\n', 'HPE_INVALID_HEADER_TOKEN'],
-    ['20 KiB of headers', `HTTP/1.1 201 OK\r\nX: ${'a'.repeat(20_480)}\r\n\r\n`, 'HPE_HEADER_OVERFLOW'],
     [
       'two lengths',
       'HTTP/1.1 201 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
@@ -213,6 +209,13 @@ describe('a request without a usable response', () => {
     const port = await startRawServer(bytes)
     expect(await send(`http://127.0.0.1:${port}`, { method: 'POST' })).toEqual(
       failure(true, new RegExp(`^answered with something that is not HTTP \\(${code}\\)$`), false),
+    )
+  })
+
+  test('fails for good if the headers are too long for Node', async () => {
+    const port = await startRawServer(`HTTP/1.1 201 OK\r\nX: ${'a'.repeat(20_480)}\r\n\r\n`)
+    expect(await send(`http://127.0.0.1:${port}`, { method: 'POST' })).toEqual(
+      failure(true, /^answered with too long headers \(HPE_HEADER_OVERFLOW\)$/, false),
     )
   })
 

@@ -83,12 +83,7 @@ describe('an error after the connection is complete may hide that the request wa
   test.each<[NodeError, boolean, boolean, string]>([
     [nodeError('ECONNRESET'), true, true, 'closed the connection before it answered (ECONNRESET)'],
     [nodeError('EPIPE'), true, true, 'closed the connection before it answered (EPIPE)'],
-    [
-      nodeError('HPE_HEADER_OVERFLOW'),
-      true,
-      false,
-      'answered with something that is not HTTP (HPE_HEADER_OVERFLOW)',
-    ],
+    [nodeError('HPE_HEADER_OVERFLOW'), true, false, 'answered with too long headers (HPE_HEADER_OVERFLOW)'],
     [
       nodeError('ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC'),
       true,

@@ -105,14 +105,14 @@ describe('a request through a proxy', () => {
     })
   })
 
-  test('shares its tunnel with the next request', async () => {
+  test('opens a tunnel for each request', async () => {
     const target = await startTarget()
     const { port, asked } = await startProxy(tunnel)
     const send = createHttpClient(`http://127.0.0.1:${port}`)
     const url = new URL(`http://api.invalid:${target.port}/`)
     for (const method of ['GET', 'DELETE'] as const) await send({ method, url, headers: {}, timeout: 5_000 })
     expect(target.seen).toEqual(['GET /', 'DELETE /'])
-    expect(asked).toHaveLength(1)
+    expect(asked).toHaveLength(2)
   })
 
   test.each([
@@ -137,14 +137,21 @@ describe('a request through a proxy', () => {
 })
 
 describe('a tunnel is refused, so that nothing of the request was sent,', () => {
-  test('for good, if the proxy requires a login; the message shows no part of the one it got', async () => {
+  test('for good, if the proxy requires a login', async () => {
+    const { port } = await startProxy(answer('407 Proxy Authentication Required'))
+    expect(await ask(`http://127.0.0.1:${port}`, 'https://api.invalid/')).toEqual(
+      failure(false, /refused the tunnel with status 407; it requires a login, as in /, false),
+    )
+  })
+
+  test('for good, if the proxy does not accept a login, of which the message shows no part', async () => {
     const { port } = await startProxy(answer('407 Proxy Authentication Required'))
     const outcome = await ask(`http://someone:hidden-word@127.0.0.1:${port}`, 'https://api.invalid/')
     expect(outcome).toEqual(
       failure(
         false,
         new RegExp(
-          `^the proxy 127\\.0\\.0\\.1:${port} refused the tunnel with status 407; it requires a login, as in `,
+          `^the proxy 127\\.0\\.0\\.1:${port} refused the tunnel with status 407; it does not accept this login`,
         ),
         false,
       ),

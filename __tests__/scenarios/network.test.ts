@@ -122,8 +122,8 @@ describe('a proxy that requires a login', () => {
         expect(main.exitCode).toBe(0)
         expect(post.shown).toContain('Revoked (verified)')
         expect(warningsOf(post)).toBe('')
-        // One connection a step.
-        expect(proxy.tunnels).toEqual([target, target])
+        // One for each request.
+        expect(proxy.tunnels).toEqual([target, target, target])
         for (const secret of secretsOf(stage.emulator)) expect(stage.job.log()).not.toContain(secret)
       }),
   )
@@ -156,7 +156,7 @@ describe('a proxy that requires a login', () => {
       })
       const { host } = new URL(proxy.urlWithoutLogin)
       expect(errorOf(main)).toContain(
-        `the proxy ${host} refused the tunnel with status 407; it requires a login`,
+        `the proxy ${host} refused the tunnel with status 407; it does not accept this login`,
       )
       expect(errorOf(main)).not.toMatch(/stranger|let.?me|attempts/)
     }))
@@ -213,6 +213,6 @@ describe('a proxy that requires a login', () => {
       proxy.tunnels.length = 0
       const post = await job.post(inputs, { stepEnv: env })
       expect(post.shown).toContain('Revoked (verified)')
-      expect(proxy.tunnels).toEqual([target])
+      expect(proxy.tunnels).toEqual([target, target])
     }))
 })

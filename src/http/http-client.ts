@@ -32,21 +32,23 @@ export const MAX_RESPONSE_BYTES = 1024 * 1024
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 
-/** For one host. No POST reuses a connection: one that the server just closed looks like a lost response. */
+/**
+ * For one host. Each request has its own connection: on a shared one, a late answer to the request before would be
+ * taken for its answer, and one that the server just closed looks like a lost response.
+ */
 export function createHttpClient(proxy: string): HttpClient {
   let agent: Agent | undefined
   const via = proxy && ` (through the proxy ${new URL(proxy).host})`
   let unknownHost = 0
   return async (request) => {
     const { protocol } = request.url
-    const creates = request.method === 'POST'
-    if (creates || !agent) {
-      agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
+    if (!agent) {
+      agent = new (nodeModule(protocol).Agent)(CONNECTION)
       if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
     }
     return exchange(request, agent, via).catch((error: HttpError) => {
       // Other requests are about a key: the name existed.
-      if (creates && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+      if (request.method === 'POST' && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
       throw error
     })
   }
@@ -56,7 +58,7 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
   return new Promise((resolve, reject) => {
     const { url, method, body } = request
     const headers = { 'Accept-Encoding': 'identity', ...request.headers }
-    const sent = nodeModule(url.protocol).request(url, { method, agent, headers })
+    const sent = nodeModule(url.protocol).request(url, { method, agent, headers, joinDuplicateHeaders: true })
     const isConnected = trackConnection(sent, url.protocol === 'https:')
     const fail = (error: HttpError) => {
       stopDeadline()
@@ -90,7 +92,7 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
 function trackConnection(sent: ClientRequest, secure: boolean): () => boolean {
   let connected = false
   sent.once('socket', (socket: Socket) => {
-    connected = sent.reusedSocket || (!secure && !socket.connecting)
+    connected = !secure && !socket.connecting
     if (connected) return
     socket.once(secure ? 'secureConnect' : 'connect', () => {
       connected = true

@@ -33,7 +33,7 @@ export function tunnelThrough(proxy: string, secure: boolean) {
       .once('connect', ({ statusCode = 0 }, socket) => {
         if (statusCode < 200 || statusCode > 299) {
           socket.destroy()
-          return refuse(refusal(host, statusCode))
+          return refuse(refusal(host, statusCode, Boolean(username || password)))
         }
         socket.ref()
         const { connect } = process.getBuiltinModule('node:tls')
@@ -52,8 +52,9 @@ export function nodeModule(protocol: string): Pick<typeof import('node:http'), '
   return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
 }
 
-function refusal(host: string, status: number): HttpError {
-  const hint = status === 407 ? '; it requires a login, as in http://USER:PASSWORD@HOST:PORT' : ''
+function refusal(host: string, status: number, hasLogin: boolean): HttpError {
+  const login = hasLogin ? 'does not accept this login' : 'requires a login, as in http://USER:PASSWORD@HOST:PORT'
+  const hint = status === 407 ? `; it ${login}` : ''
   const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
   const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
   return new HttpError(message, false, !permanent)
