@@ -123,6 +123,8 @@ describe('the journal learns from answered requests', () => {
     expect(learnedFrom({ createdAt: START + 600_000 }).skew).toBe(599_600)
     expect(learnedFrom({ createdAt: START + 600_000 }, { createdAt: null }).skew).toBe(599_600)
     expect(learnedFrom({ createdAt: START + 600_000 }, { createdAt: START - 5 }).skew).toBe(-405)
+    // The key of a server that is right does not make that of one that is behind older.
+    expect(learnedFrom({ createdAt: START - 600_000 }, { createdAt: START }).skew).toBe(-600_400)
     expect(learnedFrom({ createdAt: null }).skew).toBeNull()
   })
 })

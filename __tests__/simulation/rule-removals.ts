@@ -49,8 +49,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: "a request that was answered with another run's key may have created one",
     caughtBy: 2,
     file: 'protocol/issue-key.ts',
-    from: "settle(intent, { ...intent, refused: verdict.isKnown ? '' : described })",
-    to: 'settle(intent)',
+    from: "settle(request.intent, { ...request.intent, refused: verdict.isKnown ? '' : described })",
+    to: 'settle(request.intent)',
   },
   {
     rule: 'a damaged entry of the record costs no other entry',
@@ -143,8 +143,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: '`created` outranks `Date`',
     caughtBy: 103,
     file: 'protocol/judge-created.ts',
-    from: 'if (createdAt === null) return',
-    to: 'if (dateSkew !== null) return',
+    from: 'key.createdAt === null ? otherwise',
+    to: 'dateSkew !== null ? otherwise',
   },
   {
     rule: 'a `Date` that is more than a day off is not believed',
@@ -178,7 +178,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: "only the API's own JSON proves that a request created no key",
     caughtBy: 241,
     file: 'api/api-failure.ts',
-    from: ' || notFromApi || parsed(response.body) === undefined)',
+    from: ' || notFromApi || hasKey || answer === undefined)',
     to: ')',
   },
   {
@@ -221,8 +221,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a revocation that is answered with content was not granted',
     caughtBy: 560,
     file: 'api/parse-response.ts',
-    from: "if (body.trim() !== '') throw",
-    to: "if (body.trim() === '{') throw",
+    from: "if (freshBody(response).trim() !== '') throw",
+    to: "if (freshBody(response).trim() === '{') throw",
   },
   {
     rule: 'another credential revokes what the key could not',
@@ -244,13 +244,6 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     file: 'protocol/journal.ts',
     from: 'key.createdAt - receivedAt',
     to: 'key.createdAt - intent.sentAt',
-  },
-  {
-    rule: 'an expiry in local time has not passed before the one that was asked for',
-    caughtBy: 2784,
-    file: 'protocol/revoke-and-verify.ts',
-    from: 'Math.max(expiresAt, asked)',
-    to: 'expiresAt',
   },
   {
     rule: 'a key has expired only if every clock says so',
@@ -372,13 +365,6 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     file: 'protocol/judge-created.ts',
     from: '(isDated || created < intent.sentAt)',
     to: 'created < intent.sentAt',
-  },
-  {
-    rule: 'a second key shows a zone, but no clock that `Date` contradicts',
-    caughtBy: 118,
-    file: 'protocol/judge-created.ts',
-    from: 'isZone || !isDated ? refusedSkew : 0',
-    to: 'refusedSkew',
   },
   {
     rule: 'an expiry that the response only repeats shows no grid',

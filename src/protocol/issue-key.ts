@@ -1,15 +1,15 @@
 import type { ApiFailure, ApiResult, CreatedKey } from '../api/key-api.ts'
 import { type Budget, createBudget } from '../retry/budget.ts'
 import type { Cancellation } from '../retry/cancellation.ts'
-import type { Inputs } from '../runner/inputs.ts'
+import { type Inputs, TIMEOUT } from '../runner/inputs.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
 import { clockNote, formatSeconds, issuedLine, keyLabel, summarizeKeys } from '../runner/report.ts'
 import type { Runner } from '../runner/runner.ts'
-import type { Secret } from '../util/brands.ts'
+import { parseDuration } from '../util/duration.ts'
 import { formatExactly, formatInstant } from '../util/instant.ts'
 import { createIntent } from './intent.ts'
 import { type Journal, openJournal, SLOW_RESPONSE_MS } from './journal.ts'
-import { type AnswerContext, CLOCK_TOLERANCE_MS, isSendable, judgeCreated } from './judge-created.ts'
+import { type AnswerContext, CLOCK_TOLERANCE_MS, isSendable, judgeCreated, withoutSureZone } from './judge-created.ts'
 import { FIRST_ATTEMPT, MIN_ATTEMPT_MS, nextAttempt, type Progress } from './next-attempt.ts'
 import { type Deps, revokeAndVerify } from './revoke-and-verify.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
@@ -20,13 +20,14 @@ export interface MainDeps extends Deps, Pick<SavedState, 'settings' | 'bootedAt'
   cancellation: Cancellation
 }
 
+const MAX_TIMEOUT_MS = Number(parseDuration(TIMEOUT.longest))
 /** On top of `timeout`. */
 const CLEANUP_TIMEOUT_MS = 20_000
 
 /** The main step. If it throws, its keys are revoked, or saved for post. */
 export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
   const { runner, cancellation } = deps
-  const context: Context = { ...deps, inputs, journal: openJournal(inputs, deps), refused: [] }
+  const context: Context = { ...deps, inputs, journal: openJournal(inputs, deps) }
   try {
     const key = await obtainKey(context)
     stopIfCancelled(cancellation)
@@ -50,8 +51,6 @@ export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
 interface Context extends MainDeps {
   inputs: Inputs
   journal: Journal
-  /** What create returned and was not taken for ours; `skew` is the server's clock less ours if it was. */
-  refused: { token: Secret | null; skew: number }[]
 }
 
 async function obtainKey(context: Context): Promise<IssuedKey> {
@@ -70,6 +69,7 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
     const next = nextAttempt(failure, progress, { left: budget.left(), random, skew })
     const isWorthIt = next.afterMs + MIN_ATTEMPT_MS <= budget.left()
     const wait = formatSeconds(next.afterMs)
+    const advice = timeout + next.afterMs > MAX_TIMEOUT_MS ? 'Run' : 'Raise the input timeout, or run'
     if (isWorthIt && next.afterMs > 0) {
       runner.info(`${failure.message}. Retrying in ${wait}.`)
       await budget.pause(next.afterMs)
@@ -78,7 +78,7 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
     if (!isWorthIt || budget.left() < MIN_ATTEMPT_MS)
       throw new Error(
         `No key was obtained: ${failure.message}. Stopped after attempt ${progress.attempt}: the next retry (in ${wait}) ` +
-          `would exceed timeout (${formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`,
+          `would exceed timeout (${formatSeconds(timeout)}). ${advice} the job again later.`,
       )
     progress = next
   }
@@ -101,7 +101,8 @@ async function requestKey(progress: Progress, budget: Budget, context: Context):
   const isRepeated = failure.status && clock.now() - now >= SLOW_RESPONSE_MS
   if (!failure.mayHaveActed && !isRepeated) journal.settle(intent)
   const tolerance = Math.min(CLOCK_TOLERANCE_MS, lifetime / 4)
-  const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > tolerance
+  const isClockWrong =
+    failure.status === 400 && !failure.notFromApi && Math.abs((result.skew ?? skew) - skew) > tolerance
   return { ok: false, failure, skew: isClockWrong ? result.skew : null }
 }
 
@@ -111,17 +112,15 @@ function accept(
   request: Pick<AnswerContext, 'intent' | 'skew' | 'dateSkew'>,
   context: Context,
 ): ApiResult<IssuedKey> {
-  const { runner, clock, inputs, journal, refused } = context
+  const { runner, clock, inputs, journal } = context
   const { intent } = request
   for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
-  const receivedAt = clock.now()
+  const received = { ...request, receivedAt: clock.now() }
   const verdict = judgeCreated(answer, {
-    ...request,
-    receivedAt,
+    ...received,
     expiresIn: inputs.expiresIn,
     tokens: [inputs.apiKey, ...journal.made().flatMap(({ token }) => token ?? [])],
     ids: new Set(journal.made().map(({ id }) => id)),
-    refusedSkew: refused.find(({ token }) => token !== answer.token)?.skew ?? 0,
   })
   if (verdict.kind === 'refuse') {
     const described = keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
@@ -131,14 +130,15 @@ function accept(
     } catch (error) {
       throw new Error(`${message}. ${error}`)
     }
-    refused.push({ token: answer.token, skew: (answer.createdAt ?? receivedAt) - receivedAt })
     return { ok: false, failure: { message, mayHaveActed: true, retryable: true, unusable: true }, skew: null }
   }
   const { unreadable, token, ...rest } = answer
   // Without a value that can be sent, `api-key` revokes the key.
   const sendable = token !== null && isSendable(token) ? token : null
-  const key = { ...rest, id: answer.id ?? '', token: sendable, asked: intent.expiry, keep: false }
-  journal.recordKey(key, intent, receivedAt)
+  const { createdAt, expiresAt } = withoutSureZone(answer, intent)
+  const known = { ...rest, createdAt, expiresAt, id: answer.id ?? '' }
+  const key = { ...known, token: sendable, asked: intent.expiry, keep: false }
+  journal.recordKey(key, intent, received.receivedAt)
   if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
   if (verdict.kind === 'replace') {
     const message = `the key got a wrong expiry and could not be replaced. ${clockNote(verdict.skew)}`

@@ -1,7 +1,7 @@
 import type { Inputs } from '../runner/inputs.ts'
 import type { Runner } from '../runner/runner.ts'
 import type { LocalTime } from '../util/brands.ts'
-import { type Intent, withoutZone } from './intent.ts'
+import type { Intent } from './intent.ts'
 import { type IssuedKey, type SavedState, STATE_NAME } from './saved-state.ts'
 
 /** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
@@ -10,6 +10,12 @@ const MAX_RECORD_LENGTH = 64 * 1024
 const RESERVED_LENGTH = 16 * 1024
 /** A gateway may have repeated a request that took longer. */
 export const SLOW_RESPONSE_MS = 3_000
+
+const tooLong = (maxLength: number) =>
+  new Error(
+    `The record for the post step would exceed ${maxLength / 1024} KiB. ` +
+      'Lower timeout (it holds each unanswered request) or shorten the proxy variables (such as NO_PROXY).',
+  )
 
 export type Journal = ReturnType<typeof openJournal>
 
@@ -24,11 +30,7 @@ export function openJournal(
   let state: SavedState = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt, skew: null, keys: [], intents: [] }
   const save = (change: Partial<SavedState>, maxLength = MAX_RECORD_LENGTH) => {
     const record = JSON.stringify({ ...state, ...change })
-    if (record.length > maxLength)
-      throw new Error(
-        `The record for the post step would exceed ${maxLength / 1024} KiB. ` +
-          'Lower timeout (it holds each unanswered request) or shorten the proxy variables (such as NO_PROXY).',
-      )
+    if (record.length > maxLength) throw tooLong(maxLength)
     state = { ...state, ...change }
     runner.saveState(STATE_NAME, record)
   }
@@ -43,10 +45,10 @@ export function openJournal(
     recordKey(key: IssuedKey, intent: Intent, receivedAt: LocalTime) {
       made.push(key)
       // A gateway may repeat a slow request: post looks for a twin.
-      const isSlow = receivedAt - intent.sentAt >= SLOW_RESPONSE_MS
-      const twins = isSlow ? [{ ...intent, stored: withoutZone(key, intent).expiresAt }] : []
+      const twins = receivedAt - intent.sentAt < SLOW_RESPONSE_MS ? [] : [{ ...intent, stored: key.expiresAt }]
       // The least that it may be: no key is taken for older than it is.
-      const skew = key.createdAt === null ? state.skew : key.createdAt - receivedAt
+      const { createdAt } = key
+      const skew = createdAt === null ? state.skew : Math.min(state.skew ?? Infinity, createdAt - receivedAt)
       save({ keys: [...state.keys, key], intents: [...others(intent), ...twins], skew })
     },
     /** Whether the key is left to expire, or revoked by post. */

@@ -3,7 +3,7 @@ import type { CreatedKey } from '../api/parse-response.ts'
 import { MIN_CREDENTIAL_LENGTH } from '../runner/masking.ts'
 import type { LocalTime, Secret } from '../util/brands.ts'
 import { formatExactly } from '../util/instant.ts'
-import { fitOf, type Intent, isCapped, isWithin, nearestZone, withoutZone } from './intent.ts'
+import { fitOf, type Intent, isCapped, isWithin, withoutZone } from './intent.ts'
 
 const MAX_EXTRA_LIFETIME_MS = 5_000
 /** A clock this far off is corrected. */
@@ -31,8 +31,6 @@ export interface AnswerContext {
   /** Keys that exist already: `api-key`, and those that create returned before. */
   tokens: readonly Secret[]
   ids: ReadonlySet<string>
-  /** The server's clock less ours, if the key that was refused before is ours all the same; 0 if none was. */
-  refusedSkew: number
   /** The server's clock less ours by the `Date` of the response, and as it was when the expiry was chosen. */
   dateSkew: number | null
   skew: number
@@ -60,17 +58,15 @@ export function isSendable(token: string): boolean {
 
 function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   const { token, prefix, createdAt, expiresAt } = key
-  const { intent, tokens, receivedAt, dateSkew, skew, refusedSkew } = context
+  const { intent, tokens, receivedAt, dateSkew, skew } = context
   const isDescribed =
     prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
   if (!isDescribed) return EXISTED
-  const { createdAt: created, expiresAt: expiry } = withoutZone(key, intent)
+  const { createdAt: created, expiresAt: expiry } = withoutSureZone(key, intent)
   const fit = fitOf(intent, expiry)
-  // Some APIs give an old key a new expiry. Two that are off alike show a zone, or a clock without `Date`.
+  // Some APIs give an old key a new expiry.
   const isDated = Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
-  const isZone = Math.abs(refusedSkew - nearestZone(refusedSkew, 0)) < CLOCK_TOLERANCE_MS
-  const skews = [dateSkew, skew, isZone || !isDated ? refusedSkew : 0]
-  const window = { from: intent.sentAt, to: receivedAt, skews }
+  const window = { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew] }
   const isOld = created !== null && (isDated || created < intent.sentAt) && !isWithin(created, window)
   if (fit === 'exact' && !isOld) return null
   const isFresh = isWithin(created, { ...window, isStrict: dateSkew !== null })
@@ -80,6 +76,14 @@ function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   return `it returned a key that expires ${formatExactly(expiresAt)}, not ${formatExactly(intent.expiry)} as requested`
 }
 
+/** See `withoutZone`, which a coarse expiry fits by chance. */
+export function withoutSureZone({ createdAt, expiresAt }: CreatedKey, intent: Intent): ReturnType<typeof withoutZone> {
+  const times = withoutZone({ createdAt, expiresAt }, intent)
+  const isCoarse = createdAt === null || Number(times.expiresAt) % 60_000 === 0
+  const isSure = fitOf(intent, times.expiresAt) === 'exact' || !isCoarse
+  return isSure ? times : { createdAt, expiresAt, zone: 0 }
+}
+
 function whyUnusable(key: CreatedKey, intent: Intent): string | null {
   const { token, expiresAt, unreadable } = key
   if (token === null) return 'the response holds no key'
@@ -87,15 +91,18 @@ function whyUnusable(key: CreatedKey, intent: Intent): string | null {
     return `the key is not one of ${MIN_CREDENTIAL_LENGTH} to ${MAX_TOKEN_LENGTH} visible ASCII characters`
   if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
   if (expiresAt === null) return 'the key never expires, although an expiry was requested'
-  const { zone } = withoutZone(key, intent)
+  const { zone } = withoutSureZone(key, intent)
   if (zone !== 0) return `its times are off by ${zone / 3_600_000} h: the API writes local times without an offset`
   return null
 }
 
 function judgeLifetime(key: CreatedKey, context: AnswerContext): Verdict {
-  const { intent, expiresIn, receivedAt, skew } = context
+  const { intent, expiresIn, receivedAt, dateSkew, skew } = context
   const expiresAt = key.expiresAt ?? 0
-  const serverSkew = skewOfServer(key, context)
+  // A gateway may set `Date`, whose seconds are rounded down here: no lifetime is too long.
+  const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
+  const otherwise = Math.abs(byDate - skew) > CLOCK_TOLERANCE_MS ? byDate : skew
+  const serverSkew = key.createdAt === null ? otherwise : key.createdAt - receivedAt
   const lifetime = expiresAt - (receivedAt + serverSkew)
   const asked = intent.expiry - intent.sentAt - skew
   const isMarked = fitOf(intent, expiresAt) !== 'none'
@@ -109,16 +116,4 @@ function judgeLifetime(key: CreatedKey, context: AnswerContext): Verdict {
   const minutes = (duration: number) => `${Math.round(duration / 6_000) / 10} min`
   const warning = `The API shortened the key's lifetime to ${minutes(lifetime)}; expires-in is ${minutes(expiresIn)}.`
   return { kind: 'accept', warning }
-}
-
-/** Rounded down: no lifetime is too long. A gateway may set `Date`. */
-function skewOfServer({ createdAt }: CreatedKey, context: AnswerContext): number {
-  const { intent, receivedAt, dateSkew, skew } = context
-  const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
-  if (createdAt === null) return Math.abs(byDate - skew) > CLOCK_TOLERANCE_MS ? byDate : skew
-  const byCreated = createdAt - receivedAt
-  const zone = nearestZone(createdAt, receivedAt)
-  const isInAnotherZone =
-    zone !== 0 && Math.abs(byCreated - zone) < CLOCK_TOLERANCE_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
-  return isInAnotherZone ? byDate : byCreated
 }

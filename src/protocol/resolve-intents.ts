@@ -48,8 +48,8 @@ export async function resolveIntents(intents: readonly Intent[], context: Lookup
     const isWatched = clock.now() >= watchUntil
     const findings = await lookOnce(looked, isWatched, context)
     if (!findings.some(({ isOpen }) => isOpen) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS) {
-      for (const warning of sentences(findings, 'warning')) runner.warning(warning)
-      return sentences(findings, 'failure')
+      for (const warning of sentences(findings, 'warning', context)) runner.warning(warning)
+      return sentences(findings, 'failure', context)
     }
     looked = findings.map(({ intent }) => intent)
     const rest = isWatched ? WATCH_INTERVAL_MS : Math.max(0, watchUntil - clock.now())
@@ -105,10 +105,10 @@ function heldRows(key: IssuedKey, list: KeyList): ListedKey[] {
   return list.keys.filter((row) => isRowOf(key, row) || (byPrefix.length === 1 && byPrefix[0] === row))
 }
 
-function undetermined({ stored }: Intent): string {
-  const what =
-    stored === undefined ? 'an unanswered create request created a key' : 'a gateway repeated a create request'
-  return `Could not determine whether ${what}`
+function undetermined({ stored, refused }: Intent): string {
+  if (stored !== undefined) return 'Could not determine whether a gateway repeated a create request'
+  if (refused === '') return 'Could not determine whether an unanswered create request created a key'
+  return `Could not determine whether the key ${refused}, which a create request returned, is this run's`
 }
 
 interface Seen {
@@ -120,18 +120,20 @@ interface Seen {
 
 /** Of a list without a key that is certainly of `intent`. */
 function problemOf(intent: Intent, { candidates, doubt, isWatched, now }: Seen): Problem {
-  const isAnswered = intent.stored !== undefined
+  const { refused, stored } = intent
+  const isAnswered = stored !== undefined
   const unsettled = (problem: string) => (isAnswered ? { warning: problem } : { failure: problem })
+  const which = refused === '' ? 'An unanswered create request' : `The create request that returned the key ${refused}`
   if (candidates.length > 0)
     return unsettled(
-      `${isAnswered ? 'A possibly repeated' : 'An unanswered'} create request matches ${candidates.length} key(s) ` +
+      `${isAnswered ? 'A possibly repeated create request' : which} matches ${candidates.length} key(s) ` +
         `(${candidates.slice(0, 3).map(keyLabel).join(', ')}); revoked none, because some may belong to other runs`,
     )
   if (doubt !== null)
     return unsettled(`${undetermined(intent)}: the list of keys cannot be relied on, because ${doubt}`)
-  if (intent.refused !== '' && !isAnswered)
+  if (refused !== '' && !isAnswered)
     return {
-      failure: `A create request returned the key ${intent.refused}, which may not be this run's, so it was not revoked`,
+      failure: `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`,
     }
   if (!isWatched) return { failure: 'There was no time to wait for an unanswered create request' }
   if (isAnswered || now >= intent.deadline + LATEST_WRITE_MS) return {}
@@ -141,14 +143,15 @@ function problemOf(intent: Intent, { candidates, doubt, isWatched, now }: Seen):
   }
 }
 
-function sentences(findings: readonly Finding[], sort: keyof Problem): string[] {
+/** With times by the server's clock. */
+function sentences(findings: readonly Finding[], sort: keyof Problem, { skew }: LookupContext): string[] {
   const reasons = new Set(findings.flatMap((finding) => finding[sort] ?? []))
   return [...reasons].map((reason) => {
     const intents = findings.filter((finding) => finding[sort] === reason).map(({ intent }) => intent)
     if (intents[0]?.refused) return `${reason}. Look at it: ${DASHBOARD}.`
     const least = (of: 'sentAt' | 'expiry') => Math.min(...intents.map((intent) => intent[of]))
     const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
-    const times = `created about ${formatUtc(least('sentAt'))} and expires ${formatExactly(least('expiry'))}${later}`
+    const times = `created about ${formatUtc(least('sentAt') + (skew ?? 0))} and expires ${formatExactly(least('expiry'))}${later}`
     return `${reason}${count}. Such a key was ${times}; to revoke it now: ${DASHBOARD}.`
   })
 }

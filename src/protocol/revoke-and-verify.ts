@@ -28,7 +28,7 @@ export interface RevocationContext extends Deps {
   isMissing?(key: KeyToRevoke, revocation: Revocation): Promise<boolean>
 }
 
-export type KeyToRevoke = Omit<IssuedKey, 'asked' | 'keep'> & Partial<Pick<IssuedKey, 'asked'>>
+export type KeyToRevoke = Omit<IssuedKey, 'asked' | 'keep'>
 
 /**
  * What is known about the end of one key. A 401 alone is not proof: a lagging replica or an authentication service
@@ -79,7 +79,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
   const nothing = { granted: false, rejected: false, missing: false, expired: false, wasIdle: false }
   const revocation: Revocation = { ...context, ...nothing, startedAt: clock.now() }
   const { token } = key
-  let wasGranted = false
+  let [wasGranted, mayHaveActed] = [false, false]
   for (let round = 1; ; round++) {
     const refusal = await requestRevocation(key, revocation)
     const probed =
@@ -87,9 +87,10 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     if (!isVerifiedRevoked(revocation) && (token === null || revocation.rejected))
       revocation.missing = (await context.isMissing?.(key, revocation)) ?? false
     wasGranted ||= refusal === null
+    mayHaveActed ||= refusal?.mayHaveActed ?? true
     const verified = isVerifiedRevoked(revocation)
     if (verified || (token === null && revocation.missing))
-      return { revoked: true, verified, alreadyRevoked: !wasGranted }
+      return { revoked: true, verified, alreadyRevoked: !mayHaveActed }
     // A later 401 must not be taken for the effect of this grant.
     if (probed?.ok) revocation.granted = false
     revocation.wasIdle ||= refusal === null && probed?.ok === true
@@ -124,7 +125,11 @@ async function requestRevocation(key: KeyToRevoke, revocation: Revocation): Prom
       revocation.rejected = false
       return null
     }
-    failure = { ...result.failure, retryable: result.failure.retryable || failure.retryable }
+    failure = {
+      ...result.failure,
+      retryable: result.failure.retryable || failure.retryable,
+      mayHaveActed: result.failure.mayHaveActed || failure.mayHaveActed,
+    }
     if (credential === token && isRejected(result)) {
       // Some APIs answer 401 to a key that may not revoke itself.
       const probed = await api.probe(token, budget.limits())
@@ -153,12 +158,11 @@ export const NO_CREDENTIAL: ApiFailure = {
   retryable: false,
 }
 
-/** By every clock that may be right. The API may write times of another zone. */
-function hasExpired(key: KeyToRevoke, dateSkew: number | null, { clock, skew }: Revocation): boolean {
-  const { expiresAt, asked = 0 } = key
+/** By every clock that may be right. */
+function hasExpired({ expiresAt }: KeyToRevoke, dateSkew: number | null, { clock, skew }: Revocation): boolean {
   const serverSkews = [skew, dateSkew].filter((known) => known !== null)
   if (expiresAt === null || serverSkews.length === 0) return false
-  return Math.max(expiresAt, asked) + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
+  return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 
 /** Probes until a 401, or for 10 s; after a refusal, until there is an answer; once if another round follows. */

@@ -92,7 +92,7 @@ function contextFor(state: SavedState, { runner, clock, random, connect, setting
 }
 
 async function revokeHeldKeys(context: Context, newBudget: () => Budget): Promise<string[]> {
-  const { runner, gone, clock, held } = context
+  const { runner, gone, clock, held, skew } = context
   const failures: string[] = []
   const revokeOne = async (key: IssuedKey): Promise<string> => {
     const end = key.expiresAt === null ? null : formatUtc(key.expiresAt)
@@ -114,7 +114,7 @@ async function revokeHeldKeys(context: Context, newBudget: () => Budget): Promis
     const how = `${result.alreadyRevoked ? 'Already revoked or expired' : 'Revoked'}${result.verified ? ' (verified)' : ''}`
     const proof = result.verified ? '; the API rejects it with 401' : ''
     runner.info(`${how}: API key ${keyLabel(key)}${proof}.`)
-    return `**${how}**, ${formatUtc(clock.now())}`
+    return `**${how}**, ${formatUtc(clock.now() + (skew ?? 0))}`
   }
   const rows = await Promise.all(held.map(async (key) => ({ key, status: await revokeOne(key) })))
   if (rows.length > 0) summarizeKeys(runner, 'SphereScout key after this job', rows)
