@@ -99,11 +99,17 @@ describe('what the API refuses:', () => {
   })
 
   test('429 that asks to wait beyond the timeout is reported at once, with the wait and what to change', async () => {
-    const faults = always(429, '', { 'Retry-After': '3600' })
+    const faults = always(429, '', { 'Retry-After': '1200' })
     const message = await failure({ faults }, ({ emulator }) => expect(emulator.requests).toHaveLength(1))
     expect(message).toContain('too many requests')
-    expect(message).toContain('in 3600.0 s')
+    expect(message).toContain('in 1200.0 s')
     expect(message).toContain('Raise the input timeout')
+  })
+
+  test('429 that asks to wait beyond the longest timeout does not advise a longer one', async () => {
+    const message = await failure({ faults: always(429, '', { 'Retry-After': '7200' }) })
+    expect(message).toContain('in 7200.0 s')
+    expect(message).toContain('. Run the job again later.')
   })
 })
 

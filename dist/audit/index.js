@@ -28,6 +28,7 @@ function describeError(error, connected, via = '') {
 		new HttpError(`${what} (${codes})${via}${hint && `; ${hint}`}`, acted, retryable)
 	// The server has read no request then, even if our handshake was complete (TLS 1.3).
 	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('requires a client certificate', { acted: false, retryable: false })
+	if (codes === 'HPE_HEADER_OVERFLOW') return failure('answered with too long headers', { retryable: false })
 	if (codes.startsWith('HPE_')) return failure('answered with something that is not HTTP', { retryable: false })
 	if (connected) return failure('closed the connection before it answered')
 	if (codes === 'ENOTFOUND') return Object.assign(failure('its name does not exist', { hint: 'check its spelling' }), { isUnknownHost: true })
@@ -95,7 +96,7 @@ function tunnelThrough(proxy, secure) {
 			.once('connect', ({ statusCode = 0 }, socket) => {
 				if (statusCode < 200 || statusCode > 299) {
 					socket.destroy()
-					return refuse(refusal$1(host, statusCode))
+					return refuse(refusal$1(host, statusCode, Boolean(username || password)))
 				}
 				socket.ref()
 				const { connect } = process.getBuiltinModule('node:tls')
@@ -112,8 +113,9 @@ function tunnelThrough(proxy, secure) {
 function nodeModule(protocol) {
 	return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
 }
-function refusal$1(host, status) {
-	const hint = status === 407 ? '; it requires a login, as in http://USER:PASSWORD@HOST:PORT' : ''
+function refusal$1(host, status, hasLogin) {
+	const login = hasLogin ? 'does not accept this login' : 'requires a login, as in http://USER:PASSWORD@HOST:PORT'
+	const hint = status === 407 ? `; it ${login}` : ''
 	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
 	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
 	return new HttpError(message, false, !permanent)
@@ -122,21 +124,23 @@ function refusal$1(host, status) {
 const MAX_RESPONSE_BYTES = 1024 * 1024
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
-/** For one host. No POST reuses a connection: one that the server just closed looks like a lost response. */
+/**
+ * For one host. Each request has its own connection: on a shared one, a late answer to the request before would be
+ * taken for its answer, and one that the server just closed looks like a lost response.
+ */
 function createHttpClient(proxy) {
 	let agent
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
 	let unknownHost = 0
 	return async (request) => {
 		const { protocol } = request.url
-		const creates = request.method === 'POST'
-		if (creates || !agent) {
-			agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
+		if (!agent) {
+			agent = new (nodeModule(protocol).Agent)(CONNECTION)
 			if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
 		}
 		return exchange(request, agent, via).catch((error) => {
 			// Other requests are about a key: the name existed.
-			if (creates && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+			if (request.method === 'POST' && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
 			throw error
 		})
 	}
@@ -145,7 +149,7 @@ function exchange(request, agent, via) {
 	return new Promise((resolve, reject) => {
 		const { url, method, body } = request
 		const headers = { 'Accept-Encoding': 'identity', ...request.headers }
-		const sent = nodeModule(url.protocol).request(url, { method, agent, headers })
+		const sent = nodeModule(url.protocol).request(url, { method, agent, headers, joinDuplicateHeaders: true })
 		const isConnected = trackConnection(sent, url.protocol === 'https:')
 		const fail = (error) => {
 			stopDeadline()
@@ -176,7 +180,7 @@ function exchange(request, agent, via) {
 function trackConnection(sent, secure) {
 	let connected = false
 	sent.once('socket', (socket) => {
-		connected = sent.reusedSocket || (!secure && !socket.connecting)
+		connected = !secure && !socket.connecting
 		if (connected) return
 		socket.once(secure ? 'secureConnect' : 'connect', () => {
 			connected = true
@@ -230,97 +234,6 @@ function logRequests(send, log, now) {
 	}
 }
 
-/** Gateways and locks give these; the request may have been carried out. */
-const UNCERTAIN_STATUSES = [407, 408, 409, 421, 423, 424, 425, 499]
-const MAX_REASON_LENGTH = 300
-/** `now`: the server's time, in milliseconds since 1970. A 2xx is a failure if its content could not be used. */
-function failureOf(asked, response, now) {
-	const { method, url } = asked
-	const { status, headers } = response
-	const unusable = status >= 200 && status < 300
-	const rateLimited = status === 429
-	const uncertain = unusable || status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
-	const notFromApi = !rateLimited && isForeign(response)
-	return {
-		status,
-		message: `${url.host} answered ${status} to ${method} ${shortPath(url)}${detail(asked, response)}`,
-		// Only the API's own JSON proves that nothing was done.
-		mayHaveActed: !rateLimited && (uncertain || isRedirect(status) || notFromApi || parsed(response.body) === undefined),
-		retryable: uncertain || rateLimited || notFromApi,
-		retryAfter: rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined,
-		notFromApi,
-		unusable,
-	}
-}
-/** It may mean "done, look there". */
-const isRedirect = (status) => status >= 300 && status < 400
-function redirectTarget({ url }, location) {
-	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
-	const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
-	return named || 'an unreadable address'
-}
-/** The API speaks only JSON and Bearer (its documentation). */
-function isForeign(response) {
-	const { status, headers, body } = response
-	if (status < 400 || status > 499) return false
-	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
-	return (
-		isHtml(response) ||
-		(status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
-		(body.trim() !== '' && parsed(body) === undefined && !headers['content-encoding'])
-	)
-}
-/** Undefined if this API would not write it. */
-function parsed(body) {
-	try {
-		const value = JSON.parse(body)
-		return typeof value === 'number' ? undefined : value
-	} catch {
-		return undefined
-	}
-}
-function isHtml({ headers, body }) {
-	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
-}
-const NOT_JSON = ': something that is not the JSON of this API'
-function detail(asked, response) {
-	const { status, headers, body } = response
-	if (status === 429) return ': too many requests'
-	if (isRedirect(status)) return ` with a redirect to ${redirectTarget(asked, headers.location)}; redirects are never followed. Check api-url`
-	if (isHtml(response)) return ' with an HTML page, not the JSON of this API'
-	const coding = headers['content-encoding']
-	if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
-	if (Buffer.byteLength(body) > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
-	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
-	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
-	const reason = reasonGiven(asked, response)
-	if (reason === '' && status < 300) return NOT_JSON
-	return reason && `: ${reason}`
-}
-/** One line, nothing that could be a key; of a success, only what is named as a reason. */
-function reasonGiven({ method, credential }, { status, body }) {
-	return (
-		wordsIn(parsed(body), status < 300)
-			.join('; ')
-			.replaceAll(credential, '***')
-			// Only create makes keys.
-			.replace(method === 'POST' ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
-			.replace(/\s+/g, ' ')
-			.trim()
-			.slice(0, MAX_REASON_LENGTH)
-			.replace(/\.$/, '')
-	)
-}
-function wordsIn(value, onlyNamed, { label, depth } = { label: '', depth: 0 }) {
-	if (typeof value === 'string') return [label + value]
-	if (typeof value !== 'object' || value === null || depth > 3) return []
-	return Object.entries(value).flatMap(([name, part]) => {
-		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
-		if (/^code$|token|key|secret/i.test(name) || (onlyNamed && !isPlain)) return []
-		return wordsIn(part, onlyNamed, { label: isPlain ? label : `${label}${name}: `, depth: depth + 1 })
-	})
-}
-
 /** Some servers write it for no time at all. */
 const YEAR_ONE = /^0001-?01-?01/
 const DAY = String.raw`(?:(?<month>0[1-9]|1[0-2])-?(?<day>\d\d)|W(?<week>\d\d)-?(?<weekday>[1-7])|(?<ordinal>\d{3}))`
@@ -372,6 +285,20 @@ function formatInstant(instant) {
 
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
+/** The names of the headers that match. */
+function headersLike(rules, headers) {
+	return Object.keys(headers).filter((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
+}
+/** Headers that only a cache writes (RFC 9111, 5.1; RFC 9211), or that many do. */
+const STORED = [/^(age|\S*cache-hits): .*[1-9]/, /^(?!\S*cache-(control|key):)\S*cache\S*:.*([^a-z]hit|refreshhit|stale|updating|revalidated)/i]
+/** Such an answer belongs to another request. */
+const isStored = (headers) => headersLike(STORED, headers).length > 0
+/** Throws unless this is the list, or a page of it. */
+function rowsOf(answer) {
+	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
+	if (Array.isArray(rows)) return rows
+	throw new Error('neither an array nor a page')
+}
 /** What is missing or unusable is null. */
 function readKey(value) {
 	const [created, expiry] = [parseTime(field(value, 'created')), parseTime(field(value, 'expiry'))]
@@ -413,6 +340,103 @@ function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
 
+/** Gateways and locks give these; the request may have been carried out. */
+const UNCERTAIN_STATUSES = [407, 408, 409, 421, 423, 424, 425, 499]
+const MAX_REASON_LENGTH = 300
+/** `now`: the server's time, in milliseconds since 1970. A 2xx is a failure if its content could not be used. */
+function failureOf(asked, response, now) {
+	const { method, url } = asked
+	const { status, headers } = response
+	const answer = parsed(response.body)
+	// Some gateways replace the status of a success.
+	const hasKey = (field(answer, 'token') ?? field(answer, 'api_key')) !== undefined
+	const unusable = status < 300
+	const rateLimited = status === 429
+	const uncertain = unusable || status >= 500 || UNCERTAIN_STATUSES.includes(status)
+	const notFromApi = !rateLimited && isForeign(response)
+	return {
+		status,
+		message: `${url.host} answered ${status} to ${method} ${shortPath(url)}${detail(asked, response)}`,
+		// Only the API's own JSON proves that nothing was done.
+		mayHaveActed: !rateLimited && (uncertain || isRedirect(status) || notFromApi || hasKey || answer === undefined),
+		retryable: uncertain || rateLimited || notFromApi,
+		retryAfter: rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined,
+		notFromApi,
+		unusable,
+	}
+}
+/** It may mean "done, look there". */
+const isRedirect = (status) => status >= 300 && status < 400
+function redirectTarget({ url }, location) {
+	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
+	const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
+	return named || 'an unreadable address'
+}
+/** The API speaks only JSON and Bearer (its documentation). */
+function isForeign(response) {
+	const { status, headers, body } = response
+	if (status < 400 || status > 499) return false
+	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
+	return (
+		isStored(headers) ||
+		isHtml(response) ||
+		(status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
+		(body.trim() !== '' && parsed(body) === undefined)
+	)
+}
+/** Undefined if this API would not write it. */
+function parsed(body) {
+	try {
+		const value = JSON.parse(body)
+		return typeof value === 'number' ? undefined : value
+	} catch {
+		return undefined
+	}
+}
+function isHtml({ headers, body }) {
+	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
+}
+const NOT_JSON = ': something that is not the JSON of this API'
+function detail(asked, response) {
+	const { status, headers, body } = response
+	if (status === 429) return ': too many requests'
+	if (isRedirect(status) && status !== 304)
+		return ` with a redirect to ${redirectTarget(asked, headers.location)}; redirects are never followed. Check api-url`
+	if (isStored(headers)) return ' from a cache'
+	if (isHtml(response)) return ' with an HTML page, not the JSON of this API'
+	const coding = headers['content-encoding']?.replace(/^identity$/i, '')
+	if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
+	if (body.length > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
+	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
+	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
+	const reason = reasonGiven(asked, response)
+	if (reason === '' && status < 300) return NOT_JSON
+	return reason && `: ${reason}`
+}
+/** One line, nothing that could be a key; of a success, only what is named as a reason. */
+function reasonGiven({ method, credential }, { status, body }) {
+	return (
+		wordsIn(parsed(body), status < 300)
+			.join('; ')
+			.replaceAll(credential, '***')
+			// Only create makes keys.
+			.replace(method === 'POST' ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
+			.replace(/\s+/g, ' ')
+			.trim()
+			.slice(0, MAX_REASON_LENGTH)
+			.replace(/\.$/, '')
+	)
+}
+function wordsIn(value, onlyNamed, { label, depth } = { label: '', depth: 0 }) {
+	if (typeof value === 'string') return [label + value]
+	if (typeof value !== 'object' || value === null || depth > 3) return []
+	return Object.entries(value).flatMap(([name, part]) => {
+		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
+		if (/^code$|token|key|secret/i.test(name) || (onlyNamed && !isPlain)) return []
+		return wordsIn(part, onlyNamed, { label: isPlain ? label : `${label}${name}: `, depth: depth + 1 })
+	})
+}
+
 const KEYS_PATH = '/api/user/api-keys'
 /** More is a gateway's error. */
 const MAX_DATE_SKEW_MS = 24 * 3_600_000
@@ -445,6 +469,7 @@ function createCaller({ client, userAgent, now }) {
 	}
 }
 function skewOf({ headers }, sentAt, receivedAt) {
+	if (isStored(headers)) return null
 	// Whole seconds: on average, the server is half a second further.
 	const skew = parseHttpDate(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
 	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
@@ -547,25 +572,22 @@ function nextUrl(next, start) {
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 /** Headers of a list that may be old. */
 const CACHED = [
-	/^(age|\S*cache-hits): .*[1-9]/,
-	/^(?!\S*cache-(control|key):)\S*cache\S*:.*([^a-z]hit|refreshhit|stale|updating|revalidated)/i,
+	...STORED,
+	/^\S*(from-cache|cached\S*): (1|true|yes)/i,
+	/^\S*cache\S*: (fresh|cached)/i,
+	/^server-timing: .*cache[^,]*hit/i,
+	/^x-varnish: \d+ \d/,
 	/^warning: 1/,
 ]
 /** Headers of a list that may lack a key. */
 const PARTIAL = [
 	/^link: .*rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i,
-	/^(?!x-total-count:)(\S*-)?(total|next|more|cursor|pages?|pagination|truncated)(-(count|pages?|range|cursor|next|token))*: ./,
+	/^(?!x-total-count:)(\S*-)?(total(pages)?|next|more|cursor|continuation|incomplete|pages?|pagination|truncated)(-(count|items|records|results|pages?|range|cursor|next|offset|token|url))*: ./,
 ]
-/** The names of those that match. */
-function headersLike(rules, headers) {
-	return Object.keys(headers).filter((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
-}
 /** Throws if this is neither an array nor `{results, next}`. */
 function readPage({ status, headers, body }) {
 	const answer = parseJson(body)
-	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
-	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
-	const described = rows.map(readKey)
+	const described = rowsOf(answer).map(readKey)
 	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
 	const unread = described.filter(
 		({ id, unreadable, createdAt, expiresAt }) => id === null || unreadable !== null || (createdAt ?? expiresAt) === null,

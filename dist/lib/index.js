@@ -28,6 +28,7 @@ function describeError(error, connected, via = '') {
 		new HttpError(`${what} (${codes})${via}${hint && `; ${hint}`}`, acted, retryable)
 	// The server has read no request then, even if our handshake was complete (TLS 1.3).
 	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('requires a client certificate', { acted: false, retryable: false })
+	if (codes === 'HPE_HEADER_OVERFLOW') return failure('answered with too long headers', { retryable: false })
 	if (codes.startsWith('HPE_')) return failure('answered with something that is not HTTP', { retryable: false })
 	if (connected) return failure('closed the connection before it answered')
 	if (codes === 'ENOTFOUND') return Object.assign(failure('its name does not exist', { hint: 'check its spelling' }), { isUnknownHost: true })
@@ -114,7 +115,7 @@ function tunnelThrough(proxy, secure) {
 			.once('connect', ({ statusCode = 0 }, socket) => {
 				if (statusCode < 200 || statusCode > 299) {
 					socket.destroy()
-					return refuse(refusal(host, statusCode))
+					return refuse(refusal(host, statusCode, Boolean(username || password)))
 				}
 				socket.ref()
 				const { connect } = process.getBuiltinModule('node:tls')
@@ -131,8 +132,9 @@ function tunnelThrough(proxy, secure) {
 function nodeModule(protocol) {
 	return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
 }
-function refusal(host, status) {
-	const hint = status === 407 ? '; it requires a login, as in http://USER:PASSWORD@HOST:PORT' : ''
+function refusal(host, status, hasLogin) {
+	const login = hasLogin ? 'does not accept this login' : 'requires a login, as in http://USER:PASSWORD@HOST:PORT'
+	const hint = status === 407 ? `; it ${login}` : ''
 	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
 	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
 	return new HttpError(message, false, !permanent)
@@ -141,21 +143,23 @@ function refusal(host, status) {
 const MAX_RESPONSE_BYTES = 1024 * 1024
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
-/** For one host. No POST reuses a connection: one that the server just closed looks like a lost response. */
+/**
+ * For one host. Each request has its own connection: on a shared one, a late answer to the request before would be
+ * taken for its answer, and one that the server just closed looks like a lost response.
+ */
 function createHttpClient(proxy) {
 	let agent
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
 	let unknownHost = 0
 	return async (request) => {
 		const { protocol } = request.url
-		const creates = request.method === 'POST'
-		if (creates || !agent) {
-			agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
+		if (!agent) {
+			agent = new (nodeModule(protocol).Agent)(CONNECTION)
 			if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
 		}
 		return exchange(request, agent, via).catch((error) => {
 			// Other requests are about a key: the name existed.
-			if (creates && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+			if (request.method === 'POST' && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
 			throw error
 		})
 	}
@@ -164,7 +168,7 @@ function exchange(request, agent, via) {
 	return new Promise((resolve, reject) => {
 		const { url, method, body } = request
 		const headers = { 'Accept-Encoding': 'identity', ...request.headers }
-		const sent = nodeModule(url.protocol).request(url, { method, agent, headers })
+		const sent = nodeModule(url.protocol).request(url, { method, agent, headers, joinDuplicateHeaders: true })
 		const isConnected = trackConnection(sent, url.protocol === 'https:')
 		const fail = (error) => {
 			stopDeadline()
@@ -195,7 +199,7 @@ function exchange(request, agent, via) {
 function trackConnection(sent, secure) {
 	let connected = false
 	sent.once('socket', (socket) => {
-		connected = sent.reusedSocket || (!secure && !socket.connecting)
+		connected = !secure && !socket.connecting
 		if (connected) return
 		socket.once(secure ? 'secureConnect' : 'connect', () => {
 			connected = true
@@ -247,97 +251,6 @@ function logRequests(send, log, now) {
 		note(`status ${response.status}`)
 		return response
 	}
-}
-
-/** Gateways and locks give these; the request may have been carried out. */
-const UNCERTAIN_STATUSES = [407, 408, 409, 421, 423, 424, 425, 499]
-const MAX_REASON_LENGTH = 300
-/** `now`: the server's time, in milliseconds since 1970. A 2xx is a failure if its content could not be used. */
-function failureOf(asked, response, now) {
-	const { method, url } = asked
-	const { status, headers } = response
-	const unusable = status >= 200 && status < 300
-	const rateLimited = status === 429
-	const uncertain = unusable || status >= 500 || status < 200 || UNCERTAIN_STATUSES.includes(status)
-	const notFromApi = !rateLimited && isForeign(response)
-	return {
-		status,
-		message: `${url.host} answered ${status} to ${method} ${shortPath(url)}${detail(asked, response)}`,
-		// Only the API's own JSON proves that nothing was done.
-		mayHaveActed: !rateLimited && (uncertain || isRedirect(status) || notFromApi || parsed(response.body) === undefined),
-		retryable: uncertain || rateLimited || notFromApi,
-		retryAfter: rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined,
-		notFromApi,
-		unusable,
-	}
-}
-/** It may mean "done, look there". */
-const isRedirect = (status) => status >= 300 && status < 400
-function redirectTarget({ url }, location) {
-	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
-	const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
-	return named || 'an unreadable address'
-}
-/** The API speaks only JSON and Bearer (its documentation). */
-function isForeign(response) {
-	const { status, headers, body } = response
-	if (status < 400 || status > 499) return false
-	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
-	return (
-		isHtml(response) ||
-		(status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
-		(body.trim() !== '' && parsed(body) === undefined && !headers['content-encoding'])
-	)
-}
-/** Undefined if this API would not write it. */
-function parsed(body) {
-	try {
-		const value = JSON.parse(body)
-		return typeof value === 'number' ? undefined : value
-	} catch {
-		return undefined
-	}
-}
-function isHtml({ headers, body }) {
-	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
-}
-const NOT_JSON = ': something that is not the JSON of this API'
-function detail(asked, response) {
-	const { status, headers, body } = response
-	if (status === 429) return ': too many requests'
-	if (isRedirect(status)) return ` with a redirect to ${redirectTarget(asked, headers.location)}; redirects are never followed. Check api-url`
-	if (isHtml(response)) return ' with an HTML page, not the JSON of this API'
-	const coding = headers['content-encoding']
-	if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
-	if (Buffer.byteLength(body) > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
-	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
-	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
-	const reason = reasonGiven(asked, response)
-	if (reason === '' && status < 300) return NOT_JSON
-	return reason && `: ${reason}`
-}
-/** One line, nothing that could be a key; of a success, only what is named as a reason. */
-function reasonGiven({ method, credential }, { status, body }) {
-	return (
-		wordsIn(parsed(body), status < 300)
-			.join('; ')
-			.replaceAll(credential, '***')
-			// Only create makes keys.
-			.replace(method === 'POST' ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
-			.replace(/\s+/g, ' ')
-			.trim()
-			.slice(0, MAX_REASON_LENGTH)
-			.replace(/\.$/, '')
-	)
-}
-function wordsIn(value, onlyNamed, { label, depth } = { label: '', depth: 0 }) {
-	if (typeof value === 'string') return [label + value]
-	if (typeof value !== 'object' || value === null || depth > 3) return []
-	return Object.entries(value).flatMap(([name, part]) => {
-		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
-		if (/^code$|token|key|secret/i.test(name) || (onlyNamed && !isPlain)) return []
-		return wordsIn(part, onlyNamed, { label: isPlain ? label : `${label}${name}: `, depth: depth + 1 })
-	})
 }
 
 /** Some servers write it for no time at all. */
@@ -397,23 +310,41 @@ function formatExactly(instant) {
 
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
+/** The names of the headers that match. */
+function headersLike(rules, headers) {
+	return Object.keys(headers).filter((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
+}
+/** Headers that only a cache writes (RFC 9111, 5.1; RFC 9211), or that many do. */
+const STORED = [/^(age|\S*cache-hits): .*[1-9]/, /^(?!\S*cache-(control|key):)\S*cache\S*:.*([^a-z]hit|refreshhit|stale|updating|revalidated)/i]
+/** Such an answer belongs to another request. */
+const isStored = (headers) => headersLike(STORED, headers).length > 0
+function freshBody({ headers, body }) {
+	if (isStored(headers)) throw new Error('from a cache')
+	return body
+}
 /** Throws if there is neither a key nor its description. */
-function readCreated({ body }) {
-	const answer = parseJson(body)
+function readCreated(response) {
+	const answer = parseJson(freshBody(response))
 	const token = textOf(field(answer, 'token'))
 	const key = readKey(field(answer, 'api_key'))
 	if (token === null && key.id === null) throw new Error('no key')
 	// It is printed: never most of a short key.
 	return { ...key, token, prefix: key.prefix.slice(0, token === null ? undefined : token.length / 2) }
 }
-/** Throws unless this is JSON, as the list is. */
-function readJson({ body }) {
-	if (typeof parseJson(body) !== 'object') throw new Error('not a list')
+/** Throws unless the key was accepted: the API then answers with the list. */
+function readAccepted(response) {
+	rowsOf(parseJson(freshBody(response)))
 	return null
 }
+/** Throws unless this is the list, or a page of it. */
+function rowsOf(answer) {
+	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
+	if (Array.isArray(rows)) return rows
+	throw new Error('neither an array nor a page')
+}
 /** Throws unless the key was revoked: the API then answers without content. */
-function readRevoked({ body }) {
-	if (body.trim() !== '') throw new Error('not revoked')
+function readRevoked(response) {
+	if (freshBody(response).trim() !== '') throw new Error('not revoked')
 	return null
 }
 /** What is missing or unusable is null. */
@@ -457,6 +388,103 @@ function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
 
+/** Gateways and locks give these; the request may have been carried out. */
+const UNCERTAIN_STATUSES = [407, 408, 409, 421, 423, 424, 425, 499]
+const MAX_REASON_LENGTH = 300
+/** `now`: the server's time, in milliseconds since 1970. A 2xx is a failure if its content could not be used. */
+function failureOf(asked, response, now) {
+	const { method, url } = asked
+	const { status, headers } = response
+	const answer = parsed(response.body)
+	// Some gateways replace the status of a success.
+	const hasKey = (field(answer, 'token') ?? field(answer, 'api_key')) !== undefined
+	const unusable = status < 300
+	const rateLimited = status === 429
+	const uncertain = unusable || status >= 500 || UNCERTAIN_STATUSES.includes(status)
+	const notFromApi = !rateLimited && isForeign(response)
+	return {
+		status,
+		message: `${url.host} answered ${status} to ${method} ${shortPath(url)}${detail(asked, response)}`,
+		// Only the API's own JSON proves that nothing was done.
+		mayHaveActed: !rateLimited && (uncertain || isRedirect(status) || notFromApi || hasKey || answer === undefined),
+		retryable: uncertain || rateLimited || notFromApi,
+		retryAfter: rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined,
+		notFromApi,
+		unusable,
+	}
+}
+/** It may mean "done, look there". */
+const isRedirect = (status) => status >= 300 && status < 400
+function redirectTarget({ url }, location) {
+	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
+	const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
+	return named || 'an unreadable address'
+}
+/** The API speaks only JSON and Bearer (its documentation). */
+function isForeign(response) {
+	const { status, headers, body } = response
+	if (status < 400 || status > 499) return false
+	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
+	return (
+		isStored(headers) ||
+		isHtml(response) ||
+		(status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
+		(body.trim() !== '' && parsed(body) === undefined)
+	)
+}
+/** Undefined if this API would not write it. */
+function parsed(body) {
+	try {
+		const value = JSON.parse(body)
+		return typeof value === 'number' ? undefined : value
+	} catch {
+		return undefined
+	}
+}
+function isHtml({ headers, body }) {
+	return /html/i.test(headers['content-type'] ?? '') || /^\s*</.test(body)
+}
+const NOT_JSON = ': something that is not the JSON of this API'
+function detail(asked, response) {
+	const { status, headers, body } = response
+	if (status === 429) return ': too many requests'
+	if (isRedirect(status) && status !== 304)
+		return ` with a redirect to ${redirectTarget(asked, headers.location)}; redirects are never followed. Check api-url`
+	if (isStored(headers)) return ' from a cache'
+	if (isHtml(response)) return ' with an HTML page, not the JSON of this API'
+	const coding = headers['content-encoding']?.replace(/^identity$/i, '')
+	if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
+	if (body.length > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
+	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
+	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
+	const reason = reasonGiven(asked, response)
+	if (reason === '' && status < 300) return NOT_JSON
+	return reason && `: ${reason}`
+}
+/** One line, nothing that could be a key; of a success, only what is named as a reason. */
+function reasonGiven({ method, credential }, { status, body }) {
+	return (
+		wordsIn(parsed(body), status < 300)
+			.join('; ')
+			.replaceAll(credential, '***')
+			// Only create makes keys.
+			.replace(method === 'POST' ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
+			.replace(/\s+/g, ' ')
+			.trim()
+			.slice(0, MAX_REASON_LENGTH)
+			.replace(/\.$/, '')
+	)
+}
+function wordsIn(value, onlyNamed, { label, depth } = { label: '', depth: 0 }) {
+	if (typeof value === 'string') return [label + value]
+	if (typeof value !== 'object' || value === null || depth > 3) return []
+	return Object.entries(value).flatMap(([name, part]) => {
+		const isPlain = /^(detail|error|errors|message|messages|non_field_errors|\d+)$/.test(name)
+		if (/^code$|token|key|secret/i.test(name) || (onlyNamed && !isPlain)) return []
+		return wordsIn(part, onlyNamed, { label: isPlain ? label : `${label}${name}: `, depth: depth + 1 })
+	})
+}
+
 const KEYS_PATH = '/api/user/api-keys'
 /** More is a gateway's error. */
 const MAX_DATE_SKEW_MS = 24 * 3_600_000
@@ -496,7 +524,7 @@ function createIssuingApi(options) {
 		create: (credential, expiry, limits) => call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
 		revoke: (credential, id, limits) => call({ method: 'DELETE', url: new URL(`${url}/${encodeURIComponent(id)}`), credential }, limits, readRevoked),
 		/** Asks whether a key is still accepted. */
-		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readJson),
+		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readAccepted),
 	}
 }
 /** Alone, this does not prove that a key is revoked. */
@@ -508,6 +536,7 @@ function isHeaderSafe(credential) {
 	return /^[\x21-\x7e]+$/.test(credential)
 }
 function skewOf({ headers }, sentAt, receivedAt) {
+	if (isStored(headers)) return null
 	// Whole seconds: on average, the server is half a second further.
 	const skew = parseHttpDate(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
 	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
@@ -914,15 +943,16 @@ async function revokeAndVerify(key, context) {
 	const nothing = { granted: false, rejected: false, missing: false, expired: false, wasIdle: false }
 	const revocation = { ...context, ...nothing, startedAt: clock.now() }
 	const { token } = key
-	let wasGranted = false
+	let [wasGranted, mayHaveActed] = [false, false]
 	for (let round = 1; ; round++) {
 		const refusal = await requestRevocation(key, revocation)
 		const probed = token === null || isVerifiedRevoked(revocation) ? null : await probeUntilRejected(token, refusal, revocation)
 		if (!isVerifiedRevoked(revocation) && (token === null || revocation.rejected))
 			revocation.missing = (await context.isMissing?.(key, revocation)) ?? false
 		wasGranted ||= refusal === null
+		mayHaveActed ||= refusal?.mayHaveActed ?? true
 		const verified = isVerifiedRevoked(revocation)
-		if (verified || (token === null && revocation.missing)) return { revoked: true, verified, alreadyRevoked: !wasGranted }
+		if (verified || (token === null && revocation.missing)) return { revoked: true, verified, alreadyRevoked: !mayHaveActed }
 		// A later 401 must not be taken for the effect of this grant.
 		if (probed?.ok) revocation.granted = false
 		revocation.wasIdle ||= refusal === null && probed?.ok === true
@@ -954,7 +984,11 @@ async function requestRevocation(key, revocation) {
 			revocation.rejected = false
 			return null
 		}
-		failure = { ...result.failure, retryable: result.failure.retryable || failure.retryable }
+		failure = {
+			...result.failure,
+			retryable: result.failure.retryable || failure.retryable,
+			mayHaveActed: result.failure.mayHaveActed || failure.mayHaveActed,
+		}
 		if (credential === token && isRejected(result)) {
 			// Some APIs answer 401 to a key that may not revoke itself.
 			const probed = await api.probe(token, budget.limits())
@@ -978,12 +1012,11 @@ const NO_CREDENTIAL = {
 	mayHaveActed: false,
 	retryable: false,
 }
-/** By every clock that may be right. The API may write times of another zone. */
-function hasExpired(key, dateSkew, { clock, skew }) {
-	const { expiresAt, asked = 0 } = key
+/** By every clock that may be right. */
+function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
 	const serverSkews = [skew, dateSkew].filter((known) => known !== null)
 	if (expiresAt === null || serverSkews.length === 0) return false
-	return Math.max(expiresAt, asked) + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
+	return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 /** Probes until a 401, or for 10 s; after a refusal, until there is an answer; once if another round follows. */
 async function probeUntilRejected(token, refusal, revocation) {
@@ -1016,6 +1049,7 @@ module.exports = {
 	NO_CREDENTIAL,
 	PRECISIONS_US,
 	STATE_NAME,
+	STORED,
 	backoff,
 	bootedAt,
 	changedAuthorities,
@@ -1036,6 +1070,7 @@ module.exports = {
 	getInput,
 	getState,
 	gridBetween,
+	headersLike,
 	isCapped,
 	isHeaderSafe,
 	isOldEnough,
@@ -1052,6 +1087,7 @@ module.exports = {
 	readKey,
 	retry,
 	revokeAndVerify,
+	rowsOf,
 	runner,
 	summarizeKeys,
 	systemClock,

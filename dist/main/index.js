@@ -2,6 +2,18 @@
 
 const lib = require('../lib/index.js')
 
+const DAY_MS = 86_400_000
+/** In milliseconds, in the order of the names in DURATION. */
+const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS, 7 * DAY_MS, 365.25 * DAY_MS]
+const DURATION =
+	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
+/** Milliseconds, as the package `ms` reads it, but in lowercase. Null for any other text. */
+function parseDuration(text) {
+	const [, number, ...names] = DURATION.exec(text) ?? []
+	const unit = UNITS[names.findIndex(Boolean)]
+	return unit === undefined ? null : Number(number) * unit
+}
+
 /** No credential is shorter; masking a value such as `true` would ruin the log. */
 const MIN_CREDENTIAL_LENGTH = 8
 /** What a log must not show, forms shorter than `shortest` left out. The runner masks no hex or base64url. */
@@ -20,333 +32,6 @@ function maskedForms(secret, shortest = 3) {
 	]
 	if (secret.trim().length < shortest) return []
 	return [...new Set(forms)].filter((form) => form.trim().length >= shortest)
-}
-
-/** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
-const MAX_RECORD_LENGTH = 64 * 1024
-/** For the keys in it. */
-const RESERVED_LENGTH = 16 * 1024
-/** A gateway may have repeated a request that took longer. */
-const SLOW_RESPONSE_MS = 3_000
-/**
- * Main's write-ahead journal of unanswered create requests and held keys. Every entry is saved for post before what it
- * describes can go wrong; each method throws what `saveState` throws.
- */
-function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bootedAt }) {
-	let state = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt, skew: null, keys: [], intents: [] }
-	const save = (change, maxLength = MAX_RECORD_LENGTH) => {
-		const record = JSON.stringify({ ...state, ...change })
-		if (record.length > maxLength)
-			throw new Error(
-				`The record for the post step would exceed ${maxLength / 1024} KiB. ` +
-					'Lower timeout (it holds each unanswered request) or shorten the proxy variables (such as NO_PROXY).',
-			)
-		state = { ...state, ...change }
-		runner.saveState(lib.STATE_NAME, record)
-	}
-	const made = []
-	const others = (intent) => state.intents.filter((item) => item !== intent)
-	return {
-		recordIntent: (intent) => save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
-		/** The request was answered; post looks for the key of what is left of it, if anything. */
-		settle: (intent, ...left) => save({ intents: [...others(intent), ...left] }),
-		/** The request created this key. */
-		recordKey(key, intent, receivedAt) {
-			made.push(key)
-			// A gateway may repeat a slow request: post looks for a twin.
-			const isSlow = receivedAt - intent.sentAt >= SLOW_RESPONSE_MS
-			const twins = isSlow ? [{ ...intent, stored: lib.withoutZone(key, intent).expiresAt }] : []
-			// The least that it may be: no key is taken for older than it is.
-			const skew = key.createdAt === null ? state.skew : key.createdAt - receivedAt
-			save({ keys: [...state.keys, key], intents: [...others(intent), ...twins], skew })
-		},
-		/** Whether the key is left to expire, or revoked by post. */
-		keep: (key, keep) => save({ keys: state.keys.map((held) => (held === key ? { ...held, keep } : held)) }),
-		removeKey: (key) => save({ keys: state.keys.filter((held) => held !== key) }),
-		keys: () => state.keys,
-		/** Removed ones too: a gateway may replay a response. */
-		made: () => made,
-		skew: () => state.skew,
-	}
-}
-
-const MAX_EXTRA_LIFETIME_MS = 5_000
-/** A clock this far off is corrected. */
-const CLOCK_TOLERANCE_MS = 60_000
-const MAX_TOKEN_LENGTH = 4096
-const EXISTED = 'it returned a key that existed before'
-/** Judges whether the key is ours, and as requested. */
-function judgeCreated(key, context) {
-	const { token, id } = key
-	// A server may give the id of a revoked key to the next one.
-	const isKnown = token === null ? context.ids.has(id ?? '') : context.tokens.includes(token)
-	const stranger = isKnown ? EXISTED : whyNotOurs(key, context)
-	if (stranger !== null) return { kind: 'refuse', reason: stranger, isKnown }
-	if (id === null) return { kind: 'refuse', reason: 'the response holds no usable id', isKnown }
-	const unusable = whyUnusable(key, context.intent)
-	if (unusable !== null) return { kind: 'revoke', reason: unusable }
-	return judgeLifetime(key, context)
-}
-/** Whether it fits into a header, and can be masked. */
-function isSendable(token) {
-	return lib.isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
-}
-function whyNotOurs(key, context) {
-	const { token, prefix, createdAt, expiresAt } = key
-	const { intent, tokens, receivedAt, dateSkew, skew, refusedSkew } = context
-	const isDescribed = prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
-	if (!isDescribed) return EXISTED
-	const { createdAt: created, expiresAt: expiry } = lib.withoutZone(key, intent)
-	const fit = lib.fitOf(intent, expiry)
-	// Some APIs give an old key a new expiry. Two that are off alike show a zone, or a clock without `Date`.
-	const isDated = Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
-	const isZone = Math.abs(refusedSkew - lib.nearestZone(refusedSkew, 0)) < CLOCK_TOLERANCE_MS
-	const skews = [dateSkew, skew, isZone || !isDated ? refusedSkew : 0]
-	const window = { from: intent.sentAt, to: receivedAt, skews }
-	const isOld = created !== null && (isDated || created < intent.sentAt) && !lib.isWithin(created, window)
-	if (fit === 'exact' && !isOld) return null
-	const isFresh = lib.isWithin(created, { ...window, isStrict: dateSkew !== null })
-	if (createdAt !== null && !isFresh) return `it returned a key that was created ${lib.formatExactly(createdAt)}`
-	if (fit === 'near' || (isFresh && (expiresAt === null || lib.isCapped(key, intent)))) return null
-	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
-	return `it returned a key that expires ${lib.formatExactly(expiresAt)}, not ${lib.formatExactly(intent.expiry)} as requested`
-}
-function whyUnusable(key, intent) {
-	const { token, expiresAt, unreadable } = key
-	if (token === null) return 'the response holds no key'
-	if (!isSendable(token)) return `the key is not one of ${MIN_CREDENTIAL_LENGTH} to ${MAX_TOKEN_LENGTH} visible ASCII characters`
-	if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
-	if (expiresAt === null) return 'the key never expires, although an expiry was requested'
-	const { zone } = lib.withoutZone(key, intent)
-	if (zone !== 0) return `its times are off by ${zone / 3_600_000} h: the API writes local times without an offset`
-	return null
-}
-function judgeLifetime(key, context) {
-	const { intent, expiresIn, receivedAt, skew } = context
-	const expiresAt = key.expiresAt ?? 0
-	const serverSkew = skewOfServer(key, context)
-	const lifetime = expiresAt - (receivedAt + serverSkew)
-	const asked = intent.expiry - intent.sentAt - skew
-	const isMarked = lib.fitOf(intent, expiresAt) !== 'none'
-	const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
-	const isLong = lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS
-	const isWrongClock = Math.abs(serverSkew - skew) > MAX_EXTRA_LIFETIME_MS && (isLong || (isMarked && isShort))
-	if (isWrongClock) return { kind: 'replace', skew: serverSkew }
-	if (isLong) return { kind: 'revoke', reason: 'the key lives longer than asked' }
-	if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
-	if (isMarked && !isShort) return { kind: 'accept', warning: null }
-	const minutes = (duration) => `${Math.round(duration / 6_000) / 10} min`
-	const warning = `The API shortened the key's lifetime to ${minutes(lifetime)}; expires-in is ${minutes(expiresIn)}.`
-	return { kind: 'accept', warning }
-}
-/** Rounded down: no lifetime is too long. A gateway may set `Date`. */
-function skewOfServer({ createdAt }, context) {
-	const { intent, receivedAt, dateSkew, skew } = context
-	const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
-	if (createdAt === null) return Math.abs(byDate - skew) > CLOCK_TOLERANCE_MS ? byDate : skew
-	const byCreated = createdAt - receivedAt
-	const zone = lib.nearestZone(createdAt, receivedAt)
-	const isInAnotherZone = zone !== 0 && Math.abs(byCreated - zone) < CLOCK_TOLERANCE_MS && Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
-	return isInAnotherZone ? byDate : byCreated
-}
-
-/** With less time, the response would likely be lost. */
-const MIN_ATTEMPT_MS = 500
-/** Rate-limited jobs spread over this many Retry-Afters (docs/scale.md). */
-const THROTTLE_JITTER = 2
-const FIRST_ATTEMPT = {
-	/** How many attempts were made, the current one included. */
-	attempt: 1,
-	/** The wait before this one, in milliseconds; 0 where the same would not be asked again. */
-	afterMs: 0,
-	/** By how much our clock is corrected to get the server's, in milliseconds, and how often that changed. */
-	skew: 0,
-	corrections: 0,
-	/** How finely the expiry is asked for, in microseconds. */
-	precision: 1,
-	/** In milliseconds. */
-	longestRetryAfter: 0,
-	/** The last response was a 2xx that could not be used. */
-	wasUnusable: false,
-}
-const MAX_CORRECTIONS = 2
-/**
- * What follows a failed create request. Throws an Error if nothing does. `left` is in milliseconds, `random` in [0, 1).
- * `skew` is the server's clock less ours, if the failed response showed that ours is wrong.
- */
-function nextAttempt(failure, progress, { left, random, skew }) {
-	const { status, retryAfter = 0, unusable = false } = failure
-	const isTimeLeft = left >= MIN_ATTEMPT_MS
-	const corrections = progress.corrections + 1
-	if (isTimeLeft && skew !== null && corrections <= MAX_CORRECTIONS) return { ...progress, afterMs: 0, skew, corrections }
-	// A 400 is likely about too many digits.
-	const coarser = lib.PRECISIONS_US[lib.PRECISIONS_US.indexOf(progress.precision) + 1]
-	if (isTimeLeft && status === 400 && coarser) return { ...progress, afterMs: 0, precision: coarser }
-	// These do not pass soon, whoever gave them.
-	const isRefusal = [401, 403, 404].includes(status ?? 0)
-	const isFinal = !failure.retryable || isRefusal || (unusable && progress.wasUnusable)
-	if (isFinal) throw new Error(refusalMessage(failure))
-	const { attempt } = progress
-	const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
-	// Leave time for this attempt, and for one more 429 after it.
-	const room = left - MIN_ATTEMPT_MS - retryAfter
-	const spread = Math.min(THROTTLE_JITTER * longestRetryAfter, room - longestRetryAfter)
-	const most = retryAfter > 0 ? Math.max(0, room) : Infinity
-	const afterMs = lib.backoff(attempt, random(), { retryAfter, spread, most })
-	return { ...progress, attempt: attempt + 1, afterMs, longestRetryAfter, wasUnusable: unusable }
-}
-function refusalMessage({ status, notFromApi, message }) {
-	if (status === 401 && !notFromApi)
-		return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
-	const hint = notFromApi ? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.' : ''
-	return `No key was obtained: ${message}.${hint}`
-}
-
-/** On top of `timeout`. */
-const CLEANUP_TIMEOUT_MS = 20_000
-/** The main step. If it throws, its keys are revoked, or saved for post. */
-async function issueKey(inputs, deps) {
-	const { runner, cancellation } = deps
-	const context = { ...deps, inputs, journal: openJournal(inputs, deps), refused: [] }
-	try {
-		const key = await obtainKey(context)
-		stopIfCancelled(cancellation)
-		const instant = (known) => (known === null ? '' : lib.formatInstant(known))
-		runner.setOutput('key', key.token ?? '')
-		runner.setOutput('key-id', key.id)
-		runner.setOutput('key-prefix', key.prefix)
-		runner.setOutput('created-at', instant(key.createdAt))
-		runner.setOutput('expires-at', instant(key.expiresAt))
-		if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, key.token ?? '')
-		runner.info(lib.issuedLine(key, inputs))
-		const status = inputs.revoke ? 'Valid; the post step revokes it' : 'Valid until it expires (`revoke: false`)'
-		lib.summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
-		if (!inputs.revoke) context.journal.keep(key, true)
-	} catch (error) {
-		await revokeHeldKeys(context, CLEANUP_TIMEOUT_MS)
-		throw error
-	}
-}
-async function obtainKey(context) {
-	const { runner, clock, random, cancellation, inputs } = context
-	const { timeout } = inputs
-	const budget = lib.createBudget({ deadline: clock.now() + timeout, clock, cancellation })
-	for (let progress = FIRST_ATTEMPT; ; ) {
-		const result = await requestKey(progress, budget, context)
-		if (result.ok) return result.value
-		const { failure, skew } = result
-		if (skew !== null) {
-			runner.info(`${lib.clockNote(skew)}.`)
-			await revokeHeldKeys(context, budget.left())
-		}
-		stopIfCancelled(cancellation, failure)
-		const next = nextAttempt(failure, progress, { left: budget.left(), random, skew })
-		const isWorthIt = next.afterMs + MIN_ATTEMPT_MS <= budget.left()
-		const wait = lib.formatSeconds(next.afterMs)
-		if (isWorthIt && next.afterMs > 0) {
-			runner.info(`${failure.message}. Retrying in ${wait}.`)
-			await budget.pause(next.afterMs)
-			stopIfCancelled(cancellation, failure)
-		}
-		if (!isWorthIt || budget.left() < MIN_ATTEMPT_MS)
-			throw new Error(
-				`No key was obtained: ${failure.message}. Stopped after attempt ${progress.attempt}: the next retry (in ${wait}) ` +
-					`would exceed timeout (${lib.formatSeconds(timeout)}). Raise the input timeout, or run the job again later.`,
-			)
-		progress = next
-	}
-}
-/** The `skew` of the result is null unless the response shows that our clock is wrong. */
-async function requestKey(progress, budget, context) {
-	const { api, clock, random, inputs, journal } = context
-	const { skew, precision } = progress
-	const limits = budget.limits()
-	const now = clock.now()
-	const { expiresIn: lifetime, apiKey } = inputs
-	const intent = lib.createIntent({ now, skew, precision, lifetime, timeout: limits.timeout, random: random() })
-	journal.recordIntent(intent)
-	const result = await api.create(apiKey, lib.formatExactly(intent.expiry), limits)
-	if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context)
-	// Otherwise post looks for its key.
-	const { failure } = result
-	const isRepeated = failure.status && clock.now() - now >= SLOW_RESPONSE_MS
-	if (!failure.mayHaveActed && !isRepeated) journal.settle(intent)
-	const tolerance = Math.min(CLOCK_TOLERANCE_MS, lifetime / 4)
-	const isClockWrong = failure.status === 400 && Math.abs((result.skew ?? skew) - skew) > tolerance
-	return { ok: false, failure, skew: isClockWrong ? result.skew : null }
-}
-/** Masks the key first. Throws if it is ours but unusable. */
-function accept(answer, request, context) {
-	const { runner, clock, inputs, journal, refused } = context
-	const { intent } = request
-	for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
-	const receivedAt = clock.now()
-	const verdict = judgeCreated(answer, {
-		...request,
-		receivedAt,
-		expiresIn: inputs.expiresIn,
-		tokens: [inputs.apiKey, ...journal.made().flatMap(({ token }) => token ?? [])],
-		ids: new Set(journal.made().map(({ id }) => id)),
-		refusedSkew: refused.find(({ token }) => token !== answer.token)?.skew ?? 0,
-	})
-	if (verdict.kind === 'refuse') {
-		const described = lib.keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
-		const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${verdict.reason}: ${described}`
-		try {
-			journal.settle(intent, { ...intent, refused: verdict.isKnown ? '' : described })
-		} catch (error) {
-			throw new Error(`${message}. ${error}`)
-		}
-		refused.push({ token: answer.token, skew: (answer.createdAt ?? receivedAt) - receivedAt })
-		return { ok: false, failure: { message, mayHaveActed: true, retryable: true, unusable: true }, skew: null }
-	}
-	const { unreadable, token, ...rest } = answer
-	// Without a value that can be sent, `api-key` revokes the key.
-	const sendable = token !== null && isSendable(token) ? token : null
-	const key = { ...rest, id: answer.id ?? '', token: sendable, asked: intent.expiry, keep: false }
-	journal.recordKey(key, intent, receivedAt)
-	if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
-	if (verdict.kind === 'replace') {
-		const message = `the key got a wrong expiry and could not be replaced. ${lib.clockNote(verdict.skew)}`
-		return { ok: false, failure: { message, mayHaveActed: true, retryable: false }, skew: verdict.skew }
-	}
-	if (verdict.warning !== null) runner.warning(verdict.warning)
-	return { ok: true, skew: null, value: key }
-}
-/** Post revokes what cannot be revoked now. */
-async function revokeHeldKeys(context, time) {
-	const { runner, clock, cancellation, journal, inputs } = context
-	const deadline = clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS)
-	const budget = lib.createBudget({ deadline, clock, cancellation })
-	const revoke = async (key) => {
-		const options = { ...context, budget, credential: inputs.apiKey, skew: journal.skew() }
-		const result = await lib.revokeAndVerify(key, options)
-		if (result.revoked) runner.info(`Revoked the key ${lib.keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
-		else runner.warning(`Could not confirm that the key ${lib.keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`)
-		try {
-			if (result.revoked) journal.removeKey(key)
-			else journal.keep(key, false)
-		} catch {
-			// The state file may be why main fails; still revoke the other keys.
-		}
-	}
-	await Promise.all(journal.keys().map(revoke))
-}
-function stopIfCancelled(cancellation, last) {
-	const cause = last ? `; the last attempt failed: ${last.message}` : ''
-	if (cancellation.requestedAt !== null) throw new Error(`The job was cancelled before a key could be handed over${cause}.`)
-}
-
-const DAY_MS = 86_400_000
-/** In milliseconds, in the order of the names in DURATION. */
-const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS, 7 * DAY_MS, 365.25 * DAY_MS]
-const DURATION =
-	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
-/** Milliseconds, as the package `ms` reads it, but in lowercase. Null for any other text. */
-function parseDuration(text) {
-	const [, number, ...names] = DURATION.exec(text) ?? []
-	const unit = UNITS[names.findIndex(Boolean)]
-	return unit === undefined ? null : Number(number) * unit
 }
 
 /** Throws an Error that names the input, the fault and an example. */
@@ -432,6 +117,321 @@ function readChoice(name, value, choices) {
 function refusal(name, value, example) {
 	const shown = JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
 	return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
+}
+
+/** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
+const MAX_RECORD_LENGTH = 64 * 1024
+/** For the keys in it. */
+const RESERVED_LENGTH = 16 * 1024
+/** A gateway may have repeated a request that took longer. */
+const SLOW_RESPONSE_MS = 3_000
+const tooLong = (maxLength) =>
+	new Error(
+		`The record for the post step would exceed ${maxLength / 1024} KiB. ` +
+			'Lower timeout (it holds each unanswered request) or shorten the proxy variables (such as NO_PROXY).',
+	)
+/**
+ * Main's write-ahead journal of unanswered create requests and held keys. Every entry is saved for post before what it
+ * describes can go wrong; each method throws what `saveState` throws.
+ */
+function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bootedAt }) {
+	let state = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt, skew: null, keys: [], intents: [] }
+	const save = (change, maxLength = MAX_RECORD_LENGTH) => {
+		const record = JSON.stringify({ ...state, ...change })
+		if (record.length > maxLength) throw tooLong(maxLength)
+		state = { ...state, ...change }
+		runner.saveState(lib.STATE_NAME, record)
+	}
+	const made = []
+	const others = (intent) => state.intents.filter((item) => item !== intent)
+	return {
+		recordIntent: (intent) => save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
+		/** The request was answered; post looks for the key of what is left of it, if anything. */
+		settle: (intent, ...left) => save({ intents: [...others(intent), ...left] }),
+		/** The request created this key. */
+		recordKey(key, intent, receivedAt) {
+			made.push(key)
+			// A gateway may repeat a slow request: post looks for a twin.
+			const twins = receivedAt - intent.sentAt < SLOW_RESPONSE_MS ? [] : [{ ...intent, stored: key.expiresAt }]
+			// The least that it may be: no key is taken for older than it is.
+			const { createdAt } = key
+			const skew = createdAt === null ? state.skew : Math.min(state.skew ?? Infinity, createdAt - receivedAt)
+			save({ keys: [...state.keys, key], intents: [...others(intent), ...twins], skew })
+		},
+		/** Whether the key is left to expire, or revoked by post. */
+		keep: (key, keep) => save({ keys: state.keys.map((held) => (held === key ? { ...held, keep } : held)) }),
+		removeKey: (key) => save({ keys: state.keys.filter((held) => held !== key) }),
+		keys: () => state.keys,
+		/** Removed ones too: a gateway may replay a response. */
+		made: () => made,
+		skew: () => state.skew,
+	}
+}
+
+const MAX_EXTRA_LIFETIME_MS = 5_000
+/** A clock this far off is corrected. */
+const CLOCK_TOLERANCE_MS = 60_000
+const MAX_TOKEN_LENGTH = 4096
+const EXISTED = 'it returned a key that existed before'
+/** Judges whether the key is ours, and as requested. */
+function judgeCreated(key, context) {
+	const { token, id } = key
+	// A server may give the id of a revoked key to the next one.
+	const isKnown = token === null ? context.ids.has(id ?? '') : context.tokens.includes(token)
+	const stranger = isKnown ? EXISTED : whyNotOurs(key, context)
+	if (stranger !== null) return { kind: 'refuse', reason: stranger, isKnown }
+	if (id === null) return { kind: 'refuse', reason: 'the response holds no usable id', isKnown }
+	const unusable = whyUnusable(key, context.intent)
+	if (unusable !== null) return { kind: 'revoke', reason: unusable }
+	return judgeLifetime(key, context)
+}
+/** Whether it fits into a header, and can be masked. */
+function isSendable(token) {
+	return lib.isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH && token.length <= MAX_TOKEN_LENGTH
+}
+function whyNotOurs(key, context) {
+	const { token, prefix, createdAt, expiresAt } = key
+	const { intent, tokens, receivedAt, dateSkew, skew } = context
+	const isDescribed = prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
+	if (!isDescribed) return EXISTED
+	const { createdAt: created, expiresAt: expiry } = withoutSureZone(key, intent)
+	const fit = lib.fitOf(intent, expiry)
+	// Some APIs give an old key a new expiry.
+	const isDated = Math.abs(dateSkew ?? Infinity) < CLOCK_TOLERANCE_MS
+	const window = { from: intent.sentAt, to: receivedAt, skews: [dateSkew, skew] }
+	const isOld = created !== null && (isDated || created < intent.sentAt) && !lib.isWithin(created, window)
+	if (fit === 'exact' && !isOld) return null
+	const isFresh = lib.isWithin(created, { ...window, isStrict: dateSkew !== null })
+	if (createdAt !== null && !isFresh) return `it returned a key that was created ${lib.formatExactly(createdAt)}`
+	if (fit === 'near' || (isFresh && (expiresAt === null || lib.isCapped(key, intent)))) return null
+	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
+	return `it returned a key that expires ${lib.formatExactly(expiresAt)}, not ${lib.formatExactly(intent.expiry)} as requested`
+}
+/** See `withoutZone`, which a coarse expiry fits by chance. */
+function withoutSureZone({ createdAt, expiresAt }, intent) {
+	const times = lib.withoutZone({ createdAt, expiresAt }, intent)
+	const isCoarse = createdAt === null || Number(times.expiresAt) % 60_000 === 0
+	const isSure = lib.fitOf(intent, times.expiresAt) === 'exact' || !isCoarse
+	return isSure ? times : { createdAt, expiresAt, zone: 0 }
+}
+function whyUnusable(key, intent) {
+	const { token, expiresAt, unreadable } = key
+	if (token === null) return 'the response holds no key'
+	if (!isSendable(token)) return `the key is not one of ${MIN_CREDENTIAL_LENGTH} to ${MAX_TOKEN_LENGTH} visible ASCII characters`
+	if (expiresAt === null && unreadable !== null) return `its ${unreadable} cannot be read`
+	if (expiresAt === null) return 'the key never expires, although an expiry was requested'
+	const { zone } = withoutSureZone(key, intent)
+	if (zone !== 0) return `its times are off by ${zone / 3_600_000} h: the API writes local times without an offset`
+	return null
+}
+function judgeLifetime(key, context) {
+	const { intent, expiresIn, receivedAt, dateSkew, skew } = context
+	const expiresAt = key.expiresAt ?? 0
+	// A gateway may set `Date`, whose seconds are rounded down here: no lifetime is too long.
+	const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
+	const otherwise = Math.abs(byDate - skew) > CLOCK_TOLERANCE_MS ? byDate : skew
+	const serverSkew = key.createdAt === null ? otherwise : key.createdAt - receivedAt
+	const lifetime = expiresAt - (receivedAt + serverSkew)
+	const asked = intent.expiry - intent.sentAt - skew
+	const isMarked = lib.fitOf(intent, expiresAt) !== 'none'
+	const isShort = lifetime < asked - Math.min(CLOCK_TOLERANCE_MS, asked / 2)
+	const isLong = lifetime > expiresIn + MAX_EXTRA_LIFETIME_MS
+	const isWrongClock = Math.abs(serverSkew - skew) > MAX_EXTRA_LIFETIME_MS && (isLong || (isMarked && isShort))
+	if (isWrongClock) return { kind: 'replace', skew: serverSkew }
+	if (isLong) return { kind: 'revoke', reason: 'the key lives longer than asked' }
+	if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
+	if (isMarked && !isShort) return { kind: 'accept', warning: null }
+	const minutes = (duration) => `${Math.round(duration / 6_000) / 10} min`
+	const warning = `The API shortened the key's lifetime to ${minutes(lifetime)}; expires-in is ${minutes(expiresIn)}.`
+	return { kind: 'accept', warning }
+}
+
+/** With less time, the response would likely be lost. */
+const MIN_ATTEMPT_MS = 500
+/** Rate-limited jobs spread over this many Retry-Afters (docs/scale.md). */
+const THROTTLE_JITTER = 2
+const FIRST_ATTEMPT = {
+	/** How many attempts were made, the current one included. */
+	attempt: 1,
+	/** The wait before this one, in milliseconds; 0 where the same would not be asked again. */
+	afterMs: 0,
+	/** By how much our clock is corrected to get the server's, in milliseconds, and how often that changed. */
+	skew: 0,
+	corrections: 0,
+	/** How finely the expiry is asked for, in microseconds. */
+	precision: 1,
+	/** In milliseconds. */
+	longestRetryAfter: 0,
+	/** The last response was a 2xx that could not be used. */
+	wasUnusable: false,
+}
+const MAX_CORRECTIONS = 2
+/**
+ * What follows a failed create request. Throws an Error if nothing does. `left` is in milliseconds, `random` in [0, 1).
+ * `skew` is the server's clock less ours, if the failed response showed that ours is wrong.
+ */
+function nextAttempt(failure, progress, { left, random, skew }) {
+	const { status, retryAfter = 0, unusable = false } = failure
+	const isTimeLeft = left >= MIN_ATTEMPT_MS
+	const corrections = progress.corrections + 1
+	if (isTimeLeft && skew !== null && corrections <= MAX_CORRECTIONS) return { ...progress, afterMs: 0, skew, corrections }
+	// A 400 is likely about too many digits.
+	const coarser = lib.PRECISIONS_US[lib.PRECISIONS_US.indexOf(progress.precision) + 1]
+	if (isTimeLeft && status === 400 && coarser) return { ...progress, afterMs: 0, precision: coarser }
+	// These do not pass soon, whoever gave them.
+	const isRefusal = [401, 403, 404].includes(status ?? 0)
+	const isFinal = !failure.retryable || isRefusal || (unusable && progress.wasUnusable)
+	if (isFinal) throw new Error(refusalMessage(failure))
+	const { attempt } = progress
+	const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
+	// Leave time for this attempt, and for one more 429 after it.
+	const room = left - MIN_ATTEMPT_MS - retryAfter
+	const spread = Math.min(THROTTLE_JITTER * longestRetryAfter, room - longestRetryAfter)
+	const most = retryAfter > 0 ? Math.max(0, room) : Infinity
+	const afterMs = lib.backoff(attempt, random(), { retryAfter, spread, most })
+	return { ...progress, attempt: attempt + 1, afterMs, longestRetryAfter, wasUnusable: unusable }
+}
+function refusalMessage({ status, notFromApi, message }) {
+	if (status === 401 && !notFromApi)
+		return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
+	const hint = notFromApi ? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.' : ''
+	return `No key was obtained: ${message}.${hint}`
+}
+
+const MAX_TIMEOUT_MS = Number(parseDuration(TIMEOUT.longest))
+/** On top of `timeout`. */
+const CLEANUP_TIMEOUT_MS = 20_000
+/** The main step. If it throws, its keys are revoked, or saved for post. */
+async function issueKey(inputs, deps) {
+	const { runner, cancellation } = deps
+	const context = { ...deps, inputs, journal: openJournal(inputs, deps) }
+	try {
+		const key = await obtainKey(context)
+		stopIfCancelled(cancellation)
+		const instant = (known) => (known === null ? '' : lib.formatInstant(known))
+		runner.setOutput('key', key.token ?? '')
+		runner.setOutput('key-id', key.id)
+		runner.setOutput('key-prefix', key.prefix)
+		runner.setOutput('created-at', instant(key.createdAt))
+		runner.setOutput('expires-at', instant(key.expiresAt))
+		if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, key.token ?? '')
+		runner.info(lib.issuedLine(key, inputs))
+		const status = inputs.revoke ? 'Valid; the post step revokes it' : 'Valid until it expires (`revoke: false`)'
+		lib.summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
+		if (!inputs.revoke) context.journal.keep(key, true)
+	} catch (error) {
+		await revokeHeldKeys(context, CLEANUP_TIMEOUT_MS)
+		throw error
+	}
+}
+async function obtainKey(context) {
+	const { runner, clock, random, cancellation, inputs } = context
+	const { timeout } = inputs
+	const budget = lib.createBudget({ deadline: clock.now() + timeout, clock, cancellation })
+	for (let progress = FIRST_ATTEMPT; ; ) {
+		const result = await requestKey(progress, budget, context)
+		if (result.ok) return result.value
+		const { failure, skew } = result
+		if (skew !== null) {
+			runner.info(`${lib.clockNote(skew)}.`)
+			await revokeHeldKeys(context, budget.left())
+		}
+		stopIfCancelled(cancellation, failure)
+		const next = nextAttempt(failure, progress, { left: budget.left(), random, skew })
+		const isWorthIt = next.afterMs + MIN_ATTEMPT_MS <= budget.left()
+		const wait = lib.formatSeconds(next.afterMs)
+		const advice = timeout + next.afterMs > MAX_TIMEOUT_MS ? 'Run' : 'Raise the input timeout, or run'
+		if (isWorthIt && next.afterMs > 0) {
+			runner.info(`${failure.message}. Retrying in ${wait}.`)
+			await budget.pause(next.afterMs)
+			stopIfCancelled(cancellation, failure)
+		}
+		if (!isWorthIt || budget.left() < MIN_ATTEMPT_MS)
+			throw new Error(
+				`No key was obtained: ${failure.message}. Stopped after attempt ${progress.attempt}: the next retry (in ${wait}) ` +
+					`would exceed timeout (${lib.formatSeconds(timeout)}). ${advice} the job again later.`,
+			)
+		progress = next
+	}
+}
+/** The `skew` of the result is null unless the response shows that our clock is wrong. */
+async function requestKey(progress, budget, context) {
+	const { api, clock, random, inputs, journal } = context
+	const { skew, precision } = progress
+	const limits = budget.limits()
+	const now = clock.now()
+	const { expiresIn: lifetime, apiKey } = inputs
+	const intent = lib.createIntent({ now, skew, precision, lifetime, timeout: limits.timeout, random: random() })
+	journal.recordIntent(intent)
+	const result = await api.create(apiKey, lib.formatExactly(intent.expiry), limits)
+	if (result.ok) return accept(result.value, { intent, skew, dateSkew: result.skew }, context)
+	// Otherwise post looks for its key.
+	const { failure } = result
+	const isRepeated = failure.status && clock.now() - now >= SLOW_RESPONSE_MS
+	if (!failure.mayHaveActed && !isRepeated) journal.settle(intent)
+	const tolerance = Math.min(CLOCK_TOLERANCE_MS, lifetime / 4)
+	const isClockWrong = failure.status === 400 && !failure.notFromApi && Math.abs((result.skew ?? skew) - skew) > tolerance
+	return { ok: false, failure, skew: isClockWrong ? result.skew : null }
+}
+/** Masks the key first. Throws if it is ours but unusable. */
+function accept(answer, request, context) {
+	const { runner, clock, inputs, journal } = context
+	const { intent } = request
+	for (const form of maskedForms(answer.token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
+	const received = { ...request, receivedAt: clock.now() }
+	const verdict = judgeCreated(answer, {
+		...received,
+		expiresIn: inputs.expiresIn,
+		tokens: [inputs.apiKey, ...journal.made().flatMap(({ token }) => token ?? [])],
+		ids: new Set(journal.made().map(({ id }) => id)),
+	})
+	if (verdict.kind === 'refuse') {
+		const described = lib.keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
+		const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${verdict.reason}: ${described}`
+		try {
+			journal.settle(intent, { ...intent, refused: verdict.isKnown ? '' : described })
+		} catch (error) {
+			throw new Error(`${message}. ${error}`)
+		}
+		return { ok: false, failure: { message, mayHaveActed: true, retryable: true, unusable: true }, skew: null }
+	}
+	const { unreadable, token, ...rest } = answer
+	// Without a value that can be sent, `api-key` revokes the key.
+	const sendable = token !== null && isSendable(token) ? token : null
+	const { createdAt, expiresAt } = withoutSureZone(answer, intent)
+	const known = { ...rest, createdAt, expiresAt, id: answer.id ?? '' }
+	const key = { ...known, token: sendable, asked: intent.expiry, keep: false }
+	journal.recordKey(key, intent, received.receivedAt)
+	if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
+	if (verdict.kind === 'replace') {
+		const message = `the key got a wrong expiry and could not be replaced. ${lib.clockNote(verdict.skew)}`
+		return { ok: false, failure: { message, mayHaveActed: true, retryable: false }, skew: verdict.skew }
+	}
+	if (verdict.warning !== null) runner.warning(verdict.warning)
+	return { ok: true, skew: null, value: key }
+}
+/** Post revokes what cannot be revoked now. */
+async function revokeHeldKeys(context, time) {
+	const { runner, clock, cancellation, journal, inputs } = context
+	const deadline = clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS)
+	const budget = lib.createBudget({ deadline, clock, cancellation })
+	const revoke = async (key) => {
+		const options = { ...context, budget, credential: inputs.apiKey, skew: journal.skew() }
+		const result = await lib.revokeAndVerify(key, options)
+		if (result.revoked) runner.info(`Revoked the key ${lib.keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
+		else runner.warning(`Could not confirm that the key ${lib.keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`)
+		try {
+			if (result.revoked) journal.removeKey(key)
+			else journal.keep(key, false)
+		} catch {
+			// The state file may be why main fails; still revoke the other keys.
+		}
+	}
+	await Promise.all(journal.keys().map(revoke))
+}
+function stopIfCancelled(cancellation, last) {
+	const cause = last ? `; the last attempt failed: ${last.message}` : ''
+	if (cancellation.requestedAt !== null) throw new Error(`The job was cancelled before a key could be handed over${cause}.`)
 }
 
 // Wires the real runner, network, clock and signals into the main step.

@@ -51,25 +51,22 @@ function nextUrl(next, start) {
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 /** Headers of a list that may be old. */
 const CACHED = [
-	/^(age|\S*cache-hits): .*[1-9]/,
-	/^(?!\S*cache-(control|key):)\S*cache\S*:.*([^a-z]hit|refreshhit|stale|updating|revalidated)/i,
+	...lib.STORED,
+	/^\S*(from-cache|cached\S*): (1|true|yes)/i,
+	/^\S*cache\S*: (fresh|cached)/i,
+	/^server-timing: .*cache[^,]*hit/i,
+	/^x-varnish: \d+ \d/,
 	/^warning: 1/,
 ]
 /** Headers of a list that may lack a key. */
 const PARTIAL = [
 	/^link: .*rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i,
-	/^(?!x-total-count:)(\S*-)?(total|next|more|cursor|pages?|pagination|truncated)(-(count|pages?|range|cursor|next|token))*: ./,
+	/^(?!x-total-count:)(\S*-)?(total(pages)?|next|more|cursor|continuation|incomplete|pages?|pagination|truncated)(-(count|items|records|results|pages?|range|cursor|next|offset|token|url))*: ./,
 ]
-/** The names of those that match. */
-function headersLike(rules, headers) {
-	return Object.keys(headers).filter((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
-}
 /** Throws if this is neither an array nor `{results, next}`. */
 function readPage({ status, headers, body }) {
 	const answer = lib.parseJson(body)
-	const rows = Array.isArray(answer) ? answer : lib.field(answer, 'results')
-	if (!Array.isArray(rows)) throw new Error('neither an array nor a page')
-	const described = rows.map(lib.readKey)
+	const described = lib.rowsOf(answer).map(lib.readKey)
 	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
 	const unread = described.filter(
 		({ id, unreadable, createdAt, expiresAt }) => id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
@@ -85,8 +82,8 @@ function readPage({ status, headers, body }) {
 	const isOdd = status !== 200 || isUnknown || isOddNext || totals.some((total) => Number(total) !== count)
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
-		(isOdd || headersLike(PARTIAL, headers).length > 0) && 'it may have pages that cannot be found',
-		headersLike(CACHED, headers).length > 0 && 'it comes from a cache',
+		(isOdd || lib.headersLike(PARTIAL, headers).length > 0) && 'it may have pages that cannot be found',
+		lib.headersLike(CACHED, headers).length > 0 && 'it comes from a cache',
 	]
 	// Why a key may exist that this page does not show.
 	const doubt = doubts.find(Boolean) || null
@@ -270,8 +267,8 @@ async function resolveIntents(intents, context) {
 		const isWatched = clock.now() >= watchUntil
 		const findings = await lookOnce(looked, isWatched, context)
 		if (!findings.some(({ isOpen }) => isOpen) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS) {
-			for (const warning of sentences(findings, 'warning')) runner.warning(warning)
-			return sentences(findings, 'failure')
+			for (const warning of sentences(findings, 'warning', context)) runner.warning(warning)
+			return sentences(findings, 'failure', context)
 		}
 		looked = findings.map(({ intent }) => intent)
 		const rest = isWatched ? WATCH_INTERVAL_MS : Math.max(0, watchUntil - clock.now())
@@ -320,23 +317,26 @@ function heldRows(key, list) {
 	const byPrefix = key.token === null ? [] : ownRows(list, key.token)
 	return list.keys.filter((row) => isRowOf(key, row) || (byPrefix.length === 1 && byPrefix[0] === row))
 }
-function undetermined({ stored }) {
-	const what = stored === undefined ? 'an unanswered create request created a key' : 'a gateway repeated a create request'
-	return `Could not determine whether ${what}`
+function undetermined({ stored, refused }) {
+	if (stored !== undefined) return 'Could not determine whether a gateway repeated a create request'
+	if (refused === '') return 'Could not determine whether an unanswered create request created a key'
+	return `Could not determine whether the key ${refused}, which a create request returned, is this run's`
 }
 /** Of a list without a key that is certainly of `intent`. */
 function problemOf(intent, { candidates, doubt, isWatched, now }) {
-	const isAnswered = intent.stored !== undefined
+	const { refused, stored } = intent
+	const isAnswered = stored !== undefined
 	const unsettled = (problem) => (isAnswered ? { warning: problem } : { failure: problem })
+	const which = refused === '' ? 'An unanswered create request' : `The create request that returned the key ${refused}`
 	if (candidates.length > 0)
 		return unsettled(
-			`${isAnswered ? 'A possibly repeated' : 'An unanswered'} create request matches ${candidates.length} key(s) ` +
+			`${isAnswered ? 'A possibly repeated create request' : which} matches ${candidates.length} key(s) ` +
 				`(${candidates.slice(0, 3).map(lib.keyLabel).join(', ')}); revoked none, because some may belong to other runs`,
 		)
 	if (doubt !== null) return unsettled(`${undetermined(intent)}: the list of keys cannot be relied on, because ${doubt}`)
-	if (intent.refused !== '' && !isAnswered)
+	if (refused !== '' && !isAnswered)
 		return {
-			failure: `A create request returned the key ${intent.refused}, which may not be this run's, so it was not revoked`,
+			failure: `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`,
 		}
 	if (!isWatched) return { failure: 'There was no time to wait for an unanswered create request' }
 	if (isAnswered || now >= intent.deadline + lib.LATEST_WRITE_MS) return {}
@@ -344,14 +344,15 @@ function problemOf(intent, { candidates, doubt, isWatched, now }) {
 		warning: 'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it',
 	}
 }
-function sentences(findings, sort) {
+/** With times by the server's clock. */
+function sentences(findings, sort, { skew }) {
 	const reasons = new Set(findings.flatMap((finding) => finding[sort] ?? []))
 	return [...reasons].map((reason) => {
 		const intents = findings.filter((finding) => finding[sort] === reason).map(({ intent }) => intent)
 		if (intents[0]?.refused) return `${reason}. Look at it: ${DASHBOARD}.`
 		const least = (of) => Math.min(...intents.map((intent) => intent[of]))
 		const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
-		const times = `created about ${lib.formatUtc(least('sentAt'))} and expires ${lib.formatExactly(least('expiry'))}${later}`
+		const times = `created about ${lib.formatUtc(least('sentAt') + (skew ?? 0))} and expires ${lib.formatExactly(least('expiry'))}${later}`
 		return `${reason}${count}. Such a key was ${times}; to revoke it now: ${DASHBOARD}.`
 	})
 }
@@ -418,7 +419,7 @@ function contextFor(state, { runner, clock, random, connect, settings, bootedAt 
 	}
 }
 async function revokeHeldKeys(context, newBudget) {
-	const { runner, gone, clock, held } = context
+	const { runner, gone, clock, held, skew } = context
 	const failures = []
 	const revokeOne = async (key) => {
 		const end = key.expiresAt === null ? null : lib.formatUtc(key.expiresAt)
@@ -439,7 +440,7 @@ async function revokeHeldKeys(context, newBudget) {
 		const how = `${result.alreadyRevoked ? 'Already revoked or expired' : 'Revoked'}${result.verified ? ' (verified)' : ''}`
 		const proof = result.verified ? '; the API rejects it with 401' : ''
 		runner.info(`${how}: API key ${lib.keyLabel(key)}${proof}.`)
-		return `**${how}**, ${lib.formatUtc(clock.now())}`
+		return `**${how}**, ${lib.formatUtc(clock.now() + (skew ?? 0))}`
 	}
 	const rows = await Promise.all(held.map(async (key) => ({ key, status: await revokeOne(key) })))
 	if (rows.length > 0) lib.summarizeKeys(runner, 'SphereScout key after this job', rows)
