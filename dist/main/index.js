@@ -202,7 +202,8 @@ function whyNotOurs(key, context) {
 	const isOld = created !== null && (isDated || created < intent.sentAt) && !lib.isWithin(created, window)
 	if (fit === 'exact' && !isOld) return null
 	const isFresh = lib.isWithin(created, { ...window, isStrict: dateSkew !== null })
-	if (createdAt !== null && !isFresh) return `it returned a key that was created ${lib.formatExactly(createdAt)}`
+	const orClock = dateSkew === null ? ", or this runner's clock is wrong" : ''
+	if (createdAt !== null && !isFresh) return `it returned a key that was created ${lib.formatExactly(createdAt)}${orClock}`
 	if (fit === 'near' || (isFresh && (expiresAt === null || lib.isCapped(key, intent)))) return null
 	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
 	return `it returned a key that expires ${lib.formatExactly(expiresAt)}, not ${lib.formatExactly(intent.expiry)} as requested`
