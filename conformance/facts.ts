@@ -1,4 +1,5 @@
 import { isForeign } from '../src/api/api-failure.ts'
+import { STORED } from '../src/api/parse-response.ts'
 import { formatExactly } from '../src/util/instant.ts'
 import { type Answer, field, KEYS_PATH, statusOf } from './client.ts'
 import type { Evidence } from './observe.ts'
@@ -42,6 +43,15 @@ function datesOf({ headers, sentAt, receivedAt }: Answer): { date: number; local
   const date = Date.parse(headers.date ?? '')
   // The header has whole seconds; on average, the server was half a second further.
   return Number.isNaN(date) ? null : { date: date + 500, local: (sentAt + receivedAt) / 2 }
+}
+
+const isList = ({ asked: { method, url }, status }: Answer) =>
+  method === 'GET' && status === 200 && url.pathname.includes(KEYS_PATH)
+
+function signsOfCache(answers: Answer[], rules?: RegExp[]): Observation {
+  if (answers.length === 0) return NOT_OBSERVED
+  const signs = [...new Set(answers.flatMap((answer) => cacheHeaders(answer, rules)))]
+  return seen(signs.length === 0, signs.length === 0 ? 'no sign of one' : `shown by ${signs.join(', ')}`)
 }
 
 function describeReading({ form, pages, keys, incomplete }: ListReading): string {
@@ -184,14 +194,18 @@ export const FACTS: readonly Fact[] = [
     basis: 'assumed',
     relied: 'A key that is not in the list does not exist any more.',
     otherwise: 'The post step draws no conclusion from it and warns; the audit fails with `list-incomplete`.',
-    observe({ answers }) {
-      const lists = answers.filter(
-        ({ asked: { method, url }, status }) => method === 'GET' && status === 200 && url.pathname.includes(KEYS_PATH),
-      )
-      if (lists.length === 0) return NOT_OBSERVED
-      const signs = [...new Set(lists.flatMap(cacheHeaders))]
-      return seen(signs.length === 0, signs.length === 0 ? 'no sign of one' : `shown by ${signs.join(', ')}`)
-    },
+    observe: ({ answers }) => signsOfCache(answers.filter(isList)),
+  },
+  {
+    fact: 'No other response comes from a cache.',
+    basis: 'assumed',
+    relied: 'A response is about the request that it answers.',
+    otherwise: 'The response is not believed: no key is obtained, or no revocation is verified.',
+    observe: ({ answers }) =>
+      signsOfCache(
+        answers.filter((answer) => !isList(answer)),
+        STORED,
+      ),
   },
   {
     fact: 'Each response has a Date header, of the same clock as `created`.',

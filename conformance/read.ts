@@ -40,8 +40,8 @@ export async function readKeys(client: Client, credential: string): Promise<List
 }
 
 /** The names of headers of an answer that say that it comes from a cache. */
-export function cacheHeaders({ headers }: Answer): string[] {
-  return headersLike(CACHED, headers)
+export function cacheHeaders({ headers }: Answer, rules = CACHED): string[] {
+  return headersLike(rules, headers)
 }
 
 /** What the actions read in an answer, but for the signs of a cache, which `readKeys` looks for. */

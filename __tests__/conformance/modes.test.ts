@@ -152,7 +152,9 @@ describe('the table says what each mode does:', () => {
     const through = headed(
       ({ path }): Record<string, string> => (path === '/api/user/api-keys' ? {} : { Age: '30' }),
     )
-    expect(row(await run({}, [], { through }), 'The list does not come')[0]).toBe(true)
+    const result = await run({}, [], { through })
+    expect(row(result, 'The list does not come')[0]).toBe(true)
+    expect(row(result, 'No other response comes')).toEqual([false, 'shown by age'])
   })
 
   test('a list that is read with a JWT, which is in no list', async () => {
