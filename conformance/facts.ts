@@ -1,5 +1,4 @@
 import { isForeign } from '../src/api/api-failure.ts'
-import { STORED } from '../src/api/parse-response.ts'
 import { formatExactly } from '../src/util/instant.ts'
 import { type Answer, field, KEYS_PATH, statusOf } from './client.ts'
 import type { Evidence } from './observe.ts'
@@ -48,9 +47,9 @@ function datesOf({ headers, sentAt, receivedAt }: Answer): { date: number; local
 const isList = ({ asked: { method, url }, status }: Answer) =>
   method === 'GET' && status === 200 && url.pathname.includes(KEYS_PATH)
 
-function signsOfCache(answers: Answer[], rules?: RegExp[]): Observation {
+function signsOfCache(answers: Answer[]): Observation {
   if (answers.length === 0) return NOT_OBSERVED
-  const signs = [...new Set(answers.flatMap((answer) => cacheHeaders(answer, rules)))]
+  const signs = [...new Set(answers.flatMap(cacheHeaders))]
   return seen(signs.length === 0, signs.length === 0 ? 'no sign of one' : `shown by ${signs.join(', ')}`)
 }
 
@@ -201,11 +200,7 @@ export const FACTS: readonly Fact[] = [
     basis: 'assumed',
     relied: 'A response is about the request that it answers.',
     otherwise: 'The response is not believed: no key is obtained, or no revocation is verified.',
-    observe: ({ answers }) =>
-      signsOfCache(
-        answers.filter((answer) => !isList(answer)),
-        STORED,
-      ),
+    observe: ({ answers }) => signsOfCache(answers.filter((answer) => !isList(answer))),
   },
   {
     fact: 'Each response has a Date header, of the same clock as `created`.',

@@ -88,6 +88,7 @@ describe('one request', () => {
       status: 201,
       headers: expect.objectContaining({ 'x-seen': 'POST /path?a=b 1 2' }),
       body: '[é]',
+      isCut: false,
     })
   })
 
@@ -128,7 +129,11 @@ describe('connections', () => {
   }
 
   test('serve one request each, so that no late answer is taken for that to the next request', async () => {
-    expect(await connectionsFor('GET', 'DELETE', 'POST', 'GET')).toBe(4)
+    expect(await connectionsFor('GET', 'DELETE', 'DELETE', 'POST', 'POST', 'GET')).toBe(6)
+  })
+
+  test('are shared by the pages of a list', async () => {
+    expect(await connectionsFor('GET', 'GET', 'GET')).toBe(1)
   })
 
   test('that the server resets once idle do not cost a POST its response', async () => {

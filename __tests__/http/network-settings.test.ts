@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { changedAuthorities, networkSettings, proxyLogins } from '../../src/http/network-settings.ts'
+import { changedAuthorities } from '../../src/http/changed-authorities.ts'
+import { networkSettings, proxyLogins } from '../../src/http/network-settings.ts'
 
 test('the network settings are the variables about certificates and proxies that are set, and no others', () => {
   const settings = {

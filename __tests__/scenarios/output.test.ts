@@ -91,9 +91,9 @@ describe('debug lines', () => {
       )
       const id = emulator.account.keys()[0]?.id.slice(0, 8)
       expect(lines.map((line) => line.replace(/\d+ ms$/, 'N ms'))).toEqual([
-        '::debug::POST /api/user/api-keys (attempt 1): status 201 after N ms',
-        `::debug::DELETE /api/user/api-keys/${id}... (attempt 1): status 204 after N ms`,
-        '::debug::GET /api/user/api-keys (attempt 1): status 401 after N ms',
+        '::debug::POST /api/user/api-keys: status 201 after N ms',
+        `::debug::DELETE /api/user/api-keys/${id}...: status 204 after N ms`,
+        '::debug::GET /api/user/api-keys: status 401 after N ms',
       ])
       for (const secret of secretsOf(emulator)) expect(lines.join()).not.toContain(secret)
     }))

@@ -65,151 +65,6 @@ function parseRetryAfter(header = '', now) {
 	return Number.isNaN(wait) ? undefined : Math.max(0, wait)
 }
 
-/** Decide which certificate authorities Node trusts. */
-;['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
-/** Never throws: of a malformed text, it decodes what it can. */
-const percentDecoded = (text) => process.getBuiltinModule('node:querystring').unescape(text)
-
-/** The timeout is for each address of a host: Node's 250 ms are too short for a slow line. */
-const CONNECTION = { rejectUnauthorized: true, autoSelectFamilyAttemptTimeout: 3_000 }
-/** A `createConnection` for agents: Node's own `proxyEnv` came with 24.5, and runners ship 24.4 too. */
-function tunnelThrough(proxy, secure) {
-	const { protocol, host, hostname, port, username, password } = new URL(proxy)
-	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
-	const authorization = username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}
-	return (options, connected) => {
-		const refuse = (error) => connected?.(error, undefined)
-		// An IPv6 address, alone, would end in what looks like a port.
-		const target = `${String(options.host).replace(/.*:.*/, '[$&]')}:${options.port}`
-		nodeModule(protocol)
-			.request({
-				method: 'CONNECT',
-				host: hostname.replace(/^\[|\]$/g, ''),
-				port,
-				path: target,
-				headers: { Host: target, ...authorization },
-				agent: false,
-				...CONNECTION,
-			})
-			// A silent proxy must not outlive the request.
-			.once('socket', (socket) => socket.unref())
-			.once('connect', ({ statusCode = 0 }, socket) => {
-				if (statusCode < 200 || statusCode > 299) {
-					socket.destroy()
-					return refuse(refusal$1(host, statusCode, Boolean(username || password)))
-				}
-				socket.ref()
-				const { connect } = process.getBuiltinModule('node:tls')
-				connected?.(null, secure ? connect({ ...options, socket }) : socket)
-			})
-			.on('error', (error) => {
-				const failure = describeError(error, false)
-				refuse(Object.assign(failure, { message: `the proxy ${host}: ${failure.message}` }))
-			})
-			.end()
-	}
-}
-/** Loaded only when needed. */
-function nodeModule(protocol) {
-	return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
-}
-function refusal$1(host, status, hasLogin) {
-	const login = hasLogin ? 'does not accept this login' : 'requires a login, as in http://USER:PASSWORD@HOST:PORT'
-	const hint = status === 407 ? `; it ${login}` : ''
-	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
-	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
-	return new HttpError(message, false, !permanent)
-}
-
-const MAX_RESPONSE_BYTES = 1024 * 1024
-/** 3.5 s of backoff: a resolver may be wrong for a moment. */
-const MAX_UNKNOWN_HOST = 4
-/**
- * For one host. Each request has its own connection: on a shared one, a late answer to the request before would be
- * taken for its answer, and one that the server just closed looks like a lost response.
- */
-function createHttpClient(proxy) {
-	let agent
-	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
-	let unknownHost = 0
-	return async (request) => {
-		const { protocol } = request.url
-		if (!agent) {
-			agent = new (nodeModule(protocol).Agent)(CONNECTION)
-			if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
-		}
-		return exchange(request, agent, via).catch((error) => {
-			// Other requests are about a key: the name existed.
-			if (request.method === 'POST' && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
-			throw error
-		})
-	}
-}
-function exchange(request, agent, via) {
-	return new Promise((resolve, reject) => {
-		const { url, method, body } = request
-		const headers = { 'Accept-Encoding': 'identity', ...request.headers }
-		const sent = nodeModule(url.protocol).request(url, { method, agent, headers, joinDuplicateHeaders: true })
-		const isConnected = trackConnection(sent, url.protocol === 'https:')
-		const fail = (error) => {
-			stopDeadline()
-			reject(error)
-			sent.destroy()
-		}
-		const stopDeadline = startDeadline(request, () => {
-			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
-			fail(new HttpError(`${message}${via}`, isConnected()))
-		})
-		let received
-		// Not once: an unhandled error would end the process. One after a complete response is not about it.
-		sent.on('error', (error) => {
-			if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
-		})
-		const receive = (response) => {
-			received = response
-			if (response.statusCode === 101) return fail(new HttpError('answered 101 and switched to another protocol', true, false))
-			const cutOff = ({ code }) => fail(new HttpError(`closed the connection in the middle of its answer (${code})`, true))
-			readBody(response).then((text) => {
-				stopDeadline()
-				resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
-			}, cutOff)
-		}
-		sent.once('upgrade', receive).once('response', receive).end(body)
-	})
-}
-function trackConnection(sent, secure) {
-	let connected = false
-	sent.once('socket', (socket) => {
-		connected = !secure && !socket.connecting
-		if (connected) return
-		socket.once(secure ? 'secureConnect' : 'connect', () => {
-			connected = true
-		})
-	})
-	return () => connected
-}
-function startDeadline({ timeout, cancel, grace }, expire) {
-	const timers = [setTimeout(expire, timeout)]
-	const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
-	if (cancel?.aborted) onCancel()
-	else cancel?.addEventListener('abort', onCancel)
-	return () => {
-		timers.forEach(clearTimeout)
-		cancel?.removeEventListener('abort', onCancel)
-	}
-}
-/** Of more than 1 MiB, only the start is read. */
-async function readBody(response) {
-	const chunks = []
-	let size = 0
-	for await (const chunk of response) {
-		chunks.push(chunk)
-		size += chunk.length
-		if (size > MAX_RESPONSE_BYTES) break
-	}
-	return String(Buffer.concat(chunks)).replace(/^\uFEFF/, '')
-}
-
 /** Without whole IDs. */
 function shortPath({ pathname }) {
 	return pathname.replace(/([^/]{8})[^/]{16,}/g, '$1...')
@@ -217,14 +72,10 @@ function shortPath({ pathname }) {
 /** Logs requests, without headers, bodies or whole IDs. Returns `send` itself without `log`. */
 function logRequests(send, log, now) {
 	if (!log) return send
-	const attempts = new Map()
 	return async (request) => {
 		const { method, url } = request
-		const name = `${method} ${url}`
-		const attempt = (attempts.get(name) ?? 0) + 1
-		attempts.set(name, attempt)
 		const startedAt = now()
-		const note = (outcome) => log(`${method} ${shortPath(url)} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
+		const note = (outcome) => log(`${method} ${shortPath(url)}: ${outcome} after ${Math.round(now() - startedAt)} ms`)
 		const response = await send(request).catch((error) => {
 			note(`${error},`)
 			throw error
@@ -289,10 +140,16 @@ const MAX_ID_LENGTH = 256
 function headersLike(rules, headers) {
 	return Object.keys(headers).filter((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
 }
-/** Headers that only a cache writes (RFC 9111, 5.1; RFC 9211), or that many do. */
-const STORED = [/^(age|\S*cache-hits): .*[1-9]/, /^(?!\S*cache-(control|key):)\S*cache\S*:.*([^a-z]hit|refreshhit|stale|updating|revalidated)/i]
+/** Headers of an answer that a cache stored. */
+const CACHED = [
+	/^(age|\S*(cache-hits?|from-cache|cached(-response)?)): (0, )*([1-9]\d*|true|yes)(,|$)/i,
+	/^\S*cache(-\S*(status|info|lookup|remote|debug))?: ((.*[^a-z=-])?(hit(?!-)|refreshhit|stale(?!-)|updating|revalidated)|fresh|cached)/i,
+	/^server-timing: .*cdn-cache[^,]*hit/i,
+	/^x-varnish: \d+ \d/,
+	/^warning: 11/,
+]
 /** Such an answer belongs to another request. */
-const isStored = (headers) => headersLike(STORED, headers).length > 0
+const isStored = (headers) => headersLike(CACHED, headers).length > 0
 /** Throws unless this is the list, or a page of it. */
 function rowsOf(answer) {
 	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
@@ -406,7 +263,7 @@ function detail(asked, response) {
 	if (isHtml(response)) return ' with an HTML page, not the JSON of this API'
 	const coding = headers['content-encoding']?.replace(/^identity$/i, '')
 	if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
-	if (body.length > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
+	if (response.isCut) return ' with more than 1 MiB'
 	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
 	const reason = reasonGiven(asked, response)
@@ -570,15 +427,6 @@ function nextUrl(next, start) {
 }
 /** Another field may announce more keys. */
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
-/** Headers of a list that may be old. */
-const CACHED = [
-	...STORED,
-	/^\S*(from-cache|cached\S*): (1|true|yes)/i,
-	/^\S*cache\S*: (fresh|cached)/i,
-	/^server-timing: .*cache[^,]*hit/i,
-	/^x-varnish: \d+ \d/,
-	/^warning: 1/,
-]
 /** Headers of a list that may lack a key. */
 const PARTIAL = [
 	/^link: .*rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i,
@@ -604,7 +452,7 @@ function readPage({ status, headers, body }) {
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
 		(isOdd || headersLike(PARTIAL, headers).length > 0) && 'it may have pages that cannot be found',
-		headersLike(CACHED, headers).length > 0 && 'it comes from a cache',
+		isStored(headers) && 'it comes from a cache',
 	]
 	// Why a key may exist that this page does not show.
 	const doubt = doubts.find(Boolean) || null
@@ -827,7 +675,7 @@ function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }) {
 const TIMEOUT = { name: 'timeout', shortest: '1 second', longest: '30 minutes', example: '2m' }
 /** Milliseconds. Throws an Error for the user. */
 function readDuration(value, { name, shortest, longest, example }) {
-	const refuse = refusal(name, value, example)
+	const refuse = refusal$1(name, value, example)
 	const duration = parseDuration(value)
 	if (duration === null) throw refuse('it is not a duration such as 90s, 15m or 1.5h')
 	if (duration < Number(parseDuration(shortest))) throw refuse(`it must be at least ${shortest}`)
@@ -849,7 +697,7 @@ function isLoopback(hostname) {
 	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 /** Shows at most 60 characters of the value, in one line. */
-function refusal(name, value, example) {
+function refusal$1(name, value, example) {
 	const shown = JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
 	return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
 }
@@ -1166,6 +1014,153 @@ function publish({ findings, summary }, apiKey, runner) {
 		runner.setOutput(kind, judged || length > 0 ? String(length) : '')
 	}
 	runner.writeSummary(clean(summary))
+}
+
+/** Decide which certificate authorities Node trusts. */
+;['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
+/** Never throws: of a malformed text, it decodes what it can. */
+const percentDecoded = (text) => process.getBuiltinModule('node:querystring').unescape(text)
+
+/** The timeout is for each address of a host: Node's 250 ms are too short for a slow line. */
+const CONNECTION = { rejectUnauthorized: true, autoSelectFamilyAttemptTimeout: 3_000 }
+/** A `createConnection` for agents: Node's own `proxyEnv` came with 24.5, and runners ship 24.4 too. */
+function tunnelThrough(proxy, secure) {
+	const { protocol, host, hostname, port, username, password } = new URL(proxy)
+	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
+	const authorization = username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}
+	return (options, connected) => {
+		const refuse = (error) => connected?.(error, undefined)
+		// An IPv6 address, alone, would end in what looks like a port.
+		const target = `${String(options.host).replace(/.*:.*/, '[$&]')}:${options.port}`
+		nodeModule(protocol)
+			.request({
+				method: 'CONNECT',
+				host: hostname.replace(/^\[|\]$/g, ''),
+				port,
+				path: target,
+				headers: { Host: target, ...authorization },
+				agent: false,
+				...CONNECTION,
+			})
+			// A silent proxy must not outlive the request.
+			.once('socket', (socket) => socket.unref())
+			.once('connect', ({ statusCode = 0 }, socket) => {
+				if (statusCode < 200 || statusCode > 299) {
+					socket.destroy()
+					return refuse(refusal(host, statusCode, Boolean(username || password)))
+				}
+				socket.ref()
+				const { connect } = process.getBuiltinModule('node:tls')
+				connected?.(null, secure ? connect({ ...options, socket }) : socket)
+			})
+			.on('error', (error) => {
+				const failure = describeError(error, false)
+				refuse(Object.assign(failure, { message: `the proxy ${host}: ${failure.message}` }))
+			})
+			.end()
+	}
+}
+/** Loaded only when needed. */
+function nodeModule(protocol) {
+	return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
+}
+function refusal(host, status, hasLogin) {
+	const login = hasLogin ? 'does not accept this login' : 'requires a login, as in http://USER:PASSWORD@HOST:PORT'
+	const hint = status === 407 ? `; it ${login}` : ''
+	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
+	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
+	return new HttpError(message, false, !permanent)
+}
+
+const MAX_RESPONSE_BYTES = 1024 * 1024
+/** 3.5 s of backoff: a resolver may be wrong for a moment. */
+const MAX_UNKNOWN_HOST = 4
+/** For one host. Only the pages of a list share a connection: a late answer would be taken for that to the next request. */
+function createHttpClient(proxy) {
+	let agent
+	let last = ''
+	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
+	let unknownHost = 0
+	return async (request) => {
+		const { protocol } = request.url
+		const isPage = request.method === 'GET' && last === 'GET'
+		last = request.method
+		if (!agent || !isPage) {
+			agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
+			if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
+		}
+		return exchange(request, agent, via).catch((error) => {
+			// Other requests are about a key: the name existed.
+			if (request.method === 'POST' && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+			throw error
+		})
+	}
+}
+function exchange(request, agent, via) {
+	return new Promise((resolve, reject) => {
+		const { url, method, body } = request
+		const headers = { 'Accept-Encoding': 'identity', ...request.headers }
+		const sent = nodeModule(url.protocol).request(url, { method, agent, headers })
+		const isConnected = trackConnection(sent, url.protocol === 'https:')
+		const fail = (error) => {
+			stopDeadline()
+			reject(error)
+			sent.destroy()
+		}
+		const stopDeadline = startDeadline(request, () => {
+			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
+			fail(new HttpError(`${message}${via}`, isConnected()))
+		})
+		let received
+		// Not once: an unhandled error ends the process. One after a complete response is not about it.
+		sent.on('error', (error) => {
+			if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
+		})
+		const receive = (response) => {
+			received = response
+			if (response.statusCode === 101) return fail(new HttpError('answered 101 and switched to another protocol', true, false))
+			const cutOff = ({ code }) => fail(new HttpError(`closed the connection in the middle of its answer (${code})`, true))
+			readBody(response).then((read) => {
+				stopDeadline()
+				// Of several, Node keeps the first.
+				const age = response.headersDistinct.age?.join(', ')
+				resolve({ status: response.statusCode ?? 0, headers: { ...response.headers, ...(age && { age }) }, ...read })
+			}, cutOff)
+		}
+		sent.once('upgrade', receive).once('response', receive).end(body)
+	})
+}
+function trackConnection(sent, secure) {
+	let connected = false
+	sent.once('socket', (socket) => {
+		connected = sent.reusedSocket || (!secure && !socket.connecting)
+		if (connected) return
+		socket.once(secure ? 'secureConnect' : 'connect', () => {
+			connected = true
+		})
+	})
+	return () => connected
+}
+function startDeadline({ timeout, cancel, grace }, expire) {
+	const timers = [setTimeout(expire, timeout)]
+	const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
+	if (cancel?.aborted) onCancel()
+	else cancel?.addEventListener('abort', onCancel)
+	return () => {
+		timers.forEach(clearTimeout)
+		cancel?.removeEventListener('abort', onCancel)
+	}
+}
+/** Of more than 1 MiB, only the start is read. */
+async function readBody(response) {
+	const chunks = []
+	let size = 0
+	for await (const chunk of response) {
+		chunks.push(chunk)
+		size += chunk.length
+		if (size > MAX_RESPONSE_BYTES) break
+	}
+	return { body: String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''), isCut: size > MAX_RESPONSE_BYTES }
 }
 
 /** As the URL parser writes these hosts. */

@@ -65,170 +65,6 @@ function parseRetryAfter(header = '', now) {
 	return Number.isNaN(wait) ? undefined : Math.max(0, wait)
 }
 
-/** Decide which certificate authorities Node trusts. */
-const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
-const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
-/** Those that are set. */
-function networkSettings(env) {
-	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
-}
-/** Those about certificates that differ. Post uses the proxies of main, so they may. */
-function changedAuthorities(before, after) {
-	return AUTHORITIES.filter((name) => before[name] !== after[name])
-}
-/** Never throws: of a malformed text, it decodes what it can. */
-const percentDecoded = (text) => process.getBuiltinModule('node:querystring').unescape(text)
-/** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
-function proxyLogins(env) {
-	const logins = PROXIES.flatMap((name) => {
-		const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
-		if (password) return [password, `${user}:${password}`]
-		// A user alone may be a token, but not a name such as `ci`.
-		return user.length < 8 ? [] : [user]
-	})
-	return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
-}
-
-/** The timeout is for each address of a host: Node's 250 ms are too short for a slow line. */
-const CONNECTION = { rejectUnauthorized: true, autoSelectFamilyAttemptTimeout: 3_000 }
-/** A `createConnection` for agents: Node's own `proxyEnv` came with 24.5, and runners ship 24.4 too. */
-function tunnelThrough(proxy, secure) {
-	const { protocol, host, hostname, port, username, password } = new URL(proxy)
-	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
-	const authorization = username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}
-	return (options, connected) => {
-		const refuse = (error) => connected?.(error, undefined)
-		// An IPv6 address, alone, would end in what looks like a port.
-		const target = `${String(options.host).replace(/.*:.*/, '[$&]')}:${options.port}`
-		nodeModule(protocol)
-			.request({
-				method: 'CONNECT',
-				host: hostname.replace(/^\[|\]$/g, ''),
-				port,
-				path: target,
-				headers: { Host: target, ...authorization },
-				agent: false,
-				...CONNECTION,
-			})
-			// A silent proxy must not outlive the request.
-			.once('socket', (socket) => socket.unref())
-			.once('connect', ({ statusCode = 0 }, socket) => {
-				if (statusCode < 200 || statusCode > 299) {
-					socket.destroy()
-					return refuse(refusal(host, statusCode, Boolean(username || password)))
-				}
-				socket.ref()
-				const { connect } = process.getBuiltinModule('node:tls')
-				connected?.(null, secure ? connect({ ...options, socket }) : socket)
-			})
-			.on('error', (error) => {
-				const failure = describeError(error, false)
-				refuse(Object.assign(failure, { message: `the proxy ${host}: ${failure.message}` }))
-			})
-			.end()
-	}
-}
-/** Loaded only when needed. */
-function nodeModule(protocol) {
-	return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
-}
-function refusal(host, status, hasLogin) {
-	const login = hasLogin ? 'does not accept this login' : 'requires a login, as in http://USER:PASSWORD@HOST:PORT'
-	const hint = status === 407 ? `; it ${login}` : ''
-	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
-	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
-	return new HttpError(message, false, !permanent)
-}
-
-const MAX_RESPONSE_BYTES = 1024 * 1024
-/** 3.5 s of backoff: a resolver may be wrong for a moment. */
-const MAX_UNKNOWN_HOST = 4
-/**
- * For one host. Each request has its own connection: on a shared one, a late answer to the request before would be
- * taken for its answer, and one that the server just closed looks like a lost response.
- */
-function createHttpClient(proxy) {
-	let agent
-	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
-	let unknownHost = 0
-	return async (request) => {
-		const { protocol } = request.url
-		if (!agent) {
-			agent = new (nodeModule(protocol).Agent)(CONNECTION)
-			if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
-		}
-		return exchange(request, agent, via).catch((error) => {
-			// Other requests are about a key: the name existed.
-			if (request.method === 'POST' && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
-			throw error
-		})
-	}
-}
-function exchange(request, agent, via) {
-	return new Promise((resolve, reject) => {
-		const { url, method, body } = request
-		const headers = { 'Accept-Encoding': 'identity', ...request.headers }
-		const sent = nodeModule(url.protocol).request(url, { method, agent, headers, joinDuplicateHeaders: true })
-		const isConnected = trackConnection(sent, url.protocol === 'https:')
-		const fail = (error) => {
-			stopDeadline()
-			reject(error)
-			sent.destroy()
-		}
-		const stopDeadline = startDeadline(request, () => {
-			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
-			fail(new HttpError(`${message}${via}`, isConnected()))
-		})
-		let received
-		// Not once: an unhandled error would end the process. One after a complete response is not about it.
-		sent.on('error', (error) => {
-			if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
-		})
-		const receive = (response) => {
-			received = response
-			if (response.statusCode === 101) return fail(new HttpError('answered 101 and switched to another protocol', true, false))
-			const cutOff = ({ code }) => fail(new HttpError(`closed the connection in the middle of its answer (${code})`, true))
-			readBody(response).then((text) => {
-				stopDeadline()
-				resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
-			}, cutOff)
-		}
-		sent.once('upgrade', receive).once('response', receive).end(body)
-	})
-}
-function trackConnection(sent, secure) {
-	let connected = false
-	sent.once('socket', (socket) => {
-		connected = !secure && !socket.connecting
-		if (connected) return
-		socket.once(secure ? 'secureConnect' : 'connect', () => {
-			connected = true
-		})
-	})
-	return () => connected
-}
-function startDeadline({ timeout, cancel, grace }, expire) {
-	const timers = [setTimeout(expire, timeout)]
-	const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
-	if (cancel?.aborted) onCancel()
-	else cancel?.addEventListener('abort', onCancel)
-	return () => {
-		timers.forEach(clearTimeout)
-		cancel?.removeEventListener('abort', onCancel)
-	}
-}
-/** Of more than 1 MiB, only the start is read. */
-async function readBody(response) {
-	const chunks = []
-	let size = 0
-	for await (const chunk of response) {
-		chunks.push(chunk)
-		size += chunk.length
-		if (size > MAX_RESPONSE_BYTES) break
-	}
-	return String(Buffer.concat(chunks)).replace(/^\uFEFF/, '')
-}
-
 /** Without whole IDs. */
 function shortPath({ pathname }) {
 	return pathname.replace(/([^/]{8})[^/]{16,}/g, '$1...')
@@ -236,14 +72,10 @@ function shortPath({ pathname }) {
 /** Logs requests, without headers, bodies or whole IDs. Returns `send` itself without `log`. */
 function logRequests(send, log, now) {
 	if (!log) return send
-	const attempts = new Map()
 	return async (request) => {
 		const { method, url } = request
-		const name = `${method} ${url}`
-		const attempt = (attempts.get(name) ?? 0) + 1
-		attempts.set(name, attempt)
 		const startedAt = now()
-		const note = (outcome) => log(`${method} ${shortPath(url)} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
+		const note = (outcome) => log(`${method} ${shortPath(url)}: ${outcome} after ${Math.round(now() - startedAt)} ms`)
 		const response = await send(request).catch((error) => {
 			note(`${error},`)
 			throw error
@@ -314,10 +146,16 @@ const MAX_ID_LENGTH = 256
 function headersLike(rules, headers) {
 	return Object.keys(headers).filter((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
 }
-/** Headers that only a cache writes (RFC 9111, 5.1; RFC 9211), or that many do. */
-const STORED = [/^(age|\S*cache-hits): .*[1-9]/, /^(?!\S*cache-(control|key):)\S*cache\S*:.*([^a-z]hit|refreshhit|stale|updating|revalidated)/i]
+/** Headers of an answer that a cache stored. */
+const CACHED = [
+	/^(age|\S*(cache-hits?|from-cache|cached(-response)?)): (0, )*([1-9]\d*|true|yes)(,|$)/i,
+	/^\S*cache(-\S*(status|info|lookup|remote|debug))?: ((.*[^a-z=-])?(hit(?!-)|refreshhit|stale(?!-)|updating|revalidated)|fresh|cached)/i,
+	/^server-timing: .*cdn-cache[^,]*hit/i,
+	/^x-varnish: \d+ \d/,
+	/^warning: 11/,
+]
 /** Such an answer belongs to another request. */
-const isStored = (headers) => headersLike(STORED, headers).length > 0
+const isStored = (headers) => headersLike(CACHED, headers).length > 0
 function freshBody({ headers, body }) {
 	if (isStored(headers)) throw new Error('from a cache')
 	return body
@@ -454,7 +292,7 @@ function detail(asked, response) {
 	if (isHtml(response)) return ' with an HTML page, not the JSON of this API'
 	const coding = headers['content-encoding']?.replace(/^identity$/i, '')
 	if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
-	if (body.length > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
+	if (response.isCut) return ' with more than 1 MiB'
 	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
 	const reason = reasonGiven(asked, response)
@@ -540,6 +378,168 @@ function skewOf({ headers }, sentAt, receivedAt) {
 	// Whole seconds: on average, the server is half a second further.
 	const skew = parseHttpDate(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
 	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
+}
+
+/** Decide which certificate authorities Node trusts. */
+const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
+const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
+/** Those that are set. */
+function networkSettings(env) {
+	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+}
+/** Never throws: of a malformed text, it decodes what it can. */
+const percentDecoded = (text) => process.getBuiltinModule('node:querystring').unescape(text)
+/** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
+function proxyLogins(env) {
+	const logins = PROXIES.flatMap((name) => {
+		const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
+		if (password) return [password, `${user}:${password}`]
+		// A user alone may be a token, but not a name such as `ci`.
+		return user.length < 8 ? [] : [user]
+	})
+	return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
+}
+
+/** The timeout is for each address of a host: Node's 250 ms are too short for a slow line. */
+const CONNECTION = { rejectUnauthorized: true, autoSelectFamilyAttemptTimeout: 3_000 }
+/** A `createConnection` for agents: Node's own `proxyEnv` came with 24.5, and runners ship 24.4 too. */
+function tunnelThrough(proxy, secure) {
+	const { protocol, host, hostname, port, username, password } = new URL(proxy)
+	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
+	const authorization = username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}
+	return (options, connected) => {
+		const refuse = (error) => connected?.(error, undefined)
+		// An IPv6 address, alone, would end in what looks like a port.
+		const target = `${String(options.host).replace(/.*:.*/, '[$&]')}:${options.port}`
+		nodeModule(protocol)
+			.request({
+				method: 'CONNECT',
+				host: hostname.replace(/^\[|\]$/g, ''),
+				port,
+				path: target,
+				headers: { Host: target, ...authorization },
+				agent: false,
+				...CONNECTION,
+			})
+			// A silent proxy must not outlive the request.
+			.once('socket', (socket) => socket.unref())
+			.once('connect', ({ statusCode = 0 }, socket) => {
+				if (statusCode < 200 || statusCode > 299) {
+					socket.destroy()
+					return refuse(refusal(host, statusCode, Boolean(username || password)))
+				}
+				socket.ref()
+				const { connect } = process.getBuiltinModule('node:tls')
+				connected?.(null, secure ? connect({ ...options, socket }) : socket)
+			})
+			.on('error', (error) => {
+				const failure = describeError(error, false)
+				refuse(Object.assign(failure, { message: `the proxy ${host}: ${failure.message}` }))
+			})
+			.end()
+	}
+}
+/** Loaded only when needed. */
+function nodeModule(protocol) {
+	return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
+}
+function refusal(host, status, hasLogin) {
+	const login = hasLogin ? 'does not accept this login' : 'requires a login, as in http://USER:PASSWORD@HOST:PORT'
+	const hint = status === 407 ? `; it ${login}` : ''
+	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
+	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
+	return new HttpError(message, false, !permanent)
+}
+
+const MAX_RESPONSE_BYTES = 1024 * 1024
+/** 3.5 s of backoff: a resolver may be wrong for a moment. */
+const MAX_UNKNOWN_HOST = 4
+/** For one host. Only the pages of a list share a connection: a late answer would be taken for that to the next request. */
+function createHttpClient(proxy) {
+	let agent
+	let last = ''
+	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
+	let unknownHost = 0
+	return async (request) => {
+		const { protocol } = request.url
+		const isPage = request.method === 'GET' && last === 'GET'
+		last = request.method
+		if (!agent || !isPage) {
+			agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
+			if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
+		}
+		return exchange(request, agent, via).catch((error) => {
+			// Other requests are about a key: the name existed.
+			if (request.method === 'POST' && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
+			throw error
+		})
+	}
+}
+function exchange(request, agent, via) {
+	return new Promise((resolve, reject) => {
+		const { url, method, body } = request
+		const headers = { 'Accept-Encoding': 'identity', ...request.headers }
+		const sent = nodeModule(url.protocol).request(url, { method, agent, headers })
+		const isConnected = trackConnection(sent, url.protocol === 'https:')
+		const fail = (error) => {
+			stopDeadline()
+			reject(error)
+			sent.destroy()
+		}
+		const stopDeadline = startDeadline(request, () => {
+			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
+			fail(new HttpError(`${message}${via}`, isConnected()))
+		})
+		let received
+		// Not once: an unhandled error ends the process. One after a complete response is not about it.
+		sent.on('error', (error) => {
+			if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
+		})
+		const receive = (response) => {
+			received = response
+			if (response.statusCode === 101) return fail(new HttpError('answered 101 and switched to another protocol', true, false))
+			const cutOff = ({ code }) => fail(new HttpError(`closed the connection in the middle of its answer (${code})`, true))
+			readBody(response).then((read) => {
+				stopDeadline()
+				// Of several, Node keeps the first.
+				const age = response.headersDistinct.age?.join(', ')
+				resolve({ status: response.statusCode ?? 0, headers: { ...response.headers, ...(age && { age }) }, ...read })
+			}, cutOff)
+		}
+		sent.once('upgrade', receive).once('response', receive).end(body)
+	})
+}
+function trackConnection(sent, secure) {
+	let connected = false
+	sent.once('socket', (socket) => {
+		connected = sent.reusedSocket || (!secure && !socket.connecting)
+		if (connected) return
+		socket.once(secure ? 'secureConnect' : 'connect', () => {
+			connected = true
+		})
+	})
+	return () => connected
+}
+function startDeadline({ timeout, cancel, grace }, expire) {
+	const timers = [setTimeout(expire, timeout)]
+	const onCancel = () => void timers.push(setTimeout(expire, grace ?? 0))
+	if (cancel?.aborted) onCancel()
+	else cancel?.addEventListener('abort', onCancel)
+	return () => {
+		timers.forEach(clearTimeout)
+		cancel?.removeEventListener('abort', onCancel)
+	}
+}
+/** Of more than 1 MiB, only the start is read. */
+async function readBody(response) {
+	const chunks = []
+	let size = 0
+	for await (const chunk of response) {
+		chunks.push(chunk)
+		size += chunk.length
+		if (size > MAX_RESPONSE_BYTES) break
+	}
+	return { body: String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''), isCut: size > MAX_RESPONSE_BYTES }
 }
 
 /** As the URL parser writes these hosts. */
@@ -835,10 +835,6 @@ function summarizeKeys(runner, title, rows) {
 }
 
 const PRECISIONS_US = [1, 1000, 1_000_000]
-/** After this, even a slow server has carried out a request. */
-const LATE_WRITE_GRACE_MS = 15_000
-/** No server carries a request out this long after its deadline. */
-const LATEST_WRITE_MS = 10 * 60_000
 /** Time zones are multiples of 15 minutes, up to 14 hours. */
 const ZONE_STEP_MS = 15 * 60_000
 const MAX_ZONE_MS = 14 * 3_600_000
@@ -955,7 +951,7 @@ async function revokeAndVerify(key, context) {
 		if (verified || (token === null && revocation.missing)) return { revoked: true, verified, alreadyRevoked: !mayHaveActed }
 		// A later 401 must not be taken for the effect of this grant.
 		if (probed?.ok) revocation.granted = false
-		revocation.wasIdle ||= refusal === null && probed?.ok === true
+		revocation.wasIdle ||= refusal === null && !revocation.rejected
 		const wait = backoff(round, random())
 		const canChange = refusal === null || refusal.retryable || revocation.rejected || [401, 404].includes(refusal.status ?? 0)
 		const isWorthIt = canChange && budget.left() > wait + PROBE_INTERVAL_MS
@@ -984,10 +980,11 @@ async function requestRevocation(key, revocation) {
 			revocation.rejected = false
 			return null
 		}
+		const { retryable, mayHaveActed, status = 0 } = result.failure
 		failure = {
 			...result.failure,
-			retryable: result.failure.retryable || failure.retryable,
-			mayHaveActed: result.failure.mayHaveActed || failure.mayHaveActed,
+			retryable: retryable || failure.retryable,
+			mayHaveActed: failure.mayHaveActed || (mayHaveActed && status !== 401 && status !== 404),
 		}
 		if (credential === token && isRejected(result)) {
 			// Some APIs answer 401 to a key that may not revoke itself.
@@ -1041,18 +1038,15 @@ function reasonOf(refusal, probed, { granted, rejected }) {
 }
 
 module.exports = {
+	AUTHORITIES,
 	CANCEL,
 	KEYS_PATH,
-	LATEST_WRITE_MS,
-	LATE_WRITE_GRACE_MS,
 	MAX_ATTEMPT_MS,
 	NO_CREDENTIAL,
 	PRECISIONS_US,
 	STATE_NAME,
-	STORED,
 	backoff,
 	bootedAt,
-	changedAuthorities,
 	clockNote,
 	connect,
 	createBudget,
@@ -1075,6 +1069,7 @@ module.exports = {
 	isHeaderSafe,
 	isOldEnough,
 	isOnCoarseGrid,
+	isStored,
 	isWithin,
 	issuedLine,
 	keyLabel,

@@ -202,8 +202,8 @@ function whyNotOurs(key, context) {
 	const isOld = created !== null && (isDated || created < intent.sentAt) && !lib.isWithin(created, window)
 	if (fit === 'exact' && !isOld) return null
 	const isFresh = lib.isWithin(created, { ...window, isStrict: dateSkew !== null })
-	const orClock = dateSkew === null ? ", or this runner's clock is wrong" : ''
-	if (createdAt !== null && !isFresh) return `it returned a key that was created ${lib.formatExactly(createdAt)}${orClock}`
+	if (createdAt !== null && !isFresh)
+		return `it returned a key that was created ${lib.formatExactly(createdAt)}${dateSkew === null ? ", or this runner's clock is wrong" : ''}`
 	if (fit === 'near' || (isFresh && (expiresAt === null || lib.isCapped(key, intent)))) return null
 	if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
 	return `it returned a key that expires ${lib.formatExactly(expiresAt)}, not ${lib.formatExactly(intent.expiry)} as requested`
@@ -341,7 +341,7 @@ async function obtainKey(context) {
 		const next = nextAttempt(failure, progress, { left: budget.left(), random, skew })
 		const isWorthIt = next.afterMs + MIN_ATTEMPT_MS <= budget.left()
 		const wait = lib.formatSeconds(next.afterMs)
-		const advice = timeout + next.afterMs > MAX_TIMEOUT_MS ? 'Run' : 'Raise the input timeout, or run'
+		const advice = timeout - budget.left() + next.afterMs > MAX_TIMEOUT_MS ? 'Run' : 'Raise the input timeout, or run'
 		if (isWorthIt && next.afterMs > 0) {
 			runner.info(`${failure.message}. Retrying in ${wait}.`)
 			await budget.pause(next.afterMs)
@@ -390,7 +390,7 @@ function accept(answer, request, context) {
 		const described = lib.keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
 		const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${verdict.reason}: ${described}`
 		try {
-			journal.settle(intent, { ...intent, refused: verdict.isKnown ? '' : described })
+			journal.settle(intent, { ...intent, refused: verdict.isKnown || !(answer.prefix || answer.id) ? '' : described })
 		} catch (error) {
 			throw new Error(`${message}. ${error}`)
 		}

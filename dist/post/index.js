@@ -49,15 +49,6 @@ function nextUrl(next, start) {
 }
 /** Another field may announce more keys. */
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
-/** Headers of a list that may be old. */
-const CACHED = [
-	...lib.STORED,
-	/^\S*(from-cache|cached\S*): (1|true|yes)/i,
-	/^\S*cache\S*: (fresh|cached)/i,
-	/^server-timing: .*cache[^,]*hit/i,
-	/^x-varnish: \d+ \d/,
-	/^warning: 1/,
-]
 /** Headers of a list that may lack a key. */
 const PARTIAL = [
 	/^link: .*rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i,
@@ -83,7 +74,7 @@ function readPage({ status, headers, body }) {
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
 		(isOdd || lib.headersLike(PARTIAL, headers).length > 0) && 'it may have pages that cannot be found',
-		lib.headersLike(CACHED, headers).length > 0 && 'it comes from a cache',
+		lib.isStored(headers) && 'it comes from a cache',
 	]
 	// Why a key may exist that this page does not show.
 	const doubt = doubts.find(Boolean) || null
@@ -163,6 +154,11 @@ function areSettings(value, apiUrl) {
 	}
 }
 
+/** The settings about certificates that differ. Post uses the proxies of main, so they may. */
+function changedAuthorities(before, after) {
+	return lib.AUTHORITIES.filter((name) => before[name] !== after[name])
+}
+
 /** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
 function doubtAbout(list, credential, gone) {
 	if (list.doubt !== null) return list.doubt
@@ -205,12 +201,16 @@ async function readList(credential, context) {
 	}
 }
 
+/** After this, even a slow server has carried out a request. */
+const LATE_WRITE_GRACE_MS = 15_000
+/** No server carries a request out this long after its deadline. */
+const LATEST_WRITE_MS = 10 * 60_000
 /** Found only if a single key has exactly the expiry, and was created in the window. */
 function matchIntent(intent, list, context) {
 	const { known, shift, dateSkew, skew, grid } = context
 	const rows = list.filter(({ id }) => !known.has(id)).map((key) => ({ key, ...lib.withoutZone(key, intent) }))
 	const wasThen = (created, inAnyZone = false) => {
-		const end = intent.deadline + (inAnyZone ? lib.LATEST_WRITE_MS : lib.LATE_WRITE_GRACE_MS)
+		const end = intent.deadline + (inAnyZone ? LATEST_WRITE_MS : LATE_WRITE_GRACE_MS)
 		return [0, shift].some((moved) => {
 			const skews = [dateSkew, skew === null ? null : skew + moved]
 			return lib.isWithin(created, { from: intent.sentAt - moved, to: end - moved, skews, inAnyZone })
@@ -262,7 +262,7 @@ async function resolveIntents(intents, context) {
 	if (intents.length === 0) return []
 	const unanswered = intents.filter(({ stored }) => stored === undefined).length
 	if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
-	const watchUntil = Math.max(...intents.map(({ deadline }) => deadline)) + lib.LATE_WRITE_GRACE_MS
+	const watchUntil = Math.max(...intents.map(({ deadline }) => deadline)) + LATE_WRITE_GRACE_MS
 	for (let looked = intents; ; ) {
 		const isWatched = clock.now() >= watchUntil
 		const findings = await lookOnce(looked, isWatched, context)
@@ -278,14 +278,9 @@ async function resolveIntents(intents, context) {
 /** Looks once, and revokes keys that this run certainly made. `isWatched`: a slow server has had its time. */
 async function lookOnce(intents, isWatched, context) {
 	const { credential, gone, runner, clock } = context
-	const unread = ({ message, retryable, status }) => {
-		// An authentication service that is down gives 401, too.
-		const isOpen = retryable || status === 401
-		return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${message}` }))
-	}
-	if (credential === null) return unread(lib.NO_CREDENTIAL)
+	if (credential === null) return unread(intents, lib.NO_CREDENTIAL)
 	const read = await readList(credential, context)
-	if (!read.ok) return unread(read.failure)
+	if (!read.ok) return unread(intents, read.failure)
 	const list = read.value
 	const doubt = doubtAbout(list, credential, gone)
 	// What is left of a key that was revoked is its twin.
@@ -312,6 +307,11 @@ async function lookOnce(intents, isWatched, context) {
 		return { intent: answered, isOpen, ...problemOf(answered, seen) }
 	}
 	return Promise.all(intents.map(lookFor))
+}
+function unread(intents, { message, retryable, status }) {
+	// An authentication service that is down gives 401, too.
+	const isOpen = retryable || status === 401
+	return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${message}` }))
 }
 /** Also if the list writes id and expiry otherwise: no other key has our prefix. */
 function heldRows(key, list) {
@@ -340,7 +340,7 @@ function problemOf(intent, { candidates, doubt, isWatched, now }) {
 			failure: `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`,
 		}
 	if (!isWatched) return { failure: 'There was no time to wait for an unanswered create request' }
-	if (isAnswered || now >= intent.deadline + lib.LATEST_WRITE_MS) return {}
+	if (isAnswered || now >= intent.deadline + LATEST_WRITE_MS) return {}
 	return {
 		warning: 'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it',
 	}
@@ -350,7 +350,7 @@ function sentences(findings, sort, { skew }) {
 	const reasons = new Set(findings.flatMap((finding) => finding[sort] ?? []))
 	return [...reasons].map((reason) => {
 		const intents = findings.filter((finding) => finding[sort] === reason).map(({ intent }) => intent)
-		if (intents[0]?.refused) return `${reason}. Look at it: ${DASHBOARD}.`
+		if (intents.every(({ refused, stored }) => refused !== '' && stored === undefined)) return `${reason}. Look at it: ${DASHBOARD}.`
 		const least = (of) => Math.min(...intents.map((intent) => intent[of]))
 		const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
 		const times = `created about ${lib.formatUtc(least('sentAt') + (skew ?? 0))} and expires ${lib.formatExactly(least('expiry'))}${later}`
@@ -403,7 +403,7 @@ async function settleAll(state, deps) {
 }
 /** A step that changed the trusted authorities may read what post sends: never the long-lived key. */
 function contextFor(state, { runner, clock, random, connect, settings, bootedAt }) {
-	const changed = lib.changedAuthorities(state.settings, settings)
+	const changed = changedAuthorities(state.settings, settings)
 	if (changed.length > 0)
 		runner.warning(
 			`A step of this job changed ${changed.join(', ')}, which decides the certificates that are trusted. ` +

@@ -988,10 +988,10 @@ async function openRun(inputs, deps, report) {
 	const { keys, doubt } = reply.value
 	return { inputs, deps, repository, tag, keys, doubt, current, skew: reply.skew, record, report }
 }
-/** Throws an Error if the API sent a `Date`, which counts as unknown because it is more than a day off. */
+/** Throws an Error if the API sent a `Date` that is more than a day off, and so counts as unknown. */
 function requireEqualDays({ clock, dateDifference }) {
 	const difference = dateDifference()
-	if (difference === null) return
+	if (difference === null || Math.abs(difference) <= lib.DAY_MS) return
 	const now = clock.now()
 	throw new Error(
 		`The clocks of this machine (${lib.formatUtc(now)}) and of the API (${lib.formatUtc(now + difference)}) are more than a day ` +

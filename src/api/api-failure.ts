@@ -1,4 +1,4 @@
-import { type HttpResponse, MAX_RESPONSE_BYTES } from '../http/http-client.ts'
+import type { HttpResponse } from '../http/http-client.ts'
 import { shortPath } from '../http/log-requests.ts'
 import { parseRetryAfter } from '../retry/backoff.ts'
 import { field, isStored } from './parse-response.ts'
@@ -100,7 +100,7 @@ function detail(asked: Asked, response: HttpResponse): string {
   if (isHtml(response)) return ' with an HTML page, not the JSON of this API'
   const coding = headers['content-encoding']?.replace(/^identity$/i, '')
   if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
-  if (body.length > MAX_RESPONSE_BYTES) return ' with more than 1 MiB'
+  if (response.isCut) return ' with more than 1 MiB'
   const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
   if (isForeign(response))
     return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON

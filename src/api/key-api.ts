@@ -7,11 +7,11 @@ import {
   type CreatedKey,
   field,
   headersLike,
+  isStored,
   type KeyInfo,
   parseJson,
   readKey,
   rowsOf,
-  STORED,
   textOf,
 } from './parse-response.ts'
 
@@ -83,15 +83,6 @@ function nextUrl(next: string, start: URL): URL {
 
 /** Another field may announce more keys. */
 const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
-/** Headers of a list that may be old. */
-export const CACHED = [
-  ...STORED,
-  /^\S*(from-cache|cached\S*): (1|true|yes)/i,
-  /^\S*cache\S*: (fresh|cached)/i,
-  /^server-timing: .*cache[^,]*hit/i,
-  /^x-varnish: \d+ \d/,
-  /^warning: 1/,
-]
 /** Headers of a list that may lack a key. */
 const PARTIAL = [
   /^link: .*rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i,
@@ -119,7 +110,7 @@ export function readPage({ status, headers, body }: HttpResponse) {
   const doubts = [
     unread > 0 && `${unread} of its rows cannot be read`,
     (isOdd || headersLike(PARTIAL, headers).length > 0) && 'it may have pages that cannot be found',
-    headersLike(CACHED, headers).length > 0 && 'it comes from a cache',
+    isStored(headers) && 'it comes from a cache',
   ]
   // Why a key may exist that this page does not show.
   const doubt = doubts.find(Boolean) || null

@@ -16,14 +16,17 @@ export function headersLike(rules: RegExp[], headers: HttpResponse['headers']): 
   return Object.keys(headers).filter((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
 }
 
-/** Headers that only a cache writes (RFC 9111, 5.1; RFC 9211), or that many do. */
-export const STORED = [
-  /^(age|\S*cache-hits): .*[1-9]/,
-  /^(?!\S*cache-(control|key):)\S*cache\S*:.*([^a-z]hit|refreshhit|stale|updating|revalidated)/i,
+/** Headers of an answer that a cache stored. */
+export const CACHED = [
+  /^(age|\S*(cache-hits?|from-cache|cached(-response)?)): (0, )*([1-9]\d*|true|yes)(,|$)/i,
+  /^\S*cache(-\S*(status|info|lookup|remote|debug))?: ((.*[^a-z=-])?(hit(?!-)|refreshhit|stale(?!-)|updating|revalidated)|fresh|cached)/i,
+  /^server-timing: .*cdn-cache[^,]*hit/i,
+  /^x-varnish: \d+ \d/,
+  /^warning: 11/,
 ]
 
 /** Such an answer belongs to another request. */
-export const isStored = (headers: HttpResponse['headers']) => headersLike(STORED, headers).length > 0
+export const isStored = (headers: HttpResponse['headers']) => headersLike(CACHED, headers).length > 0
 
 function freshBody({ headers, body }: HttpResponse): string {
   if (isStored(headers)) throw new Error('from a cache')

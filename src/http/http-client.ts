@@ -23,27 +23,29 @@ export interface HttpResponse {
   status: number
   headers: IncomingHttpHeaders
   body: string
+  /** The body was longer than 1 MiB, and this is only its start. */
+  isCut?: boolean
 }
 
 /** Sends one request and returns the whole response; throws HttpError. Never retries or follows a redirect. */
 export type HttpClient = (request: HttpRequest) => Promise<HttpResponse>
 
-export const MAX_RESPONSE_BYTES = 1024 * 1024
+const MAX_RESPONSE_BYTES = 1024 * 1024
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 
-/**
- * For one host. Each request has its own connection: on a shared one, a late answer to the request before would be
- * taken for its answer, and one that the server just closed looks like a lost response.
- */
+/** For one host. Only the pages of a list share a connection: a late answer would be taken for that to the next request. */
 export function createHttpClient(proxy: string): HttpClient {
   let agent: Agent | undefined
+  let last = ''
   const via = proxy && ` (through the proxy ${new URL(proxy).host})`
   let unknownHost = 0
   return async (request) => {
     const { protocol } = request.url
-    if (!agent) {
-      agent = new (nodeModule(protocol).Agent)(CONNECTION)
+    const isPage = request.method === 'GET' && last === 'GET'
+    last = request.method
+    if (!agent || !isPage) {
+      agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
       if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
     }
     return exchange(request, agent, via).catch((error: HttpError) => {
@@ -58,7 +60,7 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
   return new Promise((resolve, reject) => {
     const { url, method, body } = request
     const headers = { 'Accept-Encoding': 'identity', ...request.headers }
-    const sent = nodeModule(url.protocol).request(url, { method, agent, headers, joinDuplicateHeaders: true })
+    const sent = nodeModule(url.protocol).request(url, { method, agent, headers })
     const isConnected = trackConnection(sent, url.protocol === 'https:')
     const fail = (error: HttpError) => {
       stopDeadline()
@@ -70,7 +72,7 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
       fail(new HttpError(`${message}${via}`, isConnected()))
     })
     let received: IncomingMessage | undefined
-    // Not once: an unhandled error would end the process. One after a complete response is not about it.
+    // Not once: an unhandled error ends the process. One after a complete response is not about it.
     sent.on('error', (error: NodeError) => {
       if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
     })
@@ -80,9 +82,11 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
         return fail(new HttpError('answered 101 and switched to another protocol', true, false))
       const cutOff = ({ code }: NodeError) =>
         fail(new HttpError(`closed the connection in the middle of its answer (${code})`, true))
-      readBody(response).then((text) => {
+      readBody(response).then((read) => {
         stopDeadline()
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
+        // Of several, Node keeps the first.
+        const age = response.headersDistinct.age?.join(', ')
+        resolve({ status: response.statusCode ?? 0, headers: { ...response.headers, ...(age && { age }) }, ...read })
       }, cutOff)
     }
     sent.once('upgrade', receive).once('response', receive).end(body)
@@ -92,7 +96,7 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
 function trackConnection(sent: ClientRequest, secure: boolean): () => boolean {
   let connected = false
   sent.once('socket', (socket: Socket) => {
-    connected = !secure && !socket.connecting
+    connected = sent.reusedSocket || (!secure && !socket.connecting)
     if (connected) return
     socket.once(secure ? 'secureConnect' : 'connect', () => {
       connected = true
@@ -113,7 +117,7 @@ function startDeadline({ timeout, cancel, grace }: HttpRequest, expire: () => vo
 }
 
 /** Of more than 1 MiB, only the start is read. */
-async function readBody(response: IncomingMessage): Promise<string> {
+async function readBody(response: IncomingMessage): Promise<Pick<HttpResponse, 'body' | 'isCut'>> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of response) {
@@ -121,5 +125,5 @@ async function readBody(response: IncomingMessage): Promise<string> {
     size += chunk.length
     if (size > MAX_RESPONSE_BYTES) break
   }
-  return String(Buffer.concat(chunks)).replace(/^\uFEFF/, '')
+  return { body: String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''), isCut: size > MAX_RESPONSE_BYTES }
 }

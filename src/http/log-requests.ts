@@ -8,15 +8,11 @@ export function shortPath({ pathname }: URL): string {
 /** Logs requests, without headers, bodies or whole IDs. Returns `send` itself without `log`. */
 export function logRequests(send: HttpClient, log: ((line: string) => void) | null, now: () => number): HttpClient {
   if (!log) return send
-  const attempts = new Map<string, number>()
   return async (request) => {
     const { method, url } = request
-    const name = `${method} ${url}`
-    const attempt = (attempts.get(name) ?? 0) + 1
-    attempts.set(name, attempt)
     const startedAt = now()
     const note = (outcome: string) =>
-      log(`${method} ${shortPath(url)} (attempt ${attempt}): ${outcome} after ${Math.round(now() - startedAt)} ms`)
+      log(`${method} ${shortPath(url)}: ${outcome} after ${Math.round(now() - startedAt)} ms`)
     const response = await send(request).catch((error: unknown) => {
       note(`${error},`)
       throw error

@@ -1,15 +1,10 @@
 /** Decide which certificate authorities Node trusts. */
-const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
+export const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
 const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
 
 /** Those that are set. */
 export function networkSettings(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
-}
-
-/** Those about certificates that differ. Post uses the proxies of main, so they may. */
-export function changedAuthorities(before: Record<string, string>, after: Record<string, string>): string[] {
-  return AUTHORITIES.filter((name) => before[name] !== after[name])
 }
 
 /** Never throws: of a malformed text, it decodes what it can. */

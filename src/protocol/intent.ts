@@ -24,11 +24,6 @@ export const PRECISIONS_US = [1, 1000, 1_000_000] as const
 /** How finely an expiry is requested, in microseconds: a server may refuse more digits than it keeps. */
 export type Precision = (typeof PRECISIONS_US)[number]
 
-/** After this, even a slow server has carried out a request. */
-export const LATE_WRITE_GRACE_MS = 15_000
-/** No server carries a request out this long after its deadline. */
-export const LATEST_WRITE_MS = 10 * 60_000
-
 /** Time zones are multiples of 15 minutes, up to 14 hours. */
 const ZONE_STEP_MS = 15 * 60_000
 const MAX_ZONE_MS = 14 * 3_600_000

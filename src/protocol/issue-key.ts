@@ -69,7 +69,7 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
     const next = nextAttempt(failure, progress, { left: budget.left(), random, skew })
     const isWorthIt = next.afterMs + MIN_ATTEMPT_MS <= budget.left()
     const wait = formatSeconds(next.afterMs)
-    const advice = timeout + next.afterMs > MAX_TIMEOUT_MS ? 'Run' : 'Raise the input timeout, or run'
+    const advice = timeout - budget.left() + next.afterMs > MAX_TIMEOUT_MS ? 'Run' : 'Raise the input timeout, or run'
     if (isWorthIt && next.afterMs > 0) {
       runner.info(`${failure.message}. Retrying in ${wait}.`)
       await budget.pause(next.afterMs)
@@ -126,7 +126,7 @@ function accept(
     const described = keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
     const message = `${new URL(inputs.apiUrl).host} answered the create request, but ${verdict.reason}: ${described}`
     try {
-      journal.settle(intent, { ...intent, refused: verdict.isKnown ? '' : described })
+      journal.settle(intent, { ...intent, refused: verdict.isKnown || !(answer.prefix || answer.id) ? '' : described })
     } catch (error) {
       throw new Error(`${message}. ${error}`)
     }

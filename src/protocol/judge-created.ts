@@ -70,8 +70,8 @@ function whyNotOurs(key: CreatedKey, context: AnswerContext): string | null {
   const isOld = created !== null && (isDated || created < intent.sentAt) && !isWithin(created, window)
   if (fit === 'exact' && !isOld) return null
   const isFresh = isWithin(created, { ...window, isStrict: dateSkew !== null })
-  const orClock = dateSkew === null ? ", or this runner's clock is wrong" : ''
-  if (createdAt !== null && !isFresh) return `it returned a key that was created ${formatExactly(createdAt)}${orClock}`
+  if (createdAt !== null && !isFresh)
+    return `it returned a key that was created ${formatExactly(createdAt)}${dateSkew === null ? ", or this runner's clock is wrong" : ''}`
   if (fit === 'near' || (isFresh && (expiresAt === null || isCapped(key, intent)))) return null
   if (expiresAt === null) return `it returned a key whose ${key.unreadable ?? 'origin'} cannot be verified`
   return `it returned a key that expires ${formatExactly(expiresAt)}, not ${formatExactly(intent.expiry)} as requested`

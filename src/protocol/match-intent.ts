@@ -7,11 +7,14 @@ import {
   isCapped,
   isOnCoarseGrid,
   isWithin,
-  LATE_WRITE_GRACE_MS,
-  LATEST_WRITE_MS,
   nearestZone,
   withoutZone,
 } from './intent.ts'
+
+/** After this, even a slow server has carried out a request. */
+export const LATE_WRITE_GRACE_MS = 15_000
+/** No server carries a request out this long after its deadline. */
+export const LATEST_WRITE_MS = 10 * 60_000
 
 export interface Match {
   /** The orphan, if one key is certainly it. */

@@ -3,9 +3,9 @@ import { formatUtc, keyLabel } from '../runner/report.ts'
 import type { Runner } from '../runner/runner.ts'
 import type { LocalTime } from '../util/brands.ts'
 import { formatExactly } from '../util/instant.ts'
-import { type Intent, LATE_WRITE_GRACE_MS, LATEST_WRITE_MS, withoutZone } from './intent.ts'
+import { type Intent, withoutZone } from './intent.ts'
 import { doubtAbout, isRowOf, ownRows, readList } from './list-trust.ts'
-import { gridShownBy, type ListContext, matchIntent } from './match-intent.ts'
+import { gridShownBy, LATE_WRITE_GRACE_MS, LATEST_WRITE_MS, type ListContext, matchIntent } from './match-intent.ts'
 import { NO_CREDENTIAL, type RevocationContext, revokeAndVerify } from './revoke-and-verify.ts'
 import type { IssuedKey } from './saved-state.ts'
 
@@ -64,14 +64,9 @@ export async function lookOnce(
   context: LookupContext,
 ): Promise<Finding[]> {
   const { credential, gone, runner, clock } = context
-  const unread = ({ message, retryable, status }: ApiFailure): Finding[] => {
-    // An authentication service that is down gives 401, too.
-    const isOpen = retryable || status === 401
-    return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${message}` }))
-  }
-  if (credential === null) return unread(NO_CREDENTIAL)
+  if (credential === null) return unread(intents, NO_CREDENTIAL)
   const read = await readList(credential, context)
-  if (!read.ok) return unread(read.failure)
+  if (!read.ok) return unread(intents, read.failure)
   const list = read.value
   const doubt = doubtAbout(list, credential, gone)
   // What is left of a key that was revoked is its twin.
@@ -98,6 +93,12 @@ export async function lookOnce(
     return { intent: answered, isOpen, ...problemOf(answered, seen) }
   }
   return Promise.all(intents.map(lookFor))
+}
+
+function unread(intents: readonly Intent[], { message, retryable, status }: ApiFailure): Finding[] {
+  // An authentication service that is down gives 401, too.
+  const isOpen = retryable || status === 401
+  return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${message}` }))
 }
 
 /** Also if the list writes id and expiry otherwise: no other key has our prefix. */
@@ -149,7 +150,8 @@ function sentences(findings: readonly Finding[], sort: keyof Problem, { skew }: 
   const reasons = new Set(findings.flatMap((finding) => finding[sort] ?? []))
   return [...reasons].map((reason) => {
     const intents = findings.filter((finding) => finding[sort] === reason).map(({ intent }) => intent)
-    if (intents[0]?.refused) return `${reason}. Look at it: ${DASHBOARD}.`
+    if (intents.every(({ refused, stored }) => refused !== '' && stored === undefined))
+      return `${reason}. Look at it: ${DASHBOARD}.`
     const least = (of: 'sentAt' | 'expiry') => Math.min(...intents.map((intent) => intent[of]))
     const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
     const times = `created about ${formatUtc(least('sentAt') + (skew ?? 0))} and expires ${formatExactly(least('expiry'))}${later}`

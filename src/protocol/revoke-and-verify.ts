@@ -54,7 +54,7 @@ export function isVerifiedRevoked({ granted, rejected, missing, expired }: Evide
 export interface Revocation extends RevocationContext, Evidence {
   /** By this machine's clock. */
   startedAt: LocalTime
-  /** A revocation was granted, and the key is accepted all the same. */
+  /** A revocation was granted, and the key is not rejected all the same. */
   wasIdle: boolean
 }
 
@@ -93,7 +93,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
       return { revoked: true, verified, alreadyRevoked: !mayHaveActed }
     // A later 401 must not be taken for the effect of this grant.
     if (probed?.ok) revocation.granted = false
-    revocation.wasIdle ||= refusal === null && probed?.ok === true
+    revocation.wasIdle ||= refusal === null && !revocation.rejected
 
     const wait = backoff(round, random())
     const canChange =
@@ -125,10 +125,11 @@ async function requestRevocation(key: KeyToRevoke, revocation: Revocation): Prom
       revocation.rejected = false
       return null
     }
+    const { retryable, mayHaveActed, status = 0 } = result.failure
     failure = {
       ...result.failure,
-      retryable: result.failure.retryable || failure.retryable,
-      mayHaveActed: result.failure.mayHaveActed || failure.mayHaveActed,
+      retryable: retryable || failure.retryable,
+      mayHaveActed: failure.mayHaveActed || (mayHaveActed && status !== 401 && status !== 404),
     }
     if (credential === token && isRejected(result)) {
       // Some APIs answer 401 to a key that may not revoke itself.

@@ -1,5 +1,5 @@
 import type { KeyApi } from '../api/key-api.ts'
-import { changedAuthorities } from '../http/network-settings.ts'
+import { changedAuthorities } from '../http/changed-authorities.ts'
 import { type Budget, createBudget } from '../retry/budget.ts'
 import { formatSeconds, formatUtc, keyLabel, summarizeKeys } from '../runner/report.ts'
 import type { Runner } from '../runner/runner.ts'

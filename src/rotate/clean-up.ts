@@ -1,5 +1,5 @@
 import type { KeyApi } from '../api/key-api.ts'
-import { changedAuthorities } from '../http/network-settings.ts'
+import { changedAuthorities } from '../http/changed-authorities.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
 import type { Runner } from '../runner/runner.ts'
 import type { KeyDeps } from './deps.ts'

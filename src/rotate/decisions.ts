@@ -5,7 +5,7 @@ import { hasRotationTag, TAG_RANGE } from './rotation-tag.ts'
 // What a run of rotate decides, as pure functions. Instants are milliseconds since 1970 by the API's clock.
 
 const HOUR_MS = 60 * 60 * 1000
-const DAY_MS = 24 * HOUR_MS
+export const DAY_MS = 24 * HOUR_MS
 
 /** A key is written to the secret within this time of its creation, or never. */
 export const WRITE_WITHIN_MS = 10 * 60 * 1000

@@ -2,6 +2,7 @@ import type { ApiFailure, ListedKey } from '../api/key-api.ts'
 import { type Budget, createBudget, retry } from '../retry/budget.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
 import {
+  DAY_MS,
   dueAt,
   dueWhileStuck,
   findCurrentKey,
@@ -219,10 +220,10 @@ async function openRun(inputs: RotateInputs, deps: RotateDeps, report: RotationR
   return { inputs, deps, repository, tag, keys, doubt, current, skew: reply.skew, record, report }
 }
 
-/** Throws an Error if the API sent a `Date`, which counts as unknown because it is more than a day off. */
+/** Throws an Error if the API sent a `Date` that is more than a day off, and so counts as unknown. */
 function requireEqualDays({ clock, dateDifference }: RotateDeps): void {
   const difference = dateDifference()
-  if (difference === null) return
+  if (difference === null || Math.abs(difference) <= DAY_MS) return
   const now = clock.now()
   throw new Error(
     `The clocks of this machine (${formatUtc(now)}) and of the API (${formatUtc(now + difference)}) are more than a day ` +
