@@ -164,16 +164,14 @@ test('what is said of a twin whose other request was refused does not hide the t
       body: account.keys.filter((key) => key !== twin).map(rowOf),
     }
   }
-  const { left, said } = await runJob(behave, {}, (record) => {
+  const { said } = await runJob(behave, {}, (record) => {
     // As if the second response had taken 3 s.
     const [key] = record.keys
     const times = { sentAt: Date.now() - 5_000, deadline: Date.now() + 5_000 }
     const twin = { expiry: key?.asked ?? 0, ...times, refused: '', stored: key?.expiresAt ?? null }
     return { ...record, intents: [...record.intents, twin] }
   })
-  expect(
-    left.filter(({ token_key, expiry }) => !said.includes(token_key) && !said.includes(String(expiry))),
-  ).toEqual([])
+  expect(said).toMatch(/\(2 requests\)\. Such a key was created about .* and expires .* or later/)
 })
 
 test('a key that its own 204 does not end is revoked with api-key, although a cache says that it is accepted', async () => {

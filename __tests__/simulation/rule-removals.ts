@@ -49,7 +49,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: "a request that was answered with another run's key may have created one",
     caughtBy: 2,
     file: 'protocol/issue-key.ts',
-    from: "settle(intent, { ...intent, refused: verdict.isKnown ? '' : described })",
+    from: "settle(intent, { ...intent, refused: verdict.isKnown || !(answer.prefix || answer.id) ? '' : described })",
     to: 'settle(intent)',
   },
   {
