@@ -143,6 +143,14 @@ describe('what a status means', () => {
     },
   )
 
+  test.each([400, 403, 409, 429])(
+    'a %i that holds a key has acted: something replaced the status',
+    async (status) => {
+      for (const body of ['{"token":"abc"}', '{"api_key":{"id":"k1"}}'])
+        expect(await failureOf({ status, body })).toMatchObject({ mayHaveActed: true })
+    },
+  )
+
   test('a 429 has not acted, whoever gave it, and is no reason to try without waiting', async () => {
     for (const body of ['', 'slow down', '<html>', '{}'])
       expect(await failureOf({ status: 429, body, headers: { 'retry-after': '7' } })).toMatchObject({

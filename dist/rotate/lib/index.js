@@ -471,7 +471,7 @@ function failureOf(asked, response, now) {
 		status,
 		message: `${url.host} answered ${status} to ${method} ${shortPath(url)}${detail(asked, response)}`,
 		// Only the API's own JSON proves that nothing was done.
-		mayHaveActed: !rateLimited && (uncertain || isRedirect(status) || notFromApi || hasKey || answer === undefined),
+		mayHaveActed: hasKey || (!rateLimited && (uncertain || isRedirect(status) || notFromApi || answer === undefined)),
 		retryable: uncertain || rateLimited || notFromApi,
 		retryAfter: rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined,
 		notFromApi,
