@@ -387,6 +387,7 @@ async function look(
     gone?: string[]
     budgetMs?: number
     shift?: number
+    skew?: number | null
     held?: IssuedKey[]
   } = {},
 ) {
@@ -397,6 +398,7 @@ async function look(
     gone = [],
     budgetMs = 60_000,
     shift = 0,
+    skew = null,
   } = more
   const { api, clock, calls, budgetOf, run } = scriptApi({ list: lists, revoke })
   const { runner } = recordRunner(
@@ -405,7 +407,7 @@ async function look(
     0,
   )
   const context = {
-    ...{ api, clock, random: () => 0.5, runner, gone: new Set(gone), skew: null, shift, grid: Infinity },
+    ...{ api, clock, random: () => 0.5, runner, gone: new Set(gone), skew, shift, grid: Infinity },
     ...{ credential, held: more.held ?? [], budget: budgetOf(budgetMs) },
   }
   const { value } = await run(lookOnce(intents, true, { ...context, isMissing: missingCheck(context) }))
@@ -548,6 +550,13 @@ describe('an orphan', () => {
   test('whose revocation is refused is named with the reason', async () => {
     const { results } = await look(lists([own, orphan]), { revoke: [status(403)] })
     expect(results).toEqual([`final: ${UNREVOKED}failure 403; no list confirms that it is gone`])
+  })
+
+  test('is not old because the server that made it is behind: a 404 and a list without it may be of a replica', async () => {
+    const revoke = [status(404), ok(null)]
+    const { results, calls } = await look(lists([own, orphan], [own]), { revoke, skew: 400_000 })
+    expect(results).toEqual(['revoked orphan'])
+    expect(calls.filter((call) => call.includes('revoke'))).toHaveLength(2)
   })
 
   test('is recognized by the clock as it was before it was set, whatever Date says', async () => {

@@ -275,7 +275,10 @@ async function resolveIntents(intents, context) {
 		await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
 	}
 }
-/** Looks once, and revokes keys that this run certainly made. `isWatched`: a slow server has had its time. */
+/**
+ * Looks once, and revokes keys that this run certainly made, maybe by the clock of a server that is behind, so that their
+ * age is unknown. `isWatched`: a slow server has had its time.
+ */
 async function lookOnce(intents, isWatched, context) {
 	const { credential, gone, runner, clock } = context
 	const unread = ({ message, retryable, status }) => {
@@ -297,7 +300,7 @@ async function lookOnce(intents, isWatched, context) {
 		const seen = { doubt, isWatched, candidates, now: clock.now() }
 		const isOpen = !isWatched || doubt !== null
 		if (key === null) return { intent, isOpen, ...problemOf(intent, seen) }
-		const result = await lib.revokeAndVerify({ ...key, token: null }, context)
+		const result = await lib.revokeAndVerify({ ...key, token: null, createdAt: null }, context)
 		if (!result.revoked) {
 			const failure = `Could not confirm that the orphaned API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}`
 			return { intent, isOpen: result.failure.retryable, failure }

@@ -57,7 +57,10 @@ export async function resolveIntents(intents: readonly Intent[], context: Lookup
   }
 }
 
-/** Looks once, and revokes keys that this run certainly made. `isWatched`: a slow server has had its time. */
+/**
+ * Looks once, and revokes keys that this run certainly made, maybe by the clock of a server that is behind, so that their
+ * age is unknown. `isWatched`: a slow server has had its time.
+ */
 export async function lookOnce(
   intents: readonly Intent[],
   isWatched: boolean,
@@ -83,7 +86,7 @@ export async function lookOnce(
     const seen = { doubt, isWatched, candidates, now: clock.now() }
     const isOpen = !isWatched || doubt !== null
     if (key === null) return { intent, isOpen, ...problemOf(intent, seen) }
-    const result = await revokeAndVerify({ ...key, token: null }, context)
+    const result = await revokeAndVerify({ ...key, token: null, createdAt: null }, context)
     if (!result.revoked) {
       const failure = `Could not confirm that the orphaned API key ${keyLabel(key)} was revoked: ${result.failure.message}`
       return { intent, isOpen: result.failure.retryable, failure }
