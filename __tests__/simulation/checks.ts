@@ -4,7 +4,7 @@ import { excuseFor } from './excuses.ts'
 import type { Job, MainRun, PostRun } from './job.ts'
 import type { StepRecord } from './process.ts'
 import { isUninterrupted } from './run-main.ts'
-import { MINUTE_MS, START } from './world.ts'
+import { isListReadable, MINUTE_MS, START } from './world.ts'
 
 /** A 429 asks for 5 s at most, and the backoff adds 20 s at most. */
 const LONGEST_THROTTLED_MS = 25_000
@@ -112,11 +112,11 @@ export function checkPost(job: Job, main: MainRun, post: PostRun): void {
 /** Nothing went wrong, and the server behaves as documented. */
 function isCalm({ world, interruption }: Job): boolean {
   const { server, failing, faultRate, outage, gate, twin, unreadable, damagedRecord, oddity } = world
-  const { grid, maxDigits, timeForm, localShiftMs, dateErrorMs, listForm, rowsWithout, idForm } = server
+  const { grid, maxDigits, timeForm, localShiftMs, dateErrorMs, rowsWithout, idForm } = server
   const spelt = READABLE_SPELLINGS.some((spelling) => spelling === timeForm)
   const quiet =
     faultRate === 0 && !outage && !gate && !twin && !oddity && !unreadable && !damagedRecord && !failing
-  const listed = (listForm === 'array' || listForm === 'paginated') && !rowsWithout && idForm !== 'renamed'
+  const listed = isListReadable(server) && !rowsWithout && idForm !== 'renamed'
   const usual = !grid && maxDigits === undefined && !localShiftMs && !dateErrorMs && !server.replicas
   const able = server.selfRevocation === 'allowed' && !server.ignoreExpiry
   // A JWT has no row in the list, so a second run of post cannot show that the first one revoked the key.
@@ -173,11 +173,12 @@ function checkWithoutPost(
   // Without an expiry, only `created` could show whose a key is; where it cannot, main names the key.
   const said = [...main.traces.printed, main.error?.message ?? ''].join('\n')
   const isNamed = ({ id }: StoredKey) => said.includes(`(id ${id.slice(0, 8)}`)
-  const { localShiftMs, dateErrorMs, createdErrorMs, timeForm } = world.server
+  const { localShiftMs, dateErrorMs, createdErrorMs, nodeBehindMs, timeForm } = world.server
   const isTimeKnown =
     !localShiftMs &&
     !dateErrorMs &&
     !createdErrorMs &&
+    !nodeBehindMs &&
     READABLE_SPELLINGS.some((spelling) => spelling === timeForm)
   const unproven = isTimeKnown ? left : left.filter((key) => !isNamed(key))
   if (unproven.length > 0 && world.server.idForm !== 'renamed')
@@ -212,13 +213,13 @@ function checkPrinted({ account, violation }: Job, { printed }: StepRecord): voi
     violation('a key was printed')
 }
 
-/** Only a key that is revoked or has expired is called verified. */
+/** Only a key that is revoked or has expired is called verified, and only an orphan that is gone is called revoked. */
 function checkHonesty({ account, violation }: Job, { printed }: StepRecord, step: string): void {
   const lines = printed.flatMap((text) => text.split('\n'))
-  for (const line of lines.filter(
-    (text) => /verified/i.test(text) && !/not verified|could not|cannot/i.test(text),
-  )) {
+  const isClaim = (text: string) =>
+    /^Found and revoked|verified/i.test(text) && !/not verified|could not|cannot/i.test(text)
+  for (const line of lines.filter(isClaim)) {
     const lie = account.live().find(({ token_key }) => line.includes(token_key))
-    if (lie) violation(`${step} calls a key verified that is valid`)
+    if (lie) violation(`${step} calls a key ${/verified/i.test(line) ? 'verified' : 'revoked'} that is valid`)
   }
 }

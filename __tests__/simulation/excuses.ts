@@ -2,7 +2,7 @@ import type { StoredKey } from '../support/account.ts'
 import { GRID_STEP_US, UNREADABLE_SPELLINGS } from '../support/instants.ts'
 import type { Job, PostRun } from './job.ts'
 import { isUninterrupted } from './run-main.ts'
-import { type Spell, START } from './world.ts'
+import { isListReadable, type Spell, START } from './world.ts'
 
 /**
  * Why a key of this run may be valid after the post step, or null if nothing excuses it. Each excuse is a limit
@@ -105,9 +105,10 @@ function isFine(milliseconds: string | number | null): boolean {
 
 /** The list, or the clock by which it is read, cannot show the key. */
 function unlisted({ world }: Job): string | null {
-  const { listForm, rowsWithout, dateErrorMs, createdErrorMs } = world.server
-  if (listForm !== 'array' && listForm !== 'paginated') return 'list in pages of an unknown kind'
+  const { rowsWithout, dateErrorMs, createdErrorMs, nodeBehindMs } = world.server
+  if (!isListReadable(world.server)) return 'list in pages of an unknown kind'
   if (rowsWithout) return 'rows without times'
   if (createdErrorMs) return 'wrong created'
+  if (nodeBehindMs) return 'a node that is behind'
   return dateErrorMs ? 'wrong Date' : null
 }

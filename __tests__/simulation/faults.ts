@@ -1,6 +1,7 @@
 import type { HttpResponse } from '../../src/http/http-client.ts'
-import type { CreateAnswer } from '../support/create-answers.ts'
+import { type CreateAnswer, STORED_AGE_MS } from '../support/create-answers.ts'
 import { type Gate, gateAnswer } from '../support/gate.ts'
+import type { Oddity } from './oddities.ts'
 import type { Rng } from './rng.ts'
 
 /** What a request is for. */
@@ -54,11 +55,25 @@ const CREATE_FAULTS = [
   'acted, and something refused the response',
 ] as const
 
+const CACHE_FAULTS = {
+  create: ['a cache answers a create request', '500 and acted'],
+  list: ['a cache accepts a key', 'a cache rejects a key', '401 like the API'],
+  revoke: ['a cache grants a revocation', 'revocation claimed, not done'],
+} as const
+const GATEWAY_FAULTS = {
+  create: ['created, with the status of an error', 'a filter answers 400 by its own clock'],
+} as const
+
+/** After two keys by two clocks, one that is younger than it seems. */
+const NODE_FAULTS = { create: ['504 and acts late'] } as const
+
 export type Fault =
   | (typeof COMMON_FAULTS)[number]
   | (typeof CREATE_FAULTS)[number]
   | 'stale list'
   | 'revocation claimed, not done'
+  | (typeof CACHE_FAULTS)[Purpose][number]
+  | (typeof GATEWAY_FAULTS.create)[number]
 
 /** The faults that a request of each purpose can meet. */
 export const FAULTS: Record<Purpose, readonly Fault[]> = {
@@ -68,7 +83,15 @@ export const FAULTS: Record<Purpose, readonly Fault[]> = {
   // Twice: it matters only before some other fault.
   revoke: [...COMMON_FAULTS, 'revocation claimed, not done', 'revocation claimed, not done'],
 }
-export const ALL_FAULTS: readonly Fault[] = [...new Set(Object.values(FAULTS).flat())]
+/** The faults that only belong to an oddity: without it, a schedule stays as it is whatever is added here. */
+export const FAULTS_OF_ODDITY: { [oddity in Oddity]?: Partial<Record<Purpose, readonly Fault[]>> } = {
+  'a cache that stores everything': CACHE_FAULTS,
+  'a gateway that replaces statuses': GATEWAY_FAULTS,
+  'two nodes, one of them behind': NODE_FAULTS,
+}
+export const ALL_FAULTS: readonly Fault[] = [
+  ...new Set([FAULTS, ...Object.values(FAULTS_OF_ODDITY)].flatMap((faults) => Object.values(faults).flat())),
+]
 
 /** After these, the client has no answer that shows a key. */
 export const LOSES_THE_ANSWER: ReadonlySet<Fault> = new Set<Fault>([
@@ -82,6 +105,7 @@ export const LOSES_THE_ANSWER: ReadonlySet<Fault> = new Set<Fault>([
   'garbage',
   'POST repeated by a gateway and refused',
   'acted, and something refused the response',
+  'created, with the status of an error',
 ])
 
 /** After these, the client has the key that it asked for. */
@@ -143,6 +167,9 @@ const LATE_REFUSALS = [
   { status: 409, body: '{"detail":"Already done."}' },
 ]
 
+/** What a gateway makes of the status of a success. A 429 without the key, no client could doubt; design.md lists that. */
+const ERROR_STATUSES = [400, 401, 403, 404, 409, 422]
+
 type Effect = (exchange: Exchange) => void
 
 const gateEffect =
@@ -172,6 +199,24 @@ const refusedBefore =
   (kind: 'refused' | 'dns'): Effect =>
   ({ arrive, fail }) =>
     arrive(() => fail(kind, false))
+
+/** What a cache gives that stored this answer so long ago. */
+function fromCache({ status, headers, body }: HttpResponse, ageMs: number, rng: Rng): HttpResponse {
+  const { date } = headers
+  return {
+    status,
+    headers: {
+      ...headers,
+      ...(date !== undefined && { date: new Date(Date.parse(date) - ageMs).toUTCString() }),
+      age: String(Math.floor(ageMs / 1000)),
+      ...(rng.chance(0.5) && { 'x-cache': 'HIT' }),
+    },
+    body,
+  }
+}
+
+/** About the age of a list that a cache gives: that of an earlier key of another job with the same expiry. */
+const LIST_AGE_MS = 10 * 60_000
 
 /** The effect of each fault on a request. */
 export const EFFECTS: Record<Fault, Effect> = {
@@ -249,6 +294,34 @@ export const EFFECTS: Record<Fault, Effect> = {
   'api-key answered with expiry': answerEffect('api-key with expiry'),
   'a success that is an error': answerEffect('error'),
   'POST repeated without a sign': answerEffect('own twin'),
+  'a cache answers a create request': ({ arrive, act, answer, rng }) =>
+    arrive(() => answer(fromCache(act('stored'), STORED_AGE_MS, rng))),
+  'a cache accepts a key': ({ arrive, readAged, answer, rng }) =>
+    arrive(() => {
+      const age = LIST_AGE_MS + rng.between(-4_000, 8_000)
+      const list = readAged(age)
+      answer(fromCache(list.status === 200 ? list : { ...list, status: 200, body: '[]' }, age, rng))
+    }),
+  'a cache rejects a key': ({ arrive, answer, rng, dateWrongBy }) =>
+    arrive(() => {
+      const headers = { date: dateWrongBy(0) }
+      answer(fromCache({ status: 401, headers, body: '{"detail":"Invalid token."}' }, STORED_AGE_MS, rng))
+    }),
+  'a cache grants a revocation': ({ arrive, answer, rng, dateWrongBy }) =>
+    arrive(() =>
+      answer(fromCache({ status: 204, headers: { date: dateWrongBy(0) }, body: '' }, STORED_AGE_MS, rng)),
+    ),
+  'created, with the status of an error': ({ arrive, act, answer, rng }) =>
+    arrive(() => {
+      const response = act()
+      const statuses = response.body.includes('"token"') ? [...ERROR_STATUSES, 429] : ERROR_STATUSES
+      answer({ ...response, status: response.status < 300 ? rng.pick(statuses) : response.status })
+    }),
+  'a filter answers 400 by its own clock': ({ arrive, answer, rng, dateWrongBy }) =>
+    arrive(() => {
+      const headers = { date: dateWrongBy(rng.pick([-1, 1]) * rng.between(120_000, 80_000_000)) }
+      answer({ status: 400, headers, body: 'Bad Request' })
+    }),
 }
 
 /** Names of headers in lower case, as Node gives them. */

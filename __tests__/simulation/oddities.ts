@@ -1,9 +1,11 @@
+import type { KeysInTurn } from '../support/account-state.ts'
+import { STORED_AGE_MS } from '../support/create-answers.ts'
 import { GRID_STEP_US, GRIDS } from '../support/instants.ts'
 import type { Rng } from './rng.ts'
-import { isListWhole, type Server, type World } from './world.ts'
+import { isAgeShown, isListReadable, isListWhole, type Server, type World } from './world.ts'
 
 /** What few servers do, each with the world in which it matters. A world has one of them at most. */
-export const ODDITIES = [
+const ODDITIES = [
   'revocations of unknown ids granted',
   'response and list write expiries otherwise',
   'keys of other jobs on a coarse grid',
@@ -15,16 +17,31 @@ export const ODDITIES = [
   'expiry alone in local time',
   'clock set ahead, and replicas that lag',
 ] as const
+/** The same, with a share of their own, so that the worlds of the others stay as they are. */
+const LATER_ODDITIES = [
+  'a cache that stores everything',
+  'keys of one other client in turn',
+  'a gateway that replaces statuses',
+  'two nodes, one of them behind',
+] as const
+/** Two of them matter only together with rare faults. */
+const LATER_CHOICES: readonly Oddity[] = [
+  ...LATER_ODDITIES,
+  'a cache that stores everything',
+  'two nodes, one of them behind',
+]
+export const ALL_ODDITIES: readonly Oddity[] = [...ODDITIES, ...LATER_ODDITIES]
 /** One of them has many forms, and matters in few of them. */
 const ODDITY_CHOICES: readonly Oddity[] = [
   ...ODDITIES,
   'response and list write expiries otherwise',
   'response and list write expiries otherwise',
 ]
-export type Oddity = (typeof ODDITIES)[number]
+export type Oddity = (typeof ODDITIES)[number] | (typeof LATER_ODDITIES)[number]
 
 /** How many of the worlds have one. */
 const ODD_SHARE = 0.2
+const LATER_SHARE = 0.15
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
@@ -78,6 +95,22 @@ const CHANGES: Record<Oddity, (server: Server, odds: Odds) => void> = {
   },
   'clock set ahead, and replicas that lag': (server, { rng }) =>
     lag(server, rng, { freshMs: 14_500, listMs: 0 }),
+  'a cache that stores everything': () => {},
+  'keys of one other client in turn'(server) {
+    // By a local time, a key of another zone's hour could be of now.
+    delete server.localShiftMs
+    // Nothing but `created` could tell a key with the requested expiry from ours.
+    delete server.repeatsExpiry
+  },
+  'a gateway that replaces statuses': () => {},
+  'two nodes, one of them behind'(server, { rng }) {
+    server.nodeBehindMs = rng.between(2, 10) * MINUTE_MS
+    server.dateHeader = true
+    delete server.dateErrorMs
+    // Of a list that lags as well, an orphan whose revocation is granted seems to be gone; design.md lists that.
+    server.revocationOfUnknown = rng.pick(['granted', 'not found', 'not found'])
+    lag(server, rng, { freshMs: 14_500, listMs: server.revocationOfUnknown === 'granted' ? 0 : 13_000 })
+  },
 }
 
 /** Gives the server an oddity or none, and says which. */
@@ -85,8 +118,11 @@ export function addOddity(
   server: Server,
   { rng, clockError, chooseError }: Pick<Odds, 'rng' | 'clockError'> & { chooseError(rng: Rng): number },
 ): Oddity | null {
-  if (!rng.chance(ODD_SHARE)) return null
-  const oddity = rng.pick(ODDITY_CHOICES)
+  const isEarlier = rng.chance(ODD_SHARE)
+  // Of a list of an unknown kind, little is believed anyway.
+  const isLater = !isEarlier && isListReadable(server) && rng.chance(LATER_SHARE)
+  if (!isEarlier && !isLater) return null
+  const oddity = rng.pick(isEarlier ? ODDITY_CHOICES : LATER_CHOICES)
   CHANGES[oddity](server, { rng, clockError, error: chooseError(rng) })
   return oddity
 }
@@ -160,7 +196,46 @@ export function surroundOddity(world: World, rng: Rng): World {
     inputs.expiresIn = rng.pick([MINUTE_MS, 15 * MINUTE_MS])
     world.clockErrorInPost = world.clockError + rng.between(2, 90) * MINUTE_MS
   }
+  if (oddity === 'a cache that stores everything') beCached(world, rng)
+  if (oddity === 'keys of one other client in turn') server.keysInTurn = keysInTurn(world, rng)
+  if (oddity === 'a gateway that replaces statuses') world.faultRate = Math.max(world.faultRate, 0.25)
+  if (oddity === 'two nodes, one of them behind') beOnTwoNodes(world, rng)
   return world
+}
+
+function beOnTwoNodes(world: World, rng: Rng): void {
+  // By the node that is behind, a key of some minutes ago is of now.
+  if (world.twin) world.twin = 'near'
+  // A longer one is shortened by more than the node is behind.
+  world.inputs.expiresIn = 60 * MINUTE_MS
+  world.inputs.timeout = 120_000
+  world.faultRate = rng.pick([0.05, 0.25, 0.5])
+}
+
+function beCached(world: World, rng: Rng): void {
+  const { server } = world
+  world.faultRate = 0.5
+  // A stored 401 matters after a claim alone.
+  if (rng.chance(0.5) && world.gate?.kind !== 'authentication down') world.liesAbout = 'revocation'
+  world.inputs.timeout = Math.max(world.inputs.timeout, 10_000)
+  if (rng.chance(0.2)) {
+    // By this clock, the key of a stored response is of now.
+    world.clockError = -STORED_AGE_MS
+    world.clockErrorInPost = -STORED_AGE_MS
+    server.dateHeader = true
+    delete server.dateErrorMs
+  }
+  // By the `Date` of a stored list, this key is of the moment of the request.
+  if (rng.chance(0.5) && isAgeShown(server) && !server.repeatsExpiry) world.twin = 'earlier'
+}
+
+function keysInTurn(world: World, rng: Rng): KeysInTurn {
+  const isDated = rng.chance(0.7)
+  const expiry = rng.pick(['never', 'in days', 'as asked for, in another zone'] as const)
+  const ageMs = ageOfAnOldKey(world, rng)
+  if (expiry !== 'as asked for, in another zone') return { ageMs, expiry, isDated }
+  // Zones are quarters of an hour.
+  return { ageMs: Math.ceil(ageMs / (15 * MINUTE_MS)) * 15 * MINUTE_MS, expiry, isDated }
 }
 
 function beSlow(world: World, rng: Rng): void {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { ALL_FAULTS } from './faults.ts'
-import { ODDITIES } from './oddities.ts'
+import { ALL_ODDITIES } from './oddities.ts'
 import { RULE_REMOVALS, withoutRule } from './rule-removals.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -56,7 +56,7 @@ describe('the simulation', () => {
         'every success is unreadable',
         'a damaged entry in the record',
       ]
-      for (const kind of [...kinds, ...others, ...ODDITIES])
+      for (const kind of [...kinds, ...others, ...ALL_ODDITIES])
         expect(output).toMatch(new RegExp(`\\d+ {2}${kind}`))
     },
     LIMIT_MS,

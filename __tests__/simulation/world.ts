@@ -151,8 +151,7 @@ function chooseTwin(rng: Rng, failing: World['failing'], server: Server): World[
   // Nothing shows how the server rounds then: the next millisecond may be ours, and a coarse grid seems to be of 1 ms.
   if (server.repeatsExpiry && (isOfMilliseconds || server.repeatsExpiry === 'in milliseconds')) return null
   // By a wrong clock, a key of ten minutes ago could be of this moment; in part of a list, one of two could be alone.
-  if (server.dateErrorMs || server.createdErrorMs || server.maxLifetimeMs || !isListWhole(server))
-    return 'near'
+  if (!isAgeShown(server)) return 'near'
   if (isOfMilliseconds && rng.chance(0.8)) return 'near'
   // Where expiries have few values, another job's key may have ours by chance, and ours may not exist.
   const isCoarse = GRID_STEP_US[server.grid ?? '1 us'] > 1000 || server.maxDigits === 0
@@ -160,6 +159,16 @@ function chooseTwin(rng: Rng, failing: World['failing'], server: Server): World[
   // Where nothing can be saved, post cannot learn that our own key is revoked already, and would find the twin alone.
   if (failing === 'saveState') return rng.pick(['near', 'earlier'] as const)
   return rng.pick(['same before', 'same after', 'near', 'earlier'] as const)
+}
+
+/** Whether the list shows of all keys that an expiry fits which of them was made when. */
+export function isAgeShown(server: Server): boolean {
+  return !(server.dateErrorMs || server.createdErrorMs || server.maxLifetimeMs) && isListWhole(server)
+}
+
+/** Whether the list is an array, or in pages of the documented kind. */
+export function isListReadable({ listForm }: Server): boolean {
+  return listForm === 'array' || listForm === 'paginated'
 }
 
 /** Whether the list shows all keys as they are now. */

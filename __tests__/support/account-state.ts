@@ -15,6 +15,8 @@ export interface StoredKey {
   revoked: boolean
   /** When it was revoked through the API; null until then. */
   revokedAt: number | null
+  /** How far the clock of the node that made it is wrong, in ms, and so `created`. */
+  nodeErrorMs?: number
 }
 
 /** Every option that is left out is as the documentation says, or as Django does it. */
@@ -64,6 +66,8 @@ export interface AccountOptions {
   ignoreExpiry?: boolean
   /** There is one key per user: create gives another run's key of this age (ms) the requested expiry, and returns it. */
   onlyKeyAgeMs?: number
+  /** Create makes no key, and returns those of one other client in turn, each as old as the first one was. */
+  keysInTurn?: KeysInTurn
   selfRevocation?: 'allowed' | 'forbidden' | 'unauthorized' | 'conflict'
   /** Every revocation is answered with 204 and not done. */
   idleRevocation?: boolean
@@ -74,6 +78,10 @@ export interface AccountOptions {
   dateHeader?: boolean
   /** How far the `Date` header is ahead of the server's clock, in milliseconds. */
   dateErrorMs?: number
+  /** Each request reaches one of two nodes: a right one, and one whose clock is so many ms behind. */
+  nodeBehindMs?: number
+  /** How far the clock of the node that was reached is wrong: the account sets it. */
+  nodeErrorMs?: number
   /** Reads come from replicas that are behind by up to so many ms: for fresh keys, for revoked ones, for the list. Steady ones are behind by just that, or not at all. */
   replicas?: { freshMs?: number; revokedMs?: number; listMs?: number; isSteady?: boolean }
   /** What answers instead of the API just now, if anything. */
@@ -82,6 +90,13 @@ export interface AccountOptions {
   createAnswer?: () => CreateAnswer
   /** The answers of 2xx cannot be read, whatever was done. */
   unreadable?: () => boolean
+}
+
+/** Keys of another client: their age in ms, when they end, and whether the response says when they were made. */
+export interface KeysInTurn {
+  ageMs: number
+  expiry: 'never' | 'in days' | 'as asked for, in another zone'
+  isDated: boolean
 }
 
 /** What the parts of the account share. */
@@ -155,7 +170,7 @@ export function storeKey(
   created: number,
   expiry: number | null,
 ): StoredKey {
-  const { random, idForm } = state.options
+  const { random, idForm, nodeErrorMs } = state.options
   const token = hex(64, random)
   state.lastId += 1 + Math.floor(random() * 50)
   // Beyond 2^53, as ids from a distributed counter are.
@@ -169,6 +184,7 @@ export function storeKey(
     expiry,
     revoked: false,
     revokedAt: null,
+    ...(nodeErrorMs && { nodeErrorMs }),
   }
   list.push(key)
   state.byToken.set(token, key)

@@ -359,6 +359,27 @@ describe('what answers for the emulated account', () => {
     else expect(account.foreign().map((key) => key.token)).toContain(token)
   })
 
+  test('answers create requests with keys of another client in turn, each as old as the one before', () => {
+    const { account, create, in1h } = setUp({
+      keysInTurn: { ageMs: HOUR, expiry: 'never', isDated: true },
+    })
+    const [one, other] = [create(in1h).json, create(in1h).json]
+    expect(one.token).not.toBe(other.token)
+    expect(Date.parse(other.api_key.created)).toBe(START - HOUR)
+    expect(account.keys()).toEqual([])
+    expect(account.foreign().map(({ token }) => token)).toEqual([one.token, other.token])
+  })
+
+  test('writes Date and created by the clock of the node that was reached', () => {
+    const { create, in1h } = setUp({ nodeBehindMs: HOUR })
+    const seen = Array.from({ length: 20 }, () => {
+      const { headers, json } = create(in1h)
+      expect(Math.abs(Date.parse(headers.Date ?? '') - Date.parse(json.api_key.created))).toBeLessThan(1_000)
+      return Date.parse(json.api_key.created) - START
+    })
+    expect(new Set(seen)).toEqual(new Set([0, -HOUR]))
+  })
+
   test('replays the answer before', () => {
     const answers = ['own', 'replayed'] as const
     let asked = 0

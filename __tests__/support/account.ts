@@ -177,6 +177,7 @@ function createHandler(state: AccountState, jwt: string): Account['handle'] {
     return answer(options, 200, url.pathname === '/api/companies' ? COMPANIES : OWNER)
   }
   return (request) => {
+    if (options.nodeBehindMs) options.nodeErrorMs = options.random() < 0.5 ? -options.nodeBehindMs : 0
     const gate = options.gate?.() ?? null
     if (gate !== null) return gateAnswer(gate)
     const response = respond(request)

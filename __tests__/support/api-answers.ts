@@ -17,12 +17,12 @@ export interface ApiResponse {
 
 /** The answers of the API itself: dated, typed, in the account's own shape of errors. */
 export function answer(
-  { now, dateHeader, dateErrorMs = 0 }: AccountOptions,
+  { now, dateHeader, dateErrorMs = 0, nodeErrorMs = 0 }: AccountOptions,
   status: number,
   body?: unknown,
   headers: Record<string, string> = {},
 ): ApiResponse {
-  const date = dateHeader === false ? {} : { Date: new Date(now() + dateErrorMs).toUTCString() }
+  const date = dateHeader === false ? {} : { Date: new Date(now() + dateErrorMs + nodeErrorMs).toUTCString() }
   const type = body === undefined ? {} : { 'Content-Type': 'application/json' }
   return {
     status,

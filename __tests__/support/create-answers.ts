@@ -1,6 +1,7 @@
 import {
   type AccountState,
   apartMs,
+  type KeysInTurn,
   rowOptions,
   type StoredKey,
   storedInstant,
@@ -22,6 +23,8 @@ export const CREATE_ANSWERS = [
   'replayed',
   /** A key that the account had before, as APIs with one token per user answer. */
   'old key',
+  /** A key of another client, of 20 minutes ago, that never expires or lives for whole minutes: for a cache. */
+  'stored',
   /** The very credential that was used, without an expiry or with one. */
   'api-key',
   'api-key with expiry',
@@ -30,8 +33,11 @@ export const CREATE_ANSWERS = [
 ] as const
 export type CreateAnswer = (typeof CREATE_ANSWERS)[number]
 
+/** How old the response to a create request is that a cache gives. */
+export const STORED_AGE_MS = 20 * 60_000
 export const CREATE_ERROR = 'API key limit reached for your plan (5 of 5).'
 const MINUTE_MS = 60_000
+const DAY_MS = 1440 * MINUTE_MS
 
 /** The expiry that a create request asked for, null if it asked for none, and what is stored for it. */
 export interface Expiry {
@@ -47,12 +53,8 @@ export function createAnswers(
 ): ApiResponse {
   const { options, made, foreign, longLived } = state
   const now = options.now()
-  const say = (key: StoredKey) =>
-    answer(options, options.createStatus ?? 201, {
-      token: key.token,
-      api_key: rowOf(key, rowOptions(options)),
-    })
-  const own = () => onlyKey(state, stored) ?? storeKey(state, made, now, stored)
+  const say = (key: StoredKey) => described(options, key)
+  const own = () => onlyKey(state, stored) ?? keyInTurn(state, asked) ?? storeKey(state, made, now, stored)
   const repeated = repeatedExpiry(options, asked)
   const repeating = (key: StoredKey) => (repeated === null ? key : { ...key, expiry: repeated })
   const oldExpiry = () => (options.random() < 0.5 ? null : storedInstant(options, now + 40 * MINUTE_MS))
@@ -72,6 +74,8 @@ export function createAnswers(
       return say(made.at(-1) ?? oldKey(state, 20 * MINUTE_MS, other()))
     case 'old key':
       return say(oldKey(state, ageOf(options.random), oldExpiry()))
+    case 'stored':
+      return say(oldKey(state, STORED_AGE_MS, storedExpiry(options)))
     case 'api-key':
       return say(longLived)
     case 'api-key with expiry':
@@ -79,6 +83,15 @@ export function createAnswers(
     case 'error':
       return answer(options, 200, { success: false, error: CREATE_ERROR })
   }
+}
+
+/** The response that holds this key. */
+function described(options: AccountState['options'], key: StoredKey): ApiResponse {
+  const without = options.keysInTurn?.isDated === false ? ('created' as const) : undefined
+  return answer(options, options.createStatus ?? 201, {
+    token: key.token,
+    api_key: rowOf(key, { ...rowOptions(options), without }),
+  })
 }
 
 /** The expiry in the response of a server that repeats the one that was asked for; null if it does not. */
@@ -115,6 +128,33 @@ function onlyKey(state: AccountState, expiry: number | null): StoredKey | null {
   state.onlyKey ??= oldKey(state, onlyKeyAgeMs, expiry)
   state.onlyKey.expiry = expiry
   return state.onlyKey
+}
+
+/** The expiry of a key of `STORED_AGE_MS` ago that is still valid. */
+function storedExpiry({ now, random }: AccountState['options']): number | null {
+  if (random() < 0.5) return null
+  return now() - STORED_AGE_MS + (random() < 0.5 ? 30 : 60) * MINUTE_MS
+}
+
+/** Another key of one other client, as far from the one before as the requests are; null where create makes keys. */
+function keyInTurn(state: AccountState, asked: number | null): StoredKey | null {
+  const { keysInTurn, now } = state.options
+  if (!keysInTurn) return null
+  return oldKey(state, keysInTurn.ageMs, expiryInTurn(keysInTurn, now(), asked))
+}
+
+function expiryInTurn(
+  { ageMs, expiry, isDated }: KeysInTurn,
+  now: number,
+  asked: number | null,
+): number | null {
+  if (expiry === 'never' || asked === null) return null
+  if (expiry === 'in days') return now - ageMs + (Math.ceil(ageMs / DAY_MS) + 1) * DAY_MS
+  // Beside `created`, the same zone shifts both.
+  const shifted = isDated
+    ? Math.floor(asked / MINUTE_MS) * MINUTE_MS - ageMs
+    : Math.floor(asked / 1000) * 1000 + 120 * MINUTE_MS
+  return shifted > now ? shifted : null
 }
 
 /** From 20 minutes to a month, in ms. */

@@ -22,7 +22,10 @@ export interface RowOptions extends SpellingOptions {
 export function rowOf(key: StoredKey, options: RowOptions): Record<string, unknown> {
   const { idForm = 'hex', createdGrid = '1 us', createdErrorMs = 0, without } = options
   const ofCreated = options.localExpiryOnly ? { ...options, localShiftMs: 0 } : options
-  const created = spell(quantize(key.created + createdErrorMs, createdGrid), ofCreated)
+  const created = spell(
+    quantize(key.created + createdErrorMs + (key.nodeErrorMs ?? 0), createdGrid),
+    ofCreated,
+  )
   const expiry = key.expiry === null ? null : spell(key.expiry, options)
   return {
     ...(options.otherIds ? { id: OTHER_ID + key.id } : idOf(key.id, idForm)),

@@ -275,7 +275,10 @@ async function resolveIntents(intents, context) {
 		await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
 	}
 }
-/** Looks once, and revokes keys that this run certainly made. `isWatched`: a slow server has had its time. */
+/**
+ * Looks once, and revokes keys that this run certainly made, maybe by the clock of a server that is behind, so that their
+ * age is unknown. `isWatched`: a slow server has had its time.
+ */
 async function lookOnce(intents, isWatched, context) {
 	const { credential, gone, runner, clock } = context
 	if (credential === null) return unread(intents, lib.NO_CREDENTIAL)

@@ -57,7 +57,10 @@ export async function resolveIntents(intents: readonly Intent[], context: Lookup
   }
 }
 
-/** Looks once, and revokes keys that this run certainly made. `isWatched`: a slow server has had its time. */
+/**
+ * Looks once, and revokes keys that this run certainly made, maybe by the clock of a server that is behind, so that their
+ * age is unknown. `isWatched`: a slow server has had its time.
+ */
 export async function lookOnce(
   intents: readonly Intent[],
   isWatched: boolean,
