@@ -107,6 +107,9 @@ const CHANGES: Record<Oddity, (server: Server, odds: Odds) => void> = {
     server.nodeBehindMs = rng.between(2, 10) * MINUTE_MS
     server.dateHeader = true
     delete server.dateErrorMs
+    // Of an orphan without the requested expiry, only `created` shows whose it is; design.md lists that.
+    server.ignoreExpiry = false
+    delete server.maxLifetimeMs
     // Of a list that lags as well, an orphan whose revocation is granted seems to be gone; design.md lists that.
     server.revocationOfUnknown = rng.pick(['granted', 'not found', 'not found'])
     lag(server, rng, { freshMs: 14_500, listMs: server.revocationOfUnknown === 'granted' ? 0 : 13_000 })
