@@ -197,6 +197,15 @@ describe('what is said in the end', () => {
     ])
   })
 
+  test('is a warning of a twin that another server made, whose clock is behind, once the orphan is revoked', async () => {
+    const late = { ...unanswered, sentAt: START - 3_600_000, deadline: START - 3_590_000 }
+    const orphan = rowFor(late)
+    const twin = { ...rowFor(late, 'twin'), createdAt: (orphan.createdAt ?? 0) - 400_000 }
+    const { failures, warnings } = await said([late], () => ok(listOf([own, orphan, twin])))
+    expect(failures).toEqual([])
+    expect(warnings).toEqual([expect.stringMatching(/^A possibly repeated create request matches 1 key/)])
+  })
+
   test('is only a warning where a list proves nothing of a twin, as the key itself is known', async () => {
     expect(await said([answered], () => doubtful)).toEqual({
       failures: [],

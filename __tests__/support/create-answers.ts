@@ -105,12 +105,13 @@ function repeatedExpiry({ repeatsExpiry }: AccountState['options'], asked: numbe
 function elsewhere({ options }: AccountState, expiry: number | null): number {
   const apart = apartMs(options) + options.random() * MINUTE_MS
   const now = options.now()
+  const made = now + (options.nodeErrorMs ?? 0)
   const base = expiry ?? now + 60 * MINUTE_MS
   const sign = base - apart > now + 2000 && options.random() < 0.5 ? -1 : 1
   const isWholeMinutes = (ms: number) => Math.abs(ms - Math.round(ms / MINUTE_MS) * MINUTE_MS) <= 50
   // A whole minute could be what was asked for, rounded, and whole minutes of lifetime a limit of the API.
   const isMistakable = (stored: number) =>
-    isWholeMinutes(stored) || [now, storedInstant(options, now)].some((made) => isWholeMinutes(stored - made))
+    isWholeMinutes(stored) || [made, storedInstant(options, made)].some((at) => isWholeMinutes(stored - at))
   for (let more = 0; ; more += 1000) {
     const stored = storedInstant(options, base + sign * (apart + more))
     if (!isMistakable(stored) || more > MINUTE_MS) return stored

@@ -307,7 +307,7 @@ async function lookOnce(intents, isWatched, context) {
 		runner.info(`Found and revoked the orphaned key ${lib.keyLabel(key)}.`)
 		// From now on, its twin is looked for.
 		const answered = { ...intent, stored: lib.withoutZone(key, intent).expiresAt }
-		return { intent: answered, isOpen, ...problemOf(answered, seen) }
+		return { intent: answered, isOpen: true, ...problemOf(answered, seen) }
 	}
 	return Promise.all(intents.map(lookFor))
 }

@@ -93,7 +93,7 @@ export async function lookOnce(
     runner.info(`Found and revoked the orphaned key ${keyLabel(key)}.`)
     // From now on, its twin is looked for.
     const answered = { ...intent, stored: withoutZone(key, intent).expiresAt }
-    return { intent: answered, isOpen, ...problemOf(answered, seen) }
+    return { intent: answered, isOpen: true, ...problemOf(answered, seen) }
   }
   return Promise.all(intents.map(lookFor))
 }
