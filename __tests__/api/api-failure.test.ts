@@ -338,6 +338,27 @@ describe('the words of a failure', () => {
     },
   )
 
+  test('say that it comes from a cache, which knows nothing about a key', async () => {
+    const stored = { status: 401, body: '{"detail":"Invalid token."}', headers: { age: '7' } }
+    const failure = await failureOf(stored)
+    expect(failure).toMatchObject({ notFromApi: true, message: `${answered(401)} from a cache` })
+    expect(await failureOf({ ...stored, headers: { age: '0' } })).toMatchObject({ notFromApi: false })
+  })
+
+  test('do not name the coding that was asked for', async () => {
+    const coded = (coding: string) => ({ status: 403, body: 'No.', headers: { 'content-encoding': coding } })
+    expect((await failureOf(coded('Identity'))).message).toMatch(
+      /something that is not the JSON of this API$/,
+    )
+    for (const coding of ['identity2', 'x-identity'])
+      expect((await failureOf(coded(coding))).message).toMatch(/ in .*, which was not asked for$/)
+  })
+
+  test('do not call a 304 a redirect', async () => {
+    expect((await failureOf({ status: 304 })).message).not.toContain('redirect')
+    expect((await failureOf({ status: 303 })).message).toContain('redirect')
+  })
+
   test.each([200, 401])('say that there was more than 1 MiB (%i)', async (status) => {
     const { message } = await failureOf({ status, body: '{"detail":"xx', isCut: true })
     expect(message).toBe(`${answered(status)} with more than 1 MiB`)

@@ -143,7 +143,16 @@ describe('a revocation', () => {
   })
 })
 
-test('a probe is accepted with an object or an array of JSON, and with nothing else', () => {
+test('an answer of a cache is about another request, whatever it says', () => {
+  const stored = (body: string) => ({ ...response(body), headers: { age: '7' } })
+  const created = '{"token":"a-key-of-another","api_key":{"id":"k1"}}'
+  expect(() => readCreated(response(created))).not.toThrow()
+  expect(() => readCreated(stored(created))).toThrow('from a cache')
+  expect(() => readRevoked(stored(''))).toThrow('from a cache')
+  expect(() => readAccepted(stored('[]'))).toThrow('from a cache')
+})
+
+test('a probe is accepted with a list, and with nothing else', () => {
   for (const body of ['[]', '{"results":[]}', '[{}]'])
     expect(() => readAccepted(response(body))).not.toThrow()
   for (const body of ['', '<html>', '{', '{}', '{"status":"maintenance"}', '7', '"ok"'])

@@ -429,6 +429,38 @@ describe('a key made by a wrong clock is replaced', () => {
   })
 })
 
+describe('an expiry that fits in another time zone by chance', () => {
+  const OTHER: Verdict = { kind: 'refuse', isKnown: false, reason: expect.anything() as unknown as string }
+
+  test.each([-5 * HOUR_MS, 0.5 * HOUR_MS])('does not make a key ours: of whole minutes, %i ms off', (off) => {
+    const store = floorTo(6e7)
+    expect(judge({ store, key: ({ expiresAt, createdAt }) => shifted(expiresAt, createdAt, off) })).toEqual(
+      OTHER,
+    )
+  })
+
+  test('does not make a key ours: of whole seconds, without created', () => {
+    const key: Change = ({ expiresAt }) => ({ expiresAt: Number(expiresAt) - 5 * HOUR_MS, createdAt: null })
+    expect(judge({ store: floorTo(1e6), key })).toEqual(OTHER)
+    expect(judge({ key })).toMatchObject({ kind: 'revoke' })
+  })
+
+  test('is no reason to call the times of a capped key local', () => {
+    const key: Change = ({ createdAt }) => ({ expiresAt: Number(createdAt) + 30 * MINUTE_MS })
+    const verdict = judge({ random: 0, key, store: floorTo(6e7) })
+    expect(verdict).toMatchObject({ kind: 'accept', warning: expect.stringContaining('30 min') })
+  })
+})
+
+test('a key of another time is said to be that, or ours by a wrong clock where no Date confirms it', () => {
+  const reasonBeside = (dateSkew: number | null) => {
+    const verdict = judge({ dateSkew, key: { createdAt: NOW - 20 * MINUTE_MS } })
+    return verdict.kind === 'refuse' ? verdict.reason : verdict.kind
+  }
+  expect(reasonBeside(0)).toMatch(/created \S+Z$/)
+  expect(reasonBeside(null)).toMatch(/created \S+Z, or this runner's clock is wrong$/)
+})
+
 describe('created outranks Date', () => {
   test.each([2 * HOUR_MS, -2 * HOUR_MS, 23 * HOUR_MS, MINUTE_MS])(
     'a Date that is %i ms off does not matter if created is right',

@@ -206,6 +206,19 @@ describe('what is said in the end', () => {
     expect(warnings).toEqual([expect.stringMatching(/^A possibly repeated create request matches 1 key/)])
   })
 
+  test('names the key that was refused if the list cannot be read, is doubtful, or shows another key', async () => {
+    const refused = intentOf({ refused: 'abc... (id 7)' })
+    const LOOK = /abc\.\.\. \(id 7\).* Look at it: Dashboard > Plans > API Keys\.$/
+    for (const list of [unread, doubtful, ambiguous(refused)])
+      expect((await said([refused], () => list)).failures).toEqual([expect.stringMatching(LOOK)])
+  })
+
+  test('is of a refused request and of others in sentences of their own, with the times of the others', async () => {
+    const refused = intentOf({ refused: 'abc... (id 7)' })
+    const { failures } = await said([refused, unanswered], () => unread)
+    expect(failures).toEqual([expect.stringContaining('abc... (id 7)'), expect.stringContaining(ABOUT)])
+  })
+
   test('is only a warning where a list proves nothing of a twin, as the key itself is known', async () => {
     expect(await said([answered], () => doubtful)).toEqual({
       failures: [],
