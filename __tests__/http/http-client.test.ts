@@ -115,8 +115,8 @@ describe('one request', () => {
 })
 
 describe('connections', () => {
-  /** How many connections a client opens for requests with these methods, one after the other. */
-  async function connectionsFor(...methods: HttpRequest['method'][]): Promise<number> {
+  /** How many connections a client opens for these requests (as in `GET /path`), one after the other. */
+  async function connectionsFor(...requests: string[]): Promise<number> {
     let connections = 0
     const server = createServer((_, response) => response.end('x'))
     server.on('connection', () => {
@@ -124,16 +124,24 @@ describe('connections', () => {
     })
     const port = await listen(server)
     const client = createHttpClient('')
-    for (const method of methods) await send(`http://127.0.0.1:${port}/`, { method }, client)
+    for (const request of requests) {
+      const [method, path] = request.split(' ') as [HttpRequest['method'], string]
+      await send(`http://127.0.0.1:${port}${path}`, { method }, client)
+    }
     return connections
   }
 
   test('serve one request each, so that no late answer is taken for that to the next request', async () => {
-    expect(await connectionsFor('GET', 'DELETE', 'DELETE', 'POST', 'POST', 'GET')).toBe(6)
+    const requests = ['GET /', 'DELETE /1', 'DELETE /1', 'POST /', 'POST /', 'GET /', 'DELETE /2', 'GET /']
+    expect(await connectionsFor(...requests)).toBe(requests.length)
+  })
+
+  test('serve one probe each: what comes unasked after a probe is not taken for the answer to the next', async () => {
+    expect(await connectionsFor('GET /', 'GET /', 'GET /')).toBe(3)
   })
 
   test('are shared by the pages of a list', async () => {
-    expect(await connectionsFor('GET', 'GET', 'GET')).toBe(1)
+    expect(await connectionsFor('GET /', 'GET /?page=2', 'GET /?page=3')).toBe(1)
   })
 
   test('that the server resets once idle do not cost a POST its response', async () => {

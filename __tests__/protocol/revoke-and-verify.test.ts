@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { missingCheck } from '../../src/protocol/list-trust.ts'
 import {
   isVerifiedRevoked,
+  MAX_REPLICA_LAG_MS,
   type RevocationContext,
   revokeAndVerify,
 } from '../../src/protocol/revoke-and-verify.ts'
@@ -445,6 +446,14 @@ describe('the 401 that verifies a revocation', () => {
   test('is not waited for with half a second or less left', async () => {
     expect((await revoke({ probe: [done], budgetMs: 500 })).calls).toHaveLength(2)
     expect((await revoke({ probe: [done], budgetMs: 501 })).calls).toHaveLength(3)
+  })
+
+  test('verifies what the key itself was granted, though the API later grants any DELETE to api-key', async () => {
+    const silentFor10s = [...Array(15).fill(unreachable), status(401)]
+    const { result, calls } = await revoke({ createdAt: null, probe: silentFor10s })
+    expect(result).toEqual(revoked())
+    expect(calls.filter((call) => call.includes('revoke api-key'))).toHaveLength(1)
+    expect(Number.parseInt(calls.at(-1) ?? '', 10)).toBeLessThan(MAX_REPLICA_LAG_MS)
   })
 
   test('does not confirm a revocation that was not answered, unless a list does', async () => {

@@ -1082,9 +1082,9 @@ function createHttpClient(proxy) {
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
 	let unknownHost = 0
 	return async (request) => {
-		const { protocol } = request.url
-		const isPage = request.method === 'GET' && last === 'GET'
-		last = request.method
+		const { protocol, href } = request.url
+		const isPage = request.method === 'GET' && last !== '' && last !== href
+		last = request.method === 'GET' ? href : ''
 		if (!agent || !isPage) {
 			agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
 			if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')

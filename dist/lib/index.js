@@ -461,9 +461,9 @@ function createHttpClient(proxy) {
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
 	let unknownHost = 0
 	return async (request) => {
-		const { protocol } = request.url
-		const isPage = request.method === 'GET' && last === 'GET'
-		last = request.method
+		const { protocol, href } = request.url
+		const isPage = request.method === 'GET' && last !== '' && last !== href
+		last = request.method === 'GET' ? href : ''
 		if (!agent || !isPage) {
 			agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
 			if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
@@ -976,7 +976,7 @@ async function requestRevocation(key, revocation) {
 		const revoke = (limits) => api.revoke(credential, key.id, limits)
 		const result = await retry(revoke, { budget, random, shouldRetry: isRateLimited })
 		if (result.ok) {
-			revocation.granted = credential === token || (await isRealGrant(key, credential, revocation))
+			revocation.granted ||= credential === token || (await isRealGrant(key, credential, revocation))
 			revocation.rejected = false
 			return null
 		}

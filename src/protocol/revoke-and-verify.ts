@@ -121,7 +121,7 @@ async function requestRevocation(key: KeyToRevoke, revocation: Revocation): Prom
     const revoke = (limits: CallLimits) => api.revoke(credential, key.id, limits)
     const result = await retry(revoke, { budget, random, shouldRetry: isRateLimited })
     if (result.ok) {
-      revocation.granted = credential === token || (await isRealGrant(key, credential, revocation))
+      revocation.granted ||= credential === token || (await isRealGrant(key, credential, revocation))
       revocation.rejected = false
       return null
     }
