@@ -8,6 +8,7 @@ import {
   storeKey,
 } from './account-state.ts'
 import { type ApiResponse, answer } from './api-answers.ts'
+import { quantize } from './instants.ts'
 import { rowOf } from './rows.ts'
 
 /** Which key the answer to a create request holds, and whether the request made one. */
@@ -110,8 +111,10 @@ function elsewhere({ options }: AccountState, expiry: number | null): number {
   const sign = base - apart > now + 2000 && options.random() < 0.5 ? -1 : 1
   const isWholeMinutes = (ms: number) => Math.abs(ms - Math.round(ms / MINUTE_MS) * MINUTE_MS) <= 50
   // A whole minute could be what was asked for, rounded, and whole minutes of lifetime a limit of the API.
+  const shown = quantize(made, rowOptions(options).createdGrid ?? '1 us')
   const isMistakable = (stored: number) =>
-    isWholeMinutes(stored) || [made, storedInstant(options, made)].some((at) => isWholeMinutes(stored - at))
+    isWholeMinutes(stored) ||
+    [made, shown, storedInstant(options, made)].some((at) => isWholeMinutes(stored - at))
   for (let more = 0; ; more += 1000) {
     const stored = storedInstant(options, base + sign * (apart + more))
     if (!isMistakable(stored) || more > MINUTE_MS) return stored
@@ -132,9 +135,10 @@ function onlyKey(state: AccountState, expiry: number | null): StoredKey | null {
 }
 
 /** The expiry of a key of `STORED_AGE_MS` ago that is still valid. */
-function storedExpiry({ now, random }: AccountState['options']): number | null {
-  if (random() < 0.5) return null
-  return now() - STORED_AGE_MS + (random() < 0.5 ? 30 : 60) * MINUTE_MS
+function storedExpiry(options: AccountState['options']): number | null {
+  if (options.random() < 0.5) return null
+  const lifetime = (options.random() < 0.5 ? 30 : 60) * MINUTE_MS
+  return storedInstant(options, options.now() - STORED_AGE_MS + lifetime)
 }
 
 /** Another key of one other client, as far from the one before as the requests are; null where create makes keys. */
@@ -158,7 +162,7 @@ function expiryInTurn(
   return shifted > now ? shifted : null
 }
 
-/** From 20 minutes to a month, in ms. */
+/** Up to a month, in ms, and more than `STORED_AGE_MS`: a clock that is behind by that would take it for new. */
 function ageOf(random: () => number): number {
-  return 20 * MINUTE_MS * 2_160 ** random()
+  return 21 * MINUTE_MS * 2_050 ** random()
 }
