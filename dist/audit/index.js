@@ -798,7 +798,8 @@ const ACCEPTABLE = ['unexpected', 'never-expires', 'too-old']
 const BLIND_SPOTS = 'Not visible to an audit: when a key was last used, and that a key was made to look short-lived or rotated.'
 /** The findings by kind. */
 function groupByKind(findings) {
-	return [...Map.groupBy(findings, ({ kind }) => kind)].map(([kind, found]) => ({ kind, findings: found }))
+	const groups = FINDING_KINDS.map((kind) => ({ kind, findings: findings.filter((finding) => finding.kind === kind) }))
+	return groups.filter((group) => group.findings.length > 0)
 }
 /** How many keys there are of each class. */
 function overview(keys) {
@@ -854,17 +855,17 @@ function findingsJson(findings) {
 }
 /** The job summary in Markdown: keys with findings first, short-lived ones left out. */
 function summaryOf({ keys, findings, notes, limits }) {
-	const kindsOf = Map.groupBy(findings, ({ id }) => id)
-	const urgency = ({ key }) => FINDING_KINDS.indexOf(kindsOf.get(key.id)?.[0]?.kind ?? 'list-incomplete') || FINDING_KINDS.length
+	const kindsOf = (id) => findings.filter((finding) => finding.id === id).map(({ kind }) => kind)
+	const urgency = ({ key }) => FINDING_KINDS.indexOf(kindsOf(key.id)[0] ?? 'list-incomplete') || FINDING_KINDS.length
 	const shown = keys.filter((entry) => entry.class !== 'short-lived').sort((a, b) => urgency(a) - urgency(b))
 	const rows = shown.slice(0, MAX_ROWS).map(({ key: { id, prefix, createdAt, expiresAt }, class: name }) => {
-		const kinds = (kindsOf.get(id) ?? []).map(({ kind }) => kind).join(', ')
+		const kinds = kindsOf(id).join(', ')
 		const expires = expiresAt === null ? '**never**' : day(expiresAt)
 		return `| ${kinds && `**${kinds}**`} | \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${name} | ${created(createdAt, limits.now)} | ${expires} |`
 	})
 	// In no row of the table.
 	const missing = findings.filter(({ kind }) => kind === 'known-missing').length
-	const present = kindsOf.size - missing
+	const present = new Set(findings.map(({ id }) => id)).size - missing
 	const counts = [present > 0 && `${present} to look at`, missing > 0 && `${missing} missing`]
 	const head = '| Finding | Key | Id | Class | Created | Expires |\n| --- | --- | --- | --- | --- | --- |'
 	const paragraphs = [
@@ -933,7 +934,6 @@ async function auditAccount(inputs, deps) {
 	const keys = classify({ ...read, keys: usableKeys(read, limits.now) }, known, rotations)
 	const findings = findFindings(keys, known, limits)
 	const notes = [...notesOn(read.inUse.length, inputs.rotations.length), ...unseenRotations(inputs, keys, rotations)]
-	publish({ findings, summary: summaryOf({ keys, findings, notes, limits }) }, apiKey, runner)
 	for (const line of [`Read ${overview(keys)}.`, ...notes]) runner.info(line)
 	for (const group of groupByKind(findings)) {
 		const say = inputs.failOn.has(group.kind) ? runner.fail : runner.warning
@@ -941,6 +941,7 @@ async function auditAccount(inputs, deps) {
 	}
 	if (findings.length === 0) runner.info('No findings.')
 	runner.info(BLIND_SPOTS)
+	publish({ findings, summary: summaryOf({ keys, findings, notes, limits }) }, apiKey, runner)
 }
 /** A machine's clock that is wrong by a month hides a key that expires soon. */
 const UNKNOWN_TIME =
@@ -1242,7 +1243,7 @@ function entry(name, value) {
 }
 const LOSSES = {
 	GITHUB_STATE: 'the post step could not revoke the key',
-	GITHUB_OUTPUT: 'later steps could not receive the key',
+	GITHUB_OUTPUT: 'later steps get no outputs',
 	GITHUB_ENV: 'export-env could not be set',
 	GITHUB_STEP_SUMMARY: 'the job summary is missing',
 }

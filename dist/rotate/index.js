@@ -9,7 +9,7 @@ function watchDate(send, now) {
 		async send(request) {
 			const response = await send(request)
 			const difference = Date.parse(response.headers.date ?? '') - now()
-			if (!Number.isNaN(difference)) last = difference
+			if (!Number.isNaN(difference) && !lib.isStored(response.headers)) last = difference
 			return response
 		},
 		difference: () => last,
@@ -516,6 +516,15 @@ function expiryWarning(current, facts) {
 const UNTIL_DUE = ' Until then, keys are only created when the newest one is due.'
 const STUCK = 'was replaced by earlier runs, but is still passed as api-key. Check that api-key comes from the secret that this action writes'
 
+/** Where no key can be created: which keys count toward the account's limit although api-key is none of them. */
+function unusedKeysNote({ keys, current, tag }) {
+	const newer = keys.filter((key) => lib.isOwn(key, tag) && Number(key.createdAt) > Number(current.createdAt))
+	if (newer.length === 0) return ''
+	return (
+		` Earlier runs created ${newer.map(fullLabel).join(', ')}, but could not confirm that every place got them. ` +
+		'If the account has reached its limit of keys, revoke the oldest of these in the dashboard, unless a place holds it.'
+	)
+}
 /** Says that old keys are kept because of such a place. */
 function doubtNote({ label, updatedAt }, kept) {
 	const why = updatedAt === null ? 'GitHub does not say when it was updated' : 'it was last updated just before that was created'
@@ -610,36 +619,6 @@ function placeLabel({ kind, name }) {
 		dependabot: "the repository's Dependabot secrets",
 		codespaces: "the repository's Codespaces secrets",
 	}[kind]
-}
-
-/** Saves nothing before the first call. */
-function openRecord(runner, start) {
-	let expiry = 0
-	let key = null
-	const save = (phase) => {
-		const state = { version: lib.ROTATE_STATE_VERSION, ...start, phase, expiry, key }
-		runner.saveState(lib.ROTATE_STATE_NAME, JSON.stringify(state))
-	}
-	return {
-		creating(asked) {
-			expiry = asked
-			key = null
-			save('creating')
-		},
-		created(made) {
-			key = made
-			save('created')
-		},
-		writing: () => save('writing'),
-		revoking() {
-			key = null
-			save('revoking')
-		},
-		settled() {
-			key = null
-			save('settled')
-		},
-	}
 }
 
 /** How long GitHub may take to show a write, in milliseconds: replicas may lag. */
@@ -853,9 +832,11 @@ async function rotateKey(inputs, deps) {
 	try {
 		run = await openRun(inputs, deps, report)
 		targets = await inspectPlaces(run)
+		refuseEphemeralKey(targets, run)
 		report.dueAt = nextRotation(targets, run)
 		const isEmergency = inputs.revokePrevious === 'now'
-		const isDue = isEmergency || report.dueAt <= apiTime(run)
+		if (report.dueAt <= apiTime(run)) report.dueAt = 0
+		const isDue = isEmergency || report.dueAt === 0
 		behind = noteOlderKeys(targets, run, isDue)
 		// Until it succeeds.
 		if (behind === 'write') report.dueAt = 0
@@ -865,7 +846,8 @@ async function rotateKey(inputs, deps) {
 		else report.state = 'Not due'
 		deps.runner.info(outcomeLine(report))
 	} catch (error) {
-		failure = new Error(lib.plainLine(error instanceof Error ? error.message : String(error)))
+		failure = error instanceof Error ? error : new Error(String(error))
+		failure.message = lib.plainLine(failure.message)
 		report.notes.push(failure.message)
 	}
 	if (run !== null) {
@@ -984,7 +966,7 @@ async function openRun(inputs, deps, report) {
 	if (typeof current === 'string') throw new Error(`Could not find api-key in the account's list of keys: ${current}. Nothing was changed.`)
 	report.current = current
 	const leaked = inputs.revokePrevious === 'now' ? lib.plainLine(fullLabel(current)) : ''
-	const record = openRecord(deps.runner, { ...deps.connection, apiUrl, apiKey, leaked })
+	const record = lib.openRecord(deps.runner, { ...deps.connection, apiUrl, apiKey, leaked })
 	const { keys, doubt } = reply.value
 	return { inputs, deps, repository, tag, keys, doubt, current, skew: reply.skew, record, report }
 }
@@ -1007,6 +989,14 @@ function whyNotListed(failure) {
 		)
 	const unchecked = notFromApi ? ' Something in front of the API answered, so api-key was not checked.' : ''
 	return `Could not list the keys of the account: ${message}.${unchecked}`
+}
+/** As api-key, each run would receive another one, and add a key that nothing retires. */
+function refuseEphemeralKey(targets, { current, inputs }) {
+	if (!lib.isEphemeral(current) || !lib.holdsOlderKey(homeUpdatedAt(targets), current)) return
+	throw new Error(
+		`api-key is the short-lived key ${lib.keyLabel(current)}, made after the secret in ${placeLabel(inputs.home)} was last ` +
+			'updated, so it is not the key in that secret. Pass the secret itself as api-key. Nothing was changed.',
+	)
 }
 async function repositoryId({ home }, { repository: { owner, repo, id }, secrets, random }, budget) {
 	if (id !== null) return id
@@ -1080,13 +1070,16 @@ async function rotate(run, targets) {
 	const { inputs, deps, tag, skew, keys, current, record, report } = run
 	const { apiKey, timeout, limits, initialKeyId } = inputs
 	const request = { apiKey, timeout, lifetime: limits.expiresIn, tag, skew, known: keys }
-	const fresh = await lib.createKey(request, record, deps)
+	const fresh = await lib.createKey(request, record, deps).catch((error) => {
+		error.message += unusedKeysNote({ keys, current, tag })
+		throw error
+	})
 	const replacement = await useOrDiscard(fresh, targets, run)
 	const { row } = replacement
 	report.created = row
 	report.state = 'Rotated'
 	report.dueAt = lib.dueAt(row, limits)
-	saveIfPossible(inputs.revokePrevious === 'now' && replacement.confirmed ? record.revoking : record.settled)
+	lib.saveIfPossible(inputs.revokePrevious === 'now' && replacement.confirmed ? record.revoking : record.settled)
 	if (!lib.isOwn(row, tag)) report.notes.push(UNRECOGNIZABLE)
 	else if (inputs.revokePrevious !== 'now') {
 		const facts = { current, tag, limits, initialKeyId, createdAt: row.createdAt ?? 0 }
@@ -1136,16 +1129,8 @@ function writeFailure({ kind, reason }, key) {
 }
 /** Revokes a key that no place holds. If that fails, the post step tries again. */
 async function discard(key, { inputs, deps, record }) {
-	saveIfPossible(() => record.created(key))
-	if (await lib.discardKey(key, inputs.apiKey, deps)) saveIfPossible(record.settled)
-}
-/** A state file that cannot be written must not stop what is more urgent. */
-function saveIfPossible(save) {
-	try {
-		save()
-	} catch {
-		// The post step then finds an older record: it leaves the key alone, or revokes a revoked key. Both are harmless.
-	}
+	lib.saveIfPossible(() => record.created(key))
+	if (await lib.discardKey(key, inputs.apiKey, deps)) lib.saveIfPossible(record.settled)
 }
 /** The emergency: revokes the old keys right after the confirmed write, although running jobs use them. */
 async function revokePrevious(run, { key }, { row, confirmed }) {
@@ -1160,7 +1145,7 @@ async function revokePrevious(run, { key }, { row, confirmed }) {
 	const facts = { ...run, created: key, initialKeyId, now: surelyPast(run), isTagged: lib.isOwn(row, tag) }
 	const { revoked, problem } = await revokeAtOnce(facts, deps, phaseBudget(inputs, deps))
 	reportRevoked(revoked, run)
-	saveIfPossible(record.settled)
+	lib.saveIfPossible(record.settled)
 	if (problem !== null) throw new Error(problem)
 	report.state = 'Rotated, and the old keys revoked'
 	report.notes.push(REVOKED_SCOPE)

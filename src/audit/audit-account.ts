@@ -46,7 +46,6 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
   const keys = classify({ ...read, keys: usableKeys(read, limits.now) }, known, rotations)
   const findings = findFindings(keys, known, limits)
   const notes = [...notesOn(read.inUse.length, inputs.rotations.length), ...unseenRotations(inputs, keys, rotations)]
-  publish({ findings, summary: summaryOf({ keys, findings, notes, limits }) }, apiKey, runner)
   for (const line of [`Read ${overview(keys)}.`, ...notes]) runner.info(line)
   for (const group of groupByKind(findings)) {
     const say = inputs.failOn.has(group.kind) ? runner.fail : runner.warning
@@ -54,6 +53,7 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
   }
   if (findings.length === 0) runner.info('No findings.')
   runner.info(BLIND_SPOTS)
+  publish({ findings, summary: summaryOf({ keys, findings, notes, limits }) }, apiKey, runner)
 }
 
 /** A machine's clock that is wrong by a month hides a key that expires soon. */

@@ -23,7 +23,8 @@ export interface FindingGroup {
 
 /** The findings by kind. */
 export function groupByKind(findings: readonly Finding[]): FindingGroup[] {
-  return [...Map.groupBy(findings, ({ kind }) => kind)].map(([kind, found]) => ({ kind, findings: found }))
+  const groups = FINDING_KINDS.map((kind) => ({ kind, findings: findings.filter((finding) => finding.kind === kind) }))
+  return groups.filter((group) => group.findings.length > 0)
 }
 
 /** How many keys there are of each class. */
@@ -104,18 +105,18 @@ export interface AuditReport {
 
 /** The job summary in Markdown: keys with findings first, short-lived ones left out. */
 export function summaryOf({ keys, findings, notes, limits }: AuditReport): string {
-  const kindsOf = Map.groupBy(findings, ({ id }) => id)
+  const kindsOf = (id: string) => findings.filter((finding) => finding.id === id).map(({ kind }) => kind)
   const urgency = ({ key }: AccountKey) =>
-    FINDING_KINDS.indexOf(kindsOf.get(key.id)?.[0]?.kind ?? 'list-incomplete') || FINDING_KINDS.length
+    FINDING_KINDS.indexOf(kindsOf(key.id)[0] ?? 'list-incomplete') || FINDING_KINDS.length
   const shown = keys.filter((entry) => entry.class !== 'short-lived').sort((a, b) => urgency(a) - urgency(b))
   const rows = shown.slice(0, MAX_ROWS).map(({ key: { id, prefix, createdAt, expiresAt }, class: name }) => {
-    const kinds = (kindsOf.get(id) ?? []).map(({ kind }) => kind).join(', ')
+    const kinds = kindsOf(id).join(', ')
     const expires = expiresAt === null ? '**never**' : day(expiresAt)
     return `| ${kinds && `**${kinds}**`} | \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${name} | ${created(createdAt, limits.now)} | ${expires} |`
   })
   // In no row of the table.
   const missing = findings.filter(({ kind }) => kind === 'known-missing').length
-  const present = kindsOf.size - missing
+  const present = new Set(findings.map(({ id }) => id)).size - missing
   const counts = [present > 0 && `${present} to look at`, missing > 0 && `${missing} missing`]
   const head = '| Finding | Key | Id | Class | Created | Expires |\n| --- | --- | --- | --- | --- | --- |'
   const paragraphs = [

@@ -3,7 +3,7 @@ import { changedAuthorities } from '../http/changed-authorities.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
 import type { Runner } from '../runner/runner.ts'
 import type { KeyDeps } from './deps.ts'
-import { discardKey } from './new-key.ts'
+import { discardKey, ORPHAN } from './new-key.ts'
 import type { FoundRotateState, RotateState } from './saved-state.ts'
 
 /** What the post step runs in. The API is made from the saved record. */
@@ -29,7 +29,7 @@ export async function cleanUp(found: FoundRotateState, deps: CleanUpDeps): Promi
   const { phase, key, leaked } = state
   if (phase === 'creating')
     runner.warning(
-      `The main step ended before the API answered a create request. If that created a key, it expires at ${formatUtc(state.expiry)}; a later run revokes it.`,
+      `The main step ended before the API answered a create request for a key that expires at ${formatUtc(state.expiry)}. ${ORPHAN}`,
     )
   if (phase === 'writing' && key) {
     const advice = leaked && ` No old key was revoked: when a new run works, revoke ${leaked} in the dashboard.`

@@ -1,3 +1,4 @@
+import { isStored } from '../api/parse-response.ts'
 import type { HttpClient } from '../http/http-client.ts'
 
 /** A client that remembers by how much the last `Date` differed from this machine's clock, however much that is. */
@@ -14,7 +15,7 @@ export function watchDate(send: HttpClient, now: () => number): DateWatch {
     async send(request) {
       const response = await send(request)
       const difference = Date.parse(response.headers.date ?? '') - now()
-      if (!Number.isNaN(difference)) last = difference
+      if (!Number.isNaN(difference) && !isStored(response.headers)) last = difference
       return response
     },
     difference: () => last,

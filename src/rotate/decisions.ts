@@ -1,6 +1,6 @@
 import type { CreatedKey, KeyList, ListedKey } from '../api/key-api.ts'
 import { formatUtc } from '../runner/report.ts'
-import { hasRotationTag, TAG_RANGE } from './rotation-tag.ts'
+import { hasRotationTag, MAX_EPHEMERAL_LIFETIME_MS, TAG_RANGE } from './rotation-tag.ts'
 
 // What a run of rotate decides, as pure functions. Instants are milliseconds since 1970 by the API's clock.
 
@@ -62,6 +62,11 @@ export function findCurrentKey({ keys, doubt }: KeyList, token: string): ListedK
 /** Whether this rotation made the key. A key without an expiry was never made by it. */
 export function isOwn(key: ListedKey, tag: number): boolean {
   return key.unreadable === null && hasRotationTag(key, tag)
+}
+
+/** Whether a key lives no longer than those of the main action. */
+export function isEphemeral({ createdAt, expiresAt }: Pick<ListedKey, 'createdAt' | 'expiresAt'>): boolean {
+  return createdAt !== null && expiresAt !== null && expiresAt - createdAt <= MAX_EPHEMERAL_LIFETIME_MS
 }
 
 /** Whether a key has expired: some APIs list such keys. */

@@ -1,5 +1,6 @@
 import { isHeaderSafe, isRejected } from '../api/call.ts'
 import type { ApiFailure, ApiResult, CreatedKey, ListedKey } from '../api/key-api.ts'
+import { SLOW_RESPONSE_MS } from '../protocol/journal.ts'
 import { missingCheck } from '../protocol/list-trust.ts'
 import { revokeAndVerify } from '../protocol/revoke-and-verify.ts'
 import { backoff } from '../retry/backoff.ts'
@@ -20,7 +21,7 @@ import {
 } from './decisions.ts'
 import { type KeyDeps, listKeys, type RotateDeps } from './deps.ts'
 import { plainLine } from './report.ts'
-import type { RotationRecord } from './rotation-record.ts'
+import { type RotationRecord, saveIfPossible } from './rotation-record.ts'
 import type { NewKey, UnusedKey } from './saved-state.ts'
 
 /** How often a run sends a create request: an unanswered one may leave an orphan. */
@@ -69,11 +70,13 @@ export async function createKey(request: NewKeyRequest, record: RotationRecord, 
     record.creating(asked)
     const reply = await api.create(request.apiKey, formatExactly(asked), budget.limits())
     if (reply.ok) {
-      const sent = { ...request, asked, sentAt, skews: [reply.skew, request.skew] }
+      const sent = { ...request, asked, sentAt, mayHaveActed, skews: [reply.skew, request.skew] }
       const key = await accept(reply.value, sent, { ...deps, record })
       return { key, writeUntil: sentAt + WRITE_WITHIN_MS }
     }
-    mayHaveActed ||= reply.failure.mayHaveActed
+    // A gateway may have repeated a request that was refused this late.
+    const isRepeated = reply.failure.status !== undefined && clock.now() - sentAt >= SLOW_RESPONSE_MS
+    mayHaveActed ||= reply.failure.mayHaveActed || isRepeated
     const failure = { ...reply.failure, mayHaveActed }
     if (!mayHaveActed) record.settled()
     const coarser: Precision | undefined = PRECISIONS_US[PRECISIONS_US.indexOf(precision) + 1]
@@ -112,15 +115,18 @@ function refusalMessage({ message, mayHaveActed }: Pick<ApiFailure, 'message' | 
   return `No new key was received: ${message}. This run did not change the secret. ${ORPHAN}`
 }
 
-const ORPHAN =
-  'If a create request took effect anyway, there is a key whose value no one knows: a later run revokes it, or it expires. ' +
-  'Nothing needs to be done; to revoke it sooner, look for a key of this time in the dashboard.'
+/** Of a key that a request may have created. */
+export const ORPHAN =
+  'If a create request took effect anyway, there is a key whose value no one knows. A later run revokes it, or it expires, ' +
+  'unless the API changed its expiry: look for a key of this time in the dashboard, and revoke it there.'
 
 /** A request that was sent. */
 interface Sent extends NewKeyRequest {
   /** The expiry that was requested. */
   asked: number
   sentAt: number
+  /** An earlier request of this run may have created another key. */
+  mayHaveActed: boolean
   /** The API's clock less this machine's, by the `Date` of the response and of the list; null if unknown. */
   skews: readonly (number | null)[]
 }
@@ -128,7 +134,7 @@ interface Sent extends NewKeyRequest {
 /** Masks the key before any other use, and accepts it only if this run certainly created it and can use it. */
 async function accept(
   answer: CreatedKey,
-  { known, apiKey, ...sent }: Sent,
+  { known, apiKey, mayHaveActed, ...sent }: Sent,
   deps: RotateDeps & { record: RotationRecord },
 ): Promise<NewKey> {
   const { runner, clock } = deps
@@ -139,32 +145,39 @@ async function accept(
   if (verdict.kind === 'ours' && token !== null && id !== null && createdAt !== null && expiresAt !== null)
     return { token, id, prefix, createdAt, expiresAt }
   if (verdict.kind === 'unusable' && id !== null)
-    throw await giveBack({ token, id, prefix, createdAt, expiresAt }, { apiKey, reason: verdict.reason }, deps)
-  deps.record.settled()
-  throw new Error(refusedKey(answer, verdict, { apiKey, known }))
+    throw await giveBack({ token, id, prefix, createdAt, expiresAt }, { ...verdict, apiKey, mayHaveActed }, deps)
+  saveIfPossible(deps.record.settled)
+  throw new Error(refusedKey(answer, verdict, { apiKey, known, mayHaveActed }))
 }
 
 /** Revokes a key that this run created but cannot use. Returns what to say. */
 async function giveBack(
   key: UnusedKey,
-  { apiKey, reason }: { apiKey: string; reason: string },
+  { apiKey, mayHaveActed, reason }: Pick<Sent, 'apiKey' | 'mayHaveActed'> & { reason: string },
   { record, ...deps }: RotateDeps & { record: RotationRecord },
 ): Promise<Error> {
-  record.created(key)
+  saveIfPossible(() => record.created(key))
   const isRevoked = await discardKey(key, apiKey, deps)
-  if (isRevoked) record.settled()
+  if (isRevoked) saveIfPossible(record.settled)
   return new Error(
     `The new key ${keyLabel(key)} cannot be used: ${reason}. It was not written, so this run did not change the secret` +
-      `${isRevoked ? '' : '. It could not be revoked: revoke it in the dashboard'}.`,
+      `${isRevoked ? '' : '. It could not be revoked: revoke it in the dashboard'}.${mayHaveActed ? ` ${EARLIER}` : ''}`,
   )
 }
 
-function refusedKey(answer: CreatedKey, verdict: Verdict, existing: Pick<NewKeyRequest, 'apiKey' | 'known'>): string {
+const EARLIER = `The response to an earlier create request was lost. ${ORPHAN}`
+
+function refusedKey(
+  answer: CreatedKey,
+  verdict: Verdict,
+  existing: Pick<Sent, 'apiKey' | 'known' | 'mayHaveActed'>,
+): string {
   const { id, prefix } = answer
   const { reason, orphan } = verdict.kind === 'refused' ? verdict : { reason: 'it is incomplete', orphan: true }
   const found = id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`
   const created = mayLiveForever(answer, existing) ? foreverAdvice(answer) : ORPHAN
-  const advice = orphan ? created : 'Revoke it there if no one uses it: no later run does.'
+  const unused = `Revoke it there if no one uses it: no later run does.${existing.mayHaveActed ? ` ${EARLIER}` : ''}`
+  const advice = orphan ? created : unused
   return `The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked${found}. ${advice}`
 }
 

@@ -1,6 +1,14 @@
 import type { ListedKey } from '../api/key-api.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
-import { isExpired, isKnownLater, isOwn, type Limits, MIN_GAP_MS, retirableAt } from './decisions.ts'
+import {
+  isExpired,
+  isKnownLater,
+  isOwn,
+  type Limits,
+  MIN_GAP_MS,
+  type RetirementFacts,
+  retirableAt,
+} from './decisions.ts'
 import { fullLabel } from './emergency.ts'
 
 // What a run says about the old keys, as pure functions: a promise only where it is kept.
@@ -9,6 +17,16 @@ import { fullLabel } from './emergency.ts'
 export interface DoubtfulPlace {
   label: string
   updatedAt: number | null
+}
+
+/** Where no key can be created: which keys count toward the account's limit although api-key is none of them. */
+export function unusedKeysNote({ keys, current, tag }: Pick<RetirementFacts, 'keys' | 'current' | 'tag'>): string {
+  const newer = keys.filter((key) => isOwn(key, tag) && Number(key.createdAt) > Number(current.createdAt))
+  if (newer.length === 0) return ''
+  return (
+    ` Earlier runs created ${newer.map(fullLabel).join(', ')}, but could not confirm that every place got them. ` +
+    'If the account has reached its limit of keys, revoke the oldest of these in the dashboard, unless a place holds it.'
+  )
 }
 
 /** Says that old keys are kept because of such a place. */

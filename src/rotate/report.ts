@@ -52,7 +52,7 @@ export function summaryOf(report: RotationReport): string {
     ...(dueAt === null ? [] : [`- Next rotation: ${dueAt === 0 ? 'now' : `due at ${formatUtc(dueAt)}`}`]),
     ...validityOf(report),
     // Text of a server must not become a link.
-    ...notes.map((note) => `- ${note.replace(/[[\]]/g, '\\$&')}`),
+    ...notes.map((note) => `- ${note.replace(/[[\]]|(?<=:)\/\/|(?<=www)\./gi, '\\$&')}`),
     '',
   ].join('\n')
 }
@@ -75,7 +75,7 @@ function statusOfCurrent({ created, current, retired }: RotationReport): string 
 function rowOf(key: ListedKey, status: string): string {
   const instant = (known: number | null, none: string) => (known === null ? none : formatUtc(known))
   const noExpiry = key.unreadable === null ? 'never' : 'unreadable'
-  return `| ${keyLabel(key)} | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, noExpiry)} | ${status} |`
+  return `| \`${keyLabel(key)}\` | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, noExpiry)} | ${status} |`
 }
 
 /** Text from a server for the summary and the log: one line, without Markdown or runner commands. */

@@ -8,6 +8,7 @@ import {
   findCurrentKey,
   holdsOlderKey,
   isAnyPlaceInDoubt,
+  isEphemeral,
   isOwn,
   keysInDoubt,
   keysToRetire,
@@ -21,11 +22,11 @@ import { fullLabel, notRevokedLine, revokeAtOnce } from './emergency.ts'
 import { expiryWarning, keyNotReceived, wasWrittenByOthers } from './expiry-warning.ts'
 import type { RotateInputs } from './inputs.ts'
 import { createKey, discardKey, type FreshKey, proveKey } from './new-key.ts'
-import { doubtNote, foreverWarnings, initialKeyNote, previousKeyNote } from './old-key-notes.ts'
+import { doubtNote, foreverWarnings, initialKeyNote, previousKeyNote, unusedKeysNote } from './old-key-notes.ts'
 import { placeLabel, type Repository } from './places.ts'
 import { openReport, plainLine, type RotationReport, setOutputs, writeRotationSummary } from './report.ts'
 import { revokeListed } from './revoke-listed.ts'
-import { openRecord, type RotationRecord } from './rotation-record.ts'
+import { openRecord, type RotationRecord, saveIfPossible } from './rotation-record.ts'
 import { githubServer, rotationTag } from './rotation-tag.ts'
 import { inspectPlace, type Target, type WriteResult, writePlaces } from './write-places.ts'
 
@@ -60,9 +61,11 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
   try {
     run = await openRun(inputs, deps, report)
     targets = await inspectPlaces(run)
+    refuseEphemeralKey(targets, run)
     report.dueAt = nextRotation(targets, run)
     const isEmergency = inputs.revokePrevious === 'now'
-    const isDue = isEmergency || report.dueAt <= apiTime(run)
+    if (report.dueAt <= apiTime(run)) report.dueAt = 0
+    const isDue = isEmergency || report.dueAt === 0
     behind = noteOlderKeys(targets, run, isDue)
     // Until it succeeds.
     if (behind === 'write') report.dueAt = 0
@@ -72,7 +75,8 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
     else report.state = 'Not due'
     deps.runner.info(outcomeLine(report))
   } catch (error) {
-    failure = new Error(plainLine(error instanceof Error ? error.message : String(error)))
+    failure = error instanceof Error ? error : new Error(String(error))
+    failure.message = plainLine(failure.message)
     report.notes.push(failure.message)
   }
   if (run !== null) {
@@ -242,6 +246,15 @@ function whyNotListed(failure: ApiFailure): string {
   return `Could not list the keys of the account: ${message}.${unchecked}`
 }
 
+/** As api-key, each run would receive another one, and add a key that nothing retires. */
+function refuseEphemeralKey(targets: readonly Target[], { current, inputs }: Run): void {
+  if (!isEphemeral(current) || !holdsOlderKey(homeUpdatedAt(targets), current)) return
+  throw new Error(
+    `api-key is the short-lived key ${keyLabel(current)}, made after the secret in ${placeLabel(inputs.home)} was last ` +
+      'updated, so it is not the key in that secret. Pass the secret itself as api-key. Nothing was changed.',
+  )
+}
+
 async function repositoryId(
   { home }: RotateInputs,
   { repository: { owner, repo, id }, secrets, random }: RotateDeps,
@@ -337,7 +350,10 @@ async function rotate(run: Run, targets: Target[]): Promise<void> {
   const { inputs, deps, tag, skew, keys, current, record, report } = run
   const { apiKey, timeout, limits, initialKeyId } = inputs
   const request = { apiKey, timeout, lifetime: limits.expiresIn, tag, skew, known: keys }
-  const fresh = await createKey(request, record, deps)
+  const fresh = await createKey(request, record, deps).catch((error: Error) => {
+    error.message += unusedKeysNote({ keys, current, tag })
+    throw error
+  })
   const replacement = await useOrDiscard(fresh, targets, run)
   const { row } = replacement
   report.created = row
@@ -406,15 +422,6 @@ function writeFailure({ kind, reason }: { kind: string; reason: string }, key: F
 async function discard(key: FreshKey['key'], { inputs, deps, record }: Run): Promise<void> {
   saveIfPossible(() => record.created(key))
   if (await discardKey(key, inputs.apiKey, deps)) saveIfPossible(record.settled)
-}
-
-/** A state file that cannot be written must not stop what is more urgent. */
-function saveIfPossible(save: () => void): void {
-  try {
-    save()
-  } catch {
-    // The post step then finds an older record: it leaves the key alone, or revokes a revoked key. Both are harmless.
-  }
 }
 
 /** The emergency: revokes the old keys right after the confirmed write, although running jobs use them. */

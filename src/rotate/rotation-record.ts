@@ -51,3 +51,12 @@ export function openRecord(runner: Pick<Runner, 'saveState'>, start: RotateStart
     },
   }
 }
+
+/** A state file that cannot be written must not stop what is more urgent. */
+export function saveIfPossible(save: () => void): void {
+  try {
+    save()
+  } catch {
+    // The post step then finds an older record: it leaves the key alone, or revokes a revoked key. Both are harmless.
+  }
+}

@@ -42,7 +42,7 @@ function entry(name: string, value: string): string {
 
 const LOSSES = {
   GITHUB_STATE: 'the post step could not revoke the key',
-  GITHUB_OUTPUT: 'later steps could not receive the key',
+  GITHUB_OUTPUT: 'later steps get no outputs',
   GITHUB_ENV: 'export-env could not be set',
   GITHUB_STEP_SUMMARY: 'the job summary is missing',
 }

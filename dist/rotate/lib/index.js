@@ -720,6 +720,9 @@ function formatUtc(instant) {
 	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
 }
 
+/** A gateway may have repeated a request that took longer. */
+const SLOW_RESPONSE_MS = 3_000
+
 /** Whether the key is certainly revoked or expired. */
 function isVerifiedRevoked({ granted, rejected, missing, expired }) {
 	return rejected && (granted || missing || expired)
@@ -975,6 +978,10 @@ function findCurrentKey({ keys, doubt }, token) {
 /** Whether this rotation made the key. A key without an expiry was never made by it. */
 function isOwn(key, tag) {
 	return key.unreadable === null && hasRotationTag(key, tag)
+}
+/** Whether a key lives no longer than those of the main action. */
+function isEphemeral({ createdAt, expiresAt }) {
+	return createdAt !== null && expiresAt !== null && expiresAt - createdAt <= MAX_EPHEMERAL_LIFETIME_MS
 }
 /** Whether a key has expired: some APIs list such keys. */
 function isExpired({ expiresAt }, now) {
@@ -1247,7 +1254,7 @@ function summaryOf(report) {
 		...(dueAt === null ? [] : [`- Next rotation: ${dueAt === 0 ? 'now' : `due at ${formatUtc(dueAt)}`}`]),
 		...validityOf(report),
 		// Text of a server must not become a link.
-		...notes.map((note) => `- ${note.replace(/[[\]]/g, '\\$&')}`),
+		...notes.map((note) => `- ${note.replace(/[[\]]|(?<=:)\/\/|(?<=www)\./gi, '\\$&')}`),
 		'',
 	].join('\n')
 }
@@ -1267,7 +1274,7 @@ function statusOfCurrent({ created, current, retired }) {
 function rowOf(key, status) {
 	const instant = (known, none) => (known === null ? none : formatUtc(known))
 	const noExpiry = key.unreadable === null ? 'never' : 'unreadable'
-	return `| ${keyLabel(key)} | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, noExpiry)} | ${status} |`
+	return `| \`${keyLabel(key)}\` | ${instant(key.createdAt, '')} | ${instant(key.expiresAt, noExpiry)} | ${status} |`
 }
 /** Text from a server for the summary and the log: one line, without Markdown or runner commands. */
 function plainLine(text) {
@@ -1276,172 +1283,6 @@ function plainLine(text) {
 /** Writes the summary. */
 function writeRotationSummary(report, runner) {
 	runner.writeSummary(summaryOf(report))
-}
-
-/** How often a run sends a create request: an unanswered one may leave an orphan. */
-const MAX_ATTEMPTS = 3
-/** An attempt needs at least this much time, in milliseconds. */
-const MIN_ATTEMPT_MS = 500
-const PROVE_INTERVAL_MS = 1_000
-/** How long revoking an unused key may take, in milliseconds: long enough for a list to count as proof. */
-const DISCARD_TIMEOUT_MS = 20_000
-/**
- * Creates a key that carries the tag, and masks it. Throws an Error if there is no usable key. An orphan is left to a
- * later run: two runs at once may request the same expiry, so it may be the other run's key, which the secret may hold.
- */
-async function createKey(request, record, deps) {
-	const { clock, api } = deps
-	const budget = createBudget({ deadline: clock.now() + request.timeout, clock, cancellation: deps.cancellation })
-	let precision = 1
-	// Of any attempt: a clear refusal says nothing about an earlier request that was not answered.
-	let mayHaveActed = false
-	for (let attempt = 1; ; ) {
-		const reason = whyNoFurtherRequest(request, budget, deps)
-		if (reason !== null) throw new Error(refusalMessage({ message: reason, mayHaveActed }))
-		const sentAt = clock.now()
-		const latest = sentAt + (request.skew ?? 0) + request.lifetime
-		const asked = requestedExpiry(latest, request.tag, { precision, random: deps.random() })
-		record.creating(asked)
-		const reply = await api.create(request.apiKey, formatExactly(asked), budget.limits())
-		if (reply.ok) {
-			const sent = { ...request, asked, sentAt, skews: [reply.skew, request.skew] }
-			const key = await accept(reply.value, sent, { ...deps, record })
-			return { key, writeUntil: sentAt + WRITE_WITHIN_MS }
-		}
-		mayHaveActed ||= reply.failure.mayHaveActed
-		const failure = { ...reply.failure, mayHaveActed }
-		if (!mayHaveActed) record.settled()
-		const coarser = PRECISIONS_US[PRECISIONS_US.indexOf(precision) + 1]
-		if (failure.status === 400 && !failure.notFromApi && coarser) {
-			// The likely cause is a server that refuses so many digits.
-			precision = coarser
-			continue
-		}
-		await waitOrGiveUp({ failure, attempt }, budget, deps)
-		attempt += 1
-	}
-}
-/** Why another create request must not be sent, or null. An earlier one may have been carried out. */
-function whyNoFurtherRequest({ timeout }, budget, { cancellation }) {
-	if (cancellation.requestedAt !== null) return 'the job was cancelled'
-	if (budget.left() >= MIN_ATTEMPT_MS) return null
-	return `the timeout of ${formatSeconds(timeout)} is over; raise input timeout`
-}
-/** Waits before the next create request. Throws an Error if there is no time or no use for one. */
-async function waitOrGiveUp({ failure, attempt }, budget, { random, runner }) {
-	const wait = backoff(attempt, random(), { retryAfter: failure.retryAfter })
-	if (!failure.retryable || attempt === MAX_ATTEMPTS || wait + MIN_ATTEMPT_MS > budget.left()) throw new Error(refusalMessage(failure))
-	runner.info(plainLine(`${failure.message}. Retrying in ${formatSeconds(wait)}.`))
-	await budget.pause(wait)
-}
-function refusalMessage({ message, mayHaveActed }) {
-	if (!mayHaveActed) return `No new key was created: ${message}. This run did not change the secret.`
-	return `No new key was received: ${message}. This run did not change the secret. ${ORPHAN}`
-}
-const ORPHAN =
-	'If a create request took effect anyway, there is a key whose value no one knows: a later run revokes it, or it expires. ' +
-	'Nothing needs to be done; to revoke it sooner, look for a key of this time in the dashboard.'
-/** Masks the key before any other use, and accepts it only if this run certainly created it and can use it. */
-async function accept(answer, { known, apiKey, ...sent }, deps) {
-	const { runner, clock } = deps
-	const { token, id, prefix, createdAt, expiresAt } = answer
-	for (const form of maskedForms(token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
-	const knownIds = new Set(known.map((key) => key.id))
-	const verdict = judgeCreated(answer, { ...sent, apiKey, answeredAt: clock.now(), knownIds })
-	if (verdict.kind === 'ours' && token !== null && id !== null && createdAt !== null && expiresAt !== null)
-		return { token, id, prefix, createdAt, expiresAt }
-	if (verdict.kind === 'unusable' && id !== null)
-		throw await giveBack({ token, id, prefix, createdAt, expiresAt }, { apiKey, reason: verdict.reason }, deps)
-	deps.record.settled()
-	throw new Error(refusedKey(answer, verdict, { apiKey, known }))
-}
-/** Revokes a key that this run created but cannot use. Returns what to say. */
-async function giveBack(key, { apiKey, reason }, { record, ...deps }) {
-	record.created(key)
-	const isRevoked = await discardKey(key, apiKey, deps)
-	if (isRevoked) record.settled()
-	return new Error(
-		`The new key ${keyLabel(key)} cannot be used: ${reason}. It was not written, so this run did not change the secret` +
-			`${isRevoked ? '' : '. It could not be revoked: revoke it in the dashboard'}.`,
-	)
-}
-function refusedKey(answer, verdict, existing) {
-	const { id, prefix } = answer
-	const { reason, orphan } = verdict.kind === 'refused' ? verdict : { reason: 'it is incomplete', orphan: true }
-	const found = id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`
-	const created = mayLiveForever(answer, existing) ? foreverAdvice(answer) : ORPHAN
-	const advice = orphan ? created : 'Revoke it there if no one uses it: no later run does.'
-	return `The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked${found}. ${advice}`
-}
-/** Whether the response describes a key without an id and without an expiry that did not exist before. */
-function mayLiveForever({ token, id, prefix, expiresAt }, { apiKey, known }) {
-	const existed = token === apiKey || known.some((key) => prefix !== '' && key.prefix === prefix)
-	return id === null && expiresAt === null && !existed
-}
-function foreverAdvice({ prefix }) {
-	const which = prefix === '' ? 'a key of this time' : `the key ${prefix}...`
-	return `It may never expire, and no later run revokes it: look for ${which} in the dashboard, and revoke it there unless someone uses it.`
-}
-/**
- * Waits until the API accepts the key and lists it (replicas may lag). Returns its row, by which the next run will find
- * it. Throws an Error if that does not happen in time, if the row lacks a time that later runs need, or if it expires
- * earlier than the response says. A later expiry does no harm: some APIs extend a key when it is used.
- */
-async function proveKey(key, deps, budget) {
-	for (;;) {
-		const reply = isSendable(key.token) ? await listKeys(key.token, deps, budget) : UNSENDABLE
-		const row = reply.ok ? findCurrentKey(reply.value, key.token) : null
-		if (row !== null && typeof row === 'object' && whyUnproven(row, key) === null) return row
-		const mayLag = reply.ok ? typeof row === 'string' : isRejected(reply)
-		if (!mayLag || budget.left() <= PROVE_INTERVAL_MS)
-			throw new Error(
-				`Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? row && whyUnproven(row, key) : reply.failure.message}. ` +
-					'It was not written, so this run did not change the secret.',
-			)
-		await budget.pause(PROVE_INTERVAL_MS)
-	}
-}
-/** Why the row does not show that the key works as the response described it, or null. */
-function whyUnproven(row, key) {
-	if (typeof row === 'string') return row
-	if (row.id !== key.id) return 'the list shows its first characters at another id'
-	if (row.expiresAt === null) return 'the list shows no expiry for it'
-	if (row.createdAt === null) return 'the list does not show when it was created'
-	if (!expiresEarlier(row.expiresAt, key.expiresAt)) return null
-	return `the list shows that it expires at ${formatUtc(row.expiresAt)}, not at ${formatUtc(key.expiresAt)}`
-}
-function isSendable(token) {
-	return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH
-}
-const UNSENDABLE = {
-	ok: false,
-	failure: { message: 'its value cannot be sent in a header', mayHaveActed: false, retryable: false },
-}
-/**
- * Revokes a key that was certainly never written, with the key itself or with `apiKey` (null if that must not be sent).
- * Returns whether it is revoked.
- */
-async function discardKey(key, apiKey, { runner, ...deps }) {
-	const credential = sendable(apiKey)
-	const budget = createBudget({ deadline: deps.clock.now() + DISCARD_TIMEOUT_MS, clock: deps.clock })
-	const context = { ...deps, skew: null, credential, gone: new Set() }
-	const result = await revokeAndVerify({ ...key, token: sendable(key.token) }, { ...context, budget, isMissing: missingCheck(context) })
-	if (result.revoked) runner.info(`Revoked the new key ${keyLabel(key)}, which was not written${result.verified ? ' (verified)' : ''}.`)
-	else
-		runner.warning(
-			plainLine(
-				`Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` + `${result.failure.message}. ${validity(key)}`,
-			),
-		)
-	return result.revoked
-}
-/** Null for what Node refuses to send: an API may return anything, and a record may be damaged. */
-function sendable(secret) {
-	return secret !== null && isHeaderSafe(secret) ? secret : null
-}
-function validity({ expiresAt }) {
-	if (expiresAt === null) return 'It may never expire: revoke it in the dashboard.'
-	return `It expires at ${formatUtc(expiresAt)}, unless a later run revokes it before.`
 }
 
 /** As the URL parser writes these hosts. */
@@ -1554,6 +1395,215 @@ function isInstant(value) {
 	return typeof value === 'number' && Math.abs(value) <= 8.64e15
 }
 
+/** Saves nothing before the first call. */
+function openRecord(runner, start) {
+	let expiry = 0
+	let key = null
+	const save = (phase) => {
+		const state = { version: ROTATE_STATE_VERSION, ...start, phase, expiry, key }
+		runner.saveState(ROTATE_STATE_NAME, JSON.stringify(state))
+	}
+	return {
+		creating(asked) {
+			expiry = asked
+			key = null
+			save('creating')
+		},
+		created(made) {
+			key = made
+			save('created')
+		},
+		writing: () => save('writing'),
+		revoking() {
+			key = null
+			save('revoking')
+		},
+		settled() {
+			key = null
+			save('settled')
+		},
+	}
+}
+/** A state file that cannot be written must not stop what is more urgent. */
+function saveIfPossible(save) {
+	try {
+		save()
+	} catch {
+		// The post step then finds an older record: it leaves the key alone, or revokes a revoked key. Both are harmless.
+	}
+}
+
+/** How often a run sends a create request: an unanswered one may leave an orphan. */
+const MAX_ATTEMPTS = 3
+/** An attempt needs at least this much time, in milliseconds. */
+const MIN_ATTEMPT_MS = 500
+const PROVE_INTERVAL_MS = 1_000
+/** How long revoking an unused key may take, in milliseconds: long enough for a list to count as proof. */
+const DISCARD_TIMEOUT_MS = 20_000
+/**
+ * Creates a key that carries the tag, and masks it. Throws an Error if there is no usable key. An orphan is left to a
+ * later run: two runs at once may request the same expiry, so it may be the other run's key, which the secret may hold.
+ */
+async function createKey(request, record, deps) {
+	const { clock, api } = deps
+	const budget = createBudget({ deadline: clock.now() + request.timeout, clock, cancellation: deps.cancellation })
+	let precision = 1
+	// Of any attempt: a clear refusal says nothing about an earlier request that was not answered.
+	let mayHaveActed = false
+	for (let attempt = 1; ; ) {
+		const reason = whyNoFurtherRequest(request, budget, deps)
+		if (reason !== null) throw new Error(refusalMessage({ message: reason, mayHaveActed }))
+		const sentAt = clock.now()
+		const latest = sentAt + (request.skew ?? 0) + request.lifetime
+		const asked = requestedExpiry(latest, request.tag, { precision, random: deps.random() })
+		record.creating(asked)
+		const reply = await api.create(request.apiKey, formatExactly(asked), budget.limits())
+		if (reply.ok) {
+			const sent = { ...request, asked, sentAt, mayHaveActed, skews: [reply.skew, request.skew] }
+			const key = await accept(reply.value, sent, { ...deps, record })
+			return { key, writeUntil: sentAt + WRITE_WITHIN_MS }
+		}
+		// A gateway may have repeated a request that was refused this late.
+		const isRepeated = reply.failure.status !== undefined && clock.now() - sentAt >= SLOW_RESPONSE_MS
+		mayHaveActed ||= reply.failure.mayHaveActed || isRepeated
+		const failure = { ...reply.failure, mayHaveActed }
+		if (!mayHaveActed) record.settled()
+		const coarser = PRECISIONS_US[PRECISIONS_US.indexOf(precision) + 1]
+		if (failure.status === 400 && !failure.notFromApi && coarser) {
+			// The likely cause is a server that refuses so many digits.
+			precision = coarser
+			continue
+		}
+		await waitOrGiveUp({ failure, attempt }, budget, deps)
+		attempt += 1
+	}
+}
+/** Why another create request must not be sent, or null. An earlier one may have been carried out. */
+function whyNoFurtherRequest({ timeout }, budget, { cancellation }) {
+	if (cancellation.requestedAt !== null) return 'the job was cancelled'
+	if (budget.left() >= MIN_ATTEMPT_MS) return null
+	return `the timeout of ${formatSeconds(timeout)} is over; raise input timeout`
+}
+/** Waits before the next create request. Throws an Error if there is no time or no use for one. */
+async function waitOrGiveUp({ failure, attempt }, budget, { random, runner }) {
+	const wait = backoff(attempt, random(), { retryAfter: failure.retryAfter })
+	if (!failure.retryable || attempt === MAX_ATTEMPTS || wait + MIN_ATTEMPT_MS > budget.left()) throw new Error(refusalMessage(failure))
+	runner.info(plainLine(`${failure.message}. Retrying in ${formatSeconds(wait)}.`))
+	await budget.pause(wait)
+}
+function refusalMessage({ message, mayHaveActed }) {
+	if (!mayHaveActed) return `No new key was created: ${message}. This run did not change the secret.`
+	return `No new key was received: ${message}. This run did not change the secret. ${ORPHAN}`
+}
+/** Of a key that a request may have created. */
+const ORPHAN =
+	'If a create request took effect anyway, there is a key whose value no one knows. A later run revokes it, or it expires, ' +
+	'unless the API changed its expiry: look for a key of this time in the dashboard, and revoke it there.'
+/** Masks the key before any other use, and accepts it only if this run certainly created it and can use it. */
+async function accept(answer, { known, apiKey, mayHaveActed, ...sent }, deps) {
+	const { runner, clock } = deps
+	const { token, id, prefix, createdAt, expiresAt } = answer
+	for (const form of maskedForms(token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
+	const knownIds = new Set(known.map((key) => key.id))
+	const verdict = judgeCreated(answer, { ...sent, apiKey, answeredAt: clock.now(), knownIds })
+	if (verdict.kind === 'ours' && token !== null && id !== null && createdAt !== null && expiresAt !== null)
+		return { token, id, prefix, createdAt, expiresAt }
+	if (verdict.kind === 'unusable' && id !== null)
+		throw await giveBack({ token, id, prefix, createdAt, expiresAt }, { ...verdict, apiKey, mayHaveActed }, deps)
+	saveIfPossible(deps.record.settled)
+	throw new Error(refusedKey(answer, verdict, { apiKey, known, mayHaveActed }))
+}
+/** Revokes a key that this run created but cannot use. Returns what to say. */
+async function giveBack(key, { apiKey, mayHaveActed, reason }, { record, ...deps }) {
+	saveIfPossible(() => record.created(key))
+	const isRevoked = await discardKey(key, apiKey, deps)
+	if (isRevoked) saveIfPossible(record.settled)
+	return new Error(
+		`The new key ${keyLabel(key)} cannot be used: ${reason}. It was not written, so this run did not change the secret` +
+			`${isRevoked ? '' : '. It could not be revoked: revoke it in the dashboard'}.${mayHaveActed ? ` ${EARLIER}` : ''}`,
+	)
+}
+const EARLIER = `The response to an earlier create request was lost. ${ORPHAN}`
+function refusedKey(answer, verdict, existing) {
+	const { id, prefix } = answer
+	const { reason, orphan } = verdict.kind === 'refused' ? verdict : { reason: 'it is incomplete', orphan: true }
+	const found = id === null ? '' : `; check the key ${keyLabel({ prefix, id })} in the dashboard`
+	const created = mayLiveForever(answer, existing) ? foreverAdvice(answer) : ORPHAN
+	const unused = `Revoke it there if no one uses it: no later run does.${existing.mayHaveActed ? ` ${EARLIER}` : ''}`
+	const advice = orphan ? created : unused
+	return `The API's response does not describe a key that this run created: ${reason}. It was neither written nor revoked${found}. ${advice}`
+}
+/** Whether the response describes a key without an id and without an expiry that did not exist before. */
+function mayLiveForever({ token, id, prefix, expiresAt }, { apiKey, known }) {
+	const existed = token === apiKey || known.some((key) => prefix !== '' && key.prefix === prefix)
+	return id === null && expiresAt === null && !existed
+}
+function foreverAdvice({ prefix }) {
+	const which = prefix === '' ? 'a key of this time' : `the key ${prefix}...`
+	return `It may never expire, and no later run revokes it: look for ${which} in the dashboard, and revoke it there unless someone uses it.`
+}
+/**
+ * Waits until the API accepts the key and lists it (replicas may lag). Returns its row, by which the next run will find
+ * it. Throws an Error if that does not happen in time, if the row lacks a time that later runs need, or if it expires
+ * earlier than the response says. A later expiry does no harm: some APIs extend a key when it is used.
+ */
+async function proveKey(key, deps, budget) {
+	for (;;) {
+		const reply = isSendable(key.token) ? await listKeys(key.token, deps, budget) : UNSENDABLE
+		const row = reply.ok ? findCurrentKey(reply.value, key.token) : null
+		if (row !== null && typeof row === 'object' && whyUnproven(row, key) === null) return row
+		const mayLag = reply.ok ? typeof row === 'string' : isRejected(reply)
+		if (!mayLag || budget.left() <= PROVE_INTERVAL_MS)
+			throw new Error(
+				`Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? row && whyUnproven(row, key) : reply.failure.message}. ` +
+					'It was not written, so this run did not change the secret.',
+			)
+		await budget.pause(PROVE_INTERVAL_MS)
+	}
+}
+/** Why the row does not show that the key works as the response described it, or null. */
+function whyUnproven(row, key) {
+	if (typeof row === 'string') return row
+	if (row.id !== key.id) return 'the list shows its first characters at another id'
+	if (row.expiresAt === null) return 'the list shows no expiry for it'
+	if (row.createdAt === null) return 'the list does not show when it was created'
+	if (!expiresEarlier(row.expiresAt, key.expiresAt)) return null
+	return `the list shows that it expires at ${formatUtc(row.expiresAt)}, not at ${formatUtc(key.expiresAt)}`
+}
+function isSendable(token) {
+	return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH
+}
+const UNSENDABLE = {
+	ok: false,
+	failure: { message: 'its value cannot be sent in a header', mayHaveActed: false, retryable: false },
+}
+/**
+ * Revokes a key that was certainly never written, with the key itself or with `apiKey` (null if that must not be sent).
+ * Returns whether it is revoked.
+ */
+async function discardKey(key, apiKey, { runner, ...deps }) {
+	const credential = sendable(apiKey)
+	const budget = createBudget({ deadline: deps.clock.now() + DISCARD_TIMEOUT_MS, clock: deps.clock })
+	const context = { ...deps, skew: null, credential, gone: new Set() }
+	const result = await revokeAndVerify({ ...key, token: sendable(key.token) }, { ...context, budget, isMissing: missingCheck(context) })
+	if (result.revoked) runner.info(`Revoked the new key ${keyLabel(key)}, which was not written${result.verified ? ' (verified)' : ''}.`)
+	else
+		runner.warning(
+			plainLine(
+				`Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` + `${result.failure.message}. ${validity(key)}`,
+			),
+		)
+	return result.revoked
+}
+/** Null for what Node refuses to send: an API may return anything, and a record may be damaged. */
+function sendable(secret) {
+	return secret !== null && isHeaderSafe(secret) ? secret : null
+}
+function validity({ expiresAt }) {
+	if (expiresAt === null) return 'It may never expire: revoke it in the dashboard.'
+	return `It expires at ${formatUtc(expiresAt)}, unless a later run revokes it before.`
+}
+
 /** What the steps use of the runner; tests record it. One compares it with @actions/core. */
 const runner = {
 	info: (text) => print(sanitizeLine(text)),
@@ -1588,7 +1638,7 @@ function entry(name, value) {
 }
 const LOSSES = {
 	GITHUB_STATE: 'the post step could not revoke the key',
-	GITHUB_OUTPUT: 'later steps could not receive the key',
+	GITHUB_OUTPUT: 'later steps get no outputs',
 	GITHUB_ENV: 'export-env could not be set',
 	GITHUB_STEP_SUMMARY: 'the job summary is missing',
 }
@@ -1662,8 +1712,8 @@ module.exports = {
 	HttpError,
 	MIN_CREDENTIAL_LENGTH,
 	MIN_GAP_MS,
+	ORPHAN,
 	ROTATE_STATE_NAME,
-	ROTATE_STATE_VERSION,
 	areLimitsConsistent,
 	backoff,
 	canRetire,
@@ -1684,9 +1734,11 @@ module.exports = {
 	githubServer,
 	holdsOlderKey,
 	isAnyPlaceInDoubt,
+	isEphemeral,
 	isExpired,
 	isKnownLater,
 	isOwn,
+	isStored,
 	keyLabel,
 	keysInDoubt,
 	keysToRetire,
@@ -1697,6 +1749,7 @@ module.exports = {
 	mayHoldOlderKey,
 	minLifetimeDays,
 	networkSettings,
+	openRecord,
 	openReport,
 	parseRetryAfter,
 	parseRotateState,
@@ -1710,6 +1763,7 @@ module.exports = {
 	rotatedLately,
 	rotationTag,
 	runner,
+	saveIfPossible,
 	setOutputs,
 	systemClock,
 	writeOrder,

@@ -20,7 +20,7 @@ async function cleanUp(found, deps) {
 	const { phase, key, leaked } = state
 	if (phase === 'creating')
 		runner.warning(
-			`The main step ended before the API answered a create request. If that created a key, it expires at ${lib.formatUtc(state.expiry)}; a later run revokes it.`,
+			`The main step ended before the API answered a create request for a key that expires at ${lib.formatUtc(state.expiry)}. ${lib.ORPHAN}`,
 		)
 	if (phase === 'writing' && key) {
 		const advice = leaked && ` No old key was revoked: when a new run works, revoke ${leaked} in the dashboard.`
