@@ -142,6 +142,8 @@ describe('connections', () => {
 
   test('are shared by the pages of a list', async () => {
     expect(await connectionsFor('GET /', 'GET /?page=2', 'GET /?page=3')).toBe(1)
+    expect(await connectionsFor('GET /', 'GET /?page=2', 'GET /')).toBe(2)
+    expect(await connectionsFor('GET /', 'DELETE /1', 'GET /?page=2')).toBe(3)
   })
 
   test('that the server resets once idle do not cost a POST its response', async () => {

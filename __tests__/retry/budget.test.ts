@@ -127,6 +127,25 @@ describe('retry', () => {
     expect(attempts.map(([at]) => at)).toEqual([0, 30_250, 60_750, 79_750])
   })
 
+  test('counts waits for 429s at the same time once', async () => {
+    const { time, clock } = setUp()
+    const waits: number[] = []
+    const throttle = { latest: 1_860_000, onWait: (wait: number) => void waits.push(wait) }
+    const budget = createBudget({ deadline: 60_000, clock, throttle })
+    const once = () => {
+      let count = 0
+      const limited = failing({ status: 429, retryAfter: 10_000 })
+      return async (): Promise<ApiResult<null>> =>
+        count++ === 0 ? limited : { ok: true, skew: null, value: null }
+    }
+    await time.runUntil(
+      Promise.all(Array.from({ length: 8 }, () => retry(once(), { budget, random: () => 0 }))),
+    )
+    expect([time.now(), budget.left(), waits]).toEqual([10_000, 60_000, [10_000]])
+    budget.extend(5_000)
+    expect(budget.left()).toBe(65_000)
+  })
+
   test('does not go on past the deadline for a 503, even with a throttle budget', async () => {
     const { attempts, told } = await run([failing({ status: 503 })], 2_000, 100_000)
     expect(told).toEqual([])

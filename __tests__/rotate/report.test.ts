@@ -19,7 +19,7 @@ describe('the summary', () => {
   test('has no link from the text of a server', () => {
     const notes = [plainLine('A: "[Renew key](https://evil.example/x) ![x][y]".')]
     expect(summaryOf({ ...openReport(), notes })).toContain(
-      '\n- A: "\\[Renew key\\](https://evil.example/x) !\\[x\\]\\[y\\]".\n',
+      '\n- A: "\\[Renew key\\](https:\\//evil.example/x) !\\[x\\]\\[y\\]".\n',
     )
   })
 
@@ -37,8 +37,8 @@ describe('the summary', () => {
       '',
       '| Key | Created | Expires | Status |',
       '| --- | --- | --- | --- |',
-      '| abc... (id 17) | 2027-03-01 12:00:00 UTC | 2027-04-30 12:00:00 UTC | Received as api-key |',
-      '| old... (id 9) | 2027-03-01 12:00:00 UTC | never | Revoked |',
+      '| `abc... (id 17)` | 2027-03-01 12:00:00 UTC | 2027-04-30 12:00:00 UTC | Received as api-key |',
+      '| `old... (id 9)` | 2027-03-01 12:00:00 UTC | never | Revoked |',
       '',
       '- Next rotation: due at 2027-03-01 12:00:01 UTC',
       '- If rotation stops, the key in api-key works until 2027-04-30 12:00:00 UTC.',
@@ -71,8 +71,8 @@ describe('the summary', () => {
         .filter((line) => line.startsWith('| '))
         .slice(2)
     expect(rows(summaryOf(report))).toEqual([
-      '| new... (id 18) | 2027-03-01 12:00:00 UTC | 2027-04-30 12:00:00 UTC | New; in the secret |',
-      '| abc... (id 17) |  | 2027-04-30 12:00:00 UTC | Replaced; still valid |',
+      '| `new... (id 18)` | 2027-03-01 12:00:00 UTC | 2027-04-30 12:00:00 UTC | New; in the secret |',
+      '| `abc... (id 17)` |  | 2027-04-30 12:00:00 UTC | Replaced; still valid |',
     ])
     const revoked = rows(summaryOf({ ...report, retired: [KEY] }))
     expect(revoked).toHaveLength(2)

@@ -191,7 +191,7 @@ describe('beside @actions/core', () => {
 
 describe('the runner’s files', () => {
   test.each([
-    ['GITHUB_OUTPUT', () => runner.setOutput('key', 'value'), 'later steps could not receive the key'],
+    ['GITHUB_OUTPUT', () => runner.setOutput('key', 'value'), 'later steps get no outputs'],
     ['GITHUB_STATE', () => runner.saveState('record', 'value'), 'the post step could not revoke the key'],
     ['GITHUB_ENV', () => runner.exportVariable('TEST_ONLY_KEY', 'value'), 'export-env could not be set'],
   ])(

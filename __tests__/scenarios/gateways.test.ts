@@ -206,7 +206,7 @@ test('the advice to raise timeout is given where a longer one would do', async (
       ? { status: 429, headers: { ...JSON_TYPE, 'Retry-After': '1500' }, body: INVALID }
       : undefined
   const { mainLog } = await runJob(behave, { timeout: '10m' })
-  expect(mainLog).toContain('Raise the input timeout')
+  expect(mainLog).toContain('Raise it (to 30 minutes at most)')
 })
 
 test('a body of more than 1 MiB is called so, whatever its letters', async () => {

@@ -109,7 +109,7 @@ test('a file of the runner that cannot be written is named, with the cause and t
   withJob({}, async ({ job, inputs }) => {
     const main = await job.main(inputs, { brokenFiles: ['output'] })
     expect(main.shown).toMatch(
-      /Error: Could not write the file GITHUB_OUTPUT \(EISDIR: .*\), so later steps could not receive the key\./,
+      /Error: Could not write the file GITHUB_OUTPUT \(EISDIR: .*\), so later steps get no outputs\./,
     )
     expect(main.stderr).toBe('')
     await job.post()

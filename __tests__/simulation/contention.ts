@@ -138,6 +138,7 @@ async function runPostOf(
     settings: {},
     bootedAt: START,
     connect: () => api,
+    stopping: new AbortController().signal,
     policyWithoutRecord: () => 'warn',
   })
 }

@@ -126,6 +126,7 @@ async function runPostOf(shared: Shared, record: string): Promise<void> {
   if (matrix.ends === 'cancelled') time.after(LEFT_TO_POSTS, process.kill)
   const run = subject.revokeKeys(subject.parseState(record), {
     ...{ clock, connect, random: rng.roll, runner: recordState().runner, settings: {}, bootedAt: START },
+    stopping: new AbortController().signal,
     policyWithoutRecord: () => 'warn',
   })
   await Promise.race([run, process.died])

@@ -43,6 +43,7 @@ export async function runPost(job: Job, record: string): Promise<PostRun> {
       bootedAt: START + world.clockErrorInPost + world.suspendedMs,
       connect: ({ apiUrl }) =>
         subject.createKeyApi({ client, apiUrl, userAgent: 'simulation', now: clock.now }),
+      stopping: new AbortController().signal,
       policyWithoutRecord: () => 'warn',
     })
     .catch((error: Error) => {

@@ -216,6 +216,8 @@ export interface PostOptions extends StageOptions {
   /** The parts of the record that could not be read. */
   damage?: string
   settings?: Record<string, string>
+  /** When the runner announces that it will kill the step, in milliseconds since it began. */
+  stopAt?: number
   policyWithoutRecord?: 'warn' | 'fail'
   /** Called as virtual time passes: at so many milliseconds since the step began. */
   at?: [number, (account: Account) => void][]
@@ -240,6 +242,8 @@ export async function runPost(options: PostOptions = {}): Promise<StepRun> {
   const clock = clockOn(time, 0, () => true)
   const { runner, traces } = recordRunner(process, '', 0)
   for (const [after, act] of options.at ?? []) time.after(after, () => act(account))
+  const stop = new AbortController()
+  if (options.stopAt !== undefined) time.after(options.stopAt, () => stop.abort())
   const state: SavedState = { ...RECORD, ...options.state?.(account) }
   let error: Error | null = null
   let endedAt = 0
@@ -250,6 +254,7 @@ export async function runPost(options: PostOptions = {}): Promise<StepRun> {
     settings: options.settings ?? {},
     bootedAt: BOOTED,
     connect: ({ apiUrl }) => createKeyApi({ client: send, apiUrl, userAgent: 'harness', now: clock.now }),
+    stopping: stop.signal,
     policyWithoutRecord: () => options.policyWithoutRecord ?? 'warn',
   })
     .catch((reason: Error) => {

@@ -107,7 +107,12 @@ describe('what names no instant', () => {
   })
 
   test('shows at most 40 characters of what it could not read', () => {
-    expect(parseTime('x'.repeat(1_000))).toEqual({ at: null, unreadable: 'x'.repeat(40) })
+    const words = 'not a time '.repeat(10)
+    expect(parseTime(words)).toEqual({ at: null, unreadable: words.slice(0, 40) })
+  })
+
+  test('is never most of a key', () => {
+    expect(parseTime(`key ${'a1'.repeat(32)}`)).toEqual({ at: null, unreadable: 'key ***' })
   })
 })
 

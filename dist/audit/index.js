@@ -28,8 +28,8 @@ function describeError(error, connected, via = '') {
 		new HttpError(`${what} (${codes})${via}${hint && `; ${hint}`}`, acted, retryable)
 	// The server has read no request then, even if our handshake was complete (TLS 1.3).
 	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('requires a client certificate', { acted: false, retryable: false })
-	if (codes === 'HPE_HEADER_OVERFLOW') return failure('answered with too long headers', { retryable: false })
-	if (codes.startsWith('HPE_')) return failure('answered with something that is not HTTP', { retryable: false })
+	const what = codes === 'HPE_HEADER_OVERFLOW' ? 'too long headers' : 'something that is not HTTP'
+	if (codes.startsWith('HPE_')) return failure(`answered with ${what}`, { retryable: false })
 	if (connected) return failure('closed the connection before it answered')
 	if (codes === 'ENOTFOUND') return Object.assign(failure('its name does not exist', { hint: 'check its spelling' }), { isUnknownHost: true })
 	if (codes === 'EAI_AGAIN') return failure('its name could not be resolved')
@@ -95,9 +95,8 @@ const ISO_8601 = new RegExp(String.raw`^(?<year>19[7-9]\d|[2-9]\d{3})-?${DAY}(?:
 const NUMBER = /^\d{9,13}(?:\.\d+)?$/
 const MINUTE_MS = 60_000
 /**
- * Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. The API writes one
- * instant in many spellings (`.123Z`, `.123000+01:00`), so compare instants, never texts. `at` is in milliseconds since
- * 1970, with microseconds as a fraction. Unreadable is not the same as absent: the message must say which.
+ * Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. `at` is in
+ * milliseconds since 1970, with microseconds as a fraction. Unreadable is not the same as absent: messages say which.
  */
 function parseTime(value) {
 	if (value === null || value === undefined || value === '') return { at: null, unreadable: null }
@@ -105,7 +104,7 @@ function parseTime(value) {
 	if (YEAR_ONE.test(text)) return { at: null, unreadable: null }
 	const unit = Number(text) < 1e11 ? 1000 : 1
 	const at = NUMBER.test(text) ? Number(text) * unit : fromIso(text)
-	return { at, unreadable: at === null ? text.slice(0, 40) : null }
+	return { at, unreadable: at === null ? text.replace(/\w{20,}/g, '***').slice(0, 40) : null }
 }
 function fromIso(text) {
 	const { groups } = ISO_8601.exec(text) ?? {}
@@ -206,7 +205,7 @@ function failureOf(asked, response, now) {
 	const { status, headers } = response
 	const answer = parsed(response.body)
 	// Some gateways replace the status of a success.
-	const hasKey = (field(answer, 'token') ?? field(answer, 'api_key')) !== undefined
+	const hasKey = /"(token|api_key)"\s*:/.test(response.body)
 	const unusable = status < 300
 	const rateLimited = status === 429
 	const uncertain = unusable || status >= 500 || UNCERTAIN_STATUSES.includes(status)
@@ -345,6 +344,7 @@ const MIN_LEFT_MS = 250
 /** How long a piece of work may still go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
 function createBudget({ deadline, clock, cancellation, throttle }) {
 	let end = deadline
+	let waitsUntil = 0
 	const left = () => {
 		const cancelledAt = cancellation?.requestedAt ?? Infinity
 		return Math.max(0, Math.min(end, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
@@ -364,13 +364,16 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
 		/** The API rate limits us and is asked again after `wait`: this may make the budget longer. */
 		extend(wait) {
-			if (throttle === undefined || end + wait > throttle.latest) return
-			end += wait
+			// Waits at the same time count once.
+			const more = wait - Math.max(0, waitsUntil - clock.now())
+			if (throttle === undefined || more <= 0 || end + more > throttle.latest) return
+			end += more
+			waitsUntil = clock.now() + wait
 			throttle.onWait(wait)
 		},
 	}
 }
-/** Retries until the budget is spent, at the end even before Retry-After has passed. */
+/** Retries until the budget is spent, at last even before Retry-After. */
 async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable }) {
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
@@ -1076,26 +1079,27 @@ function refusal(host, status, hasLogin) {
 const MAX_RESPONSE_BYTES = 1024 * 1024
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
-/** For one host. Only the pages of a list share a connection: a late answer would be taken for that to the next request. */
+/** For one host. Only pages of a list share a connection: a late answer would be taken for that to the next request. */
 function createHttpClient(proxy) {
-	let agent
-	let last = ''
+	let pages
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
 	let unknownHost = 0
 	return async (request) => {
-		const { protocol, href } = request.url
-		const isPage = request.method === 'GET' && last !== '' && last !== href
-		last = request.method === 'GET' ? href : ''
-		if (!agent || !isPage) {
-			agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
-			if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
-		}
+		const { protocol, search } = request.url
+		const isGet = request.method === 'GET'
+		const agent = (isGet && search && pages) || createAgent(protocol, proxy)
+		pages = isGet ? agent : undefined
 		return exchange(request, agent, via).catch((error) => {
 			// Other requests are about a key: the name existed.
 			if (request.method === 'POST' && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
 			throw error
 		})
 	}
+}
+function createAgent(protocol, proxy) {
+	const agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
+	if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
+	return agent
 }
 function exchange(request, agent, via) {
 	return new Promise((resolve, reject) => {

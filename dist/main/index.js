@@ -128,7 +128,7 @@ const SLOW_RESPONSE_MS = 3_000
 const tooLong = (maxLength) =>
 	new Error(
 		`The record for the post step would exceed ${maxLength / 1024} KiB. ` +
-			'Lower timeout (it holds each unanswered request) or shorten the proxy variables (such as NO_PROXY).',
+			'Lower timeout (it holds each unanswered request) or shorten the proxy variables.',
 	)
 /**
  * Main's write-ahead journal of unanswered create requests and held keys. Every entry is saved for post before what it
@@ -299,7 +299,6 @@ function refusalMessage({ status, notFromApi, message }) {
 	return `No key was obtained: ${message}.${hint}`
 }
 
-const MAX_TIMEOUT_MS = Number(parseDuration(TIMEOUT.longest))
 /** On top of `timeout`. */
 const CLEANUP_TIMEOUT_MS = 20_000
 /** The main step. If it throws, its keys are revoked, or saved for post. */
@@ -341,7 +340,6 @@ async function obtainKey(context) {
 		const next = nextAttempt(failure, progress, { left: budget.left(), random, skew })
 		const isWorthIt = next.afterMs + MIN_ATTEMPT_MS <= budget.left()
 		const wait = lib.formatSeconds(next.afterMs)
-		const advice = timeout - budget.left() + next.afterMs > MAX_TIMEOUT_MS ? 'Run' : 'Raise the input timeout, or run'
 		if (isWorthIt && next.afterMs > 0) {
 			runner.info(`${failure.message}. Retrying in ${wait}.`)
 			await budget.pause(next.afterMs)
@@ -350,7 +348,7 @@ async function obtainKey(context) {
 		if (!isWorthIt || budget.left() < MIN_ATTEMPT_MS)
 			throw new Error(
 				`No key was obtained: ${failure.message}. Stopped after attempt ${progress.attempt}: the next retry (in ${wait}) ` +
-					`would exceed timeout (${lib.formatSeconds(timeout)}). ${advice} the job again later.`,
+					`would exceed timeout (${lib.formatSeconds(timeout)}). Raise it (to ${TIMEOUT.longest} at most), or run the job again later.`,
 			)
 		progress = next
 	}

@@ -263,14 +263,21 @@ async function resolveIntents(intents, context) {
 	const unanswered = intents.filter(({ stored }) => stored === undefined).length
 	if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
 	const watchUntil = Math.max(...intents.map(({ deadline }) => deadline)) + LATE_WRITE_GRACE_MS
+	let findings = []
 	for (let looked = intents; ; ) {
 		const isWatched = clock.now() >= watchUntil
-		const findings = await lookOnce(looked, isWatched, context)
+		const before = findings
+		// What names keys outlasts a list that cannot be read.
+		findings = (await lookOnce(looked, isWatched, context)).map((finding, index) =>
+			finding.hasNames === undefined && before[index]?.hasNames ? { ...before[index], isOpen: finding.isOpen } : finding,
+		)
 		if (!findings.some(({ isOpen }) => isOpen) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS) {
 			for (const warning of sentences(findings, 'warning', context)) runner.warning(warning)
 			return sentences(findings, 'failure', context)
 		}
-		looked = findings.map(({ intent }) => intent)
+		// A gateway may have replayed the response.
+		const revoked = new Set(findings.map(({ revoked }) => revoked))
+		looked = findings.map(({ intent }) => (revoked.has(intent.refused) ? { ...intent, refused: '' } : intent))
 		const rest = isWatched ? WATCH_INTERVAL_MS : Math.max(0, watchUntil - clock.now())
 		await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
 	}
@@ -294,12 +301,12 @@ async function lookOnce(intents, isWatched, context) {
 		const { key, candidates } = matchIntent(intent, list.keys, looked)
 		const seen = { doubt, isWatched, candidates, now: clock.now() }
 		const isOpen = !isWatched || doubt !== null
-		if (key === null) return { intent, isOpen, ...problemOf(intent, seen) }
+		if (key === null) return { intent, isOpen, hasNames: candidates.length > 0, ...problemOf(intent, seen) }
 		// A server that is behind may have made it.
 		const result = await lib.revokeAndVerify({ ...key, token: null, createdAt: null }, context)
 		if (!result.revoked) {
 			const failure = `Could not confirm that the orphaned API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}`
-			return { intent, isOpen: result.failure.retryable, failure }
+			return { intent, isOpen: result.failure.retryable, hasNames: true, failure }
 		}
 		gone.add(key.id)
 		// The list no longer shows the grid of its expiry.
@@ -307,7 +314,7 @@ async function lookOnce(intents, isWatched, context) {
 		runner.info(`Found and revoked the orphaned key ${lib.keyLabel(key)}.`)
 		// From now on, its twin is looked for.
 		const answered = { ...intent, stored: lib.withoutZone(key, intent).expiresAt }
-		return { intent: answered, isOpen: true, ...problemOf(answered, seen) }
+		return { intent: answered, isOpen: true, hasNames: false, revoked: lib.keyLabel(key), ...problemOf(answered, seen) }
 	}
 	return Promise.all(intents.map(lookFor))
 }
@@ -372,13 +379,10 @@ const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD
 async function revokeKeys({ state, damage }, deps) {
 	const { runner } = deps
 	const failures = []
-	if (damage !== '' && state === null)
+	if (damage !== '')
 		failures.push(
-			`The record that the main step saved cannot be used (${damage}), so nothing was revoked. ` + `If it created a key, that key ${STAYS_VALID}`,
-		)
-	else if (damage !== '')
-		failures.push(
-			`Parts of the record that the main step saved cannot be used (${damage}). ` + `If they described another key, that key ${STAYS_VALID}`,
+			`${state === null ? 'The' : 'Part of the'} record that the main step saved cannot be used (${damage}). ` +
+				`A key that it described ${STAYS_VALID}`,
 		)
 	if (state !== null && state.keys.length + state.intents.length > 0) failures.push(...(await settleAll(state, deps)))
 	else if (damage === '') runner.info(NOTHING_LEFT)
@@ -388,20 +392,31 @@ async function revokeKeys({ state, damage }, deps) {
 	runner.warning(message)
 }
 async function settleAll(state, deps) {
-	const { clock, runner } = deps
+	const { clock, runner, stopping } = deps
 	const context = contextFor(state, deps)
+	let isLooking = state.intents.length > 0
+	const unsettled = () => {
+		const keys = state.keys.filter(({ id, keep }) => !keep && !context.gone.has(id)).map(lib.keyLabel)
+		return [...keys, ...(isLooking ? [`${state.intents.length} create request(s)`] : [])].join(', ')
+	}
+	const warnOfRest = () => runner.warning(`The runner is stopping this step; not yet settled: ${unsettled()}. What is not ${STAYS_VALID}`)
+	stopping.addEventListener('abort', warnOfRest)
 	const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
 		return { ...intent, sentAt: sentAt + context.shift, deadline: deadline + context.shift }
 	})
 	const deadline = clock.now() + POST_STEP_TIMEOUT_MS
-	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${lib.formatSeconds(wait)}.`)
+	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${lib.formatSeconds(wait)}. Not yet settled: ${unsettled()}.`)
 	const newBudget = () => lib.createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } })
 	const revoking = revokeHeldKeys(context, newBudget)
 	const wake = new AbortController()
 	const stopWaiting = () => wake.abort()
 	revoking.then(stopWaiting, stopWaiting)
 	if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
-	const failures = await Promise.all([revoking, resolveIntents(intents, { ...context, budget: newBudget() })])
+	const looking = resolveIntents(intents, { ...context, budget: newBudget() }).finally(() => {
+		isLooking = false
+	})
+	const failures = await Promise.all([revoking, looking])
+	stopping.removeEventListener('abort', warnOfRest)
 	return failures.flat()
 }
 /** A step that changed the trusted authorities may read what post sends: never the long-lived key. */
@@ -454,7 +469,8 @@ async function revokeHeldKeys(context, newBudget) {
 // Wires the real runner, network and clock into the post step.
 // Only the runner's kill stops the revocation, no signal and no broken log.
 process.stdout.on('error', () => {})
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, () => {})
+const cancellation = lib.createCancellation(lib.systemClock.now)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
 async function run() {
 	await revokeKeys(parseState(lib.getState(lib.STATE_NAME)), {
 		clock: lib.systemClock,
@@ -463,6 +479,7 @@ async function run() {
 		connect: ({ apiUrl, settings }) => createKeyApi(lib.connect(apiUrl, settings)),
 		settings: lib.networkSettings(process.env),
 		bootedAt: lib.bootedAt,
+		stopping: cancellation.signal,
 		policyWithoutRecord: () => (/^fail$/i.test(lib.getInput('on-revoke-failure')) ? 'fail' : 'warn'),
 	})
 }

@@ -1,7 +1,7 @@
 import type { HttpResponse } from '../http/http-client.ts'
 import { shortPath } from '../http/log-requests.ts'
 import { parseRetryAfter } from '../retry/backoff.ts'
-import { field, isStored } from './parse-response.ts'
+import { isStored } from './parse-response.ts'
 
 /** Why a call did not do what was asked. */
 export interface ApiFailure {
@@ -36,7 +36,7 @@ export function failureOf(asked: Asked, response: HttpResponse, now: number): Ap
   const { status, headers } = response
   const answer = parsed(response.body)
   // Some gateways replace the status of a success.
-  const hasKey = (field(answer, 'token') ?? field(answer, 'api_key')) !== undefined
+  const hasKey = /"(token|api_key)"\s*:/.test(response.body)
   const unusable = status < 300
   const rateLimited = status === 429
   const uncertain = unusable || status >= 500 || UNCERTAIN_STATUSES.includes(status)

@@ -34,26 +34,28 @@ const MAX_RESPONSE_BYTES = 1024 * 1024
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 
-/** For one host. Only the pages of a list share a connection: a late answer would be taken for that to the next request. */
+/** For one host. Only pages of a list share a connection: a late answer would be taken for that to the next request. */
 export function createHttpClient(proxy: string): HttpClient {
-  let agent: Agent | undefined
-  let last = ''
+  let pages: Agent | undefined
   const via = proxy && ` (through the proxy ${new URL(proxy).host})`
   let unknownHost = 0
   return async (request) => {
-    const { protocol, href } = request.url
-    const isPage = request.method === 'GET' && last !== '' && last !== href
-    last = request.method === 'GET' ? href : ''
-    if (!agent || !isPage) {
-      agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
-      if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
-    }
+    const { protocol, search } = request.url
+    const isGet = request.method === 'GET'
+    const agent = (isGet && search && pages) || createAgent(protocol, proxy)
+    pages = isGet ? agent : undefined
     return exchange(request, agent, via).catch((error: HttpError) => {
       // Other requests are about a key: the name existed.
       if (request.method === 'POST' && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
       throw error
     })
   }
+}
+
+function createAgent(protocol: string, proxy: string): Agent {
+  const agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
+  if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
+  return agent
 }
 
 function exchange(request: HttpRequest, agent: Agent, via: string): Promise<HttpResponse> {

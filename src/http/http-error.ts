@@ -34,8 +34,8 @@ export function describeError(error: NodeError, connected: boolean, via = ''): H
   // The server has read no request then, even if our handshake was complete (TLS 1.3).
   if (/alert.(certificate.required|bad.certificate)/i.test(codes))
     return failure('requires a client certificate', { acted: false, retryable: false })
-  if (codes === 'HPE_HEADER_OVERFLOW') return failure('answered with too long headers', { retryable: false })
-  if (codes.startsWith('HPE_')) return failure('answered with something that is not HTTP', { retryable: false })
+  const what = codes === 'HPE_HEADER_OVERFLOW' ? 'too long headers' : 'something that is not HTTP'
+  if (codes.startsWith('HPE_')) return failure(`answered with ${what}`, { retryable: false })
   if (connected) return failure('closed the connection before it answered')
   if (codes === 'ENOTFOUND')
     return Object.assign(failure('its name does not exist', { hint: 'check its spelling' }), { isUnknownHost: true })

@@ -5,7 +5,6 @@ import { type Inputs, TIMEOUT } from '../runner/inputs.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
 import { clockNote, formatSeconds, issuedLine, keyLabel, summarizeKeys } from '../runner/report.ts'
 import type { Runner } from '../runner/runner.ts'
-import { parseDuration } from '../util/duration.ts'
 import { formatExactly, formatInstant } from '../util/instant.ts'
 import { createIntent } from './intent.ts'
 import { type Journal, openJournal, SLOW_RESPONSE_MS } from './journal.ts'
@@ -20,7 +19,6 @@ export interface MainDeps extends Deps, Pick<SavedState, 'settings' | 'bootedAt'
   cancellation: Cancellation
 }
 
-const MAX_TIMEOUT_MS = Number(parseDuration(TIMEOUT.longest))
 /** On top of `timeout`. */
 const CLEANUP_TIMEOUT_MS = 20_000
 
@@ -69,7 +67,6 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
     const next = nextAttempt(failure, progress, { left: budget.left(), random, skew })
     const isWorthIt = next.afterMs + MIN_ATTEMPT_MS <= budget.left()
     const wait = formatSeconds(next.afterMs)
-    const advice = timeout - budget.left() + next.afterMs > MAX_TIMEOUT_MS ? 'Run' : 'Raise the input timeout, or run'
     if (isWorthIt && next.afterMs > 0) {
       runner.info(`${failure.message}. Retrying in ${wait}.`)
       await budget.pause(next.afterMs)
@@ -78,7 +75,7 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
     if (!isWorthIt || budget.left() < MIN_ATTEMPT_MS)
       throw new Error(
         `No key was obtained: ${failure.message}. Stopped after attempt ${progress.attempt}: the next retry (in ${wait}) ` +
-          `would exceed timeout (${formatSeconds(timeout)}). ${advice} the job again later.`,
+          `would exceed timeout (${formatSeconds(timeout)}). Raise it (to ${TIMEOUT.longest} at most), or run the job again later.`,
       )
     progress = next
   }

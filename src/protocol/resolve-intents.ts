@@ -31,6 +31,10 @@ export interface Finding {
   /** What could not be settled. It is only a warning if the request's own key is known, or no key has appeared. */
   failure?: string
   warning?: string
+  /** The orphan that was revoked, for a person. */
+  revoked?: string
+  /** Whether the problem names keys; undefined if the list could not be read. */
+  hasNames?: boolean
 }
 type Problem = Pick<Finding, 'failure' | 'warning'>
 
@@ -44,14 +48,23 @@ export async function resolveIntents(intents: readonly Intent[], context: Lookup
   const unanswered = intents.filter(({ stored }) => stored === undefined).length
   if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
   const watchUntil = Math.max(...intents.map(({ deadline }) => deadline)) + LATE_WRITE_GRACE_MS
+  let findings: Finding[] = []
   for (let looked = intents; ; ) {
     const isWatched = clock.now() >= watchUntil
-    const findings = await lookOnce(looked, isWatched, context)
+    const before = findings
+    // What names keys outlasts a list that cannot be read.
+    findings = (await lookOnce(looked, isWatched, context)).map((finding, index) =>
+      finding.hasNames === undefined && before[index]?.hasNames
+        ? { ...before[index], isOpen: finding.isOpen }
+        : finding,
+    )
     if (!findings.some(({ isOpen }) => isOpen) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS) {
       for (const warning of sentences(findings, 'warning', context)) runner.warning(warning)
       return sentences(findings, 'failure', context)
     }
-    looked = findings.map(({ intent }) => intent)
+    // A gateway may have replayed the response.
+    const revoked = new Set(findings.map(({ revoked }) => revoked))
+    looked = findings.map(({ intent }) => (revoked.has(intent.refused) ? { ...intent, refused: '' } : intent))
     const rest = isWatched ? WATCH_INTERVAL_MS : Math.max(0, watchUntil - clock.now())
     await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
   }
@@ -80,12 +93,12 @@ export async function lookOnce(
     const { key, candidates } = matchIntent(intent, list.keys, looked)
     const seen = { doubt, isWatched, candidates, now: clock.now() }
     const isOpen = !isWatched || doubt !== null
-    if (key === null) return { intent, isOpen, ...problemOf(intent, seen) }
+    if (key === null) return { intent, isOpen, hasNames: candidates.length > 0, ...problemOf(intent, seen) }
     // A server that is behind may have made it.
     const result = await revokeAndVerify({ ...key, token: null, createdAt: null }, context)
     if (!result.revoked) {
       const failure = `Could not confirm that the orphaned API key ${keyLabel(key)} was revoked: ${result.failure.message}`
-      return { intent, isOpen: result.failure.retryable, failure }
+      return { intent, isOpen: result.failure.retryable, hasNames: true, failure }
     }
     gone.add(key.id)
     // The list no longer shows the grid of its expiry.
@@ -93,7 +106,7 @@ export async function lookOnce(
     runner.info(`Found and revoked the orphaned key ${keyLabel(key)}.`)
     // From now on, its twin is looked for.
     const answered = { ...intent, stored: withoutZone(key, intent).expiresAt }
-    return { intent: answered, isOpen: true, ...problemOf(answered, seen) }
+    return { intent: answered, isOpen: true, hasNames: false, revoked: keyLabel(key), ...problemOf(answered, seen) }
   }
   return Promise.all(intents.map(lookFor))
 }

@@ -116,10 +116,13 @@ async function requestRevocation(key: KeyToRevoke, revocation: Revocation): Prom
   const { token } = key
   const own = revocation.wasIdle && revocation.credential !== null ? null : token
   let failure: ApiFailure = NO_CREDENTIAL
-  for (const credential of [own, revocation.credential]) {
+  const credentials = [own, revocation.credential]
+  for (const [turn, credential] of credentials.entries()) {
     if (credential === null) continue
     const revoke = (limits: CallLimits) => api.revoke(credential, key.id, limits)
-    const result = await retry(revoke, { budget, random, shouldRetry: isRateLimited })
+    // A limit may be the key's own: api-key is tried before a wait.
+    const waits = turn > 0 || revocation.credential === null
+    const result = await retry(revoke, { budget, random, shouldRetry: waits ? isRateLimited : () => false })
     if (result.ok) {
       revocation.granted ||= credential === token || (await isRealGrant(key, credential, revocation))
       revocation.rejected = false
@@ -136,9 +139,9 @@ async function requestRevocation(key: KeyToRevoke, revocation: Revocation): Prom
       const probed = await api.probe(token, budget.limits())
       revocation.rejected = isRejected(probed)
       revocation.expired = hasExpired(key, probed.skew, revocation)
-    } else if (isRejected(result))
-      failure = { ...failure, message: `the credential that should revoke it was rejected: ${failure.message}` }
+    } else if (isRejected(result)) failure = { ...failure, message: `api-key was rejected: ${failure.message}` }
     if (budget.left() <= PROBE_INTERVAL_MS) return failure
+    if (!waits && isRateLimited(result.failure)) credentials.push(credential)
   }
   return failure
 }
@@ -150,7 +153,7 @@ async function isRealGrant(key: KeyToRevoke, credential: Secret, revocation: Rev
   return !again.ok && again.failure.status === 404 && !again.failure.notFromApi
 }
 
-/** Otherwise, the next credential or round is the retry. */
+/** All else: the next credential or round is the retry. */
 const isRateLimited = ({ status }: ApiFailure) => status === 429
 
 export const NO_CREDENTIAL: ApiFailure = {
@@ -179,7 +182,7 @@ async function probeUntilRejected(
     revocation.rejected = isRejected(result)
     const isEnough =
       revocation.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))
-    if (isEnough || clock.now() >= end || budget.left() <= PROBE_INTERVAL_MS) return result
+    if (isEnough || clock.now() >= end || budget.left() <= 3 * PROBE_INTERVAL_MS) return result
     await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
   }
 }

@@ -17,6 +17,8 @@ export interface PostDeps extends Omit<Deps, 'api'>, Pick<SavedState, 'settings'
   connect(state: SavedState): KeyApi
   /** As in SavedState, by the clock as it is now. */
   bootedAt: LocalTime
+  /** Aborted when the runner is about to kill this step. */
+  stopping: AbortSignal
   /** What to do about a record that cannot be read, where its own policy cannot be read either. */
   policyWithoutRecord(): 'warn' | 'fail'
 }
@@ -33,15 +35,10 @@ const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD
 export async function revokeKeys({ state, damage }: FoundState, deps: PostDeps): Promise<void> {
   const { runner } = deps
   const failures: string[] = []
-  if (damage !== '' && state === null)
+  if (damage !== '')
     failures.push(
-      `The record that the main step saved cannot be used (${damage}), so nothing was revoked. ` +
-        `If it created a key, that key ${STAYS_VALID}`,
-    )
-  else if (damage !== '')
-    failures.push(
-      `Parts of the record that the main step saved cannot be used (${damage}). ` +
-        `If they described another key, that key ${STAYS_VALID}`,
+      `${state === null ? 'The' : 'Part of the'} record that the main step saved cannot be used (${damage}). ` +
+        `A key that it described ${STAYS_VALID}`,
     )
   if (state !== null && state.keys.length + state.intents.length > 0) failures.push(...(await settleAll(state, deps)))
   else if (damage === '') runner.info(NOTHING_LEFT)
@@ -52,13 +49,22 @@ export async function revokeKeys({ state, damage }: FoundState, deps: PostDeps):
 }
 
 async function settleAll(state: SavedState, deps: PostDeps): Promise<string[]> {
-  const { clock, runner } = deps
+  const { clock, runner, stopping } = deps
   const context = contextFor(state, deps)
+  let isLooking = state.intents.length > 0
+  const unsettled = () => {
+    const keys = state.keys.filter(({ id, keep }) => !keep && !context.gone.has(id)).map(keyLabel)
+    return [...keys, ...(isLooking ? [`${state.intents.length} create request(s)`] : [])].join(', ')
+  }
+  const warnOfRest = () =>
+    runner.warning(`The runner is stopping this step; not yet settled: ${unsettled()}. What is not ${STAYS_VALID}`)
+  stopping.addEventListener('abort', warnOfRest)
   const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
     return { ...intent, sentAt: sentAt + context.shift, deadline: deadline + context.shift }
   })
   const deadline = clock.now() + POST_STEP_TIMEOUT_MS
-  const onWait = (wait: number) => runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}.`)
+  const onWait = (wait: number) =>
+    runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}. Not yet settled: ${unsettled()}.`)
   const newBudget = () =>
     createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } })
   const revoking = revokeHeldKeys(context, newBudget)
@@ -66,7 +72,11 @@ async function settleAll(state: SavedState, deps: PostDeps): Promise<string[]> {
   const stopWaiting = () => wake.abort()
   revoking.then(stopWaiting, stopWaiting)
   if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
-  const failures = await Promise.all([revoking, resolveIntents(intents, { ...context, budget: newBudget() })])
+  const looking = resolveIntents(intents, { ...context, budget: newBudget() }).finally(() => {
+    isLooking = false
+  })
+  const failures = await Promise.all([revoking, looking])
+  stopping.removeEventListener('abort', warnOfRest)
   return failures.flat()
 }
 

@@ -22,6 +22,7 @@ interface BudgetOptions {
 /** How long a piece of work may still go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
 export function createBudget({ deadline, clock, cancellation, throttle }: BudgetOptions) {
   let end = deadline
+  let waitsUntil = 0
   const left = () => {
     const cancelledAt = cancellation?.requestedAt ?? Infinity
     return Math.max(0, Math.min(end, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
@@ -41,8 +42,11 @@ export function createBudget({ deadline, clock, cancellation, throttle }: Budget
     pause: (duration: number): Promise<void> => clock.sleep(Math.min(duration, left()), signalToCome()),
     /** The API rate limits us and is asked again after `wait`: this may make the budget longer. */
     extend(wait: number): void {
-      if (throttle === undefined || end + wait > throttle.latest) return
-      end += wait
+      // Waits at the same time count once.
+      const more = wait - Math.max(0, waitsUntil - clock.now())
+      if (throttle === undefined || more <= 0 || end + more > throttle.latest) return
+      end += more
+      waitsUntil = clock.now() + wait
       throttle.onWait(wait)
     },
   }
@@ -55,7 +59,7 @@ export interface RetryOptions {
   shouldRetry?(failure: ApiFailure): boolean
 }
 
-/** Retries until the budget is spent, at the end even before Retry-After has passed. */
+/** Retries until the budget is spent, at last even before Retry-After. */
 export async function retry<T>(
   attempt: (limits: CallLimits) => Promise<ApiResult<T>>,
   { budget, random, shouldRetry = ({ retryable }) => retryable }: RetryOptions,

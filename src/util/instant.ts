@@ -12,9 +12,8 @@ const NUMBER = /^\d{9,13}(?:\.\d+)?$/
 const MINUTE_MS = 60_000
 
 /**
- * Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. The API writes one
- * instant in many spellings (`.123Z`, `.123000+01:00`), so compare instants, never texts. `at` is in milliseconds since
- * 1970, with microseconds as a fraction. Unreadable is not the same as absent: the message must say which.
+ * Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. `at` is in
+ * milliseconds since 1970, with microseconds as a fraction. Unreadable is not the same as absent: messages say which.
  */
 export function parseTime(value: unknown): { at: ServerTime | null; unreadable: string | null } {
   if (value === null || value === undefined || value === '') return { at: null, unreadable: null }
@@ -22,7 +21,7 @@ export function parseTime(value: unknown): { at: ServerTime | null; unreadable: 
   if (YEAR_ONE.test(text)) return { at: null, unreadable: null }
   const unit = Number(text) < 1e11 ? 1000 : 1
   const at = NUMBER.test(text) ? Number(text) * unit : fromIso(text)
-  return { at, unreadable: at === null ? text.slice(0, 40) : null }
+  return { at, unreadable: at === null ? text.replace(/\w{20,}/g, '***').slice(0, 40) : null }
 }
 
 function fromIso(text: string): number | null {

@@ -48,6 +48,7 @@ const MIN_LEFT_MS = 250
 /** How long a piece of work may still go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
 function createBudget({ deadline, clock, cancellation, throttle }) {
 	let end = deadline
+	let waitsUntil = 0
 	const left = () => {
 		const cancelledAt = cancellation?.requestedAt ?? Infinity
 		return Math.max(0, Math.min(end, cancelledAt + CANCEL.LAST_REQUEST_MS) - clock.now())
@@ -67,13 +68,16 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
 		/** The API rate limits us and is asked again after `wait`: this may make the budget longer. */
 		extend(wait) {
-			if (throttle === undefined || end + wait > throttle.latest) return
-			end += wait
+			// Waits at the same time count once.
+			const more = wait - Math.max(0, waitsUntil - clock.now())
+			if (throttle === undefined || more <= 0 || end + more > throttle.latest) return
+			end += more
+			waitsUntil = clock.now() + wait
 			throttle.onWait(wait)
 		},
 	}
 }
-/** Retries until the budget is spent, at the end even before Retry-After has passed. */
+/** Retries until the budget is spent, at last even before Retry-After. */
 async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable }) {
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
@@ -113,8 +117,8 @@ function describeError(error, connected, via = '') {
 		new HttpError(`${what} (${codes})${via}${hint && `; ${hint}`}`, acted, retryable)
 	// The server has read no request then, even if our handshake was complete (TLS 1.3).
 	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('requires a client certificate', { acted: false, retryable: false })
-	if (codes === 'HPE_HEADER_OVERFLOW') return failure('answered with too long headers', { retryable: false })
-	if (codes.startsWith('HPE_')) return failure('answered with something that is not HTTP', { retryable: false })
+	const what = codes === 'HPE_HEADER_OVERFLOW' ? 'too long headers' : 'something that is not HTTP'
+	if (codes.startsWith('HPE_')) return failure(`answered with ${what}`, { retryable: false })
 	if (connected) return failure('closed the connection before it answered')
 	if (codes === 'ENOTFOUND') return Object.assign(failure('its name does not exist', { hint: 'check its spelling' }), { isUnknownHost: true })
 	if (codes === 'EAI_AGAIN') return failure('its name could not be resolved')
@@ -160,9 +164,8 @@ const ISO_8601 = new RegExp(String.raw`^(?<year>19[7-9]\d|[2-9]\d{3})-?${DAY}(?:
 const NUMBER = /^\d{9,13}(?:\.\d+)?$/
 const MINUTE_MS$1 = 60_000
 /**
- * Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. The API writes one
- * instant in many spellings (`.123Z`, `.123000+01:00`), so compare instants, never texts. `at` is in milliseconds since
- * 1970, with microseconds as a fraction. Unreadable is not the same as absent: the message must say which.
+ * Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. `at` is in
+ * milliseconds since 1970, with microseconds as a fraction. Unreadable is not the same as absent: messages say which.
  */
 function parseTime(value) {
 	if (value === null || value === undefined || value === '') return { at: null, unreadable: null }
@@ -170,7 +173,7 @@ function parseTime(value) {
 	if (YEAR_ONE.test(text)) return { at: null, unreadable: null }
 	const unit = Number(text) < 1e11 ? 1000 : 1
 	const at = NUMBER.test(text) ? Number(text) * unit : fromIso(text)
-	return { at, unreadable: at === null ? text.slice(0, 40) : null }
+	return { at, unreadable: at === null ? text.replace(/\w{20,}/g, '***').slice(0, 40) : null }
 }
 function fromIso(text) {
 	const { groups } = ISO_8601.exec(text) ?? {}
@@ -300,7 +303,7 @@ function failureOf(asked, response, now) {
 	const { status, headers } = response
 	const answer = parsed(response.body)
 	// Some gateways replace the status of a success.
-	const hasKey = (field(answer, 'token') ?? field(answer, 'api_key')) !== undefined
+	const hasKey = /"(token|api_key)"\s*:/.test(response.body)
 	const unusable = status < 300
 	const rateLimited = status === 429
 	const uncertain = unusable || status >= 500 || UNCERTAIN_STATUSES.includes(status)
@@ -598,26 +601,27 @@ function refusal(host, status, hasLogin) {
 const MAX_RESPONSE_BYTES = 1024 * 1024
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
-/** For one host. Only the pages of a list share a connection: a late answer would be taken for that to the next request. */
+/** For one host. Only pages of a list share a connection: a late answer would be taken for that to the next request. */
 function createHttpClient(proxy) {
-	let agent
-	let last = ''
+	let pages
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
 	let unknownHost = 0
 	return async (request) => {
-		const { protocol, href } = request.url
-		const isPage = request.method === 'GET' && last !== '' && last !== href
-		last = request.method === 'GET' ? href : ''
-		if (!agent || !isPage) {
-			agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
-			if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
-		}
+		const { protocol, search } = request.url
+		const isGet = request.method === 'GET'
+		const agent = (isGet && search && pages) || createAgent(protocol, proxy)
+		pages = isGet ? agent : undefined
 		return exchange(request, agent, via).catch((error) => {
 			// Other requests are about a key: the name existed.
 			if (request.method === 'POST' && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
 			throw error
 		})
 	}
+}
+function createAgent(protocol, proxy) {
+	const agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
+	if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
+	return agent
 }
 function exchange(request, agent, via) {
 	return new Promise((resolve, reject) => {
@@ -777,10 +781,13 @@ async function requestRevocation(key, revocation) {
 	const { token } = key
 	const own = revocation.wasIdle && revocation.credential !== null ? null : token
 	let failure = NO_CREDENTIAL
-	for (const credential of [own, revocation.credential]) {
+	const credentials = [own, revocation.credential]
+	for (const [turn, credential] of credentials.entries()) {
 		if (credential === null) continue
 		const revoke = (limits) => api.revoke(credential, key.id, limits)
-		const result = await retry(revoke, { budget, random, shouldRetry: isRateLimited })
+		// A limit may be the key's own: api-key is tried before a wait.
+		const waits = turn > 0 || revocation.credential === null
+		const result = await retry(revoke, { budget, random, shouldRetry: waits ? isRateLimited : () => false })
 		if (result.ok) {
 			revocation.granted ||= credential === token || (await isRealGrant(key, credential, revocation))
 			revocation.rejected = false
@@ -797,8 +804,9 @@ async function requestRevocation(key, revocation) {
 			const probed = await api.probe(token, budget.limits())
 			revocation.rejected = isRejected(probed)
 			revocation.expired = hasExpired(key, probed.skew, revocation)
-		} else if (isRejected(result)) failure = { ...failure, message: `the credential that should revoke it was rejected: ${failure.message}` }
+		} else if (isRejected(result)) failure = { ...failure, message: `api-key was rejected: ${failure.message}` }
 		if (budget.left() <= PROBE_INTERVAL_MS) return failure
+		if (!waits && isRateLimited(result.failure)) credentials.push(credential)
 	}
 	return failure
 }
@@ -808,7 +816,7 @@ async function isRealGrant(key, credential, revocation) {
 	const again = await revocation.api.revoke(credential, key.id, revocation.budget.limits())
 	return !again.ok && again.failure.status === 404 && !again.failure.notFromApi
 }
-/** Otherwise, the next credential or round is the retry. */
+/** All else: the next credential or round is the retry. */
 const isRateLimited = ({ status }) => status === 429
 const NO_CREDENTIAL = {
 	message: 'there was no credential left that may be sent',
@@ -829,7 +837,7 @@ async function probeUntilRejected(token, refusal, revocation) {
 		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
 		revocation.rejected = isRejected(result)
 		const isEnough = revocation.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))
-		if (isEnough || clock.now() >= end || budget.left() <= PROBE_INTERVAL_MS) return result
+		if (isEnough || clock.now() >= end || budget.left() <= 3 * PROBE_INTERVAL_MS) return result
 		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
 	}
 }
