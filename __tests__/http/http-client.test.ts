@@ -146,6 +146,17 @@ describe('connections', () => {
     expect(await connectionsFor('GET /', 'DELETE /1', 'GET /?page=2')).toBe(3)
   })
 
+  test('are closed once they are idle, so that a server or a proxy that allows few still has one', async () => {
+    const server = createServer((_, response) => response.end('x'))
+    server.keepAliveTimeout = 0
+    const closed = new Promise((resolve) => {
+      server.on('connection', (socket) => socket.once('close', resolve))
+    })
+    const port = await listen(server)
+    expect(await send(`http://127.0.0.1:${port}/`)).toMatchObject({ status: 200 })
+    await closed
+  })
+
   test('that the server resets once idle do not cost a POST its response', async () => {
     let requests = 0
     const server = createServer((request, response) => {
@@ -396,7 +407,11 @@ describe('TLS', () => {
   test('with a port that speaks plain HTTP is named as such, and permanent', async () => {
     const port = await listen(createServer((_, response) => response.end()))
     expect(await send(`https://127.0.0.1:${port}`)).toEqual(
-      failure(false, 'does not speak TLS on this port (EPROTO, wrong version number)', false),
+      failure(
+        false,
+        'the TLS handshake failed (EPROTO, wrong version number); it does not speak TLS on this port',
+        false,
+      ),
     )
   })
 

@@ -49,7 +49,11 @@ describe('an error before the connection is complete proves that nothing was don
       false,
       'the TLS handshake failed (ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE); it may require a client certificate',
     ],
-    [eproto('wrong version number'), false, 'does not speak TLS on this port (EPROTO, wrong version number)'],
+    [
+      eproto('wrong version number'),
+      false,
+      'the TLS handshake failed (EPROTO, wrong version number); it does not speak TLS on this port',
+    ],
     [
       eproto('sslv3 alert bad certificate'),
       false,

@@ -202,7 +202,11 @@ describe('a tunnel is refused, so that nothing of the request was sent,', () => 
   test('for good, if an https proxy speaks plain HTTP', async () => {
     const { port } = await startProxy(tunnel)
     expect(await ask(`https://127.0.0.1:${port}`, 'https://api.invalid/')).toEqual(
-      failure(false, /^the proxy .*: does not speak TLS on this port \(EPROTO, wrong version/, false),
+      failure(
+        false,
+        /^the proxy .*: the TLS handshake failed \(EPROTO, wrong version number\); it does not speak TLS on this port/,
+        false,
+      ),
     )
   })
 

@@ -551,7 +551,7 @@ describe('the timeout', () => {
     expect(run.error?.message).toBe(
       'No key was obtained: api.example answered 429 to POST /base/api/user/api-keys: too many requests. ' +
         'Stopped after attempt 1: the next retry (in 60.0 s) would exceed timeout (20.0 s). ' +
-        'Raise it (to 30 minutes at most), or run the job again later.',
+        'Run the job again later, or raise timeout (30 minutes at most).',
     )
     expect(run.took).toBe(100)
   })

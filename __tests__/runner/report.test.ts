@@ -1,12 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { IssuedKey } from '../../src/protocol/saved-state.ts'
-import {
-  formatSeconds,
-  issuedLine,
-  type KeyStatus,
-  keyLabel,
-  summarizeKeys,
-} from '../../src/runner/report.ts'
+import { issuedLine } from '../../src/runner/issue-report.ts'
+import { formatSeconds, type KeyStatus, keyLabel, summarizeKeys } from '../../src/runner/report.ts'
 
 const key: IssuedKey = {
   token: 'the-secret-key',

@@ -103,7 +103,7 @@ describe('what the API refuses:', () => {
     const message = await failure({ faults }, ({ emulator }) => expect(emulator.requests).toHaveLength(1))
     expect(message).toContain('too many requests')
     expect(message).toContain('in 1200.0 s')
-    expect(message).toContain('Raise it (to 30 minutes at most)')
+    expect(message).toContain('raise timeout (30 minutes at most)')
   })
 })
 

@@ -161,7 +161,7 @@ describe('causes', () => {
       serve()
       return PAGE
     }
-    expect((await job(behave)).post.shown).not.toContain('Already revoked')
+    expect((await job(behave)).post.shown).not.toContain('No longer valid')
   })
 
   test('a proxy that refuses a login is not said to require one', async () => {
@@ -184,6 +184,6 @@ describe('causes', () => {
     const { mainSaid } = await job(
       onCreate({ status: 429, headers: { ...JSON_TYPE, 'Retry-After': '7200' }, body: {} }),
     )
-    expect(mainSaid).toContain('Raise it (to 30 minutes at most), or run the job again later.')
+    expect(mainSaid).toContain('Run the job again later, or raise timeout (30 minutes at most).')
   })
 })

@@ -197,7 +197,7 @@ test('a key that a step revoked is not said to be revoked by post, where a 401 h
       : { status: credential === account.keys[0]?.token ? 404 : 401 }
   }
   const { postLog } = await runJob(behave)
-  expect(postLog).toContain('Already revoked or expired (verified)')
+  expect(postLog).toContain('No longer valid (verified)')
 })
 
 test('the advice to raise timeout is given where a longer one would do', async () => {
@@ -206,7 +206,7 @@ test('the advice to raise timeout is given where a longer one would do', async (
       ? { status: 429, headers: { ...JSON_TYPE, 'Retry-After': '1500' }, body: INVALID }
       : undefined
   const { mainLog } = await runJob(behave, { timeout: '10m' })
-  expect(mainLog).toContain('Raise it (to 30 minutes at most)')
+  expect(mainLog).toContain('raise timeout (30 minutes at most)')
 })
 
 test('a body of more than 1 MiB is called so, whatever its letters', async () => {

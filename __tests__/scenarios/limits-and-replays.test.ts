@@ -61,7 +61,7 @@ test('a post step that the runner is about to kill (SIGINT, as for timeout-minut
     expect(post.signal).toBe('SIGKILL')
     expect(warnings(post)).toContain(key?.token_key)
     expect(warnings(post)).toMatch(
-      /The runner is stopping this step; not yet settled: .*What is not stays valid until it expires/,
+      /The runner is stopping this step; not yet settled: .*Look for what is not: Dashboard/,
     )
   })
 })

@@ -78,7 +78,7 @@ describe('a key', () => {
       })
       const post = await job.post()
       expect(post.exitCode).toBe(0)
-      expect(post.shown).toContain('Already revoked or expired (verified)')
+      expect(post.shown).toContain('No longer valid (verified)')
       expect(warningsOf(post)).toBe('')
     }))
 

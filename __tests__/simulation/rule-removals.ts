@@ -291,8 +291,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'another credential revokes what the key could not',
     caughtBy: 37,
     file: 'protocol/revoke-and-verify.ts',
-    from: 'if (budget.left() <= PROBE_INTERVAL_MS) return failure',
-    to: 'if (![401, 403, 404].includes(failure.status ?? 0)) return failure',
+    from: 'if (budget.left() <= PROBE_INTERVAL_MS) break',
+    to: 'if (![401, 403, 404].includes(failure.status ?? 0)) break',
   },
   {
     rule: 'a replica that does not know a key may grant its revocation',

@@ -14,9 +14,11 @@ class HttpError extends Error {
 	}
 }
 const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|PATH_LENGTH|UNSPECIFIED)/
-const CERTIFICATE_HINTS = [
+const HINTS = [
 	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
-	[/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
+	[/HAS_EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
+	[/alert.(handshake.failure|protocol.version)/i, 'it may require a client certificate'],
+	[/wrong.version.number|packet.length/i, 'it does not speak TLS on this port'],
 ]
 /** `connected`: TLS included. `via` names the proxy. */
 function describeError(error, connected, via = '') {
@@ -33,16 +35,11 @@ function describeError(error, connected, via = '') {
 	if (connected) return failure('closed the connection before it answered')
 	if (codes === 'ENOTFOUND') return Object.assign(failure('its name does not exist', { hint: 'check its spelling' }), { isUnknownHost: true })
 	if (codes === 'EAI_AGAIN') return failure('its name could not be resolved')
-	if (CERTIFICATE.test(codes)) {
-		const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1] ?? ''
-		return failure('its certificate was not accepted', { hint, retryable: false })
-	}
-	if (/wrong.version.number|packet.length/i.test(codes)) return failure('does not speak TLS on this port', { retryable: false })
+	const hint = HINTS.find(([pattern]) => pattern.test(codes))?.[1] ?? ''
+	if (CERTIFICATE.test(codes)) return failure('its certificate was not accepted', { hint, retryable: false })
 	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('the connection failed')
 	// A load balancer that restarts does not end handshakes with these.
-	const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
-	const hint = refused ? 'it may require a client certificate' : ''
-	return failure('the TLS handshake failed', { hint, retryable: !refused })
+	return failure('the TLS handshake failed', { hint, retryable: hint === '' })
 }
 
 const INITIAL_BACKOFF_MS = 500
@@ -205,7 +202,7 @@ function failureOf(asked, response, now) {
 	const { status, headers } = response
 	const answer = parsed(response.body)
 	// Some gateways replace the status of a success.
-	const hasKey = /"(token|api_key)"\s*:/.test(response.body)
+	const hasKey = /"(token|api_key)"\s*:\s*["{]/.test(response.body)
 	const unusable = status < 300
 	const rateLimited = status === 429
 	const uncertain = unusable || status >= 500 || UNCERTAIN_STATUSES.includes(status)
@@ -341,7 +338,7 @@ const MAX_ATTEMPT_MS = 10_000
 /** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 const MIN_LEFT_MS = 250
-/** How long a piece of work may still go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
+/** How long (ms) a piece of work may still go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
 function createBudget({ deadline, clock, cancellation, throttle }) {
 	let end = deadline
 	let waitsUntil = 0
@@ -352,9 +349,7 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 	// A signal that already came must not end every later wait.
 	const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
 	return {
-		/** In milliseconds, as all times here. */
 		left,
-		/** For one request: 10 s, or what is left. */
 		limits() {
 			const cancel = signalToCome()
 			const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
@@ -362,7 +357,7 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 		},
 		/** Waits, but no longer than is left; a cancellation ends the wait. */
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
-		/** The API rate limits us and is asked again after `wait`: this may make the budget longer. */
+		/** The API asked for this wait (429), which may make the budget longer. */
 		extend(wait) {
 			// Waits at the same time count once.
 			const more = wait - Math.max(0, waitsUntil - clock.now())
@@ -1077,6 +1072,8 @@ function refusal(host, status, hasLogin) {
 }
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
+/** Of a connection. */
+const MAX_IDLE_MS = 2_000
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 /** For one host. Only pages of a list share a connection: a late answer would be taken for that to the next request. */
@@ -1097,7 +1094,7 @@ function createHttpClient(proxy) {
 	}
 }
 function createAgent(protocol, proxy) {
-	const agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
+	const agent = new (nodeModule(protocol).Agent)({ keepAlive: true, timeout: MAX_IDLE_MS, ...CONNECTION })
 	if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
 	return agent
 }

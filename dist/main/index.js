@@ -119,6 +119,25 @@ function refusal(name, value, example) {
 	return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
 }
 
+/** By the server's clock. */
+function issuedLine(key, { revoke }) {
+	const { createdAt, expiresAt } = key
+	const end = revoke ? 'The post step revokes it after the job.' : 'It stays valid until it expires (`revoke: false`).'
+	const validity =
+		expiresAt === null ? 'whose expiry is unknown' : `valid until ${lib.formatUtc(expiresAt)}${formatLifetime(expiresAt - (createdAt ?? expiresAt))}`
+	return `Created the API key ${lib.keyLabel(key)}, ${validity}. ${end}`
+}
+function formatLifetime(lifetime) {
+	if (lifetime <= 0) return ''
+	const minutes = Math.round(lifetime / 60_000)
+	return minutes < 120 ? ` (for ${minutes} min)` : ` (for ${Math.round(minutes / 60)} h)`
+}
+/** `skew`: the server's clock less ours, in milliseconds. */
+function clockNote(skew) {
+	const minutes = Math.abs(skew / 60_000).toFixed(1)
+	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the API's decides`
+}
+
 /** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
 const MAX_RECORD_LENGTH = 64 * 1024
 /** For the keys in it. */
@@ -126,10 +145,7 @@ const RESERVED_LENGTH = 16 * 1024
 /** A gateway may have repeated a request that took longer. */
 const SLOW_RESPONSE_MS = 3_000
 const tooLong = (maxLength) =>
-	new Error(
-		`The record for the post step would exceed ${maxLength / 1024} KiB. ` +
-			'Lower timeout (it holds each unanswered request) or shorten the proxy variables.',
-	)
+	new Error(`The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout, or shorten the proxy variables.`)
 /**
  * Main's write-ahead journal of unanswered create requests and held keys. Every entry is saved for post before what it
  * describes can go wrong; each method throws what `saveState` throws.
@@ -315,7 +331,7 @@ async function issueKey(inputs, deps) {
 		runner.setOutput('created-at', instant(key.createdAt))
 		runner.setOutput('expires-at', instant(key.expiresAt))
 		if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, key.token ?? '')
-		runner.info(lib.issuedLine(key, inputs))
+		runner.info(issuedLine(key, inputs))
 		const status = inputs.revoke ? 'Valid; the post step revokes it' : 'Valid until it expires (`revoke: false`)'
 		lib.summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
 		if (!inputs.revoke) context.journal.keep(key, true)
@@ -333,7 +349,7 @@ async function obtainKey(context) {
 		if (result.ok) return result.value
 		const { failure, skew } = result
 		if (skew !== null) {
-			runner.info(`${lib.clockNote(skew)}.`)
+			runner.info(`${clockNote(skew)}.`)
 			await revokeHeldKeys(context, budget.left())
 		}
 		stopIfCancelled(cancellation, failure)
@@ -348,7 +364,7 @@ async function obtainKey(context) {
 		if (!isWorthIt || budget.left() < MIN_ATTEMPT_MS)
 			throw new Error(
 				`No key was obtained: ${failure.message}. Stopped after attempt ${progress.attempt}: the next retry (in ${wait}) ` +
-					`would exceed timeout (${lib.formatSeconds(timeout)}). Raise it (to ${TIMEOUT.longest} at most), or run the job again later.`,
+					`would exceed timeout (${lib.formatSeconds(timeout)}). Run the job again later, or raise timeout (${TIMEOUT.longest} at most).`,
 			)
 		progress = next
 	}
@@ -403,7 +419,7 @@ function accept(answer, request, context) {
 	journal.recordKey(key, intent, received.receivedAt)
 	if (verdict.kind === 'revoke') throw new Error(`The API's response cannot be used: ${verdict.reason}.`)
 	if (verdict.kind === 'replace') {
-		const message = `the key got a wrong expiry and could not be replaced. ${lib.clockNote(verdict.skew)}`
+		const message = `the key got a wrong expiry and could not be replaced. ${clockNote(verdict.skew)}`
 		return { ok: false, failure: { message, mayHaveActed: true, retryable: false }, skew: verdict.skew }
 	}
 	if (verdict.warning !== null) runner.warning(verdict.warning)

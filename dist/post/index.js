@@ -251,7 +251,7 @@ function gridShownBy(keys) {
 
 const DASHBOARD = 'Dashboard > Plans > API Keys'
 const WATCH_INTERVAL_MS = 2_000
-/** A lookup with less time would only time out. */
+/** Less would only time out. */
 const MIN_LOOKUP_MS = 1_000
 /**
  * Looks until even a slow server has acted, and revokes what is certainly ours. Adds to `gone`, lowers `grid`, warns,
@@ -301,7 +301,8 @@ async function lookOnce(intents, isWatched, context) {
 		const { key, candidates } = matchIntent(intent, list.keys, looked)
 		const seen = { doubt, isWatched, candidates, now: clock.now() }
 		const isOpen = !isWatched || doubt !== null
-		if (key === null) return { intent, isOpen, hasNames: candidates.length > 0, ...problemOf(intent, seen) }
+		const hasNames = candidates.length > 0 || (doubt === null ? false : undefined)
+		if (key === null) return { intent, isOpen, hasNames, ...problemOf(intent, seen) }
 		// A server that is behind may have made it.
 		const result = await lib.revokeAndVerify({ ...key, token: null, createdAt: null }, context)
 		if (!result.revoked) {
@@ -355,7 +356,6 @@ function problemOf(intent, { candidates, doubt, isWatched, now }) {
 		warning: 'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it',
 	}
 }
-/** With times by the server's clock. */
 function sentences(findings, sort, { skew }) {
 	const reasons = new Set(findings.flatMap((finding) => finding[sort] ?? []))
 	return [...reasons].map((reason) => {
@@ -399,7 +399,7 @@ async function settleAll(state, deps) {
 		const keys = state.keys.filter(({ id, keep }) => !keep && !context.gone.has(id)).map(lib.keyLabel)
 		return [...keys, ...(isLooking ? [`${state.intents.length} create request(s)`] : [])].join(', ')
 	}
-	const warnOfRest = () => runner.warning(`The runner is stopping this step; not yet settled: ${unsettled()}. What is not ${STAYS_VALID}`)
+	const warnOfRest = () => runner.warning(`The runner is stopping this step; not yet settled: ${unsettled()}. Look for what is not: ${DASHBOARD}.`)
 	stopping.addEventListener('abort', warnOfRest)
 	const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
 		return { ...intent, sentAt: sentAt + context.shift, deadline: deadline + context.shift }
@@ -456,7 +456,7 @@ async function revokeHeldKeys(context, newBudget) {
 			return '**Revocation not confirmed**'
 		}
 		gone.add(key.id)
-		const how = `${result.alreadyRevoked ? 'Already revoked or expired' : 'Revoked'}${result.verified ? ' (verified)' : ''}`
+		const how = `${result.granted ? 'Revoked' : 'No longer valid'}${result.verified ? ' (verified)' : ''}`
 		const proof = result.verified ? '; the API rejects it with 401' : ''
 		runner.info(`${how}: API key ${lib.keyLabel(key)}${proof}.`)
 		return `**${how}**, ${lib.formatUtc(clock.now() + (skew ?? 0))}`

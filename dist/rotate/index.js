@@ -516,13 +516,16 @@ function expiryWarning(current, facts) {
 const UNTIL_DUE = ' Until then, keys are only created when the newest one is due.'
 const STUCK = 'was replaced by earlier runs, but is still passed as api-key. Check that api-key comes from the secret that this action writes'
 
-/** Where no key can be created: which keys count toward the account's limit although api-key is none of them. */
+/** Where no key can be created: which keys count toward the account's limit although no place should hold them. */
 function unusedKeysNote({ keys, current, tag }) {
-	const newer = keys.filter((key) => lib.isOwn(key, tag) && Number(key.createdAt) > Number(current.createdAt))
-	if (newer.length === 0) return ''
+	const newer = keys
+		.filter((key) => lib.isOwn(key, tag) && Number(key.createdAt) > Number(current.createdAt))
+		.sort((a, b) => Number(a.createdAt) - Number(b.createdAt))
+	const newest = newer.pop()
+	if (newest === undefined || newer.length === 0) return ''
 	return (
-		` Earlier runs created ${newer.map(fullLabel).join(', ')}, but could not confirm that every place got them. ` +
-		'If the account has reached its limit of keys, revoke the oldest of these in the dashboard, unless a place holds it.'
+		` The account holds ${newer.map(fullLabel).join(', ')}, which a later run replaced by ${lib.keyLabel(newest)}, but none of ` +
+		'them is api-key. If it has reached its limit of keys, revoke these in the dashboard, unless a place holds one of them.'
 	)
 }
 /** Says that old keys are kept because of such a place. */
@@ -850,7 +853,7 @@ async function rotateKey(inputs, deps) {
 		failure.message = lib.plainLine(failure.message)
 		report.notes.push(failure.message)
 	}
-	if (run !== null) {
+	if (run !== null && report.current !== null) {
 		noteInitialKey(targets, { behind, ...spared }, run)
 		warnOfExpiry(targets, run)
 	}
@@ -991,8 +994,10 @@ function whyNotListed(failure) {
 	return `Could not list the keys of the account: ${message}.${unchecked}`
 }
 /** As api-key, each run would receive another one, and add a key that nothing retires. */
-function refuseEphemeralKey(targets, { current, inputs }) {
+function refuseEphemeralKey(targets, { current, inputs, report }) {
 	if (!lib.isEphemeral(current) || !lib.holdsOlderKey(homeUpdatedAt(targets), current)) return
+	// Nothing about this key concerns the secret.
+	report.current = null
 	throw new Error(
 		`api-key is the short-lived key ${lib.keyLabel(current)}, made after the secret in ${placeLabel(inputs.home)} was last ` +
 			'updated, so it is not the key in that secret. Pass the secret itself as api-key. Nothing was changed.',

@@ -36,7 +36,7 @@ export function failureOf(asked: Asked, response: HttpResponse, now: number): Ap
   const { status, headers } = response
   const answer = parsed(response.body)
   // Some gateways replace the status of a success.
-  const hasKey = /"(token|api_key)"\s*:/.test(response.body)
+  const hasKey = /"(token|api_key)"\s*:\s*["{]/.test(response.body)
   const unusable = status < 300
   const rateLimited = status === 429
   const uncertain = unusable || status >= 500 || UNCERTAIN_STATUSES.includes(status)

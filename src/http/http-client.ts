@@ -31,6 +31,8 @@ export interface HttpResponse {
 export type HttpClient = (request: HttpRequest) => Promise<HttpResponse>
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
+/** Of a connection. */
+const MAX_IDLE_MS = 2_000
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 
@@ -53,7 +55,7 @@ export function createHttpClient(proxy: string): HttpClient {
 }
 
 function createAgent(protocol: string, proxy: string): Agent {
-  const agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
+  const agent = new (nodeModule(protocol).Agent)({ keepAlive: true, timeout: MAX_IDLE_MS, ...CONNECTION })
   if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
   return agent
 }

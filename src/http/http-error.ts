@@ -17,9 +17,11 @@ export interface NodeError extends NodeJS.ErrnoException {
 }
 
 const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|PATH_LENGTH|UNSPECIFIED)/
-const CERTIFICATE_HINTS: [codes: RegExp, hint: string][] = [
+const HINTS: [codes: RegExp, hint: string][] = [
   [/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
-  [/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
+  [/HAS_EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
+  [/alert.(handshake.failure|protocol.version)/i, 'it may require a client certificate'],
+  [/wrong.version.number|packet.length/i, 'it does not speak TLS on this port'],
 ]
 
 /** `connected`: TLS included. `via` names the proxy. */
@@ -40,15 +42,9 @@ export function describeError(error: NodeError, connected: boolean, via = ''): H
   if (codes === 'ENOTFOUND')
     return Object.assign(failure('its name does not exist', { hint: 'check its spelling' }), { isUnknownHost: true })
   if (codes === 'EAI_AGAIN') return failure('its name could not be resolved')
-  if (CERTIFICATE.test(codes)) {
-    const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1] ?? ''
-    return failure('its certificate was not accepted', { hint, retryable: false })
-  }
-  if (/wrong.version.number|packet.length/i.test(codes))
-    return failure('does not speak TLS on this port', { retryable: false })
+  const hint = HINTS.find(([pattern]) => pattern.test(codes))?.[1] ?? ''
+  if (CERTIFICATE.test(codes)) return failure('its certificate was not accepted', { hint, retryable: false })
   if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('the connection failed')
   // A load balancer that restarts does not end handshakes with these.
-  const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
-  const hint = refused ? 'it may require a client certificate' : ''
-  return failure('the TLS handshake failed', { hint, retryable: !refused })
+  return failure('the TLS handshake failed', { hint, retryable: hint === '' })
 }

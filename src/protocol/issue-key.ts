@@ -2,8 +2,9 @@ import type { ApiFailure, ApiResult, CreatedKey } from '../api/key-api.ts'
 import { type Budget, createBudget } from '../retry/budget.ts'
 import type { Cancellation } from '../retry/cancellation.ts'
 import { type Inputs, TIMEOUT } from '../runner/inputs.ts'
+import { clockNote, issuedLine } from '../runner/issue-report.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
-import { clockNote, formatSeconds, issuedLine, keyLabel, summarizeKeys } from '../runner/report.ts'
+import { formatSeconds, keyLabel, summarizeKeys } from '../runner/report.ts'
 import type { Runner } from '../runner/runner.ts'
 import { formatExactly, formatInstant } from '../util/instant.ts'
 import { createIntent } from './intent.ts'
@@ -75,7 +76,7 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
     if (!isWorthIt || budget.left() < MIN_ATTEMPT_MS)
       throw new Error(
         `No key was obtained: ${failure.message}. Stopped after attempt ${progress.attempt}: the next retry (in ${wait}) ` +
-          `would exceed timeout (${formatSeconds(timeout)}). Raise it (to ${TIMEOUT.longest} at most), or run the job again later.`,
+          `would exceed timeout (${formatSeconds(timeout)}). Run the job again later, or raise timeout (${TIMEOUT.longest} at most).`,
       )
     progress = next
   }

@@ -13,8 +13,7 @@ export const SLOW_RESPONSE_MS = 3_000
 
 const tooLong = (maxLength: number) =>
   new Error(
-    `The record for the post step would exceed ${maxLength / 1024} KiB. ` +
-      'Lower timeout (it holds each unanswered request) or shorten the proxy variables.',
+    `The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout, or shorten the proxy variables.`,
   )
 
 export type Journal = ReturnType<typeof openJournal>

@@ -11,7 +11,7 @@ import type { IssuedKey } from './saved-state.ts'
 
 export const DASHBOARD = 'Dashboard > Plans > API Keys'
 const WATCH_INTERVAL_MS = 2_000
-/** A lookup with less time would only time out. */
+/** Less would only time out. */
 const MIN_LOOKUP_MS = 1_000
 
 export interface LookupContext extends RevocationContext, Omit<ListContext, 'dateSkew' | 'known'> {
@@ -33,8 +33,8 @@ export interface Finding {
   warning?: string
   /** The orphan that was revoked, for a person. */
   revoked?: string
-  /** Whether the problem names keys; undefined if the list could not be read. */
-  hasNames?: boolean
+  /** Whether the problem names keys; undefined if the list could not be read, or not believed. */
+  hasNames?: boolean | undefined
 }
 type Problem = Pick<Finding, 'failure' | 'warning'>
 
@@ -93,7 +93,8 @@ export async function lookOnce(
     const { key, candidates } = matchIntent(intent, list.keys, looked)
     const seen = { doubt, isWatched, candidates, now: clock.now() }
     const isOpen = !isWatched || doubt !== null
-    if (key === null) return { intent, isOpen, hasNames: candidates.length > 0, ...problemOf(intent, seen) }
+    const hasNames = candidates.length > 0 || (doubt === null ? false : undefined)
+    if (key === null) return { intent, isOpen, hasNames, ...problemOf(intent, seen) }
     // A server that is behind may have made it.
     const result = await revokeAndVerify({ ...key, token: null, createdAt: null }, context)
     if (!result.revoked) {
@@ -161,7 +162,6 @@ function problemOf(intent: Intent, { candidates, doubt, isWatched, now }: Seen):
   }
 }
 
-/** With times by the server's clock. */
 function sentences(findings: readonly Finding[], sort: keyof Problem, { skew }: LookupContext): string[] {
   const reasons = new Set(findings.flatMap((finding) => finding[sort] ?? []))
   return [...reasons].map((reason) => {

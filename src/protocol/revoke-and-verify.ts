@@ -1,6 +1,5 @@
 import type { ApiFailure } from '../api/api-failure.ts'
 import { type ApiResult, type IssuingApi, isRejected } from '../api/call.ts'
-import type { CallLimits } from '../http/http-client.ts'
 import { backoff } from '../retry/backoff.ts'
 import { type Budget, retry } from '../retry/budget.ts'
 import type { LocalTime, Secret } from '../util/brands.ts'
@@ -15,8 +14,8 @@ export interface Deps {
 }
 
 export type RevocationResult =
-  /** `verified` is false only for a key whose value is not known; `alreadyRevoked` if this call did not do it. */
-  { revoked: true; verified: boolean; alreadyRevoked: boolean } | { revoked: false; failure: ApiFailure }
+  /** `verified` is false only for a key whose value is not known; `granted` if the API said that it did it. */
+  { revoked: true; verified: boolean; granted: boolean } | { revoked: false; failure: ApiFailure }
 
 export interface RevocationContext extends Deps {
   budget: Budget
@@ -79,7 +78,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
   const nothing = { granted: false, rejected: false, missing: false, expired: false, wasIdle: false }
   const revocation: Revocation = { ...context, ...nothing, startedAt: clock.now() }
   const { token } = key
-  let [wasGranted, mayHaveActed] = [false, false]
+  let wasGranted = false
   for (let round = 1; ; round++) {
     const refusal = await requestRevocation(key, revocation)
     const probed =
@@ -87,10 +86,8 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     if (!isVerifiedRevoked(revocation) && (token === null || revocation.rejected))
       revocation.missing = (await context.isMissing?.(key, revocation)) ?? false
     wasGranted ||= refusal === null
-    mayHaveActed ||= refusal?.mayHaveActed ?? true
     const verified = isVerifiedRevoked(revocation)
-    if (verified || (token === null && revocation.missing))
-      return { revoked: true, verified, alreadyRevoked: !mayHaveActed }
+    if (verified || (token === null && revocation.missing)) return { revoked: true, verified, granted: wasGranted }
     // A later 401 must not be taken for the effect of this grant.
     if (probed?.ok) revocation.granted = false
     revocation.wasIdle ||= refusal === null && !revocation.rejected
@@ -110,40 +107,47 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
   }
 }
 
-/** Returns null once granted, else the last failure. */
+/** Returns null once granted, else the last failure. A rate limit may be that of one credential alone. */
 async function requestRevocation(key: KeyToRevoke, revocation: Revocation): Promise<ApiFailure | null> {
-  const { api, budget, random } = revocation
-  const { token } = key
-  const own = revocation.wasIdle && revocation.credential !== null ? null : token
+  const { budget, random, clock } = revocation
+  const own = revocation.wasIdle && revocation.credential !== null ? null : key.token
+  const limitedUntil = new Map<Secret, number>()
+  let turn = [own, revocation.credential]
   let failure: ApiFailure = NO_CREDENTIAL
-  const credentials = [own, revocation.credential]
-  for (const [turn, credential] of credentials.entries()) {
-    if (credential === null) continue
-    const revoke = (limits: CallLimits) => api.revoke(credential, key.id, limits)
-    // A limit may be the key's own: api-key is tried before a wait.
-    const waits = turn > 0 || revocation.credential === null
-    const result = await retry(revoke, { budget, random, shouldRetry: waits ? isRateLimited : () => false })
-    if (result.ok) {
-      revocation.granted ||= credential === token || (await isRealGrant(key, credential, revocation))
-      revocation.rejected = false
-      return null
+  const ask = async (): Promise<ApiResult<null>> => {
+    for (const credential of turn) {
+      if (credential === null) continue
+      const refusal = await requestWith(credential, key, revocation)
+      if (refusal === null) return { ok: true, skew: null, value: null }
+      failure = { ...refusal, retryable: refusal.retryable || failure.retryable }
+      limitedUntil.delete(credential)
+      if (isRateLimited(refusal)) limitedUntil.set(credential, clock.now() + (refusal.retryAfter ?? 0))
+      if (budget.left() <= PROBE_INTERVAL_MS) break
     }
-    const { retryable, mayHaveActed, status = 0 } = result.failure
-    failure = {
-      ...result.failure,
-      retryable: retryable || failure.retryable,
-      mayHaveActed: failure.mayHaveActed || (mayHaveActed && status !== 401 && status !== 404),
-    }
-    if (credential === token && isRejected(result)) {
-      // Some APIs answer 401 to a key that may not revoke itself.
-      const probed = await api.probe(token, budget.limits())
-      revocation.rejected = isRejected(probed)
-      revocation.expired = hasExpired(key, probed.skew, revocation)
-    } else if (isRejected(result)) failure = { ...failure, message: `api-key was rejected: ${failure.message}` }
-    if (budget.left() <= PROBE_INTERVAL_MS) return failure
-    if (!waits && isRateLimited(result.failure)) credentials.push(credential)
+    const [next] = [...limitedUntil].sort(([, until], [, other]) => until - other)
+    turn = next ? [next[0]] : []
+    const limit = next && { status: 429, retryAfter: Math.max(0, next[1] - clock.now()) }
+    return { ok: false, skew: null, failure: { ...failure, ...limit } }
   }
-  return failure
+  const result = await retry(ask, { budget, random, shouldRetry: isRateLimited })
+  return result.ok ? null : result.failure
+}
+
+async function requestWith(credential: Secret, key: KeyToRevoke, revocation: Revocation): Promise<ApiFailure | null> {
+  const { api, budget } = revocation
+  const result = await api.revoke(credential, key.id, budget.limits())
+  if (result.ok) {
+    revocation.granted ||= credential === key.token || (await isRealGrant(key, credential, revocation))
+    revocation.rejected = false
+    return null
+  }
+  if (!isRejected(result)) return result.failure
+  if (credential !== key.token) return { ...result.failure, message: `api-key was rejected: ${result.failure.message}` }
+  // Some APIs answer 401 to a key that may not revoke itself.
+  const probed = await api.probe(credential, budget.limits())
+  revocation.rejected = isRejected(probed)
+  revocation.expired = hasExpired(key, probed.skew, revocation)
+  return result.failure
 }
 
 /** An API may grant what a replica does not know; not if it answers 404 to the same request then. */
@@ -153,7 +157,7 @@ async function isRealGrant(key: KeyToRevoke, credential: Secret, revocation: Rev
   return !again.ok && again.failure.status === 404 && !again.failure.notFromApi
 }
 
-/** All else: the next credential or round is the retry. */
+/** Otherwise, the next credential or round is the retry. */
 const isRateLimited = ({ status }: ApiFailure) => status === 429
 
 export const NO_CREDENTIAL: ApiFailure = {

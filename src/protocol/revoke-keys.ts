@@ -57,7 +57,9 @@ async function settleAll(state: SavedState, deps: PostDeps): Promise<string[]> {
     return [...keys, ...(isLooking ? [`${state.intents.length} create request(s)`] : [])].join(', ')
   }
   const warnOfRest = () =>
-    runner.warning(`The runner is stopping this step; not yet settled: ${unsettled()}. What is not ${STAYS_VALID}`)
+    runner.warning(
+      `The runner is stopping this step; not yet settled: ${unsettled()}. Look for what is not: ${DASHBOARD}.`,
+    )
   stopping.addEventListener('abort', warnOfRest)
   const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
     return { ...intent, sentAt: sentAt + context.shift, deadline: deadline + context.shift }
@@ -121,7 +123,7 @@ async function revokeHeldKeys(context: Context, newBudget: () => Budget): Promis
       return '**Revocation not confirmed**'
     }
     gone.add(key.id)
-    const how = `${result.alreadyRevoked ? 'Already revoked or expired' : 'Revoked'}${result.verified ? ' (verified)' : ''}`
+    const how = `${result.granted ? 'Revoked' : 'No longer valid'}${result.verified ? ' (verified)' : ''}`
     const proof = result.verified ? '; the API rejects it with 401' : ''
     runner.info(`${how}: API key ${keyLabel(key)}${proof}.`)
     return `**${how}**, ${formatUtc(clock.now() + (skew ?? 0))}`

@@ -19,7 +19,7 @@ interface BudgetOptions {
   throttle?: { latest: number; onWait(wait: number): void }
 }
 
-/** How long a piece of work may still go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
+/** How long (ms) a piece of work may still go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
 export function createBudget({ deadline, clock, cancellation, throttle }: BudgetOptions) {
   let end = deadline
   let waitsUntil = 0
@@ -30,9 +30,7 @@ export function createBudget({ deadline, clock, cancellation, throttle }: Budget
   // A signal that already came must not end every later wait.
   const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
   return {
-    /** In milliseconds, as all times here. */
     left,
-    /** For one request: 10 s, or what is left. */
     limits(): CallLimits {
       const cancel = signalToCome()
       const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
@@ -40,7 +38,7 @@ export function createBudget({ deadline, clock, cancellation, throttle }: Budget
     },
     /** Waits, but no longer than is left; a cancellation ends the wait. */
     pause: (duration: number): Promise<void> => clock.sleep(Math.min(duration, left()), signalToCome()),
-    /** The API rate limits us and is asked again after `wait`: this may make the budget longer. */
+    /** The API asked for this wait (429), which may make the budget longer. */
     extend(wait: number): void {
       // Waits at the same time count once.
       const more = wait - Math.max(0, waitsUntil - clock.now())

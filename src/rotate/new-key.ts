@@ -165,7 +165,7 @@ async function giveBack(
   )
 }
 
-const EARLIER = `The response to an earlier create request was lost. ${ORPHAN}`
+const EARLIER = `An earlier create request may have created another key. ${ORPHAN}`
 
 function refusedKey(
   answer: CreatedKey,

@@ -19,13 +19,16 @@ export interface DoubtfulPlace {
   updatedAt: number | null
 }
 
-/** Where no key can be created: which keys count toward the account's limit although api-key is none of them. */
+/** Where no key can be created: which keys count toward the account's limit although no place should hold them. */
 export function unusedKeysNote({ keys, current, tag }: Pick<RetirementFacts, 'keys' | 'current' | 'tag'>): string {
-  const newer = keys.filter((key) => isOwn(key, tag) && Number(key.createdAt) > Number(current.createdAt))
-  if (newer.length === 0) return ''
+  const newer = keys
+    .filter((key) => isOwn(key, tag) && Number(key.createdAt) > Number(current.createdAt))
+    .sort((a, b) => Number(a.createdAt) - Number(b.createdAt))
+  const newest = newer.pop()
+  if (newest === undefined || newer.length === 0) return ''
   return (
-    ` Earlier runs created ${newer.map(fullLabel).join(', ')}, but could not confirm that every place got them. ` +
-    'If the account has reached its limit of keys, revoke the oldest of these in the dashboard, unless a place holds it.'
+    ` The account holds ${newer.map(fullLabel).join(', ')}, which a later run replaced by ${keyLabel(newest)}, but none of ` +
+    'them is api-key. If it has reached its limit of keys, revoke these in the dashboard, unless a place holds one of them.'
   )
 }
 

@@ -79,7 +79,7 @@ export async function rotateKey(inputs: RotateInputs, deps: RotateDeps): Promise
     failure.message = plainLine(failure.message)
     report.notes.push(failure.message)
   }
-  if (run !== null) {
+  if (run !== null && report.current !== null) {
     noteInitialKey(targets, { behind, ...spared }, run)
     warnOfExpiry(targets, run)
   }
@@ -247,8 +247,10 @@ function whyNotListed(failure: ApiFailure): string {
 }
 
 /** As api-key, each run would receive another one, and add a key that nothing retires. */
-function refuseEphemeralKey(targets: readonly Target[], { current, inputs }: Run): void {
+function refuseEphemeralKey(targets: readonly Target[], { current, inputs, report }: Run): void {
   if (!isEphemeral(current) || !holdsOlderKey(homeUpdatedAt(targets), current)) return
+  // Nothing about this key concerns the secret.
+  report.current = null
   throw new Error(
     `api-key is the short-lived key ${keyLabel(current)}, made after the secret in ${placeLabel(inputs.home)} was last ` +
       'updated, so it is not the key in that secret. Pass the secret itself as api-key. Nothing was changed.',

@@ -1,6 +1,5 @@
 import type { IssuedKey } from '../protocol/saved-state.ts'
 import { formatInstant } from '../util/instant.ts'
-import type { Inputs } from './inputs.ts'
 import type { Runner } from './runner.ts'
 import { sanitizeName } from './sanitize.ts'
 
@@ -15,23 +14,6 @@ export function shortId(id: string): string {
   return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
 }
 
-/** By the server's clock. */
-export function issuedLine(key: IssuedKey, { revoke }: Pick<Inputs, 'revoke'>): string {
-  const { createdAt, expiresAt } = key
-  const end = revoke ? 'The post step revokes it after the job.' : 'It stays valid until it expires (`revoke: false`).'
-  const validity =
-    expiresAt === null
-      ? 'whose expiry is unknown'
-      : `valid until ${formatUtc(expiresAt)}${formatLifetime(expiresAt - (createdAt ?? expiresAt))}`
-  return `Created the API key ${keyLabel(key)}, ${validity}. ${end}`
-}
-
-function formatLifetime(lifetime: number): string {
-  if (lifetime <= 0) return ''
-  const minutes = Math.round(lifetime / 60_000)
-  return minutes < 120 ? ` (for ${minutes} min)` : ` (for ${Math.round(minutes / 60)} h)`
-}
-
 /** Milliseconds as `2.5 s`. */
 export function formatSeconds(duration: number): string {
   return `${(duration / 1000).toFixed(1)} s`
@@ -40,12 +22,6 @@ export function formatSeconds(duration: number): string {
 /** As `2027-01-01 00:00:00 UTC`. */
 export function formatUtc(instant: number): string {
   return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
-}
-
-/** `skew`: the server's clock less ours, in milliseconds. */
-export function clockNote(skew: number): string {
-  const minutes = Math.abs(skew / 60_000).toFixed(1)
-  return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the API's decides`
 }
 
 /** One row of the job summary: a key, and what happened or will happen to it. */

@@ -45,7 +45,7 @@ const MAX_ATTEMPT_MS = 10_000
 /** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 const MIN_LEFT_MS = 250
-/** How long a piece of work may still go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
+/** How long (ms) a piece of work may still go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
 function createBudget({ deadline, clock, cancellation, throttle }) {
 	let end = deadline
 	let waitsUntil = 0
@@ -56,9 +56,7 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 	// A signal that already came must not end every later wait.
 	const signalToCome = () => (cancellation?.requestedAt === null ? cancellation.signal : undefined)
 	return {
-		/** In milliseconds, as all times here. */
 		left,
-		/** For one request: 10 s, or what is left. */
 		limits() {
 			const cancel = signalToCome()
 			const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, left()))
@@ -66,7 +64,7 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 		},
 		/** Waits, but no longer than is left; a cancellation ends the wait. */
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
-		/** The API rate limits us and is asked again after `wait`: this may make the budget longer. */
+		/** The API asked for this wait (429), which may make the budget longer. */
 		extend(wait) {
 			// Waits at the same time count once.
 			const more = wait - Math.max(0, waitsUntil - clock.now())
@@ -103,9 +101,11 @@ class HttpError extends Error {
 	}
 }
 const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|PATH_LENGTH|UNSPECIFIED)/
-const CERTIFICATE_HINTS = [
+const HINTS = [
 	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
-	[/EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
+	[/HAS_EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
+	[/alert.(handshake.failure|protocol.version)/i, 'it may require a client certificate'],
+	[/wrong.version.number|packet.length/i, 'it does not speak TLS on this port'],
 ]
 /** `connected`: TLS included. `via` names the proxy. */
 function describeError(error, connected, via = '') {
@@ -122,16 +122,11 @@ function describeError(error, connected, via = '') {
 	if (connected) return failure('closed the connection before it answered')
 	if (codes === 'ENOTFOUND') return Object.assign(failure('its name does not exist', { hint: 'check its spelling' }), { isUnknownHost: true })
 	if (codes === 'EAI_AGAIN') return failure('its name could not be resolved')
-	if (CERTIFICATE.test(codes)) {
-		const hint = CERTIFICATE_HINTS.find(([pattern]) => pattern.test(codes))?.[1] ?? ''
-		return failure('its certificate was not accepted', { hint, retryable: false })
-	}
-	if (/wrong.version.number|packet.length/i.test(codes)) return failure('does not speak TLS on this port', { retryable: false })
+	const hint = HINTS.find(([pattern]) => pattern.test(codes))?.[1] ?? ''
+	if (CERTIFICATE.test(codes)) return failure('its certificate was not accepted', { hint, retryable: false })
 	if (!/^EPROTO|^ERR_(TLS|SSL)/.test(codes)) return failure('the connection failed')
 	// A load balancer that restarts does not end handshakes with these.
-	const refused = /alert.(handshake.failure|protocol.version)/i.test(codes)
-	const hint = refused ? 'it may require a client certificate' : ''
-	return failure('the TLS handshake failed', { hint, retryable: !refused })
+	return failure('the TLS handshake failed', { hint, retryable: hint === '' })
 }
 
 /** Without whole IDs. */
@@ -303,7 +298,7 @@ function failureOf(asked, response, now) {
 	const { status, headers } = response
 	const answer = parsed(response.body)
 	// Some gateways replace the status of a success.
-	const hasKey = /"(token|api_key)"\s*:/.test(response.body)
+	const hasKey = /"(token|api_key)"\s*:\s*["{]/.test(response.body)
 	const unusable = status < 300
 	const rateLimited = status === 429
 	const uncertain = unusable || status >= 500 || UNCERTAIN_STATUSES.includes(status)
@@ -599,6 +594,8 @@ function refusal(host, status, hasLogin) {
 }
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
+/** Of a connection. */
+const MAX_IDLE_MS = 2_000
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 /** For one host. Only pages of a list share a connection: a late answer would be taken for that to the next request. */
@@ -619,7 +616,7 @@ function createHttpClient(proxy) {
 	}
 }
 function createAgent(protocol, proxy) {
-	const agent = new (nodeModule(protocol).Agent)({ keepAlive: true, ...CONNECTION })
+	const agent = new (nodeModule(protocol).Agent)({ keepAlive: true, timeout: MAX_IDLE_MS, ...CONNECTION })
 	if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
 	return agent
 }
@@ -749,16 +746,15 @@ async function revokeAndVerify(key, context) {
 	const nothing = { granted: false, rejected: false, missing: false, expired: false, wasIdle: false }
 	const revocation = { ...context, ...nothing, startedAt: clock.now() }
 	const { token } = key
-	let [wasGranted, mayHaveActed] = [false, false]
+	let wasGranted = false
 	for (let round = 1; ; round++) {
 		const refusal = await requestRevocation(key, revocation)
 		const probed = token === null || isVerifiedRevoked(revocation) ? null : await probeUntilRejected(token, refusal, revocation)
 		if (!isVerifiedRevoked(revocation) && (token === null || revocation.rejected))
 			revocation.missing = (await context.isMissing?.(key, revocation)) ?? false
 		wasGranted ||= refusal === null
-		mayHaveActed ||= refusal?.mayHaveActed ?? true
 		const verified = isVerifiedRevoked(revocation)
-		if (verified || (token === null && revocation.missing)) return { revoked: true, verified, alreadyRevoked: !mayHaveActed }
+		if (verified || (token === null && revocation.missing)) return { revoked: true, verified, granted: wasGranted }
 		// A later 401 must not be taken for the effect of this grant.
 		if (probed?.ok) revocation.granted = false
 		revocation.wasIdle ||= refusal === null && !revocation.rejected
@@ -775,40 +771,46 @@ async function revokeAndVerify(key, context) {
 		revocation.budget = { ...budget, extend: () => {} }
 	}
 }
-/** Returns null once granted, else the last failure. */
+/** Returns null once granted, else the last failure. A rate limit may be that of one credential alone. */
 async function requestRevocation(key, revocation) {
-	const { api, budget, random } = revocation
-	const { token } = key
-	const own = revocation.wasIdle && revocation.credential !== null ? null : token
+	const { budget, random, clock } = revocation
+	const own = revocation.wasIdle && revocation.credential !== null ? null : key.token
+	const limitedUntil = new Map()
+	let turn = [own, revocation.credential]
 	let failure = NO_CREDENTIAL
-	const credentials = [own, revocation.credential]
-	for (const [turn, credential] of credentials.entries()) {
-		if (credential === null) continue
-		const revoke = (limits) => api.revoke(credential, key.id, limits)
-		// A limit may be the key's own: api-key is tried before a wait.
-		const waits = turn > 0 || revocation.credential === null
-		const result = await retry(revoke, { budget, random, shouldRetry: waits ? isRateLimited : () => false })
-		if (result.ok) {
-			revocation.granted ||= credential === token || (await isRealGrant(key, credential, revocation))
-			revocation.rejected = false
-			return null
+	const ask = async () => {
+		for (const credential of turn) {
+			if (credential === null) continue
+			const refusal = await requestWith(credential, key, revocation)
+			if (refusal === null) return { ok: true, skew: null, value: null }
+			failure = { ...refusal, retryable: refusal.retryable || failure.retryable }
+			limitedUntil.delete(credential)
+			if (isRateLimited(refusal)) limitedUntil.set(credential, clock.now() + (refusal.retryAfter ?? 0))
+			if (budget.left() <= PROBE_INTERVAL_MS) break
 		}
-		const { retryable, mayHaveActed, status = 0 } = result.failure
-		failure = {
-			...result.failure,
-			retryable: retryable || failure.retryable,
-			mayHaveActed: failure.mayHaveActed || (mayHaveActed && status !== 401 && status !== 404),
-		}
-		if (credential === token && isRejected(result)) {
-			// Some APIs answer 401 to a key that may not revoke itself.
-			const probed = await api.probe(token, budget.limits())
-			revocation.rejected = isRejected(probed)
-			revocation.expired = hasExpired(key, probed.skew, revocation)
-		} else if (isRejected(result)) failure = { ...failure, message: `api-key was rejected: ${failure.message}` }
-		if (budget.left() <= PROBE_INTERVAL_MS) return failure
-		if (!waits && isRateLimited(result.failure)) credentials.push(credential)
+		const [next] = [...limitedUntil].sort(([, until], [, other]) => until - other)
+		turn = next ? [next[0]] : []
+		const limit = next && { status: 429, retryAfter: Math.max(0, next[1] - clock.now()) }
+		return { ok: false, skew: null, failure: { ...failure, ...limit } }
 	}
-	return failure
+	const result = await retry(ask, { budget, random, shouldRetry: isRateLimited })
+	return result.ok ? null : result.failure
+}
+async function requestWith(credential, key, revocation) {
+	const { api, budget } = revocation
+	const result = await api.revoke(credential, key.id, budget.limits())
+	if (result.ok) {
+		revocation.granted ||= credential === key.token || (await isRealGrant(key, credential, revocation))
+		revocation.rejected = false
+		return null
+	}
+	if (!isRejected(result)) return result.failure
+	if (credential !== key.token) return { ...result.failure, message: `api-key was rejected: ${result.failure.message}` }
+	// Some APIs answer 401 to a key that may not revoke itself.
+	const probed = await api.probe(credential, budget.limits())
+	revocation.rejected = isRejected(probed)
+	revocation.expired = hasExpired(key, probed.skew, revocation)
+	return result.failure
 }
 /** An API may grant what a replica does not know; not if it answers 404 to the same request then. */
 async function isRealGrant(key, credential, revocation) {
@@ -816,7 +818,7 @@ async function isRealGrant(key, credential, revocation) {
 	const again = await revocation.api.revoke(credential, key.id, revocation.budget.limits())
 	return !again.ok && again.failure.status === 404 && !again.failure.notFromApi
 }
-/** All else: the next credential or round is the retry. */
+/** Otherwise, the next credential or round is the retry. */
 const isRateLimited = ({ status }) => status === 429
 const NO_CREDENTIAL = {
 	message: 'there was no credential left that may be sent',
@@ -1531,7 +1533,7 @@ async function giveBack(key, { apiKey, mayHaveActed, reason }, { record, ...deps
 			`${isRevoked ? '' : '. It could not be revoked: revoke it in the dashboard'}.${mayHaveActed ? ` ${EARLIER}` : ''}`,
 	)
 }
-const EARLIER = `The response to an earlier create request was lost. ${ORPHAN}`
+const EARLIER = `An earlier create request may have created another key. ${ORPHAN}`
 function refusedKey(answer, verdict, existing) {
 	const { id, prefix } = answer
 	const { reason, orphan } = verdict.kind === 'refused' ? verdict : { reason: 'it is incomplete', orphan: true }
