@@ -155,13 +155,15 @@ describe('causes', () => {
     expect((await job(onProbe({ status: 304 }))).postSaid).not.toContain('redirect')
   })
 
-  test('a key that this step may have revoked is not called already revoked', async () => {
+  test('a key that nothing says who revoked is only called no longer valid', async () => {
     const behave: Behave = ({ method, nth }, _account, serve) => {
       if (method !== 'DELETE' || nth > 0) return undefined
       serve()
       return PAGE
     }
-    expect((await job(behave)).post.shown).not.toContain('No longer valid')
+    const { post } = await job(behave)
+    expect(post.shown).toContain('No longer valid (verified)')
+    expect(post.shown).not.toMatch(/Revoked \(verified\)|[Aa]lready/)
   })
 
   test('a proxy that refuses a login is not said to require one', async () => {
