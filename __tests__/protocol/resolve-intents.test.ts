@@ -339,6 +339,34 @@ describe('watching for the keys of unanswered requests', () => {
     expect(failures).toEqual([expect.stringContaining('created a key: answered 503')])
   })
 
+  test.each([
+    ['cannot be read', unread, /matches 2 key\(s\) \(abc\.\.\. .*, xyz/],
+    ['cannot be believed', doubtful, /matches 2 key\(s\) \(abc\.\.\. .*, xyz/],
+    ['shows no such key any more', empty, /^$/],
+  ])('keeps the keys that an earlier list named if the last one %s', async (_, last, said) => {
+    const intent = recent(1_000)
+    const { failures } = await watch([intent], (at) => (at < 5_000 ? ambiguous(intent) : last))
+    expect(failures.join()).toMatch(said)
+  })
+
+  test('replaces a failure that names no key by the one of the last look', async () => {
+    const { failures } = await watch([recent(1_000)], (at) => (at < 5_000 ? empty : unread))
+    expect(failures.join()).toContain('created a key: answered 503')
+  })
+
+  test('does not say of a replayed response that its key was left alone, once that is revoked as an orphan', async () => {
+    const lost = recent(1_000)
+    const replayed = { ...recent(900), expiry: lost.expiry + 5_000, refused: 'orp... (id orphan-id)' }
+    const list = () => ok(listOf([own, rowFor(lost)]))
+    const { failures, printed } = await watch([lost, replayed], list)
+    expect(printed.join()).toContain('Found and revoked the orphaned key orp... (id orphan-id)')
+    expect(failures).toEqual([])
+    const other = { ...replayed, refused: 'abc... (id abcdef)' }
+    expect((await watch([lost, other], list)).failures.join()).toContain(
+      'returned the key abc... (id abcdef)',
+    )
+  })
+
   test('does not repeat a refusal', async () => {
     const { looks, failures } = await watch([recent(1_000)], () => status(403))
     expect(looks).toEqual([0])

@@ -366,6 +366,44 @@ describe('a 401 that proves nothing', () => {
   })
 })
 
+describe('a step that the runner is stopping', () => {
+  const stopped = (more: Partial<PostOptions> = {}) =>
+    runPost({ state: oneKey(), intercept: () => limited(300), stopAt: 5_000, ...more })
+  const label = /43210fedcbaa987\.\.\. \(id \w+\.\.\.\)/.source
+
+  test('warns of what is not settled, and goes on', async () => {
+    const { traces, took } = await stopped()
+    const [first] = traces.warnings
+    expect(first).toMatch(
+      new RegExp(
+        `^The runner is stopping this step; not yet settled: ${label}\\. Look for what is not: ${DASHBOARD}\\.$`,
+      ),
+    )
+    expect(took).toBeGreaterThan(60_000)
+  })
+
+  test('names unanswered requests while they are looked for', async () => {
+    const { traces } = await stopped({ state: (account) => ({ ...oneKey()(account), ...oneIntent() }) })
+    expect(traces.warnings[0]).toMatch(new RegExp(`settled: ${label}, 1 create request\\(s\\)\\.`))
+    const known = await stopped({
+      state: (account) => ({ ...oneKey()(account), ...oneIntent() }),
+      intercept: ({ method }) => (method === 'GET' ? silence : undefined),
+    })
+    expect(known.traces.warnings[0]).toContain('1 create request(s)')
+  })
+
+  test('does not name a key that is kept, or that is revoked already', async () => {
+    const { traces } = await stopped({
+      state: (account) => ({
+        keys: [saved(create(account, EXPIRY), true), saved(create(account, EXPIRY + 5))],
+        ...oneIntent({ sentAt: START - 1_000, deadline: START + 1_000 }),
+      }),
+      intercept: () => undefined,
+    })
+    expect(traces.warnings[0]).toContain('not yet settled: 1 create request(s).')
+  })
+})
+
 describe('a rate-limited API', () => {
   test('is waited for until it is this job’s turn, and that is said', async () => {
     const { took, traces, account, error } = await runPost({
