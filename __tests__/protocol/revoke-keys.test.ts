@@ -376,7 +376,7 @@ describe('a step that the runner is stopping', () => {
     const [first] = traces.warnings
     expect(first).toMatch(
       new RegExp(
-        `^The runner is stopping this step; not yet settled: ${label}\\. Look for what is not: ${DASHBOARD}\\.$`,
+        `^The runner is stopping this step; not yet settled: ${label}\\. To revoke them now: ${DASHBOARD}\\.$`,
       ),
     )
     expect(took).toBeGreaterThan(60_000)

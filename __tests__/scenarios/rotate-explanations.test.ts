@@ -68,6 +68,12 @@ test('a full disk does not hide the key that was refused', () =>
     expect(errorOf(main)).toContain('does not describe a key that this run created')
   }))
 
+test('a full disk does not hide why the API refused the create request', () =>
+  withRotation({ own: true, age: 31 * DAY, api: { keyLimit: 1 } }, async ({ job, inputs }) => {
+    const main = await job().main(inputs(), FULL_AFTER_ONE)
+    expect(errorOf(main)).toMatch(/^No new key was created: .* 403/)
+  }))
+
 test('an account without room names the keys of runs whose write was not confirmed', () =>
   withRotation({ own: true, age: 31 * DAY, api: { keyLimit: 4 } }, async (rotation) => {
     const { github, job, inputs, travel, emulator, now, value } = rotation

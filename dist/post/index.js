@@ -399,7 +399,7 @@ async function settleAll(state, deps) {
 		const keys = state.keys.filter(({ id, keep }) => !keep && !context.gone.has(id)).map(lib.keyLabel)
 		return [...keys, ...(isLooking ? [`${state.intents.length} create request(s)`] : [])].join(', ')
 	}
-	const warnOfRest = () => runner.warning(`The runner is stopping this step; not yet settled: ${unsettled()}. Look for what is not: ${DASHBOARD}.`)
+	const warnOfRest = () => runner.warning(`The runner is stopping this step; not yet settled: ${unsettled()}. To revoke them now: ${DASHBOARD}.`)
 	stopping.addEventListener('abort', warnOfRest)
 	const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
 		return { ...intent, sentAt: sentAt + context.shift, deadline: deadline + context.shift }

@@ -58,7 +58,7 @@ async function settleAll(state: SavedState, deps: PostDeps): Promise<string[]> {
   }
   const warnOfRest = () =>
     runner.warning(
-      `The runner is stopping this step; not yet settled: ${unsettled()}. Look for what is not: ${DASHBOARD}.`,
+      `The runner is stopping this step; not yet settled: ${unsettled()}. To revoke them now: ${DASHBOARD}.`,
     )
   stopping.addEventListener('abort', warnOfRest)
   const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {

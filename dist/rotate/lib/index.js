@@ -1477,7 +1477,7 @@ async function createKey(request, record, deps) {
 		const isRepeated = reply.failure.status !== undefined && clock.now() - sentAt >= SLOW_RESPONSE_MS
 		mayHaveActed ||= reply.failure.mayHaveActed || isRepeated
 		const failure = { ...reply.failure, mayHaveActed }
-		if (!mayHaveActed) record.settled()
+		if (!mayHaveActed) saveIfPossible(record.settled)
 		const coarser = PRECISIONS_US[PRECISIONS_US.indexOf(precision) + 1]
 		if (failure.status === 400 && !failure.notFromApi && coarser) {
 			// The likely cause is a server that refuses so many digits.
