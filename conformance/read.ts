@@ -1,7 +1,7 @@
 import { type ApiFailure, failureOf } from '../src/api/api-failure.ts'
 import type { Call } from '../src/api/call.ts'
 import { type ApiResult, createLister, type ListedKey, readPage } from '../src/api/key-api.ts'
-import { CACHED, headersLike } from '../src/api/parse-response.ts'
+import { isStored } from '../src/api/parse-response.ts'
 import type { HttpResponse } from '../src/http/http-client.ts'
 import { parseTime } from '../src/util/instant.ts'
 import { type Answer, type Client, statusOf } from './client.ts'
@@ -41,7 +41,7 @@ export async function readKeys(client: Client, credential: string): Promise<List
 
 /** The names of headers of an answer that say that it comes from a cache. */
 export function cacheHeaders({ headers }: Answer): string[] {
-  return headersLike(CACHED, headers)
+  return Object.keys(headers).filter((name) => isStored({ [name]: headers[name] }))
 }
 
 /** What the actions read in an answer, but for the signs of a cache, which `readKeys` looks for. */

@@ -9,8 +9,6 @@ import { createCancellation } from './retry/cancellation.ts'
 import { failStep, getInput, getState, runner } from './runner/runner.ts'
 import { bootedAt, systemClock } from './util/system.ts'
 
-// Only the runner's kill stops the revocation, no signal and no broken log.
-process.stdout.on('error', () => {})
 const cancellation = createCancellation(systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
 

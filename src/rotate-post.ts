@@ -8,8 +8,6 @@ import { parseRotateState, ROTATE_STATE_NAME } from './rotate/saved-state.ts'
 import { debugLog, failStep, getState, runner } from './runner/runner.ts'
 import { systemClock } from './util/system.ts'
 
-// Only the runner's kill stops the clean-up, no signal and no broken log.
-process.stdout.on('error', () => {})
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, () => {})
 
 async function run(): Promise<void> {

@@ -1,19 +1,29 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import fs, { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as core from '@actions/core'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import fc from 'fast-check'
-import { debugLog, failStep, getInput, getState, runner } from '../../src/runner/runner.ts'
 import { commandIn, hostileText, linesOf } from './obeyed-commands.ts'
 
+const STDOUT = 1
 let printed = ''
+let isLogClosed = false
 let folder = ''
+jest.unstable_mockModule('node:fs', () => ({
+  ...fs,
+  writeFileSync(target: number, text: string) {
+    if (target !== STDOUT || isLogClosed) throw new Error('EPIPE: broken pipe, write')
+    printed += text
+  },
+}))
+const { debugLog, failStep, getInput, getState, runner } = await import('../../src/runner/runner.ts')
 const env = { ...process.env }
 
 beforeEach(() => {
   printed = ''
+  isLogClosed = false
   folder = mkdtempSync(join(tmpdir(), 'runner-'))
   delete process.env.RUNNER_DEBUG
   jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
@@ -128,6 +138,15 @@ describe('debugLog', () => {
   })
 })
 
+test('a closed log stops nothing but a mask', () => {
+  isLogClosed = true
+  runner.info('text')
+  runner.warning('text')
+  failStep(new Error('text'))
+  expect(process.exitCode).toBe(1)
+  expect(() => runner.setSecret('some secret')).toThrow('EPIPE')
+})
+
 describe('beside @actions/core', () => {
   const anyText = fc.oneof(
     fc.string({ unit: 'binary' }),
@@ -214,11 +233,8 @@ describe('the runner’s files', () => {
 
   test('may lack the summary, which is said in the log', () => {
     process.env.GITHUB_STEP_SUMMARY = folder
-    const printed: unknown[] = []
-    const write = jest.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(text) > 0)
     runner.writeSummary('text')
-    write.mockRestore()
-    expect(printed.join()).toMatch(
+    expect(printed).toMatch(
       /Could not write the file GITHUB_STEP_SUMMARY \(EISDIR: .*\), so the job summary is missing\. Check/,
     )
   })

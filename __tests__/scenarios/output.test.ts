@@ -44,6 +44,21 @@ describe('text of the API', () => {
     }))
 })
 
+describe('a log that is closed', () => {
+  test('does not keep post from revoking the key', () =>
+    withJob({}, async ({ emulator, job, inputs }) => {
+      await job.main(inputs)
+      expect((await job.post(undefined, { isLogClosed: true })).exitCode).toBe(0)
+      expect(emulator.account.live()).toEqual([])
+    }))
+
+  test('keeps main from creating a key that it could not mask', () =>
+    withJob({}, async ({ emulator, job, inputs }) => {
+      expect((await job.main(inputs, { isLogClosed: true })).exitCode).toBe(1)
+      expect(emulator.requests).toEqual([])
+    }))
+})
+
 describe('a value that is not a credential', () => {
   test.each([
     ['true', /is shorter than 8 characters/],

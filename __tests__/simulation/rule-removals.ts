@@ -341,7 +341,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a list with further pages of an unknown kind is doubtful',
     caughtBy: 12444,
     file: 'api/key-api.ts',
-    from: '(isOdd || headersLike(PARTIAL, headers).length > 0) &&',
+    from: '(isOdd || hasHeader(PARTIAL, headers)) &&',
     to: 'false &&',
   },
   {

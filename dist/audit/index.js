@@ -28,7 +28,7 @@ function describeError(error, connected, via = '') {
 	const codes = [...new Set(list)].join(', ')
 	const failure = (what, { hint = '', acted = connected, retryable = true } = {}) =>
 		new HttpError(`${what} (${codes})${via}${hint && `; ${hint}`}`, acted, retryable)
-	// The server has read no request then, even if our handshake was complete (TLS 1.3).
+	// The server read no request, even if our handshake was complete (TLS 1.3).
 	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('requires a client certificate', { acted: false, retryable: false })
 	const what = codes === 'HPE_HEADER_OVERFLOW' ? 'too long headers' : 'something that is not HTTP'
 	if (codes.startsWith('HPE_')) return failure(`answered with ${what}`, { retryable: false })
@@ -88,12 +88,12 @@ const DAY = String.raw`(?:(?<month>0[1-9]|1[0-2])-?(?<day>\d\d)|W(?<week>\d\d)-?
 const TIME = String.raw`(?<hour>[01]\d|2[0-4])(?::?(?<minute>[0-5]\d)(?::?(?<second>[0-5]\d|60))?)?`
 const FRACTION = String.raw`(?:[.,](?<fraction>\d+))?`
 const ZONE = String.raw`(?: ?(?:Z|UTC|GMT|(?<sign>[+\-\u2212])(?<zoneHour>\d\d)(?::?(?<zoneMinute>\d\d))?))?`
-const ISO_8601 = new RegExp(String.raw`^(?<year>19[7-9]\d|[2-9]\d{3})-?${DAY}(?:[T ]${TIME}${FRACTION}${ZONE})?$`, 'i')
+const ISO_8601 = new RegExp(String.raw`^(?<year>19[7-9]\d|[2-9]\d{3})-?${DAY}(?:[T ]${TIME}${FRACTION}${ZONE})?$`)
 const NUMBER = /^\d{9,13}(?:\.\d+)?$/
 const MINUTE_MS = 60_000
 /**
  * Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. `at` is in
- * milliseconds since 1970, with microseconds as a fraction. Unreadable is not the same as absent: messages say which.
+ * milliseconds since 1970, with microseconds as a fraction.
  */
 function parseTime(value) {
 	if (value === null || value === undefined || value === '') return { at: null, unreadable: null }
@@ -104,7 +104,7 @@ function parseTime(value) {
 	return { at, unreadable: at === null ? text.replace(/\w{20,}/g, '***').slice(0, 40) : null }
 }
 function fromIso(text) {
-	const { groups } = ISO_8601.exec(text) ?? {}
+	const { groups } = ISO_8601.exec(text.toUpperCase()) ?? {}
 	if (!groups) return null
 	const { month, week, minute, second, fraction = '0', sign = '+' } = groups
 	const part = (name) => Number(groups[name] ?? 0)
@@ -132,9 +132,9 @@ function formatInstant(instant) {
 
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
-/** The names of the headers that match. */
-function headersLike(rules, headers) {
-	return Object.keys(headers).filter((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
+/** Whether a header matches. */
+function hasHeader(rules, headers) {
+	return Object.keys(headers).some((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
 }
 /** Headers of an answer that a cache stored. */
 const CACHED = [
@@ -145,7 +145,7 @@ const CACHED = [
 	/^warning: 11/,
 ]
 /** Such an answer belongs to another request. */
-const isStored = (headers) => headersLike(CACHED, headers).length > 0
+const isStored = (headers) => hasHeader(CACHED, headers)
 /** Throws unless this is the list, or a page of it. */
 function rowsOf(answer) {
 	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
@@ -338,7 +338,7 @@ const MAX_ATTEMPT_MS = 10_000
 /** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 const MIN_LEFT_MS = 250
-/** How long (ms) a piece of work may still go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
+/** How long (ms) work may go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
 function createBudget({ deadline, clock, cancellation, throttle }) {
 	let end = deadline
 	let waitsUntil = 0
@@ -449,7 +449,7 @@ function readPage({ status, headers, body }) {
 	const isOdd = status !== 200 || isUnknown || isOddNext || totals.some((total) => Number(total) !== count)
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
-		(isOdd || headersLike(PARTIAL, headers).length > 0) && 'it may have pages that cannot be found',
+		(isOdd || hasHeader(PARTIAL, headers)) && 'it may have pages that cannot be found',
 		isStored(headers) && 'it comes from a cache',
 	]
 	// Why a key may exist that this page does not show.
@@ -490,7 +490,7 @@ function hasRotationTag(key, tag) {
 
 /** No credential is shorter; masking a value such as `true` would ruin the log. */
 const MIN_CREDENTIAL_LENGTH = 8
-/** What a log must not show, forms shorter than `shortest` left out. The runner masks no hex or base64url. */
+/** What a log must not show, but for what is shorter than `shortest`. The runner masks no hex or base64url. */
 function maskedForms(secret, shortest = 3) {
 	const bytes = Buffer.from(secret, 'utf8')
 	const lines = secret.split(/[\r\n]+/)
@@ -636,7 +636,7 @@ const DAY_MS$1 = 86_400_000
 const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS$1, 7 * DAY_MS$1, 365.25 * DAY_MS$1]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
-/** Milliseconds, as the package `ms` reads it, but in lowercase. Null for any other text. */
+/** Milliseconds, as the package `ms` reads it in lowercase. Null for any other text. */
 function parseDuration(text) {
 	const [, number, ...names] = DURATION.exec(text) ?? []
 	const unit = UNITS[names.findIndex(Boolean)]
@@ -663,7 +663,6 @@ function readCredential(given, env) {
 	if (fault === undefined) return value
 	throw new Error(`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`)
 }
-/** By what a workflow run says about itself. */
 function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }) {
 	if (GITHUB_ACTOR === 'dependabot[bot]') return 'GitHub gives runs by Dependabot only Dependabot secrets; define it as one, or skip this job.'
 	if (/^pull_request(_review(_comment)?)?$/.test(GITHUB_EVENT_NAME))
@@ -694,7 +693,7 @@ function readApiUrl(value) {
 function isLoopback(hostname) {
 	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
-/** Shows at most 60 characters of the value, in one line. */
+/** Shows at most 60 characters of the value. */
 function refusal$1(name, value, example) {
 	const shown = JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
 	return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
@@ -1022,14 +1021,14 @@ const percentDecoded = (text) => process.getBuiltinModule('node:querystring').un
 
 /** The timeout is for each address of a host: Node's 250 ms are too short for a slow line. */
 const CONNECTION = { rejectUnauthorized: true, autoSelectFamilyAttemptTimeout: 3_000 }
-/** A `createConnection` for agents: Node's own `proxyEnv` came with 24.5, and runners ship 24.4 too. */
+/** A `createConnection` for agents. Node's `proxyEnv` came with 24.5; runners ship 24.4 too. */
 function tunnelThrough(proxy, secure) {
 	const { protocol, host, hostname, port, username, password } = new URL(proxy)
 	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
 	const authorization = username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}
 	return (options, connected) => {
 		const refuse = (error) => connected?.(error, undefined)
-		// An IPv6 address, alone, would end in what looks like a port.
+		// Alone, an IPv6 address seems to end in a port.
 		const target = `${String(options.host).replace(/.*:.*/, '[$&]')}:${options.port}`
 		nodeModule(protocol)
 			.request({
@@ -1076,7 +1075,7 @@ const MAX_RESPONSE_BYTES = 1024 * 1024
 const MAX_IDLE_MS = 2_000
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
-/** For one host. Only pages of a list share a connection: a late answer would be taken for that to the next request. */
+/** For one host. Only pages share a connection: a late answer would be taken for that to the next request. */
 function createHttpClient(proxy) {
 	let pages
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
@@ -1126,7 +1125,7 @@ function exchange(request, agent, via) {
 				stopDeadline()
 				// Of several, Node keeps the first.
 				const age = response.headersDistinct.age?.join(', ')
-				resolve({ status: response.statusCode ?? 0, headers: { ...response.headers, ...(age && { age }) }, ...read })
+				resolve({ status: response.statusCode ?? 0, headers: { ...response.headers, age }, ...read })
 			}, cutOff)
 		}
 		sent.once('upgrade', receive).once('response', receive).end(body)
@@ -1153,16 +1152,20 @@ function startDeadline({ timeout, cancel, grace }, expire) {
 		cancel?.removeEventListener('abort', onCancel)
 	}
 }
-/** Of more than 1 MiB, only the start is read. */
-async function readBody(response) {
+/** Of more than 1 MiB, only the start is read. By events: iteration takes 1 ms more. */
+function readBody(response) {
 	const chunks = []
 	let size = 0
-	for await (const chunk of response) {
+	response.on('data', (chunk) => {
 		chunks.push(chunk)
 		size += chunk.length
-		if (size > MAX_RESPONSE_BYTES) break
-	}
-	return { body: String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''), isCut: size > MAX_RESPONSE_BYTES }
+		if (size > MAX_RESPONSE_BYTES) response.destroy()
+	})
+	return new Promise((resolve, reject) => {
+		const text = () => String(Buffer.concat(chunks)).replace(/^\uFEFF/, '')
+		response.once('error', reject)
+		response.once('close', () => resolve({ body: text(), isCut: size > MAX_RESPONSE_BYTES }))
+	})
 }
 
 /** As the URL parser writes these hosts. */
@@ -1214,11 +1217,12 @@ function covers(entry, { protocol, hostname, port }) {
 	}
 }
 
-/** What the steps use of the runner; tests record it. One compares it with @actions/core. */
+/** What the steps use of the runner. A test compares it with @actions/core. */
 const runner = {
 	info: (text) => print(sanitizeLine(text)),
 	warning: (text) => annotate('warning', text),
-	setSecret: (secret) => command('add-mask', secret),
+	/** Throws if the log cannot be written: no key is handed on without a mask. */
+	setSecret: (secret) => write(command('add-mask', secret)),
 	/** This and the next two throw an Error if the runner's file cannot be written. */
 	setOutput: (name, value) => append('GITHUB_OUTPUT', entry(name, value)),
 	exportVariable: (name, value) => append('GITHUB_ENV', entry(name, value)),
@@ -1260,16 +1264,15 @@ function append(variable, text) {
 			throw error
 		}
 	} catch (error) {
-		const reason = String(error).replace(/^Error: /, '')
 		throw new Error(
-			`Could not write the file ${variable} (${reason}), so ${LOSSES[variable]}. ` +
+			`Could not write the file ${variable} (${error.message}), so ${LOSSES[variable]}. ` +
 				"Check the disk space and the permissions of the runner's temporary folder.",
 		)
 	}
 }
 /** Null unless debug logging is on. */
 function debugLog() {
-	return process.env.RUNNER_DEBUG === '1' ? (text) => command('debug', sanitizeLine(text)) : null
+	return process.env.RUNNER_DEBUG === '1' ? (text) => print(command('debug', sanitizeLine(text))) : null
 }
 /** The stack trace goes to the debug log. */
 function failStep(error) {
@@ -1287,13 +1290,20 @@ function annotate(level, text) {
 	const line = sanitizeLine(text)
 	const isTooLong = line.length > MAX_ANNOTATION_LENGTH
 	if (isTooLong) print(line)
-	command(level, isTooLong ? line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length) + CUT_NOTE : line)
+	print(command(level, isTooLong ? line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length) + CUT_NOTE : line))
 }
 function command(name, data) {
-	print(`::${name}::${data.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}`)
+	return `::${name}::${data.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}`
 }
+/** A closed log stops nothing. */
 function print(line) {
-	process.stdout.write(`${line}\n`)
+	try {
+		write(line)
+	} catch {}
+}
+/** Returns once the line is written, and starts sooner than `process.stdout`. */
+function write(line) {
+	node_fs.writeFileSync(1, `${line}\n`)
 }
 
 /** Milliseconds since the machine started, which no one can set. */

@@ -28,7 +28,7 @@ function describeError(error, connected, via = '') {
 	const codes = [...new Set(list)].join(', ')
 	const failure = (what, { hint = '', acted = connected, retryable = true } = {}) =>
 		new HttpError(`${what} (${codes})${via}${hint && `; ${hint}`}`, acted, retryable)
-	// The server has read no request then, even if our handshake was complete (TLS 1.3).
+	// The server read no request, even if our handshake was complete (TLS 1.3).
 	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('requires a client certificate', { acted: false, retryable: false })
 	const what = codes === 'HPE_HEADER_OVERFLOW' ? 'too long headers' : 'something that is not HTTP'
 	if (codes.startsWith('HPE_')) return failure(`answered with ${what}`, { retryable: false })
@@ -88,12 +88,12 @@ const DAY = String.raw`(?:(?<month>0[1-9]|1[0-2])-?(?<day>\d\d)|W(?<week>\d\d)-?
 const TIME = String.raw`(?<hour>[01]\d|2[0-4])(?::?(?<minute>[0-5]\d)(?::?(?<second>[0-5]\d|60))?)?`
 const FRACTION = String.raw`(?:[.,](?<fraction>\d+))?`
 const ZONE = String.raw`(?: ?(?:Z|UTC|GMT|(?<sign>[+\-\u2212])(?<zoneHour>\d\d)(?::?(?<zoneMinute>\d\d))?))?`
-const ISO_8601 = new RegExp(String.raw`^(?<year>19[7-9]\d|[2-9]\d{3})-?${DAY}(?:[T ]${TIME}${FRACTION}${ZONE})?$`, 'i')
+const ISO_8601 = new RegExp(String.raw`^(?<year>19[7-9]\d|[2-9]\d{3})-?${DAY}(?:[T ]${TIME}${FRACTION}${ZONE})?$`)
 const NUMBER = /^\d{9,13}(?:\.\d+)?$/
 const MINUTE_MS = 60_000
 /**
  * Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. `at` is in
- * milliseconds since 1970, with microseconds as a fraction. Unreadable is not the same as absent: messages say which.
+ * milliseconds since 1970, with microseconds as a fraction.
  */
 function parseTime(value) {
 	if (value === null || value === undefined || value === '') return { at: null, unreadable: null }
@@ -104,7 +104,7 @@ function parseTime(value) {
 	return { at, unreadable: at === null ? text.replace(/\w{20,}/g, '***').slice(0, 40) : null }
 }
 function fromIso(text) {
-	const { groups } = ISO_8601.exec(text) ?? {}
+	const { groups } = ISO_8601.exec(text.toUpperCase()) ?? {}
 	if (!groups) return null
 	const { month, week, minute, second, fraction = '0', sign = '+' } = groups
 	const part = (name) => Number(groups[name] ?? 0)
@@ -138,9 +138,9 @@ function formatExactly(instant) {
 
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
-/** The names of the headers that match. */
-function headersLike(rules, headers) {
-	return Object.keys(headers).filter((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
+/** Whether a header matches. */
+function hasHeader(rules, headers) {
+	return Object.keys(headers).some((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
 }
 /** Headers of an answer that a cache stored. */
 const CACHED = [
@@ -151,7 +151,7 @@ const CACHED = [
 	/^warning: 11/,
 ]
 /** Such an answer belongs to another request. */
-const isStored = (headers) => headersLike(CACHED, headers).length > 0
+const isStored = (headers) => hasHeader(CACHED, headers)
 function freshBody({ headers, body }) {
 	if (isStored(headers)) throw new Error('from a cache')
 	return body
@@ -385,7 +385,7 @@ function networkSettings(env) {
 }
 /** Never throws: of a malformed text, it decodes what it can. */
 const percentDecoded = (text) => process.getBuiltinModule('node:querystring').unescape(text)
-/** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
+/** What to mask of logins, as written and decoded, even if malformed. */
 function proxyLogins(env) {
 	const logins = PROXIES.flatMap((name) => {
 		const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
@@ -398,14 +398,14 @@ function proxyLogins(env) {
 
 /** The timeout is for each address of a host: Node's 250 ms are too short for a slow line. */
 const CONNECTION = { rejectUnauthorized: true, autoSelectFamilyAttemptTimeout: 3_000 }
-/** A `createConnection` for agents: Node's own `proxyEnv` came with 24.5, and runners ship 24.4 too. */
+/** A `createConnection` for agents. Node's `proxyEnv` came with 24.5; runners ship 24.4 too. */
 function tunnelThrough(proxy, secure) {
 	const { protocol, host, hostname, port, username, password } = new URL(proxy)
 	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
 	const authorization = username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}
 	return (options, connected) => {
 		const refuse = (error) => connected?.(error, undefined)
-		// An IPv6 address, alone, would end in what looks like a port.
+		// Alone, an IPv6 address seems to end in a port.
 		const target = `${String(options.host).replace(/.*:.*/, '[$&]')}:${options.port}`
 		nodeModule(protocol)
 			.request({
@@ -452,7 +452,7 @@ const MAX_RESPONSE_BYTES = 1024 * 1024
 const MAX_IDLE_MS = 2_000
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
-/** For one host. Only pages of a list share a connection: a late answer would be taken for that to the next request. */
+/** For one host. Only pages share a connection: a late answer would be taken for that to the next request. */
 function createHttpClient(proxy) {
 	let pages
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
@@ -502,7 +502,7 @@ function exchange(request, agent, via) {
 				stopDeadline()
 				// Of several, Node keeps the first.
 				const age = response.headersDistinct.age?.join(', ')
-				resolve({ status: response.statusCode ?? 0, headers: { ...response.headers, ...(age && { age }) }, ...read })
+				resolve({ status: response.statusCode ?? 0, headers: { ...response.headers, age }, ...read })
 			}, cutOff)
 		}
 		sent.once('upgrade', receive).once('response', receive).end(body)
@@ -529,16 +529,20 @@ function startDeadline({ timeout, cancel, grace }, expire) {
 		cancel?.removeEventListener('abort', onCancel)
 	}
 }
-/** Of more than 1 MiB, only the start is read. */
-async function readBody(response) {
+/** Of more than 1 MiB, only the start is read. By events: iteration takes 1 ms more. */
+function readBody(response) {
 	const chunks = []
 	let size = 0
-	for await (const chunk of response) {
+	response.on('data', (chunk) => {
 		chunks.push(chunk)
 		size += chunk.length
-		if (size > MAX_RESPONSE_BYTES) break
-	}
-	return { body: String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''), isCut: size > MAX_RESPONSE_BYTES }
+		if (size > MAX_RESPONSE_BYTES) response.destroy()
+	})
+	return new Promise((resolve, reject) => {
+		const text = () => String(Buffer.concat(chunks)).replace(/^\uFEFF/, '')
+		response.once('error', reject)
+		response.once('close', () => resolve({ body: text(), isCut: size > MAX_RESPONSE_BYTES }))
+	})
 }
 
 /** As the URL parser writes these hosts. */
@@ -606,11 +610,12 @@ function sanitizeName(text) {
 	return text.replace(/[^\w.~+/=:-]/g, '?').slice(0, 200)
 }
 
-/** What the steps use of the runner; tests record it. One compares it with @actions/core. */
+/** What the steps use of the runner. A test compares it with @actions/core. */
 const runner = {
 	info: (text) => print(sanitizeLine(text)),
 	warning: (text) => annotate('warning', text),
-	setSecret: (secret) => command('add-mask', secret),
+	/** Throws if the log cannot be written: no key is handed on without a mask. */
+	setSecret: (secret) => write(command('add-mask', secret)),
 	/** This and the next two throw an Error if the runner's file cannot be written. */
 	setOutput: (name, value) => append('GITHUB_OUTPUT', entry(name, value)),
 	exportVariable: (name, value) => append('GITHUB_ENV', entry(name, value)),
@@ -656,16 +661,15 @@ function append(variable, text) {
 			throw error
 		}
 	} catch (error) {
-		const reason = String(error).replace(/^Error: /, '')
 		throw new Error(
-			`Could not write the file ${variable} (${reason}), so ${LOSSES[variable]}. ` +
+			`Could not write the file ${variable} (${error.message}), so ${LOSSES[variable]}. ` +
 				"Check the disk space and the permissions of the runner's temporary folder.",
 		)
 	}
 }
 /** Null unless debug logging is on. */
 function debugLog() {
-	return process.env.RUNNER_DEBUG === '1' ? (text) => command('debug', sanitizeLine(text)) : null
+	return process.env.RUNNER_DEBUG === '1' ? (text) => print(command('debug', sanitizeLine(text))) : null
 }
 /** The stack trace goes to the debug log. */
 function failStep(error) {
@@ -683,13 +687,20 @@ function annotate(level, text) {
 	const line = sanitizeLine(text)
 	const isTooLong = line.length > MAX_ANNOTATION_LENGTH
 	if (isTooLong) print(line)
-	command(level, isTooLong ? line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length) + CUT_NOTE : line)
+	print(command(level, isTooLong ? line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length) + CUT_NOTE : line))
 }
 function command(name, data) {
-	print(`::${name}::${data.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}`)
+	return `::${name}::${data.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}`
 }
+/** A closed log stops nothing. */
 function print(line) {
-	process.stdout.write(`${line}\n`)
+	try {
+		write(line)
+	} catch {}
+}
+/** Returns once the line is written, and starts sooner than `process.stdout`. */
+function write(line) {
+	node_fs.writeFileSync(1, `${line}\n`)
 }
 
 /** Milliseconds since the machine started, which no one can set. */
@@ -746,7 +757,7 @@ const MAX_ATTEMPT_MS = 10_000
 /** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 const MIN_LEFT_MS = 250
-/** How long (ms) a piece of work may still go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
+/** How long (ms) work may go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
 function createBudget({ deadline, clock, cancellation, throttle }) {
 	let end = deadline
 	let waitsUntil = 0
@@ -1055,7 +1066,7 @@ module.exports = {
 	getInput,
 	getState,
 	gridBetween,
-	headersLike,
+	hasHeader,
 	isCapped,
 	isHeaderSafe,
 	isOldEnough,

@@ -7,7 +7,7 @@ const DAY_MS = 86_400_000
 const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS, 7 * DAY_MS, 365.25 * DAY_MS]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
-/** Milliseconds, as the package `ms` reads it, but in lowercase. Null for any other text. */
+/** Milliseconds, as the package `ms` reads it in lowercase. Null for any other text. */
 function parseDuration(text) {
 	const [, number, ...names] = DURATION.exec(text) ?? []
 	const unit = UNITS[names.findIndex(Boolean)]
@@ -16,7 +16,7 @@ function parseDuration(text) {
 
 /** No credential is shorter; masking a value such as `true` would ruin the log. */
 const MIN_CREDENTIAL_LENGTH = 8
-/** What a log must not show, forms shorter than `shortest` left out. The runner masks no hex or base64url. */
+/** What a log must not show, but for what is shorter than `shortest`. The runner masks no hex or base64url. */
 function maskedForms(secret, shortest = 3) {
 	const bytes = Buffer.from(secret, 'utf8')
 	const lines = secret.split(/[\r\n]+/)
@@ -67,7 +67,6 @@ function readCredential(given, env) {
 	if (fault === undefined) return value
 	throw new Error(`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`)
 }
-/** By what a workflow run says about itself. */
 function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }) {
 	if (GITHUB_ACTOR === 'dependabot[bot]') return 'GitHub gives runs by Dependabot only Dependabot secrets; define it as one, or skip this job.'
 	if (/^pull_request(_review(_comment)?)?$/.test(GITHUB_EVENT_NAME))
@@ -113,7 +112,7 @@ function readChoice(name, value, choices) {
 	if (choice !== undefined) return choice
 	throw refusal(name, value, choices[0])(`it must be ${choices.join(' or ')}`)
 }
-/** Shows at most 60 characters of the value, in one line. */
+/** Shows at most 60 characters of the value. */
 function refusal(name, value, example) {
 	const shown = JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
 	return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
@@ -146,10 +145,7 @@ const RESERVED_LENGTH = 16 * 1024
 const SLOW_RESPONSE_MS = 3_000
 const tooLong = (maxLength) =>
 	new Error(`The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout, or shorten the proxy variables.`)
-/**
- * Main's write-ahead journal of unanswered create requests and held keys. Every entry is saved for post before what it
- * describes can go wrong; each method throws what `saveState` throws.
- */
+/** Main's write-ahead journal of create requests and keys, for post. Each method throws what `saveState` throws. */
 function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bootedAt }) {
 	let state = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt, skew: null, keys: [], intents: [] }
 	const save = (change, maxLength = MAX_RECORD_LENGTH) => {
@@ -162,7 +158,7 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 	const others = (intent) => state.intents.filter((item) => item !== intent)
 	return {
 		recordIntent: (intent) => save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
-		/** The request was answered; post looks for the key of what is left of it, if anything. */
+		/** The request was answered; post looks for the key of what is `left` of it. */
 		settle: (intent, ...left) => save({ intents: [...others(intent), ...left] }),
 		/** The request created this key. */
 		recordKey(key, intent, receivedAt) {
@@ -244,7 +240,7 @@ function whyUnusable(key, intent) {
 function judgeLifetime(key, context) {
 	const { intent, expiresIn, receivedAt, dateSkew, skew } = context
 	const expiresAt = key.expiresAt ?? 0
-	// A gateway may set `Date`, whose seconds are rounded down here: no lifetime is too long.
+	// A gateway may set `Date`. Its seconds are rounded down, so that no lifetime is too long.
 	const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
 	const otherwise = Math.abs(byDate - skew) > CLOCK_TOLERANCE_MS ? byDate : skew
 	const serverSkew = key.createdAt === null ? otherwise : key.createdAt - receivedAt
@@ -270,9 +266,9 @@ const THROTTLE_JITTER = 2
 const FIRST_ATTEMPT = {
 	/** How many attempts were made, the current one included. */
 	attempt: 1,
-	/** The wait before this one, in milliseconds; 0 where the same would not be asked again. */
+	/** The wait before this one, in milliseconds; 0 if it asks something else. */
 	afterMs: 0,
-	/** By how much our clock is corrected to get the server's, in milliseconds, and how often that changed. */
+	/** What is added to our clock to get the server's, in milliseconds, and how often that changed. */
 	skew: 0,
 	corrections: 0,
 	/** How finely the expiry is asked for, in microseconds. */
@@ -439,7 +435,7 @@ async function revokeHeldKeys(context, time) {
 			if (result.revoked) journal.removeKey(key)
 			else journal.keep(key, false)
 		} catch {
-			// The state file may be why main fails; still revoke the other keys.
+			// Perhaps why main fails. Still revoke the other keys.
 		}
 	}
 	await Promise.all(journal.keys().map(revoke))

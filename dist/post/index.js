@@ -73,7 +73,7 @@ function readPage({ status, headers, body }) {
 	const isOdd = status !== 200 || isUnknown || isOddNext || totals.some((total) => Number(total) !== count)
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
-		(isOdd || lib.headersLike(PARTIAL, headers).length > 0) && 'it may have pages that cannot be found',
+		(isOdd || lib.hasHeader(PARTIAL, headers)) && 'it may have pages that cannot be found',
 		lib.isStored(headers) && 'it comes from a cache',
 	]
 	// Why a key may exist that this page does not show.
@@ -467,8 +467,6 @@ async function revokeHeldKeys(context, newBudget) {
 }
 
 // Wires the real runner, network and clock into the post step.
-// Only the runner's kill stops the revocation, no signal and no broken log.
-process.stdout.on('error', () => {})
 const cancellation = lib.createCancellation(lib.systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
 async function run() {

@@ -170,7 +170,7 @@ const DAY_MS$1 = 86_400_000
 const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS$1, 7 * DAY_MS$1, 365.25 * DAY_MS$1]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
-/** Milliseconds, as the package `ms` reads it, but in lowercase. Null for any other text. */
+/** Milliseconds, as the package `ms` reads it in lowercase. Null for any other text. */
 function parseDuration(text) {
 	const [, number, ...names] = DURATION.exec(text) ?? []
 	const unit = UNITS[names.findIndex(Boolean)]
@@ -197,7 +197,6 @@ function readCredential(given, env) {
 	if (fault === undefined) return value
 	throw new Error(`Input api-key ${fault} (its value is not shown). Save the secret again: only the key itself, on one line.`)
 }
-/** By what a workflow run says about itself. */
 function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }) {
 	if (GITHUB_ACTOR === 'dependabot[bot]') return 'GitHub gives runs by Dependabot only Dependabot secrets; define it as one, or skip this job.'
 	if (/^pull_request(_review(_comment)?)?$/.test(GITHUB_EVENT_NAME))
@@ -234,7 +233,7 @@ function readChoice(name, value, choices) {
 	if (choice !== undefined) return choice
 	throw refusal(name, value, choices[0])(`it must be ${choices.join(' or ')}`)
 }
-/** Shows at most 60 characters of the value, in one line. */
+/** Shows at most 60 characters of the value. */
 function refusal(name, value, example) {
 	const shown = JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
 	return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)

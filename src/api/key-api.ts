@@ -6,7 +6,7 @@ import { type ApiOptions, type ApiResult, type Call, createCaller, createIssuing
 import {
   type CreatedKey,
   field,
-  headersLike,
+  hasHeader,
   isStored,
   type KeyInfo,
   parseJson,
@@ -109,7 +109,7 @@ export function readPage({ status, headers, body }: HttpResponse) {
   const isOdd = status !== 200 || isUnknown || isOddNext || totals.some((total) => Number(total) !== count)
   const doubts = [
     unread > 0 && `${unread} of its rows cannot be read`,
-    (isOdd || headersLike(PARTIAL, headers).length > 0) && 'it may have pages that cannot be found',
+    (isOdd || hasHeader(PARTIAL, headers)) && 'it may have pages that cannot be found',
     isStored(headers) && 'it comes from a cache',
   ]
   // Why a key may exist that this page does not show.

@@ -11,13 +11,13 @@ export type CreatedKey = KeyInfo & { token: Secret | null }
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
 
-/** The names of the headers that match. */
-export function headersLike(rules: RegExp[], headers: HttpResponse['headers']): string[] {
-  return Object.keys(headers).filter((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
+/** Whether a header matches. */
+export function hasHeader(rules: RegExp[], headers: HttpResponse['headers']): boolean {
+  return Object.keys(headers).some((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
 }
 
 /** Headers of an answer that a cache stored. */
-export const CACHED = [
+const CACHED = [
   /^(age|\S*(cache-hits?|from-cache|cached(-response)?)): (0, )*([1-9]\d*|true|yes)(,|$)/i,
   /^\S*cache(-\S*(status|info|lookup|remote|debug))?: ((.*[^a-z=-])?(hit(?!-)|refreshhit|stale(?!-)|updating|revalidated)|fresh|cached)/i,
   /^server-timing: .*cdn-cache[^,]*hit/i,
@@ -26,7 +26,7 @@ export const CACHED = [
 ]
 
 /** Such an answer belongs to another request. */
-export const isStored = (headers: HttpResponse['headers']) => headersLike(CACHED, headers).length > 0
+export const isStored = (headers: HttpResponse['headers']) => hasHeader(CACHED, headers)
 
 function freshBody({ headers, body }: HttpResponse): string {
   if (isStored(headers)) throw new Error('from a cache')

@@ -36,7 +36,7 @@ const MAX_IDLE_MS = 2_000
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 
-/** For one host. Only pages of a list share a connection: a late answer would be taken for that to the next request. */
+/** For one host. Only pages share a connection: a late answer would be taken for that to the next request. */
 export function createHttpClient(proxy: string): HttpClient {
   let pages: Agent | undefined
   const via = proxy && ` (through the proxy ${new URL(proxy).host})`
@@ -90,7 +90,7 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
         stopDeadline()
         // Of several, Node keeps the first.
         const age = response.headersDistinct.age?.join(', ')
-        resolve({ status: response.statusCode ?? 0, headers: { ...response.headers, ...(age && { age }) }, ...read })
+        resolve({ status: response.statusCode ?? 0, headers: { ...response.headers, age }, ...read })
       }, cutOff)
     }
     sent.once('upgrade', receive).once('response', receive).end(body)
@@ -120,14 +120,18 @@ function startDeadline({ timeout, cancel, grace }: HttpRequest, expire: () => vo
   }
 }
 
-/** Of more than 1 MiB, only the start is read. */
-async function readBody(response: IncomingMessage): Promise<Pick<HttpResponse, 'body' | 'isCut'>> {
+/** Of more than 1 MiB, only the start is read. By events: iteration takes 1 ms more. */
+function readBody(response: IncomingMessage): Promise<Pick<HttpResponse, 'body' | 'isCut'>> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of response) {
+  response.on('data', (chunk: Buffer) => {
     chunks.push(chunk)
     size += chunk.length
-    if (size > MAX_RESPONSE_BYTES) break
-  }
-  return { body: String(Buffer.concat(chunks)).replace(/^\uFEFF/, ''), isCut: size > MAX_RESPONSE_BYTES }
+    if (size > MAX_RESPONSE_BYTES) response.destroy()
+  })
+  return new Promise((resolve, reject) => {
+    const text = () => String(Buffer.concat(chunks)).replace(/^\uFEFF/, '')
+    response.once('error', reject)
+    response.once('close', () => resolve({ body: text(), isCut: size > MAX_RESPONSE_BYTES }))
+  })
 }

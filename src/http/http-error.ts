@@ -33,7 +33,7 @@ export function describeError(error: NodeError, connected: boolean, via = ''): H
   const failure = (what: string, { hint = '', acted = connected, retryable = true } = {}) =>
     new HttpError(`${what} (${codes})${via}${hint && `; ${hint}`}`, acted, retryable)
 
-  // The server has read no request then, even if our handshake was complete (TLS 1.3).
+  // The server read no request, even if our handshake was complete (TLS 1.3).
   if (/alert.(certificate.required|bad.certificate)/i.test(codes))
     return failure('requires a client certificate', { acted: false, retryable: false })
   const what = codes === 'HPE_HEADER_OVERFLOW' ? 'too long headers' : 'something that is not HTTP'

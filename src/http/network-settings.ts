@@ -10,7 +10,7 @@ export function networkSettings(env: NodeJS.ProcessEnv): Record<string, string> 
 /** Never throws: of a malformed text, it decodes what it can. */
 export const percentDecoded = (text: string) => process.getBuiltinModule('node:querystring').unescape(text)
 
-/** Passwords and `user:password` to mask, as written and decoded, of malformed addresses too. */
+/** What to mask of logins, as written and decoded, even if malformed. */
 export function proxyLogins(env: NodeJS.ProcessEnv): string[] {
   const logins = PROXIES.flatMap((name) => {
     const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*)(?::(.*))?@/s.exec(env[name] ?? '') ?? []

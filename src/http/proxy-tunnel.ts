@@ -9,14 +9,14 @@ export const CONNECTION = { rejectUnauthorized: true, autoSelectFamilyAttemptTim
 
 type Connected = (error: Error | null, stream: Duplex) => void
 
-/** A `createConnection` for agents: Node's own `proxyEnv` came with 24.5, and runners ship 24.4 too. */
+/** A `createConnection` for agents. Node's `proxyEnv` came with 24.5; runners ship 24.4 too. */
 export function tunnelThrough(proxy: string, secure: boolean) {
   const { protocol, host, hostname, port, username, password } = new URL(proxy)
   const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
   const authorization = username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}
   return (options: ClientRequestArgs, connected?: Connected): undefined => {
     const refuse = (error: HttpError) => connected?.(error, undefined as never)
-    // An IPv6 address, alone, would end in what looks like a port.
+    // Alone, an IPv6 address seems to end in a port.
     const target = `${String(options.host).replace(/.*:.*/, '[$&]')}:${options.port}`
     nodeModule(protocol)
       .request({

@@ -163,7 +163,7 @@ async function revokeHeldKeys(context: Context, time: number): Promise<void> {
       if (result.revoked) journal.removeKey(key)
       else journal.keep(key, false)
     } catch {
-      // The state file may be why main fails; still revoke the other keys.
+      // Perhaps why main fails. Still revoke the other keys.
     }
   }
   await Promise.all(journal.keys().map(revoke))

@@ -18,10 +18,7 @@ const tooLong = (maxLength: number) =>
 
 export type Journal = ReturnType<typeof openJournal>
 
-/**
- * Main's write-ahead journal of unanswered create requests and held keys. Every entry is saved for post before what it
- * describes can go wrong; each method throws what `saveState` throws.
- */
+/** Main's write-ahead journal of create requests and keys, for post. Each method throws what `saveState` throws. */
 export function openJournal(
   { apiUrl, apiKey, onRevokeFailure }: Inputs,
   { runner, settings, bootedAt }: Pick<SavedState, 'settings' | 'bootedAt'> & { runner: Pick<Runner, 'saveState'> },
@@ -38,7 +35,7 @@ export function openJournal(
   return {
     recordIntent: (intent: Intent) =>
       save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
-    /** The request was answered; post looks for the key of what is left of it, if anything. */
+    /** The request was answered; post looks for the key of what is `left` of it. */
     settle: (intent: Intent, ...left: Intent[]) => save({ intents: [...others(intent), ...left] }),
     /** The request created this key. */
     recordKey(key: IssuedKey, intent: Intent, receivedAt: LocalTime) {

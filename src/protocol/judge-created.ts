@@ -100,7 +100,7 @@ function whyUnusable(key: CreatedKey, intent: Intent): string | null {
 function judgeLifetime(key: CreatedKey, context: AnswerContext): Verdict {
   const { intent, expiresIn, receivedAt, dateSkew, skew } = context
   const expiresAt = key.expiresAt ?? 0
-  // A gateway may set `Date`, whose seconds are rounded down here: no lifetime is too long.
+  // A gateway may set `Date`. Its seconds are rounded down, so that no lifetime is too long.
   const byDate = dateSkew === null ? skew : dateSkew - 500 - (receivedAt - intent.sentAt) / 2
   const otherwise = Math.abs(byDate - skew) > CLOCK_TOLERANCE_MS ? byDate : skew
   const serverSkew = key.createdAt === null ? otherwise : key.createdAt - receivedAt

@@ -10,9 +10,9 @@ const THROTTLE_JITTER = 2
 export const FIRST_ATTEMPT = {
   /** How many attempts were made, the current one included. */
   attempt: 1,
-  /** The wait before this one, in milliseconds; 0 where the same would not be asked again. */
+  /** The wait before this one, in milliseconds; 0 if it asks something else. */
   afterMs: 0,
-  /** By how much our clock is corrected to get the server's, in milliseconds, and how often that changed. */
+  /** What is added to our clock to get the server's, in milliseconds, and how often that changed. */
   skew: 0,
   corrections: 0,
   /** How finely the expiry is asked for, in microseconds. */

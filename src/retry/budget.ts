@@ -19,7 +19,7 @@ interface BudgetOptions {
   throttle?: { latest: number; onWait(wait: number): void }
 }
 
-/** How long (ms) a piece of work may still go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
+/** How long (ms) work may go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
 export function createBudget({ deadline, clock, cancellation, throttle }: BudgetOptions) {
   let end = deadline
   let waitsUntil = 0

@@ -45,7 +45,6 @@ export function readCredential(given: ReadInput, env: NodeJS.ProcessEnv): Secret
   )
 }
 
-/** By what a workflow run says about itself. */
 function explainMissingSecrets({ GITHUB_ACTOR, GITHUB_EVENT_NAME = '' }: NodeJS.ProcessEnv): string {
   if (GITHUB_ACTOR === 'dependabot[bot]')
     return 'GitHub gives runs by Dependabot only Dependabot secrets; define it as one, or skip this job.'
@@ -103,7 +102,7 @@ export function readChoice<T extends string>(name: string, value: string, choice
   throw refusal(name, value, choices[0])(`it must be ${choices.join(' or ')}`)
 }
 
-/** Shows at most 60 characters of the value, in one line. */
+/** Shows at most 60 characters of the value. */
 function refusal(name: string, value: string, example: string): (fault: string) => Error {
   const shown = JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
   return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)

@@ -1,12 +1,13 @@
-import { appendFileSync, statSync, truncateSync } from 'node:fs'
+import { appendFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import type { Printable, Secret } from '../util/brands.ts'
 import { sanitizeLine } from './sanitize.ts'
 
-/** What the steps use of the runner; tests record it. One compares it with @actions/core. */
+/** What the steps use of the runner. A test compares it with @actions/core. */
 export const runner = {
   info: (text: Printable): void => print(sanitizeLine(text)),
   warning: (text: Printable): void => annotate('warning', text),
-  setSecret: (secret: Secret): void => command('add-mask', secret),
+  /** Throws if the log cannot be written: no key is handed on without a mask. */
+  setSecret: (secret: Secret): void => write(command('add-mask', secret)),
   /** This and the next two throw an Error if the runner's file cannot be written. */
   setOutput: (name: string, value: string): void => append('GITHUB_OUTPUT', entry(name, value)),
   exportVariable: (name: string, value: string): void => append('GITHUB_ENV', entry(name, value)),
@@ -59,9 +60,8 @@ function append(variable: keyof typeof LOSSES, text: string): void {
       throw error
     }
   } catch (error) {
-    const reason = String(error).replace(/^Error: /, '')
     throw new Error(
-      `Could not write the file ${variable} (${reason}), so ${LOSSES[variable]}. ` +
+      `Could not write the file ${variable} (${(error as Error).message}), so ${LOSSES[variable]}. ` +
         "Check the disk space and the permissions of the runner's temporary folder.",
     )
   }
@@ -69,7 +69,7 @@ function append(variable: keyof typeof LOSSES, text: string): void {
 
 /** Null unless debug logging is on. */
 export function debugLog(): ((text: string) => void) | null {
-  return process.env.RUNNER_DEBUG === '1' ? (text) => command('debug', sanitizeLine(text)) : null
+  return process.env.RUNNER_DEBUG === '1' ? (text) => print(command('debug', sanitizeLine(text))) : null
 }
 
 /** The stack trace goes to the debug log. */
@@ -90,13 +90,21 @@ function annotate(level: 'warning' | 'error', text: string): void {
   const line = sanitizeLine(text)
   const isTooLong = line.length > MAX_ANNOTATION_LENGTH
   if (isTooLong) print(line)
-  command(level, isTooLong ? line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length) + CUT_NOTE : line)
+  print(command(level, isTooLong ? line.slice(0, MAX_ANNOTATION_LENGTH - CUT_NOTE.length) + CUT_NOTE : line))
 }
 
-function command(name: string, data: string): void {
-  print(`::${name}::${data.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}`)
+function command(name: string, data: string): string {
+  return `::${name}::${data.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}`
 }
 
+/** A closed log stops nothing. */
 function print(line: string): void {
-  process.stdout.write(`${line}\n`)
+  try {
+    write(line)
+  } catch {}
+}
+
+/** Returns once the line is written, and starts sooner than `process.stdout`. */
+function write(line: string): void {
+  writeFileSync(1, `${line}\n`)
 }

@@ -6,14 +6,14 @@ const DAY = String.raw`(?:(?<month>0[1-9]|1[0-2])-?(?<day>\d\d)|W(?<week>\d\d)-?
 const TIME = String.raw`(?<hour>[01]\d|2[0-4])(?::?(?<minute>[0-5]\d)(?::?(?<second>[0-5]\d|60))?)?`
 const FRACTION = String.raw`(?:[.,](?<fraction>\d+))?`
 const ZONE = String.raw`(?: ?(?:Z|UTC|GMT|(?<sign>[+\-\u2212])(?<zoneHour>\d\d)(?::?(?<zoneMinute>\d\d))?))?`
-const ISO_8601 = new RegExp(String.raw`^(?<year>19[7-9]\d|[2-9]\d{3})-?${DAY}(?:[T ]${TIME}${FRACTION}${ZONE})?$`, 'i')
+const ISO_8601 = new RegExp(String.raw`^(?<year>19[7-9]\d|[2-9]\d{3})-?${DAY}(?:[T ]${TIME}${FRACTION}${ZONE})?$`)
 const NUMBER = /^\d{9,13}(?:\.\d+)?$/
 
 const MINUTE_MS = 60_000
 
 /**
  * Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. `at` is in
- * milliseconds since 1970, with microseconds as a fraction. Unreadable is not the same as absent: messages say which.
+ * milliseconds since 1970, with microseconds as a fraction.
  */
 export function parseTime(value: unknown): { at: ServerTime | null; unreadable: string | null } {
   if (value === null || value === undefined || value === '') return { at: null, unreadable: null }
@@ -25,7 +25,7 @@ export function parseTime(value: unknown): { at: ServerTime | null; unreadable: 
 }
 
 function fromIso(text: string): number | null {
-  const { groups } = ISO_8601.exec(text) ?? {}
+  const { groups } = ISO_8601.exec(text.toUpperCase()) ?? {}
   if (!groups) return null
   const { month, week, minute, second, fraction = '0', sign = '+' } = groups
   const part = (name: string) => Number(groups[name] ?? 0)

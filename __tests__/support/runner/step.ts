@@ -14,6 +14,8 @@ export interface StepOptions {
   brokenFiles?: CommandFile[]
   /** What the log calls the step. */
   name?: string
+  /** Nothing reads what the step prints: writing it fails. */
+  isLogClosed?: boolean
 }
 
 export interface StepResult {
@@ -83,6 +85,7 @@ export function launch(context: JobContext, step: Step): RunningStep {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const stdout = capture(child.stdout, log.print)
+  if (step.options.isLogClosed) child.stdout.destroy()
   const stderr = capture(child.stderr, log.print)
 
   async function finish(): Promise<StepResult> {

@@ -41,8 +41,6 @@ async function cleanUp(found, deps) {
 }
 
 // Wires the real runner, network and clock into the post step of rotate.
-// Only the runner's kill stops the clean-up, no signal and no broken log.
-process.stdout.on('error', () => {})
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, () => {})
 async function run() {
 	await cleanUp(lib.parseRotateState(lib.getState(lib.ROTATE_STATE_NAME)), {
