@@ -112,6 +112,24 @@ describe('a key', () => {
     },
   )
 
+  test.each([
+    ['api-key', 'key', failed({ status: 502, retryable: true })],
+    ['key', 'api-key', failed({ status: 502, retryable: true })],
+    ['api-key', 'key', status(404)],
+    ['api-key', 'key', unreachable],
+    ['key', 'api-key', unreachable],
+  ])('is revoked soon with %s after one failure while %s is limited', async (free, _, hiccup) => {
+    let count = 0
+    const limited = failed({ status: 429, retryable: true, retryAfter: 1_200_000 })
+    const script = (credential: string) => {
+      if (credential !== free) return limited
+      return count++ === 0 ? hiccup : done
+    }
+    const { result, times } = await revoke({ revoke: script })
+    expect(result).toEqual(revoked())
+    expect(times.at(-1)).toBeLessThan(15_000)
+  })
+
   test('waits for its own turn where api-key may not revoke it', async () => {
     let count = 0
     const limited = failed({ status: 429, retryable: true, retryAfter: 20_000 })

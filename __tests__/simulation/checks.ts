@@ -94,12 +94,15 @@ export function checkPost(job: Job, main: MainRun, post: PostRun): void {
   const { traces, settled, tookMs, faults, troubles, requests } = post
   if (!settled) violation('post never ended')
   const throttled = faults.filter((fault) => fault === '429').length * LONGEST_THROTTLED_MS
-  if (tookMs > 60_500 + throttled) violation(`post took ${tookMs} ms`)
+  const limited =
+    world.limited && world.limited.ms < 30 * MINUTE_MS ? world.limited.ms + LONGEST_THROTTLED_MS : 0
+  if (tookMs > 60_500 + throttled + limited) violation(`post took ${tookMs} ms`)
   checkPrinted(job, traces)
   checkHonesty(job, traces, 'post')
   const keysToRevoke = [...post.record.matchAll(/"keep":(true|false)/g)].filter(
     ([, keep]) => keep === 'false',
   )
+  checkStopped(job, main, post)
   if (keysToRevoke.length > 0 && requests[0] !== 'revoke')
     violation('the first request of post was not the revocation of a key that it knows')
   if (!isCalm(job) || !main.endedByItself) return
@@ -109,9 +112,20 @@ export function checkPost(job: Job, main: MainRun, post: PostRun): void {
     violation(`post sent ${requests.length} requests where all was well`)
 }
 
+/** A post step that the runner kills has named what it leaves: keys that it knows, and requests that have keys. */
+function checkStopped({ violation }: Job, main: MainRun, { validWhenKilled, traces, record }: PostRun): void {
+  const said = traces.warnings.join('\n')
+  for (const { token, token_key } of validWhenKilled ?? []) {
+    if (token === main.kept) continue
+    const name = record.includes(token) ? token_key : 'create request'
+    if (!said.includes(name)) violation(`post was killed and did not name ${name}`)
+  }
+}
+
 /** Nothing went wrong, and the server behaves as documented. */
 function isCalm({ world, interruption }: Job): boolean {
   const { server, failing, faultRate, outage, gate, twin, unreadable, damagedRecord, oddity } = world
+  if (world.limited !== null || world.postStoppedAfter !== Infinity) return false
   const { grid, maxDigits, timeForm, localShiftMs, dateErrorMs, rowsWithout, idForm } = server
   const spelt = READABLE_SPELLINGS.some((spelling) => spelling === timeForm)
   const quiet =

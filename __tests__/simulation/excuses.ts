@@ -13,6 +13,7 @@ export function excuseFor(key: StoredKey, job: Job, posts: readonly PostRun[]): 
   if (evidence.unsigned.has(key.token)) return 'repeated request without a sign'
   const last = posts.at(-1)
   if (!last || last.troubles.length === 0) return null
+  if (last.validWhenKilled !== null) return 'post was killed'
   const excuse = noApi(job, last) ?? unknownId(job)
   if (excuse !== null) return excuse
   // A key that post knew by its id needs no look-up, so nothing about look-ups excuses it.

@@ -4,7 +4,7 @@ import { FAULTS, type Fault, type Purpose } from './faults.ts'
 import { type Outcome, runJob } from './job.ts'
 import { createRng } from './rng.ts'
 import { UNINTERRUPTED } from './run-main.ts'
-import { API_URL, MINUTE_MS, type World } from './world.ts'
+import { API_URL, MINUTE_MS, UNDISTURBED, type World } from './world.ts'
 
 /** Something that begins with a request: a fault of that request alone, or a state of the world that lasts from then on. */
 type Trouble =
@@ -99,6 +99,7 @@ function worlds(): Record<string, World> {
     oddity: null,
     slowCreateMs: 0,
     damagedRecord: false,
+    ...UNDISTURBED,
   }
   return {
     usual,

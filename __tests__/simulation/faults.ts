@@ -170,7 +170,7 @@ const LATE_REFUSALS = [
 /** What a gateway makes of the status of a success. A 429 without the key, no client could doubt; design.md lists that. */
 const ERROR_STATUSES = [400, 401, 403, 404, 409, 422]
 
-type Effect = (exchange: Exchange) => void
+export type Effect = (exchange: Exchange) => void
 
 const gateEffect =
   (gate: Gate): Effect =>
@@ -179,6 +179,13 @@ const gateEffect =
       const { status, headers, body } = gateAnswer(gate)
       answer({ status, headers: lowerCased(headers), body })
     })
+/** For so many ms. */
+export const limitedEffect =
+  (limit: number): Effect =>
+  ({ arrive, answer }) => {
+    const headers = { 'retry-after': String(Math.ceil(limit / 1000)) }
+    arrive(() => answer({ status: 429, headers, body: '{"detail":"Request was throttled."}' }))
+  }
 const answerEffect =
   (which: CreateAnswer): Effect =>
   ({ arrive, act, answer }) =>
@@ -249,14 +256,7 @@ export const EFFECTS: Record<Fault, Effect> = {
         body: '',
       }),
     ),
-  '429': ({ arrive, answer, rng }) =>
-    arrive(() =>
-      answer({
-        status: 429,
-        headers: { 'retry-after': String(Math.ceil(rng.between(0, 5))) },
-        body: '{"detail":"Request was throttled."}',
-      }),
-    ),
+  '429': (exchange) => limitedEffect(exchange.rng.between(0, 5_000))(exchange),
   garbage: ({ arrive, act, answer }) =>
     arrive(() => {
       const { status, headers, body } = act()

@@ -1,3 +1,4 @@
+import type { HttpRequest } from '../../src/http/http-client.ts'
 import { createAccount, type StoredKey } from '../support/account.ts'
 import { checkEnd, checkMain, checkPost } from './checks.ts'
 import type { CodeUnderTest } from './code-under-test.ts'
@@ -148,25 +149,37 @@ function networkOf(
     violation,
     count,
     down,
+    limitedFor: (request) => limitOf(job, request),
     aroundCreate: (act, created) => witnessCreate(job, act, created),
     onResult: (what, result) => witnessResult(job, what, result),
-    chooseFault(what, { url, headers, body = '' }) {
+    chooseFault(what, request) {
       // The API accepted the key until this second revocation of it.
-      if (what === 'revoke' && url.pathname === claim.path) claim.isExposed = true
+      if (what === 'revoke' && request.url.pathname === claim.path) claim.isExposed = true
       const fault =
         step === 'post' && faults >= MOST_FAULTS_IN_POST
           ? 'none'
           : (faultAfterClaim(what, claim, rng) ?? chooseFault(what, step, () => job.killMain()))
       if (fault === 'revocation claimed, not done' && world.liesAbout === 'both in turn')
-        claim.path = url.pathname
+        claim.path = request.url.pathname
       if (fault !== 'none') faults += 1
-      if (what === 'create' && NOT_CARRIED_OUT.has(fault)) addChanceTwin(job, body)
-      const withApiKey = [account.longLivedKey, account.jwt].includes(headers.Authorization?.slice(7) ?? '')
-      evidence.recent.push({ fault, withApiKey })
+      if (what === 'create' && NOT_CARRIED_OUT.has(fault)) addChanceTwin(job, request.body ?? '')
+      evidence.recent.push({ fault, withApiKey: usesApiKey(job, request) })
       return fault
     },
     onRequest: (what) => void evidence.requests.push(what),
   }
+}
+
+/** For how long its credential is still limited, in ms. */
+function limitOf(job: Job, request: HttpRequest): number {
+  const { limited } = job.world
+  if (limited === null || job.startOfPost === null) return 0
+  const isMeant = usesApiKey(job, request) === (limited.credential === 'api-key')
+  return isMeant ? Math.max(0, job.startOfPost + limited.ms - job.time.now()) : 0
+}
+
+function usesApiKey({ account }: Job, { headers }: HttpRequest): boolean {
+  return [account.longLivedKey, account.jwt].includes(headers.Authorization?.slice(7) ?? '')
 }
 
 /** Once a claim is exposed, 401s that mean nothing may follow; until then, nothing hides the truth. */

@@ -2,7 +2,15 @@ import type { HttpClient, HttpRequest, HttpResponse } from '../../src/http/http-
 import type { Account } from '../support/account.ts'
 import type { CreateAnswer } from '../support/create-answers.ts'
 import type { CodeUnderTest } from './code-under-test.ts'
-import { EFFECTS, type Fault, lowerCased, type NetworkFault, type Purpose } from './faults.ts'
+import {
+  EFFECTS,
+  type Effect,
+  type Fault,
+  limitedEffect,
+  lowerCased,
+  type NetworkFault,
+  type Purpose,
+} from './faults.ts'
 import type { Process } from './process.ts'
 import type { Rng } from './rng.ts'
 import type { VirtualTime } from './time.ts'
@@ -27,6 +35,8 @@ export interface NetworkOptions {
   chooseFault(what: Purpose, request: HttpRequest): Fault
   /** Whether the API is down just now. */
   down(): boolean
+  /** For how long requests like this still get 429, in ms. */
+  limitedFor?(request: HttpRequest): number
   /** The server is about to carry out a create request, or has done so, `late` ms after its deadline. */
   aroundCreate(act: () => HttpResponse, created: { body: string; fault: Fault; late: number }): HttpResponse
   /** A request is sent. */
@@ -51,9 +61,8 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
       process.effect()
       checkRequest(request, options)
       const { time, rng } = options
-      const what = purposeOf(request)
+      const [what, sentAt] = [purposeOf(request), time.now()]
       const deliver = delivery(request, process, time)
-      const sentAt = time.now()
       options.onRequest?.(what)
       const fault = faultFor(what, request, options)
       const latency = rng.between(5, 400) + slowness(what, request, options)
@@ -65,7 +74,8 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
         })
       deliver.onTimeout(() => fail('timeout', true))
       const act = actOn(request, options, fault)
-      EFFECTS[fault]({
+      const effect = effectOf(fault, request, options)
+      effect({
         rng,
         timeout: request.timeout,
         act,
@@ -82,6 +92,14 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
         dateWrongBy: (ms) => dateText(sentAt + ms),
       })
     })
+}
+
+/** That of a limit instead, if the credential has one. */
+function effectOf(fault: Fault, request: HttpRequest, { limitedFor, count }: NetworkOptions): Effect {
+  const limit = limitedFor?.(request) ?? 0
+  if (limit <= 0) return EFFECTS[fault]
+  count('a limit of one credential')
+  return limitedEffect(limit)
 }
 
 function slowness(

@@ -55,6 +55,8 @@ describe('the simulation', () => {
         'api-key is a JWT',
         'every success is unreadable',
         'a damaged entry in the record',
+        'a limit of one credential',
+        'post stopped',
       ]
       for (const kind of [...kinds, ...others, ...ALL_ODDITIES])
         expect(output).toMatch(new RegExp(`\\d+ {2}${kind}`))

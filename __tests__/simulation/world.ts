@@ -57,6 +57,10 @@ export interface World {
   slowCreateMs: number
   /** An entry of the record is damaged before post reads it. */
   damagedRecord: boolean
+  /** The one credential whose requests get 429 until so many ms after the start of post. */
+  limited: { credential: 'key' | 'api-key'; ms: number } | null
+  /** When the runner sends post its first signal, in ms after its start; Infinity for never. */
+  postStoppedAfter: number
 }
 
 const LIES = ['credentials', 'credentials', 'revocation', 'both in turn'] as const
@@ -80,9 +84,8 @@ export function chooseWorld(rng: Rng, count: Count): World {
   const odd = rng.fork()
   const oddity = addOddity(server, { rng: odd, clockError, chooseError })
   if (oddity) count(oddity)
-  const postRuns = rng.pick([0, 1, 1, 1, 1, 1, 1, 2] as const)
+  const postRuns = choosePostRuns(rng, count)
   const wait = chooseWait(rng, { isClockSet: clockErrorInPost !== clockError, server }, happens)
-  if (postRuns !== 1) count(postRuns === 0 ? 'post skipped' : 'post run twice')
   const world: World = {
     server,
     inputs: chooseInputs(rng),
@@ -101,8 +104,32 @@ export function chooseWorld(rng: Rng, count: Count): World {
     oddity,
     slowCreateMs: 0,
     damagedRecord: happens(0.03, 'a damaged entry in the record'),
+    ...UNDISTURBED,
   }
-  return surroundOddity(world, odd)
+  return disturbPost(surroundOddity(world, odd), odd.fork())
+}
+
+function choosePostRuns(rng: Rng, count: Count): World['postRuns'] {
+  const postRuns = rng.pick([0, 1, 1, 1, 1, 1, 1, 2] as const)
+  if (postRuns !== 1) count(postRuns === 0 ? 'post skipped' : 'post run twice')
+  return postRuns
+}
+
+/** What most post steps meet. */
+export const UNDISTURBED: Pick<World, 'limited' | 'postStoppedAfter'> = {
+  limited: null,
+  postStoppedAfter: Infinity,
+}
+
+/** Drawn from a stream of its own, so that the other worlds stay as they are. */
+function disturbPost(world: World, rng: Rng): World {
+  if (rng.chance(0.04)) world.postStoppedAfter = rng.between(0, 15_000)
+  if (!rng.chance(0.06)) return world
+  const credential = rng.pick(['key', 'api-key'] as const)
+  // Post does not wait for so long: api-key revokes the key, if its grant means something.
+  const isEndless = credential === 'key' && world.server.revocationOfUnknown !== 'granted' && rng.chance(0.5)
+  world.limited = { credential, ms: isEndless ? 120 * MINUTE_MS : rng.between(10_000, 10 * MINUTE_MS) }
+  return world
 }
 
 function chooseGate(rng: Rng, happens: Happens): World['gate'] {

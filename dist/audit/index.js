@@ -91,10 +91,7 @@ const ZONE = String.raw`(?: ?(?:Z|UTC|GMT|(?<sign>[+\-\u2212])(?<zoneHour>\d\d)(
 const ISO_8601 = new RegExp(String.raw`^(?<year>19[7-9]\d|[2-9]\d{3})-?${DAY}(?:[T ]${TIME}${FRACTION}${ZONE})?$`)
 const NUMBER = /^\d{9,13}(?:\.\d+)?$/
 const MINUTE_MS = 60_000
-/**
- * Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. `at` is in
- * milliseconds since 1970, with microseconds as a fraction.
- */
+/** Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. */
 function parseTime(value) {
 	if (value === null || value === undefined || value === '') return { at: null, unreadable: null }
 	const text = typeof value === 'object' ? 'an object' : String(value).trim()
@@ -490,7 +487,7 @@ function hasRotationTag(key, tag) {
 
 /** No credential is shorter; masking a value such as `true` would ruin the log. */
 const MIN_CREDENTIAL_LENGTH = 8
-/** What a log must not show, but for what is shorter than `shortest`. The runner masks no hex or base64url. */
+/** What a log must not show, if not shorter than `shortest`. The runner masks no hex or base64url. */
 function maskedForms(secret, shortest = 3) {
 	const bytes = Buffer.from(secret, 'utf8')
 	const lines = secret.split(/[\r\n]+/)

@@ -16,7 +16,7 @@ function parseDuration(text) {
 
 /** No credential is shorter; masking a value such as `true` would ruin the log. */
 const MIN_CREDENTIAL_LENGTH = 8
-/** What a log must not show, but for what is shorter than `shortest`. The runner masks no hex or base64url. */
+/** What a log must not show, if not shorter than `shortest`. The runner masks no hex or base64url. */
 function maskedForms(secret, shortest = 3) {
 	const bytes = Buffer.from(secret, 'utf8')
 	const lines = secret.split(/[\r\n]+/)
@@ -264,14 +264,14 @@ const MIN_ATTEMPT_MS = 500
 /** Rate-limited jobs spread over this many Retry-Afters (docs/scale.md). */
 const THROTTLE_JITTER = 2
 const FIRST_ATTEMPT = {
-	/** How many attempts were made, the current one included. */
+	/** Attempts so far, the current one included. */
 	attempt: 1,
 	/** The wait before this one, in milliseconds; 0 if it asks something else. */
 	afterMs: 0,
 	/** What is added to our clock to get the server's, in milliseconds, and how often that changed. */
 	skew: 0,
 	corrections: 0,
-	/** How finely the expiry is asked for, in microseconds. */
+	/** Of the expiry that is asked for, in microseconds. */
 	precision: 1,
 	/** In milliseconds. */
 	longestRetryAfter: 0,
@@ -279,10 +279,7 @@ const FIRST_ATTEMPT = {
 	wasUnusable: false,
 }
 const MAX_CORRECTIONS = 2
-/**
- * What follows a failed create request. Throws an Error if nothing does. `left` is in milliseconds, `random` in [0, 1).
- * `skew` is the server's clock less ours, if the failed response showed that ours is wrong.
- */
+/** What follows a failed create request; throws if nothing does. Milliseconds; `skew`: the server's clock less ours. */
 function nextAttempt(failure, progress, { left, random, skew }) {
 	const { status, retryAfter = 0, unusable = false } = failure
 	const isTimeLeft = left >= MIN_ATTEMPT_MS

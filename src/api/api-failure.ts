@@ -7,7 +7,7 @@ import { isStored } from './parse-response.ts'
 export interface ApiFailure {
   /** One line for a person: which host, what happened, what to do. Holds no secret. */
   message: string
-  status?: number
+  status?: number | undefined
   /** Whether the request may have taken effect anyway. False is a proof, true is only a doubt. */
   mayHaveActed: boolean
   retryable: boolean

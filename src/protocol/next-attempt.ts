@@ -8,14 +8,14 @@ export const MIN_ATTEMPT_MS = 500
 const THROTTLE_JITTER = 2
 
 export const FIRST_ATTEMPT = {
-  /** How many attempts were made, the current one included. */
+  /** Attempts so far, the current one included. */
   attempt: 1,
   /** The wait before this one, in milliseconds; 0 if it asks something else. */
   afterMs: 0,
   /** What is added to our clock to get the server's, in milliseconds, and how often that changed. */
   skew: 0,
   corrections: 0,
-  /** How finely the expiry is asked for, in microseconds. */
+  /** Of the expiry that is asked for, in microseconds. */
   precision: 1 as Precision,
   /** In milliseconds. */
   longestRetryAfter: 0,
@@ -26,10 +26,7 @@ export const FIRST_ATTEMPT = {
 export type Progress = typeof FIRST_ATTEMPT
 const MAX_CORRECTIONS = 2
 
-/**
- * What follows a failed create request. Throws an Error if nothing does. `left` is in milliseconds, `random` in [0, 1).
- * `skew` is the server's clock less ours, if the failed response showed that ours is wrong.
- */
+/** What follows a failed create request; throws if nothing does. Milliseconds; `skew`: the server's clock less ours. */
 export function nextAttempt(
   failure: ApiFailure,
   progress: Progress,

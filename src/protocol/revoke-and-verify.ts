@@ -57,7 +57,6 @@ export interface Revocation extends RevocationContext, Evidence {
   wasIdle: boolean
 }
 
-/** A replica may not know a younger key. */
 export const MAX_REPLICA_LAG_MS = 15_000
 
 /** Whether every replica knows the key. */
@@ -93,9 +92,8 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     revocation.wasIdle ||= refusal === null && !revocation.rejected
 
     const wait = backoff(round, random())
-    const canChange =
-      refusal === null || refusal.retryable || revocation.rejected || [401, 404].includes(refusal.status ?? 0)
-    const isWorthIt = canChange && budget.left() > wait + PROBE_INTERVAL_MS
+    const isWorthIt =
+      (refusal === null || revocation.rejected || mayChange(refusal)) && budget.left() > wait + PROBE_INTERVAL_MS
     if (isWorthIt) await budget.pause(wait)
     // See `retry`.
     if (!isWorthIt || budget.left() <= PROBE_INTERVAL_MS) {
@@ -107,29 +105,35 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
   }
 }
 
-/** Returns null once granted, else the last failure. A rate limit may be that of one credential alone. */
+/** Returns null once granted, else the last failure. A rate limit may be of one credential alone. */
 async function requestRevocation(key: KeyToRevoke, revocation: Revocation): Promise<ApiFailure | null> {
-  const { budget, random, clock } = revocation
-  const own = revocation.wasIdle && revocation.credential !== null ? null : key.token
-  const limitedUntil = new Map<Secret, number>()
-  let turn = [own, revocation.credential]
+  const { budget, random, clock, credential, wasIdle } = revocation
+  const own = wasIdle && credential !== null ? null : key.token
+  type Turn = Pick<ApiFailure, 'status'> & { secret: Secret; dueAt: LocalTime }
+  let turns: Turn[] = [own, credential].flatMap((secret) => (secret === null ? [] : { secret, dueAt: 0 }))
+  let asked = turns
   let failure: ApiFailure = NO_CREDENTIAL
   const ask = async (): Promise<ApiResult<null>> => {
-    for (const credential of turn) {
-      if (credential === null) continue
-      const refusal = await requestWith(credential, key, revocation)
+    for (const turn of asked) {
+      const { secret } = turn
+      const refusal = await requestWith(secret, key, revocation)
       if (refusal === null) return { ok: true, skew: null, value: null }
-      failure = { ...refusal, retryable: refusal.retryable || failure.retryable }
-      limitedUntil.delete(credential)
-      if (isRateLimited(refusal)) limitedUntil.set(credential, clock.now() + (refusal.retryAfter ?? 0))
+      const { status, retryable, retryAfter = 0 } = refusal
+      failure = { ...refusal, retryable: retryable || failure.retryable }
+      turns = turns.filter((other) => other !== turn)
+      if (mayChange(refusal)) turns.push({ secret, status, dueAt: clock.now() + retryAfter })
       if (budget.left() <= PROBE_INTERVAL_MS) break
     }
-    const [next] = [...limitedUntil].sort(([, until], [, other]) => until - other)
-    turn = next ? [next[0]] : []
-    const limit = next && { status: 429, retryAfter: Math.max(0, next[1] - clock.now()) }
-    return { ok: false, skew: null, failure: { ...failure, ...limit } }
+    turns.sort((a, b) => a.dueAt - b.dueAt)
+    const limited = turns.find(({ status }) => status === 429)
+    // Else, the next round retries.
+    asked = limited ? turns.slice(0, 1) : []
+    const [next] = asked
+    if (limited !== next) budget.extend(Number(limited?.dueAt) - clock.now())
+    const wait = next && { status: next.status, retryAfter: Math.max(0, next.dueAt - clock.now()) }
+    return { ok: false, skew: null, failure: { ...failure, ...wait } }
   }
-  const result = await retry(ask, { budget, random, shouldRetry: isRateLimited })
+  const result = await retry(ask, { budget, random, shouldRetry: () => asked.length > 0 })
   return result.ok ? null : result.failure
 }
 
@@ -143,7 +147,7 @@ async function requestWith(credential: Secret, key: KeyToRevoke, revocation: Rev
   }
   if (!isRejected(result)) return result.failure
   if (credential !== key.token) return { ...result.failure, message: `api-key was rejected: ${result.failure.message}` }
-  // Some APIs answer 401 to a key that may not revoke itself.
+  // Some APIs give 401 to a key that may not revoke itself.
   const probed = await api.probe(credential, budget.limits())
   revocation.rejected = isRejected(probed)
   revocation.expired = hasExpired(key, probed.skew, revocation)
@@ -157,8 +161,10 @@ async function isRealGrant(key: KeyToRevoke, credential: Secret, revocation: Rev
   return !again.ok && again.failure.status === 404 && !again.failure.notFromApi
 }
 
-/** Otherwise, the next credential or round is the retry. */
 const isRateLimited = ({ status }: ApiFailure) => status === 429
+
+/** A replica that does not know the key gives both. */
+const mayChange = ({ retryable, status = 0 }: ApiFailure) => retryable || [401, 404].includes(status)
 
 export const NO_CREDENTIAL: ApiFailure = {
   message: 'there was no credential left that may be sent',
@@ -191,7 +197,6 @@ async function probeUntilRejected(
   }
 }
 
-/** Why the revocation is not verified. */
 function reasonOf(refusal: ApiFailure | null, probed: ApiResult<null> | null, { granted, rejected }: Evidence): string {
   const now = rejected
     ? 'the API rejects the key, but nothing confirms that it was revoked'

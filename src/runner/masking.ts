@@ -1,7 +1,7 @@
 /** No credential is shorter; masking a value such as `true` would ruin the log. */
 export const MIN_CREDENTIAL_LENGTH = 8
 
-/** What a log must not show, but for what is shorter than `shortest`. The runner masks no hex or base64url. */
+/** What a log must not show, if not shorter than `shortest`. The runner masks no hex or base64url. */
 export function maskedForms(secret: string, shortest = 3): string[] {
   const bytes = Buffer.from(secret, 'utf8')
   const lines = secret.split(/[\r\n]+/)

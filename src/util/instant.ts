@@ -11,10 +11,7 @@ const NUMBER = /^\d{9,13}(?:\.\d+)?$/
 
 const MINUTE_MS = 60_000
 
-/**
- * Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. `at` is in
- * milliseconds since 1970, with microseconds as a fraction.
- */
+/** Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. */
 export function parseTime(value: unknown): { at: ServerTime | null; unreadable: string | null } {
   if (value === null || value === undefined || value === '') return { at: null, unreadable: null }
   const text = typeof value === 'object' ? 'an object' : String(value).trim()

@@ -158,10 +158,7 @@ const ZONE = String.raw`(?: ?(?:Z|UTC|GMT|(?<sign>[+\-\u2212])(?<zoneHour>\d\d)(
 const ISO_8601 = new RegExp(String.raw`^(?<year>19[7-9]\d|[2-9]\d{3})-?${DAY}(?:[T ]${TIME}${FRACTION}${ZONE})?$`)
 const NUMBER = /^\d{9,13}(?:\.\d+)?$/
 const MINUTE_MS$1 = 60_000
-/**
- * Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. `at` is in
- * milliseconds since 1970, with microseconds as a fraction.
- */
+/** Any ISO 8601 or RFC 3339 spelling (UTC without an offset), or seconds or milliseconds since 1970. */
 function parseTime(value) {
 	if (value === null || value === undefined || value === '') return { at: null, unreadable: null }
 	const text = typeof value === 'object' ? 'an object' : String(value).trim()
@@ -732,7 +729,6 @@ const SLOW_RESPONSE_MS = 3_000
 function isVerifiedRevoked({ granted, rejected, missing, expired }) {
 	return rejected && (granted || missing || expired)
 }
-/** A replica may not know a younger key. */
 const MAX_REPLICA_LAG_MS = 15_000
 /** Whether every replica knows the key. */
 function isOldEnough({ createdAt }, { startedAt, clock, skew }) {
@@ -763,8 +759,7 @@ async function revokeAndVerify(key, context) {
 		if (probed?.ok) revocation.granted = false
 		revocation.wasIdle ||= refusal === null && !revocation.rejected
 		const wait = backoff(round, random())
-		const canChange = refusal === null || refusal.retryable || revocation.rejected || [401, 404].includes(refusal.status ?? 0)
-		const isWorthIt = canChange && budget.left() > wait + PROBE_INTERVAL_MS
+		const isWorthIt = (refusal === null || revocation.rejected || mayChange(refusal)) && budget.left() > wait + PROBE_INTERVAL_MS
 		if (isWorthIt) await budget.pause(wait)
 		// See `retry`.
 		if (!isWorthIt || budget.left() <= PROBE_INTERVAL_MS) {
@@ -775,29 +770,34 @@ async function revokeAndVerify(key, context) {
 		revocation.budget = { ...budget, extend: () => {} }
 	}
 }
-/** Returns null once granted, else the last failure. A rate limit may be that of one credential alone. */
+/** Returns null once granted, else the last failure. A rate limit may be of one credential alone. */
 async function requestRevocation(key, revocation) {
-	const { budget, random, clock } = revocation
-	const own = revocation.wasIdle && revocation.credential !== null ? null : key.token
-	const limitedUntil = new Map()
-	let turn = [own, revocation.credential]
+	const { budget, random, clock, credential, wasIdle } = revocation
+	const own = wasIdle && credential !== null ? null : key.token
+	let turns = [own, credential].flatMap((secret) => (secret === null ? [] : { secret, dueAt: 0 }))
+	let asked = turns
 	let failure = NO_CREDENTIAL
 	const ask = async () => {
-		for (const credential of turn) {
-			if (credential === null) continue
-			const refusal = await requestWith(credential, key, revocation)
+		for (const turn of asked) {
+			const { secret } = turn
+			const refusal = await requestWith(secret, key, revocation)
 			if (refusal === null) return { ok: true, skew: null, value: null }
-			failure = { ...refusal, retryable: refusal.retryable || failure.retryable }
-			limitedUntil.delete(credential)
-			if (isRateLimited(refusal)) limitedUntil.set(credential, clock.now() + (refusal.retryAfter ?? 0))
+			const { status, retryable, retryAfter = 0 } = refusal
+			failure = { ...refusal, retryable: retryable || failure.retryable }
+			turns = turns.filter((other) => other !== turn)
+			if (mayChange(refusal)) turns.push({ secret, status, dueAt: clock.now() + retryAfter })
 			if (budget.left() <= PROBE_INTERVAL_MS) break
 		}
-		const [next] = [...limitedUntil].sort(([, until], [, other]) => until - other)
-		turn = next ? [next[0]] : []
-		const limit = next && { status: 429, retryAfter: Math.max(0, next[1] - clock.now()) }
-		return { ok: false, skew: null, failure: { ...failure, ...limit } }
+		turns.sort((a, b) => a.dueAt - b.dueAt)
+		const limited = turns.find(({ status }) => status === 429)
+		// Else, the next round retries.
+		asked = limited ? turns.slice(0, 1) : []
+		const [next] = asked
+		if (limited !== next) budget.extend(Number(limited?.dueAt) - clock.now())
+		const wait = next && { status: next.status, retryAfter: Math.max(0, next.dueAt - clock.now()) }
+		return { ok: false, skew: null, failure: { ...failure, ...wait } }
 	}
-	const result = await retry(ask, { budget, random, shouldRetry: isRateLimited })
+	const result = await retry(ask, { budget, random, shouldRetry: () => asked.length > 0 })
 	return result.ok ? null : result.failure
 }
 async function requestWith(credential, key, revocation) {
@@ -810,7 +810,7 @@ async function requestWith(credential, key, revocation) {
 	}
 	if (!isRejected(result)) return result.failure
 	if (credential !== key.token) return { ...result.failure, message: `api-key was rejected: ${result.failure.message}` }
-	// Some APIs answer 401 to a key that may not revoke itself.
+	// Some APIs give 401 to a key that may not revoke itself.
 	const probed = await api.probe(credential, budget.limits())
 	revocation.rejected = isRejected(probed)
 	revocation.expired = hasExpired(key, probed.skew, revocation)
@@ -822,8 +822,9 @@ async function isRealGrant(key, credential, revocation) {
 	const again = await revocation.api.revoke(credential, key.id, revocation.budget.limits())
 	return !again.ok && again.failure.status === 404 && !again.failure.notFromApi
 }
-/** Otherwise, the next credential or round is the retry. */
 const isRateLimited = ({ status }) => status === 429
+/** A replica that does not know the key gives both. */
+const mayChange = ({ retryable, status = 0 }) => retryable || [401, 404].includes(status)
 const NO_CREDENTIAL = {
 	message: 'there was no credential left that may be sent',
 	mayHaveActed: false,
@@ -847,7 +848,6 @@ async function probeUntilRejected(token, refusal, revocation) {
 		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
 	}
 }
-/** Why the revocation is not verified. */
 function reasonOf(refusal, probed, { granted, rejected }) {
 	const now = rejected
 		? 'the API rejects the key, but nothing confirms that it was revoked'
@@ -901,7 +901,7 @@ async function readList(credential, context) {
 
 /** No credential is shorter; masking a value such as `true` would ruin the log. */
 const MIN_CREDENTIAL_LENGTH = 8
-/** What a log must not show, but for what is shorter than `shortest`. The runner masks no hex or base64url. */
+/** What a log must not show, if not shorter than `shortest`. The runner masks no hex or base64url. */
 function maskedForms(secret, shortest = 3) {
 	const bytes = Buffer.from(secret, 'utf8')
 	const lines = secret.split(/[\r\n]+/)
