@@ -6,6 +6,7 @@ import {
   type RevocationContext,
   revokeAndVerify,
 } from '../../src/protocol/revoke-and-verify.ts'
+import { createBudget } from '../../src/retry/budget.ts'
 import {
   failed,
   gate,
@@ -529,37 +530,28 @@ describe('the 401 that verifies a revocation', () => {
 })
 
 describe('the deadline', () => {
-  test('is extended for a rate limit in the first round alone', async () => {
-    const limited = failed({ status: 429, retryable: true, retryAfter: 1_000 })
-    let count = 0
+  test.each([
+    ['the key revokes itself at last', 2, 120_000, 20_000],
+    ['api-key revokes it once its limit has ended', Infinity, 120_000, 160_000],
+  ])('is extended for a limit of api-key in a later round: %s', async (_, ownAsks, limitMs, latest) => {
+    let asked = 0
+    let ended = false
     const { api, time, clock, run } = scriptApi({
-      revoke: [done],
-      probe: () => (count++ % 2 === 0 ? limited : done),
-    })
-    let end = 20_000
-    const budget = {
-      left: () => Math.max(0, end - clock.now()),
-      limits: () => ({ timeout: 1 }),
-      pause: (duration: number) => clock.sleep(duration),
-      extend: (wait: number) => {
-        end += wait
+      revoke: (credential: string) => {
+        if (credential === 'api-key' && time.now() < limitMs)
+          return failed({ status: 429, retryable: true, retryAfter: limitMs - time.now() })
+        ended ||= credential === 'api-key' || ++asked === ownAsks
+        return done
       },
-    }
-    const context = {
-      api,
-      clock,
-      random: () => 0.5,
-      budget,
-      credential: null,
-      gone: new Set<string>(),
-      skew: null,
-    }
-    const { value } = await run(
-      revokeAndVerify({ token: 'key', id: 'id', prefix: 'prefix', createdAt: 0, expiresAt: null }, context),
-    )
-    expect(value).toMatchObject({ revoked: false })
-    expect(time.now()).toBeGreaterThan(20_000)
-    expect(time.now()).toBeLessThan(60_000)
+      probe: () => (ended ? status(401) : done),
+      list: [withKey],
+    })
+    const throttle = { latest: 1_800_000, onWait: () => {} }
+    const budget = createBudget({ deadline: 60_000, clock, throttle })
+    const key = { token: 'key', id: 'id', prefix: 'prefix', createdAt: 0, expiresAt: null }
+    const context = { api, clock, random: () => 0.5, budget, credential: 'api-key', skew: null }
+    expect((await run(revokeAndVerify(key, context))).value).toEqual(revoked())
+    expect(time.now()).toBeLessThan(latest)
   })
 
   test('ends an unanswered revocation with the reason of the last request', async () => {

@@ -113,10 +113,14 @@ export function checkPost(job: Job, main: MainRun, post: PostRun): void {
 }
 
 /** A post step that the runner kills has named what it leaves: keys that it knows, and requests that have keys. */
-function checkStopped({ violation }: Job, main: MainRun, { validWhenKilled, traces, record }: PostRun): void {
+function checkStopped(
+  { violation, evidence }: Job,
+  main: MainRun,
+  { validWhenKilled, traces, record }: PostRun,
+): void {
   const said = traces.warnings.join('\n')
   for (const { token, token_key } of validWhenKilled ?? []) {
-    if (token === main.kept) continue
+    if (token === main.kept || evidence.unsigned.has(token)) continue
     const name = record.includes(token) ? token_key : 'create request'
     if (!said.includes(name)) violation(`post was killed and did not name ${name}`)
   }

@@ -926,7 +926,7 @@ const EXPIRY_MARGIN_MS = 1_000
 /** Revokes `key` with itself, or with `credential` where that does not end it, until verified or hopeless. */
 async function revokeAndVerify(key, context) {
 	const { clock, random, budget } = context
-	const nothing = { granted: false, rejected: false, missing: false, expired: false, wasIdle: false }
+	const nothing = { granted: false, rejected: false, missing: false, expired: false, idle: 0 }
 	const revocation = { ...context, ...nothing, startedAt: clock.now() }
 	const { token } = key
 	let wasGranted = false
@@ -940,7 +940,7 @@ async function revokeAndVerify(key, context) {
 		if (verified || (token === null && revocation.missing)) return { revoked: true, verified, granted: wasGranted }
 		// A later 401 must not be taken for the effect of this grant.
 		if (probed?.ok) revocation.granted = false
-		revocation.wasIdle ||= refusal === null && !revocation.rejected
+		if (refusal === null && !revocation.rejected) revocation.idle++
 		const wait = backoff(round, random())
 		const isWorthIt = (refusal === null || revocation.rejected || mayChange(refusal)) && budget.left() > wait + PROBE_INTERVAL_MS
 		if (isWorthIt) await budget.pause(wait)
@@ -949,15 +949,17 @@ async function revokeAndVerify(key, context) {
 			const message = reasonOf(refusal, probed, { ...revocation, granted: wasGranted })
 			return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
 		}
-		// Extend the deadline for 429s only in the first round.
-		revocation.budget = { ...budget, extend: () => {} }
 	}
 }
 /** Returns null once granted, else the last failure. A rate limit may be of one credential alone. */
 async function requestRevocation(key, revocation) {
-	const { budget, random, clock, credential, wasIdle } = revocation
-	const own = wasIdle && credential !== null ? null : key.token
-	let turns = [own, credential].flatMap((secret) => (secret === null ? [] : { secret, dueAt: 0 }))
+	const { budget, random, clock, credential, idle } = revocation
+	const { token } = key
+	const order = [
+		[token, credential],
+		[credential, token],
+	][idle] ?? [credential ?? token]
+	let turns = order.flatMap((secret) => (secret === null ? [] : { secret, dueAt: 0 }))
 	let asked = turns
 	let failure = NO_CREDENTIAL
 	const ask = async () => {

@@ -53,8 +53,8 @@ export function isVerifiedRevoked({ granted, rejected, missing, expired }: Evide
 export interface Revocation extends RevocationContext, Evidence {
   /** By this machine's clock. */
   startedAt: LocalTime
-  /** A revocation was granted, and the key is not rejected all the same. */
-  wasIdle: boolean
+  /** How many revocations were granted while the key was still accepted. */
+  idle: number
 }
 
 export const MAX_REPLICA_LAG_MS = 15_000
@@ -74,7 +74,7 @@ const EXPIRY_MARGIN_MS = 1_000
 /** Revokes `key` with itself, or with `credential` where that does not end it, until verified or hopeless. */
 export async function revokeAndVerify(key: KeyToRevoke, context: RevocationContext): Promise<RevocationResult> {
   const { clock, random, budget } = context
-  const nothing = { granted: false, rejected: false, missing: false, expired: false, wasIdle: false }
+  const nothing = { granted: false, rejected: false, missing: false, expired: false, idle: 0 }
   const revocation: Revocation = { ...context, ...nothing, startedAt: clock.now() }
   const { token } = key
   let wasGranted = false
@@ -89,7 +89,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     if (verified || (token === null && revocation.missing)) return { revoked: true, verified, granted: wasGranted }
     // A later 401 must not be taken for the effect of this grant.
     if (probed?.ok) revocation.granted = false
-    revocation.wasIdle ||= refusal === null && !revocation.rejected
+    if (refusal === null && !revocation.rejected) revocation.idle++
 
     const wait = backoff(round, random())
     const isWorthIt =
@@ -100,17 +100,19 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
       const message = reasonOf(refusal, probed, { ...revocation, granted: wasGranted })
       return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
     }
-    // Extend the deadline for 429s only in the first round.
-    revocation.budget = { ...budget, extend: () => {} }
   }
 }
 
 /** Returns null once granted, else the last failure. A rate limit may be of one credential alone. */
 async function requestRevocation(key: KeyToRevoke, revocation: Revocation): Promise<ApiFailure | null> {
-  const { budget, random, clock, credential, wasIdle } = revocation
-  const own = wasIdle && credential !== null ? null : key.token
+  const { budget, random, clock, credential, idle } = revocation
+  const { token } = key
+  const order = [
+    [token, credential],
+    [credential, token],
+  ][idle] ?? [credential ?? token]
   type Turn = Pick<ApiFailure, 'status'> & { secret: Secret; dueAt: LocalTime }
-  let turns: Turn[] = [own, credential].flatMap((secret) => (secret === null ? [] : { secret, dueAt: 0 }))
+  let turns: Turn[] = order.flatMap((secret) => (secret === null ? [] : { secret, dueAt: 0 }))
   let asked = turns
   let failure: ApiFailure = NO_CREDENTIAL
   const ask = async (): Promise<ApiResult<null>> => {
