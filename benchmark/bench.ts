@@ -8,20 +8,18 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { startEmulator } from '../__tests__/support/emulator.ts'
 import { createJob } from '../__tests__/support/runner.ts'
+import { readOptions } from '../scripts/options.ts'
 import { table, withTables } from '../scripts/tables.ts'
 import { MAX_DOWNLOAD_BYTES, type Size, sizes } from './sizes.ts'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '40' },
-    write: { type: 'boolean', default: false },
-    against: { type: 'string' },
-  },
+const values = readOptions({
+  rounds: { type: 'string', default: '40' },
+  write: { type: 'boolean', default: false },
+  against: { type: 'string' },
 })
 const folder = mkdtempSync(join(tmpdir(), 'bench-'))
 

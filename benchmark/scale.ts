@@ -4,10 +4,10 @@
 //   npm run scale -- --write               also writes the tables and the plot of docs/scale.md
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
 import { type CodeUnderTest, loadCodeUnderTest } from '../__tests__/simulation/code-under-test.ts'
 import { type Matrix, type MatrixOutcome, runMatrix } from '../__tests__/simulation/matrix.ts'
 import { RULE_REMOVALS_AT_SCALE, withoutRule } from '../__tests__/simulation/rule-removals.ts'
+import { readOptions } from '../scripts/options.ts'
 import { table, withTables } from '../scripts/tables.ts'
 import { type Curve, plot } from './plot.ts'
 
@@ -22,12 +22,10 @@ const AT_ONCE = 5_000
 /** Jobs that are spread beforehand start within so many times the ideal time. */
 const SPREAD = 1.15
 
-const { values } = parseArgs({
-  options: {
-    jobs: { type: 'string' },
-    src: { type: 'string' },
-    write: { type: 'boolean', default: false },
-  },
+const values = readOptions({
+  jobs: { type: 'string' },
+  src: { type: 'string' },
+  write: { type: 'boolean', default: false },
 })
 const folder = values.src ? pathToFileURL(`${values.src}/`) : new URL('../src/', import.meta.url)
 const subject = await loadCodeUnderTest(folder)

@@ -81,7 +81,8 @@ export const FACTS: readonly Fact[] = [
     fact: 'A key expires when it was asked to.',
     basis: 'documented',
     relied: 'Every key of the main action expires, even if the post step never runs.',
-    otherwise: 'The main step revokes the key at once and fails.',
+    otherwise:
+      'The main step revokes the key at once and fails. If it is killed before that, the post step names the key.',
     observe(evidence) {
       const create = firstNew(evidence)
       if (create === null) return NOT_OBSERVED
@@ -307,7 +308,7 @@ export const FACTS: readonly Fact[] = [
   {
     fact: 'A rate limit is answered with 429 and Retry-After in seconds.',
     basis: 'assumed',
-    relied: 'Rate-limited jobs wait as long as the API asks, and a little more, at random.',
+    relied: 'Rate-limited jobs wait as long as the API asks, and a little more, at random, if their time allows.',
     otherwise: 'They wait for growing, random times.',
     observe({ answers }) {
       const limited = answers.find(({ status }) => status === 429)

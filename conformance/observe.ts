@@ -83,7 +83,7 @@ export function noEvidence(answers: Answer[]): Evidence {
 }
 
 /** How long the keys of a run live at least, in milliseconds; none lives for 10 minutes. */
-export const LIFETIME_MS = 9 * 60_000
+const LIFETIME_MS = 9 * 60_000
 const PROBES = 10
 
 export interface Run {

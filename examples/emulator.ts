@@ -1,18 +1,16 @@
 // The SphereScout key API on this machine, to try the action against: npm run emulator -- [--port N] [--tls]
 // [--throttle N] [--mode NAME]... [--modes]
-import { parseArgs } from 'node:util'
 import { makeCertificates } from '../__tests__/support/certificates.ts'
 import { startEmulator } from '../__tests__/support/emulator.ts'
 import { EMULATOR_MODES, optionsOfModes } from '../__tests__/support/emulator-modes.ts'
+import { fail, readOptions } from '../scripts/options.ts'
 
-const { values } = parseArgs({
-  options: {
-    port: { type: 'string', default: '0' },
-    tls: { type: 'boolean', default: false },
-    throttle: { type: 'string' },
-    mode: { type: 'string', multiple: true, default: [] },
-    modes: { type: 'boolean', default: false },
-  },
+const values = readOptions({
+  port: { type: 'string', default: '0' },
+  tls: { type: 'boolean', default: false },
+  throttle: { type: 'string' },
+  mode: { type: 'string', multiple: true, default: [] },
+  modes: { type: 'boolean', default: false },
 })
 if (values.modes) {
   for (const [name, { behavior }] of Object.entries(EMULATOR_MODES))
@@ -21,13 +19,7 @@ if (values.modes) {
 }
 
 const certificates = values.tls ? await makeCertificates(['127.0.0.1', 'localhost']) : null
-const emulator = await startEmulator({
-  port: Number(values.port),
-  control: true,
-  ...optionsOfModes(values.mode),
-  ...(certificates ? { tls: certificates } : {}),
-  ...(values.throttle ? { throttle: { requests: Number(values.throttle), windowMs: 60_000 } } : {}),
-})
+const emulator = await start().catch((error: Error) => fail(error.message))
 const { url, account } = emulator
 console.log(`URL      ${url}`)
 console.log(`API key  ${account.longLivedKey}`)
@@ -40,3 +32,13 @@ console.log(
 )
 console.log('Ends with Ctrl-C.')
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void emulator.close())
+
+async function start() {
+  return startEmulator({
+    port: Number(values.port),
+    control: true,
+    ...optionsOfModes(values.mode),
+    ...(certificates ? { tls: certificates } : {}),
+    ...(values.throttle ? { throttle: { requests: Number(values.throttle), windowMs: 60_000 } } : {}),
+  })
+}

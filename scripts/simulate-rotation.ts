@@ -2,20 +2,18 @@
 //   npm run simulate:rotation -- --histories 100000    a long run
 //   npm run simulate:rotation -- --seed 4711           one history again, with its log
 import { pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
 import { loadRotationCode } from '../__tests__/rotate/code-under-test.ts'
 import { runHistory } from '../__tests__/rotate/history.ts'
+import { readOptions } from './options.ts'
 
-const { values } = parseArgs({
-  options: {
-    histories: { type: 'string', default: '2000' },
-    from: { type: 'string', default: '1' },
-    seed: { type: 'string' },
-    src: { type: 'string' },
-    'stop-at-first': { type: 'boolean', default: false },
-    // GitHub's server sends no `updated_at`.
-    'without-updated-at': { type: 'boolean', default: false },
-  },
+const values = readOptions({
+  histories: { type: 'string', default: '2000' },
+  from: { type: 'string', default: '1' },
+  seed: { type: 'string' },
+  src: { type: 'string' },
+  'stop-at-first': { type: 'boolean', default: false },
+  // GitHub's server sends no `updated_at`.
+  'without-updated-at': { type: 'boolean', default: false },
 })
 const folder = values.src ? pathToFileURL(`${values.src}/`) : new URL('../src/', import.meta.url)
 const code = await loadRotationCode(folder)

@@ -5,27 +5,25 @@
 //   npm run simulate -- --exhaustive             every pair of faults at every pair of requests of one job
 //   npm run simulate -- --matrix                 how often the jobs of a matrix take each other's keys, per grid
 import { pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { loadCodeUnderTest } from '../__tests__/simulation/code-under-test.ts'
 import type { Outcome } from '../__tests__/simulation/job.ts'
 import { runSchedule } from '../__tests__/simulation/schedule.ts'
 import { createTally, type Tally } from '../__tests__/simulation/tally.ts'
+import { readOptions } from './options.ts'
 
 // The simulation creates thousands of errors per second, and no one reads their stack traces.
 Error.stackTraceLimit = 0
 
-const { values } = parseArgs({
-  options: {
-    schedules: { type: 'string', default: '20000' },
-    start: { type: 'string', default: '1' },
-    seed: { type: 'string' },
-    src: { type: 'string' },
-    workers: { type: 'string', default: '1' },
-    'stop-at-first': { type: 'boolean', default: false },
-    exhaustive: { type: 'boolean', default: false },
-    matrix: { type: 'boolean', default: false },
-  },
+const values = readOptions({
+  schedules: { type: 'string', default: '20000' },
+  start: { type: 'string', default: '1' },
+  seed: { type: 'string' },
+  src: { type: 'string' },
+  workers: { type: 'string', default: '1' },
+  'stop-at-first': { type: 'boolean', default: false },
+  exhaustive: { type: 'boolean', default: false },
+  matrix: { type: 'boolean', default: false },
 })
 const folder = values.src ? pathToFileURL(`${values.src}/`) : new URL('../src/', import.meta.url)
 const subject = await loadCodeUnderTest(folder)

@@ -113,7 +113,7 @@ describe('what main saved', () => {
     expect(run.traces.warnings).toEqual([expect.stringMatching(/^Part of the record .* \(1 of its keys\)\./)])
   })
 
-  test('is damaged in several parts: each is named, with what stays valid, before the failures of keys', async () => {
+  test('is damaged in several parts: each is named, with what stays valid, after the failures of keys', async () => {
     const { traces } = await runPost({
       state: oneKey({}, { token: null }),
       damage: 'apiUrl, 1 of its keys',
@@ -121,7 +121,7 @@ describe('what main saved', () => {
     })
     expect(traces.warnings).toEqual([
       expect.stringMatching(
-        /^Part of .* be used \(apiUrl, 1 of its keys\)\. A key that it described stays valid until it expires; .*API Keys\. Could not confirm that API key/,
+        /^Could not confirm that API key .* Part of .* be used \(apiUrl, 1 of its keys\)\. A key that it described stays valid until it expires; .*API Keys\.$/,
       ),
     ])
   })
@@ -392,6 +392,16 @@ describe('a step that the runner is stopping', () => {
     expect(known.traces.warnings[0]).toContain('1 create request(s)')
   })
 
+  test('says what a look-up that has ended could not settle', async () => {
+    const { traces } = await stopped({
+      state: (account) => ({ ...oneKey()(account), ...oneIntent() }),
+      intercept: ({ method }) => (method === 'GET' ? answer(403, { detail: 'No.' }) : limited(300)),
+    })
+    expect(traces.warnings[0]).toMatch(
+      /^The runner is stopping .* Could not determine whether .*: No\. Sent about/,
+    )
+  })
+
   test('does not name a key that is kept, or that is revoked already', async () => {
     const { traces } = await stopped({
       state: (account) => ({
@@ -632,7 +642,7 @@ describe('an unanswered create request', () => {
     expect(account.touchedForeign()).toEqual([])
     expect(traces.warnings).toEqual([
       expect.stringMatching(
-        /^An unanswered create request matches 2 key\(s\) \(.*\); revoked none, because some may belong to other runs\. Such a key was created about 2027-03-01 12:00:00 UTC and expires 2027-03-01T13:00:00\.373Z; to revoke it now: Dashboard > Plans > API Keys\.$/,
+        /^An unanswered create request matches 2 key\(s\) \(.*\); revoked none, because some may belong to other runs\. Sent about 2027-03-01 12:00:00 UTC, for a key that expires 2027-03-01T13:00:00\.373Z\. To revoke such a key now: Dashboard > Plans > API Keys\.$/,
       ),
     ])
   })
@@ -687,7 +697,7 @@ describe('an unanswered create request', () => {
     })
     expect(took).toBe(100)
     expect(traces.warnings[0]).toMatch(
-      /^Could not determine whether an unanswered create request created a key: api\.example answered 403 .*: No\. Such a key was created about 2027-03-01 11:59:00 UTC/,
+      /^Could not determine whether an unanswered create request created a key: api\.example answered 403 .*: No\. Sent about 2027-03-01 11:59:00 UTC/,
     )
   })
 

@@ -64,6 +64,35 @@ describe.each(files)('$path', ({ text }) => {
   })
 })
 
+/** Every step that uses this action, however deep in a block. */
+function usesIn(value: unknown): Step[] {
+  if (typeof value !== 'object' || value === null) return []
+  const { uses } = value as Step
+  return [...(thisAction.test(String(uses)) ? [value as Step] : []), ...Object.values(value).flatMap(usesIn)]
+}
+
+test.each([
+  'README.md',
+  'audit/README.md',
+  'rotate/README.md',
+  'docs/audit.md',
+  'docs/faq.md',
+  'docs/rotation.md',
+])('the examples of %s give this action only existing inputs, and read only existing outputs', (path) => {
+  const markdown = readFileSync(join(root, path), 'utf8')
+  const examples = [...markdown.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, text = '']) => text)
+  const used = examples.flatMap((text) =>
+    usesIn(parse(text, { strict: true })).map((step) => ({ step, text })),
+  )
+  expect(used.length).toBeGreaterThan(0)
+  for (const { step, text } of used) {
+    const { inputs, outputs } = metadataOf(step)
+    expect(Object.keys(inputs)).toEqual(expect.arrayContaining(Object.keys(step.with ?? {})))
+    const read = [...text.matchAll(new RegExp(`steps\\.${step.id}\\.outputs\\.([\\w-]+)`, 'g'))]
+    expect(Object.keys(outputs)).toEqual(expect.arrayContaining(read.map(([, name]) => name)))
+  }
+})
+
 test('uses this action in every recipe except those that call another recipe', () => {
   const without = files.filter(({ text }) => !stepsOf(text).some((step) => thisAction.test(step.uses ?? '')))
   expect(without.map(({ path }) => path)).toEqual([

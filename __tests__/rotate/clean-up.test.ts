@@ -79,7 +79,7 @@ describe('the post step of rotate', () => {
     ['writing', /ended while it was writing the key .*\. The secret may hold it, so it stays valid/],
     [
       'creating',
-      /ended before the API answered a create request for a key that expires at 2027-03-01 04:17:01 UTC\. .*A later run revokes it, or it expires, unless/,
+      /received no key for its request to create one that expires at 2027-03-01 04:17:01 UTC\. .*A later run revokes it, or it expires\. If/,
     ],
   ] as const)('revokes nothing in the phase %s and says why', async (phase, warning) => {
     const { account, found } = setUp(phase)

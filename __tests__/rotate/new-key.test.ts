@@ -26,7 +26,7 @@ const KEYS = '/api/user/api-keys'
 const EXPIRY = taggedExpiry(START + 60 * DAY, TAG)
 const ORPHAN =
   'If a create request took effect anyway, there is a key whose value no one knows. A later run revokes it, or it ' +
-  'expires, unless the API changed its expiry: look for a key of this time in the dashboard, and revoke it there.'
+  'expires. If the API changes expiries, neither is certain: look for a key of this time in the dashboard, and revoke it there.'
 
 const posts = ({ seen }: RotateRun) => seen.filter(({ what }) => what.startsWith('POST'))
 const writes = ({ seen }: RotateRun) => seen.filter(({ what }) => what.startsWith('PUT'))

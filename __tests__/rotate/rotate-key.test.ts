@@ -170,7 +170,7 @@ describe('the account’s list', () => {
     const passing = await listed((_what, count) => (count === 1 ? answer : undefined))
     expect(passing.error).toBe('')
     expect((await listed(() => answer)).error).toMatch(
-      /^Could not list the keys of the account: .* Something in front of the API answered, so api-key was not checked\.$/,
+      /^Could not list the keys of the account: .* Something in front of the API answered, so api-key was not checked\. Check api-url, or run the job again later\.$/,
     )
   })
 
@@ -570,6 +570,13 @@ describe('creating the new key', () => {
     )
     expect(made(lost)).toHaveLength(1)
     expect(stateOf(lost)).toMatchObject({ state: { phase: 'creating' } })
+  })
+
+  test('announces no retry to a job that was cancelled meanwhile', async () => {
+    const run = await onCreate(() => ({ silence: true, acted: true }), { signalAt: 450 })
+    expect(posts(run)).toHaveLength(1)
+    expect(run.error).toMatch(/^No new key was received: the job was cancelled\. /)
+    expect(run.traces.printed.join('\n')).not.toContain('Retrying')
   })
 
   test('says after a cancellation that an earlier request may have created a key', async () => {

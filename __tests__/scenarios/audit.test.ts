@@ -280,7 +280,7 @@ describe('an account without findings', () => {
       expect(step).toMatchObject({ outcome: 'success', annotations: [] })
       expect(step.outputs).toEqual({ ...counts(), ok: 'true', findings: '[]' })
       expect(step.shown).toContain('No findings.')
-      expect(step.shown).toContain('Not visible to an audit: when a key was last used')
+      expect(step.shown).toContain('An audit cannot see when a key was last used')
       expect(step.summary).toContain('### SphereScout keys: no findings')
     }))
 

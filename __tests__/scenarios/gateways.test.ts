@@ -171,7 +171,7 @@ test('what is said of a twin whose other request was refused does not hide the t
     const twin = { expiry: key?.asked ?? 0, ...times, refused: '', stored: key?.expiresAt ?? null }
     return { ...record, intents: [...record.intents, twin] }
   })
-  expect(said).toMatch(/\(2 requests\)\. Such a key was created about .* and expires .* or later/)
+  expect(said).toMatch(/\(2 requests\)\. Sent about .* or later, for a key that expires .* or later/)
 })
 
 test('a key that its own 204 does not end is revoked with api-key, although a cache says that it is accepted', async () => {

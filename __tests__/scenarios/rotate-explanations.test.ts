@@ -39,8 +39,8 @@ test('three lost responses are not called harmless', () =>
     const one = job()
     const main = await one.main(inputs(), WITHOUT_SLEEPS)
     const post = await one.post()
-    expect(errorOf(main)).toMatch(/unless the API changed its expiry: look for a key of this time/)
-    expect(post.shown).toMatch(/unless the API changed its expiry: look for a key of this time/)
+    expect(errorOf(main)).toMatch(/neither is certain: look for a key of this time/)
+    expect(post.shown).toMatch(/neither is certain: look for a key of this time/)
     expect(main.shown + post.shown).not.toContain('Nothing needs to be done')
   }))
 
@@ -112,7 +112,7 @@ test('post promises no revocation of a key whose expiry carries no tag', () =>
       emulator.fault({ kind: 'delay', on: 'create', ms: 1, act: 'after' })
     emulator.fault({ kind: 'delay', on: 'create', ms: 5_000, act: 'before' })
     const post = await killWhen(() => emulator.account.live().length > 0)
-    expect(post?.shown).toMatch(/unless the API changed its expiry/)
+    expect(post?.shown).toMatch(/neither is certain/)
   }))
 
 test('outputs that cannot be written lose no key, and the error does not say so', () =>

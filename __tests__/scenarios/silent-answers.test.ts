@@ -132,7 +132,7 @@ describe('a key that main refused is named by post', () => {
       await job.main(inputs, { nodeArgs })
       return warnings(await job.post(undefined, { nodeArgs }))
     })
-    expect(said).toMatch(/Such a key was created about .* and expires/)
+    expect(said).toMatch(/Sent about .*, for a key that expires/)
   })
 })
 

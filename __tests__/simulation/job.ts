@@ -118,7 +118,7 @@ function openJob({ world, rng, subject, chooseFault, interruption, faults = {} }
   return job
 }
 
-export function countIn(counts: Record<string, number>, kind: string): void {
+function countIn(counts: Record<string, number>, kind: string): void {
   counts[kind] = (counts[kind] ?? 0) + 1
 }
 

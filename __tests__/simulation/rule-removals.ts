@@ -268,7 +268,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   },
   {
     rule: 'a 401 after a grant that was not carried out proves nothing',
-    caughtBy: 1828,
+    caughtBy: 10998,
     file: 'protocol/revoke-and-verify.ts',
     from: '    if (probed?.ok) revocation.granted = false\n',
     to: '',

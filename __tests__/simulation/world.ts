@@ -126,8 +126,8 @@ function disturbPost(world: World, rng: Rng): World {
   if (rng.chance(0.04)) world.postStoppedAfter = rng.between(0, 15_000)
   if (!rng.chance(0.06)) return world
   const credential = rng.pick(['key', 'api-key'] as const)
-  // Post does not wait for so long: api-key revokes the key, if its grant means something.
-  const isEndless = credential === 'key' && world.server.revocationOfUnknown !== 'granted' && rng.chance(0.5)
+  // Post does not wait for so long: api-key revokes the key.
+  const isEndless = credential === 'key' && rng.chance(0.5)
   world.limited = { credential, ms: isEndless ? 120 * MINUTE_MS : rng.between(10_000, 10 * MINUTE_MS) }
   return world
 }

@@ -366,13 +366,13 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 	}
 }
 /** Retries until the budget is spent, at last even before Retry-After. */
-async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable }) {
+async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable, isImpatient = false }) {
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
 		if (result.ok || !shouldRetry(result.failure)) return result
 		const wait = backoff(failures, random(), result.failure)
 		if (result.failure.status === 429) budget.extend(wait)
-		if (budget.left() <= LAST_ATTEMPT_MS) return result
+		if (budget.left() <= (isImpatient ? wait : 0) + LAST_ATTEMPT_MS) return result
 		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
 		// After a stall, another request would only hide this answer.
 		if (budget.left() < MIN_LEFT_MS) return result
@@ -454,7 +454,17 @@ function readPage({ status, headers, body }) {
 	return { keys, next, doubt, count: Number.isNaN(count) ? null : count }
 }
 
-/** The tag's range: 26 bits, so that the expiry of a new key is at most 18.7 hours earlier than asked. */
+/** Why the list could not be read, and what to do: `ifRejected` after a 401. */
+function whyNotListed({ message, status, notFromApi, retryable }, ifRejected) {
+	if (status === 401 && !notFromApi) return `The API rejected api-key: ${message}. ${ifRejected}`
+	const later = retryable ? ' Run the job again later, or raise timeout.' : ''
+	const advice = notFromApi
+		? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.'
+		: later
+	return `Could not list the keys of the account: ${message}.${status === 404 && !notFromApi ? ' Check api-url.' : advice}`
+}
+
+/** The tag's range: 26 bits, so that the expiry of a new key is at most 37.3 hours earlier than asked. */
 const TAG_RANGE = 2 ** 26
 /** The longest lifetime of a key that the main action creates, in milliseconds: a rotated key always outlives it. */
 const MAX_EPHEMERAL_LIFETIME_MS = 5 * 24 * 3_600_000
@@ -613,7 +623,7 @@ function kindsFor(entry, { now, maxAge, warnBefore }) {
 	const { key, class: keyClass, rotation, known } = entry
 	if (keyClass === 'short-lived') return []
 	const kinds = []
-	// A rotation that works replaces and revokes its keys long before. The newest may be left over, and in no secret.
+	// A rotation that works revokes its keys long before. The newest may be left over, and in no secret.
 	const mustNotExpire = (keyClass === 'in-use' || rotation !== null) && !isShortLived(key)
 	if (mustNotExpire && key.expiresAt !== null && key.expiresAt - now <= warnBefore) kinds.push('expires-soon')
 	if (keyClass === 'unexpected') kinds.push('unexpected')
@@ -722,7 +732,7 @@ function shortened(text) {
 function quoted(text) {
 	return JSON.stringify(shortened(text).slice(0, 60))
 }
-/** The lines of an input, without blank ones and comments. The name of an environment may have `#`, and ends its line. */
+/** The lines of an input, without blank ones and comments. An environment's name may have `#`, and ends its line. */
 function linesOf(name, value) {
 	return value.split(/\r\n|\r|\n/).flatMap((line, index) => {
 		const isNamed = /^[^#]*\senvironment=/.test(line)
@@ -746,7 +756,7 @@ function readKnown(value, apiKey) {
 		return { id, until }
 	})
 }
-/** The end of a day in UTC (ms since 1970), or NaN. */
+/** The end of a day in UTC (ms), or NaN. */
 function endOfDay(date) {
 	const start = Date.parse(`${date}T00:00:00Z`)
 	// Date.parse takes February 30 for March 2.
@@ -789,7 +799,7 @@ const MAX_ROWS = 100
 const MAX_OUTPUT_BYTES = 100_000
 const CLASSES = ['in-use', 'rotated', 'short-lived', 'known', 'unexpected']
 const ACCEPTABLE = ['unexpected', 'never-expires', 'too-old']
-const BLIND_SPOTS = 'Not visible to an audit: when a key was last used, and that a key was made to look short-lived or rotated.'
+const BLIND_SPOTS = 'An audit cannot see when a key was last used, or whether a key was made to look short-lived or rotated.'
 /** The findings by kind. */
 function groupByKind(findings) {
 	const groups = FINDING_KINDS.map((kind) => ({ kind, findings: findings.filter((finding) => finding.kind === kind) }))
@@ -904,7 +914,7 @@ function day(instant) {
 	return formatUtc(instant).slice(0, 10)
 }
 
-/** Lists the keys, judges them and reports; changes nothing. Throws an Error if it cannot read the list or the time. */
+/** Lists, judges and reports the keys; changes nothing. Throws an Error without a list or the time. */
 async function auditAccount(inputs, deps) {
 	const { runner } = deps
 	const { apiKey, known } = inputs
@@ -921,7 +931,7 @@ async function auditAccount(inputs, deps) {
 	}
 	if (skew === null) throw new Error(UNKNOWN_TIME)
 	refuseWholeKeys(known, read.keys, runner)
-	// SHA-256 takes long to load, and most accounts have no key that needs it.
+	// SHA-256 takes long to load, and most accounts need it for no key.
 	const tagged = read.keys.some(canHaveRotationTag) ? inputs.rotations : []
 	const rotations = tagged.map((rotation) => ({ secret: rotation.secret, tag: rotationTag(rotation, deps.sha256) }))
 	const limits = { ...inputs, now: deps.clock.now() + skew }
@@ -937,7 +947,7 @@ async function auditAccount(inputs, deps) {
 	runner.info(BLIND_SPOTS)
 	publish({ findings, summary: summaryOf({ keys, findings, notes, limits }) }, apiKey, runner)
 }
-/** A machine's clock that is wrong by a month hides a key that expires soon. */
+/** A clock that is wrong by a month hides a key that expires soon. */
 const UNKNOWN_TIME =
 	"Could not judge the keys: the API's time is unknown (no Date header, or one that is more than a day off). " + 'Check the clock of the runner.'
 /** Several pages are read twice: a key that disappears moves others past the page that is read next. */
@@ -947,7 +957,7 @@ async function listKeys(inputs, { api, clock, random }) {
 	const list = () => api.list(inputs.apiKey, { timeout: Math.max(1, budget.left()) })
 	const read = async () => {
 		const reply = await retry(list, { budget, random, shouldRetry })
-		if (!reply.ok) throw new Error(whyNotListed(reply.failure))
+		if (!reply.ok) throw new Error(whyNotListed(reply.failure, REJECTED))
 		return reply
 	}
 	const { value, skew } = await read()
@@ -955,12 +965,7 @@ async function listKeys(inputs, { api, clock, random }) {
 	const again = await read()
 	return { readings: [value, again.value], skew: again.skew ?? skew }
 }
-function whyNotListed({ status, message, retryable, notFromApi }) {
-	if (status === 401 && !notFromApi)
-		return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
-	const advice = retryable ? ' Run the audit again later, or raise input timeout.' : ''
-	return `Could not list the keys of the account: ${message}.${advice}`
-}
+const REJECTED = 'The key may be wrong, revoked or expired; check the secret that api-key is set from.'
 /** A whole key in place of its id, or around it, must not get into the outputs. */
 function refuseWholeKeys(known, keys, runner) {
 	for (const { id } of known) {

@@ -785,13 +785,13 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 	}
 }
 /** Retries until the budget is spent, at last even before Retry-After. */
-async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable }) {
+async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable, isImpatient = false }) {
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
 		if (result.ok || !shouldRetry(result.failure)) return result
 		const wait = backoff(failures, random(), result.failure)
 		if (result.failure.status === 429) budget.extend(wait)
-		if (budget.left() <= LAST_ATTEMPT_MS) return result
+		if (budget.left() <= (isImpatient ? wait : 0) + LAST_ATTEMPT_MS) return result
 		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
 		// After a stall, another request would only hide this answer.
 		if (budget.left() < MIN_LEFT_MS) return result
@@ -1025,7 +1025,8 @@ function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
 async function probeUntilRejected(token, refusal, revocation) {
 	const { api, clock, random, budget } = revocation
 	for (let end = Infinity; ; ) {
-		const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry: isRateLimited })
+		const options = { budget, random, shouldRetry: isRateLimited, isImpatient: true }
+		const result = await retry((limits) => api.probe(token, limits), options)
 		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
 		revocation.rejected = isRejected(result)
 		const isEnough = revocation.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))

@@ -279,7 +279,7 @@ const FIRST_ATTEMPT = {
 	wasUnusable: false,
 }
 const MAX_CORRECTIONS = 2
-/** What follows a failed create request; throws if nothing does. Milliseconds; `skew`: the server's clock less ours. */
+/** What follows a failed create request. Throws an Error if nothing does. */
 function nextAttempt(failure, progress, { left, random, skew }) {
 	const { status, retryAfter = 0, unusable = false } = failure
 	const isTimeLeft = left >= MIN_ATTEMPT_MS
@@ -304,7 +304,11 @@ function nextAttempt(failure, progress, { left, random, skew }) {
 function refusalMessage({ status, notFromApi, message }) {
 	if (status === 401 && !notFromApi)
 		return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
-	const hint = notFromApi ? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.' : ''
+	const hint = notFromApi
+		? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.'
+		: status === 404
+			? ' Check api-url.'
+			: ''
 	return `No key was obtained: ${message}.${hint}`
 }
 

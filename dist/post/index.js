@@ -253,10 +253,7 @@ const DASHBOARD = 'Dashboard > Plans > API Keys'
 const WATCH_INTERVAL_MS = 2_000
 /** Less would only time out. */
 const MIN_LOOKUP_MS = 1_000
-/**
- * Looks until even a slow server has acted, and revokes what is certainly ours. Adds to `gone`, lowers `grid`, warns,
- * and returns failures: sentences for the person who has to settle them.
- */
+/** Looks until even a slow server has acted, and revokes what is ours. Warns, and returns failures (sentences). */
 async function resolveIntents(intents, context) {
 	const { runner, clock, budget } = context
 	if (intents.length === 0) return []
@@ -282,10 +279,7 @@ async function resolveIntents(intents, context) {
 		await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
 	}
 }
-/**
- * Looks once, and revokes keys that this run certainly made, maybe by the clock of a server that is behind, so that their
- * age is unknown. `isWatched`: a slow server has had its time.
- */
+/** Looks once, and revokes keys that this run certainly made. `isWatched`: a slow server has had its time. */
 async function lookOnce(intents, isWatched, context) {
 	const { credential, gone, runner, clock } = context
 	if (credential === null) return unread(intents, lib.NO_CREDENTIAL)
@@ -303,7 +297,7 @@ async function lookOnce(intents, isWatched, context) {
 		const isOpen = !isWatched || doubt !== null
 		const hasNames = candidates.length > 0 || (doubt === null ? false : undefined)
 		if (key === null) return { intent, isOpen, hasNames, ...problemOf(intent, seen) }
-		// A server that is behind may have made it.
+		// By the clock of a server that is behind, its age is unknown.
 		const result = await lib.revokeAndVerify({ ...key, token: null, createdAt: null }, context)
 		if (!result.revoked) {
 			const failure = `Could not confirm that the orphaned API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}`
@@ -334,6 +328,11 @@ function undetermined({ stored, refused }) {
 	if (refused === '') return 'Could not determine whether an unanswered create request created a key'
 	return `Could not determine whether the key ${refused}, which a create request returned, is this run's`
 }
+/** As the list shows it: the API may not keep what was asked for. */
+function withExpiry(key) {
+	const { expiresAt, unreadable } = key
+	return `${lib.keyLabel(key)}, ${expiresAt === null ? (unreadable ?? 'never expires') : `expires ${lib.formatUtc(expiresAt)}`}`
+}
 /** Of a list without a key that is certainly of `intent`. */
 function problemOf(intent, { candidates, doubt, isWatched, now }) {
 	const { refused, stored } = intent
@@ -343,7 +342,7 @@ function problemOf(intent, { candidates, doubt, isWatched, now }) {
 	if (candidates.length > 0)
 		return unsettled(
 			`${isAnswered ? 'A possibly repeated create request' : which} matches ${candidates.length} key(s) ` +
-				`(${candidates.slice(0, 3).map(lib.keyLabel).join(', ')}); revoked none, because some may belong to other runs`,
+				`(${candidates.slice(0, 3).map(withExpiry).join('; ')}); revoked none, because some may belong to other runs`,
 		)
 	if (doubt !== null) return unsettled(`${undetermined(intent)}: the list of keys cannot be relied on, because ${doubt}`)
 	if (refused !== '' && !isAnswered)
@@ -363,8 +362,8 @@ function sentences(findings, sort, { skew }) {
 		if (intents.every(({ refused, stored }) => refused !== '' && stored === undefined)) return `${reason}. Look at it: ${DASHBOARD}.`
 		const least = (of) => Math.min(...intents.map((intent) => intent[of]))
 		const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
-		const times = `created about ${lib.formatUtc(least('sentAt') + (skew ?? 0))} and expires ${lib.formatExactly(least('expiry'))}${later}`
-		return `${reason}${count}. Such a key was ${times}; to revoke it now: ${DASHBOARD}.`
+		const sent = `${lib.formatUtc(least('sentAt') + (skew ?? 0))}${later}`
+		return `${reason}${count}. Sent about ${sent}, for a key that expires ${lib.formatExactly(least('expiry'))}${later}. To revoke such a key now: ${DASHBOARD}.`
 	})
 }
 
@@ -373,8 +372,6 @@ const POST_STEP_TIMEOUT_MS = 60_000
 const MAX_THROTTLE_WAIT_MS = 30 * 60_000
 /** The known keys get a head start. */
 const LOOKUP_DELAY_MS = 3_000
-const NOTHING_LEFT = 'The main step saved no key that may be valid, so there is nothing to revoke.'
-const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD}.`
 /** The post step. Throws an Error or warns, by `onRevokeFailure`, about what it cannot confirm. */
 async function revokeKeys({ state, damage }, deps) {
 	const { runner } = deps
@@ -382,16 +379,17 @@ async function revokeKeys({ state, damage }, deps) {
 	if (damage !== '')
 		failures.push(
 			`${state === null ? 'The' : 'Part of the'} record that the main step saved cannot be used (${damage}). ` +
-				`A key that it described ${STAYS_VALID}`,
+				`A key that it described stays valid until it expires; to revoke it now: ${DASHBOARD}.`,
 		)
-	if (state !== null && state.keys.length + state.intents.length > 0) failures.push(...(await settleAll(state, deps)))
-	else if (damage === '') runner.info(NOTHING_LEFT)
+	if (state !== null && state.keys.length + state.intents.length > 0) await settleAll(state, failures, deps)
+	else if (damage === '') runner.info('The main step saved no key that may be valid, so there is nothing to revoke.')
 	if (failures.length === 0) return
 	const message = failures.join(' ')
 	if ((state?.onRevokeFailure ?? deps.policyWithoutRecord()) === 'fail') throw new Error(message)
 	runner.warning(message)
 }
-async function settleAll(state, deps) {
+/** Adds to `failures`, known keys first. */
+async function settleAll(state, failures, deps) {
 	const { clock, runner, stopping } = deps
 	const context = contextFor(state, deps)
 	let isLooking = state.intents.length > 0
@@ -399,7 +397,10 @@ async function settleAll(state, deps) {
 		const keys = state.keys.filter(({ id, keep }) => !keep && !context.gone.has(id)).map(lib.keyLabel)
 		return [...keys, ...(isLooking ? [`${state.intents.length} create request(s)`] : [])].join(', ')
 	}
-	const warnOfRest = () => runner.warning(`The runner is stopping this step; not yet settled: ${unsettled()}. To revoke them now: ${DASHBOARD}.`)
+	const warnOfRest = () => {
+		const rest = `The runner is stopping this step; not yet settled: ${unsettled()}. To revoke them now: ${DASHBOARD}.`
+		runner.warning([rest, ...failures].join(' '))
+	}
 	stopping.addEventListener('abort', warnOfRest)
 	const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
 		return { ...intent, sentAt: sentAt + context.shift, deadline: deadline + context.shift }
@@ -407,17 +408,17 @@ async function settleAll(state, deps) {
 	const deadline = clock.now() + POST_STEP_TIMEOUT_MS
 	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${lib.formatSeconds(wait)}. Not yet settled: ${unsettled()}.`)
 	const newBudget = () => lib.createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } })
-	const revoking = revokeHeldKeys(context, newBudget)
+	const revoking = revokeHeldKeys(context, newBudget, failures)
 	const wake = new AbortController()
 	const stopWaiting = () => wake.abort()
 	revoking.then(stopWaiting, stopWaiting)
 	if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
-	const looking = resolveIntents(intents, { ...context, budget: newBudget() }).finally(() => {
+	const looking = resolveIntents(intents, { ...context, budget: newBudget() }).then((found) => {
 		isLooking = false
+		failures.push(...found)
 	})
-	const failures = await Promise.all([revoking, looking])
+	await Promise.all([revoking, looking])
 	stopping.removeEventListener('abort', warnOfRest)
-	return failures.flat()
 }
 /** A step that changed the trusted authorities may read what post sends: never the long-lived key. */
 function contextFor(state, { runner, clock, random, connect, settings, bootedAt }) {
@@ -437,9 +438,8 @@ function contextFor(state, { runner, clock, random, connect, settings, bootedAt 
 		isMissing: missingCheck(lists),
 	}
 }
-async function revokeHeldKeys(context, newBudget) {
+async function revokeHeldKeys(context, newBudget, failures) {
 	const { runner, gone, clock, held, skew } = context
-	const failures = []
 	const revokeOne = async (key) => {
 		const end = key.expiresAt === null ? null : lib.formatUtc(key.expiresAt)
 		if (key.keep) {
@@ -450,7 +450,7 @@ async function revokeHeldKeys(context, newBudget) {
 		const result = await lib.revokeAndVerify(key, { ...context, budget: newBudget() })
 		if (!result.revoked) {
 			const expiry = end === null ? 'Its expiry is unknown, so it may never expire; revoke it now' : `It expires at ${end}`
-			failures.push(
+			failures.unshift(
 				`Could not confirm that API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}. ${expiry}. To revoke it now: ${DASHBOARD}.`,
 			)
 			return '**Revocation not confirmed**'
@@ -463,7 +463,6 @@ async function revokeHeldKeys(context, newBudget) {
 	}
 	const rows = await Promise.all(held.map(async (key) => ({ key, status: await revokeOne(key) })))
 	if (rows.length > 0) lib.summarizeKeys(runner, 'SphereScout key after this job', rows)
-	return failures
 }
 
 // Wires the real runner, network and clock into the post step.

@@ -165,9 +165,9 @@ function reasonGiven(message, token) {
 		.replace(/\.$/, '')
 }
 
-const DAY_MS$1 = 86_400_000
+const DAY_MS = 86_400_000
 /** In milliseconds, in the order of the names in DURATION. */
-const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS$1, 7 * DAY_MS$1, 365.25 * DAY_MS$1]
+const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS, 7 * DAY_MS, 365.25 * DAY_MS]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
 /** Milliseconds, as the package `ms` reads it in lowercase. Null for any other text. */
@@ -444,12 +444,11 @@ function fullLabel({ prefix, id }) {
 	return `${prefix}... (id ${id})`
 }
 
-const DAY_MS = 24 * 60 * 60 * 1000
 /** How long before the expiry of a key that is not being replaced a run warns, and warns more urgently. */
-const SOON_MS = 14 * DAY_MS
-const URGENT_MS = 7 * DAY_MS
+const SOON_MS = 14 * lib.DAY_MS
+const URGENT_MS = 7 * lib.DAY_MS
 /** A new key should be the key in hand by then: a run a day, and one that was skipped. */
-const NOT_RECEIVED_AFTER_MS = 2 * DAY_MS
+const NOT_RECEIVED_AFTER_MS = 2 * lib.DAY_MS
 /**
  * Whether a person has to act because rotation does not work. A run that is stuck always warns; one that fails, if the
  * key in hand expires soon. With a short `expires-in`, the key of a rotation that works is also close to its expiry when
@@ -484,7 +483,7 @@ function wasWrittenByOthers(updatedAt, newest) {
 	return updatedAt !== null && updatedAt > creationOf(newest) + OWN_WRITE_WITHIN_MS
 }
 /** Two keys that replaced the key in hand within this time mean that it is put back repeatedly. */
-const REPEATED_WITHIN_MS = 7 * DAY_MS
+const REPEATED_WITHIN_MS = 7 * lib.DAY_MS
 /** Whether the key in hand was already replaced shortly before the newest key; keys of the same hour are one attempt. */
 function wasReplacedBefore(newer, newest) {
 	return newer.some((key) => {
@@ -502,7 +501,7 @@ function expiryWarning(current, facts) {
 	if (alarm === 'none') return null
 	if (alarm === 'stuck' || expiresAt === null)
 		return `The key ${lib.keyLabel(current)} ${STUCK}, and run the workflow again.${facts.rotated ? '' : UNTIL_DUE}`
-	const days = Math.max(0, Math.floor((expiresAt - facts.now) / DAY_MS))
+	const days = Math.max(0, Math.floor((expiresAt - facts.now) / lib.DAY_MS))
 	const left = days === 1 ? '1 day' : `${days} days`
 	const why = facts.failed ? 'was not replaced. Fix what this run reports' : STUCK
 	if (alarm === 'soon')
@@ -514,6 +513,16 @@ function expiryWarning(current, facts) {
 }
 const UNTIL_DUE = ' Until then, keys are only created when the newest one is due.'
 const STUCK = 'was replaced by earlier runs, but is still passed as api-key. Check that api-key comes from the secret that this action writes'
+
+/** Why the list could not be read, and what to do: `ifRejected` after a 401. */
+function whyNotListed({ message, status, notFromApi, retryable }, ifRejected) {
+	if (status === 401 && !notFromApi) return `The API rejected api-key: ${message}. ${ifRejected}`
+	const later = retryable ? ' Run the job again later, or raise timeout.' : ''
+	const advice = notFromApi
+		? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.'
+		: later
+	return `Could not list the keys of the account: ${message}.${status === 404 && !notFromApi ? ' Check api-url.' : advice}`
+}
 
 /** Where no key can be created: which keys count toward the account's limit although no place should hold them. */
 function unusedKeysNote({ keys, current, tag }) {
@@ -962,7 +971,7 @@ async function openRun(inputs, deps, report) {
 	const server = lib.githubServer(githubApiUrl)
 	const tag = lib.rotationTag({ apiUrl, server, scope, environment, secret }, deps.sha256)
 	const reply = await lib.listKeys(apiKey, deps, budget)
-	if (!reply.ok) throw new Error(whyNotListed(reply.failure))
+	if (!reply.ok) throw new Error(whyNotListed(reply.failure, REJECTED))
 	if (reply.skew === null) requireEqualDays(deps)
 	const current = lib.findCurrentKey(reply.value, apiKey)
 	if (typeof current === 'string') throw new Error(`Could not find api-key in the account's list of keys: ${current}. Nothing was changed.`)
@@ -982,16 +991,7 @@ function requireEqualDays({ clock, dateDifference }) {
 			'apart, so ages cannot be calculated. Nothing was changed. Check the clock of the runner.',
 	)
 }
-function whyNotListed(failure) {
-	const { message, status, notFromApi } = failure
-	if (status === 401 && !notFromApi)
-		return (
-			`The API rejected api-key: ${message}. The key is wrong, revoked or expired, so rotation cannot continue. ` +
-			'Create a key in the dashboard and save it in the secret.'
-		)
-	const unchecked = notFromApi ? ' Something in front of the API answered, so api-key was not checked.' : ''
-	return `Could not list the keys of the account: ${message}.${unchecked}`
-}
+const REJECTED = 'The key is wrong, revoked or expired, so rotation cannot continue. Create a key in the dashboard and save it in the secret.'
 /** As api-key, each run would receive another one, and add a key that nothing retires. */
 function refuseEphemeralKey(targets, { current, inputs, report }) {
 	if (!lib.isEphemeral(current) || !lib.holdsOlderKey(homeUpdatedAt(targets), current)) return

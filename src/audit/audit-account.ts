@@ -1,5 +1,6 @@
 import type { ApiFailure, KeyApi, KeyList } from '../api/key-api.ts'
 import { createBudget, retry } from '../retry/budget.ts'
+import { whyNotListed } from '../rotate/list-failure.ts'
 import { canHaveRotationTag, rotationTag } from '../rotate/rotation-tag.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
 import type { Runner } from '../runner/runner.ts'
@@ -22,7 +23,7 @@ export interface AuditDeps {
   }
 }
 
-/** Lists the keys, judges them and reports; changes nothing. Throws an Error if it cannot read the list or the time. */
+/** Lists, judges and reports the keys; changes nothing. Throws an Error without a list or the time. */
 export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promise<void> {
   const { runner } = deps
   const { apiKey, known } = inputs
@@ -39,7 +40,7 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
   }
   if (skew === null) throw new Error(UNKNOWN_TIME)
   refuseWholeKeys(known, read.keys, runner)
-  // SHA-256 takes long to load, and most accounts have no key that needs it.
+  // SHA-256 takes long to load, and most accounts need it for no key.
   const tagged = read.keys.some(canHaveRotationTag) ? inputs.rotations : []
   const rotations = tagged.map((rotation) => ({ secret: rotation.secret, tag: rotationTag(rotation, deps.sha256) }))
   const limits = { ...inputs, now: deps.clock.now() + skew }
@@ -56,7 +57,7 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
   publish({ findings, summary: summaryOf({ keys, findings, notes, limits }) }, apiKey, runner)
 }
 
-/** A machine's clock that is wrong by a month hides a key that expires soon. */
+/** A clock that is wrong by a month hides a key that expires soon. */
 const UNKNOWN_TIME =
   "Could not judge the keys: the API's time is unknown (no Date header, or one that is more than a day off). " +
   'Check the clock of the runner.'
@@ -68,7 +69,7 @@ async function listKeys(inputs: AuditInputs, { api, clock, random }: AuditDeps) 
   const list = () => api.list(inputs.apiKey, { timeout: Math.max(1, budget.left()) })
   const read = async () => {
     const reply = await retry<KeyList>(list, { budget, random, shouldRetry })
-    if (!reply.ok) throw new Error(whyNotListed(reply.failure))
+    if (!reply.ok) throw new Error(whyNotListed(reply.failure, REJECTED))
     return reply
   }
   const { value, skew } = await read()
@@ -77,12 +78,7 @@ async function listKeys(inputs: AuditInputs, { api, clock, random }: AuditDeps) 
   return { readings: [value, again.value], skew: again.skew ?? skew }
 }
 
-function whyNotListed({ status, message, retryable, notFromApi }: ApiFailure): string {
-  if (status === 401 && !notFromApi)
-    return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
-  const advice = retryable ? ' Run the audit again later, or raise input timeout.' : ''
-  return `Could not list the keys of the account: ${message}.${advice}`
-}
+const REJECTED = 'The key may be wrong, revoked or expired; check the secret that api-key is set from.'
 
 /** A whole key in place of its id, or around it, must not get into the outputs. */
 function refuseWholeKeys(known: AuditInputs['known'], keys: readonly ReadKey[], runner: AuditDeps['runner']): void {

@@ -65,7 +65,7 @@ function kindsFor(entry: AccountKey, { now, maxAge, warnBefore }: Limits): Findi
   const { key, class: keyClass, rotation, known } = entry
   if (keyClass === 'short-lived') return []
   const kinds: FindingKind[] = []
-  // A rotation that works replaces and revokes its keys long before. The newest may be left over, and in no secret.
+  // A rotation that works revokes its keys long before. The newest may be left over, and in no secret.
   const mustNotExpire = (keyClass === 'in-use' || rotation !== null) && !isShortLived(key)
   if (mustNotExpire && key.expiresAt !== null && key.expiresAt - now <= warnBefore) kinds.push('expires-soon')
   if (keyClass === 'unexpected') kinds.push('unexpected')

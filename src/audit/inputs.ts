@@ -58,7 +58,7 @@ export function quoted(text: string): string {
   return JSON.stringify(shortened(text).slice(0, 60))
 }
 
-/** The lines of an input, without blank ones and comments. The name of an environment may have `#`, and ends its line. */
+/** The lines of an input, without blank ones and comments. An environment's name may have `#`, and ends its line. */
 function linesOf(name: string, value: string): Line[] {
   return value.split(/\r\n|\r|\n/).flatMap((line, index) => {
     const isNamed = /^[^#]*\senvironment=/.test(line)
@@ -85,7 +85,7 @@ function readKnown(value: string, apiKey: string): KnownKey[] {
   })
 }
 
-/** The end of a day in UTC (ms since 1970), or NaN. */
+/** The end of a day in UTC (ms), or NaN. */
 function endOfDay(date: string): number {
   const start = Date.parse(`${date}T00:00:00Z`)
   // Date.parse takes February 30 for March 2.

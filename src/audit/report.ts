@@ -13,7 +13,7 @@ const CLASSES: KeyClass[] = ['in-use', 'rotated', 'short-lived', 'known', 'unexp
 const ACCEPTABLE: FindingKind[] = ['unexpected', 'never-expires', 'too-old']
 
 export const BLIND_SPOTS =
-  'Not visible to an audit: when a key was last used, and that a key was made to look short-lived or rotated.'
+  'An audit cannot see when a key was last used, or whether a key was made to look short-lived or rotated.'
 
 /** All findings of one kind. */
 export interface FindingGroup {

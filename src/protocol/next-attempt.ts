@@ -26,12 +26,17 @@ export const FIRST_ATTEMPT = {
 export type Progress = typeof FIRST_ATTEMPT
 const MAX_CORRECTIONS = 2
 
-/** What follows a failed create request; throws if nothing does. Milliseconds; `skew`: the server's clock less ours. */
-export function nextAttempt(
-  failure: ApiFailure,
-  progress: Progress,
-  { left, random, skew }: { left: number; random: () => number; skew: number | null },
-): Progress {
+interface Means {
+  /** The time that is left, in milliseconds. */
+  left: number
+  /** In [0, 1). */
+  random: () => number
+  /** The server's clock less ours, in milliseconds, if the failed response showed that ours is wrong. */
+  skew: number | null
+}
+
+/** What follows a failed create request. Throws an Error if nothing does. */
+export function nextAttempt(failure: ApiFailure, progress: Progress, { left, random, skew }: Means): Progress {
   const { status, retryAfter = 0, unusable = false } = failure
   const isTimeLeft = left >= MIN_ATTEMPT_MS
   const corrections = progress.corrections + 1
@@ -60,6 +65,8 @@ function refusalMessage({ status, notFromApi, message }: ApiFailure): string {
     return `The API rejected api-key: ${message}. The key may be wrong, revoked or expired; check the secret that api-key is set from.`
   const hint = notFromApi
     ? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.'
-    : ''
+    : status === 404
+      ? ' Check api-url.'
+      : ''
   return `No key was obtained: ${message}.${hint}`
 }

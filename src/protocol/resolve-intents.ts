@@ -38,10 +38,7 @@ export interface Finding {
 }
 type Problem = Pick<Finding, 'failure' | 'warning'>
 
-/**
- * Looks until even a slow server has acted, and revokes what is certainly ours. Adds to `gone`, lowers `grid`, warns,
- * and returns failures: sentences for the person who has to settle them.
- */
+/** Looks until even a slow server has acted, and revokes what is ours. Warns, and returns failures (sentences). */
 export async function resolveIntents(intents: readonly Intent[], context: LookupContext): Promise<string[]> {
   const { runner, clock, budget } = context
   if (intents.length === 0) return []
@@ -70,10 +67,7 @@ export async function resolveIntents(intents: readonly Intent[], context: Lookup
   }
 }
 
-/**
- * Looks once, and revokes keys that this run certainly made, maybe by the clock of a server that is behind, so that their
- * age is unknown. `isWatched`: a slow server has had its time.
- */
+/** Looks once, and revokes keys that this run certainly made. `isWatched`: a slow server has had its time. */
 export async function lookOnce(
   intents: readonly Intent[],
   isWatched: boolean,
@@ -95,7 +89,7 @@ export async function lookOnce(
     const isOpen = !isWatched || doubt !== null
     const hasNames = candidates.length > 0 || (doubt === null ? false : undefined)
     if (key === null) return { intent, isOpen, hasNames, ...problemOf(intent, seen) }
-    // A server that is behind may have made it.
+    // By the clock of a server that is behind, its age is unknown.
     const result = await revokeAndVerify({ ...key, token: null, createdAt: null }, context)
     if (!result.revoked) {
       const failure = `Could not confirm that the orphaned API key ${keyLabel(key)} was revoked: ${result.failure.message}`
@@ -137,6 +131,12 @@ interface Seen {
   now: LocalTime
 }
 
+/** As the list shows it: the API may not keep what was asked for. */
+function withExpiry(key: ListedKey): string {
+  const { expiresAt, unreadable } = key
+  return `${keyLabel(key)}, ${expiresAt === null ? (unreadable ?? 'never expires') : `expires ${formatUtc(expiresAt)}`}`
+}
+
 /** Of a list without a key that is certainly of `intent`. */
 function problemOf(intent: Intent, { candidates, doubt, isWatched, now }: Seen): Problem {
   const { refused, stored } = intent
@@ -146,7 +146,7 @@ function problemOf(intent: Intent, { candidates, doubt, isWatched, now }: Seen):
   if (candidates.length > 0)
     return unsettled(
       `${isAnswered ? 'A possibly repeated create request' : which} matches ${candidates.length} key(s) ` +
-        `(${candidates.slice(0, 3).map(keyLabel).join(', ')}); revoked none, because some may belong to other runs`,
+        `(${candidates.slice(0, 3).map(withExpiry).join('; ')}); revoked none, because some may belong to other runs`,
     )
   if (doubt !== null)
     return unsettled(`${undetermined(intent)}: the list of keys cannot be relied on, because ${doubt}`)
@@ -170,7 +170,7 @@ function sentences(findings: readonly Finding[], sort: keyof Problem, { skew }: 
       return `${reason}. Look at it: ${DASHBOARD}.`
     const least = (of: 'sentAt' | 'expiry') => Math.min(...intents.map((intent) => intent[of]))
     const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
-    const times = `created about ${formatUtc(least('sentAt') + (skew ?? 0))} and expires ${formatExactly(least('expiry'))}${later}`
-    return `${reason}${count}. Such a key was ${times}; to revoke it now: ${DASHBOARD}.`
+    const sent = `${formatUtc(least('sentAt') + (skew ?? 0))}${later}`
+    return `${reason}${count}. Sent about ${sent}, for a key that expires ${formatExactly(least('expiry'))}${later}. To revoke such a key now: ${DASHBOARD}.`
   })
 }

@@ -189,7 +189,8 @@ async function probeUntilRejected(
 ): Promise<ApiResult<null>> {
   const { api, clock, random, budget } = revocation
   for (let end = Infinity; ; ) {
-    const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry: isRateLimited })
+    const options = { budget, random, shouldRetry: isRateLimited, isImpatient: true }
+    const result = await retry((limits) => api.probe(token, limits), options)
     end = Math.min(end, clock.now() + VERIFY_FOR_MS)
     revocation.rejected = isRejected(result)
     const isEnough =

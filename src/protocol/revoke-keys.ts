@@ -28,8 +28,6 @@ const POST_STEP_TIMEOUT_MS = 60_000
 const MAX_THROTTLE_WAIT_MS = 30 * 60_000
 /** The known keys get a head start. */
 const LOOKUP_DELAY_MS = 3_000
-const NOTHING_LEFT = 'The main step saved no key that may be valid, so there is nothing to revoke.'
-const STAYS_VALID = `stays valid until it expires; to revoke it now: ${DASHBOARD}.`
 
 /** The post step. Throws an Error or warns, by `onRevokeFailure`, about what it cannot confirm. */
 export async function revokeKeys({ state, damage }: FoundState, deps: PostDeps): Promise<void> {
@@ -38,17 +36,18 @@ export async function revokeKeys({ state, damage }: FoundState, deps: PostDeps):
   if (damage !== '')
     failures.push(
       `${state === null ? 'The' : 'Part of the'} record that the main step saved cannot be used (${damage}). ` +
-        `A key that it described ${STAYS_VALID}`,
+        `A key that it described stays valid until it expires; to revoke it now: ${DASHBOARD}.`,
     )
-  if (state !== null && state.keys.length + state.intents.length > 0) failures.push(...(await settleAll(state, deps)))
-  else if (damage === '') runner.info(NOTHING_LEFT)
+  if (state !== null && state.keys.length + state.intents.length > 0) await settleAll(state, failures, deps)
+  else if (damage === '') runner.info('The main step saved no key that may be valid, so there is nothing to revoke.')
   if (failures.length === 0) return
   const message = failures.join(' ')
   if ((state?.onRevokeFailure ?? deps.policyWithoutRecord()) === 'fail') throw new Error(message)
   runner.warning(message)
 }
 
-async function settleAll(state: SavedState, deps: PostDeps): Promise<string[]> {
+/** Adds to `failures`, known keys first. */
+async function settleAll(state: SavedState, failures: string[], deps: PostDeps): Promise<void> {
   const { clock, runner, stopping } = deps
   const context = contextFor(state, deps)
   let isLooking = state.intents.length > 0
@@ -56,10 +55,10 @@ async function settleAll(state: SavedState, deps: PostDeps): Promise<string[]> {
     const keys = state.keys.filter(({ id, keep }) => !keep && !context.gone.has(id)).map(keyLabel)
     return [...keys, ...(isLooking ? [`${state.intents.length} create request(s)`] : [])].join(', ')
   }
-  const warnOfRest = () =>
-    runner.warning(
-      `The runner is stopping this step; not yet settled: ${unsettled()}. To revoke them now: ${DASHBOARD}.`,
-    )
+  const warnOfRest = () => {
+    const rest = `The runner is stopping this step; not yet settled: ${unsettled()}. To revoke them now: ${DASHBOARD}.`
+    runner.warning([rest, ...failures].join(' '))
+  }
   stopping.addEventListener('abort', warnOfRest)
   const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
     return { ...intent, sentAt: sentAt + context.shift, deadline: deadline + context.shift }
@@ -69,17 +68,17 @@ async function settleAll(state: SavedState, deps: PostDeps): Promise<string[]> {
     runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}. Not yet settled: ${unsettled()}.`)
   const newBudget = () =>
     createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } })
-  const revoking = revokeHeldKeys(context, newBudget)
+  const revoking = revokeHeldKeys(context, newBudget, failures)
   const wake = new AbortController()
   const stopWaiting = () => wake.abort()
   revoking.then(stopWaiting, stopWaiting)
   if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
-  const looking = resolveIntents(intents, { ...context, budget: newBudget() }).finally(() => {
+  const looking = resolveIntents(intents, { ...context, budget: newBudget() }).then((found) => {
     isLooking = false
+    failures.push(...found)
   })
-  const failures = await Promise.all([revoking, looking])
+  await Promise.all([revoking, looking])
   stopping.removeEventListener('abort', warnOfRest)
-  return failures.flat()
 }
 
 type Context = Omit<LookupContext, 'budget'>
@@ -103,9 +102,8 @@ function contextFor(state: SavedState, { runner, clock, random, connect, setting
   }
 }
 
-async function revokeHeldKeys(context: Context, newBudget: () => Budget): Promise<string[]> {
+async function revokeHeldKeys(context: Context, newBudget: () => Budget, failures: string[]): Promise<void> {
   const { runner, gone, clock, held, skew } = context
-  const failures: string[] = []
   const revokeOne = async (key: IssuedKey): Promise<string> => {
     const end = key.expiresAt === null ? null : formatUtc(key.expiresAt)
     if (key.keep) {
@@ -117,7 +115,7 @@ async function revokeHeldKeys(context: Context, newBudget: () => Budget): Promis
     if (!result.revoked) {
       const expiry =
         end === null ? 'Its expiry is unknown, so it may never expire; revoke it now' : `It expires at ${end}`
-      failures.push(
+      failures.unshift(
         `Could not confirm that API key ${keyLabel(key)} was revoked: ${result.failure.message}. ${expiry}. To revoke it now: ${DASHBOARD}.`,
       )
       return '**Revocation not confirmed**'
@@ -130,5 +128,4 @@ async function revokeHeldKeys(context: Context, newBudget: () => Budget): Promis
   }
   const rows = await Promise.all(held.map(async (key) => ({ key, status: await revokeOne(key) })))
   if (rows.length > 0) summarizeKeys(runner, 'SphereScout key after this job', rows)
-  return failures
 }

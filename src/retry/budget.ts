@@ -55,19 +55,21 @@ export interface RetryOptions {
   /** In [0, 1). */
   random: () => number
   shouldRetry?(failure: ApiFailure): boolean
+  /** Returns at once if the budget ends before the wait does. */
+  isImpatient?: boolean
 }
 
 /** Retries until the budget is spent, at last even before Retry-After. */
 export async function retry<T>(
   attempt: (limits: CallLimits) => Promise<ApiResult<T>>,
-  { budget, random, shouldRetry = ({ retryable }) => retryable }: RetryOptions,
+  { budget, random, shouldRetry = ({ retryable }) => retryable, isImpatient = false }: RetryOptions,
 ): Promise<ApiResult<T>> {
   for (let failures = 1; ; failures++) {
     const result = await attempt(budget.limits())
     if (result.ok || !shouldRetry(result.failure)) return result
     const wait = backoff(failures, random(), result.failure)
     if (result.failure.status === 429) budget.extend(wait)
-    if (budget.left() <= LAST_ATTEMPT_MS) return result
+    if (budget.left() <= (isImpatient ? wait : 0) + LAST_ATTEMPT_MS) return result
     await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
     // After a stall, another request would only hide this answer.
     if (budget.left() < MIN_LEFT_MS) return result

@@ -29,7 +29,7 @@ export async function cleanUp(found: FoundRotateState, deps: CleanUpDeps): Promi
   const { phase, key, leaked } = state
   if (phase === 'creating')
     runner.warning(
-      `The main step ended before the API answered a create request for a key that expires at ${formatUtc(state.expiry)}. ${ORPHAN}`,
+      `The main step received no key for its request to create one that expires at ${formatUtc(state.expiry)}. ${ORPHAN}`,
     )
   if (phase === 'writing' && key) {
     const advice = leaked && ` No old key was revoked: when a new run works, revoke ${leaked} in the dashboard.`

@@ -1,8 +1,7 @@
 import type { ListedKey } from '../api/key-api.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
-import { holdsOlderKey, isOwn, MIN_GAP_MS, type RetirementFacts } from './decisions.ts'
+import { DAY_MS, holdsOlderKey, isOwn, MIN_GAP_MS, type RetirementFacts } from './decisions.ts'
 
-const DAY_MS = 24 * 60 * 60 * 1000
 /** How long before the expiry of a key that is not being replaced a run warns, and warns more urgently. */
 const SOON_MS = 14 * DAY_MS
 const URGENT_MS = 7 * DAY_MS

@@ -16,7 +16,7 @@ export interface SecretInfo {
   name: string
   /** Which repositories may use an organization's secret; null elsewhere. */
   visibility: string | null
-  /** When it was last written, by GitHub's clock, in whole seconds; null if absent or unreadable. */
+  /** When it was last written, by GitHub's clock (GitHub writes whole seconds); null if absent or unreadable. */
   updatedAt: number | null
 }
 

@@ -24,7 +24,7 @@ import { plainLine } from './report.ts'
 import { type RotationRecord, saveIfPossible } from './rotation-record.ts'
 import type { NewKey, UnusedKey } from './saved-state.ts'
 
-/** How often a run sends a create request: an unanswered one may leave an orphan. */
+/** Create requests of one run, not counting those refused for their digits (400): one without an answer may leave an orphan. */
 const MAX_ATTEMPTS = 3
 /** An attempt needs at least this much time, in milliseconds. */
 const MIN_ATTEMPT_MS = 500
@@ -101,8 +101,9 @@ function whyNoFurtherRequest({ timeout }: NewKeyRequest, budget: Budget, { cance
 async function waitOrGiveUp(
   { failure, attempt }: { failure: ApiFailure; attempt: number },
   budget: Budget,
-  { random, runner }: RotateDeps,
+  { random, runner, cancellation }: RotateDeps,
 ): Promise<void> {
+  if (failure.retryable && cancellation.requestedAt !== null) return
   const wait = backoff(attempt, random(), { retryAfter: failure.retryAfter })
   if (!failure.retryable || attempt === MAX_ATTEMPTS || wait + MIN_ATTEMPT_MS > budget.left())
     throw new Error(refusalMessage(failure))
@@ -117,8 +118,8 @@ function refusalMessage({ message, mayHaveActed }: Pick<ApiFailure, 'message' | 
 
 /** Of a key that a request may have created. */
 export const ORPHAN =
-  'If a create request took effect anyway, there is a key whose value no one knows. A later run revokes it, or it expires, ' +
-  'unless the API changed its expiry: look for a key of this time in the dashboard, and revoke it there.'
+  'If a create request took effect anyway, there is a key whose value no one knows. A later run revokes it, or it expires. ' +
+  'If the API changes expiries, neither is certain: look for a key of this time in the dashboard, and revoke it there.'
 
 /** A request that was sent. */
 interface Sent extends NewKeyRequest {

@@ -1,4 +1,4 @@
-import type { ApiFailure, ListedKey } from '../api/key-api.ts'
+import type { ListedKey } from '../api/key-api.ts'
 import { type Budget, createBudget, retry } from '../retry/budget.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
 import {
@@ -21,6 +21,7 @@ import { listKeys, type RotateDeps } from './deps.ts'
 import { fullLabel, notRevokedLine, revokeAtOnce } from './emergency.ts'
 import { expiryWarning, keyNotReceived, wasWrittenByOthers } from './expiry-warning.ts'
 import type { RotateInputs } from './inputs.ts'
+import { whyNotListed } from './list-failure.ts'
 import { createKey, discardKey, type FreshKey, proveKey } from './new-key.ts'
 import { doubtNote, foreverWarnings, initialKeyNote, previousKeyNote, unusedKeysNote } from './old-key-notes.ts'
 import { placeLabel, type Repository } from './places.ts'
@@ -212,7 +213,7 @@ async function openRun(inputs: RotateInputs, deps: RotateDeps, report: RotationR
   const tag = rotationTag({ apiUrl, server, scope, environment, secret }, deps.sha256)
 
   const reply = await listKeys(apiKey, deps, budget)
-  if (!reply.ok) throw new Error(whyNotListed(reply.failure))
+  if (!reply.ok) throw new Error(whyNotListed(reply.failure, REJECTED))
   if (reply.skew === null) requireEqualDays(deps)
   const current = findCurrentKey(reply.value, apiKey)
   if (typeof current === 'string')
@@ -235,16 +236,8 @@ function requireEqualDays({ clock, dateDifference }: RotateDeps): void {
   )
 }
 
-function whyNotListed(failure: ApiFailure): string {
-  const { message, status, notFromApi } = failure
-  if (status === 401 && !notFromApi)
-    return (
-      `The API rejected api-key: ${message}. The key is wrong, revoked or expired, so rotation cannot continue. ` +
-      'Create a key in the dashboard and save it in the secret.'
-    )
-  const unchecked = notFromApi ? ' Something in front of the API answered, so api-key was not checked.' : ''
-  return `Could not list the keys of the account: ${message}.${unchecked}`
-}
+const REJECTED =
+  'The key is wrong, revoked or expired, so rotation cannot continue. Create a key in the dashboard and save it in the secret.'
 
 /** As api-key, each run would receive another one, and add a key that nothing retires. */
 function refuseEphemeralKey(targets: readonly Target[], { current, inputs, report }: Run): void {

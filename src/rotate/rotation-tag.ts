@@ -11,7 +11,7 @@ export interface Rotation {
   secret: string
 }
 
-/** The tag's range: 26 bits, so that the expiry of a new key is at most 18.7 hours earlier than asked. */
+/** The tag's range: 26 bits, so that the expiry of a new key is at most 37.3 hours earlier than asked. */
 export const TAG_RANGE = 2 ** 26
 /** The longest lifetime of a key that the main action creates, in milliseconds: a rotated key always outlives it. */
 export const MAX_EPHEMERAL_LIFETIME_MS = 5 * 24 * 3_600_000

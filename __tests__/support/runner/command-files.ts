@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-export const commandFileNames = ['state', 'output', 'env', 'path', 'summary'] as const
+const commandFileNames = ['state', 'output', 'env', 'path', 'summary'] as const
 export type CommandFile = (typeof commandFileNames)[number]
 
 const variables: Record<CommandFile, string> = {

@@ -76,13 +76,13 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 	}
 }
 /** Retries until the budget is spent, at last even before Retry-After. */
-async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable }) {
+async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) => retryable, isImpatient = false }) {
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
 		if (result.ok || !shouldRetry(result.failure)) return result
 		const wait = backoff(failures, random(), result.failure)
 		if (result.failure.status === 429) budget.extend(wait)
-		if (budget.left() <= LAST_ATTEMPT_MS) return result
+		if (budget.left() <= (isImpatient ? wait : 0) + LAST_ATTEMPT_MS) return result
 		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
 		// After a stall, another request would only hide this answer.
 		if (budget.left() < MIN_LEFT_MS) return result
@@ -842,7 +842,8 @@ function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
 async function probeUntilRejected(token, refusal, revocation) {
 	const { api, clock, random, budget } = revocation
 	for (let end = Infinity; ; ) {
-		const result = await retry((limits) => api.probe(token, limits), { budget, random, shouldRetry: isRateLimited })
+		const options = { budget, random, shouldRetry: isRateLimited, isImpatient: true }
+		const result = await retry((limits) => api.probe(token, limits), options)
 		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
 		revocation.rejected = isRejected(result)
 		const isEnough = revocation.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))
@@ -921,7 +922,7 @@ function maskedForms(secret, shortest = 3) {
 	return [...new Set(forms)].filter((form) => form.trim().length >= shortest)
 }
 
-/** The tag's range: 26 bits, so that the expiry of a new key is at most 18.7 hours earlier than asked. */
+/** The tag's range: 26 bits, so that the expiry of a new key is at most 37.3 hours earlier than asked. */
 const TAG_RANGE = 2 ** 26
 /** The longest lifetime of a key that the main action creates, in milliseconds: a rotated key always outlives it. */
 const MAX_EPHEMERAL_LIFETIME_MS = 5 * 24 * 3_600_000
@@ -1449,7 +1450,7 @@ function saveIfPossible(save) {
 	}
 }
 
-/** How often a run sends a create request: an unanswered one may leave an orphan. */
+/** Create requests of one run, not counting those refused for their digits (400): one without an answer may leave an orphan. */
 const MAX_ATTEMPTS = 3
 /** An attempt needs at least this much time, in milliseconds. */
 const MIN_ATTEMPT_MS = 500
@@ -1501,7 +1502,8 @@ function whyNoFurtherRequest({ timeout }, budget, { cancellation }) {
 	return `the timeout of ${formatSeconds(timeout)} is over; raise input timeout`
 }
 /** Waits before the next create request. Throws an Error if there is no time or no use for one. */
-async function waitOrGiveUp({ failure, attempt }, budget, { random, runner }) {
+async function waitOrGiveUp({ failure, attempt }, budget, { random, runner, cancellation }) {
+	if (failure.retryable && cancellation.requestedAt !== null) return
 	const wait = backoff(attempt, random(), { retryAfter: failure.retryAfter })
 	if (!failure.retryable || attempt === MAX_ATTEMPTS || wait + MIN_ATTEMPT_MS > budget.left()) throw new Error(refusalMessage(failure))
 	runner.info(plainLine(`${failure.message}. Retrying in ${formatSeconds(wait)}.`))
@@ -1513,8 +1515,8 @@ function refusalMessage({ message, mayHaveActed }) {
 }
 /** Of a key that a request may have created. */
 const ORPHAN =
-	'If a create request took effect anyway, there is a key whose value no one knows. A later run revokes it, or it expires, ' +
-	'unless the API changed its expiry: look for a key of this time in the dashboard, and revoke it there.'
+	'If a create request took effect anyway, there is a key whose value no one knows. A later run revokes it, or it expires. ' +
+	'If the API changes expiries, neither is certain: look for a key of this time in the dashboard, and revoke it there.'
 /** Masks the key before any other use, and accepts it only if this run certainly created it and can use it. */
 async function accept(answer, { known, apiKey, mayHaveActed, ...sent }, deps) {
 	const { runner, clock } = deps

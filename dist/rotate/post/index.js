@@ -19,9 +19,7 @@ async function cleanUp(found, deps) {
 	const { state } = found
 	const { phase, key, leaked } = state
 	if (phase === 'creating')
-		runner.warning(
-			`The main step ended before the API answered a create request for a key that expires at ${lib.formatUtc(state.expiry)}. ${lib.ORPHAN}`,
-		)
+		runner.warning(`The main step received no key for its request to create one that expires at ${lib.formatUtc(state.expiry)}. ${lib.ORPHAN}`)
 	if (phase === 'writing' && key) {
 		const advice = leaked && ` No old key was revoked: when a new run works, revoke ${leaked} in the dashboard.`
 		runner.warning(
