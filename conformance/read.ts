@@ -27,7 +27,7 @@ export async function readKeys(client: Client, credential: string): Promise<List
     answers.push(answer)
     return resultOf(answer, read)
   }
-  const read = await createLister(call, client.apiUrl, client.now)(credential, { timeout: Infinity })
+  const read = await createLister(call, client.apiUrl, client.now)(credential)({ timeout: Infinity })
   const [first] = answers
   if (first === undefined) throw new Error('The list was not read.')
   const pages = answers.map((answer) => resultOf(answer, readPage))

@@ -1,4 +1,4 @@
-// Wires the real runner, network and clock into the audit. It creates nothing, so it needs no post step.
+// Wires the real runner, network and clock into the audit. It creates nothing: no post step.
 import { createCaller } from './api/call.ts'
 import { createLister } from './api/key-api.ts'
 import { auditAccount } from './audit/audit-account.ts'

@@ -250,7 +250,7 @@ test('whatever is answered, nothing throws, and the message is one short line wi
       const { api } = behind({ status, headers: given, body: text })
       for (const result of [
         await api.create(SECRET, 'x', LIMITS),
-        await api.list(SECRET, LIMITS),
+        await api.list(SECRET)(LIMITS),
         await api.revoke(SECRET, 'id', LIMITS),
         await api.probe(SECRET, LIMITS),
       ]) {

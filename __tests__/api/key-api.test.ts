@@ -112,7 +112,7 @@ describe('a list in pages', () => {
     ['a cursor', `${URL_OF_KEYS}?cursor=cD0yMDI3%3D`, [URL_OF_KEYS, `${URL_OF_KEYS}?cursor=cD0yMDI3%3D`]],
   ])('is read to its end where next is %s', async (_, next, urls) => {
     const { api, seen } = behind(page({ results: [row(1)], next }), page({ results: [row(2)], next: null }))
-    const result = await api.list(SECRET, LIMITS)
+    const result = await api.list(SECRET)(LIMITS)
     expect(result).toMatchObject({
       ok: true,
       value: { keys: [{ id: '1' }, { id: '2' }], doubt: null, pages: 2 },
@@ -124,7 +124,7 @@ describe('a list in pages', () => {
     await fc.assert(
       fc.asyncProperty(fc.oneof(fc.string(), fc.webUrl()), async (next) => {
         const { api, seen } = behind(page({ results: [row(1)], next }), page([]))
-        await api.list(SECRET, LIMITS)
+        await api.list(SECRET)(LIMITS)
         for (const { url } of seen) expect(url.origin).toBe('https://api.example:8443')
       }),
     )
@@ -135,7 +135,7 @@ describe('a list in pages', () => {
     ['its pages repeat', [page({ results: [], next: '?page=2' })], 2, 'its pages repeat'],
   ])('cannot show absence where %s', async (_, pages, count, doubt) => {
     const { api, seen } = behind(...pages)
-    expect(await api.list(SECRET, LIMITS)).toMatchObject({ ok: true, value: { doubt } })
+    expect(await api.list(SECRET)(LIMITS)).toMatchObject({ ok: true, value: { doubt } })
     expect(seen).toHaveLength(count)
   })
 
@@ -144,14 +144,26 @@ describe('a list in pages', () => {
       page({ results: [row(index)], next: `?page=${index + 2}` }),
     )
     const { api, seen } = behind(...pages)
-    const result = await api.list(SECRET, LIMITS)
+    const result = await api.list(SECRET)(LIMITS)
     expect(result).toMatchObject({ ok: true, value: { doubt: 'it has more than 100 pages', pages: 100 } })
     expect(seen).toHaveLength(100)
   })
 
   test('that stops in the middle is no list', async () => {
     const { api } = behind(page({ results: [row(1)], next: '?page=2' }), { status: 503 })
-    expect(await api.list(SECRET, LIMITS)).toMatchObject({ ok: false, failure: { status: 503 } })
+    expect(await api.list(SECRET)(LIMITS)).toMatchObject({ ok: false, failure: { status: 503 } })
+  })
+
+  test('goes on with the page that failed when it is asked again', async () => {
+    const second = page({ results: [row(2)], next: null })
+    const { api, seen } = behind(page({ results: [row(1)], next: '?page=2' }), { status: 429 }, second)
+    const attempt = api.list(SECRET)
+    expect(await attempt(LIMITS)).toMatchObject({ ok: false, failure: { status: 429 } })
+    expect(await attempt(LIMITS)).toMatchObject({
+      ok: true,
+      value: { keys: [{ id: '1' }, { id: '2' }], pages: 2 },
+    })
+    expect(seen.map(({ url }) => url.search)).toEqual(['', '?page=2', '?page=2'])
   })
 
   test('compares the count with the rows of all pages', async () => {
@@ -160,7 +172,7 @@ describe('a list in pages', () => {
         page({ results: [row(1)], next: '?page=2', count }),
         page({ results: [row(2)], next: null, count }),
       )
-      const result = await api.list(SECRET, LIMITS)
+      const result = await api.list(SECRET)(LIMITS)
       return result.ok && result.value.doubt
     }
     expect(await of(2)).toBeNull()
@@ -172,14 +184,14 @@ describe('a list in pages', () => {
       page({ results: [row(1)], next: '?page=2' }, { age: '7' }),
       page({ results: [row(2)] }),
     )
-    expect(await api.list(SECRET, LIMITS)).toMatchObject({ value: { doubt: 'it comes from a cache' } })
+    expect(await api.list(SECRET)(LIMITS)).toMatchObject({ value: { doubt: 'it comes from a cache' } })
   })
 })
 
 describe('what one page says about itself', () => {
   const MORE = 'it may have pages that cannot be found'
   const doubtOf = async (body: unknown, headers: HttpResponse['headers'] = {}) => {
-    const result = await behind(page(body, headers)).api.list(SECRET, LIMITS)
+    const result = await behind(page(body, headers)).api.list(SECRET)(LIMITS)
     return result.ok ? result.value.doubt : 'unreadable'
   }
   test.each([
@@ -195,7 +207,7 @@ describe('what one page says about itself', () => {
   })
 
   test.each([203, 206])('may lack a key with status %i', async (status) => {
-    const result = await behind({ ...page([row(1)]), status }).api.list(SECRET, LIMITS)
+    const result = await behind({ ...page([row(1)]), status }).api.list(SECRET)(LIMITS)
     expect(result).toMatchObject({ ok: true, value: { doubt: MORE } })
   })
 
@@ -384,7 +396,7 @@ describe('what one page says about itself', () => {
 })
 
 describe('the server’s clock', () => {
-  const skewOf = async (date: string) => (await behind({ headers: { date } }).api.list(SECRET, LIMITS)).skew
+  const skewOf = async (date: string) => (await behind({ headers: { date } }).api.list(SECRET)(LIMITS)).skew
 
   test('is not known from a Date in the form of asctime, which Node would take for local time', async () => {
     const { api } = behind({ status: 200, body: '[]', headers: { date: 'Mon Mar  1 12:00:00 2027' } })

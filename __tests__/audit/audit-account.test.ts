@@ -37,7 +37,7 @@ async function auditOf({
   )
   const ignore = () => {}
   await auditAccount(inputs, {
-    api: { list: async () => ({ ok: true, skew: 0, value: { keys, doubt, pages: 1 } }) },
+    api: { list: () => async () => ({ ok: true, skew: 0, value: { keys, doubt, pages: 1 } }) },
     clock: { now: () => NOW, sleep: async () => {} },
     random: () => 0,
     sha256: (text) => {

@@ -395,6 +395,16 @@ describe('a refused write', () => {
     },
   )
 
+  test('is not proven where it may have come within the second of another write', async () => {
+    const run = await runRotate({
+      prepare: ({ github }) => github.addSecret('repository', SECRET, { value: 'another', updatedAt: START }),
+      answer: (what) => (what === WRITE ? { ...refusedByGithub(403), acted: true } : undefined),
+    })
+    expect(run.error).toContain('; nothing shows that the secret is unchanged. It and the old key both')
+    expect(newKey(run)?.revoked).toBe(false)
+    expect(run.github.secret('repository', SECRET)?.value).toBe(newKey(run)?.token)
+  })
+
   test('is not proven by a server that does not say when the secret was updated', async () => {
     const run = await refused(refusedByGithub(403), { github: { updatedAt: 'absent' } })
     expect(run.error).toContain('; nothing shows that the secret is unchanged. It and the old key both')

@@ -88,8 +88,8 @@ export const ROTATION_RULE_REMOVALS: RotationRuleRemoval[] = [
   {
     rule: 'the refusal: it is proven once GitHub also shows the secret unchanged',
     file: 'rotate/write-places.ts',
-    from: 'if (unchanged) return',
-    to: 'if (reply) return',
+    from: 'const confirmed = await confirmRefusal(reply, { target, updatedAt }, deps)',
+    to: 'const confirmed = { reply, acted: false }\n      if (confirmed) return confirmed',
   },
   {
     rule: 'the clocks: the overlap is over by every clock that may be right',

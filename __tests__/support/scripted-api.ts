@@ -62,7 +62,7 @@ export function scriptApi(script: Script, start = 0): ScriptedApi {
       create: () => Promise.reject(new Error('nothing is created here')),
       revoke: (credential, id) => revoke(credential, id),
       probe: (credential) => probe(credential),
-      list: (credential) => list(credential),
+      list: (credential) => () => list(credential),
     },
     ...{ time, calls, clock },
     budgetOf: (ms) => createBudget({ deadline: start + ms, clock }),

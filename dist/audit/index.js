@@ -380,33 +380,36 @@ async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) =>
 }
 
 const MAX_PAGES = 100
-/** Reads the list once, page by page. The main step does without, and without the bytes that it takes. */
+/** Not loaded by the main step. */
 function createLister(call, apiUrl, now) {
 	const start = new URL(`${apiUrl}${KEYS_PATH}`)
-	return async (credential, limits) => {
-		const deadline = now() + limits.timeout
+	return (credential) => {
 		const keys = []
 		const visited = new Set()
 		let doubt = null
 		let skew = null
-		for (let url = start; url !== null; ) {
-			visited.add(url.href)
-			const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now()))
-			const result = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
-			if (!result.ok) return result
-			const page = result.value
-			skew = result.skew ?? skew
-			keys.push(...page.keys)
-			doubt ??= page.doubt
-			url = page.next === null ? null : nextUrl(page.next, start)
-			if (url === null && page.count !== null && page.count !== new Set(keys.map(({ id }) => id)).size)
-				doubt ??= `it shows ${keys.length} of ${page.count} keys`
-			if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
-				doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
-				url = null
+		let url = start
+		return async (limits) => {
+			const deadline = now() + limits.timeout
+			while (url !== null) {
+				const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now()))
+				const result = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
+				if (!result.ok) return result
+				visited.add(url.href)
+				const page = result.value
+				skew = result.skew ?? skew
+				keys.push(...page.keys)
+				doubt ??= page.doubt
+				url = page.next === null ? null : nextUrl(page.next, start)
+				if (url === null && page.count !== null && page.count !== new Set(keys.map(({ id }) => id)).size)
+					doubt ??= `it shows ${keys.length} of ${page.count} keys`
+				if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+					doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+					url = null
+				}
 			}
+			return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
 		}
-		return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
 	}
 }
 /** Always on our own host: the credential goes nowhere else. */
@@ -564,7 +567,7 @@ function hasTimes(key) {
 function keysInUse(keys, apiKey) {
 	return keys.filter(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix))
 }
-/** Null if a list shows every key with its times, also the one that it was read with (a JWT is in no list). */
+/** Null if a list shows every key with its times, also the one that it was read with (a JWT is in none). */
 function whyIncomplete({ keys, doubt }, apiKey) {
 	const ids = new Set()
 	for (const key of keys) {
@@ -576,11 +579,11 @@ function whyIncomplete({ keys, doubt }, apiKey) {
 	if (doubt !== null || JWT.test(apiKey)) return doubt
 	return keysInUse(keys, apiKey).length > 0 ? null : 'the key in api-key is not in it'
 }
-/** Some APIs list expired keys. The key in use was just accepted, whatever the clocks say. */
+/** Some APIs list expired keys; `now` is by the earlier clock. The key in use was just accepted. */
 function usableKeys({ keys, inUse }, now) {
 	return keys.filter((key) => key.expiresAt === null || key.expiresAt > now || inUse.includes(key))
 }
-/** Sorts keys into classes. `known` outranks markers, because these can be imitated. */
+/** Sorts keys into classes. `known` outranks markers, which can be imitated. */
 function classify({ keys, inUse }, known, rotations) {
 	return keys.map((key) => {
 		const entry = known.find(({ id }) => id === key.id) ?? null
@@ -598,7 +601,7 @@ function isShortLived({ createdAt, expiresAt }) {
 
 /** Everything that the audit can find, the most urgent first. */
 const FINDING_KINDS = ['list-incomplete', 'expires-soon', 'unexpected', 'known-overdue', 'known-missing', 'never-expires', 'too-old']
-/** Every finding about the keys of a complete list, the most urgent first. */
+/** Findings about the keys of a complete list, the most urgent first. */
 function findFindings(keys, known, limits) {
 	const ids = new Set(keys.map(({ key }) => key.id))
 	const missing = known.filter(({ id, until }) => !ids.has(id) && !isPast(until, limits.now))
@@ -618,7 +621,7 @@ const LIST_INCOMPLETE = {
 	expiresAt: null,
 	rotation: null,
 }
-/** A key in `known` is accepted as it is until its date has passed. */
+/** A key in `known` is accepted until its date has passed. */
 function kindsFor(entry, { now, maxAge, warnBefore }) {
 	const { key, class: keyClass, rotation, known } = entry
 	if (keyClass === 'short-lived') return []
@@ -631,7 +634,7 @@ function kindsFor(entry, { now, maxAge, warnBefore }) {
 	if (overdue) kinds.push('known-overdue')
 	if (known !== null && !overdue) return kinds
 	if (key.expiresAt === null) kinds.push('never-expires')
-	if (now - key.createdAt > maxAge) kinds.push('too-old')
+	if (now - key.createdAt > maxAge && !isShortLived(key)) kinds.push('too-old')
 	return kinds
 }
 function isPast(until, now) {
@@ -805,7 +808,7 @@ function groupByKind(findings) {
 	const groups = FINDING_KINDS.map((kind) => ({ kind, findings: findings.filter((finding) => finding.kind === kind) }))
 	return groups.filter((group) => group.findings.length > 0)
 }
-/** How many keys there are of each class. */
+/** How many keys of each class. */
 function overview(keys) {
 	const counts = CLASSES.map((name) => `${keys.filter((key) => key.class === name).length} ${name}`)
 	const present = counts.filter((count) => !count.startsWith('0 ')).join(', ')
@@ -846,7 +849,7 @@ function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }, now) 
 function findingsJson(findings) {
 	const instant = (at) => (at === null ? null : formatInstant(at))
 	const rows = []
-	// The brackets; with each row comes a comma, except with the first.
+	// The brackets; a comma before each row but the first.
 	let bytes = 1
 	for (const { kind: finding, class: name, id, prefix, createdAt, expiresAt } of findings) {
 		const times = { created: instant(createdAt), expiry: instant(expiresAt) }
@@ -857,7 +860,7 @@ function findingsJson(findings) {
 	}
 	return `[${rows.join(',')}]`
 }
-/** The job summary in Markdown: keys with findings first, short-lived ones left out. */
+/** The job summary: keys with findings first, short-lived ones left out. */
 function summaryOf({ keys, findings, notes, limits }) {
 	const kindsOf = (id) => findings.filter((finding) => finding.id === id).map(({ kind }) => kind)
 	const urgency = ({ key }) => FINDING_KINDS.indexOf(kindsOf(key.id)[0] ?? 'list-incomplete') || FINDING_KINDS.length
@@ -886,7 +889,7 @@ function summaryOf({ keys, findings, notes, limits }) {
 	]
 	return paragraphs.filter(Boolean).join('\n\n')
 }
-/** Lines to paste into input `known`, for keys that a person may accept. */
+/** Lines for input `known`, for keys that a person may accept. */
 function linesForKnown(findings) {
 	const acceptable = findings.filter(({ kind }) => ACCEPTABLE.includes(kind))
 	const lines = acceptable.map(({ id, prefix, createdAt }) => {
@@ -935,7 +938,7 @@ async function auditAccount(inputs, deps) {
 	const tagged = read.keys.some(canHaveRotationTag) ? inputs.rotations : []
 	const rotations = tagged.map((rotation) => ({ secret: rotation.secret, tag: rotationTag(rotation, deps.sha256) }))
 	const limits = { ...inputs, now: deps.clock.now() + skew }
-	const keys = classify({ ...read, keys: usableKeys(read, limits.now) }, known, rotations)
+	const keys = classify({ ...read, keys: usableKeys(read, Math.min(limits.now, deps.clock.now())) }, known, rotations)
 	const findings = findFindings(keys, known, limits)
 	const notes = [...notesOn(read.inUse.length, inputs.rotations.length), ...unseenRotations(inputs, keys, rotations)]
 	for (const line of [`Read ${overview(keys)}.`, ...notes]) runner.info(line)
@@ -954,9 +957,10 @@ const UNKNOWN_TIME =
 async function listKeys(inputs, { api, clock, random }) {
 	const budget = createBudget({ deadline: clock.now() + inputs.timeout, clock })
 	const shouldRetry = ({ retryable, retryAfter = 0 }) => retryable && retryAfter < budget.left()
-	const list = () => api.list(inputs.apiKey, { timeout: Math.max(1, budget.left()) })
 	const read = async () => {
-		const reply = await retry(list, { budget, random, shouldRetry })
+		const list = api.list(inputs.apiKey)
+		const attempt = () => list({ timeout: Math.max(1, budget.left()) })
+		const reply = await retry(attempt, { budget, random, shouldRetry })
 		if (!reply.ok) throw new Error(whyNotListed(reply.failure, REJECTED))
 		return reply
 	}
@@ -979,7 +983,7 @@ function refuseWholeKeys(known, keys, runner) {
 		)
 	}
 }
-/** The end of `text` that begins like a key and is longer; empty if there is none. Ids contain a short prefix by chance. */
+/** The end of `text` that begins like a key and is longer, or nothing. Ids contain a short prefix by chance. */
 function keyIn(text, prefix) {
 	const at = prefix === '' ? -1 : text.indexOf(prefix)
 	const begins = at >= 0 && (prefix.length >= MIN_CREDENTIAL_LENGTH || !/[a-z\d]/i.test(text.charAt(at - 1)))
@@ -1339,7 +1343,7 @@ function connect(apiUrl, env) {
 	return { client, apiUrl, userAgent: userAgent(process.env), now }
 }
 
-// Wires the real runner, network and clock into the audit. It creates nothing, so it needs no post step.
+// Wires the real runner, network and clock into the audit. It creates nothing: no post step.
 async function run() {
 	for (const form of maskedForms(getInput('api-key'), MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
 	const { env } = process

@@ -3,33 +3,36 @@
 const lib = require('../lib/index.js')
 
 const MAX_PAGES = 100
-/** Reads the list once, page by page. The main step does without, and without the bytes that it takes. */
+/** Not loaded by the main step. */
 function createLister(call, apiUrl, now) {
 	const start = new URL(`${apiUrl}${lib.KEYS_PATH}`)
-	return async (credential, limits) => {
-		const deadline = now() + limits.timeout
+	return (credential) => {
 		const keys = []
 		const visited = new Set()
 		let doubt = null
 		let skew = null
-		for (let url = start; url !== null; ) {
-			visited.add(url.href)
-			const timeout = Math.max(1, Math.min(lib.MAX_ATTEMPT_MS, deadline - now()))
-			const result = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
-			if (!result.ok) return result
-			const page = result.value
-			skew = result.skew ?? skew
-			keys.push(...page.keys)
-			doubt ??= page.doubt
-			url = page.next === null ? null : nextUrl(page.next, start)
-			if (url === null && page.count !== null && page.count !== new Set(keys.map(({ id }) => id)).size)
-				doubt ??= `it shows ${keys.length} of ${page.count} keys`
-			if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
-				doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
-				url = null
+		let url = start
+		return async (limits) => {
+			const deadline = now() + limits.timeout
+			while (url !== null) {
+				const timeout = Math.max(1, Math.min(lib.MAX_ATTEMPT_MS, deadline - now()))
+				const result = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
+				if (!result.ok) return result
+				visited.add(url.href)
+				const page = result.value
+				skew = result.skew ?? skew
+				keys.push(...page.keys)
+				doubt ??= page.doubt
+				url = page.next === null ? null : nextUrl(page.next, start)
+				if (url === null && page.count !== null && page.count !== new Set(keys.map(({ id }) => id)).size)
+					doubt ??= `it shows ${keys.length} of ${page.count} keys`
+				if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+					doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+					url = null
+				}
 			}
+			return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
 		}
-		return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
 	}
 }
 /** All calls. */
@@ -190,7 +193,7 @@ function missingCheck({ api, gone }) {
 }
 /** Several pages are read twice: a key that disappears moves others past the page that is read next. */
 async function readList(credential, context) {
-	const read = () => lib.retry((limits) => context.api.list(credential, limits), context)
+	const read = () => lib.retry(context.api.list(credential), context)
 	const first = await read()
 	const second = first.ok && first.value.pages > 1 ? await read() : first
 	if (!first.ok || !second.ok) return second

@@ -32,33 +32,39 @@ type Page = ReturnType<typeof readPage>
 
 const MAX_PAGES = 100
 
-/** Reads the list once, page by page. The main step does without, and without the bytes that it takes. */
+/** Reads the list once, page by page; called again after a failure, it goes on with the page that failed. */
+export type ListAttempt = (limits: CallLimits) => Promise<ApiResult<KeyList>>
+
+/** Not loaded by the main step. */
 export function createLister(call: Call, apiUrl: string, now: () => number) {
   const start = new URL(`${apiUrl}${KEYS_PATH}`)
-  return async (credential: Secret, limits: CallLimits): Promise<ApiResult<KeyList>> => {
-    const deadline = now() + limits.timeout
+  return (credential: Secret): ListAttempt => {
     const keys: ListedKey[] = []
     const visited = new Set<string>()
     let doubt: string | null = null
     let skew: number | null = null
-    for (let url: URL | null = start; url !== null; ) {
-      visited.add(url.href)
-      const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now()))
-      const result: ApiResult<Page> = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
-      if (!result.ok) return result
-      const page: Page = result.value
-      skew = result.skew ?? skew
-      keys.push(...page.keys)
-      doubt ??= page.doubt
-      url = page.next === null ? null : nextUrl(page.next, start)
-      if (url === null && page.count !== null && page.count !== new Set(keys.map(({ id }) => id)).size)
-        doubt ??= `it shows ${keys.length} of ${page.count} keys`
-      if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
-        doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
-        url = null
+    let url: URL | null = start
+    return async (limits) => {
+      const deadline = now() + limits.timeout
+      while (url !== null) {
+        const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now()))
+        const result: ApiResult<Page> = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
+        if (!result.ok) return result
+        visited.add(url.href)
+        const page: Page = result.value
+        skew = result.skew ?? skew
+        keys.push(...page.keys)
+        doubt ??= page.doubt
+        url = page.next === null ? null : nextUrl(page.next, start)
+        if (url === null && page.count !== null && page.count !== new Set(keys.map(({ id }) => id)).size)
+          doubt ??= `it shows ${keys.length} of ${page.count} keys`
+        if (url !== null && (visited.has(url.href) || visited.size === MAX_PAGES)) {
+          doubt ??= visited.size === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : 'its pages repeat'
+          url = null
+        }
       }
+      return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
     }
-    return { ok: true, skew, value: { keys, doubt, pages: visited.size } }
   }
 }
 

@@ -44,7 +44,7 @@ export async function auditAccount(inputs: AuditInputs, deps: AuditDeps): Promis
   const tagged = read.keys.some(canHaveRotationTag) ? inputs.rotations : []
   const rotations = tagged.map((rotation) => ({ secret: rotation.secret, tag: rotationTag(rotation, deps.sha256) }))
   const limits = { ...inputs, now: deps.clock.now() + skew }
-  const keys = classify({ ...read, keys: usableKeys(read, limits.now) }, known, rotations)
+  const keys = classify({ ...read, keys: usableKeys(read, Math.min(limits.now, deps.clock.now())) }, known, rotations)
   const findings = findFindings(keys, known, limits)
   const notes = [...notesOn(read.inUse.length, inputs.rotations.length), ...unseenRotations(inputs, keys, rotations)]
   for (const line of [`Read ${overview(keys)}.`, ...notes]) runner.info(line)
@@ -66,9 +66,10 @@ const UNKNOWN_TIME =
 async function listKeys(inputs: AuditInputs, { api, clock, random }: AuditDeps) {
   const budget = createBudget({ deadline: clock.now() + inputs.timeout, clock })
   const shouldRetry = ({ retryable, retryAfter = 0 }: ApiFailure) => retryable && retryAfter < budget.left()
-  const list = () => api.list(inputs.apiKey, { timeout: Math.max(1, budget.left()) })
   const read = async () => {
-    const reply = await retry<KeyList>(list, { budget, random, shouldRetry })
+    const list = api.list(inputs.apiKey)
+    const attempt = () => list({ timeout: Math.max(1, budget.left()) })
+    const reply = await retry<KeyList>(attempt, { budget, random, shouldRetry })
     if (!reply.ok) throw new Error(whyNotListed(reply.failure, REJECTED))
     return reply
   }
@@ -95,7 +96,7 @@ function refuseWholeKeys(known: AuditInputs['known'], keys: readonly ReadKey[], 
   }
 }
 
-/** The end of `text` that begins like a key and is longer; empty if there is none. Ids contain a short prefix by chance. */
+/** The end of `text` that begins like a key and is longer, or nothing. Ids contain a short prefix by chance. */
 function keyIn(text: string, prefix: string): string {
   const at = prefix === '' ? -1 : text.indexOf(prefix)
   const begins = at >= 0 && (prefix.length >= MIN_CREDENTIAL_LENGTH || !/[a-z\d]/i.test(text.charAt(at - 1)))

@@ -52,7 +52,7 @@ function keysInUse<Key extends ListedKey>(keys: readonly Key[], apiKey: string):
   return keys.filter(({ prefix }) => prefix !== '' && apiKey.startsWith(prefix))
 }
 
-/** Null if a list shows every key with its times, also the one that it was read with (a JWT is in no list). */
+/** Null if a list shows every key with its times, also the one that it was read with (a JWT is in none). */
 function whyIncomplete({ keys, doubt }: KeyList, apiKey: string): string | null {
   const ids = new Set<string>()
   for (const key of keys) {
@@ -65,12 +65,12 @@ function whyIncomplete({ keys, doubt }: KeyList, apiKey: string): string | null 
   return keysInUse(keys, apiKey).length > 0 ? null : 'the key in api-key is not in it'
 }
 
-/** Some APIs list expired keys. The key in use was just accepted, whatever the clocks say. */
+/** Some APIs list expired keys; `now` is by the earlier clock. The key in use was just accepted. */
 export function usableKeys({ keys, inUse }: { keys: readonly ReadKey[]; inUse: readonly ReadKey[] }, now: number) {
   return keys.filter((key) => key.expiresAt === null || key.expiresAt > now || inUse.includes(key))
 }
 
-/** Sorts keys into classes. `known` outranks markers, because these can be imitated. */
+/** Sorts keys into classes. `known` outranks markers, which can be imitated. */
 export function classify(
   { keys, inUse }: { keys: readonly ReadKey[]; inUse: readonly ReadKey[] },
   known: readonly KnownKey[],

@@ -36,7 +36,7 @@ export interface Limits {
   warnBefore: number
 }
 
-/** Every finding about the keys of a complete list, the most urgent first. */
+/** Findings about the keys of a complete list, the most urgent first. */
 export function findFindings(keys: readonly AccountKey[], known: readonly KnownKey[], limits: Limits): Finding[] {
   const ids = new Set(keys.map(({ key }) => key.id))
   const missing = known.filter(({ id, until }) => !ids.has(id) && !isPast(until, limits.now))
@@ -60,7 +60,7 @@ export const LIST_INCOMPLETE: Finding = {
   rotation: null,
 }
 
-/** A key in `known` is accepted as it is until its date has passed. */
+/** A key in `known` is accepted until its date has passed. */
 function kindsFor(entry: AccountKey, { now, maxAge, warnBefore }: Limits): FindingKind[] {
   const { key, class: keyClass, rotation, known } = entry
   if (keyClass === 'short-lived') return []
@@ -73,7 +73,7 @@ function kindsFor(entry: AccountKey, { now, maxAge, warnBefore }: Limits): Findi
   if (overdue) kinds.push('known-overdue')
   if (known !== null && !overdue) return kinds
   if (key.expiresAt === null) kinds.push('never-expires')
-  if (now - key.createdAt > maxAge) kinds.push('too-old')
+  if (now - key.createdAt > maxAge && !isShortLived(key)) kinds.push('too-old')
   return kinds
 }
 

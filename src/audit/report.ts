@@ -27,7 +27,7 @@ export function groupByKind(findings: readonly Finding[]): FindingGroup[] {
   return groups.filter((group) => group.findings.length > 0)
 }
 
-/** How many keys there are of each class. */
+/** How many keys of each class. */
 export function overview(keys: readonly AccountKey[]): string {
   const counts = CLASSES.map((name) => `${keys.filter((key) => key.class === name).length} ${name}`)
   const present = counts.filter((count) => !count.startsWith('0 ')).join(', ')
@@ -82,7 +82,7 @@ function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }: Findi
 export function findingsJson(findings: readonly Finding[]): string {
   const instant = (at: number | null) => (at === null ? null : formatInstant(at))
   const rows: string[] = []
-  // The brackets; with each row comes a comma, except with the first.
+  // The brackets; a comma before each row but the first.
   let bytes = 1
   for (const { kind: finding, class: name, id, prefix, createdAt, expiresAt } of findings) {
     const times = { created: instant(createdAt), expiry: instant(expiresAt) }
@@ -103,7 +103,7 @@ export interface AuditReport {
   limits: Limits
 }
 
-/** The job summary in Markdown: keys with findings first, short-lived ones left out. */
+/** The job summary: keys with findings first, short-lived ones left out. */
 export function summaryOf({ keys, findings, notes, limits }: AuditReport): string {
   const kindsOf = (id: string) => findings.filter((finding) => finding.id === id).map(({ kind }) => kind)
   const urgency = ({ key }: AccountKey) =>
@@ -134,7 +134,7 @@ export function summaryOf({ keys, findings, notes, limits }: AuditReport): strin
   return paragraphs.filter(Boolean).join('\n\n')
 }
 
-/** Lines to paste into input `known`, for keys that a person may accept. */
+/** Lines for input `known`, for keys that a person may accept. */
 function linesForKnown(findings: readonly Finding[]): string {
   const acceptable = findings.filter(({ kind }) => ACCEPTABLE.includes(kind))
   const lines = acceptable.map(({ id, prefix, createdAt }) => {

@@ -41,7 +41,7 @@ export async function readList(
   credential: Secret,
   context: RetryOptions & { api: KeyApi },
 ): Promise<ApiResult<KeyList>> {
-  const read = () => retry((limits) => context.api.list(credential, limits), context)
+  const read = () => retry(context.api.list(credential), context)
   const first = await read()
   const second = first.ok && first.value.pages > 1 ? await read() : first
   if (!first.ok || !second.ok) return second

@@ -35,6 +35,9 @@ export interface RotateDeps extends KeyDeps {
  * and a page at most 10 s.
  */
 export function listKeys(credential: string, { api, random }: KeyDeps, budget: Budget): Promise<ApiResult<KeyList>> {
-  const list: KeyApi['list'] = (key, limits) => api.list(key, { ...limits, timeout: Math.max(1, budget.left()) })
+  const list: KeyApi['list'] = (key) => {
+    const read = api.list(key)
+    return (limits) => read({ ...limits, timeout: Math.max(1, budget.left()) })
+  }
   return readList(credential, { api: { ...api, list }, budget, random })
 }

@@ -155,7 +155,12 @@ async function writeUntilShown(
     const written = await writePlace({ token, target }, deps, budget)
     acted ||= written.acted
     const { reply } = written
-    if (!reply.ok && !acted && written.refused) return confirmRefusal(reply, { target, updatedAt }, deps)
+    if (!reply.ok && !acted && written.refused) {
+      const confirmed = await confirmRefusal(reply, { target, updatedAt }, deps)
+      // A write within the second of another one shows nothing; the next one is in a later second.
+      if (writes > 1 || confirmed.acted || budget.left() < MIN_ATTEMPT_MS) return confirmed
+      continue
+    }
     if (!reply.ok) return { reply, acted }
     if (budget.left() === 0)
       return { reply: notSent(deps.cancellation.requestedAt === null ? ANSWERED_LATE : CANCELLED), acted }
