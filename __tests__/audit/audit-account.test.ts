@@ -18,6 +18,7 @@ async function auditOf({
   prefix = 'other',
   apiKey = API_KEY,
   doubt = null as string | null,
+  skew = 0,
   masked = [] as string[],
 }) {
   const hashed: string[] = []
@@ -37,7 +38,7 @@ async function auditOf({
   )
   const ignore = () => {}
   await auditAccount(inputs, {
-    api: { list: () => async () => ({ ok: true, skew: 0, value: { keys, doubt, pages: 1 } }) },
+    api: { list: () => async () => ({ ok: true, skew, value: { keys, doubt, pages: 1 } }) },
     clock: { now: () => NOW, sleep: async () => {} },
     random: () => 0,
     sha256: (text) => {
@@ -67,6 +68,13 @@ describe('the audit of an account', () => {
 
   test('with a key that a rotation may have made computes one for each rotation', async () => {
     expect((await auditOf({ expiresAt: NOW + 60 * DAY_MS + 1 })).hashed).toHaveLength(1)
+  })
+
+  test('counts a key that only one of the clocks calls expired', async () => {
+    const expiresAt = NOW + 19 * 3_600_000
+    for (const skew of [0, 20 * 3_600_000])
+      expect((await auditOf({ expiresAt, skew })).said[0]).toMatch(/^Read 2 keys/)
+    expect((await auditOf({ expiresAt: NOW - 1, skew: 20 * 3_600_000 })).said[0]).toMatch(/^Read 1 key:/)
   })
 
   const NAME = 'production # deployed by ops'

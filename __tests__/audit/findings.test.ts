@@ -123,6 +123,15 @@ describe('never-expires and too-old', () => {
     ])
   })
 
+  test('not too-old for a short-lived key that is used for the audit', () => {
+    const created = NOW - 2 * DAY_MS
+    const [found] = findFindings([entry({ created, expires: created + 5 * DAY_MS })], [], {
+      ...LIMITS,
+      maxAge: DAY_MS,
+    })
+    expect(found).toBeUndefined()
+  })
+
   test('too-old only beyond max-age', () => {
     const age = (created: number) => kindsOf(entry({ created }))
     expect(age(NOW - 90 * DAY_MS)).toEqual([])

@@ -6,6 +6,7 @@ import {
   initialKeyNote,
   type PreviousKeyFacts,
   previousKeyNote,
+  unusedKeysNote,
 } from '../../src/rotate/old-key-notes.ts'
 import { formatUtc } from '../../src/runner/report.ts'
 import { DAY, HOUR, INPUTS, START, TAG } from './harness.ts'
@@ -115,5 +116,31 @@ describe('the note about the previous key', () => {
       'The previous key initial... (id initial) stays valid, because the API does not say when it was created. Revoke it ' +
         'in the dashboard when no run uses it.',
     )
+  })
+})
+
+describe('where no key can be created', () => {
+  const current = own('current', 40 * DAY)
+  const note = (keys: ListedKey[], updates: (number | null)[]) =>
+    unusedKeysNote({ keys: [current, ...keys], current, tag: TAG, updates })
+  const written = current.createdAt === null ? 0 : current.createdAt + 1_000
+
+  test('the note names keys that were made after every place was last updated', () => {
+    const said = note([own('lost', 9 * DAY)], [written])
+    expect(said).toMatch(
+      /^ The account holds lost\.\.\. \(id lost\), made by earlier runs after the secret was last/,
+    )
+    expect(note([own('lost', 9 * DAY)], [written, START - 9 * DAY])).toBe('')
+    expect(note([own('lost', 9 * DAY)], [written, null])).toBe('')
+  })
+
+  test('the note names keys that a newer one replaced, but not the newest, which a place may hold', () => {
+    const [older, newest] = [own('older', 20 * DAY), own('newest', 9 * DAY)]
+    const said = note([older, newest], [START - 9 * DAY])
+    expect(said).toMatch(
+      /^ The account holds older\.\.\. \(id older\), which a later run replaced by newest\.\.\. /,
+    )
+    expect(note([newest], [START - 9 * DAY])).toBe('')
+    expect(note([], [written])).toBe('')
   })
 })

@@ -509,6 +509,15 @@ describe('creating the new key', () => {
     expect(await expiries(9)).toEqual([7, 4, 0])
   })
 
+  test('never requests whole seconds where a listed key shows that the API keeps milliseconds', async () => {
+    const refused = (_: string, count: number) => (count <= 2 ? { status: 400 } : undefined)
+    const run = await onCreate(refused, { own: true, age: 31 * DAY })
+    expect(posts(run).map(({ body }) => /\d\d(\.\d+)?Z$/.exec(JSON.parse(body).expiry)?.[1]?.length)).toEqual(
+      [7, 4],
+    )
+    expect(run.error).toMatch(/^No new key was received: .*400/)
+  })
+
   test('repeats the same request after a 400 that is not from the API', async () => {
     const page = { status: 400, headers: { 'content-type': 'text/html' } }
     const run = await onCreate((_, count) => (count === 1 ? page : undefined))

@@ -525,10 +525,17 @@ function whyNotListed({ message, status, notFromApi, retryable }, ifRejected) {
 }
 
 /** Where no key can be created: which keys count toward the account's limit although no place should hold them. */
-function unusedKeysNote({ keys, current, tag }) {
+function unusedKeysNote({ keys, current, tag, updates }) {
 	const newer = keys
 		.filter((key) => lib.isOwn(key, tag) && Number(key.createdAt) > Number(current.createdAt))
 		.sort((a, b) => Number(a.createdAt) - Number(b.createdAt))
+	const lastWrite = Math.max(...updates.map((at) => at ?? Infinity))
+	const unwritten = newer.filter(({ createdAt }) => Number(createdAt) - lib.MIN_GAP_MS > lastWrite)
+	if (unwritten.length > 0)
+		return (
+			` The account holds ${unwritten.map(fullLabel).join(', ')}, made by earlier runs after the secret was last updated, ` +
+			'so no place holds them. If the account has reached its limit of keys, revoke them in the dashboard.'
+		)
 	const newest = newer.pop()
 	if (newest === undefined || newer.length === 0) return ''
 	return (
@@ -752,7 +759,12 @@ async function writeUntilShown({ token, target }, deps, budget) {
 		const written = await writePlace({ token, target }, deps, budget)
 		acted ||= written.acted
 		const { reply } = written
-		if (!reply.ok && !acted && written.refused) return confirmRefusal(reply, { target, updatedAt }, deps)
+		if (!reply.ok && !acted && written.refused) {
+			const confirmed = await confirmRefusal(reply, { target, updatedAt }, deps)
+			// A write within the second of another one shows nothing; the next one is in a later second.
+			if (writes > 1 || confirmed.acted || budget.left() < MIN_ATTEMPT_MS) return confirmed
+			continue
+		}
 		if (!reply.ok) return { reply, acted }
 		if (budget.left() === 0) return { reply: notSent(deps.cancellation.requestedAt === null ? ANSWERED_LATE : CANCELLED), acted }
 		const { visibility, reason } = await waitUntilShown({ target, updatedAt }, deps, budget)
@@ -1075,7 +1087,7 @@ async function rotate(run, targets) {
 	const { apiKey, timeout, limits, initialKeyId } = inputs
 	const request = { apiKey, timeout, lifetime: limits.expiresIn, tag, skew, known: keys }
 	const fresh = await lib.createKey(request, record, deps).catch((error) => {
-		error.message += unusedKeysNote({ keys, current, tag })
+		error.message += unusedKeysNote({ keys, current, tag, updates: targets.map(({ updatedAt }) => updatedAt) })
 		throw error
 	})
 	const replacement = await useOrDiscard(fresh, targets, run)

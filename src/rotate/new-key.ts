@@ -12,6 +12,7 @@ import { formatExactly } from '../util/instant.ts'
 import {
   expiresEarlier,
   findCurrentKey,
+  isOwn,
   judgeCreated,
   PRECISIONS_US,
   type Precision,
@@ -58,6 +59,9 @@ export interface FreshKey {
 export async function createKey(request: NewKeyRequest, record: RotationRecord, deps: RotateDeps): Promise<FreshKey> {
   const { clock, api } = deps
   const budget = createBudget({ deadline: clock.now() + request.timeout, clock, cancellation: deps.cancellation })
+  // A listed key with the tag shows that the API keeps milliseconds: whole seconds could carry none.
+  const keepsTag = request.known.some((key) => isOwn(key, request.tag))
+  const precisions = keepsTag ? PRECISIONS_US.filter((one) => one < 1_000_000) : PRECISIONS_US
   let precision: Precision = 1
   // Of any attempt: a clear refusal says nothing about an earlier request that was not answered.
   let mayHaveActed = false
@@ -79,7 +83,7 @@ export async function createKey(request: NewKeyRequest, record: RotationRecord, 
     mayHaveActed ||= reply.failure.mayHaveActed || isRepeated
     const failure = { ...reply.failure, mayHaveActed }
     if (!mayHaveActed) saveIfPossible(record.settled)
-    const coarser: Precision | undefined = PRECISIONS_US[PRECISIONS_US.indexOf(precision) + 1]
+    const coarser: Precision | undefined = precisions[precisions.indexOf(precision) + 1]
     if (failure.status === 400 && !failure.notFromApi && coarser) {
       // The likely cause is a server that refuses so many digits.
       precision = coarser
@@ -207,7 +211,8 @@ export async function proveKey(key: NewKey, deps: KeyDeps, budget: Budget): Prom
     const row = reply.ok ? findCurrentKey(reply.value, key.token) : null
     if (row !== null && typeof row === 'object' && whyUnproven(row, key) === null) return row
     const mayLag = reply.ok ? typeof row === 'string' : isRejected(reply)
-    if (!mayLag || budget.left() <= PROVE_INTERVAL_MS)
+    // A last request without the time for an answer would only hide this reason.
+    if (!mayLag || budget.left() <= PROVE_INTERVAL_MS + MIN_ATTEMPT_MS)
       throw new Error(
         `Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? row && whyUnproven(row, key) : reply.failure.message}. ` +
           'It was not written, so this run did not change the secret.',

@@ -20,10 +20,22 @@ export interface DoubtfulPlace {
 }
 
 /** Where no key can be created: which keys count toward the account's limit although no place should hold them. */
-export function unusedKeysNote({ keys, current, tag }: Pick<RetirementFacts, 'keys' | 'current' | 'tag'>): string {
+export function unusedKeysNote({
+  keys,
+  current,
+  tag,
+  updates,
+}: Pick<RetirementFacts, 'keys' | 'current' | 'tag' | 'updates'>): string {
   const newer = keys
     .filter((key) => isOwn(key, tag) && Number(key.createdAt) > Number(current.createdAt))
     .sort((a, b) => Number(a.createdAt) - Number(b.createdAt))
+  const lastWrite = Math.max(...updates.map((at) => at ?? Infinity))
+  const unwritten = newer.filter(({ createdAt }) => Number(createdAt) - MIN_GAP_MS > lastWrite)
+  if (unwritten.length > 0)
+    return (
+      ` The account holds ${unwritten.map(fullLabel).join(', ')}, made by earlier runs after the secret was last updated, ` +
+      'so no place holds them. If the account has reached its limit of keys, revoke them in the dashboard.'
+    )
   const newest = newer.pop()
   if (newest === undefined || newer.length === 0) return ''
   return (

@@ -346,7 +346,7 @@ async function rotate(run: Run, targets: Target[]): Promise<void> {
   const { apiKey, timeout, limits, initialKeyId } = inputs
   const request = { apiKey, timeout, lifetime: limits.expiresIn, tag, skew, known: keys }
   const fresh = await createKey(request, record, deps).catch((error: Error) => {
-    error.message += unusedKeysNote({ keys, current, tag })
+    error.message += unusedKeysNote({ keys, current, tag, updates: targets.map(({ updatedAt }) => updatedAt) })
     throw error
   })
   const replacement = await useOrDiscard(fresh, targets, run)

@@ -1470,6 +1470,9 @@ const DISCARD_TIMEOUT_MS = 20_000
 async function createKey(request, record, deps) {
 	const { clock, api } = deps
 	const budget = createBudget({ deadline: clock.now() + request.timeout, clock, cancellation: deps.cancellation })
+	// A listed key with the tag shows that the API keeps milliseconds: whole seconds could carry none.
+	const keepsTag = request.known.some((key) => isOwn(key, request.tag))
+	const precisions = keepsTag ? PRECISIONS_US.filter((one) => one < 1_000_000) : PRECISIONS_US
 	let precision = 1
 	// Of any attempt: a clear refusal says nothing about an earlier request that was not answered.
 	let mayHaveActed = false
@@ -1491,7 +1494,7 @@ async function createKey(request, record, deps) {
 		mayHaveActed ||= reply.failure.mayHaveActed || isRepeated
 		const failure = { ...reply.failure, mayHaveActed }
 		if (!mayHaveActed) saveIfPossible(record.settled)
-		const coarser = PRECISIONS_US[PRECISIONS_US.indexOf(precision) + 1]
+		const coarser = precisions[precisions.indexOf(precision) + 1]
 		if (failure.status === 400 && !failure.notFromApi && coarser) {
 			// The likely cause is a server that refuses so many digits.
 			precision = coarser
@@ -1577,7 +1580,8 @@ async function proveKey(key, deps, budget) {
 		const row = reply.ok ? findCurrentKey(reply.value, key.token) : null
 		if (row !== null && typeof row === 'object' && whyUnproven(row, key) === null) return row
 		const mayLag = reply.ok ? typeof row === 'string' : isRejected(reply)
-		if (!mayLag || budget.left() <= PROVE_INTERVAL_MS)
+		// A last request without the time for an answer would only hide this reason.
+		if (!mayLag || budget.left() <= PROVE_INTERVAL_MS + MIN_ATTEMPT_MS)
 			throw new Error(
 				`Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? row && whyUnproven(row, key) : reply.failure.message}. ` +
 					'It was not written, so this run did not change the secret.',
