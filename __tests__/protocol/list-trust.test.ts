@@ -65,7 +65,7 @@ describe('a key is missing', () => {
     const key = { token: more.token ?? null, id: 'id', prefix: 'prefix', createdAt, expiresAt: START }
     const revocation: Revocation = {
       ...{ api, clock, random: () => 0.5, skew, credential, budget: budgetOf(5_000) },
-      ...{ granted, rejected: true, missing: false, expired: false, idle: 0 },
+      ...{ granted, rejected: true, missing: false, expired: false, idle: 0, claimed: false },
       startedAt: START - after,
     }
     const { value } = await run(check(key, revocation))

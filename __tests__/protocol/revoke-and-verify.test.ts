@@ -131,6 +131,25 @@ describe('a key', () => {
     expect(times.at(-1)).toBeLessThan(15_000)
   })
 
+  test.each([302, 404])('is retried after %i, which may pass', async (code) => {
+    const answers = { revoke: [status(code), status(code), done], probe: [done, status(401)] }
+    const { result, times } = await revoke(answers)
+    expect(result).toEqual(revoked())
+    expect(times.at(-1)).toBeLessThan(5_000)
+  })
+
+  test('is verified by a later 404 to api-key if the check of its grant got no clear answer', async () => {
+    let asked = 0
+    const script = (credential: string) => {
+      if (credential === 'key') return status(403)
+      const answers = [done, failed({ status: 503, retryable: true })]
+      return answers[asked++] ?? status(404)
+    }
+    const { result, calls } = await revoke({ revoke: script, list: [doubtful], createdAt: 1_000_000 - 100 })
+    expect(result).toEqual(revoked())
+    expect(calls.length).toBeLessThan(10)
+  })
+
   test('waits for its own turn where api-key may not revoke it', async () => {
     let count = 0
     const limited = failed({ status: 429, retryable: true, retryAfter: 20_000 })

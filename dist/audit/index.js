@@ -66,7 +66,7 @@ function parseRetryAfter(header = '', now) {
 function shortPath({ pathname }) {
 	return pathname.replace(/([^/]{8})[^/]{16,}/g, '$1...')
 }
-/** Logs requests, without headers, bodies or whole IDs. Returns `send` itself without `log`. */
+/** Logs requests, without headers, bodies or whole IDs, if there is a `log`. */
 function logRequests(send, log, now) {
 	if (!log) return send
 	return async (request) => {
@@ -82,7 +82,7 @@ function logRequests(send, log, now) {
 	}
 }
 
-/** Some servers write it for no time at all. */
+/** Some servers write it for no time. */
 const YEAR_ONE = /^0001-?01-?01/
 const DAY = String.raw`(?:(?<month>0[1-9]|1[0-2])-?(?<day>\d\d)|W(?<week>\d\d)-?(?<weekday>[1-7])|(?<ordinal>\d{3}))`
 const TIME = String.raw`(?<hour>[01]\d|2[0-4])(?::?(?<minute>[0-5]\d)(?::?(?<second>[0-5]\d|60))?)?`
@@ -164,7 +164,7 @@ function readKey(value) {
 		createdAt: created.at,
 		/** Null if the key never expires, too. */
 		expiresAt: expiry.at,
-		/** The field that could not be read, with its text; null if all could. */
+		/** The field that could not be read, with its text, or null. */
 		unreadable: faults.find(Boolean) || null,
 	}
 }
@@ -175,7 +175,7 @@ function readId(value) {
 	const isUsable = id !== null && id !== '.' && id !== '..' && id.isWellFormed() && id.length <= MAX_ID_LENGTH
 	return isUsable ? id : null
 }
-/** Keeps large integers as text: IDs above 2^53 would lose digits. */
+/** Keeps integers above 2^53 as text: they would lose digits. */
 function parseJson(body) {
 	const keepDigits = (_name, value, context) =>
 		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '') ? context?.source : value
@@ -193,7 +193,7 @@ function textOf(value) {
 /** Gateways and locks give these; the request may have been carried out. */
 const UNCERTAIN_STATUSES = [407, 408, 409, 421, 423, 424, 425, 499]
 const MAX_REASON_LENGTH = 300
-/** `now`: the server's time, in milliseconds since 1970. A 2xx is a failure if its content could not be used. */
+/** `now`: the server's time (ms). A 2xx is a failure if its content could not be used. */
 function failureOf(asked, response, now) {
 	const { method, url } = asked
 	const { status, headers } = response
@@ -320,7 +320,7 @@ function createCaller({ client, userAgent, now }) {
 }
 function skewOf({ headers }, sentAt, receivedAt) {
 	if (isStored(headers)) return null
-	// Whole seconds: on average, the server is half a second further.
+	// Whole seconds are half a second late on average.
 	const skew = parseHttpDate(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
 	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }
@@ -335,7 +335,7 @@ const MAX_ATTEMPT_MS = 10_000
 /** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 const MIN_LEFT_MS = 250
-/** How long (ms) work may go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
+/** How long (ms) work may go on: to `deadline`, or less after a cancellation (CANCEL). */
 function createBudget({ deadline, clock, cancellation, throttle }) {
 	let end = deadline
 	let waitsUntil = 0
@@ -354,7 +354,7 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 		},
 		/** Waits, but no longer than is left; a cancellation ends the wait. */
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
-		/** The API asked for this wait (429), which may make the budget longer. */
+		/** For a wait that the API asked for (429). */
 		extend(wait) {
 			// Waits at the same time count once.
 			const more = wait - Math.max(0, waitsUntil - clock.now())
@@ -1081,7 +1081,7 @@ const MAX_RESPONSE_BYTES = 1024 * 1024
 const MAX_IDLE_MS = 2_000
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
-/** For one host. Only pages share a connection: a late answer would be taken for that to the next request. */
+/** For one host. Only pages share a connection: a late answer would seem to be the next one's. */
 function createHttpClient(proxy) {
 	let pages
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
@@ -1307,7 +1307,7 @@ function print(line) {
 		write(line)
 	} catch {}
 }
-/** Returns once the line is written, and starts sooner than `process.stdout`. */
+/** Returns once it is written, and starts sooner than `process.stdout`. */
 function write(line) {
 	node_fs.writeFileSync(1, `${line}\n`)
 }
@@ -1316,7 +1316,7 @@ function write(line) {
 const uptime = () => Number(process.hrtime.bigint() / 1000000n)
 /** In milliseconds since 1970, by the clock as it is set now. */
 const bootedAt = Date.now() - uptime()
-/** The machine's clock, monotonic within this process. Milliseconds. */
+/** The machine's clock in ms, monotonic within this process. */
 const systemClock = {
 	now: () => bootedAt + uptime(),
 	/** Resolves after `duration`, or as soon as `wake` is aborted. */

@@ -30,7 +30,7 @@ export interface Asked {
 const UNCERTAIN_STATUSES = [407, 408, 409, 421, 423, 424, 425, 499]
 const MAX_REASON_LENGTH = 300
 
-/** `now`: the server's time, in milliseconds since 1970. A 2xx is a failure if its content could not be used. */
+/** `now`: the server's time (ms). A 2xx is a failure if its content could not be used. */
 export function failureOf(asked: Asked, response: HttpResponse, now: number): ApiFailure {
   const { method, url } = asked
   const { status, headers } = response

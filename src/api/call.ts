@@ -76,14 +76,14 @@ export function isRejected(result: ApiResult<unknown>): boolean {
   return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
 }
 
-/** Visible ASCII: nothing that could break out of a header or a log line. */
+/** Visible ASCII: nothing breaks out of a header or a log line. */
 export function isHeaderSafe(credential: string): boolean {
   return /^[\x21-\x7e]+$/.test(credential)
 }
 
 function skewOf({ headers }: HttpResponse, sentAt: number, receivedAt: number): number | null {
   if (isStored(headers)) return null
-  // Whole seconds: on average, the server is half a second further.
+  // Whole seconds are half a second late on average.
   const skew = parseHttpDate(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
   return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }

@@ -43,7 +43,7 @@ export function readCreated(response: HttpResponse): CreatedKey {
   return { ...key, token, prefix: key.prefix.slice(0, token === null ? undefined : token.length / 2) }
 }
 
-/** Throws unless the key was accepted: the API then answers with the list. */
+/** Throws unless the key was accepted: the answer is the list. */
 export function readAccepted(response: HttpResponse): null {
   rowsOf(parseJson(freshBody(response)))
   return null
@@ -56,7 +56,7 @@ export function rowsOf(answer: unknown): unknown[] {
   throw new Error('neither an array nor a page')
 }
 
-/** Throws unless the key was revoked: the API then answers without content. */
+/** Throws unless the key was revoked: the answer is empty. */
 export function readRevoked(response: HttpResponse): null {
   if (freshBody(response).trim() !== '') throw new Error('not revoked')
   return null
@@ -77,7 +77,7 @@ export function readKey(value: unknown) {
     createdAt: created.at,
     /** Null if the key never expires, too. */
     expiresAt: expiry.at,
-    /** The field that could not be read, with its text; null if all could. */
+    /** The field that could not be read, with its text, or null. */
     unreadable: faults.find(Boolean) || null,
   }
 }
@@ -90,7 +90,7 @@ export function readId(value: unknown): string | null {
   return isUsable ? id : null
 }
 
-/** Keeps large integers as text: IDs above 2^53 would lose digits. */
+/** Keeps integers above 2^53 as text: they would lose digits. */
 export function parseJson(body: string): unknown {
   const keepDigits = (_name: string, value: unknown, context?: { source?: string }) =>
     typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '')

@@ -36,7 +36,7 @@ const MAX_IDLE_MS = 2_000
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 
-/** For one host. Only pages share a connection: a late answer would be taken for that to the next request. */
+/** For one host. Only pages share a connection: a late answer would seem to be the next one's. */
 export function createHttpClient(proxy: string): HttpClient {
   let pages: Agent | undefined
   const via = proxy && ` (through the proxy ${new URL(proxy).host})`

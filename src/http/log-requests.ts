@@ -5,7 +5,7 @@ export function shortPath({ pathname }: URL): string {
   return pathname.replace(/([^/]{8})[^/]{16,}/g, '$1...')
 }
 
-/** Logs requests, without headers, bodies or whole IDs. Returns `send` itself without `log`. */
+/** Logs requests, without headers, bodies or whole IDs, if there is a `log`. */
 export function logRequests(send: HttpClient, log: ((line: string) => void) | null, now: () => number): HttpClient {
   if (!log) return send
   return async (request) => {

@@ -96,7 +96,7 @@ export function nearestZone(local: number, instant: number): number {
   return Math.abs(shift) <= MAX_ZONE_MS ? shift : 0
 }
 
-/** The key's times without the offset (`zone`, in ms) of a server that writes local times, which shifts both. */
+/** The key's times without the offset (`zone`, in ms) of a server that writes local times. */
 export function withoutZone({ createdAt, expiresAt }: KeyTimes, intent: Intent): KeyTimes & { zone: number } {
   const nearest = expiresAt === null ? 0 : nearestZone(expiresAt, intent.expiry)
   const moved = (time: ServerTime | null, zone: number) => (time === null ? null : time - zone)

@@ -55,6 +55,8 @@ export interface Revocation extends RevocationContext, Evidence {
   startedAt: LocalTime
   /** How many revocations were granted while the key was still accepted. */
   idle: number
+  /** `api-key` was granted a revocation, maybe by a replica that does not know the key. */
+  claimed: boolean
 }
 
 export const MAX_REPLICA_LAG_MS = 15_000
@@ -74,7 +76,7 @@ const EXPIRY_MARGIN_MS = 1_000
 /** Revokes `key` with itself, or with `credential` where that does not end it, until verified or hopeless. */
 export async function revokeAndVerify(key: KeyToRevoke, context: RevocationContext): Promise<RevocationResult> {
   const { clock, random, budget } = context
-  const nothing = { granted: false, rejected: false, missing: false, expired: false, idle: 0 }
+  const nothing = { granted: false, rejected: false, missing: false, expired: false, idle: 0, claimed: false }
   const revocation: Revocation = { ...context, ...nothing, startedAt: clock.now() }
   const { token } = key
   let wasGranted = false
@@ -87,7 +89,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     wasGranted ||= refusal === null
     const verified = isVerifiedRevoked(revocation)
     if (verified || (token === null && revocation.missing)) return { revoked: true, verified, granted: wasGranted }
-    // A later 401 must not be taken for the effect of this grant.
+    // A later 401 is not the effect of this grant.
     if (probed?.ok) revocation.granted = false
     if (refusal === null && !revocation.rejected) revocation.idle++
 
@@ -103,7 +105,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
   }
 }
 
-/** Returns null once granted, else the last failure. A rate limit may be of one credential alone. */
+/** Null once granted, else the last failure. A rate limit may be of one credential alone. */
 async function requestRevocation(key: KeyToRevoke, revocation: Revocation): Promise<ApiFailure | null> {
   const { budget, random, clock, credential, idle } = revocation
   const { token } = key
@@ -147,6 +149,7 @@ async function requestWith(credential: Secret, key: KeyToRevoke, revocation: Rev
     revocation.rejected = false
     return null
   }
+  if (credential !== key.token && isUnknownId(result)) revocation.granted ||= revocation.claimed
   if (!isRejected(result)) return result.failure
   if (credential !== key.token) return { ...result.failure, message: `api-key was rejected: ${result.failure.message}` }
   // Some APIs give 401 to a key that may not revoke itself.
@@ -159,14 +162,17 @@ async function requestWith(credential: Secret, key: KeyToRevoke, revocation: Rev
 /** An API may grant what a replica does not know; not if it answers 404 to the same request then. */
 async function isRealGrant(key: KeyToRevoke, credential: Secret, revocation: Revocation): Promise<boolean> {
   if (key.token === null || (!revocation.rejected && isOldEnough(key, revocation))) return true
-  const again = await revocation.api.revoke(credential, key.id, revocation.budget.limits())
-  return !again.ok && again.failure.status === 404 && !again.failure.notFromApi
+  revocation.claimed = true
+  return isUnknownId(await revocation.api.revoke(credential, key.id, revocation.budget.limits()))
 }
+
+const isUnknownId = (result: ApiResult<null>) =>
+  !result.ok && result.failure.status === 404 && !result.failure.notFromApi
 
 const isRateLimited = ({ status }: ApiFailure) => status === 429
 
-/** A replica that does not know the key gives both. */
-const mayChange = ({ retryable, status = 0 }: ApiFailure) => retryable || [401, 404].includes(status)
+/** A replica that does not know the key gives 401 or 404; portals redirect for a while. */
+const mayChange = ({ retryable, status = 500 }: ApiFailure) => retryable || [401, 404].includes(status) || status < 400
 
 export const NO_CREDENTIAL: ApiFailure = {
   message: 'there was no credential left that may be sent',

@@ -19,7 +19,7 @@ interface BudgetOptions {
   throttle?: { latest: number; onWait(wait: number): void }
 }
 
-/** How long (ms) work may go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
+/** How long (ms) work may go on: to `deadline`, or less after a cancellation (CANCEL). */
 export function createBudget({ deadline, clock, cancellation, throttle }: BudgetOptions) {
   let end = deadline
   let waitsUntil = 0
@@ -38,7 +38,7 @@ export function createBudget({ deadline, clock, cancellation, throttle }: Budget
     },
     /** Waits, but no longer than is left; a cancellation ends the wait. */
     pause: (duration: number): Promise<void> => clock.sleep(Math.min(duration, left()), signalToCome()),
-    /** The API asked for this wait (429), which may make the budget longer. */
+    /** For a wait that the API asked for (429). */
     extend(wait: number): void {
       // Waits at the same time count once.
       const more = wait - Math.max(0, waitsUntil - clock.now())

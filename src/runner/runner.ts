@@ -104,7 +104,7 @@ function print(line: string): void {
   } catch {}
 }
 
-/** Returns once the line is written, and starts sooner than `process.stdout`. */
+/** Returns once it is written, and starts sooner than `process.stdout`. */
 function write(line: string): void {
   writeFileSync(1, `${line}\n`)
 }

@@ -1,6 +1,6 @@
 import type { ServerTime } from './brands.ts'
 
-/** Some servers write it for no time at all. */
+/** Some servers write it for no time. */
 const YEAR_ONE = /^0001-?01-?01/
 const DAY = String.raw`(?:(?<month>0[1-9]|1[0-2])-?(?<day>\d\d)|W(?<week>\d\d)-?(?<weekday>[1-7])|(?<ordinal>\d{3}))`
 const TIME = String.raw`(?<hour>[01]\d|2[0-4])(?::?(?<minute>[0-5]\d)(?::?(?<second>[0-5]\d|60))?)?`

@@ -6,7 +6,7 @@ const uptime = () => Number(process.hrtime.bigint() / 1_000_000n)
 /** In milliseconds since 1970, by the clock as it is set now. */
 export const bootedAt = Date.now() - uptime()
 
-/** The machine's clock, monotonic within this process. Milliseconds. */
+/** The machine's clock in ms, monotonic within this process. */
 export const systemClock = {
   now: (): LocalTime => bootedAt + uptime(),
   /** Resolves after `duration`, or as soon as `wake` is aborted. */

@@ -45,7 +45,7 @@ const MAX_ATTEMPT_MS = 10_000
 /** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 const MIN_LEFT_MS = 250
-/** How long (ms) work may go on: until `deadline`, or less if the job is cancelled (see CANCEL). */
+/** How long (ms) work may go on: to `deadline`, or less after a cancellation (CANCEL). */
 function createBudget({ deadline, clock, cancellation, throttle }) {
 	let end = deadline
 	let waitsUntil = 0
@@ -64,7 +64,7 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 		},
 		/** Waits, but no longer than is left; a cancellation ends the wait. */
 		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
-		/** The API asked for this wait (429), which may make the budget longer. */
+		/** For a wait that the API asked for (429). */
 		extend(wait) {
 			// Waits at the same time count once.
 			const more = wait - Math.max(0, waitsUntil - clock.now())
@@ -133,7 +133,7 @@ function describeError(error, connected, via = '') {
 function shortPath({ pathname }) {
 	return pathname.replace(/([^/]{8})[^/]{16,}/g, '$1...')
 }
-/** Logs requests, without headers, bodies or whole IDs. Returns `send` itself without `log`. */
+/** Logs requests, without headers, bodies or whole IDs, if there is a `log`. */
 function logRequests(send, log, now) {
 	if (!log) return send
 	return async (request) => {
@@ -149,7 +149,7 @@ function logRequests(send, log, now) {
 	}
 }
 
-/** Some servers write it for no time at all. */
+/** Some servers write it for no time. */
 const YEAR_ONE = /^0001-?01-?01/
 const DAY = String.raw`(?:(?<month>0[1-9]|1[0-2])-?(?<day>\d\d)|W(?<week>\d\d)-?(?<weekday>[1-7])|(?<ordinal>\d{3}))`
 const TIME = String.raw`(?<hour>[01]\d|2[0-4])(?::?(?<minute>[0-5]\d)(?::?(?<second>[0-5]\d|60))?)?`
@@ -229,7 +229,7 @@ function readCreated(response) {
 	// It is printed: never most of a short key.
 	return { ...key, token, prefix: key.prefix.slice(0, token === null ? undefined : token.length / 2) }
 }
-/** Throws unless the key was accepted: the API then answers with the list. */
+/** Throws unless the key was accepted: the answer is the list. */
 function readAccepted(response) {
 	rowsOf(parseJson(freshBody(response)))
 	return null
@@ -240,7 +240,7 @@ function rowsOf(answer) {
 	if (Array.isArray(rows)) return rows
 	throw new Error('neither an array nor a page')
 }
-/** Throws unless the key was revoked: the API then answers without content. */
+/** Throws unless the key was revoked: the answer is empty. */
 function readRevoked(response) {
 	if (freshBody(response).trim() !== '') throw new Error('not revoked')
 	return null
@@ -260,7 +260,7 @@ function readKey(value) {
 		createdAt: created.at,
 		/** Null if the key never expires, too. */
 		expiresAt: expiry.at,
-		/** The field that could not be read, with its text; null if all could. */
+		/** The field that could not be read, with its text, or null. */
 		unreadable: faults.find(Boolean) || null,
 	}
 }
@@ -271,7 +271,7 @@ function readId(value) {
 	const isUsable = id !== null && id !== '.' && id !== '..' && id.isWellFormed() && id.length <= MAX_ID_LENGTH
 	return isUsable ? id : null
 }
-/** Keeps large integers as text: IDs above 2^53 would lose digits. */
+/** Keeps integers above 2^53 as text: they would lose digits. */
 function parseJson(body) {
 	const keepDigits = (_name, value, context) =>
 		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '') ? context?.source : value
@@ -289,7 +289,7 @@ function textOf(value) {
 /** Gateways and locks give these; the request may have been carried out. */
 const UNCERTAIN_STATUSES = [407, 408, 409, 421, 423, 424, 425, 499]
 const MAX_REASON_LENGTH = 300
-/** `now`: the server's time, in milliseconds since 1970. A 2xx is a failure if its content could not be used. */
+/** `now`: the server's time (ms). A 2xx is a failure if its content could not be used. */
 function failureOf(asked, response, now) {
 	const { method, url } = asked
 	const { status, headers } = response
@@ -429,13 +429,13 @@ function createIssuingApi(options) {
 function isRejected(result) {
 	return !result.ok && result.failure.status === 401 && !result.failure.notFromApi
 }
-/** Visible ASCII: nothing that could break out of a header or a log line. */
+/** Visible ASCII: nothing breaks out of a header or a log line. */
 function isHeaderSafe(credential) {
 	return /^[\x21-\x7e]+$/.test(credential)
 }
 function skewOf({ headers }, sentAt, receivedAt) {
 	if (isStored(headers)) return null
-	// Whole seconds: on average, the server is half a second further.
+	// Whole seconds are half a second late on average.
 	const skew = parseHttpDate(headers.date ?? '') + 500 - (sentAt + receivedAt) / 2
 	return Math.abs(skew) <= MAX_DATE_SKEW_MS ? skew : null
 }
@@ -598,7 +598,7 @@ const MAX_RESPONSE_BYTES = 1024 * 1024
 const MAX_IDLE_MS = 2_000
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
-/** For one host. Only pages share a connection: a late answer would be taken for that to the next request. */
+/** For one host. Only pages share a connection: a late answer would seem to be the next one's. */
 function createHttpClient(proxy) {
 	let pages
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
@@ -746,7 +746,7 @@ const EXPIRY_MARGIN_MS = 1_000
 /** Revokes `key` with itself, or with `credential` where that does not end it, until verified or hopeless. */
 async function revokeAndVerify(key, context) {
 	const { clock, random, budget } = context
-	const nothing = { granted: false, rejected: false, missing: false, expired: false, idle: 0 }
+	const nothing = { granted: false, rejected: false, missing: false, expired: false, idle: 0, claimed: false }
 	const revocation = { ...context, ...nothing, startedAt: clock.now() }
 	const { token } = key
 	let wasGranted = false
@@ -758,7 +758,7 @@ async function revokeAndVerify(key, context) {
 		wasGranted ||= refusal === null
 		const verified = isVerifiedRevoked(revocation)
 		if (verified || (token === null && revocation.missing)) return { revoked: true, verified, granted: wasGranted }
-		// A later 401 must not be taken for the effect of this grant.
+		// A later 401 is not the effect of this grant.
 		if (probed?.ok) revocation.granted = false
 		if (refusal === null && !revocation.rejected) revocation.idle++
 		const wait = backoff(round, random())
@@ -771,7 +771,7 @@ async function revokeAndVerify(key, context) {
 		}
 	}
 }
-/** Returns null once granted, else the last failure. A rate limit may be of one credential alone. */
+/** Null once granted, else the last failure. A rate limit may be of one credential alone. */
 async function requestRevocation(key, revocation) {
 	const { budget, random, clock, credential, idle } = revocation
 	const { token } = key
@@ -813,6 +813,7 @@ async function requestWith(credential, key, revocation) {
 		revocation.rejected = false
 		return null
 	}
+	if (credential !== key.token && isUnknownId(result)) revocation.granted ||= revocation.claimed
 	if (!isRejected(result)) return result.failure
 	if (credential !== key.token) return { ...result.failure, message: `api-key was rejected: ${result.failure.message}` }
 	// Some APIs give 401 to a key that may not revoke itself.
@@ -824,12 +825,13 @@ async function requestWith(credential, key, revocation) {
 /** An API may grant what a replica does not know; not if it answers 404 to the same request then. */
 async function isRealGrant(key, credential, revocation) {
 	if (key.token === null || (!revocation.rejected && isOldEnough(key, revocation))) return true
-	const again = await revocation.api.revoke(credential, key.id, revocation.budget.limits())
-	return !again.ok && again.failure.status === 404 && !again.failure.notFromApi
+	revocation.claimed = true
+	return isUnknownId(await revocation.api.revoke(credential, key.id, revocation.budget.limits()))
 }
+const isUnknownId = (result) => !result.ok && result.failure.status === 404 && !result.failure.notFromApi
 const isRateLimited = ({ status }) => status === 429
-/** A replica that does not know the key gives both. */
-const mayChange = ({ retryable, status = 0 }) => retryable || [401, 404].includes(status)
+/** A replica that does not know the key gives 401 or 404; portals redirect for a while. */
+const mayChange = ({ retryable, status = 500 }) => retryable || [401, 404].includes(status) || status < 400
 const NO_CREDENTIAL = {
 	message: 'there was no credential left that may be sent',
 	mayHaveActed: false,
@@ -1720,7 +1722,7 @@ function print(line) {
 		write(line)
 	} catch {}
 }
-/** Returns once the line is written, and starts sooner than `process.stdout`. */
+/** Returns once it is written, and starts sooner than `process.stdout`. */
 function write(line) {
 	node_fs.writeFileSync(1, `${line}\n`)
 }
@@ -1729,7 +1731,7 @@ function write(line) {
 const uptime = () => Number(process.hrtime.bigint() / 1000000n)
 /** In milliseconds since 1970, by the clock as it is set now. */
 const bootedAt = Date.now() - uptime()
-/** The machine's clock, monotonic within this process. Milliseconds. */
+/** The machine's clock in ms, monotonic within this process. */
 const systemClock = {
 	now: () => bootedAt + uptime(),
 	/** Resolves after `duration`, or as soon as `wake` is aborted. */
