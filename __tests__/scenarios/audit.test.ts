@@ -389,7 +389,7 @@ describe('an API that does not answer the question', () => {
 
   test('an API that is down fails the step with the reason, after retries', async () => {
     const { message } = await fault({ kind: 'status', status: 503, times: 99 })
-    expect(message).toMatch(/^Could not list the keys of the account: .*503.*Run the audit again later/)
+    expect(message).toMatch(/^Could not list the keys of the account: .*503.*Run the job again later/)
   })
 
   test('a host without a server fails the step with the reason', async () => {

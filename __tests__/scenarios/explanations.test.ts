@@ -99,7 +99,7 @@ describe('times', () => {
       return method === 'GET' ? { ...serve(), headers: { ...JSON_TYPE, Age: '5' } } : undefined
     }
     const { postSaid } = await job(behave, {}, behind)
-    const [, shown = ''] = /created about (\S+ \S+) UTC/.exec(postSaid) ?? []
+    const [, shown = ''] = /Sent about (\S+ \S+) UTC/.exec(postSaid) ?? []
     expect(Math.abs(Date.parse(`${shown.replace(' ', 'T')}Z`) - Date.now())).toBeLessThan(5 * MINUTE_MS)
   })
 

@@ -79,7 +79,7 @@ test('an account without room names the keys of runs whose write was not confirm
     const { github, job, inputs, travel, emulator, now, value } = rotation
     const secret = { value: value(), updatedAt: now() - 31 * DAY }
     github.github.addSecret('dependabot', 'SPHERESCOUT_API_KEY', secret)
-    github.fault({ on: { method: 'PUT', path: '/actions/secrets/' }, ...FORBIDDEN, times: 3 })
+    github.fault({ on: { method: 'PUT', path: '/actions/secrets/' }, ...FORBIDDEN, times: 6 })
     const run = () => job().main({ ...inputs(), copies: 'dependabot' }, WITHOUT_SLEEPS)
     const unconfirmed: string[] = []
     for (const _ of [1, 2, 3]) {

@@ -287,9 +287,14 @@ describe('after a crash', () => {
 
   test('the post step revokes a key that GitHub refused and the main step could not revoke', async () => {
     await withRotation({}, async (rotation) => {
-      rotation.github.fault({ on: { method: 'PUT' }, status: 403, body: '{"message":"Not allowed"}' })
+      rotation.github.fault({
+        on: { method: 'PUT' },
+        status: 403,
+        body: '{"message":"Not allowed"}',
+        times: 2,
+      })
       rotation.emulator.fault({ on: 'revoke', kind: 'status', status: 403, times: 2 })
-      const { main, post } = await run(rotation)
+      const { main, post } = await run(rotation, {}, {}, WITHOUT_SLEEPS)
       expect(errorOf(main)).toContain('so this run did not change the secret')
       expect(warningsOf(main)).toContain('Could not confirm that the new key')
       expect(post.shown).toContain('which was not written (verified)')
@@ -582,7 +587,7 @@ describe('a response of GitHub to a write', () => {
   test.each([422, 403, 404])('%i makes it revoke the new key and keep the old one', async (status) => {
     await withRotation({}, async (rotation) => {
       const old = rotation.key()
-      rotation.github.fault({ on: { method: 'PUT' }, status, body: '{"message":"No."}' })
+      rotation.github.fault({ on: { method: 'PUT' }, status, body: '{"message":"No."}', times: 2 })
       expect(await failedRun(rotation, {}, {}, WITHOUT_SLEEPS)).toContain(
         'The new key was not written, so this run did not change the secret',
       )
@@ -593,7 +598,7 @@ describe('a response of GitHub to a write', () => {
 
   test('a refusal is reported, in the summary too, even if the outputs cannot be written', async () => {
     await withRotation({}, async (rotation) => {
-      rotation.github.fault({ on: { method: 'PUT' }, status: 404, body: '{"message":"Not Found"}' })
+      rotation.github.fault({ on: { method: 'PUT' }, status: 404, body: '{"message":"Not Found"}', times: 2 })
       const broken: StepOptions = { ...WITHOUT_SLEEPS, brokenFiles: ['output'] }
       const { main } = await run(rotation, {}, {}, broken)
       const reason = /answered 404 to PUT .*: check that the token has the permission "Secrets: write"/
@@ -1068,7 +1073,7 @@ describe('where the secret is', () => {
             copies: 'repository',
             'initial-key-id': initial?.id ?? '',
           }
-          github.fault({ on: { method: 'PUT', path: '/orgs/' }, ...how })
+          github.fault({ on: { method: 'PUT', path: '/orgs/' }, times: 'hang' in how ? 1 : 2, ...how })
           await rotation.killWhen(() => puts(rotation).length > 1 && 'hang' in how, { inputs: listed })
           expect([rotation.key(), rotation.key('repository')]).toEqual([initial, created(rotation)[0]])
           for (const days of [1, 8, 23, 9]) {
