@@ -32,7 +32,7 @@ type Page = ReturnType<typeof readPage>
 
 const MAX_PAGES = 100
 
-/** Reads the list once, page by page; called again after a failure, it goes on with the page that failed. */
+/** Reads the list once, page by page. Called again after a failure, it goes on with the page that failed. */
 export type ListAttempt = (limits: CallLimits) => Promise<ApiResult<KeyList>>
 
 /** Not loaded by the main step. */

@@ -53,7 +53,7 @@ export function isVerifiedRevoked({ granted, rejected, missing, expired }: Evide
 export interface Revocation extends RevocationContext, Evidence {
   /** By this machine's clock. */
   startedAt: LocalTime
-  /** How many revocations were granted while the key was still accepted. */
+  /** How many revocations were granted while the key was still accepted: after one, `api-key` goes first; then, alone. */
   idle: number
   /** `api-key` was granted a revocation, maybe by a replica that does not know the key. */
   claimed: boolean
