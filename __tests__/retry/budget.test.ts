@@ -105,6 +105,20 @@ describe('retry', () => {
     ])
   })
 
+  test('returns at once, if impatient, where Retry-After asks for more than is left', async () => {
+    const { time, clock } = setUp()
+    const budget = createBudget({ deadline: 5_000, clock })
+    const asking = async (retryAfter: number) => {
+      const before = time.now()
+      let attempts = 0
+      const attempt = async () => (attempts++ === 0 ? failing({ retryAfter }) : failing({ retryable: false }))
+      await time.runUntil(retry(attempt, { budget, random: () => 0, isImpatient: true }))
+      return { attempts, took: time.now() - before }
+    }
+    expect(await asking(3_600_000)).toEqual({ attempts: 1, took: 0 })
+    expect(await asking(2_000)).toEqual({ attempts: 2, took: 2_000 })
+  })
+
   test('makes no attempt that has no time because the machine stalled: it would only hide the last failure', async () => {
     const { time, clock } = setUp()
     const stalling = { ...clock, sleep: () => clock.sleep(4_800) }
