@@ -131,6 +131,37 @@ describe('a key', () => {
     expect(times.at(-1)).toBeLessThan(15_000)
   })
 
+  test('waits for the limit of api-key while its own requests fail, and asks the one whose turn it is', async () => {
+    const LIMIT_MS = 300_000
+    const { api, time, clock, calls, run } = scriptApi({
+      revoke: (credential: string) => {
+        if (credential === 'key') return failed({ status: 409, retryable: true })
+        if (time.now() >= LIMIT_MS) return done
+        return failed({ status: 429, retryable: true, retryAfter: LIMIT_MS - time.now() })
+      },
+      probe: [status(401)],
+      list: [withKey],
+    })
+    const throttle = { latest: 1_800_000, onWait: () => {} }
+    const budget = createBudget({ deadline: 60_000, clock, throttle })
+    const context = { api, clock, random: () => 0.5, budget, credential: 'api-key', skew: null }
+    const key = { token: 'key', id: 'id', prefix: 'prefix', createdAt: null, expiresAt: null }
+    expect((await run(revokeAndVerify(key, context))).value).toMatchObject({ revoked: true })
+    expect(
+      calls.filter((call) => call.includes('revoke api-key') && Number.parseInt(call, 10) < LIMIT_MS),
+    ).toHaveLength(1)
+  })
+
+  test('is asked for again with api-key where its own limit keeps its 401 from being seen', async () => {
+    const limited = failed({ status: 429, retryable: true, retryAfter: 7_200_000 })
+    const { result, calls } = await revoke({
+      revoke: (credential: string) => (credential === 'key' ? limited : done),
+      probe: [limited],
+    })
+    expect(result).toMatchObject({ revoked: false })
+    expect(calls.filter((call) => call.includes('revoke api-key')).length).toBeGreaterThan(3)
+  })
+
   test.each([302, 404])('is retried after %i, which may pass', async (code) => {
     const answers = { revoke: [status(code), status(code), done], probe: [done, status(401)] }
     const { result, times } = await revoke(answers)
@@ -148,6 +179,19 @@ describe('a key', () => {
     const { result, calls } = await revoke({ revoke: script, list: [doubtful], createdAt: 1_000_000 - 100 })
     expect(result).toEqual(revoked())
     expect(calls.length).toBeLessThan(10)
+  })
+
+  test.each([
+    ['its own 404', status(404), status(403)],
+    ['a 404 of a gateway', status(403), failed({ status: 404, notFromApi: true, retryable: true })],
+  ])('is not verified by %s after a grant of api-key whose check failed', async (_, own, later) => {
+    let asked = 0
+    const script = (credential: string) => {
+      if (credential === 'key') return own
+      return [done, failed({ status: 503, retryable: true })][asked++] ?? later
+    }
+    const { result } = await revoke({ revoke: script, list: [doubtful], createdAt: 1_000_000 - 100 })
+    expect(result).toMatchObject({ revoked: false })
   })
 
   test('waits for its own turn where api-key may not revoke it', async () => {
