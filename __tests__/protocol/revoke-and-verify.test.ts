@@ -194,6 +194,20 @@ describe('a key', () => {
     expect(result).toMatchObject({ revoked: false })
   })
 
+  test('that was accepted after a grant of api-key is not verified by a later 404 and 401 of a replica', async () => {
+    const answers = [done, failed({ status: 503, retryable: true })]
+    let asked = 0
+    let probes = 0
+    const { result } = await revoke({
+      revoke: (credential: string) =>
+        credential === 'key' ? status(404) : (answers[asked++] ?? status(404)),
+      probe: () => (probes++ < 20 ? done : status(401)),
+      list: [doubtful],
+      createdAt: 1_000_000 - 100,
+    })
+    expect(result).toMatchObject({ revoked: false })
+  })
+
   test('waits for its own turn where api-key may not revoke it', async () => {
     let count = 0
     const limited = failed({ status: 429, retryable: true, retryAfter: 20_000 })

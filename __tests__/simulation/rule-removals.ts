@@ -270,7 +270,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a 401 after a grant that was not carried out proves nothing',
     caughtBy: 10998,
     file: 'protocol/revoke-and-verify.ts',
-    from: '    if (probed?.ok) revocation.granted = false\n',
+    from: '    if (probed?.ok) revocation.granted = revocation.claimed = false\n',
     to: '',
   },
   {
@@ -347,7 +347,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a limit extends the time of post while the other credential is asked',
     caughtBy: 186,
     file: 'protocol/revoke-and-verify.ts',
-    from: '    if (limited !== next) budget.extend(Number(limited?.dueAt) - clock.now())\n',
+    from: '    if (limited && limited !== next) budget.extend(limited.dueAt - clock.now())\n',
     to: '',
   },
   {

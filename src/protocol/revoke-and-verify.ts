@@ -53,7 +53,7 @@ export function isVerifiedRevoked({ granted, rejected, missing, expired }: Evide
 export interface Revocation extends RevocationContext, Evidence {
   /** By this machine's clock. */
   startedAt: LocalTime
-  /** How many revocations were granted while the key was still accepted: after one, `api-key` goes first; then, alone. */
+  /** How many were granted before the key was seen rejected: after one, `api-key` is asked first; after two, alone. */
   idle: number
   /** `api-key` was granted a revocation, maybe by a replica that does not know the key. */
   claimed: boolean
@@ -90,7 +90,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     const verified = isVerifiedRevoked(revocation)
     if (verified || (token === null && revocation.missing)) return { revoked: true, verified, granted: wasGranted }
     // A later 401 is not the effect of this grant.
-    if (probed?.ok) revocation.granted = false
+    if (probed?.ok) revocation.granted = revocation.claimed = false
     if (refusal === null && !revocation.rejected) revocation.idle++
 
     const wait = backoff(round, random())
@@ -133,7 +133,7 @@ async function requestRevocation(key: KeyToRevoke, revocation: Revocation): Prom
     // Else, the next round retries.
     asked = limited ? turns.slice(0, 1) : []
     const [next] = asked
-    if (limited !== next) budget.extend(Number(limited?.dueAt) - clock.now())
+    if (limited && limited !== next) budget.extend(limited.dueAt - clock.now())
     const wait = next && { status: next.status, retryAfter: Math.max(0, next.dueAt - clock.now()) }
     return { ok: false, skew: null, failure: { ...failure, ...wait } }
   }
