@@ -10,12 +10,20 @@ import { commandIn, hostileText, linesOf } from './obeyed-commands.ts'
 const STDOUT = 1
 let printed = ''
 let isLogClosed = false
+/** How many bytes the pipe takes at a time; between two times, it is full. */
+let most = Infinity
+let isPipeFull = false
 let folder = ''
 jest.unstable_mockModule('node:fs', () => ({
   ...fs,
-  writeFileSync(target: number, text: string) {
+  writeSync(target: number, bytes: Buffer) {
     if (target !== STDOUT || isLogClosed) throw new Error('EPIPE: broken pipe, write')
-    printed += text
+    isPipeFull = !isPipeFull && most < Infinity
+    if (isPipeFull)
+      throw Object.assign(new Error('EAGAIN: resource temporarily unavailable'), { code: 'EAGAIN' })
+    const written = bytes.subarray(0, most)
+    printed += written
+    return written.length
   },
 }))
 const { debugLog, failStep, getInput, getState, runner } = await import('../../src/runner/runner.ts')
@@ -24,6 +32,7 @@ const env = { ...process.env }
 beforeEach(() => {
   printed = ''
   isLogClosed = false
+  most = Infinity
   folder = mkdtempSync(join(tmpdir(), 'runner-'))
   delete process.env.RUNNER_DEBUG
   jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
@@ -136,6 +145,13 @@ describe('debugLog', () => {
     debugLog()?.('GET /')
     expect(printed).toBe('::debug::GET /\n')
   })
+})
+
+test('a pipe that is full gets every line whole, so that a mask begins a line', () => {
+  most = 5
+  runner.info('a text')
+  runner.setSecret('some secret')
+  expect(printed).toBe('a text\n::add-mask::some secret\n')
 })
 
 test('a closed log stops nothing but a mask', () => {

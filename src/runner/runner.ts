@@ -1,4 +1,4 @@
-import { appendFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, statSync, truncateSync, writeSync } from 'node:fs'
 import type { Printable, Secret } from '../util/brands.ts'
 import { sanitizeLine } from './sanitize.ts'
 
@@ -104,7 +104,13 @@ function print(line: string): void {
   } catch {}
 }
 
-/** Returns once it is written, and starts sooner than `process.stdout`. */
+/** Waits while the pipe is full. Starts sooner than `process.stdout`. */
 function write(line: string): void {
-  writeFileSync(1, `${line}\n`)
+  for (let rest = Buffer.from(`${line}\n`); rest.length > 0; ) {
+    try {
+      rest = rest.subarray(writeSync(1, rest))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+    }
+  }
 }
