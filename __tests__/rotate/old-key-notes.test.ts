@@ -128,7 +128,7 @@ describe('where no key can be created', () => {
   test('the note names keys that were made after every place was last updated', () => {
     const said = note([own('lost', 9 * DAY)], [written])
     expect(said).toMatch(
-      /^ The account holds lost\.\.\. \(id lost\), made by earlier runs after the secret was last/,
+      /^ The account holds lost\.\.\. \(id lost\), made by earlier runs after the secret was last updated: if the API's/,
     )
     expect(note([own('lost', 9 * DAY)], [written, START - 9 * DAY])).toBe('')
     expect(note([own('lost', 9 * DAY)], [written, null])).toBe('')

@@ -122,14 +122,12 @@ function dayOfWeek(year, week, weekday) {
 	const fourth = new Date(Date.UTC(year, 0, 4)).getUTCDay() || 7
 	return week * 7 + weekday - fourth - 3
 }
-/** To the millisecond. */
 function formatInstant(instant) {
 	return new Date(instant).toISOString()
 }
 
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
-/** Whether a header matches. */
 function hasHeader(rules, headers) {
 	return Object.keys(headers).some((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
 }
@@ -332,7 +330,6 @@ const CANCEL = {
 }
 
 const MAX_ATTEMPT_MS = 10_000
-/** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 const MIN_LEFT_MS = 250
 /** How long (ms) work may go on: to `deadline`, or less after a cancellation (CANCEL). */
@@ -460,11 +457,10 @@ function readPage({ status, headers, body }) {
 /** Why the list could not be read, and what to do: `ifRejected` after a 401. */
 function whyNotListed({ message, status, notFromApi, retryable }, ifRejected) {
 	if (status === 401 && !notFromApi) return `The API rejected api-key: ${message}. ${ifRejected}`
-	const later = retryable ? ' Run the job again later, or raise timeout.' : ''
-	const advice = notFromApi
-		? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.'
-		: later
-	return `Could not list the keys of the account: ${message}.${status === 404 && !notFromApi ? ' Check api-url.' : advice}`
+	const failed = `Could not list the keys of the account: ${message}.`
+	if (notFromApi) return `${failed} Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.`
+	if (status === 404) return `${failed} Check api-url.`
+	return retryable ? `${failed} Run the job again later, or raise timeout.` : failed
 }
 
 /** The tag's range: 26 bits, so that the expiry of a new key is at most 37.3 hours earlier than asked. */
@@ -538,7 +534,6 @@ function sanitizeName(text) {
 function keyLabel({ prefix, id }) {
 	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
-/** Enough to find it by. */
 function shortId(id) {
 	const whole = sanitizeName(id)
 	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
@@ -1077,7 +1072,6 @@ function refusal(host, status, hasLogin) {
 }
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
-/** Of a connection. */
 const MAX_IDLE_MS = 2_000
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
@@ -1307,9 +1301,15 @@ function print(line) {
 		write(line)
 	} catch {}
 }
-/** Returns once it is written, and starts sooner than `process.stdout`. */
+/** Waits while the pipe is full. Starts sooner than `process.stdout`. */
 function write(line) {
-	node_fs.writeFileSync(1, `${line}\n`)
+	for (let rest = Buffer.from(`${line}\n`); rest.length > 0; ) {
+		try {
+			rest = rest.subarray(node_fs.writeSync(1, rest))
+		} catch (error) {
+			if (error.code !== 'EAGAIN') throw error
+		}
+	}
 }
 
 /** Milliseconds since the machine started, which no one can set. */

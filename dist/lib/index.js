@@ -122,7 +122,6 @@ function dayOfWeek(year, week, weekday) {
 	const fourth = new Date(Date.UTC(year, 0, 4)).getUTCDay() || 7
 	return week * 7 + weekday - fourth - 3
 }
-/** To the millisecond. */
 function formatInstant(instant) {
 	return new Date(instant).toISOString()
 }
@@ -135,7 +134,6 @@ function formatExactly(instant) {
 
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
-/** Whether a header matches. */
 function hasHeader(rules, headers) {
 	return Object.keys(headers).some((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
 }
@@ -376,7 +374,6 @@ function skewOf({ headers }, sentAt, receivedAt) {
 /** Decide which certificate authorities Node trusts. */
 const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
 const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
-/** Those that are set. */
 function networkSettings(env) {
 	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
 }
@@ -445,7 +442,6 @@ function refusal(host, status, hasLogin) {
 }
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
-/** Of a connection. */
 const MAX_IDLE_MS = 2_000
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
@@ -695,9 +691,15 @@ function print(line) {
 		write(line)
 	} catch {}
 }
-/** Returns once it is written, and starts sooner than `process.stdout`. */
+/** Waits while the pipe is full. Starts sooner than `process.stdout`. */
 function write(line) {
-	node_fs.writeFileSync(1, `${line}\n`)
+	for (let rest = Buffer.from(`${line}\n`); rest.length > 0; ) {
+		try {
+			rest = rest.subarray(node_fs.writeSync(1, rest))
+		} catch (error) {
+			if (error.code !== 'EAGAIN') throw error
+		}
+	}
 }
 
 /** Milliseconds since the machine started, which no one can set. */
@@ -751,7 +753,6 @@ function createCancellation(now) {
 }
 
 const MAX_ATTEMPT_MS = 10_000
-/** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 const MIN_LEFT_MS = 250
 /** How long (ms) work may go on: to `deadline`, or less after a cancellation (CANCEL). */
@@ -802,7 +803,6 @@ async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) =>
 function keyLabel({ prefix, id }) {
 	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
-/** Enough to find it by. */
 function shortId(id) {
 	const whole = sanitizeName(id)
 	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
@@ -939,7 +939,7 @@ async function revokeAndVerify(key, context) {
 		const verified = isVerifiedRevoked(revocation)
 		if (verified || (token === null && revocation.missing)) return { revoked: true, verified, granted: wasGranted }
 		// A later 401 is not the effect of this grant.
-		if (probed?.ok) revocation.granted = false
+		if (probed?.ok) revocation.granted = revocation.claimed = false
 		if (refusal === null && !revocation.rejected) revocation.idle++
 		const wait = backoff(round, random())
 		const isWorthIt = (refusal === null || revocation.rejected || mayChange(refusal)) && budget.left() > wait + PROBE_INTERVAL_MS
@@ -978,7 +978,7 @@ async function requestRevocation(key, revocation) {
 		// Else, the next round retries.
 		asked = limited ? turns.slice(0, 1) : []
 		const [next] = asked
-		if (limited !== next) budget.extend(Number(limited?.dueAt) - clock.now())
+		if (limited && limited !== next) budget.extend(limited.dueAt - clock.now())
 		const wait = next && { status: next.status, retryAfter: Math.max(0, next.dueAt - clock.now()) }
 		return { ok: false, skew: null, failure: { ...failure, ...wait } }
 	}

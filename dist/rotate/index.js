@@ -517,11 +517,10 @@ const STUCK = 'was replaced by earlier runs, but is still passed as api-key. Che
 /** Why the list could not be read, and what to do: `ifRejected` after a 401. */
 function whyNotListed({ message, status, notFromApi, retryable }, ifRejected) {
 	if (status === 401 && !notFromApi) return `The API rejected api-key: ${message}. ${ifRejected}`
-	const later = retryable ? ' Run the job again later, or raise timeout.' : ''
-	const advice = notFromApi
-		? ' Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.'
-		: later
-	return `Could not list the keys of the account: ${message}.${status === 404 && !notFromApi ? ' Check api-url.' : advice}`
+	const failed = `Could not list the keys of the account: ${message}.`
+	if (notFromApi) return `${failed} Something in front of the API answered, so api-key was not checked. Check api-url, or run the job again later.`
+	if (status === 404) return `${failed} Check api-url.`
+	return retryable ? `${failed} Run the job again later, or raise timeout.` : failed
 }
 
 /** Where no key can be created: which keys count toward the account's limit although no place should hold them. */
@@ -533,8 +532,9 @@ function unusedKeysNote({ keys, current, tag, updates }) {
 	const unwritten = newer.filter(({ createdAt }) => Number(createdAt) - lib.MIN_GAP_MS > lastWrite)
 	if (unwritten.length > 0)
 		return (
-			` The account holds ${unwritten.map(fullLabel).join(', ')}, made by earlier runs after the secret was last updated, ` +
-			'so no place holds them. If the account has reached its limit of keys, revoke them in the dashboard.'
+			` The account holds ${unwritten.map(fullLabel).join(', ')}, made by earlier runs after the secret was last updated: ` +
+			"if the API's and GitHub's clocks agree, no place holds them. If the account has reached its limit of keys, revoke " +
+			'them in the dashboard.'
 		)
 	const newest = newer.pop()
 	if (newest === undefined || newer.length === 0) return ''

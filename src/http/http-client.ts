@@ -31,7 +31,6 @@ export interface HttpResponse {
 export type HttpClient = (request: HttpRequest) => Promise<HttpResponse>
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
-/** Of a connection. */
 const MAX_IDLE_MS = 2_000
 /** 3.5 s of backoff: a resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4

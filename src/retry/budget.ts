@@ -4,7 +4,6 @@ import { backoff } from './backoff.ts'
 import { CANCEL, type Cancellation } from './cancellation.ts'
 
 export const MAX_ATTEMPT_MS = 10_000
-/** Reserved for the last attempt. */
 const LAST_ATTEMPT_MS = 1_000
 const MIN_LEFT_MS = 250
 

@@ -33,8 +33,9 @@ export function unusedKeysNote({
   const unwritten = newer.filter(({ createdAt }) => Number(createdAt) - MIN_GAP_MS > lastWrite)
   if (unwritten.length > 0)
     return (
-      ` The account holds ${unwritten.map(fullLabel).join(', ')}, made by earlier runs after the secret was last updated, ` +
-      'so no place holds them. If the account has reached its limit of keys, revoke them in the dashboard.'
+      ` The account holds ${unwritten.map(fullLabel).join(', ')}, made by earlier runs after the secret was last updated: ` +
+      "if the API's and GitHub's clocks agree, no place holds them. If the account has reached its limit of keys, revoke " +
+      'them in the dashboard.'
     )
   const newest = newer.pop()
   if (newest === undefined || newer.length === 0) return ''
