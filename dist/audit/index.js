@@ -122,12 +122,14 @@ function dayOfWeek(year, week, weekday) {
 	const fourth = new Date(Date.UTC(year, 0, 4)).getUTCDay() || 7
 	return week * 7 + weekday - fourth - 3
 }
+/** To the millisecond. */
 function formatInstant(instant) {
 	return new Date(instant).toISOString()
 }
 
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
+/** Whether a header matches. */
 function hasHeader(rules, headers) {
 	return Object.keys(headers).some((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
 }
@@ -188,7 +190,7 @@ function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
 
-/** Gateways and locks give these; the request may have been carried out. */
+/** The request may have been carried out. */
 const UNCERTAIN_STATUSES = [407, 408, 409, 421, 423, 424, 425, 499]
 const MAX_REASON_LENGTH = 300
 /** `now`: the server's time (ms). A 2xx is a failure if its content could not be used. */
@@ -286,7 +288,6 @@ function wordsIn(value, onlyNamed, { label, depth } = { label: '', depth: 0 }) {
 }
 
 const KEYS_PATH = '/api/user/api-keys'
-/** More is a gateway's error. */
 const MAX_DATE_SKEW_MS = 24 * 3_600_000
 /** Never throws for what the network or the API does. */
 function createCaller({ client, userAgent, now }) {
@@ -534,6 +535,7 @@ function sanitizeName(text) {
 function keyLabel({ prefix, id }) {
 	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
+/** Enough to find it by. */
 function shortId(id) {
 	const whole = sanitizeName(id)
 	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
@@ -1073,7 +1075,7 @@ function refusal(host, status, hasLogin) {
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
 const MAX_IDLE_MS = 2_000
-/** 3.5 s of backoff: a resolver may be wrong for a moment. */
+/** A resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 /** For one host. Only pages share a connection: a late answer would seem to be the next one's. */
 function createHttpClient(proxy) {

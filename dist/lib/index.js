@@ -122,6 +122,7 @@ function dayOfWeek(year, week, weekday) {
 	const fourth = new Date(Date.UTC(year, 0, 4)).getUTCDay() || 7
 	return week * 7 + weekday - fourth - 3
 }
+/** To the millisecond. */
 function formatInstant(instant) {
 	return new Date(instant).toISOString()
 }
@@ -134,6 +135,7 @@ function formatExactly(instant) {
 
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
+/** Whether a header matches. */
 function hasHeader(rules, headers) {
 	return Object.keys(headers).some((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
 }
@@ -217,7 +219,7 @@ function textOf(value) {
 	return typeof value === 'string' && value !== '' ? value : null
 }
 
-/** Gateways and locks give these; the request may have been carried out. */
+/** The request may have been carried out. */
 const UNCERTAIN_STATUSES = [407, 408, 409, 421, 423, 424, 425, 499]
 const MAX_REASON_LENGTH = 300
 /** `now`: the server's time (ms). A 2xx is a failure if its content could not be used. */
@@ -315,7 +317,6 @@ function wordsIn(value, onlyNamed, { label, depth } = { label: '', depth: 0 }) {
 }
 
 const KEYS_PATH = '/api/user/api-keys'
-/** More is a gateway's error. */
 const MAX_DATE_SKEW_MS = 24 * 3_600_000
 /** Never throws for what the network or the API does. */
 function createCaller({ client, userAgent, now }) {
@@ -374,6 +375,7 @@ function skewOf({ headers }, sentAt, receivedAt) {
 /** Decide which certificate authorities Node trusts. */
 const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
 const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
+/** Those that are set. */
 function networkSettings(env) {
 	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
 }
@@ -443,7 +445,7 @@ function refusal(host, status, hasLogin) {
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
 const MAX_IDLE_MS = 2_000
-/** 3.5 s of backoff: a resolver may be wrong for a moment. */
+/** A resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 /** For one host. Only pages share a connection: a late answer would seem to be the next one's. */
 function createHttpClient(proxy) {
@@ -803,6 +805,7 @@ async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) =>
 function keyLabel({ prefix, id }) {
 	return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
+/** Enough to find it by. */
 function shortId(id) {
 	const whole = sanitizeName(id)
 	return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole
@@ -919,7 +922,6 @@ function isOldEnough({ createdAt }, { startedAt, clock, skew }) {
 	const age = createdAt === null || skew === null ? 0 : now + skew - createdAt
 	return Math.max(now - startedAt, age) >= MAX_REPLICA_LAG_MS
 }
-/** Caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
 const EXPIRY_MARGIN_MS = 1_000

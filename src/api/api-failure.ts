@@ -26,7 +26,7 @@ export interface Asked {
   credential: string
 }
 
-/** Gateways and locks give these; the request may have been carried out. */
+/** The request may have been carried out. */
 const UNCERTAIN_STATUSES = [407, 408, 409, 421, 423, 424, 425, 499]
 const MAX_REASON_LENGTH = 300
 

@@ -15,7 +15,6 @@ export type Call = <T>(
 ) => Promise<ApiResult<T>>
 
 export const KEYS_PATH = '/api/user/api-keys'
-/** More is a gateway's error. */
 const MAX_DATE_SKEW_MS = 24 * 3_600_000
 
 export interface ApiOptions {

@@ -11,6 +11,7 @@ export type CreatedKey = KeyInfo & { token: Secret | null }
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
 
+/** Whether a header matches. */
 export function hasHeader(rules: RegExp[], headers: HttpResponse['headers']): boolean {
   return Object.keys(headers).some((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
 }

@@ -32,7 +32,7 @@ export type HttpClient = (request: HttpRequest) => Promise<HttpResponse>
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
 const MAX_IDLE_MS = 2_000
-/** 3.5 s of backoff: a resolver may be wrong for a moment. */
+/** A resolver may be wrong for a moment. */
 const MAX_UNKNOWN_HOST = 4
 
 /** For one host. Only pages share a connection: a late answer would seem to be the next one's. */

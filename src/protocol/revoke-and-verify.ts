@@ -68,7 +68,6 @@ export function isOldEnough({ createdAt }: KeyToRevoke, { startedAt, clock, skew
   return Math.max(now - startedAt, age) >= MAX_REPLICA_LAG_MS
 }
 
-/** Caches and replicas may lag. */
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
 const EXPIRY_MARGIN_MS = 1_000

@@ -8,6 +8,7 @@ export function keyLabel({ prefix, id }: Pick<IssuedKey, 'prefix' | 'id'>): stri
   return `${sanitizeName(prefix)}... (id ${shortId(id)})`
 }
 
+/** Enough to find it by. */
 export function shortId(id: string): string {
   const whole = sanitizeName(id)
   return whole.length > 16 ? `${whole.slice(0, 8)}...` : whole

@@ -45,6 +45,7 @@ function dayOfWeek(year: number, week: number, weekday: number): number {
   return week * 7 + weekday - fourth - 3
 }
 
+/** To the millisecond. */
 export function formatInstant(instant: number): string {
   return new Date(instant).toISOString()
 }
