@@ -291,6 +291,21 @@ describe('an answer with a key that this request did not make', () => {
   })
 })
 
+test('a key that this run has revoked already is known by its id where the answer holds no value', async () => {
+  let first: Answered | undefined
+  const noting = answering(
+    (served) => {
+      first = served
+      return served
+    },
+    { date: new Date(START).toUTCString() },
+  )
+  const replayed: MockResponse = { kind: 'answer', status: 201, body: () => ({ api_key: first?.api_key }) }
+  const run = await runMain({ clockError: 200_000, responses: [noting, serve, serve, replayed] })
+  expect(run.error).toBeNull()
+  expect(methods(run.seen)).toBe('POST DELETE GET POST POST')
+})
+
 describe('an answer that cannot be used', () => {
   test('without a key has that revoked by its id with api-key, and left to post to verify', async () => {
     const run = await runMain({ responses: [answering(({ api_key }) => ({ api_key }))] })
@@ -518,6 +533,11 @@ describe('a refusal', () => {
     },
   )
 
+  test('that is followed at once by another request is not said to be retried in 0.0 s', async () => {
+    const { traces } = await runMain({ api: { fractions: 'refuse' } })
+    expect(traces.printed.join()).not.toContain('Retrying')
+  })
+
   test('of the digits is followed by fewer of them: milliseconds, then whole seconds', async () => {
     const run = await runMain({ api: { fractions: 'refuse' } })
     expect(run.error).toBeNull()
@@ -684,6 +704,14 @@ describe('a wrong clock', () => {
       expect(run.error).toBeNull()
       expect(lifetimes(run).every((lifetime) => lifetime <= 10 * MINUTE_MS + 5_000)).toBe(true)
     }
+  })
+
+  test('of a gateway does not hurry the next attempt: a 503 dated two hours ahead is waited for', async () => {
+    const headers = { date: new Date(START + 2 * HOUR_MS).toUTCString(), 'retry-after': '7' }
+    const run = await runMain({ responses: [{ kind: 'answer', status: 503, headers }] })
+    expect(run.error).toBeNull()
+    expect(run.seen[1]?.at).toBeGreaterThanOrEqual(7_000)
+    expect(run.traces.printed.join()).not.toContain('clock')
   })
 
   test('that makes the expiry one in the past is corrected at once', async () => {

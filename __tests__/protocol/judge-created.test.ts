@@ -550,6 +550,16 @@ describe('an API that limits lifetimes', () => {
     },
   )
 
+  test.each([10_000, -40_000])(
+    'is not taken for a wrong clock where that is %i ms off: another request would change nothing',
+    (serverAhead) => {
+      expect(judge({ serverAhead, key: cappedAt(10) })).toEqual({
+        kind: 'accept',
+        warning: "The API shortened the key's lifetime to 10 min; expires-in is 60 min.",
+      })
+    },
+  )
+
   test('is recognized by the second clock reading that it may take, a millisecond off', () => {
     for (const off of [-1, -0.004, 0.004, 1])
       expect(

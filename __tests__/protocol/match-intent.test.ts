@@ -74,6 +74,12 @@ describe('a clock that was set after the request', () => {
   )
 })
 
+test('near misses are no candidates beside a key with the exact expiry, even one of another time', () => {
+  const old = rowOf('old', { createdAt: NOW - HOUR_MS, expiresAt: EXPIRY })
+  const rounded = rowOf('rounded', { createdAt: NOW + 100, expiresAt: near(1_000) })
+  expect(match([old, rounded])).toEqual({ key: null, candidates: [old] })
+})
+
 describe('one listed key', () => {
   test.each<[string, Partial<ListedKey>, number, 'found' | 'ambiguous' | 'absent']>([
     ['with the exact expiry', {}, Infinity, 'found'],

@@ -66,6 +66,7 @@ describe('a refusal is final at the first attempt', () => {
       failure(404, { notFromApi: true, retryable: true }),
       `No key was obtained: api.example answered 404.${HINT}`,
     ],
+    ['404', failure(404), 'No key was obtained: api.example answered 404. Check api-url.'],
     ['a redirect', failure(302, { mayHaveActed: true }), 'No key was obtained: api.example answered 302.'],
     ['405', failure(405), 'No key was obtained: api.example answered 405.'],
     [

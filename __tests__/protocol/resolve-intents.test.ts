@@ -75,7 +75,7 @@ const ABOUT =
 async function watch(
   intents: Intent[],
   list: (at: number) => ApiResult<KeyList>,
-  { budgetMs = 60_000, known = [] as string[], refuseToRevoke = false } = {},
+  { budgetMs = 60_000, known = [] as string[], refuseToRevoke = false, skew = null as number | null } = {},
 ) {
   const process = startProcess(Number.POSITIVE_INFINITY, () => {})
   const { runner, traces } = recordRunner(process, '', 0)
@@ -98,7 +98,7 @@ async function watch(
   )
   const { api, clock, calls, budgetOf, run } = scripted
   const context = {
-    ...{ api, clock, random: () => 0.5, runner, gone, skew: null, shift: 0, grid: Infinity },
+    ...{ api, clock, random: () => 0.5, runner, gone, skew, shift: 0, grid: Infinity },
     credential: 'api-key',
     held: known.map((id) => ({ ...rowOf(id), token: null, asked: 0, keep: false })),
     budget: budgetOf(budgetMs),
@@ -254,6 +254,11 @@ describe('what is said in the end', () => {
     ])
   })
 
+  test('gives the time of the request by the server’s clock where that is known', async () => {
+    const { failures } = await said([unanswered], () => unread, { skew: 90_000 })
+    expect(failures).toEqual([expect.stringContaining('Sent about 2027-03-01 12:00:30 UTC, ')])
+  })
+
   test('stays below 4,000 characters for 400 requests', async () => {
     const intents = Array.from({ length: 400 }, (_, index) =>
       intentOf({ expiry: START + index, sentAt: START - index }),
@@ -367,6 +372,18 @@ describe('watching for the keys of unanswered requests', () => {
     expect((await watch([lost, other], list)).failures.join()).toContain(
       'returned the key abc... (id abcdef)',
     )
+  })
+
+  test('goes on for one request after the key of another could not be revoked, and still names that', async () => {
+    const late = intentOf({ expiry: START + 777_777.891, sentAt: START, deadline: START })
+    const withOrphan = ok(listOf([own, rowFor(unanswered)]))
+    const lists = (at: number) => (at < 9_000 ? withOrphan : unread)
+    const { failures, looks } = await watch([unanswered, late], lists, { refuseToRevoke: true })
+    expect(looks.at(-1)).toBeGreaterThan(9_000)
+    expect(failures).toEqual([
+      expect.stringMatching(/^Could not confirm that the orphaned API key orp\.\.\. \(id orphan-id\)/),
+      expect.stringMatching(/^Could not determine whether an unanswered create request created a key/),
+    ])
   })
 
   test('does not repeat a refusal', async () => {

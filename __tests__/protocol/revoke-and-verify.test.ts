@@ -234,6 +234,26 @@ describe('a key', () => {
     expect(result).toEqual(revoked())
   })
 
+  test('goes on revoking itself in every round in which that failed, where api-key may not revoke', async () => {
+    let count = 0
+    const fourth = (credential: string) =>
+      credential !== 'key' ? status(403) : count++ < 3 ? unreachable : done
+    const { result } = await revoke({ revoke: fourth, probe: [done, done, done, status(401)] })
+    expect(result).toEqual(revoked())
+  })
+
+  test('that nothing may revoke is probed until there is an answer, which a list then confirms', async () => {
+    const { result } = await revoke({
+      ...{ revoke: [status(405)], probe: [unreachable, unreachable, status(401)], list: [without] },
+    })
+    expect(result).toEqual(revoked(false))
+  })
+
+  test('that is still accepted has no list read, which could not settle anything', async () => {
+    const { calls } = await revoke({ probe: [done], budgetMs: 30_000 })
+    expect(calls.filter((call) => call.includes('list'))).toEqual([])
+  })
+
   test('is tried in at most 40 requests of a minute in which nothing answers', async () => {
     const { result, calls } = await revoke({
       revoke: [unreachable],

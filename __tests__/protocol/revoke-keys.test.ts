@@ -129,6 +129,8 @@ describe('what main saved', () => {
   test('is damaged completely: that is reported', async () => {
     const { traces } = await runPost({ damage: 'keys' })
     expect(traces.warnings).toEqual([expect.stringContaining('(keys)')])
+    const nothing = await runPost({ found: { state: null, damage: 'it is not JSON' } })
+    expect(nothing.traces.printed).toEqual(nothing.traces.warnings)
   })
 })
 
@@ -146,6 +148,11 @@ describe('a key', () => {
     )
     expect(traces.printed[1]).toContain('**Revoked (verified)**, 2027-03-01 12:00:00 UTC |')
     expect(traces.warnings).toEqual([])
+  })
+
+  test('is in the summary with the time of its revocation by the server’s clock', async () => {
+    const { traces } = await runPost({ state: oneKey({ skew: 90_000 }) })
+    expect(traces.printed[1]).toContain('**Revoked (verified)**, 2027-03-01 12:01:30 UTC |')
   })
 
   test('that was revoked before counts as done, by a 401 and the list', async () => {

@@ -939,7 +939,7 @@ async function revokeAndVerify(key, context) {
 			revocation.missing = (await context.isMissing?.(key, revocation)) ?? false
 		wasGranted ||= refusal === null
 		const verified = isVerifiedRevoked(revocation)
-		if (verified || (token === null && revocation.missing)) return { revoked: true, verified, granted: wasGranted }
+		if (verified || revocation.missing) return { revoked: true, verified, granted: wasGranted }
 		// A later 401 is not the effect of this grant.
 		if (probed?.ok) revocation.granted = revocation.claimed = false
 		if (refusal === null && !revocation.rejected) revocation.idle++

@@ -311,7 +311,7 @@ async function lookOnce(intents, isWatched, context) {
 		context.grid = Math.min(context.grid, gridShownBy([key]))
 		runner.info(`Found and revoked the orphaned key ${lib.keyLabel(key)}.`)
 		// From now on, its twin is looked for.
-		const answered = { ...intent, stored: lib.withoutZone(key, intent).expiresAt }
+		const answered = { ...intent, refused: '', stored: lib.withoutZone(key, intent).expiresAt }
 		return { intent: answered, isOpen: true, hasNames: false, revoked: lib.keyLabel(key), ...problemOf(answered, seen) }
 	}
 	return Promise.all(intents.map(lookFor))
@@ -348,7 +348,7 @@ function problemOf(intent, { candidates, doubt, isWatched, now }) {
 				`(${candidates.slice(0, 3).map(withExpiry).join('; ')}); revoked none, because some may belong to other runs`,
 		)
 	if (doubt !== null) return unsettled(`${undetermined(intent)}: the list of keys cannot be relied on, because ${doubt}`)
-	if (refused !== '' && !isAnswered)
+	if (refused !== '')
 		return {
 			failure: `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`,
 		}
@@ -362,7 +362,7 @@ function sentences(findings, sort, { skew }) {
 	const reasons = new Set(findings.flatMap((finding) => finding[sort] ?? []))
 	return [...reasons].map((reason) => {
 		const intents = findings.filter((finding) => finding[sort] === reason).map(({ intent }) => intent)
-		if (intents.every(({ refused, stored }) => refused !== '' && stored === undefined)) return `${reason}. Look at it: ${DASHBOARD}.`
+		if (intents.every(({ refused }) => refused !== '')) return `${reason}. Look at it: ${DASHBOARD}.`
 		const least = (of) => Math.min(...intents.map((intent) => intent[of]))
 		const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
 		const sent = `${lib.formatUtc(least('sentAt') + (skew ?? 0))}${later}`

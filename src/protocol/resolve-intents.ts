@@ -100,7 +100,7 @@ export async function lookOnce(
     context.grid = Math.min(context.grid, gridShownBy([key]))
     runner.info(`Found and revoked the orphaned key ${keyLabel(key)}.`)
     // From now on, its twin is looked for.
-    const answered = { ...intent, stored: withoutZone(key, intent).expiresAt }
+    const answered = { ...intent, refused: '', stored: withoutZone(key, intent).expiresAt }
     return { intent: answered, isOpen: true, hasNames: false, revoked: keyLabel(key), ...problemOf(answered, seen) }
   }
   return Promise.all(intents.map(lookFor))
@@ -150,7 +150,7 @@ function problemOf(intent: Intent, { candidates, doubt, isWatched, now }: Seen):
     )
   if (doubt !== null)
     return unsettled(`${undetermined(intent)}: the list of keys cannot be relied on, because ${doubt}`)
-  if (refused !== '' && !isAnswered)
+  if (refused !== '')
     return {
       failure: `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`,
     }
@@ -166,8 +166,7 @@ function sentences(findings: readonly Finding[], sort: keyof Problem, { skew }: 
   const reasons = new Set(findings.flatMap((finding) => finding[sort] ?? []))
   return [...reasons].map((reason) => {
     const intents = findings.filter((finding) => finding[sort] === reason).map(({ intent }) => intent)
-    if (intents.every(({ refused, stored }) => refused !== '' && stored === undefined))
-      return `${reason}. Look at it: ${DASHBOARD}.`
+    if (intents.every(({ refused }) => refused !== '')) return `${reason}. Look at it: ${DASHBOARD}.`
     const least = (of: 'sentAt' | 'expiry') => Math.min(...intents.map((intent) => intent[of]))
     const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
     const sent = `${formatUtc(least('sentAt') + (skew ?? 0))}${later}`

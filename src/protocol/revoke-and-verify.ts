@@ -87,7 +87,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
       revocation.missing = (await context.isMissing?.(key, revocation)) ?? false
     wasGranted ||= refusal === null
     const verified = isVerifiedRevoked(revocation)
-    if (verified || (token === null && revocation.missing)) return { revoked: true, verified, granted: wasGranted }
+    if (verified || revocation.missing) return { revoked: true, verified, granted: wasGranted }
     // A later 401 is not the effect of this grant.
     if (probed?.ok) revocation.granted = revocation.claimed = false
     if (refusal === null && !revocation.rejected) revocation.idle++
