@@ -208,6 +208,19 @@ describe('a key', () => {
     expect(result).toMatchObject({ revoked: false })
   })
 
+  test('is not verified by a 404 to api-key and a 401 of before: the key is asked for again', async () => {
+    const own = [status(401)]
+    const granted = [done, done]
+    const rejected = [status(401), status(401)]
+    const { result } = await revoke({
+      revoke: (credential) => (credential === 'key' ? own : granted).shift() ?? status(404),
+      probe: () => rejected.shift() ?? done,
+      list: [doubtful],
+      createdAt: 1_000_000 - 100,
+    })
+    expect(result).toEqual(unconfirmed(expect.stringContaining('the API still accepts it')))
+  })
+
   test('waits for its own turn where api-key may not revoke it', async () => {
     let count = 0
     const limited = failed({ status: 429, retryable: true, retryAfter: 20_000 })
@@ -268,6 +281,27 @@ describe('a key', () => {
     const { result, calls } = await revoke({ credential: null, revoke: [status(403)], probe: [done] })
     expect(result).toEqual(unconfirmed('failure 403; the API still accepts it'))
     expect(calls.join()).not.toContain('api-key')
+  })
+})
+
+describe('something that answers every request with an empty success', () => {
+  const stub = failed({
+    message: 'answered 204',
+    status: 204,
+    retryable: true,
+    mayHaveActed: true,
+    unusable: true,
+  })
+
+  test('has granted nothing: a 401 of an authentication service that is down then verifies nothing', async () => {
+    const { result } = await revoke({ revoke: [done, status(401)], probe: [stub, stub, status(401)] })
+    expect(result).toEqual(unconfirmed(expect.stringContaining('nothing confirms that it was revoked')))
+  })
+
+  test('does not keep the key from being revoked once the API is back', async () => {
+    const { result, calls } = await revoke({ probe: [stub, stub, done, status(401)] })
+    expect(result).toEqual(revoked())
+    expect(calls.filter((call) => call.includes('revoke'))).toHaveLength(2)
   })
 })
 

@@ -129,7 +129,7 @@ function checkStopped(
 /** Nothing went wrong, and the server behaves as documented. */
 function isCalm({ world, interruption }: Job): boolean {
   const { server, failing, faultRate, outage, gate, twin, unreadable, damagedRecord, oddity } = world
-  if (world.limited !== null || world.postStoppedAfter !== Infinity) return false
+  if (world.limited !== null || world.postStoppedAfter !== Infinity || world.stub !== null) return false
   const { grid, maxDigits, timeForm, localShiftMs, dateErrorMs, rowsWithout, idForm } = server
   const spelt = READABLE_SPELLINGS.some((spelling) => spelling === timeForm)
   const quiet =

@@ -1,5 +1,6 @@
 import type { HttpRequest } from '../../src/http/http-client.ts'
 import { createAccount, type StoredKey } from '../support/account.ts'
+import type { Gate } from '../support/gate.ts'
 import { checkEnd, checkMain, checkPost } from './checks.ts'
 import type { CodeUnderTest } from './code-under-test.ts'
 import { addChanceTwin, noEvidence, type Scene, witnessCreate, witnessResult } from './evidence.ts'
@@ -93,7 +94,7 @@ function openJob({ world, rng, subject, chooseFault, interruption, faults = {} }
     ...world.server,
     now: time.now,
     random: rng.roll,
-    gate: () => (world.gate && active(world.gate) ? world.gate.kind : null),
+    gate: () => (world.gate && active(world.gate) ? world.gate.kind : stubOf(job)),
     createAnswer: () => control.createAnswer,
     listAge: () => control.listAgeMs,
     unreadable: () => world.unreadable,
@@ -168,6 +169,13 @@ function networkOf(
     },
     onRequest: (what) => void evidence.requests.push(what),
   }
+}
+
+function stubOf({ world, time, startOfPost }: Job): Gate | null {
+  if (world.stub === null || startOfPost === null) return null
+  const at = time.now() - startOfPost
+  if (at < world.stub.until) return 'no content'
+  return at < world.stub.rejectedUntil ? 'authentication down' : null
 }
 
 /** For how long its credential is still limited, in ms. */

@@ -357,6 +357,13 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     from: "  stopping.addEventListener('abort', warnOfRest)\n",
     to: '',
   },
+  {
+    rule: 'what answers every request with an empty success has revoked nothing',
+    caughtBy: 24,
+    file: 'protocol/revoke-and-verify.ts',
+    from: '    if (!result.ok && result.failure.unusable) revocation.granted = revocation.claimed = false\n',
+    to: '',
+  },
   // What a list shows.
   {
     rule: 'a doubtful list does not show that there is no orphan',

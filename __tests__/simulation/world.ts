@@ -61,6 +61,8 @@ export interface World {
   limited: { credential: 'key' | 'api-key'; ms: number } | null
   /** When the runner sends post its first signal, in ms after its start; Infinity for never. */
   postStoppedAfter: number
+  /** A stub gives 204 to every request until so many ms after the start of post, and then the API 401 for a while. */
+  stub: { until: number; rejectedUntil: number } | null
 }
 
 const LIES = ['credentials', 'credentials', 'revocation', 'both in turn'] as const
@@ -106,7 +108,9 @@ export function chooseWorld(rng: Rng, count: Count): World {
     damagedRecord: happens(0.03, 'a damaged entry in the record'),
     ...UNDISTURBED,
   }
-  return disturbPost(surroundOddity(world, odd), odd.fork())
+  const later = odd.fork()
+  const disturbed = disturbPost(surroundOddity(world, odd), later)
+  return deployDuringPost(disturbed, later.fork(), count)
 }
 
 function choosePostRuns(rng: Rng, count: Count): World['postRuns'] {
@@ -116,9 +120,10 @@ function choosePostRuns(rng: Rng, count: Count): World['postRuns'] {
 }
 
 /** What most post steps meet. */
-export const UNDISTURBED: Pick<World, 'limited' | 'postStoppedAfter'> = {
+export const UNDISTURBED: Pick<World, 'limited' | 'postStoppedAfter' | 'stub'> = {
   limited: null,
   postStoppedAfter: Infinity,
+  stub: null,
 }
 
 /** Drawn from a stream of its own, so that the other worlds stay as they are. */
@@ -130,6 +135,16 @@ function disturbPost(world: World, rng: Rng): World {
   const isEndless = credential === 'key' && rng.chance(0.5)
   world.limited = { credential, ms: isEndless ? 120 * MINUTE_MS : rng.between(10_000, 10 * MINUTE_MS) }
   return world
+}
+
+/** The stub lasts until the key is asked for once: without that, no client could tell its 204 from a revocation. */
+function deployDuringPost(world: World, rng: Rng, count: Count): World {
+  const { oddity, outage, gate, unreadable, limited } = world
+  const until = rng.between(2_000, 9_000)
+  const isElse = oddity !== null || outage !== null || gate !== null || unreadable || limited !== null
+  if (!rng.chance(0.04) || isElse) return world
+  count('a stub in place of the API')
+  return { ...world, faultRate: 0, stub: { until, rejectedUntil: until + rng.between(5_000, 20_000) } }
 }
 
 function chooseGate(rng: Rng, happens: Happens): World['gate'] {

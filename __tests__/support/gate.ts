@@ -6,7 +6,8 @@ import type { ApiResponse } from './api-answers.ts'
  * answer of the last one is the API's own.
  */
 export const GATES = ['basic', 'challenge', 'page', 'authentication down'] as const
-export type Gate = (typeof GATES)[number]
+/** The last one is a stub that a deployment puts in place of the API. */
+export type Gate = (typeof GATES)[number] | 'no content'
 
 const HTML = { 'Content-Type': 'text/html; charset=utf-8' }
 
@@ -27,6 +28,8 @@ export function gateAnswer(gate: Gate): ApiResponse {
       }
     case 'page':
       return { status: 200, headers: HTML, body: '<!DOCTYPE html><title>We will be back soon</title>' }
+    case 'no content':
+      return { status: 204, headers: {}, body: '' }
     case 'authentication down':
       return {
         status: 401,

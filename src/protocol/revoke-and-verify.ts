@@ -148,7 +148,11 @@ async function requestWith(credential: Secret, key: KeyToRevoke, revocation: Rev
     revocation.rejected = false
     return null
   }
-  if (credential !== key.token && isUnknownId(result)) revocation.granted ||= revocation.claimed
+  if (credential !== key.token && isUnknownId(result) && revocation.claimed) {
+    revocation.granted = true
+    // A 401 of before proves nothing: the key is probed again.
+    revocation.rejected = false
+  }
   if (!isRejected(result)) return result.failure
   if (credential !== key.token) return { ...result.failure, message: `api-key was rejected: ${result.failure.message}` }
   // Some APIs give 401 to a key that may not revoke itself.
@@ -198,6 +202,8 @@ async function probeUntilRejected(
     const result = await retry((limits) => api.probe(token, limits), options)
     end = Math.min(end, clock.now() + VERIFY_FOR_MS)
     revocation.rejected = isRejected(result)
+    // What gives an empty success to every request granted nothing.
+    if (!result.ok && result.failure.unusable) revocation.granted = revocation.claimed = false
     const isEnough =
       revocation.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))
     if (isEnough || clock.now() >= end || budget.left() <= 3 * PROBE_INTERVAL_MS) return result
