@@ -62,6 +62,8 @@ describe('another look', () => {
     ['a list that could not be read', unanswered, unread, true, true],
     ['a list that could not be read for a twin', answered, unread, true, true],
     ['a list that may not be read', unanswered, forbidden, false, false],
+    ['a list that is redirected', unanswered, status(302), false, false],
+    ['a list that is not there during a deployment', unanswered, status(404), true, true],
     ['a revocation that was refused', unanswered, ok(listOf([own, rowFor(unanswered)])), false, false],
   ])('is of use for %s', async (_, intent, list, whileWatched, afterwards) => {
     expect(await isOpen(intent, list)).toEqual([whileWatched, afterwards])
@@ -195,7 +197,7 @@ describe('what is said in the end', () => {
     const refused = intentOf({ refused: 'abc... (id 7)' })
     expect((await said([refused], () => empty)).failures).toEqual([
       "A create request returned the key abc... (id 7), which may not be this run's, so it was not revoked. " +
-        'Look at it: Dashboard > Plans > API Keys.',
+        ABOUT,
     ])
   })
 
@@ -210,9 +212,22 @@ describe('what is said in the end', () => {
 
   test('names the key that was refused if the list cannot be read, is doubtful, or shows another key', async () => {
     const refused = intentOf({ refused: 'abc... (id 7)' })
-    const LOOK = /abc\.\.\. \(id 7\).* Look at it: Dashboard > Plans > API Keys\.$/
-    for (const list of [unread, doubtful, ambiguous(refused)])
-      expect((await said([refused], () => list)).failures).toEqual([expect.stringMatching(LOOK)])
+    for (const list of [unread, doubtful, ambiguous(refused)]) {
+      const { failures } = await said([refused], () => list)
+      expect(failures).toEqual([expect.stringContaining('abc... (id 7)')])
+      // The request may have made another one.
+      expect(failures).toEqual([expect.stringContaining(ABOUT)])
+    }
+  })
+
+  test('names the key that was refused beside an orphan that could not be revoked', async () => {
+    const refused = intentOf({ refused: 'abc... (id 7)' })
+    const { failures } = await said([refused], () => ok(listOf([own, rowFor(refused)])), {
+      refuseToRevoke: true,
+    })
+    expect(failures).toEqual([
+      expect.stringMatching(/orp\.\.\. \(id orphan-id\) was revoked: .* the key abc\.\.\. \(id 7\),/),
+    ])
   })
 
   test('is of a refused request and of others in sentences of their own, with the times of the others', async () => {

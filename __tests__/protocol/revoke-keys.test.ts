@@ -391,7 +391,12 @@ describe('a step that the runner is stopping', () => {
 
   test('names unanswered requests while they are looked for', async () => {
     const { traces } = await stopped({ state: (account) => ({ ...oneKey()(account), ...oneIntent() }) })
-    expect(traces.warnings[0]).toMatch(new RegExp(`settled: ${label}, 1 create request\\(s\\)\\.`))
+    expect(traces.warnings[0]).toMatch(
+      new RegExp(
+        `settled: ${label}, 1 create request\\(s\\)\\. Sent about 2027-03-01 11:59:00 UTC, ` +
+          `for a key that expires 2027-03-01T13:00:00\\.373Z\\. To revoke them now: ${DASHBOARD}\\.$`,
+      ),
+    )
     const known = await stopped({
       state: (account) => ({ ...oneKey()(account), ...oneIntent() }),
       intercept: ({ method }) => (method === 'GET' ? silence : undefined),

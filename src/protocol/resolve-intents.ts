@@ -92,7 +92,8 @@ export async function lookOnce(
     // By the clock of a server that is behind, its age is unknown.
     const result = await revokeAndVerify({ ...key, token: null, createdAt: null }, context)
     if (!result.revoked) {
-      const failure = `Could not confirm that the orphaned API key ${keyLabel(key)} was revoked: ${result.failure.message}`
+      const other = intent.refused && `. ${undetermined(intent)}`
+      const failure = `Could not confirm that the orphaned API key ${keyLabel(key)} was revoked: ${result.failure.message}${other}`
       return { intent, isOpen: result.failure.retryable, hasNames: true, failure }
     }
     gone.add(key.id)
@@ -107,8 +108,8 @@ export async function lookOnce(
 }
 
 function unread(intents: readonly Intent[], { message, retryable, status }: ApiFailure): Finding[] {
-  // An authentication service that is down gives 401, too.
-  const isOpen = retryable || status === 401
+  // So answers an authentication service that is down, or a router during a deployment.
+  const isOpen = retryable || status === 401 || status === 404
   return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${message}` }))
 }
 
@@ -166,10 +167,15 @@ function sentences(findings: readonly Finding[], sort: keyof Problem, { skew }: 
   const reasons = new Set(findings.flatMap((finding) => finding[sort] ?? []))
   return [...reasons].map((reason) => {
     const intents = findings.filter((finding) => finding[sort] === reason).map(({ intent }) => intent)
-    if (intents.every(({ refused }) => refused !== '')) return `${reason}. Look at it: ${DASHBOARD}.`
-    const least = (of: 'sentAt' | 'expiry') => Math.min(...intents.map((intent) => intent[of]))
-    const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
-    const sent = `${formatUtc(least('sentAt') + (skew ?? 0))}${later}`
-    return `${reason}${count}. Sent about ${sent}, for a key that expires ${formatExactly(least('expiry'))}${later}. To revoke such a key now: ${DASHBOARD}.`
+    const count = intents.length === 1 ? '' : ` (${intents.length} requests)`
+    return `${reason}${count}. ${describeRequests(intents, skew)}. To revoke such a key now: ${DASHBOARD}.`
   })
+}
+
+/** By what a person can find their keys. */
+export function describeRequests(intents: readonly Intent[], skew: number | null): string {
+  const least = (of: 'sentAt' | 'expiry') => Math.min(...intents.map((intent) => intent[of]))
+  const later = intents.length === 1 ? '' : ' or later'
+  const sent = formatUtc(least('sentAt') + (skew ?? 0))
+  return `Sent about ${sent}${later}, for a key that expires ${formatExactly(least('expiry'))}${later}`
 }

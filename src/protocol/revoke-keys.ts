@@ -7,7 +7,7 @@ import type { LocalTime } from '../util/brands.ts'
 import { missingCheck } from './list-trust.ts'
 import { gridShownBy } from './match-intent.ts'
 import type { FoundState } from './parse-state.ts'
-import { DASHBOARD, type LookupContext, resolveIntents } from './resolve-intents.ts'
+import { DASHBOARD, describeRequests, type LookupContext, resolveIntents } from './resolve-intents.ts'
 import { type Deps, revokeAndVerify } from './revoke-and-verify.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
@@ -55,14 +55,15 @@ async function settleAll(state: SavedState, failures: string[], deps: PostDeps):
     const keys = state.keys.filter(({ id, keep }) => !keep && !context.gone.has(id)).map(keyLabel)
     return [...keys, ...(isLooking ? [`${state.intents.length} create request(s)`] : [])].join(', ')
   }
-  const warnOfRest = () => {
-    const rest = `The runner is stopping this step; not yet settled: ${unsettled()}. To revoke them now: ${DASHBOARD}.`
-    runner.warning([rest, ...failures].join(' '))
-  }
-  stopping.addEventListener('abort', warnOfRest)
   const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
     return { ...intent, sentAt: sentAt + context.shift, deadline: deadline + context.shift }
   })
+  const warnOfRest = () => {
+    const sent = isLooking ? ` ${describeRequests(intents, context.skew)}.` : ''
+    const rest = `The runner is stopping this step; not yet settled: ${unsettled()}.${sent} To revoke them now: ${DASHBOARD}.`
+    runner.warning([rest, ...failures].join(' '))
+  }
+  stopping.addEventListener('abort', warnOfRest)
   const deadline = clock.now() + POST_STEP_TIMEOUT_MS
   const onWait = (wait: number) =>
     runner.info(`Rate limited by the API (429). Retrying in ${formatSeconds(wait)}. Not yet settled: ${unsettled()}.`)
