@@ -3,19 +3,10 @@ import { MAX_ATTEMPT_MS } from '../retry/budget.ts'
 import type { Secret } from '../util/brands.ts'
 import type { ApiFailure } from './api-failure.ts'
 import { type ApiOptions, type ApiResult, type Call, createCaller, createIssuingApi, KEYS_PATH } from './call.ts'
-import {
-  type CreatedKey,
-  field,
-  hasHeader,
-  isStored,
-  type KeyInfo,
-  parseJson,
-  readKey,
-  rowsOf,
-  textOf,
-} from './parse-response.ts'
+import { field, hasHeader, isStored, type KeyInfo, parseJson, readKey, rowsOf, textOf } from './parse-response.ts'
 
-export type { ApiFailure, ApiResult, CallLimits, CreatedKey }
+export type { CreatedKey } from './parse-response.ts'
+export type { ApiFailure, ApiResult, CallLimits }
 
 /** A key in the account's list. */
 export type ListedKey = KeyInfo & { id: string }
