@@ -19,30 +19,25 @@ export interface KeyList {
   pages: number
 }
 
-type Page = ReturnType<typeof readPage>
-
 const MAX_PAGES = 100
 
-/** Reads the list once, page by page. Called again after a failure, it goes on with the page that failed. */
-export type ListAttempt = (limits: CallLimits) => Promise<ApiResult<KeyList>>
-
-/** Not loaded by the main step. */
+/** Reads the list once, page by page. Called again after a failure, an attempt goes on with the page that failed. */
 export function createLister(call: Call, apiUrl: string, now: () => number) {
   const start = new URL(`${apiUrl}${KEYS_PATH}`)
-  return (credential: Secret): ListAttempt => {
+  return (credential: Secret) => {
     const keys: ListedKey[] = []
     const visited = new Set<string>()
     let doubt: string | null = null
     let skew: number | null = null
     let url: URL | null = start
-    return async (limits) => {
+    return async (limits: CallLimits): Promise<ApiResult<KeyList>> => {
       const deadline = now() + limits.timeout
       while (url !== null) {
         const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now()))
-        const result: ApiResult<Page> = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
+        const result = await call({ method: 'GET', url, credential }, { ...limits, timeout }, readPage)
         if (!result.ok) return result
         visited.add(url.href)
-        const page: Page = result.value
+        const page = result.value
         skew = result.skew ?? skew
         keys.push(...page.keys)
         doubt ??= page.doubt
@@ -59,7 +54,7 @@ export function createLister(call: Call, apiUrl: string, now: () => number) {
   }
 }
 
-/** All calls. */
+/** All calls. The main step does not load the list. */
 export function createKeyApi(options: ApiOptions) {
   return { ...createIssuingApi(options), list: createLister(createCaller(options), options.apiUrl, options.now) }
 }
