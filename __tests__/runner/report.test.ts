@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { IssuedKey } from '../../src/protocol/saved-state.ts'
 import { issuedLine } from '../../src/runner/issue-report.ts'
-import { formatSeconds, type KeyStatus, keyLabel, summarizeKeys } from '../../src/runner/report.ts'
+import { formatSeconds, keyLabel, keySummary } from '../../src/runner/report.ts'
 
 const key: IssuedKey = {
   token: 'the-secret-key',
@@ -45,15 +45,9 @@ test('formatSeconds shows one decimal', () => {
   expect(formatSeconds(2_500)).toBe('2.5 s')
 })
 
-describe('summarizeKeys', () => {
-  const summary = (rows: KeyStatus[]) => {
-    const written: string[] = []
-    summarizeKeys({ writeSummary: (text) => void written.push(text) }, 'Title', rows)
-    return written.join('')
-  }
-
+describe('keySummary', () => {
   test('writes one row for each key, with its status', () => {
-    expect(summary([{ key, status: '**Revoked**' }])).toBe(
+    expect(keySummary('Title', [{ key, status: '**Revoked**' }])).toBe(
       '### Title\n\n| API key | ID | Created | Expires | Status |\n| --- | --- | --- | --- | --- |\n' +
         '| `the-sec...` | `aaaaaaaa...` | 2027-01-01 00:00:00 UTC | 2027-01-01 03:00:00 UTC | **Revoked** |\n',
     )
@@ -61,12 +55,12 @@ describe('summarizeKeys', () => {
 
   test('tells an expiry that is never from one that is unknown', () => {
     const unknown = { ...key, createdAt: null, expiresAt: null }
-    expect(summary([{ key: unknown, status: 'x' }])).toContain('| unknown | unknown | x |')
+    expect(keySummary('Title', [{ key: unknown, status: 'x' }])).toContain('| unknown | unknown | x |')
   })
 
   test('keeps its five columns whatever the API calls a key', () => {
     const hostile = { ...key, prefix: '\n|`<b>\\', id: '|`<img>[x](y)' }
-    const rows = summary([{ key: hostile, status: 'x' }]).split('\n')
+    const rows = keySummary('Title', [{ key: hostile, status: 'x' }]).split('\n')
     expect(rows).toHaveLength(6)
     expect(rows[4]?.match(/\|/g)).toHaveLength(6)
     expect(rows[4]?.match(/`/g)).toHaveLength(4)

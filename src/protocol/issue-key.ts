@@ -4,7 +4,7 @@ import type { Cancellation } from '../retry/cancellation.ts'
 import { type Inputs, TIMEOUT } from '../runner/inputs.ts'
 import { clockNote, issuedLine } from '../runner/issue-report.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
-import { formatSeconds, keyLabel, summarizeKeys } from '../runner/report.ts'
+import { formatSeconds, keyLabel, keySummary } from '../runner/report.ts'
 import type { Runner } from '../runner/runner.ts'
 import { formatExactly, formatInstant } from '../util/instant.ts'
 import { createIntent } from './intent.ts'
@@ -39,7 +39,7 @@ export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
     if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, key.token ?? '')
     runner.info(issuedLine(key, inputs))
     const status = inputs.revoke ? 'Valid; the post step revokes it' : 'Valid until it expires (`revoke: false`)'
-    summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
+    runner.writeSummary(keySummary('SphereScout key for this job', [{ key, status }]))
     if (!inputs.revoke) context.journal.keep(key, true)
   } catch (error) {
     await revokeHeldKeys(context, CLEANUP_TIMEOUT_MS)

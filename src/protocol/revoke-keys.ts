@@ -1,7 +1,7 @@
 import type { KeyApi } from '../api/key-api.ts'
 import { changedAuthorities } from '../http/changed-authorities.ts'
 import { type Budget, createBudget } from '../retry/budget.ts'
-import { formatSeconds, formatUtc, keyLabel, summarizeKeys } from '../runner/report.ts'
+import { formatSeconds, formatUtc, keyLabel, keySummary } from '../runner/report.ts'
 import type { Runner } from '../runner/runner.ts'
 import type { LocalTime } from '../util/brands.ts'
 import { missingCheck } from './list-trust.ts'
@@ -128,5 +128,5 @@ async function revokeHeldKeys(context: Context, newBudget: () => Budget, failure
     return `**${how}**, ${formatUtc(clock.now() + (skew ?? 0))}`
   }
   const rows = await Promise.all(held.map(async (key) => ({ key, status: await revokeOne(key) })))
-  if (rows.length > 0) summarizeKeys(runner, 'SphereScout key after this job', rows)
+  if (rows.length > 0) runner.writeSummary(keySummary('SphereScout key after this job', rows))
 }

@@ -1,6 +1,5 @@
 import type { IssuedKey } from '../protocol/saved-state.ts'
 import { formatInstant } from '../util/instant.ts'
-import type { Runner } from './runner.ts'
 import { sanitizeName } from './sanitize.ts'
 
 /** A key as the dashboard shows it. */
@@ -24,18 +23,12 @@ export function formatUtc(instant: number): string {
   return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
 }
 
-/** One row of the job summary: a key, and what happened or will happen to it. */
-export interface KeyStatus {
-  key: IssuedKey
-  status: string
-}
-
-/** Writes a table of keys into the job summary. */
-export function summarizeKeys(runner: Pick<Runner, 'writeSummary'>, title: string, rows: KeyStatus[]): void {
+/** A table of keys for the job summary, in Markdown. */
+export function keySummary(title: string, rows: { key: IssuedKey; status: string }[]): string {
   const lines = rows.map(({ key: { prefix, id, createdAt, expiresAt }, status }) => {
     const [created, expires] = [createdAt, expiresAt].map((at) => (at === null ? 'unknown' : formatUtc(at)))
     return `| \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${created} | ${expires} | ${status} |\n`
   })
   const head = '| API key | ID | Created | Expires | Status |\n| --- | --- | --- | --- | --- |\n'
-  runner.writeSummary(`### ${title}\n\n${head}${lines.join('')}`)
+  return `### ${title}\n\n${head}${lines.join('')}`
 }
