@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { formatExactly, formatInstant, parseTime } from '../../src/util/instant.ts'
+import { formatExactly, parseTime } from '../../src/util/instant.ts'
 
 const AT = Date.parse('2027-01-01T00:00:00.123Z')
 const SECOND = Date.parse('2027-01-01T00:00:00Z')
@@ -123,7 +123,6 @@ describe('writing an instant', () => {
     expect(formatExactly(AT + 0.4)).toBe('2027-01-01T00:00:00.123400Z')
     expect(formatExactly(SECOND + 0.001)).toBe('2027-01-01T00:00:00.000001Z')
     expect(formatExactly(SECOND - 0.001)).toBe('2026-12-31T23:59:59.999999Z')
-    expect(formatInstant(AT + 0.4)).toBe('2027-01-01T00:00:00.123Z')
   })
 
   const FROM = Date.parse('2000-01-01T00:00:00Z')

@@ -1,6 +1,5 @@
 import { formatUtc, keyLabel, shortId } from '../runner/report.ts'
 import { sanitizeName } from '../runner/sanitize.ts'
-import { formatInstant } from '../util/instant.ts'
 import type { AccountKey, KeyClass } from './classify.ts'
 import { FINDING_KINDS, type Finding, type FindingKind, type Limits } from './findings.ts'
 
@@ -80,7 +79,7 @@ function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }: Findi
 
 /** As many findings as fit into 100,000 bytes, as JSON without secrets. */
 export function findingsJson(findings: readonly Finding[]): string {
-  const instant = (at: number | null) => (at === null ? null : formatInstant(at))
+  const instant = (at: number | null) => (at === null ? null : new Date(at).toISOString())
   const rows: string[] = []
   // The brackets; a comma before each row but the first.
   let bytes = 1

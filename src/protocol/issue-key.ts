@@ -6,7 +6,7 @@ import { clockNote, issuedLine } from '../runner/issue-report.ts'
 import { MIN_CREDENTIAL_LENGTH, maskedForms } from '../runner/masking.ts'
 import { formatSeconds, keyLabel, keySummary } from '../runner/report.ts'
 import type { Runner } from '../runner/runner.ts'
-import { formatExactly, formatInstant } from '../util/instant.ts'
+import { formatExactly } from '../util/instant.ts'
 import { createIntent } from './intent.ts'
 import { type Journal, openJournal, SLOW_RESPONSE_MS } from './journal.ts'
 import { type AnswerContext, CLOCK_TOLERANCE_MS, isSendable, judgeCreated, withoutSureZone } from './judge-created.ts'
@@ -30,7 +30,7 @@ export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
   try {
     const key = await obtainKey(context)
     stopIfCancelled(cancellation)
-    const instant = (known: number | null) => (known === null ? '' : formatInstant(known))
+    const instant = (known: number | null) => (known === null ? '' : new Date(known).toISOString())
     runner.setOutput('key', key.token ?? '')
     runner.setOutput('key-id', key.id)
     runner.setOutput('key-prefix', key.prefix)

@@ -2,7 +2,6 @@ import type { ListedKey } from '../api/key-api.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
 import type { Runner } from '../runner/runner.ts'
 import { sanitizeLine } from '../runner/sanitize.ts'
-import { formatInstant } from '../util/instant.ts'
 
 /** What a run found and did so far, for the summary and the outputs. */
 export interface RotationReport {
@@ -26,7 +25,7 @@ export function openReport(): RotationReport {
 /** Sets the outputs. `key-id` and the rest are those of the new key, else of the one in api-key. */
 export function setOutputs({ state, current, created, retired, dueAt }: RotationReport, runner: Runner): void {
   const key = created ?? current
-  const instant = (known: number | null | undefined) => (known ? formatInstant(known) : '')
+  const instant = (known: number | null | undefined) => (known ? new Date(known).toISOString() : '')
   runner.setOutput('rotated', String(state.startsWith('Rotated')))
   runner.setOutput('key-id', key?.id ?? '')
   runner.setOutput('key-prefix', key?.prefix ?? '')

@@ -1,5 +1,4 @@
 import type { IssuedKey } from '../protocol/saved-state.ts'
-import { formatInstant } from '../util/instant.ts'
 import { sanitizeName } from './sanitize.ts'
 
 /** A key as the dashboard shows it. */
@@ -20,7 +19,7 @@ export function formatSeconds(duration: number): string {
 
 /** As `2027-01-01 00:00:00 UTC`. */
 export function formatUtc(instant: number): string {
-  return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
+  return `${new Date(instant).toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
 
 /** A table of keys for the job summary, in Markdown. */

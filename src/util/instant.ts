@@ -45,14 +45,10 @@ function dayOfWeek(year: number, week: number, weekday: number): number {
   return week * 7 + weekday - fourth - 3
 }
 
-/** To the millisecond. */
-export function formatInstant(instant: number): string {
-  return new Date(instant).toISOString()
-}
-
 /** As many decimals (0, 3 or 6) as `instant` needs. */
 export function formatExactly(instant: number): string {
   const micros = Math.round(instant * 1000)
-  const text = formatInstant(Math.floor(micros / 1000)).replace('Z', String(micros % 1000).padStart(3, '0'))
+  const digits = String(micros % 1000).padStart(3, '0')
+  const text = new Date(micros / 1000).toISOString().replace('Z', digits)
   return `${text.replace(/(\.000)?000$/, '')}Z`
 }
