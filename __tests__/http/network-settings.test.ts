@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals'
-import { changedAuthorities } from '../../src/http/changed-authorities.ts'
 import { networkSettings, proxyLogins } from '../../src/http/network-settings.ts'
 
 test('the network settings are the variables about certificates and proxies that are set, and no others', () => {
@@ -18,13 +17,6 @@ test('the network settings are the variables about certificates and proxies that
   }
   expect(networkSettings({ ...settings, no_proxy: '', PATH: '/bin' })).toEqual(settings)
   expect(networkSettings({})).toEqual({})
-})
-
-test('a setting about certificates has changed if it was set, unset or set to something else', () => {
-  expect(changedAuthorities({}, {})).toEqual([])
-  const before = { SSL_CERT_DIR: 'a', NODE_USE_SYSTEM_CA: '1', HTTPS_PROXY: 'p', NO_PROXY: 'n' }
-  const after = { SSL_CERT_DIR: 'b', SSL_CERT_FILE: 'c', NO_PROXY: 'n', http_proxy: 'q', OTHER: 'x' }
-  expect(changedAuthorities(before, after)).toEqual(['SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA'])
 })
 
 describe('what is masked of the logins in proxy variables', () => {

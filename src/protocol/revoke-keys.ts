@@ -1,5 +1,5 @@
 import type { KeyApi } from '../api/key-api.ts'
-import { changedAuthorities } from '../http/changed-authorities.ts'
+import { AUTHORITIES } from '../http/network-settings.ts'
 import { type Budget, createBudget } from '../retry/budget.ts'
 import { formatSeconds, formatUtc, keyLabel, keySummary } from '../runner/report.ts'
 import type { Runner } from '../runner/runner.ts'
@@ -86,7 +86,8 @@ type Context = Omit<LookupContext, 'budget'>
 
 /** A step that changed the trusted authorities may read what post sends: never the long-lived key. */
 function contextFor(state: SavedState, { runner, clock, random, connect, settings, bootedAt }: PostDeps): Context {
-  const changed = changedAuthorities(state.settings, settings)
+  // Post uses the proxies of main, so those may differ.
+  const changed = AUTHORITIES.filter((name) => state.settings[name] !== settings[name])
   if (changed.length > 0)
     runner.warning(
       `A step of this job changed ${changed.join(', ')}, which decides the certificates that are trusted. ` +

@@ -1,5 +1,5 @@
 import type { KeyApi } from '../api/key-api.ts'
-import { changedAuthorities } from '../http/changed-authorities.ts'
+import { AUTHORITIES } from '../http/network-settings.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
 import type { Runner } from '../runner/runner.ts'
 import type { KeyDeps } from './deps.ts'
@@ -44,7 +44,7 @@ export async function cleanUp(found: FoundRotateState, deps: CleanUpDeps): Promi
   if (phase === 'created' && key) {
     const { clock, random, connect, settings } = deps
     // If a later step changed which certificate authorities are trusted, send only the key that is being revoked.
-    const trusted = changedAuthorities(state.settings, settings).length === 0
+    const trusted = AUTHORITIES.every((name) => state.settings[name] === settings[name])
     await discardKey(key, trusted ? state.apiKey : null, { api: connect(state), clock, random, runner })
   }
 }
