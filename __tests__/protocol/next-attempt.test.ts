@@ -160,6 +160,12 @@ describe('a rate limit', () => {
     expect([0, 0.5, 1].map((random) => wait(30_000, random))).toEqual([30_000, 60_000, 90_000])
   })
 
+  test('is spread by a longer backoff where that is longer than twice the wait', () => {
+    const third = (retryAfter: number) =>
+      decide(rateLimited(retryAfter), { attempt: 3 }, { random: 0.5 }).afterMs
+    expect([500, 1_000, 1_500].map(third)).toEqual([1_500, 2_000, 3_000])
+  })
+
   test('keeps the spread of the longest wait so far', () => {
     expect(wait(2_000, 1, 1_800_000, 30_000)).toBe(62_000)
     expect(decide(rateLimited(2_000), { longestRetryAfter: 30_000 })).toMatchObject({

@@ -1,5 +1,5 @@
 import type { ApiFailure } from '../api/key-api.ts'
-import { backoff } from '../retry/backoff.ts'
+import { longestBackoff } from '../retry/backoff.ts'
 import { PRECISIONS_US, type Precision } from './intent.ts'
 
 /** With less time, the response would likely be lost. */
@@ -56,7 +56,8 @@ export function nextAttempt(failure: ApiFailure, progress: Progress, { left, ran
   const room = left - MIN_ATTEMPT_MS - retryAfter
   const spread = Math.min(THROTTLE_JITTER * longestRetryAfter, room - longestRetryAfter)
   const most = retryAfter > 0 ? Math.max(0, room) : Infinity
-  const afterMs = backoff(attempt, random(), { retryAfter, spread, most })
+  const jitter = random() * Math.min(Math.max(longestBackoff(attempt), spread), most)
+  const afterMs = Math.ceil(retryAfter + jitter)
   return { ...progress, attempt: attempt + 1, afterMs, longestRetryAfter, wasUnusable: unusable }
 }
 

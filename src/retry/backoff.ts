@@ -1,22 +1,14 @@
-interface BackoffOptions {
-  /** What the server asked for, in milliseconds; the rest comes on top. */
-  retryAfter?: number | undefined
-  /** Replaces a shorter exponential wait. Neither exceeds `most`. */
-  spread?: number
-  most?: number
-}
-
 const INITIAL_BACKOFF_MS = 500
 const MAX_BACKOFF_MS = 20_000
 
-/** In milliseconds, with full jitter. `failures` is 1 or more, `random` in [0, 1). */
-export function backoff(
-  failures: number,
-  random: number,
-  { retryAfter = 0, spread = 0, most = Infinity }: BackoffOptions = {},
-): number {
-  const exponential = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
-  return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
+/** The longest wait, in milliseconds. `failures` is 1 or more. */
+export function longestBackoff(failures: number): number {
+  return Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
+}
+
+/** With full jitter, on top of what the server asked for. `random` is in [0, 1). */
+export function backoff(failures: number, random: number, retryAfter = 0): number {
+  return Math.ceil(retryAfter + random * longestBackoff(failures))
 }
 
 /** RFC 9110, 5.6.7, but for C's asctime. Date.parse alone takes `4s` for a day in 2001. */

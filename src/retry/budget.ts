@@ -66,7 +66,7 @@ export async function retry<T>(
   for (let failures = 1; ; failures++) {
     const result = await attempt(budget.limits())
     if (result.ok || !shouldRetry(result.failure)) return result
-    const wait = backoff(failures, random(), result.failure)
+    const wait = backoff(failures, random(), result.failure.retryAfter)
     if (result.failure.status === 429) budget.extend(wait)
     if (budget.left() <= (isImpatient ? wait : 0) + LAST_ATTEMPT_MS) return result
     await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))

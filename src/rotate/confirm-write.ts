@@ -53,7 +53,8 @@ export async function waitUntilShown(
     const reply = await readSecret(target, deps, budget)
     if (reply.ok && writeVisibility(updatedAt, reply.value.updatedAt) === 'shown')
       return { visibility: 'shown', reason: '', unchanged: false }
-    const wait = reply.ok ? READ_INTERVAL_MS : READ_INTERVAL_MS + backoff(reads, deps.random(), reply.failure)
+    const pause = reply.ok ? 0 : backoff(reads, deps.random(), reply.failure.retryAfter)
+    const wait = READ_INTERVAL_MS + pause
     if (!reply.ok) end += reply.failure.retryAfter ?? 0
     const isOver = askedAt + wait > end
     if (isOver || budget.left() <= wait) {

@@ -108,7 +108,7 @@ async function waitOrGiveUp(
   { random, runner, cancellation }: RotateDeps,
 ): Promise<void> {
   if (failure.retryable && cancellation.requestedAt !== null) return
-  const wait = backoff(attempt, random(), { retryAfter: failure.retryAfter })
+  const wait = backoff(attempt, random(), failure.retryAfter)
   if (!failure.retryable || attempt === MAX_ATTEMPTS || wait + MIN_ATTEMPT_MS > budget.left())
     throw new Error(refusalMessage(failure))
   runner.info(plainLine(`${failure.message}. Retrying in ${formatSeconds(wait)}.`))
