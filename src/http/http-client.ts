@@ -1,5 +1,4 @@
 import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
 import { describeError, HttpError, type NodeError } from './http-error.ts'
 import { CONNECTION, nodeModule, tunnelThrough } from './proxy-tunnel.ts'
 
@@ -98,7 +97,7 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
 
 function trackConnection(sent: ClientRequest, secure: boolean): () => boolean {
   let connected = false
-  sent.once('socket', (socket: Socket) => {
+  sent.once('socket', (socket) => {
     connected = sent.reusedSocket || (!secure && !socket.connecting)
     if (connected) return
     socket.once(secure ? 'secureConnect' : 'connect', () => {

@@ -1,5 +1,4 @@
-import type { ClientRequestArgs } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Agent } from 'node:http'
 import type { ConnectionOptions } from 'node:tls'
 import { describeError, HttpError, type NodeError } from './http-error.ts'
 import { percentDecoded } from './network-settings.ts'
@@ -7,14 +6,12 @@ import { percentDecoded } from './network-settings.ts'
 /** The timeout is for each address of a host: Node's 250 ms are too short for a slow line. */
 export const CONNECTION = { rejectUnauthorized: true, autoSelectFamilyAttemptTimeout: 3_000 }
 
-type Connected = (error: Error | null, stream: Duplex) => void
-
 /** A `createConnection` for agents. Node's `proxyEnv` came with 24.5; runners ship 24.4 too. */
-export function tunnelThrough(proxy: string, secure: boolean) {
+export function tunnelThrough(proxy: string, secure: boolean): Agent['createConnection'] {
   const { protocol, host, hostname, port, username, password } = new URL(proxy)
   const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
   const authorization = username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}
-  return (options: ClientRequestArgs, connected?: Connected): undefined => {
+  return (options, connected) => {
     const refuse = (error: HttpError) => connected?.(error, undefined as never)
     // Alone, an IPv6 address seems to end in a port.
     const target = `${String(options.host).replace(/.*:.*/, '[$&]')}:${options.port}`
