@@ -111,17 +111,11 @@ function detail(asked: Asked, response: HttpResponse): string {
 
 /** One line, nothing that could be a key; of a success, only what is named as a reason. */
 function reasonGiven({ method, credential }: Asked, { status, body }: HttpResponse): string {
-  return (
-    wordsIn(parsed(body), status < 300)
-      .join('; ')
-      .replaceAll(credential, '***')
-      // Only create makes keys.
-      .replace(method === 'POST' ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
-      .replace(/\s+/g, ' ')
-      .trim()
-      .slice(0, MAX_REASON_LENGTH)
-      .replace(/\.$/, '')
-  )
+  // Only create makes keys.
+  const keyLike = method === 'POST' ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g
+  const words = wordsIn(parsed(body), status < 300).join('; ')
+  const safe = words.replaceAll(credential, '***').replace(keyLike, '***')
+  return safe.replace(/\s+/g, ' ').trim().slice(0, MAX_REASON_LENGTH).replace(/\.$/, '')
 }
 
 function wordsIn(value: unknown, onlyNamed: boolean, { label, depth } = { label: '', depth: 0 }): string[] {
