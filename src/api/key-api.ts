@@ -87,8 +87,7 @@ export function readPage({ status, headers, body }: HttpResponse) {
   const described = rowsOf(answer).map(readKey)
   const keys: ListedKey[] = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
   const unread = described.filter(
-    ({ id, unreadable, createdAt, expiresAt }) =>
-      id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
+    (key) => key.id === null || key.unreadable !== null || (key.createdAt ?? key.expiresAt) === null,
   ).length
   // An absolute URL, a path or a query; null on the last page.
   const next = textOf(field(answer, 'next'))

@@ -92,10 +92,8 @@ export function readId(value: unknown): string | null {
 
 /** Keeps integers above 2^53 as text: they would lose digits. */
 export function parseJson(body: string): unknown {
-  const keepDigits = (_name: string, value: unknown, context?: { source?: string }) =>
-    typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '')
-      ? context?.source
-      : value
+  const keepDigits = (_name: string, value: unknown, { source = '' }: { source?: string } = {}) =>
+    /^\d+$/.test(source) && !Number.isSafeInteger(value) ? source : value
   return JSON.parse(body, keepDigits)
 }
 
