@@ -12,9 +12,7 @@ export class HttpError extends Error {
 }
 
 /** An error of Node's, with one error per address if a host has several. */
-export interface NodeError extends NodeJS.ErrnoException {
-  errors?: NodeJS.ErrnoException[]
-}
+export type NodeError = NodeJS.ErrnoException & { errors?: NodeJS.ErrnoException[] }
 
 const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|PATH_LENGTH|UNSPECIFIED)/
 const HINTS: [codes: RegExp, hint: string][] = [
