@@ -57,7 +57,7 @@ export function failureOf(asked: Asked, response: HttpResponse, now: number): Ap
 const isRedirect = (status: number) => status >= 300 && status < 400
 
 function redirectTarget({ url }: Asked, location: string | undefined): string {
-  const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
+  const target = location ? URL.parse(location, url.href) : null
   const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
   return named || 'an unreadable address'
 }

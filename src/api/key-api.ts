@@ -64,8 +64,7 @@ export type KeyApi = ReturnType<typeof createKeyApi>
 /** Always on our own host: the credential goes nowhere else. */
 function nextUrl(next: string, start: URL): URL {
   const isBareQuery = /^[\w-]+=/.test(next)
-  const reference = isBareQuery ? `?${next}` : next
-  const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
+  const named = URL.parse(isBareQuery ? `?${next}` : next, start.href) ?? start
   const tail = named.pathname.split(KEYS_PATH)[1]
   const url = new URL(start)
   url.pathname = tail === undefined ? named.pathname : start.pathname + tail
