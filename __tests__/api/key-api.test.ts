@@ -339,6 +339,12 @@ describe('what one page says about itself', () => {
       {},
       '1 of its rows cannot be read',
     ],
+    [
+      'a row without any time cannot be read',
+      [{ ...row(1), created: null }],
+      {},
+      '1 of its rows cannot be read',
+    ],
     ['an object without results is no list', { data: [] }, {}, 'unreadable'],
     ['an error with 200 is no list', { success: false, error: 'x' }, {}, 'unreadable'],
   ])('%s', async (_, body, headers, doubt) => {

@@ -41,7 +41,7 @@ export function createCaller({ client, userAgent, now }: ApiOptions): Call {
       const response = await client({ method, url, headers, body, ...limits })
       const skew = skewOf(response, sentAt, now())
       try {
-        if (response.status >= 200 && response.status <= 299) return { ok: true, skew, value: read(response) }
+        if (response.status < 300) return { ok: true, skew, value: read(response) }
       } catch {
         // The failure says so.
       }
