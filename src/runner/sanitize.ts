@@ -3,12 +3,9 @@ const INVISIBLE = '[\\p{C}\\p{DI}]'
 
 /** One line without commands: `::name::` at its start, `##[name]` anywhere (ActionCommand.TryParse). */
 export function sanitizeLine(text: string): string {
-  return text
-    .replace(/\s+/g, ' ')
-    .trim()
-    .replace(/[^ -~]+/g, (other) => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
-    .replace(/##(?=\[)/g, '# #')
-    .replace(/^::/, ': :')
+  const line = text.replace(/\s+/g, ' ').trim()
+  const visible = line.replace(/[^ -~]+/g, (other) => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
+  return visible.replace(/##(?=\[)/g, '# #').replace(/^::/, ': :')
 }
 
 /** At most 200 characters, none that could end a code span or cell, or start a command, tag or link. */
