@@ -10,11 +10,10 @@ export const bootedAt = Date.now() - uptime()
 export const systemClock = {
   now: (): LocalTime => bootedAt + uptime(),
   /** Resolves after `duration`, or as soon as `wake` is aborted. */
-  sleep: (duration: number, wake?: AbortSignal): Promise<void> =>
-    process
-      .getBuiltinModule('node:timers/promises')
-      .setTimeout(duration, undefined, { signal: wake })
-      .catch(() => {}),
+  async sleep(duration: number, wake?: AbortSignal): Promise<void> {
+    const { setTimeout } = process.getBuiltinModule('node:timers/promises')
+    await setTimeout(duration, undefined, { signal: wake }).catch(() => {})
+  },
 }
 
 /** Time, as it is passed in. */
