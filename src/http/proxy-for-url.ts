@@ -37,7 +37,7 @@ function covers(entry: string, { protocol, hostname, port }: URL): boolean {
   const host = hostname.replace(/^\[|[\].]$/g, '')
   if (!isIP(host)) {
     const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
-    return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
+    return host === suffix || host.endsWith(suffix.replace(/^\.?/, '.'))
   }
   const [address = '', prefix] = name.replace(/[[\]]/g, '').split('/')
   const family = (text: string) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
