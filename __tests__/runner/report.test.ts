@@ -21,19 +21,19 @@ describe('issuedLine', () => {
     [5 * 86_400_000, '(for 120 h)'],
   ])('gives a lifetime of %d ms as %s, by the server’s clock', (lifetime, text) => {
     const expiresAt = (key.createdAt ?? 0) + lifetime
-    expect(issuedLine({ ...key, expiresAt }, { revoke: true })).toContain(` UTC ${text}. The post step`)
+    expect(issuedLine({ ...key, expiresAt }, true)).toContain(` UTC ${text}. The post step`)
   })
 
   test('gives no lifetime if the creation time is unknown or not before the expiry', () => {
     for (const createdAt of [null, key.expiresAt, (key.expiresAt ?? 0) + 241 * 60_000])
-      expect(issuedLine({ ...key, createdAt }, { revoke: false })).toBe(
+      expect(issuedLine({ ...key, createdAt }, false)).toBe(
         'Created the API key the-sec... (id aaaaaaaa...), valid until 2027-01-01 03:00:00 UTC. ' +
           'It stays valid until it expires (`revoke: false`).',
       )
   })
 
   test('says that an expiry is unknown', () => {
-    expect(issuedLine({ ...key, expiresAt: null }, { revoke: true })).toContain(', whose expiry is unknown. ')
+    expect(issuedLine({ ...key, expiresAt: null }, true)).toContain(', whose expiry is unknown. ')
   })
 })
 

@@ -37,7 +37,7 @@ export async function issueKey(inputs: Inputs, deps: MainDeps): Promise<void> {
     runner.setOutput('created-at', instant(key.createdAt))
     runner.setOutput('expires-at', instant(key.expiresAt))
     if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, key.token ?? '')
-    runner.info(issuedLine(key, inputs))
+    runner.info(issuedLine(key, inputs.revoke))
     const status = inputs.revoke ? 'Valid; the post step revokes it' : 'Valid until it expires (`revoke: false`)'
     runner.writeSummary(keySummary('SphereScout key for this job', [{ key, status }]))
     if (!inputs.revoke) context.journal.keep(key, true)

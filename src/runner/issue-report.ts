@@ -1,9 +1,8 @@
 import type { IssuedKey } from '../protocol/saved-state.ts'
-import type { Inputs } from './inputs.ts'
 import { formatUtc, keyLabel } from './report.ts'
 
 /** By the server's clock. */
-export function issuedLine(key: IssuedKey, { revoke }: Pick<Inputs, 'revoke'>): string {
+export function issuedLine(key: IssuedKey, revoke: boolean): string {
   const { createdAt, expiresAt } = key
   const end = revoke ? 'The post step revokes it after the job.' : 'It stays valid until it expires (`revoke: false`).'
   const validity =
