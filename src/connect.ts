@@ -1,4 +1,3 @@
-import type { ApiOptions } from './api/call.ts'
 import { createHttpClient } from './http/http-client.ts'
 import { logRequests } from './http/log-requests.ts'
 import { proxyFor } from './http/proxy-for-url.ts'
@@ -7,7 +6,7 @@ import { systemClock } from './util/system.ts'
 import { userAgent } from './util/user-agent.ts'
 
 /** The real network, with the proxies of `env`. Throws if they are unusable. */
-export function connect(apiUrl: string, env: NodeJS.ProcessEnv): ApiOptions {
+export function connect(apiUrl: string, env: NodeJS.ProcessEnv) {
   const { now } = systemClock
   const client = logRequests(createHttpClient(proxyFor(new URL(apiUrl), env)), debugLog(), now)
   return { client, apiUrl, userAgent: userAgent(process.env), now }
