@@ -108,9 +108,7 @@ export function chooseWorld(rng: Rng, count: Count): World {
     damagedRecord: happens(0.03, 'a damaged entry in the record'),
     ...UNDISTURBED,
   }
-  const later = odd.fork()
-  const disturbed = disturbPost(surroundOddity(world, odd), later)
-  return deployDuringPost(disturbed, later.fork(), count)
+  return disturbPost(surroundOddity(world, odd), odd.fork(), count)
 }
 
 function choosePostRuns(rng: Rng, count: Count): World['postRuns'] {
@@ -127,14 +125,17 @@ export const UNDISTURBED: Pick<World, 'limited' | 'postStoppedAfter' | 'stub'> =
 }
 
 /** Drawn from a stream of its own, so that the other worlds stay as they are. */
-function disturbPost(world: World, rng: Rng): World {
+function disturbPost(world: World, rng: Rng, count: Count): World {
   if (rng.chance(0.04)) world.postStoppedAfter = rng.between(0, 15_000)
-  if (!rng.chance(0.06)) return world
+  if (rng.chance(0.06)) world.limited = chooseLimited(rng)
+  return deployDuringPost(world, rng.fork(), count)
+}
+
+function chooseLimited(rng: Rng): World['limited'] {
   const credential = rng.pick(['key', 'api-key'] as const)
   // Post does not wait for so long: api-key revokes the key.
   const isEndless = credential === 'key' && rng.chance(0.5)
-  world.limited = { credential, ms: isEndless ? 120 * MINUTE_MS : rng.between(10_000, 10 * MINUTE_MS) }
-  return world
+  return { credential, ms: isEndless ? 120 * MINUTE_MS : rng.between(10_000, 10 * MINUTE_MS) }
 }
 
 /** The stub lasts until the key is asked for once: without that, no client could tell its 204 from a revocation. */

@@ -44,10 +44,13 @@ function describeError(error, connected, via = '') {
 
 const INITIAL_BACKOFF_MS = 500
 const MAX_BACKOFF_MS = 20_000
-/** In milliseconds, with full jitter. `failures` is 1 or more, `random` in [0, 1). */
-function backoff(failures, random, { retryAfter = 0, spread = 0, most = Infinity } = {}) {
-	const exponential = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
-	return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
+/** The longest wait, in milliseconds. `failures` is 1 or more. */
+function longestBackoff(failures) {
+	return Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
+}
+/** With full jitter, on top of what the server asked for. `random` is in [0, 1). */
+function backoff(failures, random, retryAfter = 0) {
+	return Math.ceil(retryAfter + random * longestBackoff(failures))
 }
 /** RFC 9110, 5.6.7, but for C's asctime. Date.parse alone takes `4s` for a day in 2001. */
 const HTTP_DATE = /^\s*[A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT\s*$/
@@ -122,10 +125,6 @@ function dayOfWeek(year, week, weekday) {
 	const fourth = new Date(Date.UTC(year, 0, 4)).getUTCDay() || 7
 	return week * 7 + weekday - fourth - 3
 }
-/** To the millisecond. */
-function formatInstant(instant) {
-	return new Date(instant).toISOString()
-}
 
 const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
@@ -177,8 +176,7 @@ function readId(value) {
 }
 /** Keeps integers above 2^53 as text: they would lose digits. */
 function parseJson(body) {
-	const keepDigits = (_name, value, context) =>
-		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '') ? context?.source : value
+	const keepDigits = (_name, value, { source = '' } = {}) => (/^\d+$/.test(source) && !Number.isSafeInteger(value) ? source : value)
 	return JSON.parse(body, keepDigits)
 }
 /** Undefined if there is none. */
@@ -218,7 +216,7 @@ function failureOf(asked, response, now) {
 /** It may mean "done, look there". */
 const isRedirect = (status) => status >= 300 && status < 400
 function redirectTarget({ url }, location) {
-	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
+	const target = location ? URL.parse(location, url.href) : null
 	const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
 	return named || 'an unreadable address'
 }
@@ -265,17 +263,11 @@ function detail(asked, response) {
 }
 /** One line, nothing that could be a key; of a success, only what is named as a reason. */
 function reasonGiven({ method, credential }, { status, body }) {
-	return (
-		wordsIn(parsed(body), status < 300)
-			.join('; ')
-			.replaceAll(credential, '***')
-			// Only create makes keys.
-			.replace(method === 'POST' ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
-			.replace(/\s+/g, ' ')
-			.trim()
-			.slice(0, MAX_REASON_LENGTH)
-			.replace(/\.$/, '')
-	)
+	// Only create makes keys.
+	const keyLike = method === 'POST' ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g
+	const words = wordsIn(parsed(body), status < 300).join('; ')
+	const safe = words.replaceAll(credential, '***').replace(keyLike, '***')
+	return safe.replace(/\s+/g, ' ').trim().slice(0, MAX_REASON_LENGTH).replace(/\.$/, '')
 }
 function wordsIn(value, onlyNamed, { label, depth } = { label: '', depth: 0 }) {
 	if (typeof value === 'string') return [label + value]
@@ -305,7 +297,7 @@ function createCaller({ client, userAgent, now }) {
 			const response = await client({ method, url, headers, body, ...limits })
 			const skew = skewOf(response, sentAt, now())
 			try {
-				if (response.status >= 200 && response.status <= 299) return { ok: true, skew, value: read(response) }
+				if (response.status < 300) return { ok: true, skew, value: read(response) }
 			} catch {
 				// The failure says so.
 			}
@@ -368,7 +360,7 @@ async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) =>
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
 		if (result.ok || !shouldRetry(result.failure)) return result
-		const wait = backoff(failures, random(), result.failure)
+		const wait = backoff(failures, random(), result.failure.retryAfter)
 		if (result.failure.status === 429) budget.extend(wait)
 		if (budget.left() <= (isImpatient ? wait : 0) + LAST_ATTEMPT_MS) return result
 		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
@@ -378,7 +370,7 @@ async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) =>
 }
 
 const MAX_PAGES = 100
-/** Not loaded by the main step. */
+/** Reads the list once, page by page. Called again after a failure, an attempt goes on with the page that failed. */
 function createLister(call, apiUrl, now) {
 	const start = new URL(`${apiUrl}${KEYS_PATH}`)
 	return (credential) => {
@@ -413,8 +405,7 @@ function createLister(call, apiUrl, now) {
 /** Always on our own host: the credential goes nowhere else. */
 function nextUrl(next, start) {
 	const isBareQuery = /^[\w-]+=/.test(next)
-	const reference = isBareQuery ? `?${next}` : next
-	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
+	const named = URL.parse(isBareQuery ? `?${next}` : next, start.href) ?? start
 	const tail = named.pathname.split(KEYS_PATH)[1]
 	const url = new URL(start)
 	url.pathname = tail === undefined ? named.pathname : start.pathname + tail
@@ -433,9 +424,7 @@ function readPage({ status, headers, body }) {
 	const answer = parseJson(body)
 	const described = rowsOf(answer).map(readKey)
 	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
-	const unread = described.filter(
-		({ id, unreadable, createdAt, expiresAt }) => id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
-	).length
+	const unread = described.filter((key) => key.id === null || key.unreadable !== null || (key.createdAt ?? key.expiresAt) === null).length
 	// An absolute URL, a path or a query; null on the last page.
 	const next = textOf(field(answer, 'next'))
 	const totals = [field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap((total) =>
@@ -519,12 +508,9 @@ function maskedForms(secret, shortest = 3) {
 const INVISIBLE = '[\\p{C}\\p{DI}]'
 /** One line without commands: `::name::` at its start, `##[name]` anywhere (ActionCommand.TryParse). */
 function sanitizeLine(text) {
-	return text
-		.replace(/\s+/g, ' ')
-		.trim()
-		.replace(/[^ -~]+/g, (other) => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
-		.replace(/##(?=\[)/g, '# #')
-		.replace(/^::/, ': :')
+	const line = text.replace(/\s+/g, ' ').trim()
+	const visible = line.replace(/[^ -~]+/g, (other) => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
+	return visible.replace(/##(?=\[)/g, '# #').replace(/^::/, ': :')
 }
 /** At most 200 characters, none that could end a code span or cell, or start a command, tag or link. */
 function sanitizeName(text) {
@@ -542,7 +528,7 @@ function shortId(id) {
 }
 /** As `2027-01-01 00:00:00 UTC`. */
 function formatUtc(instant) {
-	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
+	return `${new Date(instant).toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
 
 /** How much longer than asked a key may live where clocks differ. */
@@ -844,7 +830,7 @@ function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }, now) 
 }
 /** As many findings as fit into 100,000 bytes, as JSON without secrets. */
 function findingsJson(findings) {
-	const instant = (at) => (at === null ? null : formatInstant(at))
+	const instant = (at) => (at === null ? null : new Date(at).toISOString())
 	const rows = []
 	// The brackets; a comma before each row but the first.
 	let bytes = 1
@@ -1206,7 +1192,7 @@ function covers(entry, { protocol, hostname, port }) {
 	const host = hostname.replace(/^\[|[\].]$/g, '')
 	if (!isIP(host)) {
 		const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
-		return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
+		return host === suffix || host.endsWith(suffix.replace(/^\.?/, '.'))
 	}
 	const [address = '', prefix] = name.replace(/[[\]]/g, '').split('/')
 	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
@@ -1322,11 +1308,10 @@ const bootedAt = Date.now() - uptime()
 const systemClock = {
 	now: () => bootedAt + uptime(),
 	/** Resolves after `duration`, or as soon as `wake` is aborted. */
-	sleep: (duration, wake) =>
-		process
-			.getBuiltinModule('node:timers/promises')
-			.setTimeout(duration, undefined, { signal: wake })
-			.catch(() => {}),
+	async sleep(duration, wake) {
+		const { setTimeout } = process.getBuiltinModule('node:timers/promises')
+		await setTimeout(duration, undefined, { signal: wake }).catch(() => {})
+	},
 }
 
 /** A test compares both with package.json. */

@@ -44,10 +44,13 @@ function describeError(error, connected, via = '') {
 
 const INITIAL_BACKOFF_MS = 500
 const MAX_BACKOFF_MS = 20_000
-/** In milliseconds, with full jitter. `failures` is 1 or more, `random` in [0, 1). */
-function backoff(failures, random, { retryAfter = 0, spread = 0, most = Infinity } = {}) {
-	const exponential = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
-	return Math.ceil(retryAfter + random * Math.min(Math.max(exponential, spread), most))
+/** The longest wait, in milliseconds. `failures` is 1 or more. */
+function longestBackoff(failures) {
+	return Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** (failures - 1))
+}
+/** With full jitter, on top of what the server asked for. `random` is in [0, 1). */
+function backoff(failures, random, retryAfter = 0) {
+	return Math.ceil(retryAfter + random * longestBackoff(failures))
 }
 /** RFC 9110, 5.6.7, but for C's asctime. Date.parse alone takes `4s` for a day in 2001. */
 const HTTP_DATE = /^\s*[A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{8} GMT\s*$/
@@ -122,14 +125,11 @@ function dayOfWeek(year, week, weekday) {
 	const fourth = new Date(Date.UTC(year, 0, 4)).getUTCDay() || 7
 	return week * 7 + weekday - fourth - 3
 }
-/** To the millisecond. */
-function formatInstant(instant) {
-	return new Date(instant).toISOString()
-}
 /** As many decimals (0, 3 or 6) as `instant` needs. */
 function formatExactly(instant) {
 	const micros = Math.round(instant * 1000)
-	const text = formatInstant(Math.floor(micros / 1000)).replace('Z', String(micros % 1000).padStart(3, '0'))
+	const digits = String(micros % 1000).padStart(3, '0')
+	const text = new Date(micros / 1000).toISOString().replace('Z', digits)
 	return `${text.replace(/(\.000)?000$/, '')}Z`
 }
 
@@ -206,8 +206,7 @@ function readId(value) {
 }
 /** Keeps integers above 2^53 as text: they would lose digits. */
 function parseJson(body) {
-	const keepDigits = (_name, value, context) =>
-		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? '') ? context?.source : value
+	const keepDigits = (_name, value, { source = '' } = {}) => (/^\d+$/.test(source) && !Number.isSafeInteger(value) ? source : value)
 	return JSON.parse(body, keepDigits)
 }
 /** Undefined if there is none. */
@@ -247,7 +246,7 @@ function failureOf(asked, response, now) {
 /** It may mean "done, look there". */
 const isRedirect = (status) => status >= 300 && status < 400
 function redirectTarget({ url }, location) {
-	const target = location && URL.canParse(location, url.href) ? new URL(location, url) : null
+	const target = location ? URL.parse(location, url.href) : null
 	const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
 	return named || 'an unreadable address'
 }
@@ -294,17 +293,11 @@ function detail(asked, response) {
 }
 /** One line, nothing that could be a key; of a success, only what is named as a reason. */
 function reasonGiven({ method, credential }, { status, body }) {
-	return (
-		wordsIn(parsed(body), status < 300)
-			.join('; ')
-			.replaceAll(credential, '***')
-			// Only create makes keys.
-			.replace(method === 'POST' ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g, '***')
-			.replace(/\s+/g, ' ')
-			.trim()
-			.slice(0, MAX_REASON_LENGTH)
-			.replace(/\.$/, '')
-	)
+	// Only create makes keys.
+	const keyLike = method === 'POST' ? /(?=\S*\d)[^\s;]{8,}|\S{24,}/g : /\S{24,}/g
+	const words = wordsIn(parsed(body), status < 300).join('; ')
+	const safe = words.replaceAll(credential, '***').replace(keyLike, '***')
+	return safe.replace(/\s+/g, ' ').trim().slice(0, MAX_REASON_LENGTH).replace(/\.$/, '')
 }
 function wordsIn(value, onlyNamed, { label, depth } = { label: '', depth: 0 }) {
 	if (typeof value === 'string') return [label + value]
@@ -334,7 +327,7 @@ function createCaller({ client, userAgent, now }) {
 			const response = await client({ method, url, headers, body, ...limits })
 			const skew = skewOf(response, sentAt, now())
 			try {
-				if (response.status >= 200 && response.status <= 299) return { ok: true, skew, value: read(response) }
+				if (response.status < 300) return { ok: true, skew, value: read(response) }
 			} catch {
 				// The failure says so.
 			}
@@ -576,7 +569,7 @@ function covers(entry, { protocol, hostname, port }) {
 	const host = hostname.replace(/^\[|[\].]$/g, '')
 	if (!isIP(host)) {
 		const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
-		return suffix !== '' && (host === suffix || host.endsWith(suffix.replace(/^\.?/, '.')))
+		return host === suffix || host.endsWith(suffix.replace(/^\.?/, '.'))
 	}
 	const [address = '', prefix] = name.replace(/[[\]]/g, '').split('/')
 	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
@@ -593,12 +586,9 @@ function covers(entry, { protocol, hostname, port }) {
 const INVISIBLE = '[\\p{C}\\p{DI}]'
 /** One line without commands: `::name::` at its start, `##[name]` anywhere (ActionCommand.TryParse). */
 function sanitizeLine(text) {
-	return text
-		.replace(/\s+/g, ' ')
-		.trim()
-		.replace(/[^ -~]+/g, (other) => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
-		.replace(/##(?=\[)/g, '# #')
-		.replace(/^::/, ': :')
+	const line = text.replace(/\s+/g, ' ').trim()
+	const visible = line.replace(/[^ -~]+/g, (other) => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
+	return visible.replace(/##(?=\[)/g, '# #').replace(/^::/, ': :')
 }
 /** At most 200 characters, none that could end a code span or cell, or start a command, tag or link. */
 function sanitizeName(text) {
@@ -712,11 +702,10 @@ const bootedAt = Date.now() - uptime()
 const systemClock = {
 	now: () => bootedAt + uptime(),
 	/** Resolves after `duration`, or as soon as `wake` is aborted. */
-	sleep: (duration, wake) =>
-		process
-			.getBuiltinModule('node:timers/promises')
-			.setTimeout(duration, undefined, { signal: wake })
-			.catch(() => {}),
+	async sleep(duration, wake) {
+		const { setTimeout } = process.getBuiltinModule('node:timers/promises')
+		await setTimeout(duration, undefined, { signal: wake }).catch(() => {})
+	},
 }
 
 /** A test compares both with package.json. */
@@ -792,7 +781,7 @@ async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) =>
 	for (let failures = 1; ; failures++) {
 		const result = await attempt(budget.limits())
 		if (result.ok || !shouldRetry(result.failure)) return result
-		const wait = backoff(failures, random(), result.failure)
+		const wait = backoff(failures, random(), result.failure.retryAfter)
 		if (result.failure.status === 429) budget.extend(wait)
 		if (budget.left() <= (isImpatient ? wait : 0) + LAST_ATTEMPT_MS) return result
 		await budget.pause(Math.min(wait, budget.left() - LAST_ATTEMPT_MS))
@@ -816,16 +805,16 @@ function formatSeconds(duration) {
 }
 /** As `2027-01-01 00:00:00 UTC`. */
 function formatUtc(instant) {
-	return `${formatInstant(instant).slice(0, 19).replace('T', ' ')} UTC`
+	return `${new Date(instant).toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
-/** Writes a table of keys into the job summary. */
-function summarizeKeys(runner, title, rows) {
+/** A table of keys for the job summary, in Markdown. */
+function keySummary(title, rows) {
 	const lines = rows.map(({ key: { prefix, id, createdAt, expiresAt }, status }) => {
 		const [created, expires] = [createdAt, expiresAt].map((at) => (at === null ? 'unknown' : formatUtc(at)))
 		return `| \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${created} | ${expires} | ${status} |\n`
 	})
 	const head = '| API key | ID | Created | Expires | Status |\n| --- | --- | --- | --- | --- |\n'
-	runner.writeSummary(`### ${title}\n\n${head}${lines.join('')}`)
+	return `### ${title}\n\n${head}${lines.join('')}`
 }
 
 const PRECISIONS_US = [1, 1000, 1_000_000]
@@ -995,7 +984,11 @@ async function requestWith(credential, key, revocation) {
 		revocation.rejected = false
 		return null
 	}
-	if (credential !== key.token && isUnknownId(result)) revocation.granted ||= revocation.claimed
+	if (credential !== key.token && isUnknownId(result) && revocation.claimed) {
+		revocation.granted = true
+		// A 401 of before proves nothing: the key is probed again.
+		revocation.rejected = false
+	}
 	if (!isRejected(result)) return result.failure
 	if (credential !== key.token) return { ...result.failure, message: `api-key was rejected: ${result.failure.message}` }
 	// Some APIs give 401 to a key that may not revoke itself.
@@ -1033,6 +1026,8 @@ async function probeUntilRejected(token, refusal, revocation) {
 		const result = await retry((limits) => api.probe(token, limits), options)
 		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
 		revocation.rejected = isRejected(result)
+		// What gives an empty success to every request granted nothing.
+		if (!result.ok && result.failure.unusable) revocation.granted = revocation.claimed = false
 		const isEnough = revocation.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))
 		if (isEnough || clock.now() >= end || budget.left() <= 3 * PROBE_INTERVAL_MS) return result
 		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
@@ -1055,7 +1050,6 @@ module.exports = {
 	NO_CREDENTIAL,
 	PRECISIONS_US,
 	STATE_NAME,
-	backoff,
 	bootedAt,
 	connect,
 	createBudget,
@@ -1067,7 +1061,6 @@ module.exports = {
 	field,
 	fitOf,
 	formatExactly,
-	formatInstant,
 	formatSeconds,
 	formatUtc,
 	getInput,
@@ -1081,6 +1074,8 @@ module.exports = {
 	isStored,
 	isWithin,
 	keyLabel,
+	keySummary,
+	longestBackoff,
 	nearestZone,
 	networkSettings,
 	parseJson,
@@ -1092,7 +1087,6 @@ module.exports = {
 	revokeAndVerify,
 	rowsOf,
 	runner,
-	summarizeKeys,
 	systemClock,
 	textOf,
 	withoutZone,

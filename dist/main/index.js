@@ -119,7 +119,7 @@ function refusal(name, value, example) {
 }
 
 /** By the server's clock. */
-function issuedLine(key, { revoke }) {
+function issuedLine(key, revoke) {
 	const { createdAt, expiresAt } = key
 	const end = revoke ? 'The post step revokes it after the job.' : 'It stays valid until it expires (`revoke: false`).'
 	const validity =
@@ -263,21 +263,8 @@ function judgeLifetime(key, context) {
 const MIN_ATTEMPT_MS = 500
 /** Rate-limited jobs spread over this many Retry-Afters (docs/scale.md). */
 const THROTTLE_JITTER = 2
-const FIRST_ATTEMPT = {
-	/** Attempts so far, the current one included. */
-	attempt: 1,
-	/** The wait before this one, in milliseconds; 0 if it asks something else. */
-	afterMs: 0,
-	/** What is added to our clock to get the server's, in milliseconds, and how often that changed. */
-	skew: 0,
-	corrections: 0,
-	/** Of the expiry that is asked for, in microseconds. */
-	precision: 1,
-	/** In milliseconds. */
-	longestRetryAfter: 0,
-	/** The last response was a 2xx that could not be used. */
-	wasUnusable: false,
-}
+const NOTHING_LEARNED = { skew: 0, corrections: 0, precision: 1, longestRetryAfter: 0, wasUnusable: false }
+const FIRST_ATTEMPT = { attempt: 1, afterMs: 0, ...NOTHING_LEARNED }
 const MAX_CORRECTIONS = 2
 /** What follows a failed create request. Throws an Error if nothing does. */
 function nextAttempt(failure, progress, { left, random, skew }) {
@@ -298,7 +285,8 @@ function nextAttempt(failure, progress, { left, random, skew }) {
 	const room = left - MIN_ATTEMPT_MS - retryAfter
 	const spread = Math.min(THROTTLE_JITTER * longestRetryAfter, room - longestRetryAfter)
 	const most = retryAfter > 0 ? Math.max(0, room) : Infinity
-	const afterMs = lib.backoff(attempt, random(), { retryAfter, spread, most })
+	const jitter = random() * Math.min(Math.max(lib.longestBackoff(attempt), spread), most)
+	const afterMs = Math.ceil(retryAfter + jitter)
 	return { ...progress, attempt: attempt + 1, afterMs, longestRetryAfter, wasUnusable: unusable }
 }
 function refusalMessage({ status, notFromApi, message }) {
@@ -321,16 +309,16 @@ async function issueKey(inputs, deps) {
 	try {
 		const key = await obtainKey(context)
 		stopIfCancelled(cancellation)
-		const instant = (known) => (known === null ? '' : lib.formatInstant(known))
+		const instant = (known) => (known === null ? '' : new Date(known).toISOString())
 		runner.setOutput('key', key.token ?? '')
 		runner.setOutput('key-id', key.id)
 		runner.setOutput('key-prefix', key.prefix)
 		runner.setOutput('created-at', instant(key.createdAt))
 		runner.setOutput('expires-at', instant(key.expiresAt))
 		if (inputs.exportEnv !== '') runner.exportVariable(inputs.exportEnv, key.token ?? '')
-		runner.info(issuedLine(key, inputs))
+		runner.info(issuedLine(key, inputs.revoke))
 		const status = inputs.revoke ? 'Valid; the post step revokes it' : 'Valid until it expires (`revoke: false`)'
-		lib.summarizeKeys(runner, 'SphereScout key for this job', [{ key, status }])
+		runner.writeSummary(lib.keySummary('SphereScout key for this job', [{ key, status }]))
 		if (!inputs.revoke) context.journal.keep(key, true)
 	} catch (error) {
 		await revokeHeldKeys(context, CLEANUP_TIMEOUT_MS)

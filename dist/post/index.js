@@ -3,7 +3,7 @@
 const lib = require('../lib/index.js')
 
 const MAX_PAGES = 100
-/** Not loaded by the main step. */
+/** Reads the list once, page by page. Called again after a failure, an attempt goes on with the page that failed. */
 function createLister(call, apiUrl, now) {
 	const start = new URL(`${apiUrl}${lib.KEYS_PATH}`)
 	return (credential) => {
@@ -35,15 +35,14 @@ function createLister(call, apiUrl, now) {
 		}
 	}
 }
-/** All calls. */
+/** All calls. The main step does not load the list. */
 function createKeyApi(options) {
 	return { ...lib.createIssuingApi(options), list: createLister(lib.createCaller(options), options.apiUrl, options.now) }
 }
 /** Always on our own host: the credential goes nowhere else. */
 function nextUrl(next, start) {
 	const isBareQuery = /^[\w-]+=/.test(next)
-	const reference = isBareQuery ? `?${next}` : next
-	const named = URL.canParse(reference, start.href) ? new URL(reference, start) : start
+	const named = URL.parse(isBareQuery ? `?${next}` : next, start.href) ?? start
 	const tail = named.pathname.split(lib.KEYS_PATH)[1]
 	const url = new URL(start)
 	url.pathname = tail === undefined ? named.pathname : start.pathname + tail
@@ -62,9 +61,7 @@ function readPage({ status, headers, body }) {
 	const answer = lib.parseJson(body)
 	const described = lib.rowsOf(answer).map(lib.readKey)
 	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
-	const unread = described.filter(
-		({ id, unreadable, createdAt, expiresAt }) => id === null || unreadable !== null || (createdAt ?? expiresAt) === null,
-	).length
+	const unread = described.filter((key) => key.id === null || key.unreadable !== null || (key.createdAt ?? key.expiresAt) === null).length
 	// An absolute URL, a path or a query; null on the last page.
 	const next = lib.textOf(lib.field(answer, 'next'))
 	const totals = [lib.field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap((total) =>
@@ -155,11 +152,6 @@ function areSettings(value, apiUrl) {
 	} catch {
 		return false
 	}
-}
-
-/** The settings about certificates that differ. Post uses the proxies of main, so they may. */
-function changedAuthorities(before, after) {
-	return lib.AUTHORITIES.filter((name) => before[name] !== after[name])
 }
 
 /** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
@@ -303,7 +295,8 @@ async function lookOnce(intents, isWatched, context) {
 		// By the clock of a server that is behind, its age is unknown.
 		const result = await lib.revokeAndVerify({ ...key, token: null, createdAt: null }, context)
 		if (!result.revoked) {
-			const failure = `Could not confirm that the orphaned API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}`
+			const other = intent.refused && `. ${undetermined(intent)}`
+			const failure = `Could not confirm that the orphaned API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}${other}`
 			return { intent, isOpen: result.failure.retryable, hasNames: true, failure }
 		}
 		gone.add(key.id)
@@ -317,8 +310,8 @@ async function lookOnce(intents, isWatched, context) {
 	return Promise.all(intents.map(lookFor))
 }
 function unread(intents, { message, retryable, status }) {
-	// An authentication service that is down gives 401, too.
-	const isOpen = retryable || status === 401
+	// So answers an authentication service that is down, or a router during a deployment.
+	const isOpen = retryable || status === 401 || status === 404
 	return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${message}` }))
 }
 /** Also if the list writes id and expiry otherwise: no other key has our prefix. */
@@ -362,12 +355,16 @@ function sentences(findings, sort, { skew }) {
 	const reasons = new Set(findings.flatMap((finding) => finding[sort] ?? []))
 	return [...reasons].map((reason) => {
 		const intents = findings.filter((finding) => finding[sort] === reason).map(({ intent }) => intent)
-		if (intents.every(({ refused }) => refused !== '')) return `${reason}. Look at it: ${DASHBOARD}.`
-		const least = (of) => Math.min(...intents.map((intent) => intent[of]))
-		const [count, later] = intents.length === 1 ? ['', ''] : [` (${intents.length} requests)`, ' or later']
-		const sent = `${lib.formatUtc(least('sentAt') + (skew ?? 0))}${later}`
-		return `${reason}${count}. Sent about ${sent}, for a key that expires ${lib.formatExactly(least('expiry'))}${later}. To revoke such a key now: ${DASHBOARD}.`
+		const count = intents.length === 1 ? '' : ` (${intents.length} requests)`
+		return `${reason}${count}. ${describeRequests(intents, skew)}. To revoke such a key now: ${DASHBOARD}.`
 	})
+}
+/** By what a person can find their keys. */
+function describeRequests(intents, skew) {
+	const least = (of) => Math.min(...intents.map((intent) => intent[of]))
+	const later = intents.length === 1 ? '' : ' or later'
+	const sent = lib.formatUtc(least('sentAt') + (skew ?? 0))
+	return `Sent about ${sent}${later}, for a key that expires ${lib.formatExactly(least('expiry'))}${later}`
 }
 
 const POST_STEP_TIMEOUT_MS = 60_000
@@ -400,14 +397,15 @@ async function settleAll(state, failures, deps) {
 		const keys = state.keys.filter(({ id, keep }) => !keep && !context.gone.has(id)).map(lib.keyLabel)
 		return [...keys, ...(isLooking ? [`${state.intents.length} create request(s)`] : [])].join(', ')
 	}
-	const warnOfRest = () => {
-		const rest = `The runner is stopping this step; not yet settled: ${unsettled()}. To revoke them now: ${DASHBOARD}.`
-		runner.warning([rest, ...failures].join(' '))
-	}
-	stopping.addEventListener('abort', warnOfRest)
 	const intents = state.intents.map(({ sentAt, deadline, ...intent }) => {
 		return { ...intent, sentAt: sentAt + context.shift, deadline: deadline + context.shift }
 	})
+	const warnOfRest = () => {
+		const sent = isLooking ? ` ${describeRequests(intents, context.skew)}.` : ''
+		const rest = `The runner is stopping this step; not yet settled: ${unsettled()}.${sent} To revoke them now: ${DASHBOARD}.`
+		runner.warning([rest, ...failures].join(' '))
+	}
+	stopping.addEventListener('abort', warnOfRest)
 	const deadline = clock.now() + POST_STEP_TIMEOUT_MS
 	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${lib.formatSeconds(wait)}. Not yet settled: ${unsettled()}.`)
 	const newBudget = () => lib.createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } })
@@ -425,7 +423,8 @@ async function settleAll(state, failures, deps) {
 }
 /** A step that changed the trusted authorities may read what post sends: never the long-lived key. */
 function contextFor(state, { runner, clock, random, connect, settings, bootedAt }) {
-	const changed = changedAuthorities(state.settings, settings)
+	// Post uses the proxies of main, so those may differ.
+	const changed = lib.AUTHORITIES.filter((name) => state.settings[name] !== settings[name])
 	if (changed.length > 0)
 		runner.warning(
 			`A step of this job changed ${changed.join(', ')}, which decides the certificates that are trusted. ` +
@@ -465,7 +464,7 @@ async function revokeHeldKeys(context, newBudget, failures) {
 		return `**${how}**, ${lib.formatUtc(clock.now() + (skew ?? 0))}`
 	}
 	const rows = await Promise.all(held.map(async (key) => ({ key, status: await revokeOne(key) })))
-	if (rows.length > 0) lib.summarizeKeys(runner, 'SphereScout key after this job', rows)
+	if (rows.length > 0) runner.writeSummary(lib.keySummary('SphereScout key after this job', rows))
 }
 
 // Wires the real runner, network and clock into the post step.

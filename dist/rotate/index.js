@@ -661,7 +661,8 @@ async function waitUntilShown({ target, updatedAt }, deps, budget) {
 		const askedAt = deps.clock.now()
 		const reply = await readSecret(target, deps, budget)
 		if (reply.ok && lib.writeVisibility(updatedAt, reply.value.updatedAt) === 'shown') return { visibility: 'shown', reason: '', unchanged: false }
-		const wait = reply.ok ? READ_INTERVAL_MS : READ_INTERVAL_MS + lib.backoff(reads, deps.random(), reply.failure)
+		const pause = reply.ok ? 0 : lib.backoff(reads, deps.random(), reply.failure.retryAfter)
+		const wait = READ_INTERVAL_MS + pause
 		if (!reply.ok) end += reply.failure.retryAfter ?? 0
 		const isOver = askedAt + wait > end
 		if (isOver || budget.left() <= wait) {

@@ -7,23 +7,25 @@ export const MIN_ATTEMPT_MS = 500
 /** Rate-limited jobs spread over this many Retry-Afters (docs/scale.md). */
 const THROTTLE_JITTER = 2
 
-export const FIRST_ATTEMPT = {
-  /** Attempts so far, the current one included. */
-  attempt: 1,
-  /** The wait before this one, in milliseconds; 0 if it asks something else. */
-  afterMs: 0,
-  /** What is added to our clock to get the server's, in milliseconds, and how often that changed. */
-  skew: 0,
-  corrections: 0,
-  /** Of the expiry that is asked for, in microseconds. */
-  precision: 1 as Precision,
-  /** In milliseconds. */
-  longestRetryAfter: 0,
-  /** The last response was a 2xx that could not be used. */
-  wasUnusable: false,
-}
 /** How far main is with obtaining a key. */
-export type Progress = typeof FIRST_ATTEMPT
+export interface Progress {
+  /** Attempts so far, the current one included. */
+  attempt: number
+  /** The wait before this one, in milliseconds; 0 if it asks something else. */
+  afterMs: number
+  /** What is added to our clock to get the server's, in milliseconds, and how often that changed. */
+  skew: number
+  corrections: number
+  /** Of the expiry that is asked for, in microseconds. */
+  precision: Precision
+  /** In milliseconds. */
+  longestRetryAfter: number
+  /** The last response was a 2xx that could not be used. */
+  wasUnusable: boolean
+}
+
+const NOTHING_LEARNED = { skew: 0, corrections: 0, precision: 1, longestRetryAfter: 0, wasUnusable: false } as const
+export const FIRST_ATTEMPT: Progress = { attempt: 1, afterMs: 0, ...NOTHING_LEARNED }
 const MAX_CORRECTIONS = 2
 
 interface Means {

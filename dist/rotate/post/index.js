@@ -2,11 +2,6 @@
 
 const lib = require('../lib/index.js')
 
-/** The settings about certificates that differ. Post uses the proxies of main, so they may. */
-function changedAuthorities(before, after) {
-	return lib.AUTHORITIES.filter((name) => before[name] !== after[name])
-}
-
 /**
  * The post step: revokes a key that was created and certainly never written. Leaves every other key alone, because the
  * secret may hold it. Never throws for what it finds: a rotation that worked must not fail here.
@@ -33,7 +28,7 @@ async function cleanUp(found, deps) {
 	if (phase === 'created' && key) {
 		const { clock, random, connect, settings } = deps
 		// If a later step changed which certificate authorities are trusted, send only the key that is being revoked.
-		const trusted = changedAuthorities(state.settings, settings).length === 0
+		const trusted = lib.AUTHORITIES.every((name) => state.settings[name] === settings[name])
 		await lib.discardKey(key, trusted ? state.apiKey : null, { api: connect(state), clock, random, runner })
 	}
 }
