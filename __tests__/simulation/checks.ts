@@ -1,6 +1,6 @@
 import type { StoredKey } from '../support/account.ts'
 import { READABLE_SPELLINGS } from '../support/instants.ts'
-import { excuseFor } from './excuses.ts'
+import { excuseFor, isPointedAt } from './excuses.ts'
 import type { Job, MainRun, PostRun } from './job.ts'
 import type { StepRecord } from './process.ts'
 import { isUninterrupted } from './run-main.ts'
@@ -118,11 +118,13 @@ function checkStopped(
   main: MainRun,
   { validWhenKilled, traces, record }: PostRun,
 ): void {
-  const said = traces.warnings.join('\n')
-  for (const { token, token_key } of validWhenKilled ?? []) {
+  for (const key of validWhenKilled ?? []) {
+    const { token, token_key } = key
     if (token === main.kept || evidence.unsigned.has(token)) continue
-    const name = record.includes(token) ? token_key : 'create request'
-    if (!said.includes(name)) violation(`post was killed and did not name ${name}`)
+    const isNamed = record.includes(token)
+      ? traces.warnings.some((text) => text.includes(token_key))
+      : isPointedAt(key, traces.warnings)
+    if (!isNamed) violation('post was killed and did not name a key, or its request')
   }
 }
 

@@ -6,13 +6,13 @@ import { isListReadable, type Spell, START } from './world.ts'
 
 /**
  * Why a key of this run may be valid after the post step, or null if nothing excuses it. Each excuse is a limit
- * that "What this cannot do" in docs/design.md lists, and all but the first need a warning by the post step.
+ * that "What this cannot do" in docs/design.md lists, and all but the first need a warning by which a person finds it.
  */
 export function excuseFor(key: StoredKey, job: Job, posts: readonly PostRun[]): string | null {
   const { evidence } = job
   if (evidence.unsigned.has(key.token)) return 'repeated request without a sign'
   const last = posts.at(-1)
-  if (!last || last.troubles.length === 0) return null
+  if (!last || !isPointedAt(key, last.troubles)) return null
   if (last.validWhenKilled !== null) return 'post was killed'
   const excuse = noApi(job, last) ?? unknownId(job)
   if (excuse !== null) return excuse
@@ -21,6 +21,11 @@ export function excuseFor(key: StoredKey, job: Job, posts: readonly PostRun[]): 
   if (evidence.veryLate.has(key.token)) return 'made after the grace'
   if (evidence.ambiguous || isShared(key, job)) return 'several keys with one marker'
   return unmarked(key, job, last) ?? unlisted(job)
+}
+
+/** Whether these texts name the key, or the expiry that a request asked for. */
+export function isPointedAt({ token_key }: StoredKey, texts: readonly string[]): boolean {
+  return texts.some((text) => text.includes(token_key) || text.includes('for a key that expires'))
 }
 
 /** Another run's key has the same expiry; on a server that keeps milliseconds, one of the next millisecond may be it. */

@@ -93,7 +93,7 @@ export function readId(value: unknown): string | null {
 /** Keeps integers above 2^53 as text: they would lose digits. */
 export function parseJson(body: string): unknown {
   const keepDigits = (_name: string, value: unknown, { source = '' }: { source?: string } = {}) =>
-    /^\d+$/.test(source) && !Number.isSafeInteger(value) ? source : value
+    typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(source) ? source : value
   return JSON.parse(body, keepDigits)
 }
 
