@@ -114,7 +114,7 @@ export const FACTS: readonly Fact[] = [
   {
     fact: 'The list shows a new key at once.',
     basis: 'assumed',
-    relied: 'The post step looks there for keys of unanswered create requests.',
+    relied: 'The post step looks there for keys of unresolved create requests.',
     otherwise: 'The post step looks again until a slow server would have finished.',
     observe({ listed, isSought }) {
       if (listed !== null) return seen(listed.afterMs < SAME_CLOCK_MS, `after ${listed.afterMs} ms`)

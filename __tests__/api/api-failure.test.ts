@@ -93,8 +93,22 @@ describe('what came from something in front of the API', () => {
       { status: 401, body: '', headers: { 'www-authenticate': 'Basic realm="x", Bearer' } },
     ],
     ['403 with JSON', { status: 403, body: '{}' }],
+    [
+      '401 with JSON that the server calls HTML',
+      { status: 401, body: '{"detail":"x"}', headers: { 'content-type': 'text/html; charset=utf-8' } },
+    ],
+    [
+      '401 with JSON and a WWW-Authenticate without a scheme',
+      { status: 401, body: '{"detail":"x"}', headers: { 'www-authenticate': '' } },
+    ],
   ])('is not claimed of %s', async (_, response) => {
     expect((await failureOf(response)).notFromApi).toBe(false)
+  })
+
+  test('the API’s reason is shown if the server calls its JSON HTML', async () => {
+    const headers = { 'content-type': 'text/html' }
+    const { message } = await failureOf({ status: 403, body: '{"detail":"Not yours."}', headers })
+    expect(message).toBe(`${answered(403)}: Not yours`)
   })
 
   test('HTML with 200 is called that', async () => {

@@ -234,14 +234,14 @@ describe('a request without a usable response', () => {
   ])('fails for good if the answer is not HTTP: %s', async (_, bytes, code) => {
     const port = await startRawServer(bytes)
     expect(await send(`http://127.0.0.1:${port}`, { method: 'POST' })).toEqual(
-      failure(true, new RegExp(`^answered with something that is not HTTP \\(${code}\\)$`), false),
+      failure(true, new RegExp(`^answered with HTTP that Node refuses \\(${code}\\)$`), false),
     )
   })
 
   test('fails for good if the headers are too long for Node', async () => {
     const port = await startRawServer(`HTTP/1.1 201 OK\r\nX: ${'a'.repeat(20_480)}\r\n\r\n`)
     expect(await send(`http://127.0.0.1:${port}`, { method: 'POST' })).toEqual(
-      failure(true, /^answered with too long headers \(HPE_HEADER_OVERFLOW\)$/, false),
+      failure(true, /^answered with HTTP that Node refuses \(HPE_HEADER_OVERFLOW\)$/, false),
     )
   })
 
@@ -418,7 +418,7 @@ describe('TLS', () => {
   test('that plain HTTP is sent to is permanent', async () => {
     const port = await startRawServer(TLS_ALERT(70))
     expect(await send(`http://127.0.0.1:${port}`)).toEqual(
-      failure(true, 'answered with something that is not HTTP (HPE_INVALID_CONSTANT)', false),
+      failure(true, 'answered with HTTP that Node refuses (HPE_INVALID_CONSTANT)', false),
     )
   })
 

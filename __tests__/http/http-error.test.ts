@@ -87,7 +87,12 @@ describe('an error after the connection is complete may hide that the request wa
   test.each<[NodeError, boolean, boolean, string]>([
     [nodeError('ECONNRESET'), true, true, 'closed the connection before it answered (ECONNRESET)'],
     [nodeError('EPIPE'), true, true, 'closed the connection before it answered (EPIPE)'],
-    [nodeError('HPE_HEADER_OVERFLOW'), true, false, 'answered with too long headers (HPE_HEADER_OVERFLOW)'],
+    [
+      nodeError('HPE_HEADER_OVERFLOW'),
+      true,
+      false,
+      'answered with HTTP that Node refuses (HPE_HEADER_OVERFLOW)',
+    ],
     [
       nodeError('ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC'),
       true,

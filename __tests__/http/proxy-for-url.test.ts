@@ -78,10 +78,10 @@ test.each([
   expect(proxyFor(new URL(url), env)).toBe('')
 })
 
-test.each(['http://notlocalhost', 'http://localhost.example', 'http://128.0.0.1', 'http://[::2]'])(
+test.each(['https://notlocalhost', 'https://localhost.example', 'https://128.0.0.1', 'https://[::2]'])(
   '%s is not a loopback host',
   (url) => {
-    expect(proxyFor(new URL(url), { HTTP_PROXY: 'http://p' })).toBe('http://p')
+    expect(proxyFor(new URL(url), { HTTPS_PROXY: 'http://p' })).toBe('http://p')
   },
 )
 
@@ -108,32 +108,32 @@ describe('NO_PROXY', () => {
     ['api.example.com:443', 'https://api.example.com', true],
     ['example.com:443', 'https://api.example.com', true],
     ['api.example.com:80', 'https://api.example.com', false],
-    ['10.0.0.1:80', 'http://10.0.0.1', true],
-    ['10.0.0.1:8080', 'http://10.0.0.1:8080', true],
-    ['10.0.0.1:8080', 'http://10.0.0.1', false],
-    ['10.0.0.1', 'http://10.0.0.1:8080', true],
-    ['0.0.1', 'http://10.0.0.1', false],
-    ['1', 'http://10.0.0.1', false],
-    ['10.0.0.0/8', 'http://10.9.8.7', true],
-    ['10.0.0.0/8', 'http://11.0.0.1', false],
-    ['10.1.2.3/12', 'http://10.15.0.1', true],
-    ['10.0.0.0/33', 'http://10.0.0.0', false],
-    ['10.0.0.0/8x', 'http://10.0.0.0', false],
-    ['0.0.0.0/0', 'http://10.0.0.1', true],
-    ['10.0.0.0/8', 'http://10.example', false],
-    ['[2001:db8::1]', 'http://[2001:db8::1]:8080', true],
-    ['2001:db8::1', 'http://[2001:db8::1]:8080', true],
-    ['2001:0db8:0::1', 'http://[2001:db8::1]', true],
-    ['[2001:db8::1]:8080', 'http://[2001:db8::1]:8080', true],
-    ['[2001:db8::1]:8080', 'http://[2001:db8::1]', false],
-    ['2001:db8::2', 'http://[2001:db8::1]', false],
-    ['2001:db8::/32', 'http://[2001:db8:1::1]', true],
-    ['[2001:db8::]/32', 'http://[2001:db8:1::1]', true],
-    ['2001:db8::/32', 'http://[2001:db9::1]', false],
-    ['2001:db8::/129', 'http://[2001:db8::]', false],
-    ['::/0', 'http://[2001:db8::1]', true],
+    ['10.0.0.1:443', 'https://10.0.0.1', true],
+    ['10.0.0.1:8080', 'https://10.0.0.1:8080', true],
+    ['10.0.0.1:8080', 'https://10.0.0.1', false],
+    ['10.0.0.1', 'https://10.0.0.1:8080', true],
+    ['0.0.1', 'https://10.0.0.1', false],
+    ['1', 'https://10.0.0.1', false],
+    ['10.0.0.0/8', 'https://10.9.8.7', true],
+    ['10.0.0.0/8', 'https://11.0.0.1', false],
+    ['10.1.2.3/12', 'https://10.15.0.1', true],
+    ['10.0.0.0/33', 'https://10.0.0.0', false],
+    ['10.0.0.0/8x', 'https://10.0.0.0', false],
+    ['0.0.0.0/0', 'https://10.0.0.1', true],
+    ['10.0.0.0/8', 'https://10.example', false],
+    ['[2001:db8::1]', 'https://[2001:db8::1]:8080', true],
+    ['2001:db8::1', 'https://[2001:db8::1]:8080', true],
+    ['2001:0db8:0::1', 'https://[2001:db8::1]', true],
+    ['[2001:db8::1]:8080', 'https://[2001:db8::1]:8080', true],
+    ['[2001:db8::1]:8080', 'https://[2001:db8::1]', false],
+    ['2001:db8::2', 'https://[2001:db8::1]', false],
+    ['2001:db8::/32', 'https://[2001:db8:1::1]', true],
+    ['[2001:db8::]/32', 'https://[2001:db8:1::1]', true],
+    ['2001:db8::/32', 'https://[2001:db9::1]', false],
+    ['2001:db8::/129', 'https://[2001:db8::]', false],
+    ['::/0', 'https://[2001:db8::1]', true],
   ])('%s exempts %s: %s', (NO_PROXY, url, exempt) => {
-    const env = { HTTPS_PROXY: 'http://p', HTTP_PROXY: 'http://p', NO_PROXY }
+    const env = { HTTPS_PROXY: 'http://p', NO_PROXY }
     expect(proxyFor(new URL(url), env)).toBe(exempt ? '' : 'http://p')
   })
 
@@ -144,7 +144,7 @@ describe('NO_PROXY', () => {
 
   test('never throws, whatever it contains', () => {
     const entry = fc.string({ unit: fc.constantFrom(...'a.*:8/[]-%, f1'), maxLength: 12 })
-    const url = fc.constantFrom('https://api.example.com', 'http://10.0.0.1:8', 'http://[2001:db8::1]')
+    const url = fc.constantFrom('https://api.example.com', 'https://10.0.0.1:8', 'https://[2001:db8::1]')
     fc.assert(
       fc.property(entry, url, (NO_PROXY, url) => {
         expect(['', 'http://p']).toContain(proxyFor(new URL(url), { ALL_PROXY: 'http://p', NO_PROXY }))

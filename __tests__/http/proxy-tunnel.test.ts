@@ -159,6 +159,18 @@ describe('a tunnel is refused, so that nothing of the request was sent,', () => 
     expect(outcome.message).not.toMatch(/someone|hidden-word/)
   })
 
+  test.each(['http://127.0.0.1', 'http://someone:hidden-word@127.0.0.1'])(
+    'for good, if the proxy offers no Basic authentication, whatever the login (%s)',
+    async (proxy) => {
+      const { port } = await startProxy(
+        answer('407 No\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM'),
+      )
+      expect(await ask(`${proxy}:${port}`, 'https://api.invalid/')).toEqual(
+        failure(false, /status 407; it does not offer Basic authentication, the only kind supported$/, false),
+      )
+    },
+  )
+
   test.each<[string, boolean]>([
     ['301 Elsewhere', false],
     ['403 Forbidden', false],
@@ -195,7 +207,7 @@ describe('a tunnel is refused, so that nothing of the request was sent,', () => 
     const { port } = await startProxy((_, socket) => socket.end('nonsense\r\n\r\n'))
     const outcome = await ask(`http://127.0.0.1:${port}`, 'https://api.invalid/')
     expect(outcome).toEqual(
-      failure(false, /^the proxy .*: answered with something that is not HTTP \(HPE_/, false),
+      failure(false, /^the proxy .*: answered with HTTP that Node refuses \(HPE_/, false),
     )
   })
 

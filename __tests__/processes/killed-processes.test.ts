@@ -72,7 +72,7 @@ async function runJob(index: number): Promise<JobOutcome> {
 }
 
 /** All that post may warn of here: a request that the server has not carried out may still be carried out much later. */
-const NOTHING_YET = /^No key of an unanswered create request has appeared so far;/
+const NOTHING_YET = /^No key of an unresolved create request has appeared so far;/
 
 function problemsOf(job: Job, post: StepResult, { account }: Emulator): string[] {
   const problems = post.annotations.map(({ message }) => message).filter((text) => !NOTHING_YET.test(text))

@@ -63,6 +63,7 @@ describe('another look', () => {
     ['a list that could not be read for a twin', answered, unread, true, true],
     ['a list that may not be read', unanswered, forbidden, false, false],
     ['a list that is redirected', unanswered, status(302), false, false],
+    ['a certificate that is not accepted for a moment', unanswered, failed({}), true, true],
     ['a list that is not there during a deployment', unanswered, status(404), true, true],
     ['a revocation that was refused', unanswered, ok(listOf([own, rowFor(unanswered)])), false, false],
   ])('is of use for %s', async (_, intent, list, whileWatched, afterwards) => {
@@ -127,7 +128,7 @@ describe('what is said in the end', () => {
       unanswered,
       unread,
       {},
-      'Could not determine whether an unanswered create request created a key: answered 503',
+      'Could not determine whether an unresolved create request created a key: answered 503',
     ],
     [
       'a list that could not be read for a twin',
@@ -141,7 +142,7 @@ describe('what is said in the end', () => {
       unanswered,
       doubtful,
       {},
-      'Could not determine whether an unanswered create request created a key: the list of keys cannot be relied on, because it comes from a cache',
+      'Could not determine whether an unresolved create request created a key: the list of keys cannot be relied on, because it comes from a cache',
     ],
     [
       'a revocation that was refused',
@@ -155,14 +156,14 @@ describe('what is said in the end', () => {
       unanswered,
       ambiguous(unanswered),
       {},
-      'An unanswered create request matches 2 key(s) (abc... (id abcdef), expires 2027-03-01 13:00:00 UTC; xyz... (id xyz), expires 2027-03-01 13:00:00 UTC); revoked none, because some may belong to other runs',
+      'An unresolved create request matches 2 key(s) (abc... (id abcdef), expires 2027-03-01 13:00:00 UTC; xyz... (id xyz), expires 2027-03-01 13:00:00 UTC); revoked none, because some may belong to other runs',
     ],
     [
       'want of time',
       { ...unanswered, deadline: START },
       empty,
       short,
-      'There was no time to wait for an unanswered create request',
+      'There was no time to wait for an unresolved create request',
     ],
   ])('of %s is a failure that says why, when, and what to do', async (_, intent, list, options, reason) => {
     expect(await said([intent], () => list, options)).toEqual({
@@ -220,16 +221,6 @@ describe('what is said in the end', () => {
     }
   })
 
-  test('names the key that was refused beside an orphan that could not be revoked', async () => {
-    const refused = intentOf({ refused: 'abc... (id 7)' })
-    const { failures } = await said([refused], () => ok(listOf([own, rowFor(refused)])), {
-      refuseToRevoke: true,
-    })
-    expect(failures).toEqual([
-      expect.stringMatching(/orp\.\.\. \(id orphan-id\) was revoked: .* the key abc\.\.\. \(id 7\),/),
-    ])
-  })
-
   test('is of a refused request and of others in sentences of their own, with the times of the others', async () => {
     const refused = intentOf({ refused: 'abc... (id 7)' })
     const { failures } = await said([refused, unanswered], () => unread)
@@ -250,7 +241,7 @@ describe('what is said in the end', () => {
     expect(await said([early], () => empty)).toEqual({
       failures: [],
       warnings: [
-        'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot ' +
+        'No key of an unresolved create request has appeared so far; if the API still creates one, this action cannot ' +
           `see it. ${ABOUT}`,
       ],
     })
@@ -263,7 +254,7 @@ describe('what is said in the end', () => {
       intentOf({ expiry: START + HOUR_MS + minute * 60_000, sentAt: START - minute * 60_000 }),
     )
     expect((await said(intents, () => unread)).failures).toEqual([
-      'Could not determine whether an unanswered create request created a key: answered 503 (3 requests). ' +
+      'Could not determine whether an unresolved create request created a key: answered 503 (3 requests). ' +
         'Sent about 2027-03-01 11:57:00 UTC or later, for a key that expires 2027-03-01T13:01:00Z or later. ' +
         'To revoke such a key now: Dashboard > Plans > API Keys.',
     ])
@@ -290,7 +281,7 @@ describe('watching for the keys of unanswered requests', () => {
     expect(looks).toEqual([0])
     expect(failures).toEqual([])
     expect(warnings).toHaveLength(1)
-    expect(printed).toEqual(['Looking for the keys of 1 unanswered create request(s).'])
+    expect(printed).toEqual(['Looking for the keys of 1 unresolved create request(s).'])
   })
 
   test('looks every 2 s until 15 s after the deadline, and once more then', async () => {
@@ -397,7 +388,7 @@ describe('watching for the keys of unanswered requests', () => {
     expect(looks.at(-1)).toBeGreaterThan(9_000)
     expect(failures).toEqual([
       expect.stringMatching(/^Could not confirm that the orphaned API key orp\.\.\. \(id orphan-id\)/),
-      expect.stringMatching(/^Could not determine whether an unanswered create request created a key/),
+      expect.stringMatching(/^Could not determine whether an unresolved create request created a key/),
     ])
   })
 
@@ -427,7 +418,7 @@ describe('watching for the keys of unanswered requests', () => {
     const { failures, took } = await watch([recent(9_000)], () => empty, { budgetMs: 10_000 })
     expect(took).toBeLessThanOrEqual(10_000)
     expect(failures).toEqual([
-      expect.stringMatching(/^There was no time to wait for an unanswered create request/),
+      expect.stringMatching(/^There was no time to wait for an unresolved create request/),
     ])
   })
 
@@ -454,7 +445,7 @@ const requestOf = (expiry: number): Intent => ({
   deadline: 1_000,
   refused: '',
 })
-const UNKNOWN = 'Could not determine whether an unanswered create request created a key: '
+const UNKNOWN = 'Could not determine whether an unresolved create request created a key: '
 const DOUBTED = `open: ${UNKNOWN}the list of keys cannot be relied on, because `
 const UNREVOKED = 'Could not confirm that the orphaned API key orphan... (id orphan) was revoked: '
 const request = requestOf(5_123.456)
@@ -499,7 +490,7 @@ async function look(
     if (intent !== intents[index]) return `revoked ${[...context.gone].at(-1)}`
     const matched = /matches \d+ key\(s\) \((.*)\); revoked none/.exec(failure + warning)
     if (matched !== null) return `ambiguous: ${matched[1]}`
-    if (failure + warning === '' || warning.startsWith('No key of an unanswered')) return 'absent'
+    if (failure + warning === '' || warning.startsWith('No key of an unresolved')) return 'absent'
     return `${isOpen ? 'open' : 'final'}: ${failure}${warning}`
   })
   return { results, calls }

@@ -267,6 +267,42 @@ describe('a key', () => {
     expect(calls.filter((call) => call.includes('list'))).toEqual([])
   })
 
+  test.each(['its certificate was not accepted', 'the proxy refused the tunnel with status 407'])(
+    'is asked for again after an error of the network that would be final in main: %s',
+    async (message) => {
+      const broken = failed({ message })
+      for (const revocations of [[broken], [broken, broken, broken, broken]]) {
+        const { result } = await revoke({ revoke: [...revocations, done], probe: [broken, status(401)] })
+        expect(result).toEqual(revoked())
+      }
+    },
+  )
+
+  test.each([400, 403])(
+    'is asked for again after a %i that the list gets as well, as it is not about the revocation',
+    async (code) => {
+      const { result } = await revoke({
+        ...{ revoke: [status(code), status(code), done], probe: [status(code), status(401)] },
+      })
+      expect(result).toEqual(revoked())
+    },
+  )
+
+  test('is given up early after a refusal if the API still accepts it', async () => {
+    const { result, took } = await revoke({ revoke: [status(403)], probe: [done] })
+    expect(result).toMatchObject({ revoked: false })
+    expect(took).toBeLessThan(1_000)
+  })
+
+  test.each([0.01, 0.4, 0.99])(
+    'is tried once more shortly before the end, however long the waits are (random %d)',
+    async (random) => {
+      const { result, times } = await revoke({ revoke: [unreachable], probe: [unreachable], random })
+      expect(result).toMatchObject({ revoked: false })
+      expect(times.at(-1)).toBeGreaterThan(57_000)
+    },
+  )
+
   test('is tried in at most 40 requests of a minute in which nothing answers', async () => {
     const { result, calls } = await revoke({
       revoke: [unreachable],

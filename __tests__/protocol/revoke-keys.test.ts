@@ -510,7 +510,7 @@ describe('the order of post', () => {
     expect(run.account.live()).toEqual([])
     expect(run.traces.printed.find((line) => line.startsWith('Revoked (verified)'))).toBeDefined()
     expect(run.traces.warnings).toEqual([
-      expect.stringMatching(/^Could not determine whether an unanswered create request/),
+      expect.stringMatching(/^Could not determine whether an unresolved create request/),
     ])
     expect(run.took).toBeLessThanOrEqual(60_500)
   })
@@ -576,7 +576,7 @@ describe('the order of post', () => {
   })
 })
 
-describe('an unanswered create request', () => {
+describe('an unresolved create request', () => {
   test('whose key is there has it found by its expiry, revoked with api-key, and gone from the list', async () => {
     const { error, seen, account, traces } = await runPost({ state: oneOrphan() })
     expect(error).toBeNull()
@@ -585,7 +585,7 @@ describe('an unanswered create request', () => {
     expect(seen[0]?.at).toBe(0)
     expect(seen.every(({ credential }) => credential === INPUTS.apiKey)).toBe(true)
     expect(account.live()).toEqual([])
-    expect(traces.printed[0]).toBe('Looking for the keys of 1 unanswered create request(s).')
+    expect(traces.printed[0]).toBe('Looking for the keys of 1 unresolved create request(s).')
     expect(traces.printed[1]).toMatch(/^Found and revoked the orphaned key /)
     expect(traces.warnings).toEqual([])
   })
@@ -636,7 +636,7 @@ describe('an unanswered create request', () => {
     })
     expect(traces.warnings).toEqual([
       expect.stringMatching(
-        /^No key of an unanswered create request has appeared so far; if the API still creates one/,
+        /^No key of an unresolved create request has appeared so far; if the API still creates one/,
       ),
     ])
     expect(traces.printed.join()).not.toContain('No other key')
@@ -654,7 +654,7 @@ describe('an unanswered create request', () => {
     expect(account.touchedForeign()).toEqual([])
     expect(traces.warnings).toEqual([
       expect.stringMatching(
-        /^An unanswered create request matches 2 key\(s\) \(.*\); revoked none, because some may belong to other runs\. Sent about 2027-03-01 12:00:00 UTC, for a key that expires 2027-03-01T13:00:00\.373Z\. To revoke such a key now: Dashboard > Plans > API Keys\.$/,
+        /^An unresolved create request matches 2 key\(s\) \(.*\); revoked none, because some may belong to other runs\. Sent about 2027-03-01 12:00:00 UTC, for a key that expires 2027-03-01T13:00:00\.373Z\. To revoke such a key now: Dashboard > Plans > API Keys\.$/,
       ),
     ])
   })
@@ -709,7 +709,7 @@ describe('an unanswered create request', () => {
     })
     expect(took).toBe(100)
     expect(traces.warnings[0]).toMatch(
-      /^Could not determine whether an unanswered create request created a key: api\.example answered 403 .*: No\. Sent about 2027-03-01 11:59:00 UTC/,
+      /^Could not determine whether an unresolved create request created a key: api\.example answered 403 .*: No\. Sent about 2027-03-01 11:59:00 UTC/,
     )
   })
 
@@ -788,7 +788,7 @@ describe('a list that cannot show absence', () => {
     })
     expect(traces.warnings).toEqual([
       expect.stringMatching(
-        /^Could not determine whether an unanswered create request created a key: the list of keys cannot be relied on/,
+        /^Could not determine whether an unresolved create request created a key: the list of keys cannot be relied on/,
       ),
     ])
   })

@@ -4,7 +4,7 @@ import { whilePostLooks } from '../support/late.ts'
 import { errorOf, requested, requestsOf, WITHOUT_SLEEPS, warningsOf, withJob } from './with-job.ts'
 
 const KEYS = '/api/user/api-keys'
-const NONE_MADE = 'No key of an unanswered create request has appeared so far'
+const NONE_MADE = 'No key of an unresolved create request has appeared so far'
 const FOUND_BY_POST = 'Found and revoked the orphaned key'
 /** Real time, as it is the request that times out; time enough for a slow machine to send it. */
 const SHORT = { timeout: '4s' }

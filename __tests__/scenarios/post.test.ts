@@ -114,6 +114,8 @@ describe('a key', () => {
     { on: 'revoke', kind: 'status', status: 503 },
     { on: 'revoke', kind: 'status', status: 429, headers: { 'Retry-After': '1' } },
     { on: 'list', kind: 'status', status: 502, times: 2 },
+    // A firewall that speaks JSON, and refuses the list as well.
+    { kind: 'status', status: 403, body: '{"message":"Forbidden"}', times: 7 },
   ])('whose revocation fails at first (%j) is revoked by another attempt', (fault) =>
     withJob({}, async ({ emulator, job, inputs }) => {
       await job.main(inputs)

@@ -15,7 +15,7 @@ class HttpError extends Error {
 }
 const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|PATH_LENGTH|UNSPECIFIED)/
 const HINTS = [
-	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
+	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to a lasting file of that CA'],
 	[/HAS_EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
 	[/alert.(handshake.failure|protocol.version)/i, 'it may require a client certificate'],
 	[/wrong.version.number|packet.length/i, 'it does not speak TLS on this port'],
@@ -30,8 +30,7 @@ function describeError(error, connected, via = '') {
 		new HttpError(`${what} (${codes})${via}${hint && `; ${hint}`}`, acted, retryable)
 	// The server read no request, even if our handshake was complete (TLS 1.3).
 	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('requires a client certificate', { acted: false, retryable: false })
-	const what = codes === 'HPE_HEADER_OVERFLOW' ? 'too long headers' : 'something that is not HTTP'
-	if (codes.startsWith('HPE_')) return failure(`answered with ${what}`, { retryable: false })
+	if (codes.startsWith('HPE_')) return failure('answered with HTTP that Node refuses', { retryable: false })
 	if (connected) return failure('closed the connection before it answered')
 	if (codes === 'ENOTFOUND') return Object.assign(failure('its name does not exist', { hint: 'check its spelling' }), { isUnknownHost: true })
 	if (codes === 'EAI_AGAIN') return failure('its name could not be resolved')
@@ -176,7 +175,8 @@ function readId(value) {
 }
 /** Keeps integers above 2^53 as text: they would lose digits. */
 function parseJson(body) {
-	const keepDigits = (_name, value, { source = '' } = {}) => (/^\d+$/.test(source) && !Number.isSafeInteger(value) ? source : value)
+	const keepDigits = (_name, value, { source = '' } = {}) =>
+		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(source) ? source : value
 	return JSON.parse(body, keepDigits)
 }
 /** Undefined if there is none. */
@@ -224,12 +224,12 @@ function redirectTarget({ url }, location) {
 function isForeign(response) {
 	const { status, headers, body } = response
 	if (status < 400 || status > 499) return false
-	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
+	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') || 'Bearer'
 	return (
 		isStored(headers) ||
-		isHtml(response) ||
 		(status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
-		(body.trim() !== '' && parsed(body) === undefined)
+		// Some servers call their JSON HTML.
+		(parsed(body) === undefined && (body.trim() !== '' || isHtml(response)))
 	)
 }
 /** Undefined if this API would not write it. */
@@ -251,9 +251,10 @@ function detail(asked, response) {
 	if (isRedirect(status) && status !== 304)
 		return ` with a redirect to ${redirectTarget(asked, headers.location)}; redirects are never followed. Check api-url`
 	if (isStored(headers)) return ' from a cache'
-	if (isHtml(response)) return ' with an HTML page, not the JSON of this API'
+	const isJson = parsed(body) !== undefined
+	if (!isJson && isHtml(response)) return ' with an HTML page, not the JSON of this API'
 	const coding = headers['content-encoding']?.replace(/^identity$/i, '')
-	if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
+	if (!isJson && coding && body !== '') return ` in ${coding.slice(0, 40)}, which was not asked for`
 	if (response.isCut) return ' with more than 1 MiB'
 	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
@@ -624,6 +625,53 @@ function isPast(until, now) {
 	return until !== null && now >= until
 }
 
+/** `hostname` as the URL parser writes it. */
+function isLoopback(hostname) {
+	return /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/.test(hostname)
+}
+/** Empty for no proxy, as for loopback: nothing else has an http: URL. Throws if the variable names no usable one. */
+function proxyFor(url, env) {
+	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
+	if (isLoopback(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
+	const name = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
+	return name ? readProxy(name, String(env[name]).trim(), url) : ''
+}
+/** Messages show only the scheme: the rest may be a login. */
+function readProxy(name, value, { hostname }) {
+	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
+	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
+		throw new Error(`${name} is a ${scheme}:// proxy. Set HTTPS_PROXY to an http:// or https:// proxy, or add ${hostname} to NO_PROXY.`)
+	const proxy = scheme === undefined ? `http://${value}` : value
+	// An @ after the first delimiter belongs to a login that was cut there.
+	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
+		throw new Error(
+			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
+				'and percent-encode special characters of the login (# as %23).',
+		)
+	return proxy
+}
+/** `entry`: `*`, an address, a CIDR range or a name, perhaps with `:port`. */
+function covers(entry, { hostname, port }) {
+	const { BlockList, isIP } = process.getBuiltinModule('node:net')
+	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
+	if (onlyPort && Number(onlyPort) !== Number(port || 443)) return false
+	if (name === '*') return true
+	const host = hostname.replace(/^\[|[\].]$/g, '')
+	if (!isIP(host)) {
+		const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
+		return host === suffix || host.endsWith(suffix.replace(/^\.?/, '.'))
+	}
+	const [address = '', prefix] = name.replace(/[[\]]/g, '').split('/')
+	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
+	const list = new BlockList()
+	try {
+		list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
+		return list.check(host, family(host))
+	} catch {
+		return false
+	}
+}
+
 const DAY_MS$1 = 86_400_000
 /** In milliseconds, in the order of the names in DURATION. */
 const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS$1, 7 * DAY_MS$1, 365.25 * DAY_MS$1]
@@ -681,10 +729,6 @@ function readApiUrl(value) {
 	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
 		throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
 	return url.href.replace(/\/+$/, '')
-}
-/** `hostname` as the URL parser writes it. */
-function isLoopback(hostname) {
-	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 /** Shows at most 60 characters of the value. */
 function refusal$1(name, value, example) {
@@ -1031,10 +1075,11 @@ function tunnelThrough(proxy, secure) {
 			})
 			// A silent proxy must not outlive the request.
 			.once('socket', (socket) => socket.unref())
-			.once('connect', ({ statusCode = 0 }, socket) => {
+			.once('connect', (answer, socket) => {
+				const { statusCode = 0 } = answer
 				if (statusCode < 200 || statusCode > 299) {
 					socket.destroy()
-					return refuse(refusal(host, statusCode, Boolean(username || password)))
+					return refuse(refusal(host, answer, Boolean(username || password)))
 				}
 				socket.ref()
 				const { connect } = process.getBuiltinModule('node:tls')
@@ -1051,12 +1096,12 @@ function tunnelThrough(proxy, secure) {
 function nodeModule(protocol) {
 	return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
 }
-function refusal(host, status, hasLogin) {
+function refusal(host, { statusCode: status = 0, headers }, hasLogin) {
 	const login = hasLogin ? 'does not accept this login' : 'requires a login, as in http://USER:PASSWORD@HOST:PORT'
-	const hint = status === 407 ? `; it ${login}` : ''
-	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
-	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
-	return new HttpError(message, false, !permanent)
+	const isBasic = /basic/i.test(headers['proxy-authenticate'] ?? 'Basic')
+	const hint = status === 407 ? `; it ${isBasic ? login : 'does not offer Basic authentication, the only kind supported'}` : ''
+	const isTemporary = status >= 500 || [408, 429].includes(status)
+	return new HttpError(`the proxy ${host} refused the tunnel with status ${status}${hint}`, false, isTemporary)
 }
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
@@ -1154,55 +1199,6 @@ function readBody(response) {
 		response.once('error', reject)
 		response.once('close', () => resolve({ body: text(), isCut: size > MAX_RESPONSE_BYTES }))
 	})
-}
-
-/** As the URL parser writes these hosts. */
-const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
-/** Empty for no proxy, as for loopback. Throws if the variable names no usable one. */
-function proxyFor(url, env) {
-	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
-	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
-	const own = `${url.protocol.slice(0, -1)}_proxy`
-	const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
-	return name ? readProxy(name, String(env[name]).trim(), url) : ''
-}
-/** Messages show only the scheme: the rest may be a login. */
-function readProxy(name, value, { protocol, hostname }) {
-	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
-	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
-		throw new Error(
-			`${name} is a ${scheme}:// proxy. Set ${protocol.slice(0, -1).toUpperCase()}_PROXY to an http:// or ` +
-				`https:// proxy, or add ${hostname} to NO_PROXY.`,
-		)
-	const proxy = scheme === undefined ? `http://${value}` : value
-	// An @ after the first delimiter belongs to a login that was cut there.
-	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
-		throw new Error(
-			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
-				'and percent-encode special characters of the login (# as %23).',
-		)
-	return proxy
-}
-/** `entry`: `*`, an address, a CIDR range or a name, perhaps with `:port`. */
-function covers(entry, { protocol, hostname, port }) {
-	const { BlockList, isIP } = process.getBuiltinModule('node:net')
-	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
-	if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
-	if (name === '*') return true
-	const host = hostname.replace(/^\[|[\].]$/g, '')
-	if (!isIP(host)) {
-		const suffix = name.toLowerCase().replace(/^\*?(?=\.)|\.$/g, '')
-		return host === suffix || host.endsWith(suffix.replace(/^\.?/, '.'))
-	}
-	const [address = '', prefix] = name.replace(/[[\]]/g, '').split('/')
-	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
-	const list = new BlockList()
-	try {
-		list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
-		return list.check(host, family(host))
-	} catch {
-		return false
-	}
 }
 
 /** What the steps use of the runner. A test compares it with @actions/core. */

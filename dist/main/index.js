@@ -90,13 +90,9 @@ function readApiUrl(value) {
 	if (!URL.canParse(value)) throw refuse('is not a URL')
 	const url = new URL(value)
 	if (url.username || url.password || /[?#]/.test(value)) throw refuse('contains a user name, password, query or fragment')
-	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
+	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && lib.isLoopback(url.hostname)))
 		throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
 	return url.href.replace(/\/+$/, '')
-}
-/** `hostname` as the URL parser writes it. */
-function isLoopback(hostname) {
-	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 /** Names of the runner, or that change how later steps run. */
 const RESERVED_NAMES = /^(NODE_OPTIONS|PATH|CI|(GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
@@ -143,14 +139,13 @@ const MAX_RECORD_LENGTH = 64 * 1024
 const RESERVED_LENGTH = 16 * 1024
 /** A gateway may have repeated a request that took longer. */
 const SLOW_RESPONSE_MS = 3_000
-const tooLong = (maxLength) =>
-	new Error(`The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout, or shorten the proxy variables.`)
 /** Main's write-ahead journal of create requests and keys, for post. Each method throws what `saveState` throws. */
 function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bootedAt }) {
 	let state = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt, skew: null, keys: [], intents: [] }
 	const save = (change, maxLength = MAX_RECORD_LENGTH) => {
 		const record = JSON.stringify({ ...state, ...change })
-		if (record.length > maxLength) throw tooLong(maxLength)
+		if (record.length > maxLength)
+			throw new Error(`The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout, or shorten the proxy variables.`)
 		state = { ...state, ...change }
 		runner.saveState(lib.STATE_NAME, record)
 	}
@@ -166,8 +161,7 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 			// A gateway may repeat a slow request: post looks for a twin.
 			const twins = receivedAt - intent.sentAt < SLOW_RESPONSE_MS ? [] : [{ ...intent, stored: key.expiresAt }]
 			// The least that it may be: no key is taken for older than it is.
-			const { createdAt } = key
-			const skew = createdAt === null ? state.skew : Math.min(state.skew ?? Infinity, createdAt - receivedAt)
+			const skew = key.createdAt === null ? state.skew : Math.min(state.skew ?? Infinity, key.createdAt - receivedAt)
 			save({ keys: [...state.keys, key], intents: [...others(intent), ...twins], skew })
 		},
 		/** Whether the key is left to expire, or revoked by post. */

@@ -252,8 +252,8 @@ const MIN_LOOKUP_MS = 1_000
 async function resolveIntents(intents, context) {
 	const { runner, clock, budget } = context
 	if (intents.length === 0) return []
-	const unanswered = intents.filter(({ stored }) => stored === undefined).length
-	if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
+	const unresolved = intents.filter(({ stored }) => stored === undefined).length
+	if (unresolved > 0) runner.info(`Looking for the keys of ${unresolved} unresolved create request(s).`)
 	const watchUntil = Math.max(...intents.map(({ deadline }) => deadline)) + LATE_WRITE_GRACE_MS
 	let findings = []
 	for (let looked = intents; ; ) {
@@ -295,8 +295,7 @@ async function lookOnce(intents, isWatched, context) {
 		// By the clock of a server that is behind, its age is unknown.
 		const result = await lib.revokeAndVerify({ ...key, token: null, createdAt: null }, context)
 		if (!result.revoked) {
-			const other = intent.refused && `. ${undetermined(intent)}`
-			const failure = `Could not confirm that the orphaned API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}${other}`
+			const failure = `Could not confirm that the orphaned API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}`
 			return { intent, isOpen: result.failure.retryable, hasNames: true, failure }
 		}
 		gone.add(key.id)
@@ -310,8 +309,8 @@ async function lookOnce(intents, isWatched, context) {
 	return Promise.all(intents.map(lookFor))
 }
 function unread(intents, { message, retryable, status }) {
-	// So answers an authentication service that is down, or a router during a deployment.
-	const isOpen = retryable || status === 401 || status === 404
+	// So answers an authentication service that is down, a router during a deployment, or a gate (with its certificate).
+	const isOpen = retryable || [401, 404, undefined].includes(status)
 	return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${message}` }))
 }
 /** Also if the list writes id and expiry otherwise: no other key has our prefix. */
@@ -320,9 +319,12 @@ function heldRows(key, list) {
 	return list.keys.filter((row) => isRowOf(key, row) || (byPrefix.length === 1 && byPrefix[0] === row))
 }
 function undetermined({ stored, refused }) {
-	if (stored !== undefined) return 'Could not determine whether a gateway repeated a create request'
-	if (refused === '') return 'Could not determine whether an unanswered create request created a key'
-	return `Could not determine whether the key ${refused}, which a create request returned, is this run's`
+	const question = refused
+		? `the key ${refused}, which a create request returned, is this run's`
+		: stored === undefined
+			? 'an unresolved create request created a key'
+			: 'a gateway repeated a create request'
+	return `Could not determine whether ${question}`
 }
 /** As the list shows it: the API may not keep what was asked for. */
 function withExpiry(key) {
@@ -334,7 +336,7 @@ function problemOf(intent, { candidates, doubt, isWatched, now }) {
 	const { refused, stored } = intent
 	const isAnswered = stored !== undefined
 	const unsettled = (problem) => (isAnswered ? { warning: problem } : { failure: problem })
-	const which = refused === '' ? 'An unanswered create request' : `The create request that returned the key ${refused}`
+	const which = refused === '' ? 'An unresolved create request' : `The create request that returned the key ${refused}`
 	if (candidates.length > 0)
 		return unsettled(
 			`${isAnswered ? 'A possibly repeated create request' : which} matches ${candidates.length} key(s) ` +
@@ -345,10 +347,10 @@ function problemOf(intent, { candidates, doubt, isWatched, now }) {
 		return {
 			failure: `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`,
 		}
-	if (!isWatched) return { failure: 'There was no time to wait for an unanswered create request' }
+	if (!isWatched) return { failure: 'There was no time to wait for an unresolved create request' }
 	if (isAnswered || now >= intent.deadline + LATEST_WRITE_MS) return {}
 	return {
-		warning: 'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it',
+		warning: 'No key of an unresolved create request has appeared so far; if the API still creates one, this action cannot see it',
 	}
 }
 function sentences(findings, sort, { skew }) {

@@ -219,13 +219,9 @@ function readApiUrl(value) {
 	if (!URL.canParse(value)) throw refuse('is not a URL')
 	const url = new URL(value)
 	if (url.username || url.password || /[?#]/.test(value)) throw refuse('contains a user name, password, query or fragment')
-	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
+	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && lib.isLoopback(url.hostname)))
 		throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
 	return url.href.replace(/\/+$/, '')
-}
-/** `hostname` as the URL parser writes it. */
-function isLoopback(hostname) {
-	return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 /** Ignores case. Throws an Error for the user. */
 function readChoice(name, value, choices) {
@@ -344,7 +340,7 @@ function readGithubApiUrl(value) {
 	const url = new URL(value)
 	if (url.username || url.password || /[?#]/.test(value))
 		throw new Error(`Input github-api-url contains a user name, password, query or fragment. ${example}`)
-	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
+	if (url.protocol !== 'https:' && !(url.protocol === 'http:' && lib.isLoopback(url.hostname)))
 		throw new Error(`Input github-api-url must start with https://, or the token would be sent unencrypted. ${example}`)
 	return url.href.replace(/\/+$/, '')
 }

@@ -66,12 +66,12 @@ function redirectTarget({ url }: Asked, location: string | undefined): string {
 export function isForeign(response: HttpResponse): boolean {
   const { status, headers, body } = response
   if (status < 400 || status > 499) return false
-  const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
+  const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') || 'Bearer'
   return (
     isStored(headers) ||
-    isHtml(response) ||
     (status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
-    (body.trim() !== '' && parsed(body) === undefined)
+    // Some servers call their JSON HTML.
+    (parsed(body) === undefined && (body.trim() !== '' || isHtml(response)))
   )
 }
 
@@ -97,9 +97,10 @@ function detail(asked: Asked, response: HttpResponse): string {
   if (isRedirect(status) && status !== 304)
     return ` with a redirect to ${redirectTarget(asked, headers.location)}; redirects are never followed. Check api-url`
   if (isStored(headers)) return ' from a cache'
-  if (isHtml(response)) return ' with an HTML page, not the JSON of this API'
+  const isJson = parsed(body) !== undefined
+  if (!isJson && isHtml(response)) return ' with an HTML page, not the JSON of this API'
   const coding = headers['content-encoding']?.replace(/^identity$/i, '')
-  if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
+  if (!isJson && coding && body !== '') return ` in ${coding.slice(0, 40)}, which was not asked for`
   if (response.isCut) return ' with more than 1 MiB'
   const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
   if (isForeign(response))

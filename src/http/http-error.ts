@@ -16,7 +16,7 @@ export type NodeError = NodeJS.ErrnoException & { errors?: NodeJS.ErrnoException
 
 const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|PATH_LENGTH|UNSPECIFIED)/
 const HINTS: [codes: RegExp, hint: string][] = [
-  [/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
+  [/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to a lasting file of that CA'],
   [/HAS_EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
   [/alert.(handshake.failure|protocol.version)/i, 'it may require a client certificate'],
   [/wrong.version.number|packet.length/i, 'it does not speak TLS on this port'],
@@ -34,8 +34,7 @@ export function describeError(error: NodeError, connected: boolean, via = ''): H
   // The server read no request, even if our handshake was complete (TLS 1.3).
   if (/alert.(certificate.required|bad.certificate)/i.test(codes))
     return failure('requires a client certificate', { acted: false, retryable: false })
-  const what = codes === 'HPE_HEADER_OVERFLOW' ? 'too long headers' : 'something that is not HTTP'
-  if (codes.startsWith('HPE_')) return failure(`answered with ${what}`, { retryable: false })
+  if (codes.startsWith('HPE_')) return failure('answered with HTTP that Node refuses', { retryable: false })
   if (connected) return failure('closed the connection before it answered')
   if (codes === 'ENOTFOUND')
     return Object.assign(failure('its name does not exist', { hint: 'check its spelling' }), { isUnknownHost: true })

@@ -1,22 +1,22 @@
-/** As the URL parser writes these hosts. */
-const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
+/** `hostname` as the URL parser writes it. */
+export function isLoopback(hostname: string): boolean {
+  return /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/.test(hostname)
+}
 
-/** Empty for no proxy, as for loopback. Throws if the variable names no usable one. */
+/** Empty for no proxy, as for loopback: nothing else has an http: URL. Throws if the variable names no usable one. */
 export function proxyFor(url: URL, env: NodeJS.ProcessEnv): string {
   const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
-  if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
-  const own = `${url.protocol.slice(0, -1)}_proxy`
-  const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
+  if (isLoopback(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
+  const name = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
   return name ? readProxy(name, String(env[name]).trim(), url) : ''
 }
 
 /** Messages show only the scheme: the rest may be a login. */
-function readProxy(name: string, value: string, { protocol, hostname }: URL): string {
+function readProxy(name: string, value: string, { hostname }: URL): string {
   const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
   if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
     throw new Error(
-      `${name} is a ${scheme}:// proxy. Set ${protocol.slice(0, -1).toUpperCase()}_PROXY to an http:// or ` +
-        `https:// proxy, or add ${hostname} to NO_PROXY.`,
+      `${name} is a ${scheme}:// proxy. Set HTTPS_PROXY to an http:// or https:// proxy, or add ${hostname} to NO_PROXY.`,
     )
   const proxy = scheme === undefined ? `http://${value}` : value
   // An @ after the first delimiter belongs to a login that was cut there.
@@ -29,10 +29,10 @@ function readProxy(name: string, value: string, { protocol, hostname }: URL): st
 }
 
 /** `entry`: `*`, an address, a CIDR range or a name, perhaps with `:port`. */
-function covers(entry: string, { protocol, hostname, port }: URL): boolean {
+function covers(entry: string, { hostname, port }: URL): boolean {
   const { BlockList, isIP } = process.getBuiltinModule('node:net')
   const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
-  if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
+  if (onlyPort && Number(onlyPort) !== Number(port || 443)) return false
   if (name === '*') return true
   const host = hostname.replace(/^\[|[\].]$/g, '')
   if (!isIP(host)) {

@@ -1,4 +1,4 @@
-import type { Agent } from 'node:http'
+import type { Agent, IncomingMessage } from 'node:http'
 import type { ConnectionOptions } from 'node:tls'
 import { describeError, HttpError, type NodeError } from './http-error.ts'
 import { percentDecoded } from './network-settings.ts'
@@ -27,10 +27,11 @@ export function tunnelThrough(proxy: string, secure: boolean): Agent['createConn
       })
       // A silent proxy must not outlive the request.
       .once('socket', (socket) => socket.unref())
-      .once('connect', ({ statusCode = 0 }, socket) => {
+      .once('connect', (answer, socket) => {
+        const { statusCode = 0 } = answer
         if (statusCode < 200 || statusCode > 299) {
           socket.destroy()
-          return refuse(refusal(host, statusCode, Boolean(username || password)))
+          return refuse(refusal(host, answer, Boolean(username || password)))
         }
         socket.ref()
         const { connect } = process.getBuiltinModule('node:tls')
@@ -49,10 +50,11 @@ export function nodeModule(protocol: string): Pick<typeof import('node:http'), '
   return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
 }
 
-function refusal(host: string, status: number, hasLogin: boolean): HttpError {
+function refusal(host: string, { statusCode: status = 0, headers }: IncomingMessage, hasLogin: boolean): HttpError {
   const login = hasLogin ? 'does not accept this login' : 'requires a login, as in http://USER:PASSWORD@HOST:PORT'
-  const hint = status === 407 ? `; it ${login}` : ''
-  const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
-  const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
-  return new HttpError(message, false, !permanent)
+  const isBasic = /basic/i.test(headers['proxy-authenticate'] ?? 'Basic')
+  const hint =
+    status === 407 ? `; it ${isBasic ? login : 'does not offer Basic authentication, the only kind supported'}` : ''
+  const isTemporary = status >= 500 || [408, 429].includes(status)
+  return new HttpError(`the proxy ${host} refused the tunnel with status ${status}${hint}`, false, isTemporary)
 }

@@ -11,11 +11,6 @@ const RESERVED_LENGTH = 16 * 1024
 /** A gateway may have repeated a request that took longer. */
 export const SLOW_RESPONSE_MS = 3_000
 
-const tooLong = (maxLength: number) =>
-  new Error(
-    `The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout, or shorten the proxy variables.`,
-  )
-
 export type Journal = ReturnType<typeof openJournal>
 
 /** Main's write-ahead journal of create requests and keys, for post. Each method throws what `saveState` throws. */
@@ -26,7 +21,10 @@ export function openJournal(
   let state: SavedState = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt, skew: null, keys: [], intents: [] }
   const save = (change: Partial<SavedState>, maxLength = MAX_RECORD_LENGTH) => {
     const record = JSON.stringify({ ...state, ...change })
-    if (record.length > maxLength) throw tooLong(maxLength)
+    if (record.length > maxLength)
+      throw new Error(
+        `The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout, or shorten the proxy variables.`,
+      )
     state = { ...state, ...change }
     runner.saveState(STATE_NAME, record)
   }
@@ -43,8 +41,7 @@ export function openJournal(
       // A gateway may repeat a slow request: post looks for a twin.
       const twins = receivedAt - intent.sentAt < SLOW_RESPONSE_MS ? [] : [{ ...intent, stored: key.expiresAt }]
       // The least that it may be: no key is taken for older than it is.
-      const { createdAt } = key
-      const skew = createdAt === null ? state.skew : Math.min(state.skew ?? Infinity, createdAt - receivedAt)
+      const skew = key.createdAt === null ? state.skew : Math.min(state.skew ?? Infinity, key.createdAt - receivedAt)
       save({ keys: [...state.keys, key], intents: [...others(intent), ...twins], skew })
     },
     /** Whether the key is left to expire, or revoked by post. */

@@ -42,8 +42,8 @@ type Problem = Pick<Finding, 'failure' | 'warning'>
 export async function resolveIntents(intents: readonly Intent[], context: LookupContext): Promise<string[]> {
   const { runner, clock, budget } = context
   if (intents.length === 0) return []
-  const unanswered = intents.filter(({ stored }) => stored === undefined).length
-  if (unanswered > 0) runner.info(`Looking for the keys of ${unanswered} unanswered create request(s).`)
+  const unresolved = intents.filter(({ stored }) => stored === undefined).length
+  if (unresolved > 0) runner.info(`Looking for the keys of ${unresolved} unresolved create request(s).`)
   const watchUntil = Math.max(...intents.map(({ deadline }) => deadline)) + LATE_WRITE_GRACE_MS
   let findings: Finding[] = []
   for (let looked = intents; ; ) {
@@ -92,8 +92,7 @@ export async function lookOnce(
     // By the clock of a server that is behind, its age is unknown.
     const result = await revokeAndVerify({ ...key, token: null, createdAt: null }, context)
     if (!result.revoked) {
-      const other = intent.refused && `. ${undetermined(intent)}`
-      const failure = `Could not confirm that the orphaned API key ${keyLabel(key)} was revoked: ${result.failure.message}${other}`
+      const failure = `Could not confirm that the orphaned API key ${keyLabel(key)} was revoked: ${result.failure.message}`
       return { intent, isOpen: result.failure.retryable, hasNames: true, failure }
     }
     gone.add(key.id)
@@ -108,8 +107,8 @@ export async function lookOnce(
 }
 
 function unread(intents: readonly Intent[], { message, retryable, status }: ApiFailure): Finding[] {
-  // So answers an authentication service that is down, or a router during a deployment.
-  const isOpen = retryable || status === 401 || status === 404
+  // So answers an authentication service that is down, a router during a deployment, or a gate (with its certificate).
+  const isOpen = retryable || [401, 404, undefined].includes(status)
   return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${message}` }))
 }
 
@@ -120,9 +119,12 @@ function heldRows(key: IssuedKey, list: KeyList): ListedKey[] {
 }
 
 function undetermined({ stored, refused }: Intent): string {
-  if (stored !== undefined) return 'Could not determine whether a gateway repeated a create request'
-  if (refused === '') return 'Could not determine whether an unanswered create request created a key'
-  return `Could not determine whether the key ${refused}, which a create request returned, is this run's`
+  const question = refused
+    ? `the key ${refused}, which a create request returned, is this run's`
+    : stored === undefined
+      ? 'an unresolved create request created a key'
+      : 'a gateway repeated a create request'
+  return `Could not determine whether ${question}`
 }
 
 interface Seen {
@@ -143,7 +145,7 @@ function problemOf(intent: Intent, { candidates, doubt, isWatched, now }: Seen):
   const { refused, stored } = intent
   const isAnswered = stored !== undefined
   const unsettled = (problem: string) => (isAnswered ? { warning: problem } : { failure: problem })
-  const which = refused === '' ? 'An unanswered create request' : `The create request that returned the key ${refused}`
+  const which = refused === '' ? 'An unresolved create request' : `The create request that returned the key ${refused}`
   if (candidates.length > 0)
     return unsettled(
       `${isAnswered ? 'A possibly repeated create request' : which} matches ${candidates.length} key(s) ` +
@@ -155,11 +157,11 @@ function problemOf(intent: Intent, { candidates, doubt, isWatched, now }: Seen):
     return {
       failure: `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`,
     }
-  if (!isWatched) return { failure: 'There was no time to wait for an unanswered create request' }
+  if (!isWatched) return { failure: 'There was no time to wait for an unresolved create request' }
   if (isAnswered || now >= intent.deadline + LATEST_WRITE_MS) return {}
   return {
     warning:
-      'No key of an unanswered create request has appeared so far; if the API still creates one, this action cannot see it',
+      'No key of an unresolved create request has appeared so far; if the API still creates one, this action cannot see it',
   }
 }
 

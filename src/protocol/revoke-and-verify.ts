@@ -71,6 +71,8 @@ export function isOldEnough({ createdAt }: KeyToRevoke, { startedAt, clock, skew
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
 const EXPIRY_MARGIN_MS = 1_000
+/** Kept for it, however long the waits are. */
+const LAST_ROUND_MS = 750
 
 /** Revokes `key` with itself, or with `credential` where that does not end it, until verified or hopeless. */
 export async function revokeAndVerify(key: KeyToRevoke, context: RevocationContext): Promise<RevocationResult> {
@@ -92,12 +94,12 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     if (probed?.ok) revocation.granted = revocation.claimed = false
     if (refusal === null && !revocation.rejected) revocation.idle++
 
-    const wait = backoff(round, random())
-    const isWorthIt =
-      (refusal === null || revocation.rejected || mayChange(refusal)) && budget.left() > wait + PROBE_INTERVAL_MS
-    if (isWorthIt) await budget.pause(wait)
+    // A refusal is final only if the API itself still accepts the key.
+    const isOpen = refusal === null || probed?.ok === false || mayChange(refusal)
+    const spare = isOpen ? budget.left() - LAST_ROUND_MS : 0
+    if (spare > 0) await budget.pause(Math.min(backoff(round, random()), spare))
     // See `retry`.
-    if (!isWorthIt || budget.left() <= PROBE_INTERVAL_MS) {
+    if (spare <= 0 || budget.left() <= PROBE_INTERVAL_MS) {
       const message = reasonOf(refusal, probed, { ...revocation, granted: wasGranted })
       return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
     }
@@ -174,11 +176,12 @@ const isUnknownId = (result: ApiResult<null>) =>
 
 const isRateLimited = ({ status }: ApiFailure) => status === 429
 
-/** A replica that does not know the key gives 401 or 404; portals redirect for a while. */
-const mayChange = ({ retryable, status = 500 }: ApiFailure) => retryable || [401, 404].includes(status) || status < 400
+/** A replica that does not know the key gives 401 or 404; portals redirect, and gates break TLS, for a while. */
+const mayChange = ({ retryable, status = 401 }: ApiFailure) => retryable || [401, 404].includes(status) || status < 400
 
 export const NO_CREDENTIAL: ApiFailure = {
   message: 'there was no credential left that may be sent',
+  status: 403,
   mayHaveActed: false,
   retryable: false,
 }

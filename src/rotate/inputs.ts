@@ -1,12 +1,5 @@
-import {
-  isLoopback,
-  type ReadInput,
-  readApiUrl,
-  readChoice,
-  readCredential,
-  readDuration,
-  TIMEOUT,
-} from '../runner/inputs.ts'
+import { isLoopback } from '../http/proxy-for-url.ts'
+import { type ReadInput, readApiUrl, readChoice, readCredential, readDuration, TIMEOUT } from '../runner/inputs.ts'
 import { areLimitsConsistent, canRetire, type Limits, minLifetimeDays } from './decisions.ts'
 import type { Place } from './places.ts'
 

@@ -1,3 +1,4 @@
+import { isLoopback } from '../http/proxy-for-url.ts'
 import type { Secret } from '../util/brands.ts'
 import { parseDuration } from '../util/duration.ts'
 import { MIN_CREDENTIAL_LENGTH } from './masking.ts'
@@ -77,11 +78,6 @@ export function readApiUrl(value: string): string {
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname)))
     throw refuse('must start with https://, or keys would be sent unencrypted (http:// is only for loopback hosts)')
   return url.href.replace(/\/+$/, '')
-}
-
-/** `hostname` as the URL parser writes it. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
 /** Names of the runner, or that change how later steps run. */

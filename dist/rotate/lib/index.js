@@ -104,7 +104,7 @@ class HttpError extends Error {
 }
 const CERTIFICATE = /^(?!ERR_SSL).*(CERT|SIGNATURE|UNABLE_TO|INVALID_|MISMATCH|PATH_LENGTH|UNSPECIFIED)/
 const HINTS = [
-	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to the file of that CA'],
+	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to a lasting file of that CA'],
 	[/HAS_EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
 	[/alert.(handshake.failure|protocol.version)/i, 'it may require a client certificate'],
 	[/wrong.version.number|packet.length/i, 'it does not speak TLS on this port'],
@@ -119,8 +119,7 @@ function describeError(error, connected, via = '') {
 		new HttpError(`${what} (${codes})${via}${hint && `; ${hint}`}`, acted, retryable)
 	// The server read no request, even if our handshake was complete (TLS 1.3).
 	if (/alert.(certificate.required|bad.certificate)/i.test(codes)) return failure('requires a client certificate', { acted: false, retryable: false })
-	const what = codes === 'HPE_HEADER_OVERFLOW' ? 'too long headers' : 'something that is not HTTP'
-	if (codes.startsWith('HPE_')) return failure(`answered with ${what}`, { retryable: false })
+	if (codes.startsWith('HPE_')) return failure('answered with HTTP that Node refuses', { retryable: false })
 	if (connected) return failure('closed the connection before it answered')
 	if (codes === 'ENOTFOUND') return Object.assign(failure('its name does not exist', { hint: 'check its spelling' }), { isUnknownHost: true })
 	if (codes === 'EAI_AGAIN') return failure('its name could not be resolved')
@@ -272,7 +271,8 @@ function readId(value) {
 }
 /** Keeps integers above 2^53 as text: they would lose digits. */
 function parseJson(body) {
-	const keepDigits = (_name, value, { source = '' } = {}) => (/^\d+$/.test(source) && !Number.isSafeInteger(value) ? source : value)
+	const keepDigits = (_name, value, { source = '' } = {}) =>
+		typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(source) ? source : value
 	return JSON.parse(body, keepDigits)
 }
 /** Undefined if there is none. */
@@ -320,12 +320,12 @@ function redirectTarget({ url }, location) {
 function isForeign(response) {
 	const { status, headers, body } = response
 	if (status < 400 || status > 499) return false
-	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') ?? 'Bearer'
+	const schemes = headers['www-authenticate']?.replace(/"[^"]*"/g, '') || 'Bearer'
 	return (
 		isStored(headers) ||
-		isHtml(response) ||
 		(status === 401 && !/(^|,\s*)bearer\b/i.test(schemes)) ||
-		(body.trim() !== '' && parsed(body) === undefined)
+		// Some servers call their JSON HTML.
+		(parsed(body) === undefined && (body.trim() !== '' || isHtml(response)))
 	)
 }
 /** Undefined if this API would not write it. */
@@ -347,9 +347,10 @@ function detail(asked, response) {
 	if (isRedirect(status) && status !== 304)
 		return ` with a redirect to ${redirectTarget(asked, headers.location)}; redirects are never followed. Check api-url`
 	if (isStored(headers)) return ' from a cache'
-	if (isHtml(response)) return ' with an HTML page, not the JSON of this API'
+	const isJson = parsed(body) !== undefined
+	if (!isJson && isHtml(response)) return ' with an HTML page, not the JSON of this API'
 	const coding = headers['content-encoding']?.replace(/^identity$/i, '')
-	if (coding && body !== '' && parsed(body) === undefined) return ` in ${coding.slice(0, 40)}, which was not asked for`
+	if (!isJson && coding && body !== '') return ` in ${coding.slice(0, 40)}, which was not asked for`
 	if (response.isCut) return ' with more than 1 MiB'
 	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
@@ -553,10 +554,11 @@ function tunnelThrough(proxy, secure) {
 			})
 			// A silent proxy must not outlive the request.
 			.once('socket', (socket) => socket.unref())
-			.once('connect', ({ statusCode = 0 }, socket) => {
+			.once('connect', (answer, socket) => {
+				const { statusCode = 0 } = answer
 				if (statusCode < 200 || statusCode > 299) {
 					socket.destroy()
-					return refuse(refusal(host, statusCode, Boolean(username || password)))
+					return refuse(refusal(host, answer, Boolean(username || password)))
 				}
 				socket.ref()
 				const { connect } = process.getBuiltinModule('node:tls')
@@ -573,12 +575,12 @@ function tunnelThrough(proxy, secure) {
 function nodeModule(protocol) {
 	return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
 }
-function refusal(host, status, hasLogin) {
+function refusal(host, { statusCode: status = 0, headers }, hasLogin) {
 	const login = hasLogin ? 'does not accept this login' : 'requires a login, as in http://USER:PASSWORD@HOST:PORT'
-	const hint = status === 407 ? `; it ${login}` : ''
-	const permanent = status >= 200 && status < 500 && status !== 408 && status !== 429
-	const message = `the proxy ${host} refused the tunnel with status ${status}${hint}`
-	return new HttpError(message, false, !permanent)
+	const isBasic = /basic/i.test(headers['proxy-authenticate'] ?? 'Basic')
+	const hint = status === 407 ? `; it ${isBasic ? login : 'does not offer Basic authentication, the only kind supported'}` : ''
+	const isTemporary = status >= 500 || [408, 429].includes(status)
+	return new HttpError(`the proxy ${host} refused the tunnel with status ${status}${hint}`, false, isTemporary)
 }
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
@@ -726,6 +728,8 @@ function isOldEnough({ createdAt }, { startedAt, clock, skew }) {
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
 const EXPIRY_MARGIN_MS = 1_000
+/** Kept for it, however long the waits are. */
+const LAST_ROUND_MS = 750
 /** Revokes `key` with itself, or with `credential` where that does not end it, until verified or hopeless. */
 async function revokeAndVerify(key, context) {
 	const { clock, random, budget } = context
@@ -744,11 +748,12 @@ async function revokeAndVerify(key, context) {
 		// A later 401 is not the effect of this grant.
 		if (probed?.ok) revocation.granted = revocation.claimed = false
 		if (refusal === null && !revocation.rejected) revocation.idle++
-		const wait = backoff(round, random())
-		const isWorthIt = (refusal === null || revocation.rejected || mayChange(refusal)) && budget.left() > wait + PROBE_INTERVAL_MS
-		if (isWorthIt) await budget.pause(wait)
+		// A refusal is final only if the API itself still accepts the key.
+		const isOpen = refusal === null || probed?.ok === false || mayChange(refusal)
+		const spare = isOpen ? budget.left() - LAST_ROUND_MS : 0
+		if (spare > 0) await budget.pause(Math.min(backoff(round, random()), spare))
 		// See `retry`.
-		if (!isWorthIt || budget.left() <= PROBE_INTERVAL_MS) {
+		if (spare <= 0 || budget.left() <= PROBE_INTERVAL_MS) {
 			const message = reasonOf(refusal, probed, { ...revocation, granted: wasGranted })
 			return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
 		}
@@ -817,10 +822,11 @@ async function isRealGrant(key, credential, revocation) {
 }
 const isUnknownId = (result) => !result.ok && result.failure.status === 404 && !result.failure.notFromApi
 const isRateLimited = ({ status }) => status === 429
-/** A replica that does not know the key gives 401 or 404; portals redirect for a while. */
-const mayChange = ({ retryable, status = 500 }) => retryable || [401, 404].includes(status) || status < 400
+/** A replica that does not know the key gives 401 or 404; portals redirect, and gates break TLS, for a while. */
+const mayChange = ({ retryable, status = 401 }) => retryable || [401, 404].includes(status) || status < 400
 const NO_CREDENTIAL = {
 	message: 'there was no credential left that may be sent',
+	status: 403,
 	mayHaveActed: false,
 	retryable: false,
 }
@@ -1299,24 +1305,22 @@ function writeRotationSummary(report, runner) {
 	runner.writeSummary(summaryOf(report))
 }
 
-/** As the URL parser writes these hosts. */
-const LOOPBACK = /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/
-/** Empty for no proxy, as for loopback. Throws if the variable names no usable one. */
+/** `hostname` as the URL parser writes it. */
+function isLoopback(hostname) {
+	return /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/.test(hostname)
+}
+/** Empty for no proxy, as for loopback: nothing else has an http: URL. Throws if the variable names no usable one. */
 function proxyFor(url, env) {
 	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
-	if (LOOPBACK.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
-	const own = `${url.protocol.slice(0, -1)}_proxy`
-	const name = [own, own.toUpperCase(), 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
+	if (isLoopback(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
+	const name = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
 	return name ? readProxy(name, String(env[name]).trim(), url) : ''
 }
 /** Messages show only the scheme: the rest may be a login. */
-function readProxy(name, value, { protocol, hostname }) {
+function readProxy(name, value, { hostname }) {
 	const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
 	if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
-		throw new Error(
-			`${name} is a ${scheme}:// proxy. Set ${protocol.slice(0, -1).toUpperCase()}_PROXY to an http:// or ` +
-				`https:// proxy, or add ${hostname} to NO_PROXY.`,
-		)
+		throw new Error(`${name} is a ${scheme}:// proxy. Set HTTPS_PROXY to an http:// or https:// proxy, or add ${hostname} to NO_PROXY.`)
 	const proxy = scheme === undefined ? `http://${value}` : value
 	// An @ after the first delimiter belongs to a login that was cut there.
 	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
@@ -1327,10 +1331,10 @@ function readProxy(name, value, { protocol, hostname }) {
 	return proxy
 }
 /** `entry`: `*`, an address, a CIDR range or a name, perhaps with `:port`. */
-function covers(entry, { protocol, hostname, port }) {
+function covers(entry, { hostname, port }) {
 	const { BlockList, isIP } = process.getBuiltinModule('node:net')
 	const [, name = '', onlyPort] = /^(.+?)(?::(\d+))?$/.exec(isIP(entry) ? `[${entry}]` : entry) ?? []
-	if (onlyPort && Number(onlyPort) !== Number(port || (protocol === 'https:' ? 443 : 80))) return false
+	if (onlyPort && Number(onlyPort) !== Number(port || 443)) return false
 	if (name === '*') return true
 	const host = hostname.replace(/^\[|[\].]$/g, '')
 	if (!isIP(host)) {
@@ -1768,6 +1772,7 @@ module.exports = {
 	isEphemeral,
 	isExpired,
 	isKnownLater,
+	isLoopback,
 	isOwn,
 	isStored,
 	keyLabel,
