@@ -272,8 +272,9 @@ describe('a key', () => {
     async (message) => {
       const broken = failed({ message })
       for (const revocations of [[broken], [broken, broken, broken, broken]]) {
-        const { result } = await revoke({ revoke: [...revocations, done], probe: [broken, status(401)] })
-        expect(result).toEqual(revoked())
+        const script = { revoke: [...revocations, done], list: [...revocations.map(() => withKey), without] }
+        expect((await revoke({ ...script, probe: [broken, status(401)] })).result).toEqual(revoked())
+        expect((await revoke({ ...script, token: null })).result).toEqual(unverified())
       }
     },
   )

@@ -32,6 +32,11 @@ const gate: MockResponse = {
 }
 const methods = (seen: { method: string }[]) => seen.map(({ method }) => method).join(' ')
 
+/** Every revocation gets this answer. */
+const refusing = (answered: MockResponse): PostOptions => ({
+  intercept: ({ method }) => (method === 'DELETE' ? answered : undefined),
+})
+
 /** A key that this run created through the API, with `expiry`. */
 function create(account: Account, expiry: number): StoredKey {
   const { body } = account.handle({
@@ -198,7 +203,7 @@ describe('a key', () => {
   test('without a value, whose expiry is unknown and whose revocation is refused, is not said never to expire', async () => {
     const { traces } = await runPost({
       state: oneKey({}, { token: null, expiresAt: null }),
-      responses: [answer(403, { detail: 'Not today.' })],
+      ...refusing(answer(403, { detail: 'Not today.' })),
     })
     expect(traces.warnings[0]).toMatch(
       /^Could not confirm that API key .* was revoked: .*Not today; no list confirms that it is gone\. /,
@@ -262,9 +267,10 @@ describe('a key', () => {
 
   test('that no credential may revoke is given up early', async () => {
     const refusal = answer(403, { detail: 'Not today.' })
-    const { traces, took, seen } = await runPost({ state: oneKey(), responses: [refusal, refusal] })
-    expect(methods(seen)).toBe('DELETE DELETE GET')
-    expect(took).toBe(300)
+    const { traces, took, seen } = await runPost({ state: oneKey(), ...refusing(refusal) })
+    // Twice: what refused may have ended before the key was accepted.
+    expect(methods(seen)).toBe('DELETE DELETE GET DELETE DELETE GET')
+    expect(took).toBeLessThan(1_500)
     expect(traces.warnings[0]).toContain('answered 403')
     expect(traces.warnings[0]).toContain('Not today; the API still accepts it. It expires')
   })
@@ -272,7 +278,7 @@ describe('a key', () => {
   test('that could not be revoked fails the step under on-revoke-failure: fail', async () => {
     const { error, traces } = await runPost({
       state: oneKey({ onRevokeFailure: 'fail' }),
-      responses: [answer(400), answer(400)],
+      ...refusing(answer(400)),
     })
     expect(error?.message).toContain('Could not confirm that API key')
     expect(traces.warnings).toEqual([])
@@ -407,10 +413,10 @@ describe('a step that the runner is stopping', () => {
   test('says what a look-up that has ended could not settle', async () => {
     const { traces } = await stopped({
       state: (account) => ({ ...oneKey()(account), ...oneIntent() }),
-      intercept: ({ method }) => (method === 'GET' ? answer(403, { detail: 'No.' }) : limited(300)),
+      intercept: ({ method }) => (method === 'GET' ? answer(302) : limited(300)),
     })
     expect(traces.warnings[0]).toMatch(
-      /^The runner is stopping .* Could not determine whether .*: No\. Sent about/,
+      /^The runner is stopping .* Could not determine whether .* with a redirect to .*\. Sent about/,
     )
   })
 
@@ -705,9 +711,10 @@ describe('an unresolved create request', () => {
   test('that cannot be looked for is reported with the API’s reason', async () => {
     const { traces, took } = await runPost({
       state: () => oneIntent(),
-      responses: [answer(403, { detail: 'No.' })],
+      intercept: ({ method }) => (method === 'GET' ? answer(403, { detail: 'No.' }) : undefined),
     })
-    expect(took).toBe(100)
+    // What refuses may pass.
+    expect(took).toBeGreaterThan(55_000)
     expect(traces.warnings[0]).toMatch(
       /^Could not determine whether an unresolved create request created a key: api\.example answered 403 .*: No\. Sent about 2027-03-01 11:59:00 UTC/,
     )
@@ -716,7 +723,7 @@ describe('an unresolved create request', () => {
   test('whose key cannot be revoked is reported with its prefix and id', async () => {
     const { traces, account } = await runPost({
       state: oneOrphan(),
-      responses: [serve, answer(403, { detail: 'No.' })],
+      ...refusing(answer(403, { detail: 'No.' })),
     })
     const [key] = account.keys()
     expect(traces.warnings[0]).toMatch(
@@ -833,7 +840,8 @@ describe('what a later step changed', () => {
   const withSettings = (before: Record<string, string>, after: Record<string, string>): PostOptions => ({
     state: oneKey({ settings: before }),
     settings: after,
-    responses: [answer(403)],
+    intercept: ({ method, credential }) =>
+      method === 'DELETE' && credential !== INPUTS.apiKey ? answer(403) : undefined,
   })
 
   test.each(['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA'])(

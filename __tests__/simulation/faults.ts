@@ -126,7 +126,7 @@ function keysOf<T extends Record<string, unknown>>(record: T): (keyof T & string
   return Object.keys(record)
 }
 
-export type NetworkFault = 'refused' | 'dns' | 'timeout' | 'cut'
+export type NetworkFault = 'refused' | 'dns' | 'timeout' | 'cut' | 'certificate'
 
 /** One request under way, as a fault sees it. Times in milliseconds. */
 export interface Exchange {

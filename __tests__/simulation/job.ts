@@ -137,8 +137,6 @@ function networkOf(
   down: () => boolean,
 ): NetworkOptions {
   const { account, control, time, rng, world, evidence, violation, count } = job
-  let faults = 0
-  const claim = { path: '', isExposed: false }
   return {
     apiUrl: API_URL,
     account,
@@ -151,30 +149,48 @@ function networkOf(
     count,
     down,
     limitedFor: (request) => limitOf(job, request),
+    hasWrongCertificate: () => hasWrongCertificate(job),
     aroundCreate: (act, created) => witnessCreate(job, act, created),
     onResult: (what, result) => witnessResult(job, what, result),
-    chooseFault(what, request) {
-      // The API accepted the key until this second revocation of it.
-      if (what === 'revoke' && request.url.pathname === claim.path) claim.isExposed = true
-      const fault =
-        step === 'post' && faults >= MOST_FAULTS_IN_POST
-          ? 'none'
-          : (faultAfterClaim(what, claim, rng) ?? chooseFault(what, step, () => job.killMain()))
-      if (fault === 'revocation claimed, not done' && world.liesAbout === 'both in turn')
-        claim.path = request.url.pathname
-      if (fault !== 'none') faults += 1
-      if (what === 'create' && NOT_CARRIED_OUT.has(fault)) addChanceTwin(job, request.body ?? '')
-      evidence.recent.push({ fault, withApiKey: usesApiKey(job, request) })
-      return fault
-    },
+    chooseFault: faultChooser(job, step, chooseFault),
     onRequest: (what) => void evidence.requests.push(what),
   }
+}
+
+function faultChooser(
+  job: Job,
+  step: Step,
+  chooseFault: JobOptions['chooseFault'],
+): NetworkOptions['chooseFault'] {
+  const { rng, world, evidence } = job
+  let faults = 0
+  const claim = { path: '', isExposed: false }
+  return (what, request) => {
+    // The API accepted the key until this second revocation of it.
+    if (what === 'revoke' && request.url.pathname === claim.path) claim.isExposed = true
+    const fault =
+      step === 'post' && faults >= MOST_FAULTS_IN_POST
+        ? 'none'
+        : (faultAfterClaim(what, claim, rng) ?? chooseFault(what, step, () => job.killMain()))
+    if (fault === 'revocation claimed, not done' && world.liesAbout === 'both in turn')
+      claim.path = request.url.pathname
+    if (fault !== 'none') faults += 1
+    if (what === 'create' && NOT_CARRIED_OUT.has(fault)) addChanceTwin(job, request.body ?? '')
+    evidence.recent.push({ fault, withApiKey: usesApiKey(job, request) })
+    return fault
+  }
+}
+
+function hasWrongCertificate({ world, time, startOfPost }: Job): boolean {
+  const { kind, until = 0 } = world.stub ?? {}
+  return kind === 'wrong certificate' && startOfPost !== null && time.now() < startOfPost + until
 }
 
 function stubOf({ world, time, startOfPost }: Job): Gate | null {
   if (world.stub === null || startOfPost === null) return null
   const at = time.now() - startOfPost
-  if (at < world.stub.until) return 'no content'
+  // Before that, no request arrives.
+  if (at < world.stub.until) return world.stub.kind === 'wrong certificate' ? null : world.stub.kind
   return at < world.stub.rejectedUntil ? 'authentication down' : null
 }
 

@@ -37,6 +37,8 @@ export interface NetworkOptions {
   down(): boolean
   /** For how long requests like this still get 429, in ms. */
   limitedFor?(request: HttpRequest): number
+  /** Whether the connection fails now, because of a certificate that is not accepted. */
+  hasWrongCertificate?(): boolean
   /** The server is about to carry out a create request, or has done so, `late` ms after its deadline. */
   aroundCreate(act: () => HttpResponse, created: { body: string; fault: Fault; late: number }): HttpResponse
   /** A request is sent. */
@@ -60,7 +62,7 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
     new Promise((resolve, reject) => {
       process.effect()
       checkRequest(request, options)
-      const { time, rng } = options
+      const { time, rng, onResult } = options
       const [what, sentAt] = [purposeOf(request), time.now()]
       const deliver = delivery(request, process, time)
       options.onRequest?.(what)
@@ -68,8 +70,9 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
       const latency = rng.between(5, 400) + slowness(what, request, options)
       const fail = (kind: NetworkFault, mayHaveActed: boolean) =>
         deliver(() => {
-          const error = new subject.HttpError(`failed on purpose (${kind})`, mayHaveActed)
-          options.onResult?.(what, error)
+          const isTemporary = kind !== 'certificate'
+          const error = new subject.HttpError(`failed on purpose (${kind})`, mayHaveActed, isTemporary)
+          onResult?.(what, error)
           reject(error)
         })
       deliver.onTimeout(() => fail('timeout', true))
@@ -85,7 +88,7 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
         actLate: () => actLate(request, options, (late) => void act('own', 0, late)),
         answer: (response) =>
           deliver(() => {
-            options.onResult?.(what, response)
+            onResult?.(what, response)
             resolve(response)
           }),
         fail,
@@ -94,8 +97,13 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
     })
 }
 
-/** That of a limit instead, if the credential has one. */
-function effectOf(fault: Fault, request: HttpRequest, { limitedFor, count }: NetworkOptions): Effect {
+/** That of a limit or a certificate instead, if there is one. */
+function effectOf(
+  fault: Fault,
+  request: HttpRequest,
+  { limitedFor, hasWrongCertificate, count }: NetworkOptions,
+): Effect {
+  if (hasWrongCertificate?.()) return ({ arrive, fail }) => arrive(() => fail('certificate', false))
   const limit = limitedFor?.(request) ?? 0
   if (limit <= 0) return EFFECTS[fault]
   count('a limit of one credential')

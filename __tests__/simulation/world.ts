@@ -61,9 +61,13 @@ export interface World {
   limited: { credential: 'key' | 'api-key'; ms: number } | null
   /** When the runner sends post its first signal, in ms after its start; Infinity for never. */
   postStoppedAfter: number
-  /** A stub gives 204 to every request until so many ms after the start of post, and then the API 401 for a while. */
-  stub: { until: number; rejectedUntil: number } | null
+  /** What answers every request until so many ms after the start of post; after that, the API gives 401 for a while. */
+  stub: { kind: Stub; until: number; rejectedUntil: number } | null
 }
+
+/** What a deployment may put in place of the API. With the wrong certificate, nothing is sent. */
+const STUBS = ['no content', 'forbidden', 'wrong certificate'] as const
+type Stub = (typeof STUBS)[number]
 
 const LIES = ['credentials', 'credentials', 'revocation', 'both in turn'] as const
 
@@ -138,14 +142,18 @@ function chooseLimited(rng: Rng): World['limited'] {
   return { credential, ms: isEndless ? 120 * MINUTE_MS : rng.between(10_000, 10 * MINUTE_MS) }
 }
 
-/** The stub lasts until the key is asked for once: without that, no client could tell its 204 from a revocation. */
+/**
+ * A stub that gives 204 lasts until the key is asked for once: without that, no client could tell it from a revocation.
+ */
 function deployDuringPost(world: World, rng: Rng, count: Count): World {
   const { oddity, outage, gate, unreadable, limited } = world
   const until = rng.between(2_000, 9_000)
   const isElse = oddity !== null || outage !== null || gate !== null || unreadable || limited !== null
   if (!rng.chance(0.04) || isElse) return world
-  count('a stub in place of the API')
-  return { ...world, faultRate: 0, stub: { until, rejectedUntil: until + rng.between(5_000, 20_000) } }
+  const kind = rng.pick(STUBS)
+  const rejectedUntil = kind === 'no content' ? until + rng.between(5_000, 20_000) : until
+  count(`a stub in place of the API: ${kind}`)
+  return { ...world, faultRate: 0, stub: { kind, until, rejectedUntil } }
 }
 
 function chooseGate(rng: Rng, happens: Happens): World['gate'] {

@@ -6,8 +6,8 @@ import type { ApiResponse } from './api-answers.ts'
  * answer of the last one is the API's own.
  */
 export const GATES = ['basic', 'challenge', 'page', 'authentication down'] as const
-/** The last one is a stub that a deployment puts in place of the API. */
-export type Gate = (typeof GATES)[number] | 'no content'
+/** The last two are stubs that a deployment puts in place of the API. */
+export type Gate = (typeof GATES)[number] | 'no content' | 'forbidden'
 
 const HTML = { 'Content-Type': 'text/html; charset=utf-8' }
 
@@ -28,6 +28,12 @@ export function gateAnswer(gate: Gate): ApiResponse {
       }
     case 'page':
       return { status: 200, headers: HTML, body: '<!DOCTYPE html><title>We will be back soon</title>' }
+    case 'forbidden':
+      return {
+        status: 403,
+        headers: { 'Content-Type': 'application/json' },
+        body: '{"message":"Forbidden"}',
+      }
     case 'no content':
       return { status: 204, headers: {}, body: '' }
     case 'authentication down':

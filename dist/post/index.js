@@ -308,10 +308,10 @@ async function lookOnce(intents, isWatched, context) {
 	}
 	return Promise.all(intents.map(lookFor))
 }
-function unread(intents, { message, retryable, status }) {
-	// So answers an authentication service that is down, a router during a deployment, or a gate (with its certificate).
-	const isOpen = retryable || [401, 404, undefined].includes(status)
-	return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${message}` }))
+function unread(intents, failure) {
+	// A redirect shows that api-url is wrong; anything else may pass.
+	const isOpen = failure !== lib.NO_CREDENTIAL && !/^3/.test(`${failure.status}`)
+	return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${failure.message}` }))
 }
 /** Also if the list writes id and expiry otherwise: no other key has our prefix. */
 function heldRows(key, list) {

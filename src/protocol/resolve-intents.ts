@@ -106,10 +106,10 @@ export async function lookOnce(
   return Promise.all(intents.map(lookFor))
 }
 
-function unread(intents: readonly Intent[], { message, retryable, status }: ApiFailure): Finding[] {
-  // So answers an authentication service that is down, a router during a deployment, or a gate (with its certificate).
-  const isOpen = retryable || [401, 404, undefined].includes(status)
-  return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${message}` }))
+function unread(intents: readonly Intent[], failure: ApiFailure): Finding[] {
+  // A redirect shows that api-url is wrong; anything else may pass.
+  const isOpen = failure !== NO_CREDENTIAL && !/^3/.test(`${failure.status}`)
+  return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${failure.message}` }))
 }
 
 /** Also if the list writes id and expiry otherwise: no other key has our prefix. */

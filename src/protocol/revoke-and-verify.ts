@@ -71,7 +71,7 @@ export function isOldEnough({ createdAt }: KeyToRevoke, { startedAt, clock, skew
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
 const EXPIRY_MARGIN_MS = 1_000
-/** Kept for it, however long the waits are. */
+/** Kept free, however long the waits are. */
 const LAST_ROUND_MS = 750
 
 /** Revokes `key` with itself, or with `credential` where that does not end it, until verified or hopeless. */
@@ -81,6 +81,7 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
   const revocation: Revocation = { ...context, ...nothing, startedAt: clock.now() }
   const { token } = key
   let wasGranted = false
+  let refusals = 0
   for (let round = 1; ; round++) {
     const refusal = await requestRevocation(key, revocation)
     const probed =
@@ -94,9 +95,9 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     if (probed?.ok) revocation.granted = revocation.claimed = false
     if (refusal === null && !revocation.rejected) revocation.idle++
 
-    // A refusal is final only if the API itself still accepts the key.
-    const isOpen = refusal === null || probed?.ok === false || mayChange(refusal)
-    const spare = isOpen ? budget.left() - LAST_ROUND_MS : 0
+    // A refusal may pass: it is final the second time, if the API itself still accepts the key.
+    if (refusal !== null && probed?.ok !== false && !mayChange(refusal)) refusals++
+    const spare = refusals < 2 ? budget.left() - LAST_ROUND_MS : 0
     if (spare > 0) await budget.pause(Math.min(backoff(round, random()), spare))
     // See `retry`.
     if (spare <= 0 || budget.left() <= PROBE_INTERVAL_MS) {
