@@ -281,7 +281,9 @@ describe('watching for the keys of unanswered requests', () => {
     expect(looks).toEqual([0])
     expect(failures).toEqual([])
     expect(warnings).toHaveLength(1)
-    expect(printed).toEqual(['Looking for the keys of 1 unresolved create request(s).'])
+    expect(printed).toEqual([
+      'Looking for the keys of 1 create request(s) whose response was lost, unusable or slow.',
+    ])
   })
 
   test('looks every 2 s until 15 s after the deadline, and once more then', async () => {
@@ -324,10 +326,11 @@ describe('watching for the keys of unanswered requests', () => {
     expect(printed.join()).not.toContain('Found')
   })
 
-  test('looks for a twin once, without a line about unanswered requests', async () => {
+  test('looks for a twin once, and says that it looks', async () => {
     const { looks, printed, failures, warnings } = await watch([answered], () => empty)
     expect(looks).toEqual([0])
-    expect({ printed, failures, warnings }).toEqual({ printed: [], failures: [], warnings: [] })
+    expect(printed).toEqual([expect.stringMatching(/^Looking for the keys of 1 create request/)])
+    expect({ failures, warnings }).toEqual({ failures: [], warnings: [] })
   })
 
   test('revokes a twin', async () => {

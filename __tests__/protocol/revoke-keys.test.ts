@@ -591,7 +591,9 @@ describe('an unresolved create request', () => {
     expect(seen[0]?.at).toBe(0)
     expect(seen.every(({ credential }) => credential === INPUTS.apiKey)).toBe(true)
     expect(account.live()).toEqual([])
-    expect(traces.printed[0]).toBe('Looking for the keys of 1 unresolved create request(s).')
+    expect(traces.printed[0]).toBe(
+      'Looking for the keys of 1 create request(s) whose response was lost, unusable or slow.',
+    )
     expect(traces.printed[1]).toMatch(/^Found and revoked the orphaned key /)
     expect(traces.warnings).toEqual([])
   })

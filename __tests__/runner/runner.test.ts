@@ -239,6 +239,14 @@ describe('the runner’s files', () => {
     },
   )
 
+  test.each([undefined, ''])('are said not to be set if their variable is %j', (path) => {
+    if (path === undefined) delete process.env.GITHUB_STATE
+    else process.env.GITHUB_STATE = path
+    expect(() => runner.saveState('record', 'value')).toThrow(
+      /^Could not write the file GITHUB_STATE \(ENOENT: .*'\(not set\)'\)/,
+    )
+  })
+
   test('are not created if they are not there, as the runner would not read them', () => {
     process.env.GITHUB_STATE = join(folder, 'none')
     expect(() => runner.saveState('record', 'value')).toThrow(

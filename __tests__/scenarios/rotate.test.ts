@@ -293,7 +293,7 @@ describe('after a crash', () => {
         body: '{"message":"Not allowed"}',
         times: 2,
       })
-      rotation.emulator.fault({ on: 'revoke', kind: 'status', status: 403, times: 2 })
+      rotation.emulator.fault({ on: 'revoke', kind: 'status', status: 403, times: 4 })
       const { main, post } = await run(rotation, {}, {}, WITHOUT_SLEEPS)
       expect(errorOf(main)).toContain('so this run did not change the secret')
       expect(warningsOf(main)).toContain('Could not confirm that the new key')

@@ -119,7 +119,7 @@ function fromIso(text) {
 	const minutes = part('hour') * 60 + part('minute') - offset
 	return midnight + minutes * MINUTE_MS + part('second') * 1000 + Number(`0.${fraction}`) * unit
 }
-/** Counted from the beginning of the year. ISO week 1 contains January 4. */
+/** From the beginning of the year. ISO week 1 contains January 4. */
 function dayOfWeek(year, week, weekday) {
 	const fourth = new Date(Date.UTC(year, 0, 4)).getUTCDay() || 7
 	return week * 7 + weekday - fourth - 3
@@ -513,7 +513,7 @@ function sanitizeLine(text) {
 	const visible = line.replace(/[^ -~]+/g, (other) => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
 	return visible.replace(/##(?=\[)/g, '# #').replace(/^::/, ': :')
 }
-/** At most 200 characters, none that could end a code span or cell, or start a command, tag or link. */
+/** At most 200 characters; none ends a code span or cell, or starts a command, tag or link. */
 function sanitizeName(text) {
 	return text.replace(/[^\w.~+/=:-]/g, '?').slice(0, 200)
 }
@@ -673,7 +673,7 @@ function covers(entry, { hostname, port }) {
 }
 
 const DAY_MS$1 = 86_400_000
-/** In milliseconds, in the order of the names in DURATION. */
+/** In milliseconds, in the order of DURATION. */
 const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS$1, 7 * DAY_MS$1, 365.25 * DAY_MS$1]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
@@ -1238,7 +1238,7 @@ const LOSSES = {
 }
 /** All of `text` or nothing: half an entry spoils the next one. Creates no file: the runner would not read it. */
 function append(variable, text) {
-	const path = process.env[variable] ?? ''
+	const path = process.env[variable] || '(not set)'
 	try {
 		const before = node_fs.statSync(path)
 		try {

@@ -3,7 +3,7 @@
 const lib = require('../lib/index.js')
 
 const DAY_MS = 86_400_000
-/** In milliseconds, in the order of the names in DURATION. */
+/** In milliseconds, in the order of DURATION. */
 const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS, 7 * DAY_MS, 365.25 * DAY_MS]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/
@@ -139,7 +139,7 @@ const MAX_RECORD_LENGTH = 64 * 1024
 const RESERVED_LENGTH = 16 * 1024
 /** A gateway may have repeated a request that took longer. */
 const SLOW_RESPONSE_MS = 3_000
-/** Main's write-ahead journal of create requests and keys, for post. Each method throws what `saveState` throws. */
+/** Main's write-ahead journal, for post. Each method throws what `saveState` throws. */
 function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bootedAt }) {
 	let state = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt, skew: null, keys: [], intents: [] }
 	const save = (change, maxLength = MAX_RECORD_LENGTH) => {

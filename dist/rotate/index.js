@@ -166,7 +166,7 @@ function reasonGiven(message, token) {
 }
 
 const DAY_MS = 86_400_000
-/** In milliseconds, in the order of the names in DURATION. */
+/** In milliseconds, in the order of DURATION. */
 const UNITS = [1, 1000, 60_000, 3_600_000, DAY_MS, 7 * DAY_MS, 365.25 * DAY_MS]
 const DURATION =
 	/^(-?(?:\d+|\d*\.\d+)) *(?:(ms|msecs?|milliseconds?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?)|(w|weeks?)|(y|yrs?|years?))$/

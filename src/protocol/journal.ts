@@ -13,7 +13,7 @@ export const SLOW_RESPONSE_MS = 3_000
 
 export type Journal = ReturnType<typeof openJournal>
 
-/** Main's write-ahead journal of create requests and keys, for post. Each method throws what `saveState` throws. */
+/** Main's write-ahead journal, for post. Each method throws what `saveState` throws. */
 export function openJournal(
   { apiUrl, apiKey, onRevokeFailure }: Inputs,
   { runner, settings, bootedAt }: Pick<SavedState, 'settings' | 'bootedAt'> & { runner: Pick<Runner, 'saveState'> },

@@ -42,8 +42,7 @@ type Problem = Pick<Finding, 'failure' | 'warning'>
 export async function resolveIntents(intents: readonly Intent[], context: LookupContext): Promise<string[]> {
   const { runner, clock, budget } = context
   if (intents.length === 0) return []
-  const unresolved = intents.filter(({ stored }) => stored === undefined).length
-  if (unresolved > 0) runner.info(`Looking for the keys of ${unresolved} unresolved create request(s).`)
+  runner.info(`Looking for the keys of ${intents.length} create request(s) whose response was lost, unusable or slow.`)
   const watchUntil = Math.max(...intents.map(({ deadline }) => deadline)) + LATE_WRITE_GRACE_MS
   let findings: Finding[] = []
   for (let looked = intents; ; ) {

@@ -50,7 +50,7 @@ const LOSSES = {
 
 /** All of `text` or nothing: half an entry spoils the next one. Creates no file: the runner would not read it. */
 function append(variable: keyof typeof LOSSES, text: string): void {
-  const path = process.env[variable] ?? ''
+  const path = process.env[variable] || '(not set)'
   try {
     const before = statSync(path)
     try {

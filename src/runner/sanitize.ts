@@ -8,7 +8,7 @@ export function sanitizeLine(text: string): string {
   return visible.replace(/##(?=\[)/g, '# #').replace(/^::/, ': :')
 }
 
-/** At most 200 characters, none that could end a code span or cell, or start a command, tag or link. */
+/** At most 200 characters; none ends a code span or cell, or starts a command, tag or link. */
 export function sanitizeName(text: string): string {
   return text.replace(/[^\w.~+/=:-]/g, '?').slice(0, 200)
 }

@@ -39,7 +39,7 @@ function fromIso(text: string): number | null {
   return midnight + minutes * MINUTE_MS + part('second') * 1000 + Number(`0.${fraction}`) * unit
 }
 
-/** Counted from the beginning of the year. ISO week 1 contains January 4. */
+/** From the beginning of the year. ISO week 1 contains January 4. */
 function dayOfWeek(year: number, week: number, weekday: number): number {
   const fourth = new Date(Date.UTC(year, 0, 4)).getUTCDay() || 7
   return week * 7 + weekday - fourth - 3

@@ -185,7 +185,7 @@ function fromIso(text) {
 	const minutes = part('hour') * 60 + part('minute') - offset
 	return midnight + minutes * MINUTE_MS$1 + part('second') * 1000 + Number(`0.${fraction}`) * unit
 }
-/** Counted from the beginning of the year. ISO week 1 contains January 4. */
+/** From the beginning of the year. ISO week 1 contains January 4. */
 function dayOfWeek(year, week, weekday) {
 	const fourth = new Date(Date.UTC(year, 0, 4)).getUTCDay() || 7
 	return week * 7 + weekday - fourth - 3
@@ -688,7 +688,7 @@ function sanitizeLine(text) {
 	const visible = line.replace(/[^ -~]+/g, (other) => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
 	return visible.replace(/##(?=\[)/g, '# #').replace(/^::/, ': :')
 }
-/** At most 200 characters, none that could end a code span or cell, or start a command, tag or link. */
+/** At most 200 characters; none ends a code span or cell, or starts a command, tag or link. */
 function sanitizeName(text) {
 	return text.replace(/[^\w.~+/=:-]/g, '?').slice(0, 200)
 }
@@ -1669,7 +1669,7 @@ const LOSSES = {
 }
 /** All of `text` or nothing: half an entry spoils the next one. Creates no file: the runner would not read it. */
 function append(variable, text) {
-	const path = process.env[variable] ?? ''
+	const path = process.env[variable] || '(not set)'
 	try {
 		const before = node_fs.statSync(path)
 		try {
