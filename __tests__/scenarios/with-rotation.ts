@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { expect } from '@jest/globals'
 import { githubServer, rotationTag, TAG_RANGE } from '../../src/rotate/rotation-tag.ts'
 import type { StoredKey } from '../support/account.ts'
 import { type Emulator, type EmulatorOptions, startEmulator } from '../support/emulator.ts'
 import type { GithubOptions } from '../support/github.ts'
 import { type GithubEmulator, startGithubEmulator } from '../support/github-emulator.ts'
 import { shiftedClock } from '../support/preload.ts'
-import { createJob, type Job, type JobOptions, type StepResult } from '../support/runner.ts'
+import { createJob, type Job, type JobOptions, type StepOptions, type StepResult } from '../support/runner.ts'
+import { errorOf } from './with-job.ts'
 
 export const HOUR = 3_600_000
 export const DAY = 24 * HOUR
@@ -147,3 +149,32 @@ export async function withRotation<T>(
     await Promise.all([emulator.close(), github.close()])
   }
 }
+
+/** Both steps, with what the secret holds now. */
+export async function run(
+  { job, inputs }: Rotation,
+  further: Record<string, string> = {},
+  options: Parameters<Rotation['job']>[0] = {},
+  step: StepOptions = {},
+): Promise<{ main: StepResult; post: StepResult }> {
+  const one = job(options)
+  const main = await one.main({ ...inputs(), ...further }, step)
+  return { main, post: await one.post() }
+}
+
+/** The one error line of a run that fails. */
+export async function failedRun(
+  rotation: Rotation,
+  further: Record<string, string> = {},
+  options: Parameters<Rotation['job']>[0] = {},
+  step: StepOptions = {},
+): Promise<string> {
+  const { main } = await run(rotation, further, options, step)
+  expect(main.exitCode).toBe(1)
+  expect(main.stderr).toBe('')
+  return errorOf(main)
+}
+
+export const created = ({ emulator }: Rotation) => emulator.account.keys()
+export const posts = ({ emulator }: Rotation) => emulator.requests.filter(({ method }) => method === 'POST')
+export const puts = ({ github }: Rotation) => github.requests.filter((request) => request.startsWith('PUT'))
