@@ -207,6 +207,9 @@ describe('api-url', () => {
     ['http://127.0.0.1.example.org', /must start with https/],
     ['http://localhost.example.org', /must start with https/],
     ['ftp://localhost', /must start with https/],
+    // A resolver may send these elsewhere.
+    ['http://api.localhost', /must start with https/],
+    ['http://127.0.0.1.localhost', /must start with https/],
     ['https://user@example.org', /a user name, password,/],
     ['https://:password@example.org', /a user name, password,/],
     ['https://example.org?', /query or fragment/],

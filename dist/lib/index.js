@@ -537,12 +537,12 @@ function readBody(response) {
 
 /** `hostname` as the URL parser writes it. */
 function isLoopback(hostname) {
-	return /^((.+\.)?localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/.test(hostname)
+	return /^(localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/.test(hostname)
 }
-/** Empty for no proxy, as for loopback: nothing else has an http: URL. Throws if the variable names no usable one. */
+/** Empty for none, as for loopback: nothing else has an http: URL. Throws if the variable names no usable one. */
 function proxyFor(url, env) {
 	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
-	if (isLoopback(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
+	if (isLoopback(url.hostname) || /\.localhost\.?$/.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
 	const name = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
 	return name ? readProxy(name, String(env[name]).trim(), url) : ''
 }
