@@ -360,7 +360,7 @@ function sentences(findings, sort, { skew }) {
 		return `${reason}${count}. ${describeRequests(intents, skew)}. To revoke such a key now: ${DASHBOARD}.`
 	})
 }
-/** By what a person can find their keys. */
+/** What lets a person find their keys. */
 function describeRequests(intents, skew) {
 	const least = (of) => Math.min(...intents.map((intent) => intent[of]))
 	const later = intents.length === 1 ? '' : ' or later'

@@ -173,7 +173,7 @@ function sentences(findings: readonly Finding[], sort: keyof Problem, { skew }: 
   })
 }
 
-/** By what a person can find their keys. */
+/** What lets a person find their keys. */
 export function describeRequests(intents: readonly Intent[], skew: number | null): string {
   const least = (of: 'sentAt' | 'expiry') => Math.min(...intents.map((intent) => intent[of]))
   const later = intents.length === 1 ? '' : ' or later'

@@ -153,7 +153,7 @@ async function requestWith(credential: Secret, key: KeyToRevoke, revocation: Rev
   }
   if (credential !== key.token && isUnknownId(result) && revocation.claimed) {
     revocation.granted = true
-    // A 401 of before proves nothing: the key is probed again.
+    // An earlier 401 proves nothing: the key is probed again.
     revocation.rejected = false
   }
   if (!isRejected(result)) return result.failure

@@ -804,7 +804,7 @@ async function requestWith(credential, key, revocation) {
 	}
 	if (credential !== key.token && isUnknownId(result) && revocation.claimed) {
 		revocation.granted = true
-		// A 401 of before proves nothing: the key is probed again.
+		// An earlier 401 proves nothing: the key is probed again.
 		revocation.rejected = false
 	}
 	if (!isRejected(result)) return result.failure
