@@ -128,10 +128,18 @@ function licensesOf(modules: string[]): string {
     .join(`\n${'-'.repeat(80)}\n\n`)
 }
 
-/** Formats code like the source, but with tabs, so that each reader chooses the width of the indentation. */
+/** Formats code like the source, but shorter, and with tabs, so that each reader chooses the width of the indentation. */
 function format(code: string): string {
   const biome = 'node_modules/@biomejs/biome/bin/biome'
-  const options = ['format', '--indent-style=tab', '--line-width=150', '--stdin-file-path=bundle.js']
+  const options = [
+    'format',
+    '--indent-style=tab',
+    '--line-width=150',
+    '--expand=never',
+    '--trailing-commas=none',
+    '--arrow-parentheses=as-needed',
+    '--stdin-file-path=bundle.js',
+  ]
   return execFileSync(process.execPath, [biome, ...options], {
     input: code,
     encoding: 'utf8',

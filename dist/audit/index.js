@@ -18,7 +18,7 @@ const HINTS = [
 	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to a lasting file of that CA'],
 	[/HAS_EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
 	[/alert.(handshake.failure|protocol.version)/i, 'it may require a client certificate'],
-	[/wrong.version.number|packet.length/i, 'it does not speak TLS on this port'],
+	[/wrong.version.number|packet.length/i, 'it does not speak TLS on this port']
 ]
 /** `connected`: TLS included. `via` names the proxy. */
 function describeError(error, connected, via = '') {
@@ -71,11 +71,11 @@ function shortPath({ pathname }) {
 /** Logs requests, without headers, bodies or whole IDs, if there is a `log`. */
 function logRequests(send, log, now) {
 	if (!log) return send
-	return async (request) => {
+	return async request => {
 		const { method, url } = request
 		const startedAt = now()
-		const note = (outcome) => log(`${method} ${shortPath(url)}: ${outcome} after ${Math.round(now() - startedAt)} ms`)
-		const response = await send(request).catch((error) => {
+		const note = outcome => log(`${method} ${shortPath(url)}: ${outcome} after ${Math.round(now() - startedAt)} ms`)
+		const response = await send(request).catch(error => {
 			note(`${error},`)
 			throw error
 		})
@@ -106,7 +106,7 @@ function fromIso(text) {
 	const { groups } = ISO_8601.exec(text.toUpperCase()) ?? {}
 	if (!groups) return null
 	const { month, week, minute, second, fraction = '0', sign = '+' } = groups
-	const part = (name) => Number(groups[name] ?? 0)
+	const part = name => Number(groups[name] ?? 0)
 	const day = week ? dayOfWeek(part('year'), part('week'), part('weekday')) : part(month ? 'day' : 'ordinal')
 	const midnight = Date.UTC(part('year'), month ? part('month') - 1 : 0, day)
 	// Date.UTC turns February 30 into March 2.
@@ -129,7 +129,7 @@ const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
 /** Whether a header matches. */
 function hasHeader(rules, headers) {
-	return Object.keys(headers).some((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
+	return Object.keys(headers).some(name => rules.some(rule => rule.test(`${name}: ${headers[name]}`)))
 }
 /** Headers of an answer that a cache stored. */
 const CACHED = [
@@ -137,10 +137,10 @@ const CACHED = [
 	/^\S*cache(-\S*(status|info|lookup|remote|debug))?: ((.*[^a-z=-])?(hit(?!-)|refreshhit|stale(?!-)|updating|revalidated)|fresh|cached)/i,
 	/^server-timing: .*cdn-cache[^,]*hit/i,
 	/^x-varnish: \d+ \d/,
-	/^warning: 11/,
+	/^warning: 11/
 ]
 /** Such an answer belongs to another request. */
-const isStored = (headers) => hasHeader(CACHED, headers)
+const isStored = headers => hasHeader(CACHED, headers)
 /** Throws unless this is the list, or a page of it. */
 function rowsOf(answer) {
 	const rows = Array.isArray(answer) ? answer : field(answer, 'results')
@@ -153,7 +153,7 @@ function readKey(value) {
 	const faults = [
 		created.unreadable !== null && `created "${created.unreadable}"`,
 		expiry.unreadable !== null && `expiry "${expiry.unreadable}"`,
-		field(value, 'expiry') === undefined && 'expiry (missing)',
+		field(value, 'expiry') === undefined && 'expiry (missing)'
 	]
 	return {
 		id: readId(field(value, 'id')),
@@ -163,7 +163,7 @@ function readKey(value) {
 		/** Null if the key never expires, too. */
 		expiresAt: expiry.at,
 		/** The field that could not be read, with its text, or null. */
-		unreadable: faults.find(Boolean) || null,
+		unreadable: faults.find(Boolean) || null
 	}
 }
 /** Null if unusable. Even escaped, a dot segment names another path. */
@@ -210,11 +210,11 @@ function failureOf(asked, response, now) {
 		retryable: uncertain || rateLimited || notFromApi,
 		retryAfter: rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined,
 		notFromApi,
-		unusable,
+		unusable
 	}
 }
 /** It may mean "done, look there". */
-const isRedirect = (status) => status >= 300 && status < 400
+const isRedirect = status => status >= 300 && status < 400
 function redirectTarget({ url }, location) {
 	const target = location ? URL.parse(location, url.href) : null
 	const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
@@ -291,7 +291,7 @@ function createCaller({ client, userAgent, now }) {
 			Accept: 'application/json',
 			Authorization: `Bearer ${credential}`,
 			'User-Agent': userAgent,
-			...(body && { 'Content-Type': 'application/json' }),
+			...(body && { 'Content-Type': 'application/json' })
 		}
 		const sentAt = now()
 		try {
@@ -318,10 +318,7 @@ function skewOf({ headers }, sentAt, receivedAt) {
 }
 
 /** Milliseconds since the first signal. The runner kills after 10 s (actions/runner, ProcessInvoker). */
-const CANCEL = {
-	RESPONSE_GRACE_MS: 5_000,
-	LAST_REQUEST_MS: 6_500,
-}
+const CANCEL = { RESPONSE_GRACE_MS: 5_000, LAST_REQUEST_MS: 6_500 }
 
 const MAX_ATTEMPT_MS = 10_000
 const LAST_ATTEMPT_MS = 1_000
@@ -344,7 +341,7 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 			return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
 		},
 		/** Waits, but no longer than is left; a cancellation ends the wait. */
-		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
+		pause: duration => clock.sleep(Math.min(duration, left()), signalToCome()),
 		/** For a wait that the API asked for (429). */
 		extend(wait) {
 			// Waits at the same time count once.
@@ -353,7 +350,7 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 			end += more
 			waitsUntil = clock.now() + wait
 			throttle.onWait(wait)
-		},
+		}
 	}
 }
 /** Retries until the budget is spent, at last even before Retry-After. */
@@ -374,13 +371,13 @@ const MAX_PAGES = 100
 /** Reads the list once, page by page. Called again after a failure, an attempt goes on with the page that failed. */
 function createLister(call, apiUrl, now) {
 	const start = new URL(`${apiUrl}${KEYS_PATH}`)
-	return (credential) => {
+	return credential => {
 		const keys = []
 		const visited = new Set()
 		let doubt = null
 		let skew = null
 		let url = start
-		return async (limits) => {
+		return async limits => {
 			const deadline = now() + limits.timeout
 			while (url !== null) {
 				const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now()))
@@ -418,27 +415,27 @@ const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 /** Headers of a list that may lack a key. */
 const PARTIAL = [
 	/^link: .*rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i,
-	/^(?!x-total-count:)(\S*-)?(total(pages)?|next|more|cursor|continuation|incomplete|pages?|pagination|truncated)(-(count|items|records|results|pages?|range|cursor|next|offset|token|url))*: ./,
+	/^(?!x-total-count:)(\S*-)?(total(pages)?|next|more|cursor|continuation|incomplete|pages?|pagination|truncated)(-(count|items|records|results|pages?|range|cursor|next|offset|token|url))*: ./
 ]
 /** Throws if this is neither an array nor `{results, next}`. */
 function readPage({ status, headers, body }) {
 	const answer = parseJson(body)
 	const described = rowsOf(answer).map(readKey)
-	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
-	const unread = described.filter((key) => key.id === null || key.unreadable !== null || (key.createdAt ?? key.expiresAt) === null).length
+	const keys = described.flatMap(key => (key.id === null ? [] : { ...key, id: key.id }))
+	const unread = described.filter(key => key.id === null || key.unreadable !== null || (key.createdAt ?? key.expiresAt) === null).length
 	// An absolute URL, a path or a query; null on the last page.
 	const next = textOf(field(answer, 'next'))
-	const totals = [field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap((total) =>
-		total === undefined || total === null ? [] : (/\d+$/.exec(String(total).slice(-15))?.[0] ?? 'unreadable'),
+	const totals = [field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap(total =>
+		total === undefined || total === null ? [] : (/\d+$/.exec(String(total).slice(-15))?.[0] ?? 'unreadable')
 	)
 	const count = Number(totals[0] ?? Number.NaN)
-	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
+	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some(name => !KNOWN_FIELDS.includes(name))
 	const isOddNext = next === null && Boolean(field(answer, 'next'))
-	const isOdd = status !== 200 || isUnknown || isOddNext || totals.some((total) => Number(total) !== count)
+	const isOdd = status !== 200 || isUnknown || isOddNext || totals.some(total => Number(total) !== count)
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
 		(isOdd || hasHeader(PARTIAL, headers)) && 'it may have pages that cannot be found',
-		isStored(headers) && 'it comes from a cache',
+		isStored(headers) && 'it comes from a cache'
 	]
 	// Why a key may exist that this page does not show.
 	const doubt = doubts.find(Boolean) || null
@@ -463,7 +460,7 @@ const MAX_EPHEMERAL_LIFETIME_MS = 5 * 24 * 3_600_000
  * compares organizations, environments and secrets without case, so the tag does as well.
  */
 function rotationTag({ apiUrl, server, scope, environment, secret }, sha256) {
-	const place = [server, scope, environment].map((part) => part.toLowerCase())
+	const place = [server, scope, environment].map(part => part.toLowerCase())
 	const name = [apiUrl, ...place, secret.toUpperCase()].join('\n')
 	const [first = 0, second = 0, third = 0, fourth = 0] = sha256(name)
 	return first * 2 ** 18 + second * 2 ** 10 + third * 2 ** 2 + (fourth >> 6)
@@ -492,17 +489,17 @@ function maskedForms(secret, shortest = 3) {
 	const bytes = Buffer.from(secret, 'utf8')
 	const lines = secret.split(/[\r\n]+/)
 	const forms = [
-		...(lines.some((line) => line !== '' && line.length < shortest) ? [] : [secret]),
+		...(lines.some(line => line !== '' && line.length < shortest) ? [] : [secret]),
 		...lines,
 		bytes.toString('base64'),
 		bytes.toString('base64url'),
 		bytes.toString('hex'),
 		// Half a surrogate pair has no URL form.
 		secret.isWellFormed() ? encodeURIComponent(secret) : '',
-		JSON.stringify(secret).slice(1, -1),
+		JSON.stringify(secret).slice(1, -1)
 	]
 	if (secret.trim().length < shortest) return []
-	return [...new Set(forms)].filter((form) => form.trim().length >= shortest)
+	return [...new Set(forms)].filter(form => form.trim().length >= shortest)
 }
 
 /** As a literal, it would take 1 ms of every start. */
@@ -510,7 +507,7 @@ const INVISIBLE = '[\\p{C}\\p{DI}]'
 /** One line without commands: `::name::` at its start, `##[name]` anywhere (ActionCommand.TryParse). */
 function sanitizeLine(text) {
 	const line = text.replace(/\s+/g, ' ').trim()
-	const visible = line.replace(/[^ -~]+/g, (other) => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
+	const visible = line.replace(/[^ -~]+/g, other => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
 	return visible.replace(/##(?=\[)/g, '# #').replace(/^::/, ': :')
 }
 /** At most 200 characters; none ends a code span or cell, or starts a command, tag or link. */
@@ -541,8 +538,8 @@ function readLists(readings, apiKey) {
 		const reason = whyIncomplete(reading, apiKey)
 		if (reason !== null) return { kind: 'incomplete', reason }
 	}
-	const rows = readings.flatMap((reading) => reading.keys).filter(hasTimes)
-	const keys = [...new Map(rows.map((key) => [key.id, key])).values()]
+	const rows = readings.flatMap(reading => reading.keys).filter(hasTimes)
+	const keys = [...new Map(rows.map(key => [key.id, key])).values()]
 	return { kind: 'complete', keys, inUse: keysInUse(keys, apiKey) }
 }
 function hasTimes(key) {
@@ -565,11 +562,11 @@ function whyIncomplete({ keys, doubt }, apiKey) {
 }
 /** Some APIs list expired keys; `now` is by the earlier clock. The key in use was just accepted. */
 function usableKeys({ keys, inUse }, now) {
-	return keys.filter((key) => key.expiresAt === null || key.expiresAt > now || inUse.includes(key))
+	return keys.filter(key => key.expiresAt === null || key.expiresAt > now || inUse.includes(key))
 }
 /** Sorts keys into classes. `known` outranks markers, which can be imitated. */
 function classify({ keys, inUse }, known, rotations) {
-	return keys.map((key) => {
+	return keys.map(key => {
 		const entry = known.find(({ id }) => id === key.id) ?? null
 		const rotation = rotations.find(({ tag }) => hasRotationTag(key, tag)) ?? null
 		const isInUse = inUse.length === 1 && inUse.includes(key)
@@ -590,21 +587,13 @@ function findFindings(keys, known, limits) {
 	const ids = new Set(keys.map(({ key }) => key.id))
 	const missing = known.filter(({ id, until }) => !ids.has(id) && !isPast(until, limits.now))
 	const findings = [
-		...keys.flatMap((entry) => kindsFor(entry, limits).map((kind) => ({ ...entry.key, kind, class: entry.class, rotation: entry.rotation }))),
-		...missing.map(({ id }) => ({ ...LIST_INCOMPLETE, kind: 'known-missing', class: 'known', id })),
+		...keys.flatMap(entry => kindsFor(entry, limits).map(kind => ({ ...entry.key, kind, class: entry.class, rotation: entry.rotation }))),
+		...missing.map(({ id }) => ({ ...LIST_INCOMPLETE, kind: 'known-missing', class: 'known', id }))
 	]
 	return findings.sort((a, b) => FINDING_KINDS.indexOf(a.kind) - FINDING_KINDS.indexOf(b.kind))
 }
 /** The only finding if the list cannot be judged. */
-const LIST_INCOMPLETE = {
-	kind: 'list-incomplete',
-	class: null,
-	id: null,
-	prefix: null,
-	createdAt: null,
-	expiresAt: null,
-	rotation: null,
-}
+const LIST_INCOMPLETE = { kind: 'list-incomplete', class: null, id: null, prefix: null, createdAt: null, expiresAt: null, rotation: null }
 /** A key in `known` is accepted until its date has passed. */
 function kindsFor(entry, { now, maxAge, warnBefore }) {
 	const { key, class: keyClass, rotation, known } = entry
@@ -632,8 +621,8 @@ function isLoopback(hostname) {
 /** Empty for none, as for loopback: nothing else has an http: URL. Throws if the variable names no usable one. */
 function proxyFor(url, env) {
 	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
-	if (isLoopback(url.hostname) || /\.localhost\.?$/.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
-	const name = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
+	if (isLoopback(url.hostname) || /\.localhost\.?$/.test(url.hostname) || exempt.some(entry => covers(entry, url))) return ''
+	const name = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'].find(variable => env[variable]?.trim())
 	return name ? readProxy(name, String(env[name]).trim(), url) : ''
 }
 /** Messages show only the scheme: the rest may be a login. */
@@ -646,7 +635,7 @@ function readProxy(name, value, { hostname }) {
 	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
 		throw new Error(
 			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
-				'and percent-encode special characters of the login (# as %23).',
+				'and percent-encode special characters of the login (# as %23).'
 		)
 	return proxy
 }
@@ -662,7 +651,7 @@ function covers(entry, { hostname, port }) {
 		return host === suffix || host.endsWith(suffix.replace(/^\.?/, '.'))
 	}
 	const [address = '', prefix] = name.replace(/[[\]]/g, '').split('/')
-	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
+	const family = text => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
 	const list = new BlockList()
 	try {
 		list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
@@ -691,7 +680,7 @@ const FAULTS = [
 	[/^(authorization|bearer)[\s:]/i, 'begins with the name of an HTTP header or scheme'],
 	[/^[A-Za-z_][\w-]*\s*=[^=]/, 'has the form NAME=VALUE'],
 	[/^.{0,7}$/s, `is shorter than ${MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
-	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
+	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character']
 ]
 /** The input api-key. Throws an Error that does not show it. */
 function readCredential(given, env) {
@@ -722,7 +711,7 @@ function readDuration(value, { name, shortest, longest, example }) {
 }
 /** Throws an Error that does not show `value`: it may hold a password. */
 function readApiUrl(value) {
-	const refuse = (fault) => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
+	const refuse = fault => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
 	if (!URL.canParse(value)) throw refuse('is not a URL')
 	const url = new URL(value)
 	if (url.username || url.password || /[?#]/.test(value)) throw refuse('contains a user name, password, query or fragment')
@@ -733,7 +722,7 @@ function readApiUrl(value) {
 /** Shows at most 60 characters of the value. */
 function refusal$1(name, value, example) {
 	const shown = JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
-	return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
+	return fault => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
 }
 
 const MAX_AGE = { name: 'max-age', shortest: '1 day', longest: '10 years', example: '90d' }
@@ -751,12 +740,12 @@ function readAuditInputs(input, env) {
 		maxAge: readDuration(shortened(given('max-age', '90d')), MAX_AGE),
 		warnBefore: readDuration(shortened(given('warn-before', '14d')), WARN_BEFORE),
 		failOn: readFailOn(input('fail-on')),
-		timeout: readDuration(shortened(given('timeout', '2m')), TIMEOUT),
+		timeout: readDuration(shortened(given('timeout', '2m')), TIMEOUT)
 	}
 }
 /** Of what could be a key, no more than the dashboard shows. */
 function shortened(text) {
-	return text.replace(/\S{24,}/g, (run) => `${run.slice(0, 15)}...`)
+	return text.replace(/\S{24,}/g, run => `${run.slice(0, 15)}...`)
 }
 /** The beginning of a text. */
 function quoted(text) {
@@ -774,7 +763,7 @@ function linesOf(name, value) {
 function readKnown(value, apiKey) {
 	const ids = new Set()
 	return linesOf('known', value.replaceAll(apiKey, '***')).map(({ text, error }) => {
-		const refuse = (fault) => error(fault, '48213 until 2027-06-30 # reporting')
+		const refuse = fault => error(fault, '48213 until 2027-06-30 # reporting')
 		const [, id, date] = /^(\S+)(?:\s+until\s+(\S+))?$/.exec(text) ?? []
 		if (id === undefined) throw refuse('is not an id with an optional until date')
 		if (/[#,;"'`]/.test(id)) throw refuse('has punctuation in the id')
@@ -802,7 +791,7 @@ function readRotations(value, apiUrl, env) {
 		if (secret === undefined)
 			throw error(
 				'is not a secret with an optional repository=ID or organization=NAME, server=HOST after these, and environment=NAME',
-				'SPHERESCOUT_API_KEY environment=production',
+				'SPHERESCOUT_API_KEY environment=production'
 			)
 		const url = `https://${named}`
 		if (named !== undefined && (!URL.canParse(url) || !/^[\w.:-]+$/.test(named)))
@@ -814,8 +803,8 @@ function readRotations(value, apiUrl, env) {
 }
 function readFailOn(value) {
 	const names = value.toLowerCase().match(/[^\s,]+/g) ?? []
-	const kinds = names.map((name) => {
-		const kind = FINDING_KINDS.find((known) => known === name)
+	const kinds = names.map(name => {
+		const kind = FINDING_KINDS.find(known => known === name)
 		if (kind) return kind
 		throw new Error(`Input fail-on names ${quoted(name)}; the findings are ${FINDING_KINDS.join(', ')}`)
 	})
@@ -832,35 +821,35 @@ const ACCEPTABLE = ['unexpected', 'never-expires', 'too-old']
 const BLIND_SPOTS = 'An audit cannot see when a key was last used, or whether a key was made to look short-lived or rotated.'
 /** The findings by kind. */
 function groupByKind(findings) {
-	const groups = FINDING_KINDS.map((kind) => ({ kind, findings: findings.filter((finding) => finding.kind === kind) }))
-	return groups.filter((group) => group.findings.length > 0)
+	const groups = FINDING_KINDS.map(kind => ({ kind, findings: findings.filter(finding => finding.kind === kind) }))
+	return groups.filter(group => group.findings.length > 0)
 }
 /** How many keys of each class. */
 function overview(keys) {
-	const counts = CLASSES.map((name) => `${keys.filter((key) => key.class === name).length} ${name}`)
-	const present = counts.filter((count) => !count.startsWith('0 ')).join(', ')
+	const counts = CLASSES.map(name => `${keys.filter(key => key.class === name).length} ${name}`)
+	const present = counts.filter(count => !count.startsWith('0 ')).join(', ')
 	return plural(keys.length, 'key') + (present && `: ${present}`)
 }
 /** One kind of finding: what it is, which keys (unless a table shows them), and what to do. */
 function groupLine({ kind, findings }, { now, maxAge, warnBefore }, isInTable = false) {
-	const named = findings.slice(0, MAX_NAMED).map((finding) => describeKey(finding, now))
+	const named = findings.slice(0, MAX_NAMED).map(finding => describeKey(finding, now))
 	if (findings.length > MAX_NAMED) named.push(`and ${findings.length - MAX_NAMED} more`)
 	const dashboard = 'in Dashboard > Plans > API Keys'
 	const [meaning, advice = ''] = {
 		'list-incomplete': ['', ''],
 		'expires-soon': [
 			`in use or made by rotate, expiring within ${days(warnBefore)}`,
-			`Look at the last runs of the workflow that rotates it; if there is none, replace it ${dashboard} and in the secret`,
+			`Look at the last runs of the workflow that rotates it; if there is none, replace it ${dashboard} and in the secret`
 		],
 		unexpected: ['made by no action of this project, and not in input known', `Find out who uses it; then revoke it ${dashboard}`],
 		'known-overdue': ['still there after the until date in input known', `Revoke it ${dashboard}, or move its date`],
 		'known-missing': ['in input known, but not in the account', 'Find out who revoked it, unless it has expired, then remove its line'],
 		'never-expires': ['valid until revoked', 'Replace it with a key that expires'],
-		'too-old': [`created more than ${days(maxAge)} ago`, 'Replace it with a new key and revoke it'],
+		'too-old': [`created more than ${days(maxAge)} ago`, 'Replace it with a new key and revoke it']
 	}[kind]
 	const keys = isInTable && kind !== 'known-missing' ? '' : `: ${named.join('; ')}`
 	const accept = ACCEPTABLE.includes(kind) ? ', or accept it in input known' : ''
-	const todo = findings.length === 1 ? advice : `For each: ${advice.replace(/./, (first) => first.toLowerCase())}`
+	const todo = findings.length === 1 ? advice : `For each: ${advice.replace(/./, first => first.toLowerCase())}`
 	return `${kind} (${plural(findings.length, 'key')}): ${meaning}${keys}. ${todo}${accept}.`
 }
 function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }, now) {
@@ -874,7 +863,7 @@ function describeKey({ kind, id, prefix, createdAt, expiresAt, rotation }, now) 
 }
 /** As many findings as fit into 100,000 bytes, as JSON without secrets. */
 function findingsJson(findings) {
-	const instant = (at) => (at === null ? null : new Date(at).toISOString())
+	const instant = at => (at === null ? null : new Date(at).toISOString())
 	const rows = []
 	// The brackets; a comma before each row but the first.
 	let bytes = 1
@@ -889,9 +878,9 @@ function findingsJson(findings) {
 }
 /** The job summary: keys with findings first, short-lived ones left out. */
 function summaryOf({ keys, findings, notes, limits }) {
-	const kindsOf = (id) => findings.filter((finding) => finding.id === id).map(({ kind }) => kind)
+	const kindsOf = id => findings.filter(finding => finding.id === id).map(({ kind }) => kind)
 	const urgency = ({ key }) => FINDING_KINDS.indexOf(kindsOf(key.id)[0] ?? 'list-incomplete') || FINDING_KINDS.length
-	const shown = keys.filter((entry) => entry.class !== 'short-lived').sort((a, b) => urgency(a) - urgency(b))
+	const shown = keys.filter(entry => entry.class !== 'short-lived').sort((a, b) => urgency(a) - urgency(b))
 	const rows = shown.slice(0, MAX_ROWS).map(({ key: { id, prefix, createdAt, expiresAt }, class: name }) => {
 		const kinds = kindsOf(id).join(', ')
 		const expires = expiresAt === null ? '**never**' : day(expiresAt)
@@ -908,11 +897,11 @@ function summaryOf({ keys, findings, notes, limits }) {
 		rows.length > 0 && [head, ...rows].join('\n'),
 		shown.length > MAX_ROWS && `${shown.length - MAX_ROWS} more keys are not shown here.`,
 		groupByKind(findings)
-			.map((group) => `- ${groupLine(group, limits, true)}`)
+			.map(group => `- ${groupLine(group, limits, true)}`)
 			.join('\n'),
 		linesForKnown(findings),
 		...notes,
-		BLIND_SPOTS,
+		BLIND_SPOTS
 	]
 	return paragraphs.filter(Boolean).join('\n\n')
 }
@@ -963,7 +952,7 @@ async function auditAccount(inputs, deps) {
 	refuseWholeKeys(known, read.keys, runner)
 	// SHA-256 takes long to load, and most accounts need it for no key.
 	const tagged = read.keys.some(canHaveRotationTag) ? inputs.rotations : []
-	const rotations = tagged.map((rotation) => ({ secret: rotation.secret, tag: rotationTag(rotation, deps.sha256) }))
+	const rotations = tagged.map(rotation => ({ secret: rotation.secret, tag: rotationTag(rotation, deps.sha256) }))
 	const limits = { ...inputs, now: deps.clock.now() + skew }
 	const keys = classify({ ...read, keys: usableKeys(read, Math.min(limits.now, deps.clock.now())) }, known, rotations)
 	const findings = findFindings(keys, known, limits)
@@ -1000,13 +989,13 @@ const REJECTED = 'The key may be wrong, revoked or expired; check the secret tha
 /** A whole key in place of its id, or around it, must not get into the outputs. */
 function refuseWholeKeys(known, keys, runner) {
 	for (const { id } of known) {
-		const { prefix = '' } = keys.find((key) => keyIn(id, key.prefix) !== '') ?? {}
+		const { prefix = '' } = keys.find(key => keyIn(id, key.prefix) !== '') ?? {}
 		const found = keyIn(id, prefix)
-		if (found === '' || keys.some((key) => key.id === id)) continue
+		if (found === '' || keys.some(key => key.id === id)) continue
 		for (const text of [id, found, found.replace(/[^\w.~+/=-].*/, '')]) for (const form of maskedForms(text)) runner.setSecret(form)
 		throw new Error(
 			`Input known has a whole key in place of an id: the one that begins ${sanitizeName(prefix)}... Use the id, and ` +
-				'replace the key if anyone else can read the workflow or this log.',
+				'replace the key if anyone else can read the workflow or this log.'
 		)
 	}
 }
@@ -1020,8 +1009,8 @@ function notesOn(keysInUse, rotations) {
 	return [
 		keysInUse === 0 && 'As api-key is a JWT, no key of the list is in use here.',
 		keysInUse > 1 && `The first characters of api-key fit ${keysInUse} keys, so the key in use is unknown.`,
-		rotations === 0 && 'Keys made by rotate are not recognized: add repository=ID in input rotated-secrets, as GITHUB_REPOSITORY_ID is not set.',
-	].filter((note) => note !== false)
+		rotations === 0 && 'Keys made by rotate are not recognized: add repository=ID in input rotated-secrets, as GITHUB_REPOSITORY_ID is not set.'
+	].filter(note => note !== false)
 }
 /** The name of each environment whose rotation made no key: it may have taken in a comment. */
 function unseenRotations(inputs, keys, rotations) {
@@ -1036,21 +1025,21 @@ function unseenRotations(inputs, keys, rotations) {
  * counts stay empty: zero would say that there is nothing.
  */
 function publish({ findings, summary }, apiKey, runner) {
-	const clean = (text) => text.replaceAll(apiKey, '***')
+	const clean = text => text.replaceAll(apiKey, '***')
 	const judged = findings[0]?.kind !== 'list-incomplete'
 	runner.setOutput('ok', String(findings.length === 0))
 	runner.setOutput('findings', clean(findingsJson(findings)))
 	for (const kind of FINDING_KINDS) {
-		const { length } = findings.filter((finding) => finding.kind === kind)
+		const { length } = findings.filter(finding => finding.kind === kind)
 		runner.setOutput(kind, judged || length > 0 ? String(length) : '')
 	}
 	runner.writeSummary(clean(summary))
 }
 
 /** Decide which certificate authorities Node trusts. */
-;['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
+;['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap(name => [name, name.toLowerCase()])
 /** Never throws: of a malformed text, it decodes what it can. */
-const percentDecoded = (text) => process.getBuiltinModule('node:querystring').unescape(text)
+const percentDecoded = text => process.getBuiltinModule('node:querystring').unescape(text)
 
 /** The timeout is for each address of a host: Node's 250 ms are too short for a slow line. */
 const CONNECTION = { rejectUnauthorized: true, autoSelectFamilyAttemptTimeout: 3_000 }
@@ -1060,7 +1049,7 @@ function tunnelThrough(proxy, secure) {
 	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
 	const authorization = username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}
 	return (options, connected) => {
-		const refuse = (error) => connected?.(error, undefined)
+		const refuse = error => connected?.(error, undefined)
 		// Alone, an IPv6 address seems to end in a port.
 		const target = `${String(options.host).replace(/.*:.*/, '[$&]')}:${options.port}`
 		nodeModule(protocol)
@@ -1071,10 +1060,10 @@ function tunnelThrough(proxy, secure) {
 				path: target,
 				headers: { Host: target, ...authorization },
 				agent: false,
-				...CONNECTION,
+				...CONNECTION
 			})
 			// A silent proxy must not outlive the request.
-			.once('socket', (socket) => socket.unref())
+			.once('socket', socket => socket.unref())
 			.once('connect', (answer, socket) => {
 				const { statusCode = 0 } = answer
 				if (statusCode < 200 || statusCode > 299) {
@@ -1085,7 +1074,7 @@ function tunnelThrough(proxy, secure) {
 				const { connect } = process.getBuiltinModule('node:tls')
 				connected?.(null, secure ? connect({ ...options, socket }) : socket)
 			})
-			.on('error', (error) => {
+			.on('error', error => {
 				const failure = describeError(error, false)
 				refuse(Object.assign(failure, { message: `the proxy ${host}: ${failure.message}` }))
 			})
@@ -1113,12 +1102,12 @@ function createHttpClient(proxy) {
 	let pages
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
 	let unknownHost = 0
-	return async (request) => {
+	return async request => {
 		const { protocol, search } = request.url
 		const isGet = request.method === 'GET'
 		const agent = (isGet && search && pages) || createAgent(protocol, proxy)
 		pages = isGet ? agent : undefined
-		return exchange(request, agent, via).catch((error) => {
+		return exchange(request, agent, via).catch(error => {
 			// Other requests are about a key: the name existed.
 			if (request.method === 'POST' && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
 			throw error
@@ -1136,7 +1125,7 @@ function exchange(request, agent, via) {
 		const headers = { 'Accept-Encoding': 'identity', ...request.headers }
 		const sent = nodeModule(url.protocol).request(url, { method, agent, headers })
 		const isConnected = trackConnection(sent, url.protocol === 'https:')
-		const fail = (error) => {
+		const fail = error => {
 			stopDeadline()
 			reject(error)
 			sent.destroy()
@@ -1147,14 +1136,14 @@ function exchange(request, agent, via) {
 		})
 		let received
 		// Not once: an unhandled error ends the process. One after a complete response is not about it.
-		sent.on('error', (error) => {
+		sent.on('error', error => {
 			if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
 		})
-		const receive = (response) => {
+		const receive = response => {
 			received = response
 			if (response.statusCode === 101) return fail(new HttpError('answered 101 and switched to another protocol', true, false))
 			const cutOff = ({ code }) => fail(new HttpError(`closed the connection in the middle of its answer (${code})`, true))
-			readBody(response).then((read) => {
+			readBody(response).then(read => {
 				stopDeadline()
 				// Of several, Node keeps the first.
 				const age = response.headersDistinct.age?.join(', ')
@@ -1166,7 +1155,7 @@ function exchange(request, agent, via) {
 }
 function trackConnection(sent, secure) {
 	let connected = false
-	sent.once('socket', (socket) => {
+	sent.once('socket', socket => {
 		connected = sent.reusedSocket || (!secure && !socket.connecting)
 		if (connected) return
 		socket.once(secure ? 'secureConnect' : 'connect', () => {
@@ -1189,7 +1178,7 @@ function startDeadline({ timeout, cancel, grace }, expire) {
 function readBody(response) {
 	const chunks = []
 	let size = 0
-	response.on('data', (chunk) => {
+	response.on('data', chunk => {
 		chunks.push(chunk)
 		size += chunk.length
 		if (size > MAX_RESPONSE_BYTES) response.destroy()
@@ -1203,10 +1192,10 @@ function readBody(response) {
 
 /** What the steps use of the runner. A test compares it with @actions/core. */
 const runner = {
-	info: (text) => print(sanitizeLine(text)),
-	warning: (text) => annotate('warning', text),
+	info: text => print(sanitizeLine(text)),
+	warning: text => annotate('warning', text),
 	/** Throws if the log cannot be written: no key is handed on without a mask. */
-	setSecret: (secret) => write(command('add-mask', secret)),
+	setSecret: secret => write(command('add-mask', secret)),
 	/** This and the next two throw an Error if the runner's file cannot be written. */
 	setOutput: (name, value) => append('GITHUB_OUTPUT', entry(name, value)),
 	exportVariable: (name, value) => append('GITHUB_ENV', entry(name, value)),
@@ -1218,7 +1207,7 @@ const runner = {
 		} catch (error) {
 			print(sanitizeLine(String(error)))
 		}
-	},
+	}
 }
 /** Trimmed; empty if not given. */
 function getInput(name) {
@@ -1234,7 +1223,7 @@ const LOSSES = {
 	GITHUB_STATE: 'the post step could not revoke the key',
 	GITHUB_OUTPUT: 'later steps get no outputs',
 	GITHUB_ENV: 'export-env could not be set',
-	GITHUB_STEP_SUMMARY: 'the job summary is missing',
+	GITHUB_STEP_SUMMARY: 'the job summary is missing'
 }
 /** All of `text` or nothing: half an entry spoils the next one. Creates no file: the runner would not read it. */
 function append(variable, text) {
@@ -1250,13 +1239,13 @@ function append(variable, text) {
 	} catch (error) {
 		throw new Error(
 			`Could not write the file ${variable} (${error.message}), so ${LOSSES[variable]}. ` +
-				"Check the disk space and the permissions of the runner's temporary folder.",
+				"Check the disk space and the permissions of the runner's temporary folder."
 		)
 	}
 }
 /** Null unless debug logging is on. */
 function debugLog() {
-	return process.env.RUNNER_DEBUG === '1' ? (text) => print(command('debug', sanitizeLine(text))) : null
+	return process.env.RUNNER_DEBUG === '1' ? text => print(command('debug', sanitizeLine(text))) : null
 }
 /** The stack trace goes to the debug log. */
 function failStep(error) {
@@ -1307,7 +1296,7 @@ const systemClock = {
 	async sleep(duration, wake) {
 		const { setTimeout } = process.getBuiltinModule('node:timers/promises')
 		await setTimeout(duration, undefined, { signal: wake }).catch(() => {})
-	},
+	}
 }
 
 /** A test compares both with package.json. */
@@ -1315,7 +1304,7 @@ const ACTION = 'spherescout-ephemeral-key'
 const VERSION = '1.0.0'
 /** Lets the account's owner trace a key to its run. */
 function userAgent({ GITHUB_REPOSITORY, GITHUB_RUN_ID }) {
-	const sanitize = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
+	const sanitize = part => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
 	return `${ACTION}/${VERSION} (${sanitize(GITHUB_REPOSITORY)}; run ${sanitize(GITHUB_RUN_ID)})`
 }
 
@@ -1335,8 +1324,8 @@ async function run() {
 		api: { list: createLister(createCaller(connect(inputs.apiUrl, env)), inputs.apiUrl, systemClock.now) },
 		clock: systemClock,
 		random: Math.random,
-		sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
-		runner: { ...runner, fail: failStep },
+		sha256: text => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
+		runner: { ...runner, fail: failStep }
 	})
 }
 run().catch(failStep)

@@ -18,7 +18,7 @@ const HINTS = [
 	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to a lasting file of that CA'],
 	[/HAS_EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
 	[/alert.(handshake.failure|protocol.version)/i, 'it may require a client certificate'],
-	[/wrong.version.number|packet.length/i, 'it does not speak TLS on this port'],
+	[/wrong.version.number|packet.length/i, 'it does not speak TLS on this port']
 ]
 /** `connected`: TLS included. `via` names the proxy. */
 function describeError(error, connected, via = '') {
@@ -71,11 +71,11 @@ function shortPath({ pathname }) {
 /** Logs requests, without headers, bodies or whole IDs, if there is a `log`. */
 function logRequests(send, log, now) {
 	if (!log) return send
-	return async (request) => {
+	return async request => {
 		const { method, url } = request
 		const startedAt = now()
-		const note = (outcome) => log(`${method} ${shortPath(url)}: ${outcome} after ${Math.round(now() - startedAt)} ms`)
-		const response = await send(request).catch((error) => {
+		const note = outcome => log(`${method} ${shortPath(url)}: ${outcome} after ${Math.round(now() - startedAt)} ms`)
+		const response = await send(request).catch(error => {
 			note(`${error},`)
 			throw error
 		})
@@ -106,7 +106,7 @@ function fromIso(text) {
 	const { groups } = ISO_8601.exec(text.toUpperCase()) ?? {}
 	if (!groups) return null
 	const { month, week, minute, second, fraction = '0', sign = '+' } = groups
-	const part = (name) => Number(groups[name] ?? 0)
+	const part = name => Number(groups[name] ?? 0)
 	const day = week ? dayOfWeek(part('year'), part('week'), part('weekday')) : part(month ? 'day' : 'ordinal')
 	const midnight = Date.UTC(part('year'), month ? part('month') - 1 : 0, day)
 	// Date.UTC turns February 30 into March 2.
@@ -136,7 +136,7 @@ const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
 /** Whether a header matches. */
 function hasHeader(rules, headers) {
-	return Object.keys(headers).some((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
+	return Object.keys(headers).some(name => rules.some(rule => rule.test(`${name}: ${headers[name]}`)))
 }
 /** Headers of an answer that a cache stored. */
 const CACHED = [
@@ -144,10 +144,10 @@ const CACHED = [
 	/^\S*cache(-\S*(status|info|lookup|remote|debug))?: ((.*[^a-z=-])?(hit(?!-)|refreshhit|stale(?!-)|updating|revalidated)|fresh|cached)/i,
 	/^server-timing: .*cdn-cache[^,]*hit/i,
 	/^x-varnish: \d+ \d/,
-	/^warning: 11/,
+	/^warning: 11/
 ]
 /** Such an answer belongs to another request. */
-const isStored = (headers) => hasHeader(CACHED, headers)
+const isStored = headers => hasHeader(CACHED, headers)
 function freshBody({ headers, body }) {
 	if (isStored(headers)) throw new Error('from a cache')
 	return body
@@ -183,7 +183,7 @@ function readKey(value) {
 	const faults = [
 		created.unreadable !== null && `created "${created.unreadable}"`,
 		expiry.unreadable !== null && `expiry "${expiry.unreadable}"`,
-		field(value, 'expiry') === undefined && 'expiry (missing)',
+		field(value, 'expiry') === undefined && 'expiry (missing)'
 	]
 	return {
 		id: readId(field(value, 'id')),
@@ -193,7 +193,7 @@ function readKey(value) {
 		/** Null if the key never expires, too. */
 		expiresAt: expiry.at,
 		/** The field that could not be read, with its text, or null. */
-		unreadable: faults.find(Boolean) || null,
+		unreadable: faults.find(Boolean) || null
 	}
 }
 /** Null if unusable. Even escaped, a dot segment names another path. */
@@ -240,11 +240,11 @@ function failureOf(asked, response, now) {
 		retryable: uncertain || rateLimited || notFromApi,
 		retryAfter: rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined,
 		notFromApi,
-		unusable,
+		unusable
 	}
 }
 /** It may mean "done, look there". */
-const isRedirect = (status) => status >= 300 && status < 400
+const isRedirect = status => status >= 300 && status < 400
 function redirectTarget({ url }, location) {
 	const target = location ? URL.parse(location, url.href) : null
 	const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
@@ -321,7 +321,7 @@ function createCaller({ client, userAgent, now }) {
 			Accept: 'application/json',
 			Authorization: `Bearer ${credential}`,
 			'User-Agent': userAgent,
-			...(body && { 'Content-Type': 'application/json' }),
+			...(body && { 'Content-Type': 'application/json' })
 		}
 		const sentAt = now()
 		try {
@@ -348,7 +348,7 @@ function createIssuingApi(options) {
 		create: (credential, expiry, limits) => call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
 		revoke: (credential, id, limits) => call({ method: 'DELETE', url: new URL(`${url}/${encodeURIComponent(id)}`), credential }, limits, readRevoked),
 		/** Asks whether a key is still accepted. */
-		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readAccepted),
+		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readAccepted)
 	}
 }
 /** Alone, this does not prove that a key is revoked. */
@@ -368,22 +368,22 @@ function skewOf({ headers }, sentAt, receivedAt) {
 
 /** Decide which certificate authorities Node trusts. */
 const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
-const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
+const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap(name => [name, name.toLowerCase()])
 /** Those that are set. */
 function networkSettings(env) {
-	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap(name => (env[name] ? [[name, env[name]]] : [])))
 }
 /** Never throws: of a malformed text, it decodes what it can. */
-const percentDecoded = (text) => process.getBuiltinModule('node:querystring').unescape(text)
+const percentDecoded = text => process.getBuiltinModule('node:querystring').unescape(text)
 /** What to mask of logins, as written and decoded, even if malformed. */
 function proxyLogins(env) {
-	const logins = PROXIES.flatMap((name) => {
+	const logins = PROXIES.flatMap(name => {
 		const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
 		if (password) return [password, `${user}:${password}`]
 		// A user alone may be a token, but not a name such as `ci`.
 		return user.length < 8 ? [] : [user]
 	})
-	return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
+	return [...new Set(logins.flatMap(login => [login, percentDecoded(login)]))]
 }
 
 /** The timeout is for each address of a host: Node's 250 ms are too short for a slow line. */
@@ -394,7 +394,7 @@ function tunnelThrough(proxy, secure) {
 	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
 	const authorization = username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}
 	return (options, connected) => {
-		const refuse = (error) => connected?.(error, undefined)
+		const refuse = error => connected?.(error, undefined)
 		// Alone, an IPv6 address seems to end in a port.
 		const target = `${String(options.host).replace(/.*:.*/, '[$&]')}:${options.port}`
 		nodeModule(protocol)
@@ -405,10 +405,10 @@ function tunnelThrough(proxy, secure) {
 				path: target,
 				headers: { Host: target, ...authorization },
 				agent: false,
-				...CONNECTION,
+				...CONNECTION
 			})
 			// A silent proxy must not outlive the request.
-			.once('socket', (socket) => socket.unref())
+			.once('socket', socket => socket.unref())
 			.once('connect', (answer, socket) => {
 				const { statusCode = 0 } = answer
 				if (statusCode < 200 || statusCode > 299) {
@@ -419,7 +419,7 @@ function tunnelThrough(proxy, secure) {
 				const { connect } = process.getBuiltinModule('node:tls')
 				connected?.(null, secure ? connect({ ...options, socket }) : socket)
 			})
-			.on('error', (error) => {
+			.on('error', error => {
 				const failure = describeError(error, false)
 				refuse(Object.assign(failure, { message: `the proxy ${host}: ${failure.message}` }))
 			})
@@ -447,12 +447,12 @@ function createHttpClient(proxy) {
 	let pages
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
 	let unknownHost = 0
-	return async (request) => {
+	return async request => {
 		const { protocol, search } = request.url
 		const isGet = request.method === 'GET'
 		const agent = (isGet && search && pages) || createAgent(protocol, proxy)
 		pages = isGet ? agent : undefined
-		return exchange(request, agent, via).catch((error) => {
+		return exchange(request, agent, via).catch(error => {
 			// Other requests are about a key: the name existed.
 			if (request.method === 'POST' && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
 			throw error
@@ -470,7 +470,7 @@ function exchange(request, agent, via) {
 		const headers = { 'Accept-Encoding': 'identity', ...request.headers }
 		const sent = nodeModule(url.protocol).request(url, { method, agent, headers })
 		const isConnected = trackConnection(sent, url.protocol === 'https:')
-		const fail = (error) => {
+		const fail = error => {
 			stopDeadline()
 			reject(error)
 			sent.destroy()
@@ -481,14 +481,14 @@ function exchange(request, agent, via) {
 		})
 		let received
 		// Not once: an unhandled error ends the process. One after a complete response is not about it.
-		sent.on('error', (error) => {
+		sent.on('error', error => {
 			if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
 		})
-		const receive = (response) => {
+		const receive = response => {
 			received = response
 			if (response.statusCode === 101) return fail(new HttpError('answered 101 and switched to another protocol', true, false))
 			const cutOff = ({ code }) => fail(new HttpError(`closed the connection in the middle of its answer (${code})`, true))
-			readBody(response).then((read) => {
+			readBody(response).then(read => {
 				stopDeadline()
 				// Of several, Node keeps the first.
 				const age = response.headersDistinct.age?.join(', ')
@@ -500,7 +500,7 @@ function exchange(request, agent, via) {
 }
 function trackConnection(sent, secure) {
 	let connected = false
-	sent.once('socket', (socket) => {
+	sent.once('socket', socket => {
 		connected = sent.reusedSocket || (!secure && !socket.connecting)
 		if (connected) return
 		socket.once(secure ? 'secureConnect' : 'connect', () => {
@@ -523,7 +523,7 @@ function startDeadline({ timeout, cancel, grace }, expire) {
 function readBody(response) {
 	const chunks = []
 	let size = 0
-	response.on('data', (chunk) => {
+	response.on('data', chunk => {
 		chunks.push(chunk)
 		size += chunk.length
 		if (size > MAX_RESPONSE_BYTES) response.destroy()
@@ -542,8 +542,8 @@ function isLoopback(hostname) {
 /** Empty for none, as for loopback: nothing else has an http: URL. Throws if the variable names no usable one. */
 function proxyFor(url, env) {
 	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
-	if (isLoopback(url.hostname) || /\.localhost\.?$/.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
-	const name = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
+	if (isLoopback(url.hostname) || /\.localhost\.?$/.test(url.hostname) || exempt.some(entry => covers(entry, url))) return ''
+	const name = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'].find(variable => env[variable]?.trim())
 	return name ? readProxy(name, String(env[name]).trim(), url) : ''
 }
 /** Messages show only the scheme: the rest may be a login. */
@@ -556,7 +556,7 @@ function readProxy(name, value, { hostname }) {
 	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
 		throw new Error(
 			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
-				'and percent-encode special characters of the login (# as %23).',
+				'and percent-encode special characters of the login (# as %23).'
 		)
 	return proxy
 }
@@ -572,7 +572,7 @@ function covers(entry, { hostname, port }) {
 		return host === suffix || host.endsWith(suffix.replace(/^\.?/, '.'))
 	}
 	const [address = '', prefix] = name.replace(/[[\]]/g, '').split('/')
-	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
+	const family = text => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
 	const list = new BlockList()
 	try {
 		list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
@@ -587,7 +587,7 @@ const INVISIBLE = '[\\p{C}\\p{DI}]'
 /** One line without commands: `::name::` at its start, `##[name]` anywhere (ActionCommand.TryParse). */
 function sanitizeLine(text) {
 	const line = text.replace(/\s+/g, ' ').trim()
-	const visible = line.replace(/[^ -~]+/g, (other) => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
+	const visible = line.replace(/[^ -~]+/g, other => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
 	return visible.replace(/##(?=\[)/g, '# #').replace(/^::/, ': :')
 }
 /** At most 200 characters; none ends a code span or cell, or starts a command, tag or link. */
@@ -597,10 +597,10 @@ function sanitizeName(text) {
 
 /** What the steps use of the runner. A test compares it with @actions/core. */
 const runner = {
-	info: (text) => print(sanitizeLine(text)),
-	warning: (text) => annotate('warning', text),
+	info: text => print(sanitizeLine(text)),
+	warning: text => annotate('warning', text),
 	/** Throws if the log cannot be written: no key is handed on without a mask. */
-	setSecret: (secret) => write(command('add-mask', secret)),
+	setSecret: secret => write(command('add-mask', secret)),
 	/** This and the next two throw an Error if the runner's file cannot be written. */
 	setOutput: (name, value) => append('GITHUB_OUTPUT', entry(name, value)),
 	exportVariable: (name, value) => append('GITHUB_ENV', entry(name, value)),
@@ -612,7 +612,7 @@ const runner = {
 		} catch (error) {
 			print(sanitizeLine(String(error)))
 		}
-	},
+	}
 }
 /** Trimmed; empty if not given. */
 function getInput(name) {
@@ -632,7 +632,7 @@ const LOSSES = {
 	GITHUB_STATE: 'the post step could not revoke the key',
 	GITHUB_OUTPUT: 'later steps get no outputs',
 	GITHUB_ENV: 'export-env could not be set',
-	GITHUB_STEP_SUMMARY: 'the job summary is missing',
+	GITHUB_STEP_SUMMARY: 'the job summary is missing'
 }
 /** All of `text` or nothing: half an entry spoils the next one. Creates no file: the runner would not read it. */
 function append(variable, text) {
@@ -648,13 +648,13 @@ function append(variable, text) {
 	} catch (error) {
 		throw new Error(
 			`Could not write the file ${variable} (${error.message}), so ${LOSSES[variable]}. ` +
-				"Check the disk space and the permissions of the runner's temporary folder.",
+				"Check the disk space and the permissions of the runner's temporary folder."
 		)
 	}
 }
 /** Null unless debug logging is on. */
 function debugLog() {
-	return process.env.RUNNER_DEBUG === '1' ? (text) => print(command('debug', sanitizeLine(text))) : null
+	return process.env.RUNNER_DEBUG === '1' ? text => print(command('debug', sanitizeLine(text))) : null
 }
 /** The stack trace goes to the debug log. */
 function failStep(error) {
@@ -705,7 +705,7 @@ const systemClock = {
 	async sleep(duration, wake) {
 		const { setTimeout } = process.getBuiltinModule('node:timers/promises')
 		await setTimeout(duration, undefined, { signal: wake }).catch(() => {})
-	},
+	}
 }
 
 /** A test compares both with package.json. */
@@ -713,7 +713,7 @@ const ACTION = 'spherescout-ephemeral-key'
 const VERSION = '1.0.0'
 /** Lets the account's owner trace a key to its run. */
 function userAgent({ GITHUB_REPOSITORY, GITHUB_RUN_ID }) {
-	const sanitize = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
+	const sanitize = part => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
 	return `${ACTION}/${VERSION} (${sanitize(GITHUB_REPOSITORY)}; run ${sanitize(GITHUB_RUN_ID)})`
 }
 
@@ -725,11 +725,7 @@ function connect(apiUrl, env) {
 }
 
 /** Milliseconds since the first signal. The runner kills after 10 s (actions/runner, ProcessInvoker). */
-const CANCEL = {
-	RESPONSE_GRACE_MS: 5_000,
-	LAST_REQUEST_MS: 6_500,
-	EXIT_MS: 6_900,
-}
+const CANCEL = { RESPONSE_GRACE_MS: 5_000, LAST_REQUEST_MS: 6_500, EXIT_MS: 6_900 }
 /** Only the first call of `request` counts. */
 function createCancellation(now) {
 	const controller = new AbortController()
@@ -739,7 +735,7 @@ function createCancellation(now) {
 		get requestedAt() {
 			return signal.aborted ? signal.reason : null
 		},
-		request: () => controller.abort(now()),
+		request: () => controller.abort(now())
 	}
 }
 
@@ -764,7 +760,7 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 			return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
 		},
 		/** Waits, but no longer than is left; a cancellation ends the wait. */
-		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
+		pause: duration => clock.sleep(Math.min(duration, left()), signalToCome()),
 		/** For a wait that the API asked for (429). */
 		extend(wait) {
 			// Waits at the same time count once.
@@ -773,7 +769,7 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 			end += more
 			waitsUntil = clock.now() + wait
 			throttle.onWait(wait)
-		},
+		}
 	}
 }
 /** Retries until the budget is spent, at last even before Retry-After. */
@@ -810,7 +806,7 @@ function formatUtc(instant) {
 /** A table of keys for the job summary, in Markdown. */
 function keySummary(title, rows) {
 	const lines = rows.map(({ key: { prefix, id, createdAt, expiresAt }, status }) => {
-		const [created, expires] = [createdAt, expiresAt].map((at) => (at === null ? 'unknown' : formatUtc(at)))
+		const [created, expires] = [createdAt, expiresAt].map(at => (at === null ? 'unknown' : formatUtc(at)))
 		return `| \`${sanitizeName(prefix)}...\` | \`${shortId(id)}\` | ${created} | ${expires} | ${status} |\n`
 	})
 	const head = '| API key | ID | Created | Expires | Status |\n| --- | --- | --- | --- | --- |\n'
@@ -839,7 +835,7 @@ function gridBetween(asked, stored) {
 	const micros = Math.round(stored * 1000)
 	const lost = Math.round(asked * 1000) - micros
 	if (lost === 0) return 1
-	const fits = (grid) => {
+	const fits = grid => {
 		// By rounding to the nearest, down or (but for 1 ms, where a match proves more) up.
 		const isRounded = lost < grid && lost >= (grid > 1000 ? 1 - grid : -grid / 2)
 		return isRounded && (grid === 10_000 ? isOnCoarseGrid(stored) : micros % grid === 0)
@@ -888,7 +884,7 @@ function isWithin(created, { from, to, skews, isStrict, inAnyZone }) {
 		return Math.abs(zone) <= MAX_ZONE_MS && zone <= late && late <= to - from + 2 * slack + zone
 	}
 	const isNow = fits(0, isStrict ? CLOCK_SLACK_MS : LOCAL_CLOCK_SLACK_MS)
-	return isNow || skews.some((skew) => skew !== null && fits(skew, CLOCK_SLACK_MS))
+	return isNow || skews.some(skew => skew !== null && fits(skew, CLOCK_SLACK_MS))
 }
 /** Limits of an API are about whole minutes, expiries of other runs are not. */
 function isCapped({ createdAt, expiresAt }, intent) {
@@ -952,9 +948,9 @@ async function requestRevocation(key, revocation) {
 	const { token } = key
 	const order = [
 		[token, credential],
-		[credential, token],
+		[credential, token]
 	][idle] ?? [credential ?? token]
-	let turns = order.flatMap((secret) => (secret === null ? [] : { secret, dueAt: 0 }))
+	let turns = order.flatMap(secret => (secret === null ? [] : { secret, dueAt: 0 }))
 	let asked = turns
 	let failure = NO_CREDENTIAL
 	const ask = async () => {
@@ -964,7 +960,7 @@ async function requestRevocation(key, revocation) {
 			if (refusal === null) return { ok: true, skew: null, value: null }
 			const { status, retryable, retryAfter = 0 } = refusal
 			failure = { ...refusal, retryable: retryable || failure.retryable }
-			turns = turns.filter((other) => other !== turn)
+			turns = turns.filter(other => other !== turn)
 			if (mayChange(refusal)) turns.push({ secret, status, dueAt: clock.now() + retryAfter })
 			if (budget.left() <= PROBE_INTERVAL_MS) break
 		}
@@ -1007,19 +1003,14 @@ async function isRealGrant(key, credential, revocation) {
 	revocation.claimed = true
 	return isUnknownId(await revocation.api.revoke(credential, key.id, revocation.budget.limits()))
 }
-const isUnknownId = (result) => !result.ok && result.failure.status === 404 && !result.failure.notFromApi
+const isUnknownId = result => !result.ok && result.failure.status === 404 && !result.failure.notFromApi
 const isRateLimited = ({ status }) => status === 429
 /** A replica that does not know the key gives 401 or 404; portals redirect, and gates break TLS, for a while. */
 const mayChange = ({ retryable, status = 401 }) => retryable || [401, 404].includes(status) || status < 400
-const NO_CREDENTIAL = {
-	message: 'there was no credential left that may be sent',
-	status: 403,
-	mayHaveActed: false,
-	retryable: false,
-}
+const NO_CREDENTIAL = { message: 'there was no credential left that may be sent', status: 403, mayHaveActed: false, retryable: false }
 /** By every clock that may be right. */
 function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
-	const serverSkews = [skew, dateSkew].filter((known) => known !== null)
+	const serverSkews = [skew, dateSkew].filter(known => known !== null)
 	if (expiresAt === null || serverSkews.length === 0) return false
 	return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
@@ -1028,7 +1019,7 @@ async function probeUntilRejected(token, refusal, revocation) {
 	const { api, clock, random, budget } = revocation
 	for (let end = Infinity; ; ) {
 		const options = { budget, random, shouldRetry: isRateLimited, isImpatient: true }
-		const result = await retry((limits) => api.probe(token, limits), options)
+		const result = await retry(limits => api.probe(token, limits), options)
 		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
 		revocation.rejected = isRejected(result)
 		// What gives an empty success to every request granted nothing.
@@ -1095,5 +1086,5 @@ module.exports = {
 	runner,
 	systemClock,
 	textOf,
-	withoutZone,
+	withoutZone
 }

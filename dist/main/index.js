@@ -21,17 +21,17 @@ function maskedForms(secret, shortest = 3) {
 	const bytes = Buffer.from(secret, 'utf8')
 	const lines = secret.split(/[\r\n]+/)
 	const forms = [
-		...(lines.some((line) => line !== '' && line.length < shortest) ? [] : [secret]),
+		...(lines.some(line => line !== '' && line.length < shortest) ? [] : [secret]),
 		...lines,
 		bytes.toString('base64'),
 		bytes.toString('base64url'),
 		bytes.toString('hex'),
 		// Half a surrogate pair has no URL form.
 		secret.isWellFormed() ? encodeURIComponent(secret) : '',
-		JSON.stringify(secret).slice(1, -1),
+		JSON.stringify(secret).slice(1, -1)
 	]
 	if (secret.trim().length < shortest) return []
-	return [...new Set(forms)].filter((form) => form.trim().length >= shortest)
+	return [...new Set(forms)].filter(form => form.trim().length >= shortest)
 }
 
 /** Throws an Error that names the input, the fault and an example. */
@@ -44,7 +44,7 @@ function readInputs(input, env) {
 		exportEnv: readVariableName(given('export-env')),
 		revoke: readChoice('revoke', given('revoke', 'true'), ['true', 'false']) === 'true',
 		onRevokeFailure: readChoice('on-revoke-failure', given('on-revoke-failure', 'warn'), ['warn', 'fail']),
-		timeout: readDuration(given('timeout', '2m'), TIMEOUT),
+		timeout: readDuration(given('timeout', '2m'), TIMEOUT)
 	}
 }
 const FAULTS = [
@@ -54,7 +54,7 @@ const FAULTS = [
 	[/^(authorization|bearer)[\s:]/i, 'begins with the name of an HTTP header or scheme'],
 	[/^[A-Za-z_][\w-]*\s*=[^=]/, 'has the form NAME=VALUE'],
 	[/^.{0,7}$/s, `is shorter than ${MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
-	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
+	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character']
 ]
 /** The input api-key. Throws an Error that does not show it. */
 function readCredential(given, env) {
@@ -86,7 +86,7 @@ function readDuration(value, { name, shortest, longest, example }) {
 }
 /** Throws an Error that does not show `value`: it may hold a password. */
 function readApiUrl(value) {
-	const refuse = (fault) => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
+	const refuse = fault => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
 	if (!URL.canParse(value)) throw refuse('is not a URL')
 	const url = new URL(value)
 	if (url.username || url.password || /[?#]/.test(value)) throw refuse('contains a user name, password, query or fragment')
@@ -104,14 +104,14 @@ function readVariableName(value) {
 }
 /** Ignores case. Throws an Error for the user. */
 function readChoice(name, value, choices) {
-	const choice = choices.find((known) => known === value.toLowerCase())
+	const choice = choices.find(known => known === value.toLowerCase())
 	if (choice !== undefined) return choice
 	throw refusal(name, value, choices[0])(`it must be ${choices.join(' or ')}`)
 }
 /** Shows at most 60 characters of the value. */
 function refusal(name, value, example) {
 	const shown = JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
-	return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
+	return fault => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
 }
 
 /** By the server's clock. */
@@ -150,9 +150,9 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 		runner.saveState(lib.STATE_NAME, record)
 	}
 	const made = []
-	const others = (intent) => state.intents.filter((item) => item !== intent)
+	const others = intent => state.intents.filter(item => item !== intent)
 	return {
-		recordIntent: (intent) => save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
+		recordIntent: intent => save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
 		/** The request was answered; post looks for the key of what is `left` of it. */
 		settle: (intent, ...left) => save({ intents: [...others(intent), ...left] }),
 		/** The request created this key. */
@@ -165,12 +165,12 @@ function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bo
 			save({ keys: [...state.keys, key], intents: [...others(intent), ...twins], skew })
 		},
 		/** Whether the key is left to expire, or revoked by post. */
-		keep: (key, keep) => save({ keys: state.keys.map((held) => (held === key ? { ...held, keep } : held)) }),
-		removeKey: (key) => save({ keys: state.keys.filter((held) => held !== key) }),
+		keep: (key, keep) => save({ keys: state.keys.map(held => (held === key ? { ...held, keep } : held)) }),
+		removeKey: key => save({ keys: state.keys.filter(held => held !== key) }),
 		keys: () => state.keys,
 		/** Removed ones too: a gateway may replay a response. */
 		made: () => made,
-		skew: () => state.skew,
+		skew: () => state.skew
 	}
 }
 
@@ -198,7 +198,7 @@ function isSendable(token) {
 function whyNotOurs(key, context) {
 	const { token, prefix, createdAt, expiresAt } = key
 	const { intent, tokens, receivedAt, dateSkew, skew } = context
-	const isDescribed = prefix === '' || (token === null ? !tokens.some((known) => known.startsWith(prefix)) : token.startsWith(prefix))
+	const isDescribed = prefix === '' || (token === null ? !tokens.some(known => known.startsWith(prefix)) : token.startsWith(prefix))
 	if (!isDescribed) return EXISTED
 	const { createdAt: created, expiresAt: expiry } = withoutSureZone(key, intent)
 	const fit = lib.fitOf(intent, expiry)
@@ -248,7 +248,7 @@ function judgeLifetime(key, context) {
 	if (isLong) return { kind: 'revoke', reason: 'the key lives longer than asked' }
 	if (lifetime <= 0) return { kind: 'revoke', reason: 'the key had expired when it arrived' }
 	if (isMarked && !isShort) return { kind: 'accept', warning: null }
-	const minutes = (duration) => `${Math.round(duration / 6_000) / 10} min`
+	const minutes = duration => `${Math.round(duration / 6_000) / 10} min`
 	const warning = `The API shortened the key's lifetime to ${minutes(lifetime)}; expires-in is ${minutes(expiresIn)}.`
 	return { kind: 'accept', warning }
 }
@@ -303,7 +303,7 @@ async function issueKey(inputs, deps) {
 	try {
 		const key = await obtainKey(context)
 		stopIfCancelled(cancellation)
-		const instant = (known) => (known === null ? '' : new Date(known).toISOString())
+		const instant = known => (known === null ? '' : new Date(known).toISOString())
 		runner.setOutput('key', key.token ?? '')
 		runner.setOutput('key-id', key.id)
 		runner.setOutput('key-prefix', key.prefix)
@@ -343,7 +343,7 @@ async function obtainKey(context) {
 		if (!isWorthIt || budget.left() < MIN_ATTEMPT_MS)
 			throw new Error(
 				`No key was obtained: ${failure.message}. Stopped after attempt ${progress.attempt}: the next retry (in ${wait}) ` +
-					`would exceed timeout (${lib.formatSeconds(timeout)}). Run the job again later, or raise timeout (${TIMEOUT.longest} at most).`,
+					`would exceed timeout (${lib.formatSeconds(timeout)}). Run the job again later, or raise timeout (${TIMEOUT.longest} at most).`
 			)
 		progress = next
 	}
@@ -377,7 +377,7 @@ function accept(answer, request, context) {
 		...received,
 		expiresIn: inputs.expiresIn,
 		tokens: [inputs.apiKey, ...journal.made().flatMap(({ token }) => token ?? [])],
-		ids: new Set(journal.made().map(({ id }) => id)),
+		ids: new Set(journal.made().map(({ id }) => id))
 	})
 	if (verdict.kind === 'refuse') {
 		const described = lib.keyLabel({ prefix: answer.prefix, id: answer.id ?? 'unknown' })
@@ -409,7 +409,7 @@ async function revokeHeldKeys(context, time) {
 	const { runner, clock, cancellation, journal, inputs } = context
 	const deadline = clock.now() + Math.min(time, CLEANUP_TIMEOUT_MS)
 	const budget = lib.createBudget({ deadline, clock, cancellation })
-	const revoke = async (key) => {
+	const revoke = async key => {
 		const options = { ...context, budget, credential: inputs.apiKey, skew: journal.skew() }
 		const result = await lib.revokeAndVerify(key, options)
 		if (result.revoked) runner.info(`Revoked the key ${lib.keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
@@ -444,7 +444,7 @@ async function run() {
 		runner: lib.runner,
 		cancellation,
 		settings: lib.networkSettings(process.env),
-		bootedAt: lib.bootedAt,
+		bootedAt: lib.bootedAt
 	})
 }
 run().catch(lib.failStep)

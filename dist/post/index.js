@@ -6,13 +6,13 @@ const MAX_PAGES = 100
 /** Reads the list once, page by page. Called again after a failure, an attempt goes on with the page that failed. */
 function createLister(call, apiUrl, now) {
 	const start = new URL(`${apiUrl}${lib.KEYS_PATH}`)
-	return (credential) => {
+	return credential => {
 		const keys = []
 		const visited = new Set()
 		let doubt = null
 		let skew = null
 		let url = start
-		return async (limits) => {
+		return async limits => {
 			const deadline = now() + limits.timeout
 			while (url !== null) {
 				const timeout = Math.max(1, Math.min(lib.MAX_ATTEMPT_MS, deadline - now()))
@@ -54,27 +54,27 @@ const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 /** Headers of a list that may lack a key. */
 const PARTIAL = [
 	/^link: .*rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i,
-	/^(?!x-total-count:)(\S*-)?(total(pages)?|next|more|cursor|continuation|incomplete|pages?|pagination|truncated)(-(count|items|records|results|pages?|range|cursor|next|offset|token|url))*: ./,
+	/^(?!x-total-count:)(\S*-)?(total(pages)?|next|more|cursor|continuation|incomplete|pages?|pagination|truncated)(-(count|items|records|results|pages?|range|cursor|next|offset|token|url))*: ./
 ]
 /** Throws if this is neither an array nor `{results, next}`. */
 function readPage({ status, headers, body }) {
 	const answer = lib.parseJson(body)
 	const described = lib.rowsOf(answer).map(lib.readKey)
-	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
-	const unread = described.filter((key) => key.id === null || key.unreadable !== null || (key.createdAt ?? key.expiresAt) === null).length
+	const keys = described.flatMap(key => (key.id === null ? [] : { ...key, id: key.id }))
+	const unread = described.filter(key => key.id === null || key.unreadable !== null || (key.createdAt ?? key.expiresAt) === null).length
 	// An absolute URL, a path or a query; null on the last page.
 	const next = lib.textOf(lib.field(answer, 'next'))
-	const totals = [lib.field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap((total) =>
-		total === undefined || total === null ? [] : (/\d+$/.exec(String(total).slice(-15))?.[0] ?? 'unreadable'),
+	const totals = [lib.field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap(total =>
+		total === undefined || total === null ? [] : (/\d+$/.exec(String(total).slice(-15))?.[0] ?? 'unreadable')
 	)
 	const count = Number(totals[0] ?? Number.NaN)
-	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
+	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some(name => !KNOWN_FIELDS.includes(name))
 	const isOddNext = next === null && Boolean(lib.field(answer, 'next'))
-	const isOdd = status !== 200 || isUnknown || isOddNext || totals.some((total) => Number(total) !== count)
+	const isOdd = status !== 200 || isUnknown || isOddNext || totals.some(total => Number(total) !== count)
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
 		(isOdd || lib.hasHeader(PARTIAL, headers)) && 'it may have pages that cannot be found',
-		lib.isStored(headers) && 'it comes from a cache',
+		lib.isStored(headers) && 'it comes from a cache'
 	]
 	// Why a key may exist that this page does not show.
 	const doubt = doubts.find(Boolean) || null
@@ -112,24 +112,24 @@ function readParts(value, apiUrl) {
 	const state = {
 		apiUrl,
 		apiKey: part('apiKey', isSecret, null),
-		settings: part('settings', (value) => areSettings(value, apiUrl), {}),
+		settings: part('settings', value => areSettings(value, apiUrl), {}),
 		bootedAt: part('bootedAt', isNumberOrNull, null),
-		onRevokeFailure: part('onRevokeFailure', (value) => value === 'warn' || value === 'fail', 'warn'),
+		onRevokeFailure: part('onRevokeFailure', value => value === 'warn' || value === 'fail', 'warn'),
 		skew: part('skew', isNumberOrNull, null),
 		keys: entries('keys', isKey),
-		intents: entries('intents', isIntent),
+		intents: entries('intents', isIntent)
 	}
 	return { state, damage: damaged.join(', ') }
 }
-const isFields = (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
-const isText = (value) => typeof value === 'string'
+const isFields = value => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isText = value => typeof value === 'string'
 /** A token that cannot be sent would make Node throw. */
-const isSecret = (value) => isText(value) && lib.isHeaderSafe(value)
-const isTexts = (value) => isFields(value) && Object.values(value).every(isText)
+const isSecret = value => isText(value) && lib.isHeaderSafe(value)
+const isTexts = value => isFields(value) && Object.values(value).every(isText)
 /** A Date beyond 8.64e15 does not exist, and post adds such numbers. */
-const isNumber = (value) => typeof value === 'number' && Math.abs(value) <= 1e15
-const isNumberOrNull = (value) => value === null || isNumber(value)
-const isKey = (value) =>
+const isNumber = value => typeof value === 'number' && Math.abs(value) <= 1e15
+const isNumberOrNull = value => value === null || isNumber(value)
+const isKey = value =>
 	isFields(value) &&
 	(value.token === null || isSecret(value.token)) &&
 	lib.readId(value.id) === value.id &&
@@ -138,7 +138,7 @@ const isKey = (value) =>
 	isNumberOrNull(value.expiresAt) &&
 	isNumber(value.asked) &&
 	typeof value.keep === 'boolean'
-const isIntent = (value) =>
+const isIntent = value =>
 	isFields(value) &&
 	isNumber(value.expiry) &&
 	isNumber(value.sentAt) &&
@@ -179,8 +179,8 @@ function missingCheck({ api, gone }) {
 		const read = await readList(credential, { ...revocation, api })
 		if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
 		const own = ownRows(read.value, credential)
-		const others = ownRows(read.value, key.token ?? '').filter((row) => !own.includes(row))
-		return others.length === 0 && !read.value.keys.some((row) => isRowOf(key, row))
+		const others = ownRows(read.value, key.token ?? '').filter(row => !own.includes(row))
+		return others.length === 0 && !read.value.keys.some(row => isRowOf(key, row))
 	}
 }
 /** Several pages are read twice: a key that disappears moves others past the page that is read next. */
@@ -189,11 +189,8 @@ async function readList(credential, context) {
 	const first = await read()
 	const second = first.ok && first.value.pages > 1 ? await read() : first
 	if (!first.ok || !second.ok) return second
-	const byId = new Map([...first.value.keys, ...second.value.keys].map((key) => [key.id, key]))
-	return {
-		...second,
-		value: { ...second.value, keys: [...byId.values()], doubt: first.value.doubt ?? second.value.doubt },
-	}
+	const byId = new Map([...first.value.keys, ...second.value.keys].map(key => [key.id, key]))
+	return { ...second, value: { ...second.value, keys: [...byId.values()], doubt: first.value.doubt ?? second.value.doubt } }
 }
 
 /** After this, even a slow server has carried out a request. */
@@ -203,10 +200,10 @@ const LATEST_WRITE_MS = 10 * 60_000
 /** Found only if a single key has exactly the expiry, and was created in the window. */
 function matchIntent(intent, list, context) {
 	const { known, shift, dateSkew, skew, grid } = context
-	const rows = list.filter(({ id }) => !known.has(id)).map((key) => ({ key, ...lib.withoutZone(key, intent) }))
+	const rows = list.filter(({ id }) => !known.has(id)).map(key => ({ key, ...lib.withoutZone(key, intent) }))
 	const wasThen = (created, inAnyZone = false) => {
 		const end = intent.deadline + (inAnyZone ? LATEST_WRITE_MS : LATE_WRITE_GRACE_MS)
-		return [0, shift].some((moved) => {
+		return [0, shift].some(moved => {
 			const skews = [dateSkew, skew === null ? null : skew + moved]
 			return lib.isWithin(created, { from: intent.sentAt - moved, to: end - moved, skews, inAnyZone })
 		})
@@ -239,7 +236,7 @@ function gridShownBy(keys) {
 	if (keys.length === 0 || shown.some(({ grid }) => grid === null)) return Infinity
 	// What the server only repeats may be stored on any grid.
 	const stored = shown.flatMap(({ expiry, grid }) => (grid === 1 ? [] : (expiry ?? [])))
-	if (stored.some((expiry) => Math.round(expiry * 1000) % 1000 !== 0)) return 1
+	if (stored.some(expiry => Math.round(expiry * 1000) % 1000 !== 0)) return 1
 	if (!stored.every(lib.isOnCoarseGrid)) return 1000
 	return stored.length > 0 ? Infinity : COARSEST_GRID_US
 }
@@ -260,7 +257,7 @@ async function resolveIntents(intents, context) {
 		const before = findings
 		// What names keys outlasts a list that cannot be read.
 		findings = (await lookOnce(looked, isWatched, context)).map((finding, index) =>
-			finding.hasNames === undefined && before[index]?.hasNames ? { ...before[index], isOpen: finding.isOpen } : finding,
+			finding.hasNames === undefined && before[index]?.hasNames ? { ...before[index], isOpen: finding.isOpen } : finding
 		)
 		if (!findings.some(({ isOpen }) => isOpen) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS) {
 			for (const warning of sentences(findings, 'warning', context)) runner.warning(warning)
@@ -282,10 +279,10 @@ async function lookOnce(intents, isWatched, context) {
 	const list = read.value
 	const doubt = doubtAbout(list, credential, gone)
 	// What is left of a key that was revoked is its twin.
-	const held = context.held.filter(({ id }) => !gone.has(id)).flatMap((key) => heldRows(key, list))
+	const held = context.held.filter(({ id }) => !gone.has(id)).flatMap(key => heldRows(key, list))
 	const others = [...ownRows(list, credential), ...held].map(({ id }) => id)
 	const looked = { ...context, known: new Set([...gone, ...others]), dateSkew: read.skew }
-	const lookFor = async (intent) => {
+	const lookFor = async intent => {
 		const { key, candidates } = matchIntent(intent, list.keys, looked)
 		const seen = { doubt, isWatched, candidates, now: clock.now() }
 		const isOpen = !isWatched || doubt !== null
@@ -310,12 +307,12 @@ async function lookOnce(intents, isWatched, context) {
 function unread(intents, failure) {
 	// A redirect shows that api-url is wrong; anything else may pass.
 	const isOpen = failure !== lib.NO_CREDENTIAL && !/^3/.test(`${failure.status}`)
-	return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${failure.message}` }))
+	return intents.map(intent => ({ intent, isOpen, failure: `${undetermined(intent)}: ${failure.message}` }))
 }
 /** Also if the list writes id and expiry otherwise: no other key has our prefix. */
 function heldRows(key, list) {
 	const byPrefix = key.token === null ? [] : ownRows(list, key.token)
-	return list.keys.filter((row) => isRowOf(key, row) || (byPrefix.length === 1 && byPrefix[0] === row))
+	return list.keys.filter(row => isRowOf(key, row) || (byPrefix.length === 1 && byPrefix[0] === row))
 }
 function undetermined({ stored, refused }) {
 	const question = refused
@@ -334,35 +331,30 @@ function withExpiry(key) {
 function problemOf(intent, { candidates, doubt, isWatched, now }) {
 	const { refused, stored } = intent
 	const isAnswered = stored !== undefined
-	const unsettled = (problem) => (isAnswered ? { warning: problem } : { failure: problem })
+	const unsettled = problem => (isAnswered ? { warning: problem } : { failure: problem })
 	const which = refused === '' ? 'An unresolved create request' : `The create request that returned the key ${refused}`
 	if (candidates.length > 0)
 		return unsettled(
 			`${isAnswered ? 'A possibly repeated create request' : which} matches ${candidates.length} key(s) ` +
-				`(${candidates.slice(0, 3).map(withExpiry).join('; ')}); revoked none, because some may belong to other runs`,
+				`(${candidates.slice(0, 3).map(withExpiry).join('; ')}); revoked none, because some may belong to other runs`
 		)
 	if (doubt !== null) return unsettled(`${undetermined(intent)}: the list of keys cannot be relied on, because ${doubt}`)
-	if (refused !== '')
-		return {
-			failure: `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`,
-		}
+	if (refused !== '') return { failure: `A create request returned the key ${refused}, which may not be this run's, so it was not revoked` }
 	if (!isWatched) return { failure: 'There was no time to wait for an unresolved create request' }
 	if (isAnswered || now >= intent.deadline + LATEST_WRITE_MS) return {}
-	return {
-		warning: 'No key of an unresolved create request has appeared so far; if the API still creates one, this action cannot see it',
-	}
+	return { warning: 'No key of an unresolved create request has appeared so far; if the API still creates one, this action cannot see it' }
 }
 function sentences(findings, sort, { skew }) {
-	const reasons = new Set(findings.flatMap((finding) => finding[sort] ?? []))
-	return [...reasons].map((reason) => {
-		const intents = findings.filter((finding) => finding[sort] === reason).map(({ intent }) => intent)
+	const reasons = new Set(findings.flatMap(finding => finding[sort] ?? []))
+	return [...reasons].map(reason => {
+		const intents = findings.filter(finding => finding[sort] === reason).map(({ intent }) => intent)
 		const count = intents.length === 1 ? '' : ` (${intents.length} requests)`
 		return `${reason}${count}. ${describeRequests(intents, skew)}. To revoke such a key now: ${DASHBOARD}.`
 	})
 }
 /** What lets a person find their keys. */
 function describeRequests(intents, skew) {
-	const least = (of) => Math.min(...intents.map((intent) => intent[of]))
+	const least = of => Math.min(...intents.map(intent => intent[of]))
 	const later = intents.length === 1 ? '' : ' or later'
 	const sent = lib.formatUtc(least('sentAt') + (skew ?? 0))
 	return `Sent about ${sent}${later}, for a key that expires ${lib.formatExactly(least('expiry'))}${later}`
@@ -380,7 +372,7 @@ async function revokeKeys({ state, damage }, deps) {
 	if (damage !== '')
 		failures.push(
 			`${state === null ? 'The' : 'Part of the'} record that the main step saved cannot be used (${damage}). ` +
-				`A key that it described stays valid until it expires; to revoke it now: ${DASHBOARD}.`,
+				`A key that it described stays valid until it expires; to revoke it now: ${DASHBOARD}.`
 		)
 	if (state !== null && state.keys.length + state.intents.length > 0) await settleAll(state, failures, deps)
 	else if (damage === '') runner.info('The main step saved no key that may be valid, so there is nothing to revoke.')
@@ -408,14 +400,14 @@ async function settleAll(state, failures, deps) {
 	}
 	stopping.addEventListener('abort', warnOfRest)
 	const deadline = clock.now() + POST_STEP_TIMEOUT_MS
-	const onWait = (wait) => runner.info(`Rate limited by the API (429). Retrying in ${lib.formatSeconds(wait)}. Not yet settled: ${unsettled()}.`)
+	const onWait = wait => runner.info(`Rate limited by the API (429). Retrying in ${lib.formatSeconds(wait)}. Not yet settled: ${unsettled()}.`)
 	const newBudget = () => lib.createBudget({ deadline, clock, throttle: { latest: deadline + MAX_THROTTLE_WAIT_MS, onWait } })
 	const revoking = revokeHeldKeys(context, newBudget, failures)
 	const wake = new AbortController()
 	const stopWaiting = () => wake.abort()
 	revoking.then(stopWaiting, stopWaiting)
 	if (intents.length > 0) await clock.sleep(LOOKUP_DELAY_MS, wake.signal)
-	const looking = resolveIntents(intents, { ...context, budget: newBudget() }).then((found) => {
+	const looking = resolveIntents(intents, { ...context, budget: newBudget() }).then(found => {
 		isLooking = false
 		failures.push(...found)
 	})
@@ -425,11 +417,11 @@ async function settleAll(state, failures, deps) {
 /** A step that changed the trusted authorities may read what post sends: never the long-lived key. */
 function contextFor(state, { runner, clock, random, connect, settings, bootedAt }) {
 	// Post uses the proxies of main, so those may differ.
-	const changed = lib.AUTHORITIES.filter((name) => state.settings[name] !== settings[name])
+	const changed = lib.AUTHORITIES.filter(name => state.settings[name] !== settings[name])
 	if (changed.length > 0)
 		runner.warning(
 			`A step of this job changed ${changed.join(', ')}, which decides the certificates that are trusted. ` +
-				'The post step does not send api-key under these settings.',
+				'The post step does not send api-key under these settings.'
 		)
 	const shift = bootedAt - (state.bootedAt ?? bootedAt)
 	const lists = { api: connect(state), gone: new Set() }
@@ -438,12 +430,12 @@ function contextFor(state, { runner, clock, random, connect, settings, bootedAt 
 		credential: changed.length === 0 ? state.apiKey : null,
 		skew: state.skew === null ? null : state.skew - shift,
 		grid: gridShownBy(state.keys),
-		isMissing: missingCheck(lists),
+		isMissing: missingCheck(lists)
 	}
 }
 async function revokeHeldKeys(context, newBudget, failures) {
 	const { runner, gone, clock, held, skew } = context
-	const revokeOne = async (key) => {
+	const revokeOne = async key => {
 		const end = key.expiresAt === null ? null : lib.formatUtc(key.expiresAt)
 		if (key.keep) {
 			const at = end === null ? '' : ` at ${end}`
@@ -454,7 +446,7 @@ async function revokeHeldKeys(context, newBudget, failures) {
 		if (!result.revoked) {
 			const expiry = end === null ? 'Its expiry is unknown, so it may never expire; revoke it now' : `It expires at ${end}`
 			failures.unshift(
-				`Could not confirm that API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}. ${expiry}. To revoke it now: ${DASHBOARD}.`,
+				`Could not confirm that API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}. ${expiry}. To revoke it now: ${DASHBOARD}.`
 			)
 			return '**Revocation not confirmed**'
 		}
@@ -464,7 +456,7 @@ async function revokeHeldKeys(context, newBudget, failures) {
 		runner.info(`${how}: API key ${lib.keyLabel(key)}${proof}.`)
 		return `**${how}**, ${lib.formatUtc(clock.now() + (skew ?? 0))}`
 	}
-	const rows = await Promise.all(held.map(async (key) => ({ key, status: await revokeOne(key) })))
+	const rows = await Promise.all(held.map(async key => ({ key, status: await revokeOne(key) })))
 	if (rows.length > 0) runner.writeSummary(lib.keySummary('SphereScout key after this job', rows))
 }
 
@@ -480,7 +472,7 @@ async function run() {
 		settings: lib.networkSettings(process.env),
 		bootedAt: lib.bootedAt,
 		stopping: cancellation.signal,
-		policyWithoutRecord: () => (/^fail$/i.test(lib.getInput('on-revoke-failure')) ? 'fail' : 'warn'),
+		policyWithoutRecord: () => (/^fail$/i.test(lib.getInput('on-revoke-failure')) ? 'fail' : 'warn')
 	})
 }
 run().catch(lib.failStep)

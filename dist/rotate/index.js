@@ -12,7 +12,7 @@ function watchDate(send, now) {
 			if (!Number.isNaN(difference) && !lib.isStored(response.headers)) last = difference
 			return response
 		},
-		difference: () => last,
+		difference: () => last
 	}
 }
 
@@ -26,20 +26,17 @@ function createGithubSecrets(send, options) {
 	return {
 		repositoryId: (repository, limits) => {
 			const path = `/repos/${repository.split('/').map(encodeURIComponent).join('/')}`
-			return get({ path, permission: 'Metadata: read', limits }, (answer) => String(number(answer, 'id')))
+			return get({ path, permission: 'Metadata: read', limits }, answer => String(number(answer, 'id')))
 		},
 		publicKey: ({ path, permission }, limits) =>
-			get({ path: `${path}/public-key`, permission, limits }, (answer) => ({
-				id: text(answer, 'key_id'),
-				key: text(answer, 'key'),
-			})),
+			get({ path: `${path}/public-key`, permission, limits }, answer => ({ id: text(answer, 'key_id'), key: text(answer, 'key') })),
 		secret: ({ path, name, permission }, limits) =>
-			get({ path: `${path}/${name}`, permission, limits }, (answer) => {
+			get({ path: `${path}/${name}`, permission, limits }, answer => {
 				const visibility = field(answer, 'visibility')
 				return {
 					name: text(answer, 'name'),
 					visibility: typeof visibility === 'string' ? visibility : null,
-					updatedAt: lib.parseTime(field(answer, 'updated_at')).at,
+					updatedAt: lib.parseTime(field(answer, 'updated_at')).at
 				}
 			}),
 		selectedRepositories: ({ path, name }, page, limits) => {
@@ -47,7 +44,7 @@ function createGithubSecrets(send, options) {
 			return get({ path: `${path}/${name}/repositories?${query}`, permission: ORGANIZATION, limits }, readRepositories)
 		},
 		write: ({ path, name, permission }, value, limits) =>
-			call(client, { method: 'PUT', path: `${path}/${name}`, permission, limits, body: JSON.stringify(value) }, readWritten),
+			call(client, { method: 'PUT', path: `${path}/${name}`, permission, limits, body: JSON.stringify(value) }, readWritten)
 	}
 }
 /** GitHub answers a write with 201 or 204; another 2xx is the page of a portal or a proxy. */
@@ -62,9 +59,9 @@ async function call({ send, apiUrl, token, userAgent, now }, { method, path, per
 		Authorization: `Bearer ${token}`,
 		'User-Agent': userAgent,
 		'X-GitHub-Api-Version': '2022-11-28',
-		...(body !== undefined && { 'Content-Type': 'application/json' }),
+		...(body !== undefined && { 'Content-Type': 'application/json' })
 	}
-	const failed = (failure) => ({ ok: false, skew: null, failure })
+	const failed = failure => ({ ok: false, skew: null, failure })
 	try {
 		const response = await send({ method, url, headers, ...limits, ...(body !== undefined && { body }) })
 		const { status } = response
@@ -100,7 +97,7 @@ function number(value, name) {
 function readRepositories(answer) {
 	const rows = field(answer, 'repositories')
 	if (!Array.isArray(rows)) throw new TypeError()
-	return { total: number(answer, 'total_count'), ids: rows.map((row) => number(row, 'id')) }
+	return { total: number(answer, 'total_count'), ids: rows.map(row => number(row, 'id')) }
 }
 /** Gateways and locks give these; the request may have been carried out. */
 const UNCERTAIN_STATUSES = [407, 408, 421, 423, 425, 499]
@@ -184,7 +181,7 @@ const FAULTS = [
 	[/^(authorization|bearer)[\s:]/i, 'begins with the name of an HTTP header or scheme'],
 	[/^[A-Za-z_][\w-]*\s*=[^=]/, 'has the form NAME=VALUE'],
 	[/^.{0,7}$/s, `is shorter than ${lib.MIN_CREDENTIAL_LENGTH} characters, so it is not an API key or token`],
-	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character'],
+	[/[^\x21-\x7e]/, 'contains white space, a control character or a non-ASCII character']
 ]
 /** The input api-key. Throws an Error that does not show it. */
 function readCredential(given, env) {
@@ -215,7 +212,7 @@ function readDuration(value, { name, shortest, longest, example }) {
 }
 /** Throws an Error that does not show `value`: it may hold a password. */
 function readApiUrl(value) {
-	const refuse = (fault) => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
+	const refuse = fault => new Error(`Input api-url ${fault}. For example: api-url: https://www.spherescout.io`)
 	if (!URL.canParse(value)) throw refuse('is not a URL')
 	const url = new URL(value)
 	if (url.username || url.password || /[?#]/.test(value)) throw refuse('contains a user name, password, query or fragment')
@@ -225,14 +222,14 @@ function readApiUrl(value) {
 }
 /** Ignores case. Throws an Error for the user. */
 function readChoice(name, value, choices) {
-	const choice = choices.find((known) => known === value.toLowerCase())
+	const choice = choices.find(known => known === value.toLowerCase())
 	if (choice !== undefined) return choice
 	throw refusal(name, value, choices[0])(`it must be ${choices.join(' or ')}`)
 }
 /** Shows at most 60 characters of the value. */
 function refusal(name, value, example) {
 	const shown = JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
-	return (fault) => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
+	return fault => new Error(`Input ${name} is ${shown}: ${fault}. For example: ${name}: ${example}`)
 }
 
 /**
@@ -256,7 +253,7 @@ function readRotateInputs(input, env) {
 		revokePrevious: readRevokePrevious(given('revoke-previous', 'after-overlap'), env.GITHUB_EVENT_NAME),
 		apiUrl: readApiUrl(given('api-url', 'https://www.spherescout.io')),
 		githubApiUrl: readGithubApiUrl(given('github-api-url', env.GITHUB_API_URL || 'https://api.github.com')),
-		timeout: readDuration(given('timeout', '2m'), TIMEOUT),
+		timeout: readDuration(given('timeout', '2m'), TIMEOUT)
 	}
 }
 function readLimits(given) {
@@ -264,17 +261,17 @@ function readLimits(given) {
 	const limits = {
 		rotateAfter: read('rotate-after', '30d', { shortest: '1 day', longest: '365 days' }),
 		expiresIn: read('expires-in', '60d', { shortest: '8 days', longest: '730 days' }),
-		overlap: read('overlap', '7d', { shortest: '1 hour', longest: '35 days' }),
+		overlap: read('overlap', '7d', { shortest: '1 hour', longest: '35 days' })
 	}
 	if (!lib.canRetire(limits))
 		throw new Error(
 			'Input rotate-after is too short: it must be at least overlap + 2 hours, or no key would get old enough for the ' +
-				'keys before it to be revoked. Raise rotate-after, or lower overlap.',
+				'keys before it to be revoked. Raise rotate-after, or lower overlap.'
 		)
 	if (lib.areLimitsConsistent(limits)) return limits
 	throw new Error(
 		'Input expires-in is too short: it must be at least rotate-after + overlap + 7 days, which leaves a week to fix a ' +
-			`failing rotation. Raise it to ${lib.minLifetimeDays(limits)}d, or lower rotate-after.`,
+			`failing rotation. Raise it to ${lib.minLifetimeDays(limits)}d, or lower rotate-after.`
 	)
 }
 function readToken(value) {
@@ -288,7 +285,7 @@ function readSecretName(value) {
 	if (/^(?!GITHUB_)[A-Z_][A-Z0-9_]*$/i.test(value)) return value.toUpperCase()
 	throw new Error(
 		'Input secret is not a valid secret name: only letters, digits and underscores, not starting with a digit or ' +
-			'GITHUB_. For example: secret: SPHERESCOUT_API_KEY',
+			'GITHUB_. For example: secret: SPHERESCOUT_API_KEY'
 	)
 }
 function readHome(environment, organization) {
@@ -310,8 +307,8 @@ function environmentPlace(input, name) {
 function readCopies(value, home) {
 	const copies = value
 		.split(/\r?\n/)
-		.map((line) => line.trim())
-		.filter((line) => line !== '')
+		.map(line => line.trim())
+		.filter(line => line !== '')
 		.map(readCopy)
 	const all = [home, ...copies].map(({ kind, name }) => `${kind} ${name.toLowerCase()}`)
 	if (new Set(all).size < all.length)
@@ -321,7 +318,7 @@ function readCopies(value, home) {
 function readCopy(line) {
 	const [, environment] = /^environment\s+(\S.*)$/i.exec(line) ?? []
 	if (environment !== undefined) return environmentPlace('copies', environment)
-	const kind = ['repository', 'dependabot', 'codespaces'].find((known) => known === line.toLowerCase())
+	const kind = ['repository', 'dependabot', 'codespaces'].find(known => known === line.toLowerCase())
 	if (kind !== undefined) return { kind, name: '' }
 	throw new Error('Input copies lists an unknown place: each line must be repository, dependabot, codespaces or environment NAME.')
 }
@@ -330,7 +327,7 @@ function readRevokePrevious(value, event) {
 	if (choice === 'now' && event !== 'workflow_dispatch')
 		throw new Error(
 			'Input revoke-previous is now, which is for emergencies because it makes running jobs fail. ' +
-				'It is accepted only in a run that was started by hand (workflow_dispatch).',
+				'It is accepted only in a run that was started by hand (workflow_dispatch).'
 		)
 	return choice
 }
@@ -357,7 +354,7 @@ async function revokeListed({ keys, credential }, deps, budget) {
 	const asked = []
 	const answers = new Map()
 	for (const key of keys) {
-		const revoke = (limits) => deps.api.revoke(credential, key.id, limits)
+		const revoke = limits => deps.api.revoke(credential, key.id, limits)
 		const reply = await lib.retry(revoke, { budget, random: deps.random })
 		// A repeated revocation gets 404; the list decides.
 		if (!reply.ok && reply.failure.status !== 404) answers.set(key, `${reply.failure.message}, and `)
@@ -366,16 +363,16 @@ async function revokeListed({ keys, credential }, deps, budget) {
 	}
 	const waited = await waitUntilGone({ keys: asked, credential }, deps, budget)
 	const left = [...refused, ...waited.map(({ key, reason }) => ({ key, reason: `${answers.get(key) ?? ''}${reason}` }))]
-	return { revoked: asked.filter((key) => !left.some((one) => one.key === key)), left }
+	return { revoked: asked.filter(key => !left.some(one => one.key === key)), left }
 }
 /** Those of the keys that may still be valid. */
 async function waitUntilGone({ keys, credential }, deps, budget) {
 	if (keys.length === 0) return []
-	const stillIn = (listed) => keys.filter(({ id }) => listed.some((row) => row.id === id))
-	const isDone = (listed) => stillIn(listed).length === 0
+	const stillIn = listed => keys.filter(({ id }) => listed.some(row => row.id === id))
+	const isDone = listed => stillIn(listed).length === 0
 	const { listed, reason } = await readTrustedList({ credential, isDone }, deps, budget)
-	if (listed === null) return keys.map((key) => ({ key, reason }))
-	return stillIn(listed).map((key) => ({ key, reason: 'it is still in the list' }))
+	if (listed === null) return keys.map(key => ({ key, reason }))
+	return stillIn(listed).map(key => ({ key, reason: 'it is still in the list' }))
 }
 /**
  * Reads the list until it can be trusted and `isDone`, for at most 10 s. `listed` is null if no list can be trusted;
@@ -408,7 +405,7 @@ async function revokeAtOnce(emergency, deps, budget) {
 	const { listed, reason } = await readTrustedList({ credential, isDone: () => true }, deps, budget)
 	const { now, young } = lib.keysToRevokeNow({ ...emergency, keys: listed ?? emergency.keys })
 	const { revoked, left } = await revokeListed({ keys: now, credential }, deps, budget)
-	left.push(...young.map((key) => ({ key, reason: YOUNG })))
+	left.push(...young.map(key => ({ key, reason: YOUNG })))
 	return { revoked, problem: problemOf(left, listed === null ? reason : null, emergency) }
 }
 /** Why an emergency did not succeed, or null. `doubt`: why the list does not show every key, or null. */
@@ -466,9 +463,9 @@ function keyNotReceived({ keys, current, tag, now, homeUpdatedAt }) {
 	const { createdAt: currentCreatedAt } = current
 	if (currentCreatedAt === null) return null
 	const newer = keys.filter(
-		(key) => lib.isOwn(key, tag) && !lib.holdsOlderKey(homeUpdatedAt, key) && creationOf(key) >= currentCreatedAt + lib.MIN_GAP_MS,
+		key => lib.isOwn(key, tag) && !lib.holdsOlderKey(homeUpdatedAt, key) && creationOf(key) >= currentCreatedAt + lib.MIN_GAP_MS
 	)
-	if (!newer.some((key) => creationOf(key) <= now - NOT_RECEIVED_AFTER_MS)) return null
+	if (!newer.some(key => creationOf(key) <= now - NOT_RECEIVED_AFTER_MS)) return null
 	const newest = newer.reduce((latest, key) => (creationOf(key) > creationOf(latest) ? key : latest))
 	return wasWrittenByOthers(homeUpdatedAt, newest) && !wasReplacedBefore(newer, newest) ? null : newest
 }
@@ -482,7 +479,7 @@ function wasWrittenByOthers(updatedAt, newest) {
 const REPEATED_WITHIN_MS = 7 * lib.DAY_MS
 /** Whether the key in hand was already replaced shortly before the newest key; keys of the same hour are one attempt. */
 function wasReplacedBefore(newer, newest) {
-	return newer.some((key) => {
+	return newer.some(key => {
 		const earlier = creationOf(newest) - creationOf(key)
 		return earlier >= lib.MIN_GAP_MS && earlier <= REPEATED_WITHIN_MS
 	})
@@ -522,9 +519,9 @@ function whyNotListed({ message, status, notFromApi, retryable }, ifRejected) {
 /** Where no key can be created: which keys count toward the account's limit although no place should hold them. */
 function unusedKeysNote({ keys, current, tag, updates }) {
 	const newer = keys
-		.filter((key) => lib.isOwn(key, tag) && Number(key.createdAt) > Number(current.createdAt))
+		.filter(key => lib.isOwn(key, tag) && Number(key.createdAt) > Number(current.createdAt))
 		.sort((a, b) => Number(a.createdAt) - Number(b.createdAt))
-	const lastWrite = Math.max(...updates.map((at) => at ?? Infinity))
+	const lastWrite = Math.max(...updates.map(at => at ?? Infinity))
 	const unwritten = newer.filter(({ createdAt }) => Number(createdAt) - lib.MIN_GAP_MS > lastWrite)
 	if (unwritten.length > 0)
 		return (
@@ -550,9 +547,9 @@ function foreverWarnings(kept) {
 	return kept
 		.filter(isForever)
 		.map(
-			(key) =>
+			key =>
 				`The old key ${fullLabel(key)} never expires, and no run revokes it while a place may hold an older key than the ` +
-				'one in use. Check that every place holds a newer key, then revoke it in the dashboard.',
+				'one in use. Check that every place holds a newer key, then revoke it in the dashboard.'
 		)
 }
 function isForever({ expiresAt }) {
@@ -605,7 +602,7 @@ function secretsPaths({ kind, name }, { owner, repo, id }) {
 	const repository = `/repos/${encodeURIComponent(owner)}/${encodeURIComponent(repo)}`
 	switch (kind) {
 		case 'environment':
-			return [repository, `/repositories/${encodeURIComponent(id)}`].map((base) => `${base}/environments/${escaped}/secrets`)
+			return [repository, `/repositories/${encodeURIComponent(id)}`].map(base => `${base}/environments/${escaped}/secrets`)
 		case 'organization':
 			return [`/orgs/${escaped}/actions/secrets`]
 		case 'repository':
@@ -621,7 +618,7 @@ function permissionFor({ kind }) {
 		environment: 'Secrets: write and Environments: write',
 		organization: 'organization permission Secrets: write',
 		dependabot: 'Dependabot secrets: write',
-		codespaces: 'Codespaces secrets: write',
+		codespaces: 'Codespaces secrets: write'
 	}[kind]
 }
 /** The place in words, for messages. */
@@ -631,7 +628,7 @@ function placeLabel({ kind, name }) {
 		environment: `the environment ${JSON.stringify(name)}`,
 		organization: `the organization ${name}`,
 		dependabot: "the repository's Dependabot secrets",
-		codespaces: "the repository's Codespaces secrets",
+		codespaces: "the repository's Codespaces secrets"
 	}[kind]
 }
 
@@ -685,14 +682,14 @@ const MAX_WRITES = 2
  * would create a second secret while the key in the real one expires.
  */
 async function inspectPlace({ place, secret, repository }, deps, budget) {
-	const ask = (attempt) => lib.retry(attempt, { budget, random: deps.random })
+	const ask = attempt => lib.retry(attempt, { budget, random: deps.random })
 	const permission = permissionFor(place)
 	for (const path of secretsPaths(place, repository)) {
 		const at = { place, path, secret }
 		const found = await ask(() => readSecret(at, deps, budget))
 		if (!found.ok && found.failure.status === 404 && !found.failure.notFromApi) continue
 		const info = valueOrThrow(found, place)
-		const publicKey = valueOrThrow(await ask((limits) => deps.secrets.publicKey({ path, permission }, limits)), place)
+		const publicKey = valueOrThrow(await ask(limits => deps.secrets.publicKey({ path, permission }, limits)), place)
 		const { visibility, updatedAt } = info
 		if (place.kind !== 'organization') return { ...at, publicKey, updatedAt, audience: {} }
 		if (visibility === null) throw new Error(`GitHub did not return the visibility of ${secret} in ${placeLabel(place)}. No key was created.`)
@@ -701,7 +698,7 @@ async function inspectPlace({ place, secret, repository }, deps, budget) {
 	}
 	throw new Error(
 		`There is no secret ${secret} in ${placeLabel(place)}, or github-token cannot see it (404). No key was created. ` +
-			`Check the inputs secret, environment and copies, and that the token has access to it ("${permission}").`,
+			`Check the inputs secret, environment and copies, and that the token has access to it ("${permission}").`
 	)
 }
 /** The ids of all repositories that may use an organization's secret. */
@@ -709,7 +706,7 @@ async function readSelected({ place, path, secret }, { secrets, random }, budget
 	const at = { path, name: secret }
 	const ids = new Set()
 	for (let page = 1; page <= MAX_PAGES; page++) {
-		const reply = await lib.retry((limits) => secrets.selectedRepositories(at, page, limits), { budget, random })
+		const reply = await lib.retry(limits => secrets.selectedRepositories(at, page, limits), { budget, random })
 		const { total, ids: more } = valueOrThrow(reply, place)
 		for (const id of more) ids.add(id)
 		if (ids.size === total) return [...ids]
@@ -794,7 +791,7 @@ async function writePlace({ token, target }, deps, budget) {
 	let { publicKey } = target
 	let acted = false
 	let refused = false
-	const write = async (limits) => {
+	const write = async limits => {
 		// A machine that slept may wake up after the time for writing.
 		if (budget.left() < MIN_ATTEMPT_MS) return TOO_LATE
 		const encrypted = sealed(seal, token, publicKey)
@@ -808,7 +805,7 @@ async function writePlace({ token, target }, deps, budget) {
 	const reply = await lib.retry(write, { budget, random })
 	if (reply.ok || reply.failure.status !== 422) return { reply, acted, refused }
 	// Probably GitHub replaced its public key after we read it.
-	const fresh = await lib.retry((limits) => secrets.publicKey({ path, permission }, limits), { budget, random })
+	const fresh = await lib.retry(limits => secrets.publicKey({ path, permission }, limits), { budget, random })
 	if (!fresh.ok || fresh.value.id === publicKey.id) return { reply, acted, refused }
 	publicKey = fresh.value
 	const again = await lib.retry(write, { budget, random })
@@ -937,7 +934,7 @@ function apartFrom(apart, home) {
 const UNTIL = {
 	write: ', so the key in use has to be replaced',
 	wait: '. The newest key is less than two days old, so it is not replaced again, and no old key was revoked',
-	stuck: ', so no old key was revoked',
+	stuck: ', so no old key was revoked'
 }
 const BY_OTHERS = 'If more runs say so, a person, a tool or another workflow writes only one of them'
 /** When the key is due. Where the server does not say when the secret was written, no key counts as one that it got. */
@@ -997,7 +994,7 @@ function requireEqualDays({ clock, dateDifference }) {
 	const now = clock.now()
 	throw new Error(
 		`The clocks of this machine (${lib.formatUtc(now)}) and of the API (${lib.formatUtc(now + difference)}) are more than a day ` +
-			'apart, so ages cannot be calculated. Nothing was changed. Check the clock of the runner.',
+			'apart, so ages cannot be calculated. Nothing was changed. Check the clock of the runner.'
 	)
 }
 const REJECTED = 'The key is wrong, revoked or expired, so rotation cannot continue. Create a key in the dashboard and save it in the secret.'
@@ -1008,13 +1005,13 @@ function refuseEphemeralKey(targets, { current, inputs, report }) {
 	report.current = null
 	throw new Error(
 		`api-key is the short-lived key ${lib.keyLabel(current)}, made after the secret in ${placeLabel(inputs.home)} was last ` +
-			'updated, so it is not the key in that secret. Pass the secret itself as api-key. Nothing was changed.',
+			'updated, so it is not the key in that secret. Pass the secret itself as api-key. Nothing was changed.'
 	)
 }
 async function repositoryId({ home }, { repository: { owner, repo, id }, secrets, random }, budget) {
 	if (id !== null) return id
 	if (home.kind === 'organization') return ''
-	const reply = await lib.retry((limits) => secrets.repositoryId(`${owner}/${repo}`, limits), { budget, random })
+	const reply = await lib.retry(limits => secrets.repositoryId(`${owner}/${repo}`, limits), { budget, random })
 	if (reply.ok) return reply.value
 	throw new Error(`Could not read the repository's id: ${reply.failure.message}.`)
 }
@@ -1083,7 +1080,7 @@ async function rotate(run, targets) {
 	const { inputs, deps, tag, skew, keys, current, record, report } = run
 	const { apiKey, timeout, limits, initialKeyId } = inputs
 	const request = { apiKey, timeout, lifetime: limits.expiresIn, tag, skew, known: keys }
-	const fresh = await lib.createKey(request, record, deps).catch((error) => {
+	const fresh = await lib.createKey(request, record, deps).catch(error => {
 		error.message += unusedKeysNote({ keys, current, tag, updates: targets.map(({ updatedAt }) => updatedAt) })
 		throw error
 	})
@@ -1152,7 +1149,7 @@ async function revokePrevious(run, { key }, { row, confirmed }) {
 	if (!confirmed)
 		throw new Error(
 			`GitHub acknowledged the new key ${lib.keyLabel(key)}, but does not say when the secret was updated. So no old key was ` +
-				`revoked. Check that a new run works, then revoke the old key ${fullLabel(current)} in the dashboard.`,
+				`revoked. Check that a new run works, then revoke the old key ${fullLabel(current)} in the dashboard.`
 		)
 	const { initialKeyId } = inputs
 	const facts = { ...run, created: key, initialKeyId, now: surelyPast(run), isTagged: lib.isOwn(row, tag) }
@@ -1170,7 +1167,7 @@ function isBytes$1(a) {
 		a instanceof Uint8Array || (ArrayBuffer.isView(a) && a.constructor.name === 'Uint8Array' && 'BYTES_PER_ELEMENT' in a && a.BYTES_PER_ELEMENT === 1)
 	)
 }
-const atitle$1 = (title) => (title ? `"${title}" ` : '')
+const atitle$1 = title => (title ? `"${title}" ` : '')
 function abool(value, title = '') {
 	if (typeof value !== 'boolean') throw new TypeError(atitle$1(title) + 'expected boolean, got type=' + typeof value)
 	return value
@@ -1223,7 +1220,7 @@ function byteSwap32$1(arr) {
 	}
 	return arr
 }
-const swap32IfBE$1 = isLE$1 ? (u) => u : byteSwap32$1
+const swap32IfBE$1 = isLE$1 ? u => u : byteSwap32$1
 function overlapBytes(a, b) {
 	if (!a.byteLength || !b.byteLength) return false
 	return a.buffer === b.buffer && a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength
@@ -1292,7 +1289,7 @@ const wrapCipher = (params, constructor) => {
 				if (tagl && data.length < tagl) throw new Error('"ciphertext" expected length >= tagLength=' + tagl)
 				checkOutput(cipher.decrypt.length, output)
 				return cipher.decrypt(data, output)
-			},
+			}
 		}
 		return wrCipher
 	}
@@ -1312,7 +1309,7 @@ function copyBytes$1(bytes) {
 	return Uint8Array.from(abytes$1(bytes))
 }
 
-const encodeStr = (str) => Uint8Array.from(str.split(''), (c) => c.charCodeAt(0))
+const encodeStr = str => Uint8Array.from(str.split(''), c => c.charCodeAt(0))
 const sigma16_32 = (() => swap32IfBE$1(u32$1(encodeStr('expand 16-byte k'))))()
 const sigma32_32 = (() => swap32IfBE$1(u32$1(encodeStr('expand 32-byte k'))))()
 function rotl(a, b) {
@@ -1366,13 +1363,8 @@ function runCipher(core, sigma, key, nonce, data, output, counter, rounds) {
 }
 function createCipher(core, opts) {
 	const { allowShortKeys, extendNonceFn, counterLength, counterRight, rounds } = checkOpts$1(
-		{
-			allowShortKeys: false,
-			counterLength: 8,
-			counterRight: false,
-			rounds: 20,
-		},
-		opts,
+		{ allowShortKeys: false, counterLength: 8, counterRight: false, rounds: 20 },
+		opts
 	)
 	if (typeof core !== 'function') throw new Error('core must be a function')
 	anumber$1(counterLength)
@@ -1679,7 +1671,7 @@ class Poly1305 {
 		return res
 	}
 }
-const poly1305 = wrapMacConstructor(32, (key) => new Poly1305(key))
+const poly1305 = wrapMacConstructor(32, key => new Poly1305(key))
 
 function salsaCore(s, k, n, out, cnt, rounds = 20, cntHi = 0) {
 	let y00 = s[0],
@@ -1785,58 +1777,48 @@ function hsalsa(s, k, i, out) {
 	if (!isLE$1) clean$1(s2, k2, i2)
 	clean$1(t)
 }
-const xsalsa20 = createCipher(salsaCore, {
-	counterRight: true,
-	extendNonceFn: hsalsa,
-})
-const xsalsa20poly1305 = wrapCipher(
-	{
-		blockSize: 64,
-		nonceLength: 24,
-		tagLength: 16,
-	},
-	(key, nonce) => {
-		return {
-			encrypt(plaintext, output) {
-				output = getOutput(plaintext.length + 32, output, false)
-				const authKey = output.subarray(0, 32)
-				const ciphPlaintext = output.subarray(32)
-				output.set(plaintext, 32)
-				clean$1(authKey)
-				xsalsa20(key, nonce, output, output)
-				const tag = poly1305(ciphPlaintext, authKey)
-				output.set(tag, 16)
-				clean$1(output.subarray(0, 16), tag)
-				return output.subarray(16)
-			},
-			decrypt(ciphertext, output) {
-				abytes$1(ciphertext, undefined, 'data')
-				output = getOutput(ciphertext.length + 32, output, false)
-				const tmp = output.subarray(0, 32)
-				const passedTag = output.subarray(32, 48)
-				const ciphPlaintext = output.subarray(48)
-				output.set(ciphertext, 32)
-				clean$1(tmp)
-				const authKey = xsalsa20(key, nonce, tmp, tmp)
-				const tag = poly1305(ciphPlaintext, authKey)
-				if (!equalBytes(passedTag, tag)) {
-					clean$1(output)
-					throw new Error('invalid tag')
-				}
-				xsalsa20(key, nonce, output.subarray(16), output.subarray(16))
-				clean$1(tmp, passedTag, tag)
-				return ciphPlaintext
-			},
+const xsalsa20 = createCipher(salsaCore, { counterRight: true, extendNonceFn: hsalsa })
+const xsalsa20poly1305 = wrapCipher({ blockSize: 64, nonceLength: 24, tagLength: 16 }, (key, nonce) => {
+	return {
+		encrypt(plaintext, output) {
+			output = getOutput(plaintext.length + 32, output, false)
+			const authKey = output.subarray(0, 32)
+			const ciphPlaintext = output.subarray(32)
+			output.set(plaintext, 32)
+			clean$1(authKey)
+			xsalsa20(key, nonce, output, output)
+			const tag = poly1305(ciphPlaintext, authKey)
+			output.set(tag, 16)
+			clean$1(output.subarray(0, 16), tag)
+			return output.subarray(16)
+		},
+		decrypt(ciphertext, output) {
+			abytes$1(ciphertext, undefined, 'data')
+			output = getOutput(ciphertext.length + 32, output, false)
+			const tmp = output.subarray(0, 32)
+			const passedTag = output.subarray(32, 48)
+			const ciphPlaintext = output.subarray(48)
+			output.set(ciphertext, 32)
+			clean$1(tmp)
+			const authKey = xsalsa20(key, nonce, tmp, tmp)
+			const tag = poly1305(ciphPlaintext, authKey)
+			if (!equalBytes(passedTag, tag)) {
+				clean$1(output)
+				throw new Error('invalid tag')
+			}
+			xsalsa20(key, nonce, output.subarray(16), output.subarray(16))
+			clean$1(tmp, passedTag, tag)
+			return ciphPlaintext
 		}
-	},
-)
+	}
+})
 
 function isBytes(a) {
 	return (
 		a instanceof Uint8Array || (ArrayBuffer.isView(a) && a.constructor.name === 'Uint8Array' && 'BYTES_PER_ELEMENT' in a && a.BYTES_PER_ELEMENT === 1)
 	)
 }
-const atitle = (title) => (title ? `"${title}" ` : '')
+const atitle = title => (title ? `"${title}" ` : '')
 function anumber(n, title = '') {
 	if (typeof n !== 'number') throw new TypeError(atitle(title) + 'expected number, got ' + typeof n)
 	if (!Number.isSafeInteger(n) || n < 0) throw new RangeError(atitle(title) + 'expected integer >= 0, got ' + n)
@@ -1888,14 +1870,14 @@ const isLE = (() => new Uint8Array(new Uint32Array([0x11223344]).buffer)[0] === 
 function byteSwap(word) {
 	return ((word << 24) & 0xff000000) | ((word << 8) & 0xff0000) | ((word >>> 8) & 0xff00) | ((word >>> 24) & 0xff)
 }
-const swap8IfBE = isLE ? (n) => n : (n) => byteSwap(n) >>> 0
+const swap8IfBE = isLE ? n => n : n => byteSwap(n) >>> 0
 function byteSwap32(arr) {
 	for (let i = 0; i < arr.length; i++) {
 		arr[i] = byteSwap(arr[i])
 	}
 	return arr
 }
-const swap32IfBE = isLE ? (u) => u : byteSwap32
+const swap32IfBE = isLE ? u => u : byteSwap32
 function checkOpts(defaults, opts, title = 'opts') {
 	aopts(defaults, 'defaults')
 	if (opts !== undefined) aopts(opts, title)
@@ -1910,7 +1892,7 @@ function createHasher(hashCons, info = {}) {
 	hashC.outputLen = tmp.outputLen
 	hashC.blockLen = tmp.blockLen
 	hashC.canXOF = tmp.canXOF
-	hashC.create = (opts) => hashCons(opts)
+	hashC.create = opts => hashCons(opts)
 	Object.assign(hashC, info)
 	return Object.freeze(hashC)
 }
@@ -1921,11 +1903,11 @@ const BSIGMA = Uint8Array.from([
 	3, 4, 13, 7, 5, 15, 14, 1, 9, 12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11, 13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10, 6, 15, 14,
 	9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5, 10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
 	15, 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3, 11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4, 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5,
-	10, 4, 0, 15, 8, 9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13, 2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9,
+	10, 4, 0, 15, 8, 9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13, 2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9
 ])
 
-const fromNumH = (n) => (n / 2 ** 32) | 0
-const fromNumL = (n) => n >>> 0
+const fromNumH = n => (n / 2 ** 32) | 0
+const fromNumL = n => n >>> 0
 const rotrSH = (h, l, s) => (h >>> s) | (l << (32 - s))
 const rotrSL = (h, l, s) => (h << (32 - s)) | (l >>> s)
 const rotrBH = (h, l, s) => (h << (64 - s)) | (l >>> (s - 32))
@@ -1934,17 +1916,14 @@ const rotr32H = (_h, l) => l
 const rotr32L = (h, _l) => h
 function add(Ah, Al, Bh, Bl) {
 	const l = (Al >>> 0) + (Bl >>> 0)
-	return {
-		h: (Ah + Bh + ((l / 2 ** 32) | 0)) | 0,
-		l: l | 0,
-	}
+	return { h: (Ah + Bh + ((l / 2 ** 32) | 0)) | 0, l: l | 0 }
 }
 const add3L = (Al, Bl, Cl) => (Al >>> 0) + (Bl >>> 0) + (Cl >>> 0)
 const add3H = (low, Ah, Bh, Ch) => (Ah + Bh + Ch + ((low / 2 ** 32) | 0)) | 0
 
 const B2B_IV = Uint32Array.from([
 	0xf3bcc908, 0x6a09e667, 0x84caa73b, 0xbb67ae85, 0xfe94f82b, 0x3c6ef372, 0x5f1d36f1, 0xa54ff53a, 0xade682d1, 0x510e527f, 0x2b3e6c1f, 0x9b05688c,
-	0xfb41bd6b, 0x1f83d9ab, 0x137e2179, 0x5be0cd19,
+	0xfb41bd6b, 0x1f83d9ab, 0x137e2179, 0x5be0cd19
 ])
 const BBUF = new Uint32Array(32)
 function G1b(a, b, c, d, msg, x) {
@@ -2099,9 +2078,7 @@ class _BLAKE2 {
 	}
 	_cloneInto(to) {
 		const { buffer, length, finished, destroyed, outputLen, pos } = this
-		to ||= new this.constructor({
-			dkLen: outputLen,
-		})
+		to ||= new this.constructor({ dkLen: outputLen })
 		to.set(...this.get())
 		to.buffer.set(buffer)
 		to.destroyed = destroyed
@@ -2262,7 +2239,7 @@ class _BLAKE2b extends _BLAKE2 {
 		this.set(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 	}
 }
-const blake2b = createHasher((opts) => new _BLAKE2b(opts))
+const blake2b = createHasher(opts => new _BLAKE2b(opts))
 
 const nodeCrypto = () => process.getBuiltinModule('node:crypto')
 const KEY_BYTES = 32
@@ -2283,7 +2260,7 @@ function sealForGithub(text, publicKey, ephemeral = generateKeyPair()) {
 function sharedKey(own, recipient) {
 	const secret = nodeCrypto().diffieHellman({
 		privateKey: nodeCrypto().createPrivateKey({ key: jwk(own.publicKey, own.privateKey), format: 'jwk' }),
-		publicKey: nodeCrypto().createPublicKey({ key: jwk(recipient), format: 'jwk' }),
+		publicKey: nodeCrypto().createPublicKey({ key: jwk(recipient), format: 'jwk' })
 	})
 	const key = new Uint32Array(KEY_BYTES / 4)
 	hsalsa(words(SIGMA), words(secret), new Uint32Array(4), key)
@@ -2295,12 +2272,12 @@ function words(bytes) {
 	return new Uint32Array(new Uint8Array(bytes).buffer)
 }
 function jwk(publicKey, privateKey) {
-	const text = (bytes) => Buffer.from(bytes).toString('base64url')
+	const text = bytes => Buffer.from(bytes).toString('base64url')
 	return { kty: 'OKP', crv: 'X25519', x: text(publicKey), ...(privateKey && { d: text(privateKey) }) }
 }
 function generateKeyPair() {
 	const { x = '', d = '' } = nodeCrypto().generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' })
-	const bytes = (text) => new Uint8Array(Buffer.from(text, 'base64url'))
+	const bytes = text => new Uint8Array(Buffer.from(text, 'base64url'))
 	return { publicKey: bytes(x), privateKey: bytes(d) }
 }
 
@@ -2309,7 +2286,7 @@ const ACTION = 'spherescout-ephemeral-key'
 const VERSION = '1.0.0'
 /** Lets the account's owner trace a key to its run. */
 function userAgent({ GITHUB_REPOSITORY, GITHUB_RUN_ID }) {
-	const sanitize = (part) => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
+	const sanitize = part => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
 	return `${ACTION}/${VERSION} (${sanitize(GITHUB_REPOSITORY)}; run ${sanitize(GITHUB_RUN_ID)})`
 }
 
@@ -2327,28 +2304,23 @@ async function run() {
 	const inputs = readRotateInputs(lib.getInput, process.env)
 	const proxy = lib.proxyFor(new URL(inputs.apiUrl), process.env)
 	const agent = userAgent(process.env)
-	const connect = (proxyUrl) => lib.logRequests(lib.createHttpClient(proxyUrl), lib.debugLog(), clock.now)
+	const connect = proxyUrl => lib.logRequests(lib.createHttpClient(proxyUrl), lib.debugLog(), clock.now)
 	const github = connect(lib.proxyFor(new URL(inputs.githubApiUrl), process.env))
 	const watch = watchDate(connect(proxy), clock.now)
 	const { apiUrl, githubApiUrl, githubToken } = inputs
 	const [owner = '', repo = ''] = (process.env.GITHUB_REPOSITORY ?? '').split('/')
 	await rotateKey(inputs, {
 		api: lib.createKeyApi({ client: watch.send, apiUrl, userAgent: agent, now: clock.now }),
-		secrets: createGithubSecrets(github, {
-			apiUrl: githubApiUrl,
-			token: githubToken,
-			userAgent: agent,
-			now: clock.now,
-		}),
+		secrets: createGithubSecrets(github, { apiUrl: githubApiUrl, token: githubToken, userAgent: agent, now: clock.now }),
 		clock,
 		dateDifference: watch.difference,
 		random: Math.random,
 		runner: lib.runner,
 		cancellation,
-		sha256: (text) => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
+		sha256: text => process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest(),
 		seal: sealForGithub,
 		repository: { owner, repo, id: process.env.GITHUB_REPOSITORY_ID || null },
-		connection: { userAgent: agent, proxy, settings: lib.networkSettings(process.env) },
+		connection: { userAgent: agent, proxy, settings: lib.networkSettings(process.env) }
 	})
 }
 run().catch(lib.failStep)

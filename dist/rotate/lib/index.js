@@ -26,11 +26,7 @@ function parseRetryAfter(header = '', now) {
 }
 
 /** Milliseconds since the first signal. The runner kills after 10 s (actions/runner, ProcessInvoker). */
-const CANCEL = {
-	RESPONSE_GRACE_MS: 5_000,
-	LAST_REQUEST_MS: 6_500,
-	EXIT_MS: 6_900,
-}
+const CANCEL = { RESPONSE_GRACE_MS: 5_000, LAST_REQUEST_MS: 6_500, EXIT_MS: 6_900 }
 /** Only the first call of `request` counts. */
 function createCancellation(now) {
 	const controller = new AbortController()
@@ -40,7 +36,7 @@ function createCancellation(now) {
 		get requestedAt() {
 			return signal.aborted ? signal.reason : null
 		},
-		request: () => controller.abort(now()),
+		request: () => controller.abort(now())
 	}
 }
 
@@ -65,7 +61,7 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 			return cancel ? { timeout, cancel, grace: CANCEL.RESPONSE_GRACE_MS } : { timeout }
 		},
 		/** Waits, but no longer than is left; a cancellation ends the wait. */
-		pause: (duration) => clock.sleep(Math.min(duration, left()), signalToCome()),
+		pause: duration => clock.sleep(Math.min(duration, left()), signalToCome()),
 		/** For a wait that the API asked for (429). */
 		extend(wait) {
 			// Waits at the same time count once.
@@ -74,7 +70,7 @@ function createBudget({ deadline, clock, cancellation, throttle }) {
 			end += more
 			waitsUntil = clock.now() + wait
 			throttle.onWait(wait)
-		},
+		}
 	}
 }
 /** Retries until the budget is spent, at last even before Retry-After. */
@@ -107,7 +103,7 @@ const HINTS = [
 	[/GET_ISSUER|SELF_SIGNED|LEAF/, 'if a private CA signed it, set NODE_EXTRA_CA_CERTS to a lasting file of that CA'],
 	[/HAS_EXPIRED|NOT_YET/, 'it is outside its dates; check the clock of this runner'],
 	[/alert.(handshake.failure|protocol.version)/i, 'it may require a client certificate'],
-	[/wrong.version.number|packet.length/i, 'it does not speak TLS on this port'],
+	[/wrong.version.number|packet.length/i, 'it does not speak TLS on this port']
 ]
 /** `connected`: TLS included. `via` names the proxy. */
 function describeError(error, connected, via = '') {
@@ -137,11 +133,11 @@ function shortPath({ pathname }) {
 /** Logs requests, without headers, bodies or whole IDs, if there is a `log`. */
 function logRequests(send, log, now) {
 	if (!log) return send
-	return async (request) => {
+	return async request => {
 		const { method, url } = request
 		const startedAt = now()
-		const note = (outcome) => log(`${method} ${shortPath(url)}: ${outcome} after ${Math.round(now() - startedAt)} ms`)
-		const response = await send(request).catch((error) => {
+		const note = outcome => log(`${method} ${shortPath(url)}: ${outcome} after ${Math.round(now() - startedAt)} ms`)
+		const response = await send(request).catch(error => {
 			note(`${error},`)
 			throw error
 		})
@@ -172,7 +168,7 @@ function fromIso(text) {
 	const { groups } = ISO_8601.exec(text.toUpperCase()) ?? {}
 	if (!groups) return null
 	const { month, week, minute, second, fraction = '0', sign = '+' } = groups
-	const part = (name) => Number(groups[name] ?? 0)
+	const part = name => Number(groups[name] ?? 0)
 	const day = week ? dayOfWeek(part('year'), part('week'), part('weekday')) : part(month ? 'day' : 'ordinal')
 	const midnight = Date.UTC(part('year'), month ? part('month') - 1 : 0, day)
 	// Date.UTC turns February 30 into March 2.
@@ -202,7 +198,7 @@ const MAX_PREFIX_LENGTH = 20
 const MAX_ID_LENGTH = 256
 /** Whether a header matches. */
 function hasHeader(rules, headers) {
-	return Object.keys(headers).some((name) => rules.some((rule) => rule.test(`${name}: ${headers[name]}`)))
+	return Object.keys(headers).some(name => rules.some(rule => rule.test(`${name}: ${headers[name]}`)))
 }
 /** Headers of an answer that a cache stored. */
 const CACHED = [
@@ -210,10 +206,10 @@ const CACHED = [
 	/^\S*cache(-\S*(status|info|lookup|remote|debug))?: ((.*[^a-z=-])?(hit(?!-)|refreshhit|stale(?!-)|updating|revalidated)|fresh|cached)/i,
 	/^server-timing: .*cdn-cache[^,]*hit/i,
 	/^x-varnish: \d+ \d/,
-	/^warning: 11/,
+	/^warning: 11/
 ]
 /** Such an answer belongs to another request. */
-const isStored = (headers) => hasHeader(CACHED, headers)
+const isStored = headers => hasHeader(CACHED, headers)
 function freshBody({ headers, body }) {
 	if (isStored(headers)) throw new Error('from a cache')
 	return body
@@ -249,7 +245,7 @@ function readKey(value) {
 	const faults = [
 		created.unreadable !== null && `created "${created.unreadable}"`,
 		expiry.unreadable !== null && `expiry "${expiry.unreadable}"`,
-		field(value, 'expiry') === undefined && 'expiry (missing)',
+		field(value, 'expiry') === undefined && 'expiry (missing)'
 	]
 	return {
 		id: readId(field(value, 'id')),
@@ -259,7 +255,7 @@ function readKey(value) {
 		/** Null if the key never expires, too. */
 		expiresAt: expiry.at,
 		/** The field that could not be read, with its text, or null. */
-		unreadable: faults.find(Boolean) || null,
+		unreadable: faults.find(Boolean) || null
 	}
 }
 /** Null if unusable. Even escaped, a dot segment names another path. */
@@ -306,11 +302,11 @@ function failureOf(asked, response, now) {
 		retryable: uncertain || rateLimited || notFromApi,
 		retryAfter: rateLimited || status === 503 ? parseRetryAfter(headers['retry-after'], now) : undefined,
 		notFromApi,
-		unusable,
+		unusable
 	}
 }
 /** It may mean "done, look there". */
-const isRedirect = (status) => status >= 300 && status < 400
+const isRedirect = status => status >= 300 && status < 400
 function redirectTarget({ url }, location) {
 	const target = location ? URL.parse(location, url.href) : null
 	const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
@@ -387,7 +383,7 @@ function createCaller({ client, userAgent, now }) {
 			Accept: 'application/json',
 			Authorization: `Bearer ${credential}`,
 			'User-Agent': userAgent,
-			...(body && { 'Content-Type': 'application/json' }),
+			...(body && { 'Content-Type': 'application/json' })
 		}
 		const sentAt = now()
 		try {
@@ -414,7 +410,7 @@ function createIssuingApi(options) {
 		create: (credential, expiry, limits) => call({ method: 'POST', url, credential, body: { expiry } }, limits, readCreated),
 		revoke: (credential, id, limits) => call({ method: 'DELETE', url: new URL(`${url}/${encodeURIComponent(id)}`), credential }, limits, readRevoked),
 		/** Asks whether a key is still accepted. */
-		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readAccepted),
+		probe: (credential, limits) => call({ method: 'GET', url, credential }, limits, readAccepted)
 	}
 }
 /** Alone, this does not prove that a key is revoked. */
@@ -436,13 +432,13 @@ const MAX_PAGES = 100
 /** Reads the list once, page by page. Called again after a failure, an attempt goes on with the page that failed. */
 function createLister(call, apiUrl, now) {
 	const start = new URL(`${apiUrl}${KEYS_PATH}`)
-	return (credential) => {
+	return credential => {
 		const keys = []
 		const visited = new Set()
 		let doubt = null
 		let skew = null
 		let url = start
-		return async (limits) => {
+		return async limits => {
 			const deadline = now() + limits.timeout
 			while (url !== null) {
 				const timeout = Math.max(1, Math.min(MAX_ATTEMPT_MS, deadline - now()))
@@ -484,27 +480,27 @@ const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 /** Headers of a list that may lack a key. */
 const PARTIAL = [
 	/^link: .*rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i,
-	/^(?!x-total-count:)(\S*-)?(total(pages)?|next|more|cursor|continuation|incomplete|pages?|pagination|truncated)(-(count|items|records|results|pages?|range|cursor|next|offset|token|url))*: ./,
+	/^(?!x-total-count:)(\S*-)?(total(pages)?|next|more|cursor|continuation|incomplete|pages?|pagination|truncated)(-(count|items|records|results|pages?|range|cursor|next|offset|token|url))*: ./
 ]
 /** Throws if this is neither an array nor `{results, next}`. */
 function readPage({ status, headers, body }) {
 	const answer = parseJson(body)
 	const described = rowsOf(answer).map(readKey)
-	const keys = described.flatMap((key) => (key.id === null ? [] : { ...key, id: key.id }))
-	const unread = described.filter((key) => key.id === null || key.unreadable !== null || (key.createdAt ?? key.expiresAt) === null).length
+	const keys = described.flatMap(key => (key.id === null ? [] : { ...key, id: key.id }))
+	const unread = described.filter(key => key.id === null || key.unreadable !== null || (key.createdAt ?? key.expiresAt) === null).length
 	// An absolute URL, a path or a query; null on the last page.
 	const next = textOf(field(answer, 'next'))
-	const totals = [field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap((total) =>
-		total === undefined || total === null ? [] : (/\d+$/.exec(String(total).slice(-15))?.[0] ?? 'unreadable'),
+	const totals = [field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap(total =>
+		total === undefined || total === null ? [] : (/\d+$/.exec(String(total).slice(-15))?.[0] ?? 'unreadable')
 	)
 	const count = Number(totals[0] ?? Number.NaN)
-	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))
+	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some(name => !KNOWN_FIELDS.includes(name))
 	const isOddNext = next === null && Boolean(field(answer, 'next'))
-	const isOdd = status !== 200 || isUnknown || isOddNext || totals.some((total) => Number(total) !== count)
+	const isOdd = status !== 200 || isUnknown || isOddNext || totals.some(total => Number(total) !== count)
 	const doubts = [
 		unread > 0 && `${unread} of its rows cannot be read`,
 		(isOdd || hasHeader(PARTIAL, headers)) && 'it may have pages that cannot be found',
-		isStored(headers) && 'it comes from a cache',
+		isStored(headers) && 'it comes from a cache'
 	]
 	// Why a key may exist that this page does not show.
 	const doubt = doubts.find(Boolean) || null
@@ -513,22 +509,22 @@ function readPage({ status, headers, body }) {
 
 /** Decide which certificate authorities Node trusts. */
 const AUTHORITIES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_USE_SYSTEM_CA']
-const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
+const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap(name => [name, name.toLowerCase()])
 /** Those that are set. */
 function networkSettings(env) {
-	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap(name => (env[name] ? [[name, env[name]]] : [])))
 }
 /** Never throws: of a malformed text, it decodes what it can. */
-const percentDecoded = (text) => process.getBuiltinModule('node:querystring').unescape(text)
+const percentDecoded = text => process.getBuiltinModule('node:querystring').unescape(text)
 /** What to mask of logins, as written and decoded, even if malformed. */
 function proxyLogins(env) {
-	const logins = PROXIES.flatMap((name) => {
+	const logins = PROXIES.flatMap(name => {
 		const [, user = '', password] = /^\s*(?:[A-Za-z][\w+.-]*:\/\/)?([^:]*)(?::(.*))?@/s.exec(env[name] ?? '') ?? []
 		if (password) return [password, `${user}:${password}`]
 		// A user alone may be a token, but not a name such as `ci`.
 		return user.length < 8 ? [] : [user]
 	})
-	return [...new Set(logins.flatMap((login) => [login, percentDecoded(login)]))]
+	return [...new Set(logins.flatMap(login => [login, percentDecoded(login)]))]
 }
 
 /** The timeout is for each address of a host: Node's 250 ms are too short for a slow line. */
@@ -539,7 +535,7 @@ function tunnelThrough(proxy, secure) {
 	const login = Buffer.from(`${percentDecoded(username)}:${percentDecoded(password)}`).toString('base64')
 	const authorization = username || password ? { 'Proxy-Authorization': `Basic ${login}` } : {}
 	return (options, connected) => {
-		const refuse = (error) => connected?.(error, undefined)
+		const refuse = error => connected?.(error, undefined)
 		// Alone, an IPv6 address seems to end in a port.
 		const target = `${String(options.host).replace(/.*:.*/, '[$&]')}:${options.port}`
 		nodeModule(protocol)
@@ -550,10 +546,10 @@ function tunnelThrough(proxy, secure) {
 				path: target,
 				headers: { Host: target, ...authorization },
 				agent: false,
-				...CONNECTION,
+				...CONNECTION
 			})
 			// A silent proxy must not outlive the request.
-			.once('socket', (socket) => socket.unref())
+			.once('socket', socket => socket.unref())
 			.once('connect', (answer, socket) => {
 				const { statusCode = 0 } = answer
 				if (statusCode < 200 || statusCode > 299) {
@@ -564,7 +560,7 @@ function tunnelThrough(proxy, secure) {
 				const { connect } = process.getBuiltinModule('node:tls')
 				connected?.(null, secure ? connect({ ...options, socket }) : socket)
 			})
-			.on('error', (error) => {
+			.on('error', error => {
 				const failure = describeError(error, false)
 				refuse(Object.assign(failure, { message: `the proxy ${host}: ${failure.message}` }))
 			})
@@ -592,12 +588,12 @@ function createHttpClient(proxy) {
 	let pages
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
 	let unknownHost = 0
-	return async (request) => {
+	return async request => {
 		const { protocol, search } = request.url
 		const isGet = request.method === 'GET'
 		const agent = (isGet && search && pages) || createAgent(protocol, proxy)
 		pages = isGet ? agent : undefined
-		return exchange(request, agent, via).catch((error) => {
+		return exchange(request, agent, via).catch(error => {
 			// Other requests are about a key: the name existed.
 			if (request.method === 'POST' && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
 			throw error
@@ -615,7 +611,7 @@ function exchange(request, agent, via) {
 		const headers = { 'Accept-Encoding': 'identity', ...request.headers }
 		const sent = nodeModule(url.protocol).request(url, { method, agent, headers })
 		const isConnected = trackConnection(sent, url.protocol === 'https:')
-		const fail = (error) => {
+		const fail = error => {
 			stopDeadline()
 			reject(error)
 			sent.destroy()
@@ -626,14 +622,14 @@ function exchange(request, agent, via) {
 		})
 		let received
 		// Not once: an unhandled error ends the process. One after a complete response is not about it.
-		sent.on('error', (error) => {
+		sent.on('error', error => {
 			if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
 		})
-		const receive = (response) => {
+		const receive = response => {
 			received = response
 			if (response.statusCode === 101) return fail(new HttpError('answered 101 and switched to another protocol', true, false))
 			const cutOff = ({ code }) => fail(new HttpError(`closed the connection in the middle of its answer (${code})`, true))
-			readBody(response).then((read) => {
+			readBody(response).then(read => {
 				stopDeadline()
 				// Of several, Node keeps the first.
 				const age = response.headersDistinct.age?.join(', ')
@@ -645,7 +641,7 @@ function exchange(request, agent, via) {
 }
 function trackConnection(sent, secure) {
 	let connected = false
-	sent.once('socket', (socket) => {
+	sent.once('socket', socket => {
 		connected = sent.reusedSocket || (!secure && !socket.connecting)
 		if (connected) return
 		socket.once(secure ? 'secureConnect' : 'connect', () => {
@@ -668,7 +664,7 @@ function startDeadline({ timeout, cancel, grace }, expire) {
 function readBody(response) {
 	const chunks = []
 	let size = 0
-	response.on('data', (chunk) => {
+	response.on('data', chunk => {
 		chunks.push(chunk)
 		size += chunk.length
 		if (size > MAX_RESPONSE_BYTES) response.destroy()
@@ -685,7 +681,7 @@ const INVISIBLE = '[\\p{C}\\p{DI}]'
 /** One line without commands: `::name::` at its start, `##[name]` anywhere (ActionCommand.TryParse). */
 function sanitizeLine(text) {
 	const line = text.replace(/\s+/g, ' ').trim()
-	const visible = line.replace(/[^ -~]+/g, (other) => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
+	const visible = line.replace(/[^ -~]+/g, other => other.replace(new RegExp(INVISIBLE, 'gu'), '?'))
 	return visible.replace(/##(?=\[)/g, '# #').replace(/^::/, ': :')
 }
 /** At most 200 characters; none ends a code span or cell, or starts a command, tag or link. */
@@ -766,9 +762,9 @@ async function requestRevocation(key, revocation) {
 	const { token } = key
 	const order = [
 		[token, credential],
-		[credential, token],
+		[credential, token]
 	][idle] ?? [credential ?? token]
-	let turns = order.flatMap((secret) => (secret === null ? [] : { secret, dueAt: 0 }))
+	let turns = order.flatMap(secret => (secret === null ? [] : { secret, dueAt: 0 }))
 	let asked = turns
 	let failure = NO_CREDENTIAL
 	const ask = async () => {
@@ -778,7 +774,7 @@ async function requestRevocation(key, revocation) {
 			if (refusal === null) return { ok: true, skew: null, value: null }
 			const { status, retryable, retryAfter = 0 } = refusal
 			failure = { ...refusal, retryable: retryable || failure.retryable }
-			turns = turns.filter((other) => other !== turn)
+			turns = turns.filter(other => other !== turn)
 			if (mayChange(refusal)) turns.push({ secret, status, dueAt: clock.now() + retryAfter })
 			if (budget.left() <= PROBE_INTERVAL_MS) break
 		}
@@ -821,19 +817,14 @@ async function isRealGrant(key, credential, revocation) {
 	revocation.claimed = true
 	return isUnknownId(await revocation.api.revoke(credential, key.id, revocation.budget.limits()))
 }
-const isUnknownId = (result) => !result.ok && result.failure.status === 404 && !result.failure.notFromApi
+const isUnknownId = result => !result.ok && result.failure.status === 404 && !result.failure.notFromApi
 const isRateLimited = ({ status }) => status === 429
 /** A replica that does not know the key gives 401 or 404; portals redirect, and gates break TLS, for a while. */
 const mayChange = ({ retryable, status = 401 }) => retryable || [401, 404].includes(status) || status < 400
-const NO_CREDENTIAL = {
-	message: 'there was no credential left that may be sent',
-	status: 403,
-	mayHaveActed: false,
-	retryable: false,
-}
+const NO_CREDENTIAL = { message: 'there was no credential left that may be sent', status: 403, mayHaveActed: false, retryable: false }
 /** By every clock that may be right. */
 function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
-	const serverSkews = [skew, dateSkew].filter((known) => known !== null)
+	const serverSkews = [skew, dateSkew].filter(known => known !== null)
 	if (expiresAt === null || serverSkews.length === 0) return false
 	return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
@@ -842,7 +833,7 @@ async function probeUntilRejected(token, refusal, revocation) {
 	const { api, clock, random, budget } = revocation
 	for (let end = Infinity; ; ) {
 		const options = { budget, random, shouldRetry: isRateLimited, isImpatient: true }
-		const result = await retry((limits) => api.probe(token, limits), options)
+		const result = await retry(limits => api.probe(token, limits), options)
 		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
 		revocation.rejected = isRejected(result)
 		// What gives an empty success to every request granted nothing.
@@ -886,8 +877,8 @@ function missingCheck({ api, gone }) {
 		const read = await readList(credential, { ...revocation, api })
 		if (!read.ok || doubtAbout(read.value, credential, gone) !== null) return false
 		const own = ownRows(read.value, credential)
-		const others = ownRows(read.value, key.token ?? '').filter((row) => !own.includes(row))
-		return others.length === 0 && !read.value.keys.some((row) => isRowOf(key, row))
+		const others = ownRows(read.value, key.token ?? '').filter(row => !own.includes(row))
+		return others.length === 0 && !read.value.keys.some(row => isRowOf(key, row))
 	}
 }
 /** Several pages are read twice: a key that disappears moves others past the page that is read next. */
@@ -896,11 +887,8 @@ async function readList(credential, context) {
 	const first = await read()
 	const second = first.ok && first.value.pages > 1 ? await read() : first
 	if (!first.ok || !second.ok) return second
-	const byId = new Map([...first.value.keys, ...second.value.keys].map((key) => [key.id, key]))
-	return {
-		...second,
-		value: { ...second.value, keys: [...byId.values()], doubt: first.value.doubt ?? second.value.doubt },
-	}
+	const byId = new Map([...first.value.keys, ...second.value.keys].map(key => [key.id, key]))
+	return { ...second, value: { ...second.value, keys: [...byId.values()], doubt: first.value.doubt ?? second.value.doubt } }
 }
 
 /** No credential is shorter; masking a value such as `true` would ruin the log. */
@@ -910,17 +898,17 @@ function maskedForms(secret, shortest = 3) {
 	const bytes = Buffer.from(secret, 'utf8')
 	const lines = secret.split(/[\r\n]+/)
 	const forms = [
-		...(lines.some((line) => line !== '' && line.length < shortest) ? [] : [secret]),
+		...(lines.some(line => line !== '' && line.length < shortest) ? [] : [secret]),
 		...lines,
 		bytes.toString('base64'),
 		bytes.toString('base64url'),
 		bytes.toString('hex'),
 		// Half a surrogate pair has no URL form.
 		secret.isWellFormed() ? encodeURIComponent(secret) : '',
-		JSON.stringify(secret).slice(1, -1),
+		JSON.stringify(secret).slice(1, -1)
 	]
 	if (secret.trim().length < shortest) return []
-	return [...new Set(forms)].filter((form) => form.trim().length >= shortest)
+	return [...new Set(forms)].filter(form => form.trim().length >= shortest)
 }
 
 /** The tag's range: 26 bits, so that the expiry of a new key is at most 37.3 hours earlier than asked. */
@@ -932,7 +920,7 @@ const MAX_EPHEMERAL_LIFETIME_MS = 5 * 24 * 3_600_000
  * compares organizations, environments and secrets without case, so the tag does as well.
  */
 function rotationTag({ apiUrl, server, scope, environment, secret }, sha256) {
-	const place = [server, scope, environment].map((part) => part.toLowerCase())
+	const place = [server, scope, environment].map(part => part.toLowerCase())
 	const name = [apiUrl, ...place, secret.toUpperCase()].join('\n')
 	const [first = 0, second = 0, third = 0, fourth = 0] = sha256(name)
 	return first * 2 ** 18 + second * 2 ** 10 + third * 2 ** 2 + (fourth >> 6)
@@ -1059,9 +1047,9 @@ function retirableKeys(facts) {
 	if (current.createdAt === null || !isOwn(current, tag)) return []
 	if (now <= retirableAt(current.createdAt, { overlap })) return []
 	// Until it was last written, a copy may have held a key older than the key in hand: a stale run knows fewer copies.
-	if (updates.some((at) => at !== null && now <= retirableAt(at, { overlap }))) return []
+	if (updates.some(at => at !== null && now <= retirableAt(at, { overlap }))) return []
 	const { createdAt: currentCreatedAt } = current
-	return keys.filter((key) => {
+	return keys.filter(key => {
 		if (key.id === current.id || key.createdAt === null || isExpired(key, now)) return false
 		if (isOwn(key, tag)) return key.createdAt <= currentCreatedAt - MIN_GAP_MS
 		return key.id === initialKeyId && key.createdAt < currentCreatedAt
@@ -1073,10 +1061,10 @@ function retirableKeys(facts) {
  */
 function keysToRevokeNow(facts) {
 	const { keys, current, tag, initialKeyId, created } = facts
-	const others = keys.filter((key) => key.id !== current.id && key.id !== created.id && !isExpired(key, facts.now))
-	const old = [current, ...others.filter((key) => isKnownLater(key, { tag, initialKeyId }))]
+	const others = keys.filter(key => key.id !== current.id && key.id !== created.id && !isExpired(key, facts.now))
+	const old = [current, ...others.filter(key => isKnownLater(key, { tag, initialKeyId }))]
 	const isYoung = ({ createdAt }) => createdAt === null || createdAt > created.createdAt - MIN_GAP_MS
-	return { now: old.filter((key) => !isYoung(key)), young: old.filter(isYoung) }
+	return { now: old.filter(key => !isYoung(key)), young: old.filter(isYoung) }
 }
 /** Whether a later run, with another key in hand, knows that it may revoke this key. */
 function isKnownLater(key, { tag, initialKeyId }) {
@@ -1138,7 +1126,7 @@ const LATELY_MS = 2 * DAY_MS
  * else may write one of them: another key would not end that, and one in every run would fill the account.
  */
 function rotatedLately({ keys, current, tag, now }) {
-	return [current, ...keys].some((key) => isOwn(key, tag) && key.createdAt !== null && key.createdAt > now - LATELY_MS)
+	return [current, ...keys].some(key => isOwn(key, tag) && key.createdAt !== null && key.createdAt > now - LATELY_MS)
 }
 /**
  * By how much the API's clock may be ahead of GitHub's before each place seems to be older than its key. Both clocks are
@@ -1154,11 +1142,11 @@ const CREATED_AHEAD_MS = 10_000
  */
 function mayHoldOlderKey(index, { updates, current }) {
 	const updatedAt = updates[index] ?? null
-	if (updatedAt === null) return updates.some((at) => at !== null)
+	if (updatedAt === null) return updates.some(at => at !== null)
 	if (updates.length === 1 || current.createdAt === null) return false
 	return updatedAt < wholeSecond(current.createdAt) - CREATED_AHEAD_MS
 }
-const wholeSecond = (time) => Math.floor(time / 1000) * 1000
+const wholeSecond = time => Math.floor(time / 1000) * 1000
 /** A server may round an expiry to its own grid, up to a minute; more than this is another lifetime. */
 const ROUNDING_MS = 60_000
 /** Whether two expiries are the same but for rounding; never if one is unknown. */
@@ -1181,7 +1169,7 @@ function judgeCreated(key, facts) {
 	if (other !== null) return { kind: 'refused', reason: other, orphan: true }
 	const isExact = expiresAt !== null && hasMicroseconds(expiresAt) && toMicros(expiresAt) === toMicros(asked)
 	// Without a Date, the clock of this machine may be wrong by years.
-	const isOld = facts.skews.some((skew) => skew !== null) && createdAt !== null && !isCreatedLately(createdAt, facts)
+	const isOld = facts.skews.some(skew => skew !== null) && createdAt !== null && !isCreatedLately(createdAt, facts)
 	if (!(isExact && !isOld) && !isCreatedNow(createdAt, facts)) {
 		const created = createdAt === null ? 'an unknown time' : formatUtc(createdAt)
 		return { kind: 'refused', reason: `it was created at ${created}, not now`, orphan: false }
@@ -1193,8 +1181,8 @@ function judgeCreated(key, facts) {
 	if (isCapped(key, asked)) return { kind: 'unusable', reason: `${expiry}: the API shortens lifetimes. Lower expires-in` }
 	return { kind: 'refused', reason: expiry, orphan: false }
 }
-const toMicros = (time) => Math.round(time * 1000)
-const hasMicroseconds = (time) => toMicros(time) % 1000 !== 0
+const toMicros = time => Math.round(time * 1000)
+const hasMicroseconds = time => toMicros(time) % 1000 !== 0
 /** Why the key is certainly not the one that this request created, or null. */
 function whyAnother({ token, id, expiresAt }, { asked, apiKey, knownIds }) {
 	if (id === null) return 'the response has no id'
@@ -1209,9 +1197,9 @@ const SLACK_MS = { known: 5_000, unknown: 65_000 }
 /** By either clock: `Date` may be wrong as well. */
 function isCreatedNow(createdAt, { sentAt, answeredAt, skews }) {
 	if (createdAt === null) return false
-	const known = skews.filter((skew) => skew !== null)
+	const known = skews.filter(skew => skew !== null)
 	const slack = known.length > 0 ? SLACK_MS.known : SLACK_MS.unknown
-	return [0, ...known].some((skew) => sentAt + skew - slack <= createdAt && createdAt <= answeredAt + skew + slack)
+	return [0, ...known].some(skew => sentAt + skew - slack <= createdAt && createdAt <= answeredAt + skew + slack)
 }
 const MINUTE_MS = 60_000
 /** Limits of an API are whole minutes, expiries of other runs are not. */
@@ -1229,7 +1217,7 @@ function whyUnusable({ token, createdAt, expiresAt, unreadable }, facts) {
 }
 /** By any clock that may be right, give or take an hour. */
 function isCreatedLately(createdAt, { answeredAt, skews }) {
-	return [0, ...skews].some((skew) => skew !== null && Math.abs(createdAt - answeredAt - skew) <= HOUR_MS)
+	return [0, ...skews].some(skew => skew !== null && Math.abs(createdAt - answeredAt - skew) <= HOUR_MS)
 }
 
 /**
@@ -1237,9 +1225,9 @@ function isCreatedLately(createdAt, { answeredAt, skews }) {
  * and a page at most 10 s.
  */
 function listKeys(credential, { api, random }, budget) {
-	const list = (key) => {
+	const list = key => {
 		const read = api.list(key)
-		return (limits) => read({ ...limits, timeout: Math.max(1, budget.left()) })
+		return limits => read({ ...limits, timeout: Math.max(1, budget.left()) })
 	}
 	return readList(credential, { api: { ...api, list }, budget, random })
 }
@@ -1251,7 +1239,7 @@ function openReport() {
 /** Sets the outputs. `key-id` and the rest are those of the new key, else of the one in api-key. */
 function setOutputs({ state, current, created, retired, dueAt }, runner) {
 	const key = created ?? current
-	const instant = (known) => (known ? new Date(known).toISOString() : '')
+	const instant = known => (known ? new Date(known).toISOString() : '')
 	runner.setOutput('rotated', String(state.startsWith('Rotated')))
 	runner.setOutput('key-id', key?.id ?? '')
 	runner.setOutput('key-prefix', key?.prefix ?? '')
@@ -1265,7 +1253,7 @@ function summaryOf(report) {
 	const rows = [
 		...(created ? [rowOf(created, 'New; in the secret')] : []),
 		...(current ? [rowOf(current, statusOfCurrent(report))] : []),
-		...retired.filter(({ id }) => id !== current?.id).map((key) => rowOf(key, 'Revoked')),
+		...retired.filter(({ id }) => id !== current?.id).map(key => rowOf(key, 'Revoked'))
 	]
 	const table = rows.length === 0 ? [] : ['| Key | Created | Expires | Status |', '| --- | --- | --- | --- |', ...rows, '']
 	return [
@@ -1275,8 +1263,8 @@ function summaryOf(report) {
 		...(dueAt === null ? [] : [`- Next rotation: ${dueAt === 0 ? 'now' : `due at ${formatUtc(dueAt)}`}`]),
 		...validityOf(report),
 		// Text of a server must not become a link.
-		...notes.map((note) => `- ${note.replace(/[[\]]|(?<=:)\/\/|(?<=www)\./gi, '\\$&')}`),
-		'',
+		...notes.map(note => `- ${note.replace(/[[\]]|(?<=:)\/\/|(?<=www)\./gi, '\\$&')}`),
+		''
 	].join('\n')
 }
 /** The secret may hold a newer key than api-key: another run wrote it, or a write that GitHub did not confirm. */
@@ -1313,8 +1301,8 @@ function isLoopback(hostname) {
 /** Empty for none, as for loopback: nothing else has an http: URL. Throws if the variable names no usable one. */
 function proxyFor(url, env) {
 	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
-	if (isLoopback(url.hostname) || /\.localhost\.?$/.test(url.hostname) || exempt.some((entry) => covers(entry, url))) return ''
-	const name = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim())
+	if (isLoopback(url.hostname) || /\.localhost\.?$/.test(url.hostname) || exempt.some(entry => covers(entry, url))) return ''
+	const name = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'].find(variable => env[variable]?.trim())
 	return name ? readProxy(name, String(env[name]).trim(), url) : ''
 }
 /** Messages show only the scheme: the rest may be a login. */
@@ -1327,7 +1315,7 @@ function readProxy(name, value, { hostname }) {
 	if (!URL.canParse(proxy) || /^[^/]*\/\/[^/?#\\]*[/?#\\].*@/s.test(proxy))
 		throw new Error(
 			`${name} is not a valid proxy address. Write it as http://USER:PASSWORD@HOST:PORT, ` +
-				'and percent-encode special characters of the login (# as %23).',
+				'and percent-encode special characters of the login (# as %23).'
 		)
 	return proxy
 }
@@ -1343,7 +1331,7 @@ function covers(entry, { hostname, port }) {
 		return host === suffix || host.endsWith(suffix.replace(/^\.?/, '.'))
 	}
 	const [address = '', prefix] = name.replace(/[[\]]/g, '').split('/')
-	const family = (text) => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
+	const family = text => (isIP(text) === 6 ? 'ipv6' : 'ipv4')
 	const list = new BlockList()
 	try {
 		list.addSubnet(address, Number(prefix || (isIP(address) === 6 ? 128 : 32)), family(address))
@@ -1401,14 +1389,14 @@ function isUnusedKey(value) {
 		typeof value.id === 'string' &&
 		readId(value.id) !== null &&
 		(value.token === null || typeof value.token === 'string') &&
-		[value.createdAt, value.expiresAt].every((time) => time === null || isInstant(time))
+		[value.createdAt, value.expiresAt].every(time => time === null || isInstant(time))
 	)
 }
 function isRecord(value) {
 	return typeof value === 'object' && value !== null
 }
 function areTexts(value, names) {
-	return names.every((name) => typeof value[name] === 'string')
+	return names.every(name => typeof value[name] === 'string')
 }
 function isInstant(value) {
 	return typeof value === 'number' && Math.abs(value) <= 8.64e15
@@ -1418,7 +1406,7 @@ function isInstant(value) {
 function openRecord(runner, start) {
 	let expiry = 0
 	let key = null
-	const save = (phase) => {
+	const save = phase => {
 		const state = { version: ROTATE_STATE_VERSION, ...start, phase, expiry, key }
 		runner.saveState(ROTATE_STATE_NAME, JSON.stringify(state))
 	}
@@ -1440,7 +1428,7 @@ function openRecord(runner, start) {
 		settled() {
 			key = null
 			save('settled')
-		},
+		}
 	}
 }
 /** A state file that cannot be written must not stop what is more urgent. */
@@ -1467,8 +1455,8 @@ async function createKey(request, record, deps) {
 	const { clock, api } = deps
 	const budget = createBudget({ deadline: clock.now() + request.timeout, clock, cancellation: deps.cancellation })
 	// A listed key with the tag shows that the API keeps milliseconds: whole seconds could carry none.
-	const keepsTag = request.known.some((key) => isOwn(key, request.tag))
-	const precisions = keepsTag ? PRECISIONS_US.filter((one) => one < 1_000_000) : PRECISIONS_US
+	const keepsTag = request.known.some(key => isOwn(key, request.tag))
+	const precisions = keepsTag ? PRECISIONS_US.filter(one => one < 1_000_000) : PRECISIONS_US
 	let precision = 1
 	// Of any attempt: a clear refusal says nothing about an earlier request that was not answered.
 	let mayHaveActed = false
@@ -1527,7 +1515,7 @@ async function accept(answer, { known, apiKey, mayHaveActed, ...sent }, deps) {
 	const { runner, clock } = deps
 	const { token, id, prefix, createdAt, expiresAt } = answer
 	for (const form of maskedForms(token ?? '', MIN_CREDENTIAL_LENGTH)) runner.setSecret(form)
-	const knownIds = new Set(known.map((key) => key.id))
+	const knownIds = new Set(known.map(key => key.id))
 	const verdict = judgeCreated(answer, { ...sent, apiKey, answeredAt: clock.now(), knownIds })
 	if (verdict.kind === 'ours' && token !== null && id !== null && createdAt !== null && expiresAt !== null)
 		return { token, id, prefix, createdAt, expiresAt }
@@ -1543,7 +1531,7 @@ async function giveBack(key, { apiKey, mayHaveActed, reason }, { record, ...deps
 	if (isRevoked) saveIfPossible(record.settled)
 	return new Error(
 		`The new key ${keyLabel(key)} cannot be used: ${reason}. It was not written, so this run did not change the secret` +
-			`${isRevoked ? '' : '. It could not be revoked: revoke it in the dashboard'}.${mayHaveActed ? ` ${EARLIER}` : ''}`,
+			`${isRevoked ? '' : '. It could not be revoked: revoke it in the dashboard'}.${mayHaveActed ? ` ${EARLIER}` : ''}`
 	)
 }
 const EARLIER = `An earlier create request may have created another key. ${ORPHAN}`
@@ -1558,7 +1546,7 @@ function refusedKey(answer, verdict, existing) {
 }
 /** Whether the response describes a key without an id and without an expiry that did not exist before. */
 function mayLiveForever({ token, id, prefix, expiresAt }, { apiKey, known }) {
-	const existed = token === apiKey || known.some((key) => prefix !== '' && key.prefix === prefix)
+	const existed = token === apiKey || known.some(key => prefix !== '' && key.prefix === prefix)
 	return id === null && expiresAt === null && !existed
 }
 function foreverAdvice({ prefix }) {
@@ -1580,7 +1568,7 @@ async function proveKey(key, deps, budget) {
 		if (!mayLag || budget.left() <= PROVE_INTERVAL_MS + MIN_ATTEMPT_MS)
 			throw new Error(
 				`Could not confirm that the new key ${keyLabel(key)} works: ${reply.ok ? row && whyUnproven(row, key) : reply.failure.message}. ` +
-					'It was not written, so this run did not change the secret.',
+					'It was not written, so this run did not change the secret.'
 			)
 		await budget.pause(PROVE_INTERVAL_MS)
 	}
@@ -1597,10 +1585,7 @@ function whyUnproven(row, key) {
 function isSendable(token) {
 	return isHeaderSafe(token) && token.length >= MIN_CREDENTIAL_LENGTH
 }
-const UNSENDABLE = {
-	ok: false,
-	failure: { message: 'its value cannot be sent in a header', mayHaveActed: false, retryable: false },
-}
+const UNSENDABLE = { ok: false, failure: { message: 'its value cannot be sent in a header', mayHaveActed: false, retryable: false } }
 /**
  * Revokes a key that was certainly never written, with the key itself or with `apiKey` (null if that must not be sent).
  * Returns whether it is revoked.
@@ -1614,8 +1599,8 @@ async function discardKey(key, apiKey, { runner, ...deps }) {
 	else
 		runner.warning(
 			plainLine(
-				`Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` + `${result.failure.message}. ${validity(key)}`,
-			),
+				`Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` + `${result.failure.message}. ${validity(key)}`
+			)
 		)
 	return result.revoked
 }
@@ -1630,10 +1615,10 @@ function validity({ expiresAt }) {
 
 /** What the steps use of the runner. A test compares it with @actions/core. */
 const runner = {
-	info: (text) => print(sanitizeLine(text)),
-	warning: (text) => annotate('warning', text),
+	info: text => print(sanitizeLine(text)),
+	warning: text => annotate('warning', text),
 	/** Throws if the log cannot be written: no key is handed on without a mask. */
-	setSecret: (secret) => write(command('add-mask', secret)),
+	setSecret: secret => write(command('add-mask', secret)),
 	/** This and the next two throw an Error if the runner's file cannot be written. */
 	setOutput: (name, value) => append('GITHUB_OUTPUT', entry(name, value)),
 	exportVariable: (name, value) => append('GITHUB_ENV', entry(name, value)),
@@ -1645,7 +1630,7 @@ const runner = {
 		} catch (error) {
 			print(sanitizeLine(String(error)))
 		}
-	},
+	}
 }
 /** Trimmed; empty if not given. */
 function getInput(name) {
@@ -1665,7 +1650,7 @@ const LOSSES = {
 	GITHUB_STATE: 'the post step could not revoke the key',
 	GITHUB_OUTPUT: 'later steps get no outputs',
 	GITHUB_ENV: 'export-env could not be set',
-	GITHUB_STEP_SUMMARY: 'the job summary is missing',
+	GITHUB_STEP_SUMMARY: 'the job summary is missing'
 }
 /** All of `text` or nothing: half an entry spoils the next one. Creates no file: the runner would not read it. */
 function append(variable, text) {
@@ -1681,13 +1666,13 @@ function append(variable, text) {
 	} catch (error) {
 		throw new Error(
 			`Could not write the file ${variable} (${error.message}), so ${LOSSES[variable]}. ` +
-				"Check the disk space and the permissions of the runner's temporary folder.",
+				"Check the disk space and the permissions of the runner's temporary folder."
 		)
 	}
 }
 /** Null unless debug logging is on. */
 function debugLog() {
-	return process.env.RUNNER_DEBUG === '1' ? (text) => print(command('debug', sanitizeLine(text))) : null
+	return process.env.RUNNER_DEBUG === '1' ? text => print(command('debug', sanitizeLine(text))) : null
 }
 /** The stack trace goes to the debug log. */
 function failStep(error) {
@@ -1738,7 +1723,7 @@ const systemClock = {
 	async sleep(duration, wake) {
 		const { setTimeout } = process.getBuiltinModule('node:timers/promises')
 		await setTimeout(duration, undefined, { signal: wake }).catch(() => {})
-	},
+	}
 }
 
 module.exports = {
@@ -1806,5 +1791,5 @@ module.exports = {
 	writeOrder,
 	writeRotationSummary,
 	writeVisibility,
-	writtenApart,
+	writtenApart
 }

@@ -18,17 +18,17 @@ async function cleanUp(found, deps) {
 	if (phase === 'writing' && key) {
 		const advice = leaked && ` No old key was revoked: when a new run works, revoke ${leaked} in the dashboard.`
 		runner.warning(
-			`The main step ended while it was writing the key ${lib.keyLabel(key)}. The secret may hold it, so it stays valid; the next run continues from there.${advice}`,
+			`The main step ended while it was writing the key ${lib.keyLabel(key)}. The secret may hold it, so it stays valid; the next run continues from there.${advice}`
 		)
 	}
 	if (phase === 'revoking')
 		runner.warning(
-			`The main step ended while it was revoking the old keys. Revoke ${leaked} in the dashboard if it is still there, and run this again in an hour for the others.`,
+			`The main step ended while it was revoking the old keys. Revoke ${leaked} in the dashboard if it is still there, and run this again in an hour for the others.`
 		)
 	if (phase === 'created' && key) {
 		const { clock, random, connect, settings } = deps
 		// If a later step changed which certificate authorities are trusted, send only the key that is being revoked.
-		const trusted = lib.AUTHORITIES.every((name) => state.settings[name] === settings[name])
+		const trusted = lib.AUTHORITIES.every(name => state.settings[name] === settings[name])
 		await lib.discardKey(key, trusted ? state.apiKey : null, { api: connect(state), clock, random, runner })
 	}
 }
@@ -45,9 +45,9 @@ async function run() {
 				client: lib.logRequests(lib.createHttpClient(proxy), lib.debugLog(), lib.systemClock.now),
 				apiUrl,
 				userAgent,
-				now: lib.systemClock.now,
+				now: lib.systemClock.now
 			}),
-		settings: lib.networkSettings(process.env),
+		settings: lib.networkSettings(process.env)
 	})
 }
 run().catch(lib.failStep)
