@@ -133,8 +133,8 @@ function hasHeader(rules, headers) {
 }
 /** Headers of an answer that a cache stored. */
 const CACHED = [
-	/^(age|\S*(cache-hits?|from-cache|cached(-response)?)): (0, )*([1-9]\d*|true|yes)(,|$)/i,
-	/^\S*cache(-\S*(status|info|lookup|remote|debug))?: ((.*[^a-z=-])?(hit(?!-)|refreshhit|stale(?!-)|updating|revalidated)|fresh|cached)/i,
+	/^(age|\S*(cache-(hits?|age)|from-cache|cached(-response)?)): (0, )*([1-9]\d*|true|yes)(,|$)/i,
+	/^(\S*cache(-\S*(status|info|lookup|remote|debug|result|state))?|x-cdn|x-served-from): ((.*[^a-z=-])?(hit(?!-)|refreshhit|stale(?!-)|updating|revalidated)|fresh|cached?\b(?!-))/i,
 	/^server-timing: .*cdn-cache[^,]*hit/i,
 	/^x-varnish: \d+ \d/,
 	/^warning: 11/
@@ -415,7 +415,8 @@ const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 /** Headers of a list that may lack a key. */
 const PARTIAL = [
 	/^link: .*rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i,
-	/^(?!x-total-count:)(\S*-)?(total(pages)?|next|more|cursor|continuation|incomplete|pages?|pagination|truncated)(-(count|items|records|results|pages?|range|cursor|next|offset|token|url))*: ./
+	/^(?!x-total-count:)(\S*[-_])?(total|next|(has)?more|cursor|continuation|incomplete|pag(es?|ing|ination)|truncated|last-\S*key)([-_]?(count|items|elements|records?|results|pages?|range|cursor|next|offset|token|url|size))*: ./,
+	/^((x-)?(list|results?|limit|offset|count|scroll|marker|bookmark)|x-(content-)?range)([-_](count|size|id))?: ./
 ]
 /** Throws if this is neither an array nor `{results, next}`. */
 function readPage({ status, headers, body }) {
@@ -426,7 +427,7 @@ function readPage({ status, headers, body }) {
 	// An absolute URL, a path or a query; null on the last page.
 	const next = textOf(field(answer, 'next'))
 	const totals = [field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap(total =>
-		total === undefined || total === null ? [] : (/\d+$/.exec(String(total).slice(-15))?.[0] ?? 'unreadable')
+		total === undefined || total === null ? [] : (/(?:^|\/)(\d+)$/.exec(String(total).slice(-15))?.[1] ?? 'unreadable')
 	)
 	const count = Number(totals[0] ?? Number.NaN)
 	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some(name => !KNOWN_FIELDS.includes(name))
