@@ -189,6 +189,23 @@ describe('a request without a usable response', () => {
     expect(outcome).toEqual(failure(true, 'closed the connection in the middle of its answer (ECONNRESET)'))
   })
 
+  test.each<[number, 'ends' | 'stalls', boolean]>([
+    [201, 'ends', true],
+    [201, 'stalls', true],
+    [503, 'ends', false],
+    [503, 'stalls', false],
+  ])('of status %i whose body %s is a success that cannot be used: %p', async (status, end, unusable) => {
+    const outcome = await ask(
+      (_, response) => {
+        response.writeHead(status, { 'Content-Length': '100' })
+        response.write('half', () => end === 'ends' && response.destroy())
+      },
+      { timeout: 500 },
+    )
+    expect(outcome).toBeInstanceOf(HttpError)
+    expect((outcome as HttpError).unusable).toBe(unusable)
+  })
+
   test('keeps its status and headers if it has more than 1 MiB, of which only the start is read', async () => {
     const mebibyte = 'x'.repeat(1024 * 1024)
     expect(await ask((_, response) => response.end(mebibyte))).toMatchObject({ status: 200, body: mebibyte })
@@ -273,17 +290,6 @@ describe('a request without a usable response', () => {
 })
 
 describe('the name of the host', () => {
-  test('that does not exist fails the fourth POST for good, and no other request', async () => {
-    const client = createHttpClient('')
-    resolveAs('ENOTFOUND')
-    const outcomes = []
-    for (const method of ['POST', 'POST', 'GET', 'POST', 'POST', 'DELETE'] as const)
-      outcomes.push(await send('https://api.invalid', { method }, client))
-    const message = 'its name does not exist (ENOTFOUND); check its spelling'
-    const expected = [true, true, true, true, false, true]
-    expect(outcomes).toEqual(expected.map((retryable) => failure(false, message, retryable)))
-  })
-
   test('that cannot be resolved at the moment can be tried again, however often', async () => {
     const client = createHttpClient('')
     resolveAs('EAI_AGAIN')

@@ -117,6 +117,6 @@ describe('an error after the connection is complete may hide that the request wa
 })
 
 test('only a name that does not exist is marked as one', () => {
-  const isUnknown = (code: string) => describeError(nodeError(code), false).isUnknownHost
+  const isUnknown = (code: string) => Boolean(describeError(nodeError(code), false).isUnknownHost)
   expect(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED'].map(isUnknown)).toEqual([true, false, false])
 })

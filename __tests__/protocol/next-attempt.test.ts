@@ -127,10 +127,20 @@ describe('a 2xx response that cannot be used', () => {
     )
   })
 
-  test('is retried if something else came in between', () => {
+  test('is retried after another failure in between', () => {
     const between = decide(unavailable, { attempt: 2, wasUnusable: true })
     expect(between).toMatchObject({ attempt: 3, wasUnusable: false })
   })
+})
+
+test('a host whose name does not exist is final at the fourth attempt', () => {
+  const unknown = failure(undefined, {
+    message: 'api.example: no such name',
+    retryable: true,
+    isUnknownHost: true,
+  })
+  expect(decide(unknown, { attempt: 3 })).toMatchObject({ attempt: 4 })
+  expect(messageOf(unknown, { attempt: 4 })).toBe('No key was obtained: api.example: no such name.')
 })
 
 describe('a failure that may be temporary is retried', () => {

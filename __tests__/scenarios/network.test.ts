@@ -110,6 +110,14 @@ test('a compressed answer is named, and final if it comes twice', () =>
     expect(emulator.requests[0]?.headers['accept-encoding']).toBe('identity')
   }))
 
+test('a successful answer that is cut is final if it comes twice', () =>
+  withJob({}, async ({ emulator, job, inputs }) => {
+    emulator.fault({ on: 'create', kind: 'truncate', times: 9 })
+    const main = await job.main(inputs)
+    expect(errorOf(main)).toMatch(/^No key was obtained: .* in the middle of its answer \(ECONNRESET\)\.$/)
+    expect(emulator.account.keys()).toHaveLength(2)
+  }))
+
 describe('a proxy that requires a login', () => {
   test.each(['HTTPS_PROXY', 'https_proxy'])(
     'in %s opens the tunnel to a host that only it can find',

@@ -17,6 +17,8 @@ export interface ApiFailure {
   notFromApi?: boolean
   /** A 2xx response whose content could not be used. */
   unusable?: boolean
+  /** The name of the host does not exist. */
+  isUnknownHost?: boolean
 }
 
 /** The request that an answer belongs to. */

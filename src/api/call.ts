@@ -48,8 +48,7 @@ export function createCaller({ client, userAgent, now }: ApiOptions): Call {
       return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
     } catch (error) {
       if (!(error instanceof HttpError)) throw error
-      const { message, mayHaveActed, retryable } = error
-      return { ok: false, skew: null, failure: { message: `${url.host}: ${message}`, mayHaveActed, retryable } }
+      return { ok: false, skew: null, failure: { ...error, message: `${url.host}: ${error.message}` } }
     }
   }
 }

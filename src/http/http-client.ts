@@ -31,24 +31,17 @@ export type HttpClient = (request: HttpRequest) => Promise<HttpResponse>
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
 const MAX_IDLE_MS = 2_000
-/** A resolver may be wrong for a moment. */
-const MAX_UNKNOWN_HOST = 4
 
 /** For one host. Only pages share a connection: a late answer would seem to be the next one's. */
 export function createHttpClient(proxy: string): HttpClient {
   let pages: Agent | undefined
   const via = proxy && ` (through the proxy ${new URL(proxy).host})`
-  let unknownHost = 0
-  return async (request) => {
+  return (request) => {
     const { protocol, search } = request.url
     const isGet = request.method === 'GET'
     const agent = (isGet && search && pages) || createAgent(protocol, proxy)
     pages = isGet ? agent : undefined
-    return exchange(request, agent, via).catch((error: HttpError) => {
-      // Other requests are about a key: the name existed.
-      if (request.method === 'POST' && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
-      throw error
-    })
+    return exchange(request, agent, via)
   }
 }
 
@@ -64,8 +57,10 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
     const headers = { 'Accept-Encoding': 'identity', ...request.headers }
     const sent = nodeModule(url.protocol).request(url, { method, agent, headers })
     const isConnected = trackConnection(sent, url.protocol === 'https:')
+    let received: IncomingMessage | undefined
     const fail = (error: HttpError) => {
       stopDeadline()
+      error.unusable = Number(received?.statusCode) < 300
       reject(error)
       sent.destroy()
     }
@@ -73,7 +68,6 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
       const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
       fail(new HttpError(`${message}${via}`, isConnected()))
     })
-    let received: IncomingMessage | undefined
     // Not once: an unhandled error ends the process. One after a complete response is not about it.
     sent.on('error', (error: NodeError) => {
       if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))

@@ -1,8 +1,11 @@
 /** `mayHaveActed` is false only if none of the request can have reached the server. */
 export class HttpError extends Error {
   readonly mayHaveActed: boolean
-  retryable: boolean
-  isUnknownHost = false
+  readonly retryable: boolean
+  /** The name of the host does not exist. */
+  declare isUnknownHost?: boolean
+  /** A 2xx response that was cut. */
+  declare unusable?: boolean
 
   constructor(message: string, mayHaveActed: boolean, retryable = true) {
     super(message)

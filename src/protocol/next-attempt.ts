@@ -2,7 +2,7 @@ import type { ApiFailure } from '../api/key-api.ts'
 import { longestBackoff } from '../retry/backoff.ts'
 import { PRECISIONS_US, type Precision } from './intent.ts'
 
-/** With less time, the response would likely be lost. */
+/** With less, the response would likely be lost. */
 export const MIN_ATTEMPT_MS = 500
 /** Rate-limited jobs spread over this many Retry-Afters (docs/scale.md). */
 const THROTTLE_JITTER = 2
@@ -27,6 +27,8 @@ export interface Progress {
 const NOTHING_LEARNED = { skew: 0, corrections: 0, precision: 1, longestRetryAfter: 0, wasUnusable: false } as const
 export const FIRST_ATTEMPT: Progress = { attempt: 1, afterMs: 0, ...NOTHING_LEARNED }
 const MAX_CORRECTIONS = 2
+/** A resolver may be wrong for a moment. */
+const MAX_UNKNOWN_HOST = 4
 
 interface Means {
   /** The time that is left, in milliseconds. */
@@ -39,7 +41,8 @@ interface Means {
 
 /** What follows a failed create request. Throws an Error if nothing does. */
 export function nextAttempt(failure: ApiFailure, progress: Progress, { left, random, skew }: Means): Progress {
-  const { status, retryAfter = 0, unusable = false } = failure
+  const { status, retryAfter = 0, unusable = false, isUnknownHost } = failure
+  const { attempt } = progress
   const isTimeLeft = left >= MIN_ATTEMPT_MS
   const corrections = progress.corrections + 1
   if (isTimeLeft && skew !== null && corrections <= MAX_CORRECTIONS)
@@ -49,10 +52,9 @@ export function nextAttempt(failure: ApiFailure, progress: Progress, { left, ran
   if (isTimeLeft && status === 400 && coarser) return { ...progress, afterMs: 0, precision: coarser }
   // These do not pass soon, whoever gave them.
   const isRefusal = [401, 403, 404].includes(status ?? 0)
-  const isFinal = !failure.retryable || isRefusal || (unusable && progress.wasUnusable)
-  if (isFinal) throw new Error(refusalMessage(failure))
+  const isRepeated = (unusable && progress.wasUnusable) || (isUnknownHost && attempt >= MAX_UNKNOWN_HOST)
+  if (!failure.retryable || isRefusal || isRepeated) throw new Error(refusalMessage(failure))
 
-  const { attempt } = progress
   const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
   // Leave time for this attempt, and for one more 429 after it.
   const room = left - MIN_ATTEMPT_MS - retryAfter

@@ -91,7 +91,6 @@ async function retry(attempt, { budget, random, shouldRetry = ({ retryable }) =>
 class HttpError extends Error {
 	mayHaveActed
 	retryable
-	isUnknownHost = false
 	constructor(message, mayHaveActed, retryable = true) {
 		super(message)
 		this.mayHaveActed = mayHaveActed
@@ -397,8 +396,7 @@ function createCaller({ client, userAgent, now }) {
 			return { ok: false, skew, failure: failureOf(request, response, now() + (skew ?? 0)) }
 		} catch (error) {
 			if (!(error instanceof HttpError)) throw error
-			const { message, mayHaveActed, retryable } = error
-			return { ok: false, skew: null, failure: { message: `${url.host}: ${message}`, mayHaveActed, retryable } }
+			return { ok: false, skew: null, failure: { ...error, message: `${url.host}: ${error.message}` } }
 		}
 	}
 }
@@ -582,23 +580,16 @@ function refusal(host, { statusCode: status = 0, headers }, hasLogin) {
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
 const MAX_IDLE_MS = 2_000
-/** A resolver may be wrong for a moment. */
-const MAX_UNKNOWN_HOST = 4
 /** For one host. Only pages share a connection: a late answer would seem to be the next one's. */
 function createHttpClient(proxy) {
 	let pages
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
-	let unknownHost = 0
-	return async request => {
+	return request => {
 		const { protocol, search } = request.url
 		const isGet = request.method === 'GET'
 		const agent = (isGet && search && pages) || createAgent(protocol, proxy)
 		pages = isGet ? agent : undefined
-		return exchange(request, agent, via).catch(error => {
-			// Other requests are about a key: the name existed.
-			if (request.method === 'POST' && error.isUnknownHost) error.retryable = ++unknownHost < MAX_UNKNOWN_HOST
-			throw error
-		})
+		return exchange(request, agent, via)
 	}
 }
 function createAgent(protocol, proxy) {
@@ -612,8 +603,10 @@ function exchange(request, agent, via) {
 		const headers = { 'Accept-Encoding': 'identity', ...request.headers }
 		const sent = nodeModule(url.protocol).request(url, { method, agent, headers })
 		const isConnected = trackConnection(sent, url.protocol === 'https:')
+		let received
 		const fail = error => {
 			stopDeadline()
+			error.unusable = Number(received?.statusCode) < 300
 			reject(error)
 			sent.destroy()
 		}
@@ -621,7 +614,6 @@ function exchange(request, agent, via) {
 			const message = isConnected() ? 'did not answer in time' : 'could not be reached in time'
 			fail(new HttpError(`${message}${via}`, isConnected()))
 		})
-		let received
 		// Not once: an unhandled error ends the process. One after a complete response is not about it.
 		sent.on('error', error => {
 			if (!received?.complete) fail(error instanceof HttpError ? error : describeError(error, isConnected(), via))
