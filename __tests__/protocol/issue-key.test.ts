@@ -347,6 +347,15 @@ describe('an answer that cannot be used', () => {
     expect(run.account.live()).toEqual([])
   })
 
+  test('without a value of the key has it revoked once, and the proof left to post', async () => {
+    const run = await runMain({ responses: [answering(({ api_key }) => ({ api_key }))] })
+    expect(run.error?.message).toContain('the response holds no key')
+    expect(methods(run.seen)).toBe('POST DELETE')
+    expect(run.took).toBeLessThan(1_000)
+    expect(savedBy(run).keys).toMatchObject([{ token: null }])
+    expect(run.account.live()).toEqual([])
+  })
+
   test('with a key of 140 kB does not put it into the record', async () => {
     const token = 'x'.repeat(140_000)
     const run = await runMain({
@@ -655,6 +664,18 @@ describe('a wrong clock', () => {
       )
     },
   )
+
+  test('that makes a key expire on its way is corrected, even if the API forgets expired keys', async () => {
+    const run = await runMain({
+      clockError: -58_300,
+      inputs: { expiresIn: MINUTE_MS, timeout: 10_000 },
+      intercept: ({ method, credential }) =>
+        method === 'DELETE' && credential === INPUTS.apiKey ? answer(404, {}) : undefined,
+    })
+    expect(run.error).toBeNull()
+    expect(run.traces.printed.join()).not.toContain('Could not confirm')
+    expect(savedBy(run).keys).toHaveLength(1)
+  })
 
   test.each([-55_000, 58_000, 58_500])(
     'by %i ms gives a key of 1 min that lives at most 65 s and is still valid when it arrives',

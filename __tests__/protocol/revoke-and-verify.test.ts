@@ -512,6 +512,18 @@ describe('a 401 of something in front of the API', () => {
   })
 })
 
+describe('a key that only itself may revoke', () => {
+  test('is revoked once every replica knows it, although api-key is refused for good', async () => {
+    let asked = 0
+    const { result } = await revoke({
+      revoke: (credential) => (credential === 'api-key' ? status(403) : asked++ < 6 ? status(401) : done),
+      probe: () => (asked > 6 ? status(401) : done),
+    })
+    expect(result).toEqual(revoked())
+    expect(asked).toBe(7)
+  })
+})
+
 describe('a key whose expiry has passed', () => {
   const NOW = 1_000_000
   const expired = (expiresAt: number, more: Case = {}) =>
@@ -535,6 +547,13 @@ describe('a key whose expiry has passed', () => {
   ])('is not verified by it where that was %s', async (_, expiresAt, more) => {
     const { result } = await expired(expiresAt, { ...more, budgetMs: 700 })
     expect(result).toMatchObject({ revoked: false })
+  })
+
+  test('is verified by two clocks of the server that agree, however late ours says that it expires', async () => {
+    const skew = 58_000
+    const probe = [failed({ status: 401 }, skew + 900)]
+    const { result } = await expired(NOW + skew - 3_000, { skew, probe, revoke: [status(401), status(404)] })
+    expect(result).toEqual(revoked(false))
   })
 
   test('is not verified while the server accepts it, as a server may extend an expiry', async () => {

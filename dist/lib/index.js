@@ -902,6 +902,7 @@ function isOldEnough({ createdAt }, { startedAt, clock, skew }) {
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
 const EXPIRY_MARGIN_MS = 1_000
+const SAME_CLOCK_MS = 5_000
 /** Kept free, however long the waits are. */
 const LAST_ROUND_MS = 750
 /** Revokes `key` with itself, or with `credential` where that does not end it, until verified or hopeless. */
@@ -924,8 +925,10 @@ async function revokeAndVerify(key, context) {
 		if (probed?.ok) revocation.granted = revocation.claimed = false
 		if (refusal === null && !revocation.rejected) revocation.idle++
 		// A refusal may pass: it is final the second time, if the API itself still accepts the key.
-		if (refusal !== null && probed?.ok !== false && !mayChange(refusal)) refusals++
-		const spare = refusals < 2 ? budget.left() - LAST_ROUND_MS : 0
+		if (refusal !== null && probed?.ok !== false && !revocation.isHopeful) refusals++
+		// Of a key without a value, only a list can show more.
+		const isBlind = token === null && refusal === null && !context.isMissing
+		const spare = refusals < 2 && !isBlind ? budget.left() - LAST_ROUND_MS : 0
 		if (spare > 0) await budget.pause(Math.min(backoff(round, random()), spare))
 		// See `retry`.
 		if (spare <= 0 || budget.left() <= PROBE_INTERVAL_MS) {
@@ -956,6 +959,7 @@ async function requestRevocation(key, revocation) {
 			if (mayChange(refusal)) turns.push({ secret, status, dueAt: clock.now() + retryAfter })
 			if (budget.left() <= PROBE_INTERVAL_MS) break
 		}
+		revocation.isHopeful = turns.length > 0
 		turns.sort((a, b) => a.dueAt - b.dueAt)
 		const limited = turns.find(({ status }) => status === 429)
 		// Else, the next round retries.
@@ -1000,11 +1004,12 @@ const isRateLimited = ({ status }) => status === 429
 /** A replica that does not know the key gives 401 or 404; portals redirect, and gates break TLS, for a while. */
 const mayChange = ({ retryable, status = 401 }) => retryable || [401, 404].includes(status) || status < 400
 const NO_CREDENTIAL = { message: 'there was no credential left that may be sent', status: 403, mayHaveActed: false, retryable: false }
-/** By every clock that may be right. */
+/** By every clock that may be right: ours is not if both of the server's differ from it alike. */
 function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
-	const serverSkews = [skew, dateSkew].filter(known => known !== null)
-	if (expiresAt === null || serverSkews.length === 0) return false
-	return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
+	const known = [skew, dateSkew].filter(server => server !== null)
+	if (expiresAt === null || known.length === 0) return false
+	const own = Math.abs((skew ?? NaN) - (dateSkew ?? NaN)) < SAME_CLOCK_MS ? [] : [0]
+	return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(...known, ...own)
 }
 /** Probes until a 401, or for 10 s; after a refusal, until there is an answer; once if another round follows. */
 async function probeUntilRejected(token, refusal, revocation) {

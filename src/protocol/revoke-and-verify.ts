@@ -57,6 +57,8 @@ export interface Revocation extends RevocationContext, Evidence {
   idle: number
   /** `api-key` was granted a revocation, maybe by a replica that does not know the key. */
   claimed: boolean
+  /** One of the credentials may still be granted a revocation. */
+  isHopeful?: boolean
 }
 
 export const MAX_REPLICA_LAG_MS = 15_000
@@ -71,6 +73,7 @@ export function isOldEnough({ createdAt }: KeyToRevoke, { startedAt, clock, skew
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
 const EXPIRY_MARGIN_MS = 1_000
+const SAME_CLOCK_MS = 5_000
 /** Kept free, however long the waits are. */
 const LAST_ROUND_MS = 750
 
@@ -96,8 +99,10 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     if (refusal === null && !revocation.rejected) revocation.idle++
 
     // A refusal may pass: it is final the second time, if the API itself still accepts the key.
-    if (refusal !== null && probed?.ok !== false && !mayChange(refusal)) refusals++
-    const spare = refusals < 2 ? budget.left() - LAST_ROUND_MS : 0
+    if (refusal !== null && probed?.ok !== false && !revocation.isHopeful) refusals++
+    // Of a key without a value, only a list can show more.
+    const isBlind = token === null && refusal === null && !context.isMissing
+    const spare = refusals < 2 && !isBlind ? budget.left() - LAST_ROUND_MS : 0
     if (spare > 0) await budget.pause(Math.min(backoff(round, random()), spare))
     // See `retry`.
     if (spare <= 0 || budget.left() <= PROBE_INTERVAL_MS) {
@@ -130,6 +135,7 @@ async function requestRevocation(key: KeyToRevoke, revocation: Revocation): Prom
       if (mayChange(refusal)) turns.push({ secret, status, dueAt: clock.now() + retryAfter })
       if (budget.left() <= PROBE_INTERVAL_MS) break
     }
+    revocation.isHopeful = turns.length > 0
     turns.sort((a, b) => a.dueAt - b.dueAt)
     const limited = turns.find(({ status }) => status === 429)
     // Else, the next round retries.
@@ -187,11 +193,12 @@ export const NO_CREDENTIAL: ApiFailure = {
   retryable: false,
 }
 
-/** By every clock that may be right. */
+/** By every clock that may be right: ours is not if both of the server's differ from it alike. */
 function hasExpired({ expiresAt }: KeyToRevoke, dateSkew: number | null, { clock, skew }: Revocation): boolean {
-  const serverSkews = [skew, dateSkew].filter((known) => known !== null)
-  if (expiresAt === null || serverSkews.length === 0) return false
-  return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
+  const known = [skew, dateSkew].filter((server) => server !== null)
+  if (expiresAt === null || known.length === 0) return false
+  const own = Math.abs((skew ?? NaN) - (dateSkew ?? NaN)) < SAME_CLOCK_MS ? [] : [0]
+  return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(...known, ...own)
 }
 
 /** Probes until a 401, or for 10 s; after a refusal, until there is an answer; once if another round follows. */
