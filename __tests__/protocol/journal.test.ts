@@ -19,7 +19,7 @@ const intentOf = (expiry: number) => ({
 })
 
 /** A journal, and the records that it saved; saving fails from the `failsFrom`-th time on. */
-function open({ failsFrom = Infinity } = {}) {
+function open({ failsFrom = Infinity, settings = { a: 'b' } as Record<string, string> } = {}) {
   const saved: SavedState[] = []
   const texts: string[] = []
   const saveState = (name: string, value: unknown) => {
@@ -30,7 +30,7 @@ function open({ failsFrom = Infinity } = {}) {
   }
   const journal = openJournal(INPUTS, {
     runner: { saveState },
-    settings: { a: 'b' },
+    settings,
     bootedAt: 7,
   })
   const last = () => ({
@@ -135,12 +135,20 @@ describe('the size of the record', () => {
     let count = 0
     expect(() => {
       for (; count < 10_000; count++) journal.recordIntent(intentOf(START + count + 0.123))
-    }).toThrow('The record for the post step would exceed 48 KiB. Lower timeout')
-    expect(count).toBeGreaterThan(400)
-    expect(texts.at(-1)?.length).toBeLessThanOrEqual(48 * KIB)
+    }).toThrow('The record for the post step would exceed 22 KiB. Lower timeout')
+    expect(count).toBeGreaterThan(180)
+    expect(texts.at(-1)?.length).toBeLessThanOrEqual(22 * KIB)
     const longest = keyOf('i'.repeat(256), { token: 't'.repeat(4_096), prefix: 'p'.repeat(20) })
     journal.recordKey(longest, intentOf(1), START + 3_000)
-    expect(texts.at(-1)?.length).toBeLessThanOrEqual(64 * KIB)
+    expect(texts.at(-1)?.length).toBeLessThanOrEqual(30 * KIB)
+  })
+
+  test('is counted in bytes', () => {
+    const { journal, texts } = open({ settings: { NO_PROXY: '\u7db2'.repeat(7_000) } })
+    expect(() => journal.recordIntent(intentOf(START))).not.toThrow()
+    expect(Buffer.byteLength(texts.at(-1) ?? '')).toBeGreaterThan(21_000)
+    const { journal: full } = open({ settings: { NO_PROXY: '\u7db2'.repeat(8_000) } })
+    expect(() => full.recordIntent(intentOf(START))).toThrow('22 KiB')
   })
 
   test('does not change what was recorded when it is refused', () => {
@@ -148,7 +156,7 @@ describe('the size of the record', () => {
     const recordAll = () => {
       for (;;) journal.recordIntent(intentOf(START))
     }
-    expect(recordAll).toThrow('48 KiB')
+    expect(recordAll).toThrow('22 KiB')
     const before = texts.length
     journal.settle(intentOf(-1))
     expect(texts).toHaveLength(before + 1)

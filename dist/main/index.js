@@ -133,26 +133,26 @@ function clockNote(skew) {
 	return `This runner's clock is ${minutes} min ${skew > 0 ? 'behind' : 'ahead of'} the API's; the API's decides`
 }
 
-/** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
-const MAX_RECORD_LENGTH = 64 * 1024
+/** Post gets it in an environment variable: on Windows, at most 32,767 characters. */
+const MAX_RECORD_BYTES = 30 * 1024
 /** For the keys in it. */
-const RESERVED_LENGTH = 16 * 1024
+const RESERVED_BYTES = 8 * 1024
 /** A gateway may have repeated a request that took longer. */
 const SLOW_RESPONSE_MS = 3_000
 /** Main's write-ahead journal, for post. Each method throws what `saveState` throws. */
 function openJournal({ apiUrl, apiKey, onRevokeFailure }, { runner, settings, bootedAt }) {
 	let state = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt, skew: null, keys: [], intents: [] }
-	const save = (change, maxLength = MAX_RECORD_LENGTH) => {
+	const save = (change, maxBytes = MAX_RECORD_BYTES) => {
 		const record = JSON.stringify({ ...state, ...change })
-		if (record.length > maxLength)
-			throw new Error(`The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout, or shorten the proxy variables.`)
+		if (Buffer.byteLength(record) > maxBytes)
+			throw new Error(`The record for the post step would exceed ${maxBytes / 1024} KiB. Lower timeout, or shorten the proxy variables.`)
 		state = { ...state, ...change }
 		runner.saveState(lib.STATE_NAME, record)
 	}
 	const made = []
 	const others = intent => state.intents.filter(item => item !== intent)
 	return {
-		recordIntent: intent => save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
+		recordIntent: intent => save({ intents: [...state.intents, intent] }, MAX_RECORD_BYTES - RESERVED_BYTES),
 		/** The request was answered; post looks for the key of what is `left` of it. */
 		settle: (intent, ...left) => save({ intents: [...others(intent), ...left] }),
 		/** The request created this key. */

@@ -4,10 +4,10 @@ import type { LocalTime } from '../util/brands.ts'
 import type { Intent } from './intent.ts'
 import { type IssuedKey, type SavedState, STATE_NAME } from './saved-state.ts'
 
-/** Post gets the record as an environment variable: at most 128 KiB on Linux (MAX_ARG_STRLEN). */
-const MAX_RECORD_LENGTH = 64 * 1024
+/** Post gets it in an environment variable: on Windows, at most 32,767 characters. */
+const MAX_RECORD_BYTES = 30 * 1024
 /** For the keys in it. */
-const RESERVED_LENGTH = 16 * 1024
+const RESERVED_BYTES = 8 * 1024
 /** A gateway may have repeated a request that took longer. */
 export const SLOW_RESPONSE_MS = 3_000
 
@@ -19,11 +19,11 @@ export function openJournal(
   { runner, settings, bootedAt }: Pick<SavedState, 'settings' | 'bootedAt'> & { runner: Pick<Runner, 'saveState'> },
 ) {
   let state: SavedState = { apiUrl, apiKey, onRevokeFailure, settings, bootedAt, skew: null, keys: [], intents: [] }
-  const save = (change: Partial<SavedState>, maxLength = MAX_RECORD_LENGTH) => {
+  const save = (change: Partial<SavedState>, maxBytes = MAX_RECORD_BYTES) => {
     const record = JSON.stringify({ ...state, ...change })
-    if (record.length > maxLength)
+    if (Buffer.byteLength(record) > maxBytes)
       throw new Error(
-        `The record for the post step would exceed ${maxLength / 1024} KiB. Lower timeout, or shorten the proxy variables.`,
+        `The record for the post step would exceed ${maxBytes / 1024} KiB. Lower timeout, or shorten the proxy variables.`,
       )
     state = { ...state, ...change }
     runner.saveState(STATE_NAME, record)
@@ -31,8 +31,7 @@ export function openJournal(
   const made: IssuedKey[] = []
   const others = (intent: Intent) => state.intents.filter((item) => item !== intent)
   return {
-    recordIntent: (intent: Intent) =>
-      save({ intents: [...state.intents, intent] }, MAX_RECORD_LENGTH - RESERVED_LENGTH),
+    recordIntent: (intent: Intent) => save({ intents: [...state.intents, intent] }, MAX_RECORD_BYTES - RESERVED_BYTES),
     /** The request was answered; post looks for the key of what is `left` of it. */
     settle: (intent: Intent, ...left: Intent[]) => save({ intents: [...others(intent), ...left] }),
     /** The request created this key. */
