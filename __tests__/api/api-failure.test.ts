@@ -220,6 +220,7 @@ describe('a redirect', () => {
   test.each([
     ['https://other.example/x?secret=1', 'other.example'],
     ['//other.example/x', 'other.example'],
+    [`https://${'k'.repeat(60)}.example/`, '***.example'],
     ['/base/api/user/api-keys/', 'https://api.example:8443/base/api/user/api-keys/'],
     ['https://api.example:8443/login?next=x', 'https://api.example:8443/login'],
     ['api-keys/', 'https://api.example:8443/base/api/user/api-keys/'],
@@ -332,11 +333,11 @@ describe('the words of a failure', () => {
   })
 
   test.each([201, 401, 503])(
-    'name a content coding that was not asked for, in 40 characters at most (%i)',
+    'name a content coding that was not asked for, in 8 characters at most (%i)',
     async (status) => {
       const coded = { status, body: '\x1f\x8b...', headers: { 'content-encoding': `gzip${'z'.repeat(99)}` } }
       const failure = await failureOf(coded)
-      expect(failure.message).toBe(`${answered(status)} in gzip${'z'.repeat(36)}, which was not asked for`)
+      expect(failure.message).toBe(`${answered(status)} in gzipzzzz, which was not asked for`)
       expect(failure.mayHaveActed).toBe(true)
     },
   )
@@ -423,7 +424,7 @@ describe('the words of a failure', () => {
     const says = (header: string) => saysOf({ status: 401, headers: { 'www-authenticate': header } }).message
     expect(says('Basic realm="x"')).toContain('asks for Basic authentication')
     expect(says('"x" Basic')).toContain('something that is not the JSON of this API')
-    expect(says(`${'a'.repeat(21)} x`)).toContain(`asks for ${'a'.repeat(20)} authentication`)
+    expect(says(`${'a'.repeat(13)} x`)).toContain(`asks for ${'a'.repeat(12)} authentication`)
   })
 
   test('call 300 a redirect', () => {

@@ -19,10 +19,10 @@ describe('a created key', () => {
     expect(expiresAt).toBeCloseTo(AT + 3_600_000 + 0.456, 3)
   })
 
-  test('shows at most half of itself as its prefix', () => {
+  test('shows at most half of itself as its prefix, and 8 characters where it is not known', () => {
     const token = 'abcdefghijklmnopqrs='
     expect(created({ token, api_key: { ...KEY, token_key: token } }).prefix).toBe('abcdefghij')
-    expect(created({ token: null, api_key: { ...KEY, token_key: token } }).prefix).toBe('abcdefghijklmnopqrs')
+    expect(created({ token: null, api_key: { ...KEY, token_key: token } }).prefix).toBe('abcdefgh')
   })
 
   test.each<[string, unknown, string | null]>([

@@ -42,13 +42,13 @@ describe('Retry-After', () => {
     ['0.001', 1_000],
     ['4, 2', 4_000],
     ['4,soon', 4_000],
-    ['9'.repeat(320), Infinity],
-    ['9'.repeat(20), 1e23],
+    ['9'.repeat(320), 1e9],
+    ['9'.repeat(20), 1e9],
     ['Mon, 01 Mar 2027 12:01:30 GMT', 90_000],
     ['Monday, 01-Mar-27 12:01:30 GMT', 90_000],
     [' Mon, 01 Mar 2027 12:01:30 GMT ', 90_000],
     ['Mon, 01 Mar 2027 11:00:00 GMT', 0],
-    ['Mon, 01 Mar 9999 12:00:00 GMT', Date.parse('9999-03-01T12:00:00Z') - now],
+    ['Mon, 01 Mar 9999 12:00:00 GMT', 1e9],
   ])('%j is a wait of %i ms', (header, wait) => {
     expect(parseRetryAfter(header, now)).toBe(wait)
   })

@@ -229,6 +229,9 @@ describe('export-env', () => {
 
   test.each([
     'NODE_OPTIONS',
+    'NODE_EXTRA_CA_CERTS',
+    'LD_PRELOAD',
+    'DYLD_INSERT_LIBRARIES',
     'node_options',
     'PATH',
     'Path',

@@ -73,9 +73,12 @@ describe('one instant in many spellings', () => {
 
 describe('what names no instant', () => {
   // Year 1 is Go's and .NET's word for no time.
-  test.each([null, undefined, '', '0001-01-01T00:00:00Z', '0001-01-01'])('calls %j absent', (value) => {
-    expect(parseTime(value)).toEqual({ at: null, unreadable: null })
-  })
+  test.each([null, undefined, '', '0001-01-01T00:00:00Z', '0001-01-01', '9999-12-31T23:59:59Z'])(
+    'calls %j absent',
+    (value) => {
+      expect(parseTime(value)).toEqual({ at: null, unreadable: null })
+    },
+  )
 
   test.each([
     'never',

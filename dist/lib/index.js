@@ -56,11 +56,11 @@ const HTTP_DATE = /^\s*[A-Z][a-z]+, \d\d[ -][A-Z][a-z]{2}[ -](\d{4}|\d\d) [\d:]{
 function parseHttpDate(text) {
 	return HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN
 }
-/** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
+/** Milliseconds, at most 1e9; undefined if the header is unreadable. `now` is by the server's clock. */
 function parseRetryAfter(header = '', now) {
 	const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
 	const wait = seconds === undefined ? parseHttpDate(header) - now : Math.ceil(Number(seconds)) * 1000
-	return Number.isNaN(wait) ? undefined : Math.max(0, wait)
+	return Number.isNaN(wait) ? undefined : Math.max(0, Math.min(wait, 1e9))
 }
 
 /** Without whole IDs. */
@@ -83,8 +83,8 @@ function logRequests(send, log, now) {
 	}
 }
 
-/** Some servers write it for no time. */
-const YEAR_ONE = /^0001-?01-?01/
+/** Some servers write these for no time. */
+const NO_TIME = /^(0001-?01-?01|9999-?12-?31)/
 const DAY = String.raw`(?:(?<month>0[1-9]|1[0-2])-?(?<day>\d\d)|W(?<week>\d\d)-?(?<weekday>[1-7])|(?<ordinal>\d{3}))`
 const TIME = String.raw`(?<hour>[01]\d|2[0-4])(?::?(?<minute>[0-5]\d)(?::?(?<second>[0-5]\d|60))?)?`
 const FRACTION = String.raw`(?:[.,](?<fraction>\d+))?`
@@ -96,7 +96,7 @@ const MINUTE_MS = 60_000
 function parseTime(value) {
 	if (value === null || value === undefined || value === '') return { at: null, unreadable: null }
 	const text = typeof value === 'object' ? 'an object' : String(value).trim()
-	if (YEAR_ONE.test(text)) return { at: null, unreadable: null }
+	if (NO_TIME.test(text)) return { at: null, unreadable: null }
 	const unit = Number(text) < 1e11 ? 1000 : 1
 	const at = NUMBER.test(text) ? Number(text) * unit : fromIso(text)
 	return { at, unreadable: at === null ? text.replace(/\w{20,}/g, '***').slice(0, 40) : null }
@@ -158,7 +158,7 @@ function readCreated(response) {
 	const key = readKey(field(answer, 'api_key'))
 	if (token === null && key.id === null) throw new Error('no key')
 	// It is printed: never most of a short key.
-	return { ...key, token, prefix: key.prefix.slice(0, token === null ? undefined : token.length / 2) }
+	return { ...key, token, prefix: key.prefix.slice(0, token === null ? 8 : token.length / 2) }
 }
 /** Throws unless the key was accepted: the answer is the list. */
 function readAccepted(response) {
@@ -246,7 +246,7 @@ function failureOf(asked, response, now) {
 const isRedirect = status => status >= 300 && status < 400
 function redirectTarget({ url }, location) {
 	const target = location ? URL.parse(location, url.href) : null
-	const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
+	const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host.replace(/\w{24,}/g, '***')
 	return named || 'an unreadable address'
 }
 /** The API speaks only JSON and Bearer (its documentation). */
@@ -283,9 +283,9 @@ function detail(asked, response) {
 	const isJson = parsed(body) !== undefined
 	if (!isJson && isHtml(response)) return ' with an HTML page, not the JSON of this API'
 	const coding = headers['content-encoding']?.replace(/^identity$/i, '')
-	if (!isJson && coding && body !== '') return ` in ${coding.slice(0, 40)}, which was not asked for`
+	if (!isJson && coding && body !== '') return ` in ${coding.slice(0, 8)}, which was not asked for`
 	if (response.isCut) return ' with more than 1 MiB'
-	const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
+	const scheme = /^(?!bearer)[\w-]{1,12}/i.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
 	const reason = reasonGiven(asked, response)
 	if (reason === '' && status < 300) return NOT_JSON

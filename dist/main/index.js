@@ -95,7 +95,7 @@ function readApiUrl(value) {
 	return url.href.replace(/\/+$/, '')
 }
 /** Names of the runner, or that change how later steps run. */
-const RESERVED_NAMES = /^(NODE_OPTIONS|PATH|CI|(GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
+const RESERVED_NAMES = /^(PATH|CI|(NODE|LD|DYLD|GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
 function readVariableName(value) {
 	const refuse = refusal('export-env', value, 'SPHERESCOUT_API_KEY')
 	if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) throw refuse('it is not a name for an environment variable')

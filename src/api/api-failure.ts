@@ -60,7 +60,7 @@ const isRedirect = (status: number) => status >= 300 && status < 400
 
 function redirectTarget({ url }: Asked, location: string | undefined): string {
   const target = location ? URL.parse(location, url.href) : null
-  const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host
+  const named = target?.host === url.host ? target.origin + shortPath(target) : target?.host.replace(/\w{24,}/g, '***')
   return named || 'an unreadable address'
 }
 
@@ -102,9 +102,9 @@ function detail(asked: Asked, response: HttpResponse): string {
   const isJson = parsed(body) !== undefined
   if (!isJson && isHtml(response)) return ' with an HTML page, not the JSON of this API'
   const coding = headers['content-encoding']?.replace(/^identity$/i, '')
-  if (!isJson && coding && body !== '') return ` in ${coding.slice(0, 40)}, which was not asked for`
+  if (!isJson && coding && body !== '') return ` in ${coding.slice(0, 8)}, which was not asked for`
   if (response.isCut) return ' with more than 1 MiB'
-  const scheme = /^(?!bearer)[\w-]{1,20}/i.exec(headers['www-authenticate'] ?? '')?.[0]
+  const scheme = /^(?!bearer)[\w-]{1,12}/i.exec(headers['www-authenticate'] ?? '')?.[0]
   if (isForeign(response))
     return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
   const reason = reasonGiven(asked, response)

@@ -40,7 +40,7 @@ export function readCreated(response: HttpResponse): CreatedKey {
   const key = readKey(field(answer, 'api_key'))
   if (token === null && key.id === null) throw new Error('no key')
   // It is printed: never most of a short key.
-  return { ...key, token, prefix: key.prefix.slice(0, token === null ? undefined : token.length / 2) }
+  return { ...key, token, prefix: key.prefix.slice(0, token === null ? 8 : token.length / 2) }
 }
 
 /** Throws unless the key was accepted: the answer is the list. */

@@ -19,9 +19,9 @@ export function parseHttpDate(text: string): number {
   return HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN
 }
 
-/** Milliseconds; undefined if the header is unreadable. `now` is by the server's clock. */
+/** Milliseconds, at most 1e9; undefined if the header is unreadable. `now` is by the server's clock. */
 export function parseRetryAfter(header = '', now: number): number | undefined {
   const [, seconds] = /^\s*(\d+(?:\.\d*)?)\s*(?:,|$)/.exec(header) ?? []
   const wait = seconds === undefined ? parseHttpDate(header) - now : Math.ceil(Number(seconds)) * 1000
-  return Number.isNaN(wait) ? undefined : Math.max(0, wait)
+  return Number.isNaN(wait) ? undefined : Math.max(0, Math.min(wait, 1e9))
 }

@@ -1,7 +1,7 @@
 import type { ServerTime } from './brands.ts'
 
-/** Some servers write it for no time. */
-const YEAR_ONE = /^0001-?01-?01/
+/** Some servers write these for no time. */
+const NO_TIME = /^(0001-?01-?01|9999-?12-?31)/
 const DAY = String.raw`(?:(?<month>0[1-9]|1[0-2])-?(?<day>\d\d)|W(?<week>\d\d)-?(?<weekday>[1-7])|(?<ordinal>\d{3}))`
 const TIME = String.raw`(?<hour>[01]\d|2[0-4])(?::?(?<minute>[0-5]\d)(?::?(?<second>[0-5]\d|60))?)?`
 const FRACTION = String.raw`(?:[.,](?<fraction>\d+))?`
@@ -15,7 +15,7 @@ const MINUTE_MS = 60_000
 export function parseTime(value: unknown): { at: ServerTime | null; unreadable: string | null } {
   if (value === null || value === undefined || value === '') return { at: null, unreadable: null }
   const text = typeof value === 'object' ? 'an object' : String(value).trim()
-  if (YEAR_ONE.test(text)) return { at: null, unreadable: null }
+  if (NO_TIME.test(text)) return { at: null, unreadable: null }
   const unit = Number(text) < 1e11 ? 1000 : 1
   const at = NUMBER.test(text) ? Number(text) * unit : fromIso(text)
   return { at, unreadable: at === null ? text.replace(/\w{20,}/g, '***').slice(0, 40) : null }
