@@ -65,7 +65,7 @@ export const FACTS: readonly Fact[] = [
     fact: 'Create answers with a 2xx status, `token` and `api_key` with `id`, `token_key`, `created` and `expiry`.',
     basis: 'documented',
     relied: 'The main step passes `token` on and keeps `id` for the revocation.',
-    otherwise: 'The main step fails, and revokes what it can identify of the key.',
+    otherwise: 'The main step fails; it, or the post step, revokes what it can identify of the key.',
     observe(evidence) {
       const create = firstCreate(evidence)
       if (create === null) return NOT_OBSERVED
@@ -82,7 +82,8 @@ export const FACTS: readonly Fact[] = [
     basis: 'documented',
     relied: 'Every key of the main action expires, even if the post step never runs.',
     otherwise:
-      'The main step revokes the key at once and fails. If it is killed before that, the post step names the key.',
+      'A lifetime that the API capped is accepted, with a warning. Otherwise the main step revokes the key and fails. ' +
+      'If it is killed before that, the post step names the key.',
     observe(evidence) {
       const create = firstNew(evidence)
       if (create === null) return NOT_OBSERVED
@@ -236,7 +237,7 @@ export const FACTS: readonly Fact[] = [
     fact: 'An expiry in the past is refused with 400.',
     basis: 'assumed',
     relied: 'After a 400 the main step asks again, with the clock corrected or with fewer digits.',
-    otherwise: 'The main step checks the expiry in the response, and fails if it has passed.',
+    otherwise: 'The main step checks the times in the response, and replaces the key by the right clock, or fails.',
     observe: ({ pastExpiry }) =>
       pastExpiry === null ? NOT_OBSERVED : seen(pastExpiry.status === 400, statusOf(pastExpiry)),
   },
@@ -264,7 +265,8 @@ export const FACTS: readonly Fact[] = [
     fact: 'A revoked key gets 401 everywhere, at once.',
     basis: 'documented',
     relied: 'A granted revocation and a 401 to the key prove that it is revoked.',
-    otherwise: 'The post step asks again for a while, and warns if the key is still accepted.',
+    otherwise:
+      'The first 401 after the grant counts. Until it comes, the post step revokes again, and warns if it never comes.',
     observe({ probes }) {
       if (probes === null) return NOT_OBSERVED
       const { statuses, firstAfterMs } = probes
@@ -277,7 +279,7 @@ export const FACTS: readonly Fact[] = [
     fact: 'Revoking a key twice is answered with 404.',
     basis: 'assumed',
     relied: 'After a lost response, a second DELETE does no harm; a 404 alone proves nothing.',
-    otherwise: 'The answer is reported if the key does not get 401 as well.',
+    otherwise: 'If a young key may not revoke itself, only the list confirms its revocation, after 15 s or more.',
     observe: ({ revokedTwice }) =>
       revokedTwice === null ? NOT_OBSERVED : seen(revokedTwice.status === 404, statusOf(revokedTwice)),
   },
@@ -308,7 +310,8 @@ export const FACTS: readonly Fact[] = [
   {
     fact: 'A rate limit is answered with 429 and Retry-After in seconds.',
     basis: 'assumed',
-    relied: 'Rate-limited jobs wait as long as the API asks, and a little more, at random, if their time allows.',
+    relied:
+      'Rate-limited jobs wait as long as the API asks, and up to twice as long again, at random, if their time allows.',
     otherwise: 'They wait for growing, random times.',
     observe({ answers }) {
       const limited = answers.find(({ status }) => status === 429)

@@ -1,4 +1,4 @@
-// Wires the real runner, network, clock and signals into the main step.
+// Wires the real world into the main step.
 import { createIssuingApi } from './api/call.ts'
 import { connect } from './connect.ts'
 import { networkSettings, proxyLogins } from './http/network-settings.ts'
@@ -11,7 +11,7 @@ import { bootedAt, systemClock } from './util/system.ts'
 
 const cancellation = createCancellation(systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
-// Exit before the runner kills this process; post has what it needs.
+// Before the runner kills this process.
 cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), CANCEL.EXIT_MS).unref())
 
 async function run(): Promise<void> {

@@ -1,4 +1,4 @@
-// Wires the real runner, network and clock into the post step.
+// Wires the real world into the post step.
 import { createKeyApi } from './api/key-api.ts'
 import { connect } from './connect.ts'
 import { networkSettings } from './http/network-settings.ts'

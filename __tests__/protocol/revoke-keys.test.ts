@@ -105,7 +105,7 @@ describe('what main saved', () => {
       const { error, traces, seen } = await runPost({ found, policyWithoutRecord })
       const message =
         'The record that the main step saved cannot be used (it is not JSON). ' +
-        `A key that it described stays valid until it expires; to revoke it now: ${DASHBOARD}.`
+        `A key that it described may stay valid until it expires; to revoke it now: ${DASHBOARD}.`
       expect(error?.message).toBe(policyWithoutRecord === 'fail' ? message : undefined)
       expect(traces.warnings).toEqual(policyWithoutRecord === 'fail' ? [] : [message])
       expect(seen).toEqual([])
@@ -126,7 +126,7 @@ describe('what main saved', () => {
     })
     expect(traces.warnings).toEqual([
       expect.stringMatching(
-        /^Could not confirm that API key .* Part of .* be used \(apiUrl, 1 of its keys\)\. A key that it described stays valid until it expires; .*API Keys\.$/,
+        /^Could not confirm that API key .* Part of .* be used \(apiUrl, 1 of its keys\)\. A key that it described may stay valid until it expires; .*API Keys\.$/,
       ),
     ])
   })

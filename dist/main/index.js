@@ -350,7 +350,7 @@ async function obtainKey(context) {
 		progress = next
 	}
 }
-/** The `skew` of the result is null unless the response shows that our clock is wrong. */
+/** Its `skew` is null unless the response shows that our clock is wrong. */
 async function requestKey(progress, budget, context) {
 	const { api, clock, random, inputs, journal } = context
 	const { skew, precision } = progress
@@ -430,10 +430,10 @@ function stopIfCancelled(cancellation, last) {
 	if (cancellation.requestedAt !== null) throw new Error(`The job was cancelled before a key could be handed over${cause}.`)
 }
 
-// Wires the real runner, network, clock and signals into the main step.
+// Wires the real world into the main step.
 const cancellation = lib.createCancellation(lib.systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
-// Exit before the runner kills this process; post has what it needs.
+// Before the runner kills this process.
 cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), lib.CANCEL.EXIT_MS).unref())
 async function run() {
 	for (const form of maskedForms(lib.getInput('api-key'), MIN_CREDENTIAL_LENGTH)) lib.runner.setSecret(form)

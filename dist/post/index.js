@@ -373,7 +373,7 @@ async function revokeKeys({ state, damage }, deps) {
 	if (damage !== '')
 		failures.push(
 			`${state === null ? 'The' : 'Part of the'} record that the main step saved cannot be used (${damage}). ` +
-				`A key that it described stays valid until it expires; to revoke it now: ${DASHBOARD}.`
+				`A key that it described may stay valid until it expires; to revoke it now: ${DASHBOARD}.`
 		)
 	if (state !== null && state.keys.length + state.intents.length > 0) await settleAll(state, failures, deps)
 	else if (damage === '') runner.info('The main step saved no key that may be valid, so there is nothing to revoke.')
@@ -461,7 +461,7 @@ async function revokeHeldKeys(context, newBudget, failures) {
 	if (rows.length > 0) runner.writeSummary(lib.keySummary('SphereScout key after this job', rows))
 }
 
-// Wires the real runner, network and clock into the post step.
+// Wires the real world into the post step.
 const cancellation = lib.createCancellation(lib.systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
 async function run() {

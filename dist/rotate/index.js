@@ -2284,7 +2284,7 @@ function generateKeyPair() {
 /** A test compares both with package.json. */
 const ACTION = 'spherescout-ephemeral-key'
 const VERSION = '1.0.0'
-/** Lets the account's owner trace a key to its run. */
+/** Lets SphereScout trace a request to its run. */
 function userAgent({ GITHUB_REPOSITORY, GITHUB_RUN_ID }) {
 	const sanitize = part => (part ?? '').replace(/[^\w./-]/g, '') || 'unknown'
 	return `${ACTION}/${VERSION} (${sanitize(GITHUB_REPOSITORY)}; run ${sanitize(GITHUB_RUN_ID)})`

@@ -7,7 +7,7 @@ export function networkSettings(env: NodeJS.ProcessEnv): Record<string, string> 
   return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
 }
 
-/** Never throws: of a malformed text, it decodes what it can. */
+/** Never throws; decodes what it can. */
 export const percentDecoded = (text: string) => process.getBuiltinModule('node:querystring').unescape(text)
 
 /** What to mask of logins, as written and decoded, even if malformed. */

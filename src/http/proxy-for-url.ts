@@ -3,7 +3,7 @@ export function isLoopback(hostname: string): boolean {
   return /^(localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/.test(hostname)
 }
 
-/** Empty for none, as for loopback: nothing else has an http: URL. Throws if the variable names no usable one. */
+/** Empty for none, as for loopback: only that has http: URLs. Throws if the variable names no usable one. */
 export function proxyFor(url: URL, env: NodeJS.ProcessEnv): string {
   const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
   if (isLoopback(url.hostname) || /\.localhost\.?$/.test(url.hostname) || exempt.some((entry) => covers(entry, url)))

@@ -3,7 +3,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { describeError, HttpError, type NodeError } from './http-error.ts'
 import { percentDecoded } from './network-settings.ts'
 
-/** The timeout is for each address of a host: Node's 250 ms are too short for a slow line. */
+/** The timeout is for each address of a host: Node's 250 ms are too short. */
 export const CONNECTION = { rejectUnauthorized: true, autoSelectFamilyAttemptTimeout: 3_000 }
 
 /** A `createConnection` for agents. Node's `proxyEnv` came with 24.5; runners ship 24.4 too. */

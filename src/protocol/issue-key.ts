@@ -82,7 +82,7 @@ async function obtainKey(context: Context): Promise<IssuedKey> {
   }
 }
 
-/** The `skew` of the result is null unless the response shows that our clock is wrong. */
+/** Its `skew` is null unless the response shows that our clock is wrong. */
 async function requestKey(progress: Progress, budget: Budget, context: Context): Promise<ApiResult<IssuedKey>> {
   const { api, clock, random, inputs, journal } = context
   const { skew, precision } = progress

@@ -36,7 +36,7 @@ export async function revokeKeys({ state, damage }: FoundState, deps: PostDeps):
   if (damage !== '')
     failures.push(
       `${state === null ? 'The' : 'Part of the'} record that the main step saved cannot be used (${damage}). ` +
-        `A key that it described stays valid until it expires; to revoke it now: ${DASHBOARD}.`,
+        `A key that it described may stay valid until it expires; to revoke it now: ${DASHBOARD}.`,
     )
   if (state !== null && state.keys.length + state.intents.length > 0) await settleAll(state, failures, deps)
   else if (damage === '') runner.info('The main step saved no key that may be valid, so there is nothing to revoke.')

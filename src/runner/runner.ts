@@ -48,7 +48,7 @@ const LOSSES = {
   GITHUB_STEP_SUMMARY: 'the job summary is missing',
 }
 
-/** All of `text` or nothing: half an entry spoils the next one. Creates no file: the runner would not read it. */
+/** All of `text` or nothing: half an entry spoils the next one. Creates no file: no one would read it. */
 function append(variable: keyof typeof LOSSES, text: string): void {
   const path = process.env[variable] || '(not set)'
   try {

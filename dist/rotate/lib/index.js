@@ -513,7 +513,7 @@ const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'].flatMap(n
 function networkSettings(env) {
 	return Object.fromEntries([...AUTHORITIES, ...PROXIES].flatMap(name => (env[name] ? [[name, env[name]]] : [])))
 }
-/** Never throws: of a malformed text, it decodes what it can. */
+/** Never throws; decodes what it can. */
 const percentDecoded = text => process.getBuiltinModule('node:querystring').unescape(text)
 /** What to mask of logins, as written and decoded, even if malformed. */
 function proxyLogins(env) {
@@ -526,7 +526,7 @@ function proxyLogins(env) {
 	return [...new Set(logins.flatMap(login => [login, percentDecoded(login)]))]
 }
 
-/** The timeout is for each address of a host: Node's 250 ms are too short for a slow line. */
+/** The timeout is for each address of a host: Node's 250 ms are too short. */
 const CONNECTION = { rejectUnauthorized: true, autoSelectFamilyAttemptTimeout: 3_000 }
 /** A `createConnection` for agents. Node's `proxyEnv` came with 24.5; runners ship 24.4 too. */
 function tunnelThrough(proxy, secure) {
@@ -1296,7 +1296,7 @@ function writeRotationSummary(report, runner) {
 function isLoopback(hostname) {
 	return /^(localhost\.?|127\.[\d.]+|\[::1\]|\[::ffff:7f\w\w:\w+\])$/.test(hostname)
 }
-/** Empty for none, as for loopback: nothing else has an http: URL. Throws if the variable names no usable one. */
+/** Empty for none, as for loopback: only that has http: URLs. Throws if the variable names no usable one. */
 function proxyFor(url, env) {
 	const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[,\s]+/)
 	if (isLoopback(url.hostname) || /\.localhost\.?$/.test(url.hostname) || exempt.some(entry => covers(entry, url))) return ''
@@ -1650,7 +1650,7 @@ const LOSSES = {
 	GITHUB_ENV: 'export-env could not be set',
 	GITHUB_STEP_SUMMARY: 'the job summary is missing'
 }
-/** All of `text` or nothing: half an entry spoils the next one. Creates no file: the runner would not read it. */
+/** All of `text` or nothing: half an entry spoils the next one. Creates no file: no one would read it. */
 function append(variable, text) {
 	const path = process.env[variable] || '(not set)'
 	try {
