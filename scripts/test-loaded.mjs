@@ -1,11 +1,11 @@
 // Runs the tests beside busy loops, as on a busy machine: `npm run test:loaded`. Arguments go to
 // Jest. The loops are threads of this process, so that none of them outlives it, however it ends.
 import { spawn } from 'node:child_process'
-import { constants } from 'node:os'
+import { availableParallelism, constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 
-const LOOPS = 8
+const LOOPS = 2 * availableParallelism()
 const JEST = [
   '--experimental-vm-modules',
   '--disable-warning=ExperimentalWarning',
