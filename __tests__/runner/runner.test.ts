@@ -101,6 +101,13 @@ describe('an annotation', () => {
     expect(rest).toEqual([])
   })
 
+  test('that is too long holds no command in its full text either', () => {
+    runner.warning(`a\n::add-mask::x ##[group]${'x'.repeat(5_000)}`)
+    expect(linesOf(printed).map((line) => commandIn(line))).toEqual([null, 'warning'])
+    expect(printed).not.toMatch(/^::add-mask/m)
+    expect(printed).not.toContain('##[')
+  })
+
   test('that fits is printed once', () => {
     const longest = 'x'.repeat(4_000)
     runner.warning(longest)
@@ -261,6 +268,13 @@ describe('the runner’s files', () => {
     expect(printed).toMatch(
       /Could not write the file GITHUB_STEP_SUMMARY \(EISDIR: .*\), so the job summary is missing\. Check/,
     )
+  })
+
+  test('may have a name with a command in it, which the log does not repeat', () => {
+    process.env.GITHUB_STEP_SUMMARY = join(folder, 'none\n::error::text')
+    runner.writeSummary('text')
+    expect(printed).toContain('Could not write the file GITHUB_STEP_SUMMARY (ENOENT: ')
+    expect(linesOf(printed).flatMap((line) => commandIn(line) ?? [])).toEqual([])
   })
 
   test('hold all of a value or nothing of it, so that the next one can be read', () => {
