@@ -335,6 +335,18 @@ describe('something that answers every request with an empty success', () => {
     expect(result).toEqual(unconfirmed(expect.stringContaining('nothing confirms that it was revoked')))
   })
 
+  test('has granted nothing to api-key either: its later 404, and a 401, then verify nothing', async () => {
+    let asked = 0
+    const { result } = await revoke({
+      revoke: (credential) => (credential === 'key' ? status(403) : asked++ < 2 ? done : status(404)),
+      probe: () => (asked > 2 ? status(401) : stub),
+      list: [doubtful],
+      createdAt: 1_000_000 - 100,
+    })
+    expect(asked).toBeGreaterThan(2)
+    expect(result).toEqual(unconfirmed(expect.stringContaining('nothing confirms that it was revoked')))
+  })
+
   test('does not keep the key from being revoked once the API is back', async () => {
     const { result, calls } = await revoke({ probe: [stub, stub, done, status(401)] })
     expect(result).toEqual(revoked())
@@ -672,6 +684,11 @@ describe('the 401 that verifies a revocation', () => {
   test('is not there: what is reported is that the revocation was granted, not that the id is unknown', async () => {
     const { result } = await revoke({ probe: [done] })
     expect(result).toEqual(unconfirmed(expect.stringContaining('the revocation was granted')))
+  })
+
+  test('is not there: what is reported is that the revocation was granted, not that a later one was refused', async () => {
+    const { result } = await revoke({ revoke: [done, status(403)], probe: [done] })
+    expect(result).toEqual(unconfirmed('the revocation was granted; the API still accepts it'))
   })
 
   test('is waited for at a rate-limited API as long as it asks, and its 10 s begin after that', async () => {
