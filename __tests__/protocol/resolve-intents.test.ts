@@ -249,6 +249,14 @@ describe('what is said in the end', () => {
     expect(await said([late], () => empty)).toEqual({ failures: [], warnings: [] })
   })
 
+  test('is by our own clock that a key may still appear, however far the server’s is ahead', async () => {
+    const { failures, warnings } = await said([unanswered], () => empty, { skew: 20 * 60_000 })
+    expect(failures).toEqual([])
+    expect(warnings).toEqual([
+      expect.stringMatching(/^No key of an unresolved create request has appeared so far; /),
+    ])
+  })
+
   test('is one sentence for all requests with the same reason, with the first of their times', async () => {
     const intents = [3, 1, 2].map((minute) =>
       intentOf({ expiry: START + HOUR_MS + minute * 60_000, sentAt: START - minute * 60_000 }),
@@ -393,6 +401,13 @@ describe('watching for the keys of unanswered requests', () => {
       expect.stringMatching(/^Could not confirm that the orphaned API key orp\.\.\. \(id orphan-id\)/),
       expect.stringMatching(/^Could not determine whether an unresolved create request created a key/),
     ])
+  })
+
+  test('ends at a redirect, even if an earlier list named keys', async () => {
+    const intent = recent(1_000)
+    const { looks, failures } = await watch([intent], (at) => (at < 5_000 ? ambiguous(intent) : status(302)))
+    expect(looks).toEqual([0, 2_000, 4_000, 6_000])
+    expect(failures).toEqual([expect.stringContaining('matches 2 key(s)')])
   })
 
   test('does not repeat a request that was redirected', async () => {
@@ -623,6 +638,15 @@ describe('an orphan', () => {
     expect(results).toEqual([
       `open: ${UNREVOKED}the revocation was granted; no list confirms that it is gone`,
     ])
+  })
+
+  test('that is revoked, and that a list still shows, does not hide its twin', async () => {
+    const twin = { ...orphan, id: 'twin', prefix: 'twin' }
+    const { results } = await look(lists([own, orphan, twin], [own]), {
+      intents: [{ ...request, stored: request.expiry }],
+      gone: ['orphan'],
+    })
+    expect(results).toEqual(['revoked twin'])
   })
 
   test('whose revocation is refused is named with the reason', async () => {
