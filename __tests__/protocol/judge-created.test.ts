@@ -101,6 +101,10 @@ describe('a key that was made as asked is accepted', () => {
       { dateSkew: null, store: floorTo(1e6), key: { createdAt: NOW - 20_000 } },
     ],
     [
+      'by the corrected clock, on a grid of 1 s, without Date',
+      { serverAhead: 20 * MINUTE_MS, skew: 20 * MINUTE_MS, dateSkew: null, store: floorTo(1e6) },
+    ],
+    [
       'by the corrected clock, without created and Date',
       { skew: 2 * MINUTE_MS, dateSkew: null, key: { createdAt: null } },
     ],
