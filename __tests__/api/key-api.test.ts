@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { isHeaderSafe, isRejected } from '../../src/api/call.ts'
-import type { HttpResponse } from '../../src/http/http-client.ts'
+import { createKeyApi } from '../../src/api/key-api.ts'
+import type { HttpRequest, HttpResponse } from '../../src/http/http-client.ts'
 import { behind, LIMITS, NOW, SECRET, URL_OF_KEYS } from './behind.ts'
 
 const row = (id: unknown) => ({ id, token_key: 't', created: '2027-01-01T00:00:00Z', expiry: null })
@@ -164,6 +165,18 @@ describe('a list in pages', () => {
       value: { keys: [{ id: '1' }, { id: '2' }], pages: 2 },
     })
     expect(seen.map(({ url }) => url.search)).toEqual(['', '?page=2', '?page=2'])
+  })
+
+  test('has one time limit for all of its pages', async () => {
+    const timeouts: number[] = []
+    const client = async ({ timeout }: HttpRequest): Promise<HttpResponse> => {
+      const next = timeouts.push(timeout) < 3 ? `?page=${timeouts.length + 1}` : null
+      return { status: 200, headers: {}, body: JSON.stringify({ results: [], next }) }
+    }
+    const now = () => NOW + timeouts.length * 4_000
+    const api = createKeyApi({ client, apiUrl: 'https://api.example', userAgent: 'agent/1', now })
+    expect(await api.list(SECRET)({ timeout: 10_000 })).toMatchObject({ ok: true, value: { pages: 3 } })
+    expect(timeouts).toEqual([10_000, 6_000, 2_000])
   })
 
   test('compares the count with the rows of all pages', async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ApiResult, KeyList } from '../../src/api/key-api.ts'
-import { doubtAbout, missingCheck } from '../../src/protocol/list-trust.ts'
+import { doubtAbout, missingCheck, readList } from '../../src/protocol/list-trust.ts'
 import type { Revocation } from '../../src/protocol/revoke-and-verify.ts'
+import { behind, SECRET } from '../api/behind.ts'
 import { failed, listOf, ok, rowOf, scriptApi, status } from '../support/scripted-api.ts'
 
 describe('a list can show that a key is absent', () => {
@@ -39,6 +40,26 @@ test.each([
   ['eyJhbGciOiJI.eyJzdWIi.c2ln~key', 'it does not show the key that it was read with'],
 ])('a list without the credential %s, which only a JWT may lack: %j', (credential, doubt) => {
   expect(doubtAbout(listOf([rowOf('other')]), credential, new Set())).toBe(doubt)
+})
+
+describe('a list of several pages', () => {
+  const own = rowOf('own', { prefix: 'api-key' })
+
+  test('is not taken from its first reading if the second one fails for good', async () => {
+    const list = [ok(listOf([own], { pages: 2 })), failed({ status: 502, retryable: true })]
+    const { api, budgetOf, run } = scriptApi({ list })
+    const reading = readList('api-key', { api, random: () => 0.5, budget: budgetOf(5_000) })
+    expect((await run(reading)).value).toMatchObject({ ok: false, failure: { status: 502 } })
+  })
+
+  test('goes on with the page that failed, in each of its two readings', async () => {
+    const [first, second] = ['?page=2', null].map((next) => ({ body: JSON.stringify({ results: [], next }) }))
+    const { api, seen } = behind({ ...first }, { status: 502 }, { ...second }, { ...first }, { ...second })
+    const { budgetOf, run } = scriptApi({})
+    const reading = readList(SECRET, { api, random: () => 0.5, budget: budgetOf(5_000) })
+    expect((await run(reading)).value).toMatchObject({ ok: true, value: { pages: 2 } })
+    expect(seen.map(({ url }) => url.search)).toEqual(['', '?page=2', '?page=2', '', '?page=2'])
+  })
 })
 
 describe('a key is missing', () => {
