@@ -1,4 +1,6 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { getEventListeners, once } from 'node:events'
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import { type AddressInfo, createServer as createRawServer, Socket, type Server as TcpServer } from 'node:net'
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
@@ -68,6 +70,16 @@ function resolveAs(found: string[] | string): void {
   jest.spyOn(dns, 'lookup').mockImplementation(lookup as never)
 }
 
+/** The next response whose headers a client in this process receives. */
+function nextReceived(): Promise<IncomingMessage> {
+  const channel = 'http.client.response.finish'
+  return new Promise((resolve) => {
+    const receive = (message: unknown) => resolve((message as { response: IncomingMessage }).response)
+    subscribe(channel, receive)
+    closing.push(() => unsubscribe(channel, receive))
+  })
+}
+
 describe('one request', () => {
   test('returns status, headers with names in lower case, and body', async () => {
     const outcome = await ask(
@@ -101,6 +113,18 @@ describe('one request', () => {
     expect(await ask((_, response) => response.end('\ufeff{"a":"\ufeff"}'))).toMatchObject({
       body: '{"a":"\ufeff"}',
     })
+  })
+
+  test('returns the values of all its Age headers', async () => {
+    const outcome = await ask((_, response) => response.setHeader('Age', ['0', '20']).end())
+    expect(outcome).toMatchObject({ headers: { age: '0, 20' } })
+  })
+
+  test('leaves nothing that waits for a cancellation', async () => {
+    const { signal } = new AbortController()
+    expect(await ask((_, response) => response.end(), { cancel: signal })).toMatchObject({ status: 200 })
+    expect(await ask((_, response) => response.destroy(), { cancel: signal })).toBeInstanceOf(HttpError)
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   test('does not follow a redirect', async () => {
@@ -366,6 +390,24 @@ describe('the deadline', () => {
     expect(await outcome).toEqual(CONNECTED)
   })
 
+  test('ends a request whose answer has begun and comes byte by byte', async () => {
+    useFakeTime()
+    const outcome = ask(
+      async (_, response) => {
+        response.flushHeaders()
+        const received = await nextReceived()
+        for (let byte = 0; byte < 6; byte++) {
+          response.write('x')
+          await once(received, 'data')
+          jest.advanceTimersByTime(50)
+        }
+        response.end()
+      },
+      { timeout: 300 },
+    )
+    expect(await outcome).toEqual(CONNECTED)
+  })
+
   test('ends a connection that is never complete, of which the server has nothing', async () => {
     useFakeTime()
     jest.spyOn(process.getBuiltinModule('node:dns'), 'lookup').mockImplementation((() => {}) as never)
@@ -383,6 +425,18 @@ describe('the deadline', () => {
         jest.advanceTimersByTime(50)
       },
       { cancel: cancel.signal, grace: 50 },
+    )
+    expect(await outcome).toEqual(CONNECTED)
+  })
+
+  test('comes then even if the job was cancelled before the request', async () => {
+    useFakeTime()
+    const outcome = ask(
+      (_, response) => {
+        jest.advanceTimersByTime(50)
+        response.end('x')
+      },
+      { timeout: 60_000, cancel: AbortSignal.abort(), grace: 50 },
     )
     expect(await outcome).toEqual(CONNECTED)
   })
