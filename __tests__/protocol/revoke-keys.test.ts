@@ -369,6 +369,19 @@ describe('a 401 that proves nothing', () => {
     expect(took).toBeLessThanOrEqual(60_500)
   })
 
+  test('of a key that has expired by our clock alone, which may be an hour ahead: nothing is confirmed', async () => {
+    const { traces } = await runPost({
+      state: (account) => ({
+        keys: [saved(account.addKey({ created: START - HOUR_MS, expiry: START - 5 * MINUTE_MS }))],
+        skew: null,
+      }),
+      intercept: ({ credential }) => answer(credential === INPUTS.apiKey ? 403 : 401, { detail: 'No.' }),
+    })
+    expect(traces.warnings).toEqual([
+      expect.stringContaining('the API rejects the key, but nothing confirms that it was revoked'),
+    ])
+  })
+
   test('while api-key is not accepted any more: the key revokes itself, which needs no api-key', async () => {
     const { account, traces } = await runPost({
       state: oneKey(),
@@ -410,6 +423,17 @@ describe('a step that the runner is stopping', () => {
     expect(known.traces.warnings[0]).toContain('1 create request(s)')
   })
 
+  test('says when a request was sent by the clock as it is now, after that was set back by an hour', async () => {
+    const sentAt = START + HOUR_MS - MINUTE_MS
+    const { traces } = await stopped({
+      state: () => ({
+        ...oneIntent({ sentAt, deadline: sentAt + 10_000 }),
+        bootedAt: BOOTED + HOUR_MS,
+      }),
+    })
+    expect(traces.warnings[0]).toMatch(/^The runner is stopping .* Sent about 2027-03-01 11:59:00 UTC, /)
+  })
+
   test('says what a look-up that has ended could not settle', async () => {
     const { traces } = await stopped({
       state: (account) => ({ ...oneKey()(account), ...oneIntent() }),
@@ -430,6 +454,12 @@ describe('a step that the runner is stopping', () => {
     })
     expect(traces.warnings[0]).toContain('not yet settled: 1 create request(s).')
   })
+})
+
+test('a step that has ended has nothing to say when the runner stops it', async () => {
+  const { traces, took } = await runPost({ state: oneKey(), stopAt: 5_000 })
+  expect(took).toBeLessThan(5_000)
+  expect(traces.warnings).toEqual([])
 })
 
 describe('a rate-limited API', () => {
@@ -477,6 +507,24 @@ describe('a rate-limited API', () => {
     expect(account.live()).toEqual([])
     expect(seen[0]?.method).toBe('DELETE')
   })
+})
+
+test('a rate limit of one key gives no more time to the look-up of a request', async () => {
+  const { seen, account } = await runPost({
+    state: (account) => ({
+      keys: [1, 2].map((hours) => saved(create(account, START + hours * HOUR_MS))),
+      ...oneIntent(),
+    }),
+    intercept: ({ method, path, credential, at }, account) => {
+      if (method === 'GET' && credential === INPUTS.apiKey) return answer(403)
+      return at < 5 * MINUTE_MS && path.endsWith(account.keys()[0]?.id ?? '') ? limited(300) : undefined
+    },
+  })
+  expect(account.live()).toEqual([])
+  expect(seen.at(-1)?.at).toBeGreaterThan(5 * MINUTE_MS)
+  const looks = seen.filter(({ method, credential }) => method === 'GET' && credential === INPUTS.apiKey)
+  expect(looks.at(-1)?.at).toBeGreaterThan(50_000)
+  expect(looks.at(-1)?.at).toBeLessThanOrEqual(60_000)
 })
 
 describe('the order of post', () => {

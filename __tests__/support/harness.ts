@@ -264,6 +264,8 @@ export async function runPost(options: PostOptions = {}): Promise<StepRun> {
       endedAt = time.now()
     })
   await time.runUntil(run)
+  // The process may live on for a while, and be told then that it will be killed.
+  await time.drain()
   return { error, traces, effects, seen, account, took: endedAt - START }
 }
 
