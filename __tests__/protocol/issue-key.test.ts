@@ -198,6 +198,39 @@ describe('an error after the key was created', () => {
     ])
   })
 
+  /** By a wrong clock, a second key replaces the first, which is held for as long as it cannot be revoked. */
+  const twoKeys: MainOptions = { clockError: 600_000 }
+
+  test('is the one that is reported, and both held keys are revoked, where the record cannot be saved any more', async () => {
+    const run = await runMain({
+      ...twoKeys,
+      ...{ signalAt: 1_500, failing: 'saveState', failingFrom: 6 },
+      intercept: ({ method, path }, { keys }) => {
+        const [first, second] = keys()
+        if (method === 'DELETE' && second === undefined) return answer(403)
+        if (method === 'POST' && first !== undefined) return { kind: 'serve', takes: 2_000 }
+        return { kind: 'serve', takes: path.endsWith(first?.id ?? '?') ? 1_000 : 100 }
+      },
+    })
+    expect(run.account.keys()).toHaveLength(2)
+    expect(run.account.live()).toEqual([])
+    expect(run.error?.message).toMatch(/^The job was cancelled /)
+  })
+
+  test('while that is marked as kept leaves it to post, even where another key is revoked meanwhile', async () => {
+    const run = await runMain({
+      ...twoKeys,
+      inputs: { revoke: false },
+      ...{ failing: 'saveState', failingFrom: 6, failingTimes: 1 },
+      intercept: ({ method, path }, { keys }) =>
+        method === 'DELETE' && path.endsWith(keys().at(-1)?.id ?? '') ? answer(403) : undefined,
+    })
+    const [, second] = run.account.keys()
+    expect(run.error?.message).toContain('ENOSPC')
+    expect(run.account.live()).toEqual([second])
+    expect(savedBy(run).keys).toEqual([expect.objectContaining({ id: second?.id, keep: false })])
+  })
+
   test('leaves no revoked key in the record', async () => {
     expect(savedBy(await runMain({ failing: 'setOutput' })).keys).toEqual([])
   })
@@ -618,6 +651,16 @@ describe('the timeout', () => {
     })
     expect(run.took).toBeLessThanOrEqual(30_000)
     expect(run.error?.message).toContain('answered 503 to POST /base/api/user/api-keys: Down')
+  })
+
+  test('bounds the revocation of a key of a wrong clock as well, so that only the clean-up comes after it', async () => {
+    const run = await runMain({
+      clockError: 600_000,
+      inputs: { timeout: 10_000 },
+      intercept: ({ method }) => (method === 'POST' ? undefined : { kind: 'silence' }),
+    })
+    expect(run.error?.message).toContain('could not be replaced')
+    expect(run.took).toBeLessThanOrEqual(30_010)
   })
 
   test('leaves no attempt with less than half a second, even after a 400', async () => {

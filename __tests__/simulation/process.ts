@@ -53,11 +53,12 @@ export interface StepRecord {
   unmasked: string[]
 }
 
-/** Records what a step does. Its call named `failing` throws from its `failingFrom`-th time on. */
+/** Records what a step does. Its call named `failing` throws `failingTimes` times, from its `failingFrom`-th on. */
 export function recordRunner(
   process: Process,
   failing: string,
   failingFrom: number,
+  failingTimes = Infinity,
 ): { runner: Runner; traces: StepRecord } {
   const traces: StepRecord = { state: {}, outputs: {}, masks: [], printed: [], warnings: [], unmasked: [] }
   let calls = 0
@@ -65,7 +66,8 @@ export function recordRunner(
     process.effect()
     if (name !== failing) return
     calls += 1
-    if (calls >= failingFrom) throw new Error(`ENOSPC: no space left on device, ${name}`)
+    if (calls >= failingFrom && calls < failingFrom + failingTimes)
+      throw new Error(`ENOSPC: no space left on device, ${name}`)
   }
   return { runner: { ...recordLog(process, traces), ...recordFiles(attempt, traces) }, traces }
 }

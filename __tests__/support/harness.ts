@@ -166,6 +166,8 @@ export interface MainOptions extends StageOptions {
   /** This runner call throws, from its `failingFrom`-th time on (1 unless told). */
   failing?: string
   failingFrom?: number
+  /** How often it throws; always unless told. */
+  failingTimes?: number
   /** When a signal comes, in milliseconds since the step began. */
   signalAt?: number
   /** This machine's clock less the server's, in milliseconds. */
@@ -180,7 +182,8 @@ export async function runMain(options: MainOptions = {}): Promise<StepRun> {
   const process = startProcess(Number.POSITIVE_INFINITY, () => {})
   const clock = clockOn(time, options.clockError ?? 0, () => true)
   const cancellation = createCancellation(clock.now)
-  const { runner, traces } = recordRunner(process, options.failing ?? '', options.failingFrom ?? 1)
+  const { failing = '', failingFrom = 1, failingTimes = Infinity } = options
+  const { runner, traces } = recordRunner(process, failing, failingFrom, failingTimes)
   if (options.signalAt !== undefined) time.after(options.signalAt, cancellation.request)
   let error: Error | null = null
   let endedAt = 0
