@@ -113,18 +113,12 @@ export function checkPost(job: Job, main: MainRun, post: PostRun): void {
 }
 
 /** A post step that the runner kills has named what it leaves: keys that it knows, and requests that have keys. */
-function checkStopped(
-  { violation, evidence }: Job,
-  main: MainRun,
-  { validWhenKilled, traces, record }: PostRun,
-): void {
+function checkStopped(job: Job, main: MainRun, { validWhenKilled, traces, record }: PostRun): void {
+  const { violation, evidence } = job
   for (const key of validWhenKilled ?? []) {
-    const { token, token_key } = key
-    if (token === main.kept || evidence.unsigned.has(token)) continue
-    const isNamed = record.includes(token)
-      ? traces.warnings.some((text) => text.includes(token_key))
-      : isPointedAt(key, traces.warnings)
-    if (!isNamed) violation('post was killed and did not name a key, or its request')
+    if (key.token === main.kept || evidence.unsigned.has(key.token)) continue
+    if (!isPointedAt(key, job, { record, texts: traces.warnings }))
+      violation('post was killed and did not name a key, or its request')
   }
 }
 

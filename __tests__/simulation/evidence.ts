@@ -1,5 +1,5 @@
 import type { HttpResponse } from '../../src/http/http-client.ts'
-import type { Account, StoredKey } from '../support/account.ts'
+import type { Account } from '../support/account.ts'
 import { CREATE_ERROR } from '../support/create-answers.ts'
 import { readAsked } from '../support/instants.ts'
 import { DELIVERS_THE_KEY, type Fault, LOSES_THE_ANSWER, type Purpose } from './faults.ts'
@@ -17,8 +17,8 @@ export interface Evidence {
   unsigned: Set<string>
   /** Keys that were made later than the documented grace after their request's deadline. */
   veryLate: Set<string>
-  /** A key of another job has the very expiry of one of ours, or two of ours have the same. */
-  ambiguous: boolean
+  /** The expiry that the request asked for which made the key, in ms since 1970. */
+  askedFor: Map<string, number>
   /** Faults that requests met since this was last emptied, and whether those carried `api-key`. */
   recent: { fault: Fault; withApiKey: boolean }[]
   /** How the last create request ended, in words that have to be in the last message; null after a success. */
@@ -34,7 +34,7 @@ export function noEvidence(): Evidence {
     delivered: new Set(),
     unsigned: new Set(),
     veryLate: new Set(),
-    ambiguous: false,
+    askedFor: new Map(),
     recent: [],
     lastFailure: null,
     unreadableInARow: 0,
@@ -68,18 +68,17 @@ export function witnessCreate(
   const before = account.keys().length
   const response = act()
   const made = account.keys().slice(before)
-  for (const { token } of made) if (late > LATE_WRITE_GRACE_MS) evidence.veryLate.add(token)
+  for (const { token } of made) {
+    evidence.askedFor.set(token, askedIn(body))
+    if (late > LATE_WRITE_GRACE_MS) evidence.veryLate.add(token)
+  }
   if (fault === 'POST repeated without a sign' && made[0]) evidence.unsigned.add(made[0].token)
-  const latest = made.at(-1)
-  const others = account.keys().slice(0, -1)
-  if (latest && others.some((key) => key.expiry === latest.expiry && isAliveAt(key, scene.time.now())))
-    evidence.ambiguous = true
-  if (latest) addTwin(scene, body, fault)
+  if (made.length > 0) addTwin(scene, body, fault)
   return response
 }
 
-function isAliveAt({ revoked, expiry }: StoredKey, now: number): boolean {
-  return !revoked && (expiry === null || expiry > now)
+function askedIn(body: string): number {
+  return readAsked((JSON.parse(body) as { expiry: string }).expiry)?.instant ?? 0
 }
 
 /**
@@ -87,8 +86,8 @@ function isAliveAt({ revoked, expiry }: StoredKey, now: number): boolean {
  * no other run revokes: alone, it could not be told from ours, with the odds that docs/design.md gives.
  */
 function addTwin(scene: Scene, body: string, fault: Fault): void {
-  const { world, account, time, evidence, count } = scene
-  const asked = readAsked((JSON.parse(body) as { expiry: string }).expiry)?.instant ?? 0
+  const { world, account, time, count } = scene
+  const asked = askedIn(body)
   const { twin } = world
   if (twin === null || twin === 'same by chance') return
   const same = twin === 'same before' || twin === 'same after'
@@ -106,7 +105,6 @@ function addTwin(scene: Scene, body: string, fault: Fault): void {
   const age = twin === 'same before' ? 1 : twin === 'earlier' ? earlier : 0
   account.addKey({ expiry, created: time.now() - age })
   count('twin key of another job')
-  if (same) evidence.ambiguous = true
 }
 
 function nearOffset({ world, rng }: Scene): number {

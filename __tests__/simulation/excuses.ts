@@ -1,7 +1,7 @@
+import { formatExactly } from '../../src/util/instant.ts'
 import type { StoredKey } from '../support/account.ts'
 import { GRID_STEP_US, UNREADABLE_SPELLINGS } from '../support/instants.ts'
 import type { Job, PostRun } from './job.ts'
-import { isUninterrupted } from './run-main.ts'
 import { isListReadable, type Spell, START } from './world.ts'
 
 /**
@@ -12,41 +12,60 @@ export function excuseFor(key: StoredKey, job: Job, posts: readonly PostRun[]): 
   const { evidence } = job
   if (evidence.unsigned.has(key.token)) return 'repeated request without a sign'
   const last = posts.at(-1)
-  if (!last || !isPointedAt(key, last.troubles)) return null
+  if (!last || !isPointedAt(key, job, { ...last, texts: last.troubles })) return null
   if (last.validWhenKilled !== null) return 'post was killed'
-  const excuse = noApi(job, last) ?? unknownId(job)
-  if (excuse !== null) return excuse
   // A key that post knew by its id needs no look-up, so nothing about look-ups excuses it.
-  if (last.record.includes(key.token)) return null
+  const isKnown = last.record.includes(key.token)
+  const excuse = noApi(job, last) ?? unknownId(job, last)
+  if (excuse !== null) return excuse
+  if (isKnown) return null
   if (evidence.veryLate.has(key.token)) return 'made after the grace'
-  if (evidence.ambiguous || isShared(key, job)) return 'several keys with one marker'
+  if (isShared(key, job, last)) return 'several keys with one marker'
   return unmarked(key, job, last) ?? unlisted(job)
 }
 
-/** Whether these texts name the key, or the expiry that a request asked for. */
-export function isPointedAt({ token_key }: StoredKey, texts: readonly string[]): boolean {
-  return texts.some((text) => text.includes(token_key) || text.includes('for a key that expires'))
+/**
+ * Whether these texts name the key, or the expiry that its request asked for. A key that post knew has to be named
+ * itself. Of several requests, a text names the earliest expiry.
+ */
+export function isPointedAt(
+  { token, token_key }: StoredKey,
+  { evidence }: Job,
+  { record, texts }: { record: string; texts: readonly string[] },
+): boolean {
+  if (texts.some((text) => text.includes(token_key))) return true
+  const asked = evidence.askedFor.get(token)
+  if (record.includes(token) || asked === undefined) return false
+  const named = texts.flatMap((text) => [...text.matchAll(/for a key that expires (\S+Z)( or later)?/g)])
+  return named.some(([, at = '', orLater]) =>
+    orLater ? Date.parse(at) <= asked : at === formatExactly(asked),
+  )
 }
 
-/** Another run's key has the same expiry; on a server that keeps milliseconds, one of the next millisecond may be it. */
-function isShared({ expiry }: StoredKey, { account, world }: Job): boolean {
+/**
+ * Post named this key, and another one that it could not tell from it: another run's with the same expiry (on a server
+ * that keeps milliseconds, one of the next millisecond may be it), or a second one of the same unanswered request.
+ */
+function isShared(key: StoredKey, { account, world }: Job, { record, troubles }: PostRun): boolean {
+  if (key.expiry === null || !troubles.some((text) => text.includes(key.token_key))) return false
+  const { expiry } = key
   const apart = world.server.grid === '1 ms' ? 1 : 0
+  const twins = account.keys().filter((other) => other !== key && !record.includes(other.token))
   return (
-    expiry !== null && account.foreign().some((other) => Math.abs(Number(other.expiry) - expiry) <= apart)
+    account.foreign().some((other) => Math.abs(Number(other.expiry) - expiry) <= apart) ||
+    twins.some((other) => other.expiry === expiry)
   )
 }
 
 /** The post step's time in ms, less the longest pause between two attempts: whatever gives up sooner has time left. */
 const WHOLE_POST_MS = 38_000
 
-/** The API could not be reached, or something else answered for it. */
+/** For all of its time, post could not reach the API, or something else answered for it. */
 function noApi({ world }: Job, post: PostRun): string | null {
+  if (post.tookMs < WHOLE_POST_MS) return null
   const { outage, gate, unreadable } = world
-  const usedItsTime = post.tookMs >= WHOLE_POST_MS
-  if (overlaps(outage, post) && usedItsTime) return 'API down during post'
-  // The API gives this same answer to a revoked credential, so the post step may stop.
-  if (overlaps(gate, post) && (usedItsTime || gate?.kind === 'authentication down'))
-    return 'a gate answered during post'
+  if (overlaps(outage, post)) return 'API down during post'
+  if (overlaps(gate, post)) return 'a gate answered during post'
   if (post.apiKeyRefused) return 'api-key was refused'
   return unreadable ? 'every success is unreadable' : null
 }
@@ -57,16 +76,13 @@ function overlaps(spell: Spell | null, { startedAt, tookMs }: PostRun): boolean 
   return start + spell.from < startedAt + tookMs && start + spell.to > startedAt
 }
 
-function unknownId({ world }: Job): string | null {
-  return world.server.idForm === 'renamed' ? 'ids that cannot be read' : null
+/** Then post knows no id by which it could revoke a key, and looks for one until its time is over. */
+function unknownId({ world }: Job, { tookMs }: PostRun): string | null {
+  return world.server.idForm === 'renamed' && tookMs >= WHOLE_POST_MS ? 'ids that cannot be read' : null
 }
 
 /** The list does not show the requested expiry. */
-function unmarked(
-  key: StoredKey,
-  { world, evidence, interruption }: Job,
-  { record }: PostRun,
-): string | null {
+function unmarked(key: StoredKey, { world }: Job, { record }: PostRun): string | null {
   const {
     grid = '1 us',
     maxDigits = 6,
@@ -93,9 +109,7 @@ function unmarked(
     grid === '1 ms' && (isFine(key.expiry) || (!repeatsExpiry && showsMilliseconds(record)))
   if (GRID_STEP_US[grid] > digitsUs && !isOfMilliseconds) return 'expiries on a coarser grid'
   if (UNREADABLE_SPELLINGS.some((spelling) => spelling === timeForm)) return 'times that cannot be read'
-  // Such a key is recognized when the response to its request arrives.
-  const isRecognized = evidence.delivered.has(key.token) && !world.failing && isUninterrupted(interruption)
-  return localShiftMs && (localExpiryOnly || !isRecognized) ? 'local time without an offset' : null
+  return localShiftMs && localExpiryOnly ? 'local time without an offset' : null
 }
 
 /** Whether a key of the record has an expiry that only a grid of 1 ms explains, and that the response did not repeat. */
