@@ -103,6 +103,7 @@ export function checkPost(job: Job, main: MainRun, post: PostRun): void {
     ([, keep]) => keep === 'false',
   )
   checkStopped(job, main, post)
+  checkSent(job, main, post)
   if (keysToRevoke.length > 0 && requests[0] !== 'revoke')
     violation('the first request of post was not the revocation of a key that it knows')
   if (!isCalm(job) || !main.endedByItself) return
@@ -110,6 +111,15 @@ export function checkPost(job: Job, main: MainRun, post: PostRun): void {
   const ordinary = main.succeeded && Math.abs(world.clockError) <= 2000 && world.inputs.revoke
   if (ordinary && evidence.requests.length !== 3 && world.postRuns === 1 && world.postAfter === 0)
     violation(`post sent ${requests.length} requests where all was well`)
+}
+
+/** Under changed certificate settings, only keys that are to be revoked are sent. */
+function checkSent({ account, world, violation }: Job, { kept }: MainRun, { sent }: PostRun): void {
+  if (world.hardship !== 'trusted certificates changed') return
+  if (sent.has(account.longLivedKey) || sent.has(account.jwt))
+    violation('api-key was sent under changed certificate settings')
+  if (kept !== null && sent.has(kept))
+    violation('the key that the workflow keeps was sent under changed certificate settings')
 }
 
 /** A post step that the runner kills has named what it leaves: keys that it knows, and requests that have keys. */
@@ -125,7 +135,8 @@ function checkStopped(job: Job, main: MainRun, { validWhenKilled, traces, record
 /** Nothing went wrong, and the server behaves as documented. */
 function isCalm({ world, interruption }: Job): boolean {
   const { server, failing, faultRate, outage, gate, twin, unreadable, damagedRecord, oddity } = world
-  if (world.limited !== null || world.postStoppedAfter !== Infinity || world.stub !== null) return false
+  const { limited, postStoppedAfter, stub, hardship } = world
+  if (limited || postStoppedAfter !== Infinity || stub || hardship) return false
   const { grid, maxDigits, timeForm, localShiftMs, dateErrorMs, rowsWithout, idForm } = server
   const spelt = READABLE_SPELLINGS.some((spelling) => spelling === timeForm)
   const quiet =

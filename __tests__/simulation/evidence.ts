@@ -21,6 +21,8 @@ export interface Evidence {
   askedFor: Map<string, number>
   /** Faults that requests met since this was last emptied, and whether those carried `api-key`. */
   recent: { fault: Fault; withApiKey: boolean }[]
+  /** The credentials that were sent since this was last replaced. */
+  sent: Set<string>
   /** How the last create request ended, in words that have to be in the last message; null after a success. */
   lastFailure: string[] | null
   /** How many create requests in a row ended in a success that could not be read, now and at most. */
@@ -36,6 +38,7 @@ export function noEvidence(): Evidence {
     veryLate: new Set(),
     askedFor: new Map(),
     recent: [],
+    sent: new Set(),
     lastFailure: null,
     unreadableInARow: 0,
     mostUnreadableInARow: 0,

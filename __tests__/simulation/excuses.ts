@@ -14,14 +14,13 @@ export function excuseFor(key: StoredKey, job: Job, posts: readonly PostRun[]): 
   const last = posts.at(-1)
   if (!last || !isPointedAt(key, job, { ...last, texts: last.troubles })) return null
   if (last.validWhenKilled !== null) return 'post was killed'
-  // A key that post knew by its id needs no look-up, so nothing about look-ups excuses it.
-  const isKnown = last.record.includes(key.token)
-  const excuse = noApi(job, last) ?? unknownId(job, last)
+  const excuse = noApi(job, last) ?? noApiKey(key, job, last)
   if (excuse !== null) return excuse
-  if (isKnown) return null
+  // A key that post knew by its id needs no look-up, so nothing about look-ups excuses it.
+  if (last.record.includes(key.token)) return null
   if (evidence.veryLate.has(key.token)) return 'made after the grace'
   if (isShared(key, job, last)) return 'several keys with one marker'
-  return unmarked(key, job, last) ?? unlisted(job)
+  return unreadable(job, last) ?? unmarked(key, job, last) ?? unlisted(job)
 }
 
 /**
@@ -42,13 +41,21 @@ export function isPointedAt(
   )
 }
 
+/** Whether these texts name the key, or another one of the same request: of many, post names three. */
+function isNamed({ token }: StoredKey, { account, evidence }: Job, texts: readonly string[]): boolean {
+  const { askedFor } = evidence
+  const alike = account.keys().filter((other) => askedFor.get(other.token) === askedFor.get(token))
+  return alike.some(({ token_key }) => texts.some((text) => text.includes(token_key)))
+}
+
 /**
- * Post named this key, and another one that it could not tell from it: another run's with the same expiry (on a server
+ * Post named this key, and there is one that it could not tell from it: another run's with the same expiry (on a server
  * that keeps milliseconds, one of the next millisecond may be it), or a second one of the same unanswered request.
  */
-function isShared(key: StoredKey, { account, world }: Job, { record, troubles }: PostRun): boolean {
-  if (key.expiry === null || !troubles.some((text) => text.includes(key.token_key))) return false
+function isShared(key: StoredKey, job: Job, { record, troubles }: PostRun): boolean {
   const { expiry } = key
+  if (expiry === null || !isNamed(key, job, troubles)) return false
+  const { account, world } = job
   const apart = world.server.grid === '1 ms' ? 1 : 0
   const twins = account.keys().filter((other) => other !== key && !record.includes(other.token))
   return (
@@ -60,25 +67,40 @@ function isShared(key: StoredKey, { account, world }: Job, { record, troubles }:
 /** The post step's time in ms, less the longest pause between two attempts: whatever gives up sooner has time left. */
 const WHOLE_POST_MS = 38_000
 
-/** For all of its time, post could not reach the API, or something else answered for it. */
+const LONG_SPELL_MS = 10_000
+
+/** For much of its time, post could not reach the API, or something else answered for it. */
 function noApi({ world }: Job, post: PostRun): string | null {
   if (post.tookMs < WHOLE_POST_MS) return null
-  const { outage, gate, unreadable } = world
-  if (overlaps(outage, post)) return 'API down during post'
-  if (overlaps(gate, post)) return 'a gate answered during post'
-  if (post.apiKeyRefused) return 'api-key was refused'
-  return unreadable ? 'every success is unreadable' : null
+  const { outage, gate } = world
+  if (delays(outage, post)) return 'API down during post'
+  return delays(gate, post) ? 'a gate answered during post' : null
 }
 
-function overlaps(spell: Spell | null, { startedAt, tookMs }: PostRun): boolean {
+/** `api-key` could do nothing for this key, and the key could not revoke itself, or nobody knew its value. */
+function noApiKey(key: StoredKey, job: Job, post: PostRun): string | null {
+  const { hardship, server } = job.world
+  if (post.record.includes(key.token) && (server.selfRevocation ?? 'allowed') === 'allowed') return null
+  if (hardship === 'trusted certificates changed') return 'api-key must not be sent'
+  if (hardship === 'api-key may not revoke' && isNamed(key, job, post.troubles))
+    return 'api-key may not revoke'
+  const isRefused = post.apiKeyRefused || hardship === 'api-key has ended'
+  return isRefused && post.tookMs >= WHOLE_POST_MS ? 'api-key was refused' : null
+}
+
+/** Whether it cost post so much time that, after backoffs and other faults, there may be none left. */
+function delays(spell: Spell | null, { startedAt, tookMs }: PostRun): boolean {
   if (spell === null) return false
   const start = spell.since === 'main' ? START : startedAt
-  return start + spell.from < startedAt + tookMs && start + spell.to > startedAt
+  const [from, to] = [Math.max(start + spell.from, startedAt), Math.min(start + spell.to, startedAt + tookMs)]
+  return to - from >= LONG_SPELL_MS
 }
 
-/** Then post knows no id by which it could revoke a key, and looks for one until its time is over. */
-function unknownId({ world }: Job, { tookMs }: PostRun): string | null {
-  return world.server.idForm === 'renamed' && tookMs >= WHOLE_POST_MS ? 'ids that cannot be read' : null
+/** Nothing showed the id of the key, and post looked for it until its time was over. */
+function unreadable({ world }: Job, { tookMs }: PostRun): string | null {
+  if (tookMs < WHOLE_POST_MS) return null
+  if (world.unreadable) return 'every success is unreadable'
+  return world.server.idForm === 'renamed' ? 'ids that cannot be read' : null
 }
 
 /** The list does not show the requested expiry. */

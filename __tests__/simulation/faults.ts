@@ -1,6 +1,7 @@
 import type { HttpResponse } from '../../src/http/http-client.ts'
 import { type CreateAnswer, STORED_AGE_MS } from '../support/create-answers.ts'
 import { type Gate, gateAnswer } from '../support/gate.ts'
+import type { Hardship } from './hardships.ts'
 import type { Oddity } from './oddities.ts'
 import type { Rng } from './rng.ts'
 
@@ -67,6 +68,9 @@ const GATEWAY_FAULTS = {
 /** After two keys by two clocks, one that is younger than it seems. */
 const NODE_FAULTS = { create: ['504 and acts late'] } as const
 
+/** Nothing tells the two keys from another run's. */
+const LOSING_FAULTS = { create: ['POST repeated by a gateway, and no response'] } as const
+
 export type Fault =
   | (typeof COMMON_FAULTS)[number]
   | (typeof CREATE_FAULTS)[number]
@@ -74,6 +78,7 @@ export type Fault =
   | 'revocation claimed, not done'
   | (typeof CACHE_FAULTS)[Purpose][number]
   | (typeof GATEWAY_FAULTS.create)[number]
+  | (typeof LOSING_FAULTS.create)[number]
 
 /** The faults that a request of each purpose can meet. */
 export const FAULTS: Record<Purpose, readonly Fault[]> = {
@@ -83,14 +88,15 @@ export const FAULTS: Record<Purpose, readonly Fault[]> = {
   // Twice: it matters only before some other fault.
   revoke: [...COMMON_FAULTS, 'revocation claimed, not done', 'revocation claimed, not done'],
 }
-/** The faults that only belong to an oddity: without it, a schedule stays as it is whatever is added here. */
-export const FAULTS_OF_ODDITY: { [oddity in Oddity]?: Partial<Record<Purpose, readonly Fault[]>> } = {
+/** The faults that only belong to one: without it, a schedule stays as it is whatever is added here. */
+export const FAULTS_OF: { [kind in Oddity | Hardship]?: Partial<Record<Purpose, readonly Fault[]>> } = {
+  'a gateway that repeats requests and loses responses': LOSING_FAULTS,
   'a cache that stores everything': CACHE_FAULTS,
   'a gateway that replaces statuses': GATEWAY_FAULTS,
   'two nodes, one of them behind': NODE_FAULTS,
 }
 export const ALL_FAULTS: readonly Fault[] = [
-  ...new Set([FAULTS, ...Object.values(FAULTS_OF_ODDITY)].flatMap((faults) => Object.values(faults).flat())),
+  ...new Set([FAULTS, ...Object.values(FAULTS_OF)].flatMap((faults) => Object.values(faults).flat())),
 ]
 
 /** After these, the client has no answer that shows a key. */
@@ -106,6 +112,7 @@ export const LOSES_THE_ANSWER: ReadonlySet<Fault> = new Set<Fault>([
   'POST repeated by a gateway and refused',
   'acted, and something refused the response',
   'created, with the status of an error',
+  'POST repeated by a gateway, and no response',
 ])
 
 /** After these, the client has the key that it asked for. */
@@ -276,6 +283,10 @@ export const EFFECTS: Record<Fault, Effect> = {
     after(rng.between(3_050, 9_000), () =>
       answer({ status, headers: {}, body: '{"detail":"Already done."}' }),
     )
+  },
+  'POST repeated by a gateway, and no response': ({ arrive, after, act, rng }) => {
+    arrive(() => void act())
+    after(rng.between(3_050, 9_000), () => void act())
   },
   'acted, and something refused the response': ({ arrive, act, answer, rng }) =>
     arrive(() => {

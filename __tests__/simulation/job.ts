@@ -62,6 +62,7 @@ export async function runJob(options: JobOptions): Promise<Outcome> {
   outcome.printed.push(...main.traces.printed)
   outcome.requestsOfMain = job.evidence.requests.length
   if (world.postAfter > 0) await pass(time, world.postAfter)
+  if (world.hardship === 'api-key has ended') account.endApiKey()
   const posts: PostRun[] = []
   for (let run = 0; run < world.postRuns; run++) {
     const post = await runPost(job, damaged(main.traces.state.record ?? '', world))
@@ -123,11 +124,16 @@ function countIn(counts: Record<string, number>, kind: string): void {
   counts[kind] = (counts[kind] ?? 0) + 1
 }
 
+const DAY_MS = 86_400_000
+
 /** Keys that are there before: in a list of several pages, one of them may expire while it is read. */
 function addOlderKeys({ world, account, rng, time }: Job): void {
   const older = world.server.listMoves ? 1 : Math.floor(rng.between(0, 2))
   for (let key = 0; key < older; key++)
-    account.addKey({ expiry: null, created: time.now() - rng.between(1, 90) * 86_400_000 })
+    account.addKey({ expiry: null, created: time.now() - rng.between(1, 90) * DAY_MS })
+  if (world.unreadableRow === null) return
+  const key = account.addKey({ expiry: null, created: time.now() - 30 * DAY_MS })
+  key.unreadable = world.unreadableRow
 }
 
 function networkOf(
@@ -153,7 +159,10 @@ function networkOf(
     aroundCreate: (act, created) => witnessCreate(job, act, created),
     onResult: (what, result) => witnessResult(job, what, result),
     chooseFault: faultChooser(job, step, chooseFault),
-    onRequest: (what) => void evidence.requests.push(what),
+    onRequest: (what, request) => {
+      evidence.requests.push(what)
+      evidence.sent.add(credentialOf(request))
+    },
   }
 }
 
@@ -194,16 +203,24 @@ function stubOf({ world, time, startOfPost }: Job): Gate | null {
   return at < world.stub.rejectedUntil ? 'authentication down' : null
 }
 
-/** For how long its credential is still limited, in ms. */
+/** For how long this request is still limited, in ms. */
 function limitOf(job: Job, request: HttpRequest): number {
-  const { limited } = job.world
-  if (limited === null || job.startOfPost === null) return 0
-  const isMeant = usesApiKey(job, request) === (limited.credential === 'api-key')
-  return isMeant ? Math.max(0, job.startOfPost + limited.ms - job.time.now()) : 0
+  const { time, count, startOfPost, world } = job
+  if (world.limited === null) return 0
+  const { credential, ms, mainMs = 0 } = world.limited
+  const until = startOfPost === null ? START + mainMs : startOfPost + ms
+  const isMeant = credential === 'both' || usesApiKey(job, request) === (credential === 'api-key')
+  const left = isMeant ? Math.max(0, until - time.now()) : 0
+  if (left > 0 && credential !== 'both') count('a limit of one credential')
+  return left
 }
 
-function usesApiKey({ account }: Job, { headers }: HttpRequest): boolean {
-  return [account.longLivedKey, account.jwt].includes(headers.Authorization?.slice(7) ?? '')
+function usesApiKey({ account }: Job, request: HttpRequest): boolean {
+  return [account.longLivedKey, account.jwt].includes(credentialOf(request))
+}
+
+function credentialOf({ headers }: HttpRequest): string {
+  return headers.Authorization?.slice(7) ?? ''
 }
 
 /** Once a claim is exposed, 401s that mean nothing may follow; until then, nothing hides the truth. */

@@ -42,7 +42,7 @@ export interface NetworkOptions {
   /** The server is about to carry out a create request, or has done so, `late` ms after its deadline. */
   aroundCreate(act: () => HttpResponse, created: { body: string; fault: Fault; late: number }): HttpResponse
   /** A request is sent. */
-  onRequest?(what: Purpose): void
+  onRequest?(what: Purpose, request: HttpRequest): void
   /** A request of this purpose ended so, and the process saw it. */
   onResult?(what: Purpose, result: HttpResponse | Error): void
   /** Something that must never be seen on the wire. */
@@ -65,7 +65,7 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
       const { time, rng, onResult } = options
       const [what, sentAt] = [purposeOf(request), time.now()]
       const deliver = delivery(request, process, time)
-      options.onRequest?.(what)
+      options.onRequest?.(what, request)
       const fault = faultFor(what, request, options)
       const latency = rng.between(5, 400) + slowness(what, request, options)
       const fail = (kind: NetworkFault, mayHaveActed: boolean) =>
@@ -101,12 +101,11 @@ export function networkFor(process: Process, subject: CodeUnderTest, options: Ne
 function effectOf(
   fault: Fault,
   request: HttpRequest,
-  { limitedFor, hasWrongCertificate, count }: NetworkOptions,
+  { limitedFor, hasWrongCertificate }: NetworkOptions,
 ): Effect {
   if (hasWrongCertificate?.()) return ({ arrive, fail }) => arrive(() => fail('certificate', false))
   const limit = limitedFor?.(request) ?? 0
   if (limit <= 0) return EFFECTS[fault]
-  count('a limit of one credential')
   return limitedEffect(limit)
 }
 

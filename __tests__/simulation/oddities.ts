@@ -130,7 +130,12 @@ export function addOddity(
   return oddity
 }
 
-function lag(server: Server, rng: Rng, { freshMs, listMs }: { freshMs: number; listMs: number }): void {
+/** Puts the server behind replicas that are behind by just so much, or not at all. */
+export function lag(
+  server: Server,
+  rng: Rng,
+  { freshMs, listMs }: { freshMs: number; listMs: number },
+): void {
   const revokedMs = rng.pick([0, 500])
   server.replicas = { freshMs, revokedMs, listMs: server.listMoves ? 0 : listMs, isSteady: true }
 }

@@ -114,7 +114,7 @@ function issue(job: Job, process: Process, means: Means): Promise<void> {
       ...means,
       api: subject.createKeyApi({ client, apiUrl: API_URL, userAgent: 'simulation', now: means.clock.now }),
       random: rng.roll,
-      settings: {},
+      settings: world.settings.main,
       bootedAt: START + world.clockError,
     },
   )

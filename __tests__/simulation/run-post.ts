@@ -18,6 +18,8 @@ export interface PostRun {
   /** Its requests in order, and the faults that they met. */
   requests: Purpose[]
   faults: Fault[]
+  /** The credentials that it sent. */
+  sent: Set<string>
   /** Whether `api-key` was answered 401, in the API's own words. */
   apiKeyRefused: boolean
   /** What it could not settle, as it told the person who has to. */
@@ -35,6 +37,7 @@ export async function runPost(job: Job, record: string): Promise<PostRun> {
   const startedAt = time.now()
   job.startOfPost = startedAt
   evidence.recent = []
+  evidence.sent = new Set()
   const earlier = evidence.requests.length
   const process = startProcess(Infinity, () => {})
   const clock = clockOn(time, world.clockErrorInPost, () => process.alive)
@@ -57,6 +60,7 @@ export async function runPost(job: Job, record: string): Promise<PostRun> {
     startedAt,
     tookMs: time.now() - startedAt,
     requests: evidence.requests.slice(earlier),
+    sent: evidence.sent,
     ...seenOf(evidence),
     troubles: [...troubles, ...traces.warnings],
     validWhenKilled,
@@ -75,7 +79,7 @@ function revoke(
   return subject.revokeKeys(subject.parseState(record), {
     ...means,
     random: rng.roll,
-    settings: {},
+    settings: world.settings.post,
     bootedAt: START + world.clockErrorInPost + world.suspendedMs,
     connect,
     policyWithoutRecord: () => 'warn',

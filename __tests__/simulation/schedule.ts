@@ -1,5 +1,5 @@
 import type { CodeUnderTest } from './code-under-test.ts'
-import { FAULTS, FAULTS_OF_ODDITY, type Fault, type Purpose } from './faults.ts'
+import { FAULTS, FAULTS_OF, type Fault, type Purpose } from './faults.ts'
 import { type Outcome, runJob } from './job.ts'
 import { createRng, type Rng } from './rng.ts'
 import { chooseInterruption } from './run-main.ts'
@@ -8,7 +8,7 @@ import { chooseWorld, type World } from './world.ts'
 /** Of the twins that leave no sign, most are left out: they are a limit that is counted, not one that is tested. */
 const WITHOUT_A_SIGN = 0.1
 
-/** How many of the faults in the world of an oddity that has faults of its own are these. */
+/** How many of the faults in a world that has faults of its own are these. */
 const ODD_FAULT_SHARE = 0.5
 
 /** Runs one job, main and post, in a world that is chosen by `seed`, as is everything that happens in it. */
@@ -31,8 +31,8 @@ export async function runSchedule(seed: number, subject: CodeUnderTest): Promise
 
 function chooseFault(what: Purpose, world: World, rng: Rng): Fault {
   if (!rng.chance(world.faultRate)) return 'none'
-  const odd = world.oddity === null ? undefined : FAULTS_OF_ODDITY[world.oddity]?.[what]
-  const fault = rng.pick(odd && rng.chance(ODD_FAULT_SHARE) ? odd : FAULTS[what])
+  const odd = [world.oddity, world.hardship].flatMap((kind) => (kind && FAULTS_OF[kind]?.[what]) || [])
+  const fault = rng.pick(odd.length > 0 && rng.chance(ODD_FAULT_SHARE) ? odd : FAULTS[what])
   return isPossible(fault, world, rng) ? fault : 'none'
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { ALL_FAULTS } from './faults.ts'
+import { HARDSHIPS } from './hardships.ts'
 import { ALL_ODDITIES } from './oddities.ts'
 import { RULE_REMOVALS, withoutRule } from './rule-removals.ts'
 
@@ -58,7 +59,7 @@ describe('the simulation', () => {
         'a limit of one credential',
         'post stopped',
       ]
-      for (const kind of [...kinds, ...others, ...ALL_ODDITIES])
+      for (const kind of [...kinds, ...others, ...ALL_ODDITIES, ...HARDSHIPS])
         expect(output).toMatch(new RegExp(`\\d+ {2}${kind}`))
     },
     LIMIT_MS,

@@ -1,8 +1,9 @@
 import type { Inputs } from '../../src/runner/inputs.ts'
-import type { AccountOptions } from '../support/account.ts'
+import type { AccountOptions, StoredKey } from '../support/account.ts'
 import { GATES, type Gate } from '../support/gate.ts'
 import { GRID_STEP_US, GRIDS, READABLE_SPELLINGS, UNREADABLE_SPELLINGS } from '../support/instants.ts'
 import { LIST_FORMS, NEXT_FORMS } from '../support/list-forms.ts'
+import { addHardship, type Hardship } from './hardships.ts'
 import { addOddity, type Oddity, surroundOddity } from './oddities.ts'
 import type { Rng } from './rng.ts'
 
@@ -57,12 +58,17 @@ export interface World {
   slowCreateMs: number
   /** An entry of the record is damaged before post reads it. */
   damagedRecord: boolean
-  /** The one credential whose requests get 429 until so many ms after the start of post. */
-  limited: { credential: 'key' | 'api-key'; ms: number } | null
+  /** Whose requests get 429 until so many ms after the start of post, and in main after the start of that. */
+  limited: { credential: 'key' | 'api-key' | 'both'; ms: number; mainMs?: number } | null
   /** When the runner sends post its first signal, in ms after its start; Infinity for never. */
   postStoppedAfter: number
   /** What answers every request until so many ms after the start of post; after that, the API gives 401 for a while. */
   stub: { kind: Stub; until: number; rejectedUntil: number } | null
+  hardship: Hardship | null
+  /** The network settings of each step. */
+  settings: Record<'main' | 'post', Record<string, string>>
+  /** What cannot be read of one row of the list, another run's. */
+  unreadableRow: NonNullable<StoredKey['unreadable']> | null
 }
 
 /** What a deployment may put in place of the API. With the wrong certificate, nothing is sent. */
@@ -122,17 +128,25 @@ function choosePostRuns(rng: Rng, count: Count): World['postRuns'] {
 }
 
 /** What most post steps meet. */
-export const UNDISTURBED: Pick<World, 'limited' | 'postStoppedAfter' | 'stub'> = {
+export const UNDISTURBED: Pick<
+  World,
+  'limited' | 'postStoppedAfter' | 'stub' | 'hardship' | 'settings' | 'unreadableRow'
+> = {
   limited: null,
   postStoppedAfter: Infinity,
   stub: null,
+  hardship: null,
+  settings: { main: {}, post: {} },
+  unreadableRow: null,
 }
 
 /** Drawn from a stream of its own, so that the other worlds stay as they are. */
 function disturbPost(world: World, rng: Rng, count: Count): World {
   if (rng.chance(0.04)) world.postStoppedAfter = rng.between(0, 15_000)
   if (rng.chance(0.06)) world.limited = chooseLimited(rng)
-  return deployDuringPost(world, rng.fork(), count)
+  const later = rng.fork()
+  const deployed = deployDuringPost(world, later, count)
+  return addHardship(deployed, later.fork(), count)
 }
 
 function chooseLimited(rng: Rng): World['limited'] {

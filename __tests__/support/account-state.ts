@@ -17,6 +17,8 @@ export interface StoredKey {
   revokedAt: number | null
   /** How far the clock of the node that made it is wrong, in ms, and so `created`. */
   nodeErrorMs?: number
+  /** What cannot be read of its row in the list. */
+  unreadable?: 'id' | 'created' | 'expiry'
 }
 
 /** Every option that is left out is as the documentation says, or as Django does it. */
@@ -69,6 +71,8 @@ export interface AccountOptions {
   /** Create makes no key, and returns those of one other client in turn, each as old as the first one was. */
   keysInTurn?: KeysInTurn
   selfRevocation?: 'allowed' | 'forbidden' | 'unauthorized' | 'conflict'
+  /** Whether any credential but the key itself, `api-key` too, may revoke it, or gets 403. */
+  revocationByOthers?: 'allowed' | 'forbidden'
   /** Every revocation is answered with 204 and not done. */
   idleRevocation?: boolean
   /** Replicas revoke keys as well: what one answers that does not know the key yet, as for any id that is not there. */
@@ -103,6 +107,8 @@ export interface KeysInTurn {
 export interface AccountState {
   options: AccountOptions
   longLived: StoredKey
+  /** A JWT access token that is accepted like a key; null once it has ended. */
+  jwt: string | null
   made: StoredKey[]
   foreign: StoredKey[]
   /** The one key of a user who may have no other, once it was asked for. */
@@ -133,6 +139,7 @@ export function openState(options: AccountOptions, token: string): AccountState 
   return {
     options,
     longLived,
+    jwt: null,
     made: [],
     foreign: [],
     onlyKey: null,

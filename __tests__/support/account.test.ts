@@ -151,6 +151,28 @@ describe('the emulated account', () => {
     expect(ask('DELETE', `${KEYS}/${api_key.id}`).status).toBe(204)
   })
 
+  test('lets a key alone revoke itself where told to', () => {
+    const { ask, create, in1h, account } = setUp({ revocationByOthers: 'forbidden', errorShape: 'html' })
+    const { token, api_key } = create(in1h).json
+    const path = `${KEYS}/${api_key.id}`
+    expect(ask('DELETE', path)).toMatchObject({ status: 403, json: { detail: 'You may not revoke keys.' } })
+    expect(ask('DELETE', `${KEYS}/none`).status).toBe(403)
+    expect(account.live()).toHaveLength(1)
+    expect(ask('DELETE', path, token).status).toBe(204)
+    expect(account.live()).toHaveLength(0)
+  })
+
+  test('ends its long-lived credentials when told to, and no key', () => {
+    const { ask, create, in1h, account } = setUp()
+    const { token } = create(in1h).json
+    account.endApiKey()
+    expect(ask('GET', KEYS).status).toBe(401)
+    expect(ask('GET', KEYS, account.jwt).status).toBe(401)
+    expect(ask('GET', KEYS, '').status).toBe(401)
+    expect(ask('GET', KEYS, token).json).toHaveLength(1)
+    expect(account.touchedForeign()).toEqual([])
+  })
+
   test('gives the one key of a user to everyone who asks, with the expiry that was asked for', () => {
     const { account, create, in1h } = setUp({ onlyKeyAgeMs: HOUR })
     const first = create(in1h).json
@@ -267,6 +289,20 @@ describe('the list of the emulated account', () => {
     expect(Number.isSafeInteger(Number(id))).toBe(false)
     expect(ask('GET', KEYS).body).toContain(`"id":${id},`)
     expect(ask('DELETE', `${KEYS}/${id}`).status).toBe(204)
+  })
+
+  test.each([
+    ['id', null],
+    ['created', 'some day'],
+    ['expiry', 'some day'],
+  ] as const)('can have one row whose %s cannot be read', (unreadable, text) => {
+    const { account, listed } = setUp()
+    account.addKey({ expiry: START + HOUR }).unreadable = unreadable
+    account.addKey({ expiry: START + HOUR })
+    expect(listed()).toEqual([
+      expect.objectContaining({ [unreadable]: text }),
+      expect.not.objectContaining({ [unreadable]: text }),
+    ])
   })
 
   test('gives rows without an id or without times where told to', () => {

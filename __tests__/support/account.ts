@@ -37,6 +37,8 @@ export interface Account {
   foreign(): StoredKey[]
   /** The ids of other runs' keys that were revoked, and of the long-lived key if it was. */
   touchedForeign(): string[]
+  /** From now on, the long-lived key and the JWT are rejected. */
+  endApiKey(): void
   /** `instant` (ms since 1970) as this server stores it. */
   stored(instant: number): number
 }
@@ -48,8 +50,8 @@ export function createAccount(options: AccountOptions): Account {
   const { now, random } = options
   const longLivedKey = options.longLivedKey ?? hex(64, random)
   const jwt = `eyJhbGciOiJIUzI1NiJ9.${hex(40, random)}.${hex(43, random)}`
-  const state = openState(options, longLivedKey)
-  const handle = createHandler(state, jwt)
+  const state = { ...openState(options, longLivedKey), jwt }
+  const handle = createHandler(state)
   return {
     longLivedKey,
     jwt,
@@ -60,6 +62,10 @@ export function createAccount(options: AccountOptions): Account {
     addKey: ({ expiry, created }) => storeKey(state, state.foreign, created ?? now(), expiry),
     touchedForeign: () =>
       [state.longLived, ...state.foreign].filter(({ revoked }) => revoked).map(({ id }) => id),
+    endApiKey() {
+      state.longLived.expiry = now()
+      Object.assign(state, { jwt: null })
+    },
     stored: (instant) => storedInstant(options, instant),
   }
 }
@@ -138,6 +144,8 @@ function moveOn({ options, foreign }: AccountState): void {
 function revoke({ options, byId }: AccountState, id: string, credential: string): ApiResponse {
   const key = byId.get(usualId(id))
   const { revocationOfUnknown } = options
+  if (options.revocationByOthers === 'forbidden' && credential !== key?.token)
+    return answer(options, 403, { detail: 'You may not revoke keys.' })
   if (!key || !isAlive(key, options.now()) || (revocationOfUnknown && isUnknown(options, key, credential)))
     return revocationOfUnknown === 'granted' ? answer(options, 204) : refuse(options, 404, 'Not found.')
   if (key.token === credential && options.selfRevocation === 'forbidden')
@@ -153,7 +161,7 @@ function revoke({ options, byId }: AccountState, id: string, credential: string)
   return answer(options, 204)
 }
 
-function createHandler(state: AccountState, jwt: string): Account['handle'] {
+function createHandler(state: AccountState): Account['handle'] {
   const { options } = state
   const throttled = createThrottle(options)
   const respond = ({ method, path, headers, body }: ApiRequest): ApiResponse => {
@@ -167,7 +175,7 @@ function createHandler(state: AccountState, jwt: string): Account['handle'] {
         ...answer(options, 404, undefined, { 'Content-Type': 'text/html' }),
         body: '<h1>Not Found</h1>',
       }
-    if (credential !== jwt && !accepts(state, credential)) return refuse(options, 401, 'Invalid token.')
+    if (credential !== state.jwt && !accepts(state, credential)) return refuse(options, 401, 'Invalid token.')
     const wait = throttled()
     if (wait) return wait
     if (isList && method === 'GET') return list(state, url.pathname, url.searchParams)

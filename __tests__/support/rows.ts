@@ -32,6 +32,7 @@ export function rowOf(key: StoredKey, options: RowOptions): Record<string, unkno
     token_key: key.token_key,
     ...(without === 'created' || without === 'times' ? {} : { created }),
     ...(without === 'expiry' || without === 'times' ? {} : { expiry }),
+    ...(key.unreadable && { [key.unreadable]: key.unreadable === 'id' ? null : 'some day' }),
   }
 }
 
