@@ -91,7 +91,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   },
   {
     rule: "a key of earlier that got the requested expiry is not this run's",
-    caughtBy: 363,
+    caughtBy: 118,
     file: 'protocol/judge-created.ts',
     from: "if (fit === 'exact' && !isOld) return null",
     to: "if (fit === 'exact') return null",
@@ -112,14 +112,14 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   },
   {
     rule: "a key whose lifetime the API limits is this run's",
-    caughtBy: 7663,
+    caughtBy: 10699,
     file: 'protocol/judge-created.ts',
     from: ' || isCapped(key, intent)',
     to: '',
   },
   {
     rule: 'local times without an offset are recognized',
-    caughtBy: 10032,
+    caughtBy: 158,
     file: 'protocol/intent.ts',
     from: "fitOf(intent, moved(expiresAt, nearest)) === 'none' ? 0 : nearest",
     to: '0',
@@ -247,7 +247,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   },
   {
     rule: 'a 401 that a cache gives proves nothing',
-    caughtBy: 758,
+    caughtBy: 8096,
     file: 'api/api-failure.ts',
     from: '    isStored(headers) ||\n',
     to: '',
@@ -275,7 +275,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   },
   {
     rule: 'a 401 that something in front of the API gave proves nothing',
-    caughtBy: 758,
+    caughtBy: 8096,
     file: 'api/call.ts',
     from: ' && !result.failure.notFromApi',
     to: '',
@@ -328,6 +328,13 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     file: 'protocol/revoke-and-verify.ts',
     from: ' && probed?.ok !== false',
     to: '',
+  },
+  {
+    rule: 'a refusal is final only if no credential may still be granted the revocation',
+    caughtBy: 1688,
+    file: 'protocol/revoke-and-verify.ts',
+    from: '!revocation.isHopeful) refusals++',
+    to: '!mayChange(refusal)) refusals++',
   },
   {
     rule: 'a credential waits for no limit of the other',
@@ -492,6 +499,14 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     from: '(grid === 1 ? [] : (expiry ?? []))',
     to: '(expiry ?? [])',
   },
+  // Which credential may be sent.
+  {
+    rule: 'api-key is not sent under changed certificate settings',
+    caughtBy: 43,
+    file: 'protocol/revoke-keys.ts',
+    from: 'credential: changed.length === 0 ? state.apiKey : null',
+    to: 'credential: state.apiKey',
+  },
   // The order and the end of post.
   {
     rule: 'the post step revokes the keys that it knows first',
@@ -509,7 +524,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
   },
   {
     rule: 'the post step warns of a request that may still be carried out',
-    caughtBy: 104,
+    caughtBy: 11811,
     file: 'protocol/resolve-intents.ts',
     from: 'if (isAnswered || now >= intent.deadline + LATEST_WRITE_MS) return {}',
     to: 'if (isWatched) return {}',
