@@ -19,8 +19,7 @@ export function excuseFor(key: StoredKey, job: Job, posts: readonly PostRun[]): 
   // A key that post knew by its id needs no look-up, so nothing about look-ups excuses it.
   if (last.record.includes(key.token)) return null
   if (evidence.veryLate.has(key.token)) return 'made after the grace'
-  if (isShared(key, job, last)) return 'several keys with one marker'
-  return unreadable(job, last) ?? unmarked(key, job, last) ?? unlisted(job)
+  return shared(key, job, last) ?? unreadable(job, last) ?? unmarked(key, job, last) ?? unlisted(job)
 }
 
 /**
@@ -52,16 +51,17 @@ function isNamed({ token }: StoredKey, { account, evidence }: Job, texts: readon
  * Post named this key, and there is one that it could not tell from it: another run's with the same expiry (on a server
  * that keeps milliseconds, one of the next millisecond may be it), or a second one of the same unanswered request.
  */
-function isShared(key: StoredKey, job: Job, { record, troubles }: PostRun): boolean {
+function shared(key: StoredKey, job: Job, { record, troubles }: PostRun): string | null {
   const { expiry } = key
-  if (expiry === null || !isNamed(key, job, troubles)) return false
+  if (expiry === null || !isNamed(key, job, troubles)) return null
   const { account, world } = job
   const apart = world.server.grid === '1 ms' ? 1 : 0
-  const twins = account.keys().filter((other) => other !== key && !record.includes(other.token))
-  return (
-    account.foreign().some((other) => Math.abs(Number(other.expiry) - expiry) <= apart) ||
-    twins.some((other) => other.expiry === expiry)
-  )
+  const others = account.foreign().filter(({ revoked }) => !revoked)
+  if (others.some((other) => Math.abs(Number(other.expiry) - expiry) <= apart))
+    return 'several keys with one marker'
+  // A key that post knew, or has revoked, is no reason to leave its twin.
+  const twins = account.keys().filter((other) => other !== key && !other.revoked && other.expiry === expiry)
+  return twins.some(({ token }) => !record.includes(token)) ? 'two keys of one request' : null
 }
 
 /** The post step's time in ms, less the longest pause between two attempts: whatever gives up sooner has time left. */
