@@ -716,8 +716,8 @@ describe('a wrong clock', () => {
         method === 'DELETE' && credential === INPUTS.apiKey ? answer(404, {}) : undefined,
     })
     expect(run.error).toBeNull()
-    expect(run.traces.printed.join()).not.toContain('Could not confirm')
-    expect(savedBy(run).keys).toHaveLength(1)
+    // A 401 to a fresh key proves nothing: post revokes both.
+    expect(savedBy(run).keys).toHaveLength(2)
   })
 
   test.each([-55_000, 58_000, 58_500])(

@@ -165,7 +165,10 @@ function deployDuringPost(world: World, rng: Rng, count: Count): World {
   const isElse = oddity !== null || outage !== null || gate !== null || unreadable || limited !== null
   if (!rng.chance(0.04) || isElse) return world
   const kind = rng.pick(STUBS)
-  const rejectedUntil = kind === 'no content' ? until + rng.between(5_000, 20_000) : until
+  // As in `surroundOddity`: a 401 after an expiry that the response only repeats seems to come from it.
+  const isRepeated = world.server.repeatsExpiry && world.server.ignoreExpiry
+  const isRejected = kind === 'no content' && !isRepeated
+  const rejectedUntil = isRejected ? until + rng.between(5_000, 20_000) : until
   count(`a stub in place of the API: ${kind}`)
   return { ...world, faultRate: 0, stub: { kind, until, rejectedUntil } }
 }

@@ -331,7 +331,8 @@ async function obtainKey(context) {
 		const { failure, skew } = result
 		if (skew !== null) {
 			runner.info(`${clockNote(skew)}.`)
-			await revokeHeldKeys(context, budget.left())
+			// If our clock is behind, the key ends early: another one matters more.
+			await revokeHeldKeys(context, budget.left() / (skew > progress.skew ? 2 : 1))
 		}
 		stopIfCancelled(cancellation, failure)
 		const next = nextAttempt(failure, progress, { left: budget.left(), random, skew })

@@ -73,7 +73,6 @@ export function isOldEnough({ createdAt }: KeyToRevoke, { startedAt, clock, skew
 const VERIFY_FOR_MS = 10_000
 const PROBE_INTERVAL_MS = 500
 const EXPIRY_MARGIN_MS = 1_000
-const SAME_CLOCK_MS = 5_000
 /** Kept free, however long the waits are. */
 const LAST_ROUND_MS = 750
 
@@ -193,12 +192,11 @@ export const NO_CREDENTIAL: ApiFailure = {
   retryable: false,
 }
 
-/** By every clock that may be right: ours is not if both of the server's differ from it alike. */
+/** By every clock that may be right. */
 function hasExpired({ expiresAt }: KeyToRevoke, dateSkew: number | null, { clock, skew }: Revocation): boolean {
-  const known = [skew, dateSkew].filter((server) => server !== null)
-  if (expiresAt === null || known.length === 0) return false
-  const own = Math.abs((skew ?? NaN) - (dateSkew ?? NaN)) < SAME_CLOCK_MS ? [] : [0]
-  return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(...known, ...own)
+  const serverSkews = [skew, dateSkew].filter((known) => known !== null)
+  if (expiresAt === null || serverSkews.length === 0) return false
+  return expiresAt + EXPIRY_MARGIN_MS < clock.now() + Math.min(0, ...serverSkews)
 }
 
 /** Probes until a 401, or for 10 s; after a refusal, until there is an answer; once if another round follows. */
