@@ -237,7 +237,7 @@ export const FACTS: readonly Fact[] = [
     fact: 'An expiry in the past is refused with 400.',
     basis: 'assumed',
     relied: 'After a 400 the main step asks again, with the clock corrected or with fewer digits.',
-    otherwise: 'The main step checks the times in the response, and replaces the key by the right clock, or fails.',
+    otherwise: 'The main step checks the times in the response, and replaces the key, or fails.',
     observe: ({ pastExpiry }) =>
       pastExpiry === null ? NOT_OBSERVED : seen(pastExpiry.status === 400, statusOf(pastExpiry)),
   },

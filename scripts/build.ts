@@ -128,7 +128,7 @@ function licensesOf(modules: string[]): string {
     .join(`\n${'-'.repeat(80)}\n\n`)
 }
 
-/** Formats code like the source, but shorter, and with tabs, so that each reader chooses the width of the indentation. */
+/** Formats code like the source, but shorter. With tabs, each reader chooses the width of the indentation. */
 function format(code: string): string {
   const biome = 'node_modules/@biomejs/biome/bin/biome'
   const options = [

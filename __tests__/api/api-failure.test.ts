@@ -247,6 +247,11 @@ test.each([true, false])('a failure of the network is retryable if its error is:
     })
 })
 
+test('a host whose name does not exist, and a success that was cut, are marked as such', async () => {
+  const error = Object.assign(new HttpError('it failed', true), { isUnknownHost: true, unusable: true })
+  expect(await failureOf(error)).toMatchObject({ isUnknownHost: true, unusable: true })
+})
+
 test('whatever is answered, nothing throws, and the message is one short line without the credential or a key', async () => {
   const key = 'k'.repeat(64)
   const body = fc.oneof(
@@ -424,7 +429,8 @@ describe('the words of a failure', () => {
     const says = (header: string) => saysOf({ status: 401, headers: { 'www-authenticate': header } }).message
     expect(says('Basic realm="x"')).toContain('asks for Basic authentication')
     expect(says('"x" Basic')).toContain('something that is not the JSON of this API')
-    expect(says(`${'a'.repeat(13)} x`)).toContain(`asks for ${'a'.repeat(12)} authentication`)
+    expect(says(`${'a'.repeat(12)} x`)).toContain(`asks for ${'a'.repeat(12)} authentication`)
+    expect(says('AWS4-HMAC-SHA256 x')).toContain('something that is not the JSON of this API')
   })
 
   test('call 300 a redirect', () => {

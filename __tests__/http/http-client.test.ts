@@ -213,23 +213,6 @@ describe('a request without a usable response', () => {
     expect(outcome).toEqual(failure(true, 'closed the connection in the middle of its answer (ECONNRESET)'))
   })
 
-  test.each<[number, 'ends' | 'stalls', boolean]>([
-    [201, 'ends', true],
-    [201, 'stalls', true],
-    [503, 'ends', false],
-    [503, 'stalls', false],
-  ])('of status %i whose body %s is a success that cannot be used: %p', async (status, end, unusable) => {
-    const outcome = await ask(
-      (_, response) => {
-        response.writeHead(status, { 'Content-Length': '100' })
-        response.write('half', () => end === 'ends' && response.destroy())
-      },
-      { timeout: 500 },
-    )
-    expect(outcome).toBeInstanceOf(HttpError)
-    expect((outcome as HttpError).unusable).toBe(unusable)
-  })
-
   test('keeps its status and headers if it has more than 1 MiB, of which only the start is read', async () => {
     const mebibyte = 'x'.repeat(1024 * 1024)
     expect(await ask((_, response) => response.end(mebibyte))).toMatchObject({ status: 200, body: mebibyte })
@@ -407,6 +390,31 @@ describe('the deadline', () => {
     )
     expect(await outcome).toEqual(CONNECTED)
   })
+
+  test.each<[number, 'ends' | 'stalls', boolean]>([
+    [201, 'ends', true],
+    [201, 'stalls', true],
+    [503, 'ends', false],
+    [503, 'stalls', false],
+  ])(
+    'of a response of status %i whose body %s shows a success that cannot be used: %p',
+    async (status, end, unusable) => {
+      useFakeTime()
+      const outcome = await ask(
+        async (_, response) => {
+          response.writeHead(status, { 'Content-Length': '100' }).flushHeaders()
+          const received = await nextReceived()
+          response.write('half')
+          await once(received, 'data')
+          if (end === 'ends') response.destroy()
+          else jest.advanceTimersByTime(10_000)
+        },
+        { timeout: 10_000 },
+      )
+      expect(outcome).toBeInstanceOf(HttpError)
+      expect((outcome as HttpError).unusable).toBe(unusable)
+    },
+  )
 
   test('ends a connection that is never complete, of which the server has nothing', async () => {
     useFakeTime()

@@ -515,7 +515,7 @@ describe('an unanswered request', () => {
       responses: Array(5_000).fill(answer(502)),
     })
     expect(run.traces.state.record?.length).toBeLessThan(30 * 1024)
-    expect(run.error?.message).toMatch(/22 KiB|502/)
+    expect(run.error?.message).toMatch(/20 KiB|502/)
   })
 })
 

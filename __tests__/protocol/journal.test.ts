@@ -135,20 +135,20 @@ describe('the size of the record', () => {
     let count = 0
     expect(() => {
       for (; count < 10_000; count++) journal.recordIntent(intentOf(START + count + 0.123))
-    }).toThrow('The record for the post step would exceed 22 KiB. Lower timeout')
+    }).toThrow('The record for the post step would exceed 20 KiB. Lower timeout')
     expect(count).toBeGreaterThan(180)
-    expect(texts.at(-1)?.length).toBeLessThanOrEqual(22 * KIB)
+    expect(texts.at(-1)?.length).toBeLessThanOrEqual(20 * KIB)
     const longest = keyOf('i'.repeat(256), { token: 't'.repeat(4_096), prefix: 'p'.repeat(20) })
     journal.recordKey(longest, intentOf(1), START + 3_000)
     expect(texts.at(-1)?.length).toBeLessThanOrEqual(30 * KIB)
   })
 
   test('is counted in bytes', () => {
-    const { journal, texts } = open({ settings: { NO_PROXY: '\u7db2'.repeat(7_000) } })
+    const { journal, texts } = open({ settings: { NO_PROXY: '\u7db2'.repeat(6_000) } })
     expect(() => journal.recordIntent(intentOf(START))).not.toThrow()
-    expect(Buffer.byteLength(texts.at(-1) ?? '')).toBeGreaterThan(21_000)
-    const { journal: full } = open({ settings: { NO_PROXY: '\u7db2'.repeat(8_000) } })
-    expect(() => full.recordIntent(intentOf(START))).toThrow('22 KiB')
+    expect(Buffer.byteLength(texts.at(-1) ?? '')).toBeGreaterThan(17_900)
+    const { journal: full } = open({ settings: { NO_PROXY: '\u7db2'.repeat(7_000) } })
+    expect(() => full.recordIntent(intentOf(START))).toThrow('20 KiB')
   })
 
   test('does not change what was recorded when it is refused', () => {
@@ -156,7 +156,7 @@ describe('the size of the record', () => {
     const recordAll = () => {
       for (;;) journal.recordIntent(intentOf(START))
     }
-    expect(recordAll).toThrow('22 KiB')
+    expect(recordAll).toThrow('20 KiB')
     const before = texts.length
     journal.settle(intentOf(-1))
     expect(texts).toHaveLength(before + 1)

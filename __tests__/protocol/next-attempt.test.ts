@@ -121,26 +121,28 @@ describe('a 400', () => {
 describe('a 2xx response that cannot be used', () => {
   test('is retried once, and two in a row are final', () => {
     const first = decide(unusable)
-    expect(first).toMatchObject({ attempt: 2, wasUnusable: true })
-    expect(messageOf(unusable, { attempt: 2, wasUnusable: true })).toBe(
+    expect(first).toMatchObject({ attempt: 2, hopeless: 2 })
+    expect(messageOf(unusable, { attempt: 2, hopeless: 2 })).toBe(
       'No key was obtained: api.example answered 200.',
     )
   })
 
   test('is retried after another failure in between', () => {
-    const between = decide(unavailable, { attempt: 2, wasUnusable: true })
-    expect(between).toMatchObject({ attempt: 3, wasUnusable: false })
+    const between = decide(unavailable, { attempt: 2, hopeless: 2 })
+    expect(between).toMatchObject({ attempt: 3, hopeless: 0 })
   })
 })
 
-test('a host whose name does not exist is final at the fourth attempt', () => {
+test('a host whose name does not exist is final the fourth time in a row', () => {
   const unknown = failure(undefined, {
     message: 'api.example: no such name',
     retryable: true,
     isUnknownHost: true,
   })
-  expect(decide(unknown, { attempt: 3 })).toMatchObject({ attempt: 4 })
-  expect(messageOf(unknown, { attempt: 4 })).toBe('No key was obtained: api.example: no such name.')
+  const third = [1, 2, 3].reduce((progress) => decide(unknown, progress), FIRST_ATTEMPT)
+  expect(decide(unavailable, third)).toMatchObject({ attempt: 5, hopeless: 0 })
+  expect(decide(unknown, { attempt: 9 })).toMatchObject({ attempt: 10, hopeless: 1 })
+  expect(messageOf(unknown, third)).toBe('No key was obtained: api.example: no such name.')
 })
 
 describe('a failure that may be temporary is retried', () => {

@@ -201,7 +201,7 @@ describe('a key', () => {
     const { result } = await revoke({
       revoke: (credential: string) =>
         credential === 'key' ? status(404) : (answers[asked++] ?? status(404)),
-      probe: () => (probes++ < 20 ? done : status(401)),
+      probe: () => (probes++ < 33 ? done : status(401)),
       list: [doubtful],
       createdAt: 1_000_000 - 100,
     })
@@ -533,6 +533,30 @@ describe('a key that only itself may revoke', () => {
     })
     expect(result).toEqual(revoked())
     expect(asked).toBe(7)
+  })
+})
+
+describe('a grant', () => {
+  test('is not forgotten because the answer to the key was cut', async () => {
+    const cut = failed({ message: 'cut', mayHaveActed: true, retryable: true, unusable: true })
+    const { result, calls } = await revoke({
+      revoke: [done, status(404)],
+      probe: [cut, status(401)],
+      list: [doubtful],
+    })
+    expect(result).toEqual(revoked())
+    expect(calls).toHaveLength(3)
+  })
+
+  test('that takes effect late is waited for, although api-key, which is asked alone by then, is refused', async () => {
+    let probes = 0
+    const { result, took } = await revoke({
+      revoke: (credential) => (credential === 'api-key' ? status(403) : probes < 33 ? done : status(401)),
+      probe: () => (probes++ < 33 ? done : status(401)),
+      list: [without],
+    })
+    expect(result).toMatchObject({ revoked: true })
+    expect(took).toBeGreaterThan(20_000)
   })
 })
 

@@ -229,9 +229,8 @@ describe('export-env', () => {
 
   test.each([
     'NODE_OPTIONS',
-    'NODE_EXTRA_CA_CERTS',
     'LD_PRELOAD',
-    'DYLD_INSERT_LIBRARIES',
+    'BASH_ENV',
     'node_options',
     'PATH',
     'Path',

@@ -78,7 +78,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'two unusable successes in a row are permanent',
     caughtBy: 10094,
     file: 'protocol/next-attempt.ts',
-    from: '(unusable && progress.wasUnusable) || ',
+    from: ' || hopeless >= MAX_HOPELESS',
     to: '',
   },
   // Whether a key is this run's.

@@ -95,7 +95,7 @@ function readApiUrl(value) {
 	return url.href.replace(/\/+$/, '')
 }
 /** Names of the runner, or that change how later steps run. */
-const RESERVED_NAMES = /^(PATH|CI|(NODE|LD|DYLD|GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
+const RESERVED_NAMES = /^(NODE_OPTIONS|LD_PRELOAD|BASH_ENV|PATH|CI|(GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
 function readVariableName(value) {
 	const refuse = refusal('export-env', value, 'SPHERESCOUT_API_KEY')
 	if (value !== '' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) throw refuse('it is not a name for an environment variable')
@@ -136,7 +136,7 @@ function clockNote(skew) {
 /** Post gets it in an environment variable: on Windows, at most 32,767 characters. */
 const MAX_RECORD_BYTES = 30 * 1024
 /** For the keys in it. */
-const RESERVED_BYTES = 8 * 1024
+const RESERVED_BYTES = 10 * 1024
 /** A gateway may have repeated a request that took longer. */
 const SLOW_RESPONSE_MS = 3_000
 /** Main's write-ahead journal, for post. Each method throws what `saveState` throws. */
@@ -257,15 +257,16 @@ function judgeLifetime(key, context) {
 const MIN_ATTEMPT_MS = 500
 /** Rate-limited jobs spread over this many Retry-Afters (docs/scale.md). */
 const THROTTLE_JITTER = 2
-const NOTHING_LEARNED = { skew: 0, corrections: 0, precision: 1, longestRetryAfter: 0, wasUnusable: false }
+const NOTHING_LEARNED = { skew: 0, corrections: 0, precision: 1, longestRetryAfter: 0, hopeless: 0 }
 const FIRST_ATTEMPT = { attempt: 1, afterMs: 0, ...NOTHING_LEARNED }
 const MAX_CORRECTIONS = 2
-/** A resolver may be wrong for a moment. */
-const MAX_UNKNOWN_HOST = 4
+/** Two unusable successes, or four unknown hosts: a resolver may err. */
+const MAX_HOPELESS = 4
 /** What follows a failed create request. Throws an Error if nothing does. */
 function nextAttempt(failure, progress, { left, random, skew }) {
 	const { status, retryAfter = 0, unusable = false, isUnknownHost } = failure
 	const { attempt } = progress
+	const hopeless = unusable || isUnknownHost ? progress.hopeless + (unusable ? 2 : 1) : 0
 	const isTimeLeft = left >= MIN_ATTEMPT_MS
 	const corrections = progress.corrections + 1
 	if (isTimeLeft && skew !== null && corrections <= MAX_CORRECTIONS) return { ...progress, afterMs: 0, skew, corrections }
@@ -274,8 +275,7 @@ function nextAttempt(failure, progress, { left, random, skew }) {
 	if (isTimeLeft && status === 400 && coarser) return { ...progress, afterMs: 0, precision: coarser }
 	// These do not pass soon, whoever gave them.
 	const isRefusal = [401, 403, 404].includes(status ?? 0)
-	const isRepeated = (unusable && progress.wasUnusable) || (isUnknownHost && attempt >= MAX_UNKNOWN_HOST)
-	if (!failure.retryable || isRefusal || isRepeated) throw new Error(refusalMessage(failure))
+	if (!failure.retryable || isRefusal || hopeless >= MAX_HOPELESS) throw new Error(refusalMessage(failure))
 	const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
 	// Leave time for this attempt, and for one more 429 after it.
 	const room = left - MIN_ATTEMPT_MS - retryAfter
@@ -283,7 +283,7 @@ function nextAttempt(failure, progress, { left, random, skew }) {
 	const most = retryAfter > 0 ? Math.max(0, room) : Infinity
 	const jitter = random() * Math.min(Math.max(lib.longestBackoff(attempt), spread), most)
 	const afterMs = Math.ceil(retryAfter + jitter)
-	return { ...progress, attempt: attempt + 1, afterMs, longestRetryAfter, wasUnusable: unusable }
+	return { ...progress, attempt: attempt + 1, afterMs, longestRetryAfter, hopeless }
 }
 function refusalMessage({ status, notFromApi, message }) {
 	if (status === 401 && !notFromApi)

@@ -104,7 +104,7 @@ function detail(asked: Asked, response: HttpResponse): string {
   const coding = headers['content-encoding']?.replace(/^identity$/i, '')
   if (!isJson && coding && body !== '') return ` in ${coding.slice(0, 8)}, which was not asked for`
   if (response.isCut) return ' with more than 1 MiB'
-  const scheme = /^(?!bearer)[\w-]{1,12}/i.exec(headers['www-authenticate'] ?? '')?.[0]
+  const scheme = /^(?!bearer)[\w-]{1,12}(?![\w-])/i.exec(headers['www-authenticate'] ?? '')?.[0]
   if (isForeign(response))
     return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
   const reason = reasonGiven(asked, response)

@@ -78,7 +78,8 @@ const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 const PARTIAL = [
   /^link: .*rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i,
   /^(?!x-total-count:)(\S*[-_])?(total|next|(has)?more|cursor|continuation|incomplete|pag(es?|ing|ination)|truncated|last-\S*key)([-_]?(count|items|elements|records?|results|pages?|range|cursor|next|offset|token|url|size))*: ./,
-  /^((x-)?(list|results?|limit|offset|count|scroll|marker|bookmark)|x-(content-)?range)([-_](count|size|id))?: ./,
+  /^(x-)?((list|results?)[-_](count|size)|results?|offset|count): .*\d/,
+  /^((x-)?(scroll|marker|bookmark)(-id)?|x-(content-)?range): ./,
 ]
 
 /** Throws if this is neither an array nor `{results, next}`. */
@@ -92,7 +93,9 @@ export function readPage({ status, headers, body }: HttpResponse) {
   // An absolute URL, a path or a query; null on the last page.
   const next = textOf(field(answer, 'next'))
   const totals = [field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap((total) =>
-    total === undefined || total === null ? [] : (/(?:^|\/)(\d+)$/.exec(String(total).slice(-15))?.[1] ?? 'unreadable'),
+    total === undefined || total === null
+      ? []
+      : (/(?:^|\/|, )(\d+)$/.exec(String(total).slice(-15))?.[1] ?? 'unreadable'),
   )
   const count = Number(totals[0] ?? Number.NaN)
   const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some((name) => !KNOWN_FIELDS.includes(name))

@@ -19,7 +19,7 @@ export function hasHeader(rules: RegExp[], headers: HttpResponse['headers']): bo
 /** Headers of an answer that a cache stored. */
 const CACHED = [
   /^(age|\S*(cache-(hits?|age)|from-cache|cached(-response)?)): (0, )*([1-9]\d*|true|yes)(,|$)/i,
-  /^(\S*cache(-\S*(status|info|lookup|remote|debug|result|state))?|x-cdn|x-served-from): ((.*[^a-z=-])?(hit(?!-)|refreshhit|stale(?!-)|updating|revalidated)|fresh|cached?\b(?!-))/i,
+  /^(\S*cache(-\S*(status|info|lookup|remote|debug|result|state))?|x-cdn): ((.*[^a-z=-])?(hit(?!-)|refreshhit|stale(?!-)|updating|revalidated)|fresh|cached)/i,
   /^server-timing: .*cdn-cache[^,]*hit/i,
   /^x-varnish: \d+ \d/,
   /^warning: 11/,

@@ -60,7 +60,7 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
     let received: IncomingMessage | undefined
     const fail = (error: HttpError) => {
       stopDeadline()
-      error.unusable = Number(received?.statusCode) < 300
+      error.unusable = /^2/.test(`${received?.statusCode}`)
       reject(error)
       sent.destroy()
     }

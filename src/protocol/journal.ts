@@ -7,7 +7,7 @@ import { type IssuedKey, type SavedState, STATE_NAME } from './saved-state.ts'
 /** Post gets it in an environment variable: on Windows, at most 32,767 characters. */
 const MAX_RECORD_BYTES = 30 * 1024
 /** For the keys in it. */
-const RESERVED_BYTES = 8 * 1024
+const RESERVED_BYTES = 10 * 1024
 /** A gateway may have repeated a request that took longer. */
 export const SLOW_RESPONSE_MS = 3_000
 

@@ -20,15 +20,15 @@ export interface Progress {
   precision: Precision
   /** In milliseconds. */
   longestRetryAfter: number
-  /** The last response was a 2xx that could not be used. */
-  wasUnusable: boolean
+  /** Of the last failures in a row: 2 for a 2xx that could not be used, 1 for an unknown host. */
+  hopeless: number
 }
 
-const NOTHING_LEARNED = { skew: 0, corrections: 0, precision: 1, longestRetryAfter: 0, wasUnusable: false } as const
+const NOTHING_LEARNED = { skew: 0, corrections: 0, precision: 1, longestRetryAfter: 0, hopeless: 0 } as const
 export const FIRST_ATTEMPT: Progress = { attempt: 1, afterMs: 0, ...NOTHING_LEARNED }
 const MAX_CORRECTIONS = 2
-/** A resolver may be wrong for a moment. */
-const MAX_UNKNOWN_HOST = 4
+/** Two unusable successes, or four unknown hosts: a resolver may err. */
+const MAX_HOPELESS = 4
 
 interface Means {
   /** The time that is left, in milliseconds. */
@@ -43,6 +43,7 @@ interface Means {
 export function nextAttempt(failure: ApiFailure, progress: Progress, { left, random, skew }: Means): Progress {
   const { status, retryAfter = 0, unusable = false, isUnknownHost } = failure
   const { attempt } = progress
+  const hopeless = unusable || isUnknownHost ? progress.hopeless + (unusable ? 2 : 1) : 0
   const isTimeLeft = left >= MIN_ATTEMPT_MS
   const corrections = progress.corrections + 1
   if (isTimeLeft && skew !== null && corrections <= MAX_CORRECTIONS)
@@ -52,8 +53,7 @@ export function nextAttempt(failure: ApiFailure, progress: Progress, { left, ran
   if (isTimeLeft && status === 400 && coarser) return { ...progress, afterMs: 0, precision: coarser }
   // These do not pass soon, whoever gave them.
   const isRefusal = [401, 403, 404].includes(status ?? 0)
-  const isRepeated = (unusable && progress.wasUnusable) || (isUnknownHost && attempt >= MAX_UNKNOWN_HOST)
-  if (!failure.retryable || isRefusal || isRepeated) throw new Error(refusalMessage(failure))
+  if (!failure.retryable || isRefusal || hopeless >= MAX_HOPELESS) throw new Error(refusalMessage(failure))
 
   const longestRetryAfter = Math.max(progress.longestRetryAfter, retryAfter)
   // Leave time for this attempt, and for one more 429 after it.
@@ -62,7 +62,7 @@ export function nextAttempt(failure: ApiFailure, progress: Progress, { left, ran
   const most = retryAfter > 0 ? Math.max(0, room) : Infinity
   const jitter = random() * Math.min(Math.max(longestBackoff(attempt), spread), most)
   const afterMs = Math.ceil(retryAfter + jitter)
-  return { ...progress, attempt: attempt + 1, afterMs, longestRetryAfter, wasUnusable: unusable }
+  return { ...progress, attempt: attempt + 1, afterMs, longestRetryAfter, hopeless }
 }
 
 function refusalMessage({ status, notFromApi, message }: ApiFailure): string {

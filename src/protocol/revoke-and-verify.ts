@@ -134,7 +134,7 @@ async function requestRevocation(key: KeyToRevoke, revocation: Revocation): Prom
       if (mayChange(refusal)) turns.push({ secret, status, dueAt: clock.now() + retryAfter })
       if (budget.left() <= PROBE_INTERVAL_MS) break
     }
-    revocation.isHopeful = turns.length > 0
+    revocation.isHopeful = turns.length > 0 || (token !== null && !order.includes(token))
     turns.sort((a, b) => a.dueAt - b.dueAt)
     const limited = turns.find(({ status }) => status === 429)
     // Else, the next round retries.
@@ -212,7 +212,7 @@ async function probeUntilRejected(
     end = Math.min(end, clock.now() + VERIFY_FOR_MS)
     revocation.rejected = isRejected(result)
     // What gives an empty success to every request granted nothing.
-    if (!result.ok && result.failure.unusable) revocation.granted = revocation.claimed = false
+    if (!result.ok && result.failure.unusable && result.failure.status) revocation.granted = revocation.claimed = false
     const isEnough =
       revocation.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))
     if (isEnough || clock.now() >= end || budget.left() <= 3 * PROBE_INTERVAL_MS) return result

@@ -81,7 +81,7 @@ export function readApiUrl(value: string): string {
 }
 
 /** Names of the runner, or that change how later steps run. */
-const RESERVED_NAMES = /^(PATH|CI|(NODE|LD|DYLD|GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
+const RESERVED_NAMES = /^(NODE_OPTIONS|LD_PRELOAD|BASH_ENV|PATH|CI|(GITHUB|RUNNER|ACTIONS|INPUT|STATE)_.*)$/i
 
 function readVariableName(value: string): string {
   const refuse = refusal('export-env', value, 'SPHERESCOUT_API_KEY')

@@ -202,7 +202,7 @@ function hasHeader(rules, headers) {
 /** Headers of an answer that a cache stored. */
 const CACHED = [
 	/^(age|\S*(cache-(hits?|age)|from-cache|cached(-response)?)): (0, )*([1-9]\d*|true|yes)(,|$)/i,
-	/^(\S*cache(-\S*(status|info|lookup|remote|debug|result|state))?|x-cdn|x-served-from): ((.*[^a-z=-])?(hit(?!-)|refreshhit|stale(?!-)|updating|revalidated)|fresh|cached?\b(?!-))/i,
+	/^(\S*cache(-\S*(status|info|lookup|remote|debug|result|state))?|x-cdn): ((.*[^a-z=-])?(hit(?!-)|refreshhit|stale(?!-)|updating|revalidated)|fresh|cached)/i,
 	/^server-timing: .*cdn-cache[^,]*hit/i,
 	/^x-varnish: \d+ \d/,
 	/^warning: 11/
@@ -347,7 +347,7 @@ function detail(asked, response) {
 	const coding = headers['content-encoding']?.replace(/^identity$/i, '')
 	if (!isJson && coding && body !== '') return ` in ${coding.slice(0, 8)}, which was not asked for`
 	if (response.isCut) return ' with more than 1 MiB'
-	const scheme = /^(?!bearer)[\w-]{1,12}/i.exec(headers['www-authenticate'] ?? '')?.[0]
+	const scheme = /^(?!bearer)[\w-]{1,12}(?![\w-])/i.exec(headers['www-authenticate'] ?? '')?.[0]
 	if (isForeign(response)) return scheme ? `, and asks for ${scheme} authentication, which this API does not use` : NOT_JSON
 	const reason = reasonGiven(asked, response)
 	if (reason === '' && status < 300) return NOT_JSON
@@ -479,7 +479,8 @@ const KNOWN_FIELDS = ['results', 'next', 'previous', 'count']
 const PARTIAL = [
 	/^link: .*rel\s*=[\s"']*[^"',;]*\b(next|last)\b/i,
 	/^(?!x-total-count:)(\S*[-_])?(total|next|(has)?more|cursor|continuation|incomplete|pag(es?|ing|ination)|truncated|last-\S*key)([-_]?(count|items|elements|records?|results|pages?|range|cursor|next|offset|token|url|size))*: ./,
-	/^((x-)?(list|results?|limit|offset|count|scroll|marker|bookmark)|x-(content-)?range)([-_](count|size|id))?: ./
+	/^(x-)?((list|results?)[-_](count|size)|results?|offset|count): .*\d/,
+	/^((x-)?(scroll|marker|bookmark)(-id)?|x-(content-)?range): ./
 ]
 /** Throws if this is neither an array nor `{results, next}`. */
 function readPage({ status, headers, body }) {
@@ -490,7 +491,7 @@ function readPage({ status, headers, body }) {
 	// An absolute URL, a path or a query; null on the last page.
 	const next = textOf(field(answer, 'next'))
 	const totals = [field(answer, 'count'), headers['x-total-count'], headers['content-range']].flatMap(total =>
-		total === undefined || total === null ? [] : (/(?:^|\/)(\d+)$/.exec(String(total).slice(-15))?.[1] ?? 'unreadable')
+		total === undefined || total === null ? [] : (/(?:^|\/|, )(\d+)$/.exec(String(total).slice(-15))?.[1] ?? 'unreadable')
 	)
 	const count = Number(totals[0] ?? Number.NaN)
 	const isUnknown = !Array.isArray(answer) && Object.keys(answer ?? {}).some(name => !KNOWN_FIELDS.includes(name))
@@ -606,7 +607,7 @@ function exchange(request, agent, via) {
 		let received
 		const fail = error => {
 			stopDeadline()
-			error.unusable = Number(received?.statusCode) < 300
+			error.unusable = /^2/.test(`${received?.statusCode}`)
 			reject(error)
 			sent.destroy()
 		}
@@ -773,7 +774,7 @@ async function requestRevocation(key, revocation) {
 			if (mayChange(refusal)) turns.push({ secret, status, dueAt: clock.now() + retryAfter })
 			if (budget.left() <= PROBE_INTERVAL_MS) break
 		}
-		revocation.isHopeful = turns.length > 0
+		revocation.isHopeful = turns.length > 0 || (token !== null && !order.includes(token))
 		turns.sort((a, b) => a.dueAt - b.dueAt)
 		const limited = turns.find(({ status }) => status === 429)
 		// Else, the next round retries.
@@ -833,7 +834,7 @@ async function probeUntilRejected(token, refusal, revocation) {
 		end = Math.min(end, clock.now() + VERIFY_FOR_MS)
 		revocation.rejected = isRejected(result)
 		// What gives an empty success to every request granted nothing.
-		if (!result.ok && result.failure.unusable) revocation.granted = revocation.claimed = false
+		if (!result.ok && result.failure.unusable && result.failure.status) revocation.granted = revocation.claimed = false
 		const isEnough = revocation.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))
 		if (isEnough || clock.now() >= end || budget.left() <= 3 * PROBE_INTERVAL_MS) return result
 		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
