@@ -100,6 +100,8 @@ function delays(spell: Spell | null, { startedAt, tookMs }: PostRun): boolean {
 function unreadable({ world }: Job, { tookMs }: PostRun): string | null {
   if (tookMs < WHOLE_POST_MS) return null
   if (world.unreadable) return 'every success is unreadable'
+  // Post may spend its time on an orphan of which no such list confirms that it is gone.
+  if (world.unreadableRow !== null) return 'a row that cannot be read'
   return world.server.idForm === 'renamed' ? 'ids that cannot be read' : null
 }
 
