@@ -382,8 +382,8 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'what answers every request with an empty success has revoked nothing',
     caughtBy: 280,
     file: 'protocol/revoke-and-verify.ts',
-    from: '    if (!result.ok && result.failure.unusable) revocation.granted = revocation.claimed = false\n',
-    to: '',
+    from: 'if (!result.ok && result.failure.unusable && result.failure.status) revocation',
+    to: 'if (false) revocation',
   },
   // What a list shows.
   {
