@@ -132,6 +132,8 @@ function unmarked(key: StoredKey, { world }: Job, { record }: PostRun): string |
   const isOfMilliseconds =
     grid === '1 ms' && (isFine(key.expiry) || (!repeatsExpiry && showsMilliseconds(record)))
   if (GRID_STEP_US[grid] > digitsUs && !isOfMilliseconds) return 'expiries on a coarser grid'
+  // Of an answered request: a twin is known by the expiry of the response.
+  if (repeatsExpiry === 'in seconds' && /"stored":\d/.test(record)) return 'a response in whole seconds'
   if (UNREADABLE_SPELLINGS.some((spelling) => spelling === timeForm)) return 'times that cannot be read'
   return localShiftMs && localExpiryOnly ? 'local time without an offset' : null
 }
