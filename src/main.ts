@@ -11,7 +11,7 @@ import { bootedAt, systemClock } from './util/system.ts'
 
 const cancellation = createCancellation(systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
-// Before the runner kills this process.
+// Exit before the runner kills this process.
 cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), CANCEL.EXIT_MS).unref())
 
 async function run(): Promise<void> {

@@ -319,7 +319,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a revocation is retried while there is time',
     caughtBy: 278,
     file: 'protocol/revoke-and-verify.ts',
-    from: 'const spare = refusals < 2 && !isBlind ?',
+    from: 'const spare = refusals < 2 && !lacksList ?',
     to: 'const spare = round === 1 ?',
   },
   {
@@ -333,7 +333,7 @@ export const RULE_REMOVALS: RuleRemoval[] = [
     rule: 'a refusal is final only if no credential may still be granted the revocation',
     caughtBy: 1688,
     file: 'protocol/revoke-and-verify.ts',
-    from: '!revocation.isHopeful) refusals++',
+    from: '!revocation.mayPass) refusals++',
     to: '!mayChange(refusal)) refusals++',
   },
   {

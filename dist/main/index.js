@@ -434,7 +434,7 @@ function stopIfCancelled(cancellation, last) {
 // Wires the real world into the main step.
 const cancellation = lib.createCancellation(lib.systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
-// Before the runner kills this process.
+// Exit before the runner kills this process.
 cancellation.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), lib.CANCEL.EXIT_MS).unref())
 async function run() {
 	for (const form of maskedForms(lib.getInput('api-key'), MIN_CREDENTIAL_LENGTH)) lib.runner.setSecret(form)

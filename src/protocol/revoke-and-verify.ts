@@ -57,8 +57,8 @@ export interface Revocation extends RevocationContext, Evidence {
   idle: number
   /** `api-key` was granted a revocation, maybe by a replica that does not know the key. */
   claimed: boolean
-  /** One of the credentials may still be granted a revocation. */
-  isHopeful?: boolean
+  /** The refusal may pass: one of the credentials may still be granted a revocation. */
+  mayPass?: boolean
 }
 
 export const MAX_REPLICA_LAG_MS = 15_000
@@ -98,10 +98,10 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     if (refusal === null && !revocation.rejected) revocation.idle++
 
     // A refusal may pass: it is final the second time, if the API itself still accepts the key.
-    if (refusal !== null && probed?.ok !== false && !revocation.isHopeful) refusals++
+    if (refusal !== null && probed?.ok !== false && !revocation.mayPass) refusals++
     // Of a key without a value, only a list can show more.
-    const isBlind = token === null && refusal === null && !context.isMissing
-    const spare = refusals < 2 && !isBlind ? budget.left() - LAST_ROUND_MS : 0
+    const lacksList = token === null && refusal === null && !context.isMissing
+    const spare = refusals < 2 && !lacksList ? budget.left() - LAST_ROUND_MS : 0
     if (spare > 0) await budget.pause(Math.min(backoff(round, random()), spare))
     // See `retry`.
     if (spare <= 0 || budget.left() <= PROBE_INTERVAL_MS) {
@@ -134,7 +134,7 @@ async function requestRevocation(key: KeyToRevoke, revocation: Revocation): Prom
       if (mayChange(refusal)) turns.push({ secret, status, dueAt: clock.now() + retryAfter })
       if (budget.left() <= PROBE_INTERVAL_MS) break
     }
-    revocation.isHopeful = turns.length > 0 || (token !== null && !order.includes(token))
+    revocation.mayPass = turns.length > 0 || (token !== null && !order.includes(token))
     turns.sort((a, b) => a.dueAt - b.dueAt)
     const limited = turns.find(({ status }) => status === 429)
     // Else, the next round retries.
