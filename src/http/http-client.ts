@@ -30,23 +30,15 @@ export interface HttpResponse {
 export type HttpClient = (request: HttpRequest) => Promise<HttpResponse>
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
-const MAX_IDLE_MS = 2_000
 
-/** For one host. Only pages share a connection: a late answer would seem to be the next one's. */
+/** For one host. Requests share no connection: a late answer would seem to be the next one's. */
 export function createHttpClient(proxy: string): HttpClient {
-  let pages: Agent | undefined
   const via = proxy && ` (through the proxy ${new URL(proxy).host})`
-  return (request) => {
-    const { protocol, search } = request.url
-    const isGet = request.method === 'GET'
-    const agent = (isGet && search && pages) || createAgent(protocol, proxy)
-    pages = isGet ? agent : undefined
-    return exchange(request, agent, via)
-  }
+  return (request) => exchange(request, createAgent(request.url.protocol, proxy), via)
 }
 
 function createAgent(protocol: string, proxy: string): Agent {
-  const agent = new (nodeModule(protocol).Agent)({ keepAlive: true, timeout: MAX_IDLE_MS, ...CONNECTION })
+  const agent = new (nodeModule(protocol).Agent)(CONNECTION)
   if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
   return agent
 }
@@ -92,7 +84,7 @@ function exchange(request: HttpRequest, agent: Agent, via: string): Promise<Http
 function trackConnection(sent: ClientRequest, secure: boolean): () => boolean {
   let connected = false
   sent.once('socket', (socket) => {
-    connected = sent.reusedSocket || (!secure && !socket.connecting)
+    connected = !secure && !socket.connecting
     if (connected) return
     socket.once(secure ? 'secureConnect' : 'connect', () => {
       connected = true
