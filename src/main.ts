@@ -1,4 +1,3 @@
-// Wires the real world into the main step.
 import { createIssuingApi } from './api/call.ts'
 import { connect } from './connect.ts'
 import { networkSettings, proxyLogins } from './http/network-settings.ts'

@@ -1,4 +1,3 @@
-// Wires the real world into the post step.
 import { createKeyApi } from './api/key-api.ts'
 import { connect } from './connect.ts'
 import { networkSettings } from './http/network-settings.ts'

@@ -107,6 +107,7 @@ describe('a damaged part', () => {
     ['a key whose value has a line break', { ...keyOf('b'), token: 'a\n' }],
     ['a key whose value is not ASCII', { ...keyOf('b'), token: '\u00e4' }],
     ['a key without an id', { ...keyOf('b'), id: '' }],
+    ['a key whose id is null', { ...keyOf('b'), id: null }],
     ['a key whose id is the path .', { ...keyOf('b'), id: '.' }],
     ['a key whose id is the path ..', { ...keyOf('b'), id: '..' }],
     ['a key whose prefix is no text', { ...keyOf('b'), prefix: 7 }],

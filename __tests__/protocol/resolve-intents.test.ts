@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { ApiResult, KeyList, ListedKey } from '../../src/api/key-api.ts'
 import type { Intent } from '../../src/protocol/intent.ts'
 import { missingCheck } from '../../src/protocol/list-trust.ts'
-import { lookOnce, resolveIntents } from '../../src/protocol/resolve-intents.ts'
+import { type Finding, lookOnce, resolveIntents } from '../../src/protocol/resolve-intents.ts'
 import type { IssuedKey } from '../../src/protocol/saved-state.ts'
 import { recordRunner, startProcess } from '../simulation/process.ts'
 import { failed, listOf, ok, rowOf, type Script, scriptApi, status } from '../support/scripted-api.ts'
@@ -38,7 +38,9 @@ describe('another look', () => {
       const { runner } = recordRunner(process, '', 0)
       const context = { api, clock, runner, random: () => 0.5, credential: 'api-key', skew: null }
       const known = { held: [], gone: new Set<string>(), shift: 0, grid: Infinity }
-      const looking = lookOnce([intent], isWatched, { ...context, ...known, budget: budgetOf(5_000) })
+      const own = { orphans: new Map(), labels: new Set<string>(), unsettled: new Set<string>() }
+      const everything = { ...context, ...known, ...own, budget: budgetOf(5_000) }
+      const looking = lookOnce([{ intent, isOpen: true }], isWatched, everything)
       open.push(...(await run(looking)).value.map((finding) => finding.isOpen))
     }
     return open
@@ -65,7 +67,7 @@ describe('another look', () => {
     ['a list that is redirected', unanswered, status(302), false, false],
     ['a certificate that is not accepted for a moment', unanswered, failed({}), true, true],
     ['a list that is not there during a deployment', unanswered, status(404), true, true],
-    ['a revocation that was refused', unanswered, ok(listOf([own, rowFor(unanswered)])), false, false],
+    ['the twin of an orphan that was found', unanswered, ok(listOf([own, rowFor(unanswered)])), true, false],
   ])('is of use for %s', async (_, intent, list, whileWatched, afterwards) => {
     expect(await isOpen(intent, list)).toEqual([whileWatched, afterwards])
   })
@@ -78,22 +80,32 @@ const ABOUT =
 async function watch(
   intents: Intent[],
   list: (at: number) => ApiResult<KeyList>,
-  { budgetMs = 60_000, known = [] as string[], refuseToRevoke = false, skew = null as number | null } = {},
+  {
+    budgetMs = 60_000,
+    known = [] as string[],
+    refuseToRevoke = false,
+    lagMs = 0,
+    refuses = (_at: number): ApiResult<null> | null => null,
+    skew = null as number | null,
+    credential = 'api-key' as string | null,
+  } = {},
 ) {
   const process = startProcess(Number.POSITIVE_INFINITY, () => {})
   const { runner, traces } = recordRunner(process, '', 0)
   const gone = new Set<string>()
-  const revoked = new Set<string>()
+  const revoked = new Map<string, number>()
   const scripted = scriptApi(
     {
       list() {
         const result = list(scripted.time.now() - START)
         if (!result.ok) return result
-        return ok({ ...result.value, keys: result.value.keys.filter(({ id }) => !revoked.has(id)) })
+        const isListed = ({ id }: ListedKey) => scripted.time.now() < (revoked.get(id) ?? Infinity) + lagMs
+        return ok({ ...result.value, keys: result.value.keys.filter(isListed) })
       },
       revoke(_, id) {
-        if (refuseToRevoke) return status(405)
-        revoked.add(id)
+        const refusal = refuses(scripted.time.now() - START)
+        if (refuseToRevoke || refusal !== null) return refusal ?? status(405)
+        if (!revoked.has(id)) revoked.set(id, scripted.time.now())
         return ok(null)
       },
     },
@@ -101,9 +113,18 @@ async function watch(
   )
   const { api, clock, calls, budgetOf, run } = scripted
   const context = {
-    ...{ api, clock, random: () => 0.5, runner, gone, skew, shift: 0, grid: Infinity },
-    credential: 'api-key',
-    held: known.map((id) => ({ ...rowOf(id), token: null, asked: 0, keep: false })),
+    ...{
+      api,
+      clock,
+      random: () => 0.5,
+      runner,
+      gone,
+      skew,
+      shift: 0,
+      grid: Infinity,
+    },
+    credential,
+    held: known.map((id) => ({ ...rowOf(id), token: `secret of ${id}`, asked: 0, keep: false })),
     budget: budgetOf(budgetMs),
   }
   const resolving = resolveIntents(intents, { ...context, isMissing: missingCheck(context) })
@@ -129,13 +150,6 @@ describe('what is said in the end', () => {
       unread,
       {},
       'Could not determine whether an unresolved create request created a key: answered 503',
-    ],
-    [
-      'a list that could not be read for a twin',
-      answered,
-      unread,
-      {},
-      'Could not determine whether a gateway repeated a create request: answered 503',
     ],
     [
       'a list that proves nothing',
@@ -227,13 +241,16 @@ describe('what is said in the end', () => {
     expect(failures).toEqual([expect.stringContaining('abc... (id 7)'), expect.stringContaining(ABOUT)])
   })
 
-  test('is only a warning where a list proves nothing of a twin, as the key itself is known', async () => {
-    expect(await said([answered], () => doubtful)).toEqual({
-      failures: [],
-      warnings: [
-        expect.stringMatching(/^Could not determine whether a gateway repeated a create request: the list/),
-      ],
-    })
+  test('is only a warning where a list shows nothing of a twin, as the key itself is known', async () => {
+    for (const list of [doubtful, unread]) {
+      const { failures, warnings } = await said([answered], () => list)
+      expect(failures).toEqual([])
+      expect(warnings).toEqual([
+        expect.stringMatching(
+          /^Could not determine whether a gateway repeated a create request: (the list|answered 503)/,
+        ),
+      ])
+    }
   })
 
   test('is never that no key was made within 10 min of the deadline, only that none has appeared so far', async () => {
@@ -445,6 +462,100 @@ describe('watching for the keys of unanswered requests', () => {
     expect(looks.at(-1)).toBeGreaterThanOrEqual(6_000)
   })
 
+  test('finds the key of one request while no list shows that the key of another is gone', async () => {
+    const [one, two] = [recent(1_000), { ...recent(1_000), expiry: START + HOUR_MS + 60_000.5 }]
+    const { calls, failures, printed } = await watch([one, two], (at) =>
+      ok(
+        listOf([own, rowFor(one, 'one'), ...(at < 9_000 ? [] : [rowFor(two, 'two')])], {
+          doubt: 'it comes from a cache',
+        }),
+      ),
+    )
+    const asked = calls.find((call) => call.endsWith('revoke api-key two'))
+    expect(Number.parseInt(String(asked), 10)).toBeLessThan(12_000)
+    expect(failures.join()).toMatch(/\(id one\) was revoked: the revocation was granted; no list confirms/)
+    expect(printed.join()).not.toContain('Found')
+  })
+
+  test('finds a twin while no list shows that the first key is gone', async () => {
+    const intent = recent(1_000)
+    const { calls } = await watch([intent], (at) =>
+      ok(
+        listOf([own, rowFor(intent), ...(at < 5_000 ? [] : [rowFor(intent, 'twin')])], {
+          doubt: 'it comes from a cache',
+        }),
+      ),
+    )
+    const asked = calls.find((call) => call.endsWith('revoke api-key twin'))
+    expect(Number.parseInt(String(asked), 10)).toBeLessThan(8_000)
+  })
+
+  test('takes no key for a twin while the first one is still listed, but once that is gone', async () => {
+    const twins = (at: number) => (at < 100 ? [] : [rowFor(unanswered, 'twin')])
+    const listed = await watch([unanswered], (at) => ok(listOf([own, rowFor(unanswered), ...twins(at)])), {
+      refuseToRevoke: true,
+    })
+    expect(listed.calls.join()).not.toContain('revoke api-key twin')
+    expect(listed.warnings).toEqual([
+      expect.stringMatching(
+        /^A possibly repeated create request matches 1 key\(s\) \(twi\.\.\. \(id twin\), expires [^;]*\); /,
+      ),
+    ])
+    const { gone, warnings } = await watch(
+      [unanswered],
+      (at) => ok(listOf([own, rowFor(unanswered), ...twins(at)])),
+      { lagMs: 6_000 },
+    )
+    expect(gone).toEqual(new Set(['orphan-id', 'twin']))
+    expect(warnings).toEqual([])
+  })
+
+  test('asks twice for the revocation that is refused, and looks no longer for that', async () => {
+    const { calls, took } = await watch([unanswered], () => ok(listOf([own, rowFor(unanswered)])), {
+      refuseToRevoke: true,
+    })
+    expect(calls.filter((call) => call.includes('revoke'))).toHaveLength(2)
+    expect(calls.filter((call) => call.includes('list'))).toHaveLength(2)
+    expect(took).toBeLessThan(1_000)
+  })
+
+  test('asks again for a revocation that was refused while it looks on', async () => {
+    const intent = recent(1_000)
+    const { gone, failures } = await watch([intent], () => ok(listOf([own, rowFor(intent)])), {
+      refuses: (at) => (at < 5_000 ? status(403) : null),
+    })
+    expect(gone).toEqual(new Set(['orphan-id']))
+    expect(failures).toEqual([])
+  })
+
+  test('reads no list while a revocation waits for its turn, if it need not look on', async () => {
+    const limited = failed({ status: 429, retryable: true, retryAfter: 40_000 })
+    const { gone, looks } = await watch([unanswered], () => ok(listOf([own, rowFor(unanswered)])), {
+      refuses: (at) => (at < 40_000 ? limited : null),
+    })
+    expect(gone).toEqual(new Set(['orphan-id']))
+    expect(looks.filter((at) => at < 40_000)).toEqual([0])
+  })
+
+  test('looks less often once only the list is in doubt', async () => {
+    const { looks } = await watch([unanswered], () => doubtful)
+    expect(looks).toEqual([0, 4_000, 10_000, 18_000, 28_000, 40_000, 54_000, 59_000])
+  })
+
+  test('says nothing of a refused key of a request whose own key is found', async () => {
+    const intent = { ...recent(1_000), refused: 'abc... (id 7)' }
+    const { gone, failures, warnings } = await watch([intent], () => ok(listOf([own, rowFor(intent)])))
+    expect(gone).toEqual(new Set(['orphan-id']))
+    expect([...failures, ...warnings].join()).not.toContain('abc...')
+  })
+
+  test('says of an orphan that was not revoked, but ended, that it is no longer valid', async () => {
+    const intent = recent(1_000)
+    const list = (at: number) => ok(listOf([own, ...(at < 5_000 ? [rowFor(intent)] : [])]))
+    const { printed } = await watch([intent], list, { refuses: () => status(404) })
+    expect(printed.at(-1)).toBe('No longer valid: orphaned key orp... (id orphan-id).')
+  })
+
   test('settles each of several requests separately', async () => {
     const [one, two, three] = [1, 2, 3].map((index) =>
       intentOf({ expiry: START + HOUR_MS + index * 60_000 + 0.5 }),
@@ -470,13 +581,13 @@ const request = requestOf(5_123.456)
 const orphan = rowOf('orphan', { createdAt: 100, expiresAt: request.expiry })
 const other = rowOf('other', { createdAt: 100, expiresAt: 987_654 })
 
-/** Looks once for `intents` at an API whose lists are `lists`, in turn. */
+/** Looks for `intents` at an API whose lists are `lists`, in turn: again while an orphan is being revoked. */
 async function look(
   lists: NonNullable<Script['list']>,
   more: {
     intents?: Intent[]
     revoke?: NonNullable<Script['revoke']>
-    credential?: string | null
+    credential?: string
     gone?: string[]
     budgetMs?: number
     shift?: number
@@ -487,25 +598,52 @@ async function look(
   const {
     intents = [request],
     revoke = [ok(null)],
-    credential = 'api-key',
     gone = [],
     budgetMs = 60_000,
     shift = 0,
     skew = null,
   } = more
   const { api, clock, calls, budgetOf, run } = scriptApi({ list: lists, revoke })
+  const revokedIds = new Set(gone)
   const { runner } = recordRunner(
     startProcess(Number.POSITIVE_INFINITY, () => {}),
     '',
     0,
   )
   const context = {
-    ...{ api, clock, random: () => 0.5, runner, gone: new Set(gone), skew, shift, grid: Infinity },
-    ...{ credential, held: more.held ?? [], budget: budgetOf(budgetMs) },
+    ...{
+      api,
+      clock,
+      random: () => 0.5,
+      runner,
+      gone: revokedIds,
+      orphans: new Map<string, Promise<Finding>>(),
+      labels: new Set<string>(),
+      unsettled: new Set<string>(),
+      skew,
+      shift,
+      grid: Infinity,
+    },
+    isMissing: missingCheck({ api, gone: revokedIds }),
+    ...{ credential: more.credential ?? 'api-key', held: more.held ?? [], budget: budgetOf(budgetMs) },
   }
-  const { value } = await run(lookOnce(intents, true, { ...context, isMissing: missingCheck(context) }))
-  const results = value.map(({ intent, isOpen, failure = '', warning = '' }, index) => {
-    if (intent !== intents[index]) return `revoked ${[...context.gone].at(-1)}`
+  const lookUntilSettled = async () => {
+    let findings: Finding[] = intents.map((intent) => ({ intent, isOpen: true }))
+    for (let found = -1; found < context.orphans.size; ) {
+      found = context.orphans.size
+      findings = await lookOnce(findings, true, context)
+      await Promise.all(context.orphans.values())
+    }
+    return findings
+  }
+  const { value } = await run(lookUntilSettled())
+  const orphans = await Promise.all(
+    [...context.orphans].map(async ([id, orphan]) => ({ id, ...(await orphan) })),
+  )
+  const results = value.map((search) => {
+    const orphan = orphans.find(({ intent }) => intent.expiry === search.intent.expiry)
+    if (orphan && !orphan.failure) return `revoked ${orphan.id}`
+    const { isOpen, failure = '', warning = '' } = orphan ?? search
     const matched = /matches \d+ key\(s\) \((.*)\); revoked none/.exec(failure + warning)
     if (matched !== null) return `ambiguous: ${matched[1]}`
     if (failure + warning === '' || warning.startsWith('No key of an unresolved')) return 'absent'
@@ -630,13 +768,20 @@ describe('an orphan', () => {
   test('is revoked with api-key, and counts as revoked once the list no longer shows it', async () => {
     const { results, calls } = await look(lists([own, orphan, other], [own, other]))
     expect(results).toEqual(['revoked orphan'])
-    expect(calls).toEqual(['0 list api-key', '0 revoke api-key orphan', '0 list api-key'])
+    // The last one is for its twin.
+    expect(calls).toEqual(['0 list api-key', '0 revoke api-key orphan', '0 list api-key', '0 list api-key'])
+  })
+
+  test('whose revocation was granted is looked for again, even if the API refuses to revoke it twice', async () => {
+    const stale = [own, orphan]
+    const { results } = await look(lists(stale, stale, stale, [own]), { revoke: [ok(null), status(410)] })
+    expect(results).toEqual(['revoked orphan'])
   })
 
   test('is not revoked while the list shows it, and the result names it', async () => {
     const { results } = await look(lists([own, orphan]), { budgetMs: 5_000 })
     expect(results).toEqual([
-      `open: ${UNREVOKED}the revocation was granted; no list confirms that it is gone`,
+      `final: ${UNREVOKED}the revocation was granted; no list confirms that it is gone`,
     ])
   })
 
@@ -741,7 +886,7 @@ describe('several requests', () => {
     const twins = ['twin-1', 'twin-2'].map((id) => rowOf(id, { createdAt: 5, expiresAt: 111.222 }))
     const { results, calls } = await look(lists([own, orphan, ...twins], [own, ...twins]), { intents })
     expect(results).toEqual([expect.stringMatching(/^ambiguous: /), 'revoked orphan', 'absent'])
-    expect(calls).toHaveLength(3)
+    expect(calls.filter((call) => call.includes('list'))).toHaveLength(3)
   })
 })
 
@@ -765,9 +910,9 @@ describe('a list that cannot be read', () => {
   })
 
   test('is not requested without a credential', async () => {
-    const { results, calls } = await look([], { credential: null })
-    expect(calls).toEqual([])
-    expect(results).toEqual([`final: ${UNKNOWN}there was no credential left that may be sent`])
+    const { failures, calls, took } = await watch([unanswered], () => empty, { credential: null })
+    expect({ calls, took }).toEqual({ calls: [], took: 0 })
+    expect(failures).toEqual([`${UNKNOWN}there was no credential left that may be sent. ${ABOUT}`])
   })
 })
 

@@ -1094,21 +1094,13 @@ function refusal(host, { statusCode: status = 0, headers }, hasLogin) {
 }
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
-const MAX_IDLE_MS = 2_000
-/** For one host. Only pages share a connection: a late answer would seem to be the next one's. */
+/** For one host. Requests share no connection: a late answer would seem to be the next one's. */
 function createHttpClient(proxy) {
-	let pages
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
-	return request => {
-		const { protocol, search } = request.url
-		const isGet = request.method === 'GET'
-		const agent = (isGet && search && pages) || createAgent(protocol, proxy)
-		pages = isGet ? agent : undefined
-		return exchange(request, agent, via)
-	}
+	return request => exchange(request, createAgent(request.url.protocol, proxy), via)
 }
 function createAgent(protocol, proxy) {
-	const agent = new (nodeModule(protocol).Agent)({ keepAlive: true, timeout: MAX_IDLE_MS, ...CONNECTION })
+	const agent = new (nodeModule(protocol).Agent)(CONNECTION)
 	if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
 	return agent
 }
@@ -1150,7 +1142,7 @@ function exchange(request, agent, via) {
 function trackConnection(sent, secure) {
 	let connected = false
 	sent.once('socket', socket => {
-		connected = sent.reusedSocket || (!secure && !socket.connecting)
+		connected = !secure && !socket.connecting
 		if (connected) return
 		socket.once(secure ? 'secureConnect' : 'connect', () => {
 			connected = true

@@ -437,21 +437,13 @@ function refusal(host, { statusCode: status = 0, headers }, hasLogin) {
 }
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
-const MAX_IDLE_MS = 2_000
-/** For one host. Only pages share a connection: a late answer would seem to be the next one's. */
+/** For one host. Requests share no connection: a late answer would seem to be the next one's. */
 function createHttpClient(proxy) {
-	let pages
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
-	return request => {
-		const { protocol, search } = request.url
-		const isGet = request.method === 'GET'
-		const agent = (isGet && search && pages) || createAgent(protocol, proxy)
-		pages = isGet ? agent : undefined
-		return exchange(request, agent, via)
-	}
+	return request => exchange(request, createAgent(request.url.protocol, proxy), via)
 }
 function createAgent(protocol, proxy) {
-	const agent = new (nodeModule(protocol).Agent)({ keepAlive: true, timeout: MAX_IDLE_MS, ...CONNECTION })
+	const agent = new (nodeModule(protocol).Agent)(CONNECTION)
 	if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
 	return agent
 }
@@ -493,7 +485,7 @@ function exchange(request, agent, via) {
 function trackConnection(sent, secure) {
 	let connected = false
 	sent.once('socket', socket => {
-		connected = sent.reusedSocket || (!secure && !socket.connecting)
+		connected = !secure && !socket.connecting
 		if (connected) return
 		socket.once(secure ? 'secureConnect' : 'connect', () => {
 			connected = true
@@ -929,11 +921,8 @@ async function revokeAndVerify(key, context) {
 		const lacksList = token === null && refusal === null && !context.isMissing
 		const spare = refusals < 2 && !lacksList ? budget.left() - LAST_ROUND_MS : 0
 		if (spare > 0) await budget.pause(Math.min(backoff(round, random()), spare))
-		// See `retry`.
-		if (spare <= 0 || budget.left() <= PROBE_INTERVAL_MS) {
-			const message = reasonOf(refusal, probed, { ...revocation, granted: wasGranted })
-			return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
-		}
+		if (spare <= 0 || budget.left() <= PROBE_INTERVAL_MS)
+			return { revoked: false, reason: reasonOf(refusal, probed, { ...revocation, granted: wasGranted }) }
 	}
 }
 /** Null once granted, else the last failure. A rate limit may be of one credential alone. */
@@ -952,8 +941,8 @@ async function requestRevocation(key, revocation) {
 			const { secret } = turn
 			const refusal = await requestWith(secret, key, revocation)
 			if (refusal === null) return { ok: true, skew: null, value: null }
-			const { status, retryable, retryAfter = 0 } = refusal
-			failure = { ...refusal, retryable: retryable || failure.retryable }
+			const { status, retryAfter = 0 } = refusal
+			failure = refusal
 			turns = turns.filter(other => other !== turn)
 			if (mayChange(refusal)) turns.push({ secret, status, dueAt: clock.now() + retryAfter })
 			if (budget.left() <= PROBE_INTERVAL_MS) break
@@ -1002,7 +991,7 @@ const isUnknownId = result => !result.ok && result.failure.status === 404 && !re
 const isRateLimited = ({ status }) => status === 429
 /** A replica that does not know the key gives 401 or 404; portals redirect, and gates break TLS, for a while. */
 const mayChange = ({ retryable, status = 401 }) => retryable || [401, 404].includes(status) || status < 400
-const NO_CREDENTIAL = { message: 'there was no credential left that may be sent', status: 403, mayHaveActed: false, retryable: false }
+const NO_CREDENTIAL = { message: 'there was no credential left that may be sent', mayHaveActed: false, retryable: false }
 /** By every clock that may be right. */
 function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
 	const serverSkews = [skew, dateSkew].filter(known => known !== null)
@@ -1019,8 +1008,8 @@ async function probeUntilRejected(token, refusal, revocation) {
 		revocation.rejected = isRejected(result)
 		// What gives an empty success to every request granted nothing.
 		if (!result.ok && result.failure.unusable && result.failure.status) revocation.granted = revocation.claimed = false
-		const isEnough = revocation.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))
-		if (isEnough || clock.now() >= end || budget.left() <= 3 * PROBE_INTERVAL_MS) return result
+		const isAnswered = revocation.mayPass || result.ok || !result.failure.retryable
+		if (revocation.rejected || (refusal !== null && isAnswered) || clock.now() >= end || budget.left() <= 3 * PROBE_INTERVAL_MS) return result
 		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
 	}
 }

@@ -416,7 +416,7 @@ async function revokeHeldKeys(context, time) {
 		const options = { ...context, budget, credential: inputs.apiKey, skew: journal.skew() }
 		const result = await lib.revokeAndVerify(key, options)
 		if (result.revoked) runner.info(`Revoked the key ${lib.keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
-		else runner.warning(`Could not confirm that the key ${lib.keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`)
+		else runner.warning(`Could not confirm that the key ${lib.keyLabel(key)} was revoked: ${result.reason}. The post step will try again.`)
 		try {
 			if (result.revoked) journal.removeKey(key)
 			else journal.keep(key, false)
@@ -431,7 +431,6 @@ function stopIfCancelled(cancellation, last) {
 	if (cancellation.requestedAt !== null) throw new Error(`The job was cancelled before a key could be handed over${cause}.`)
 }
 
-// Wires the real world into the main step.
 const cancellation = lib.createCancellation(lib.systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
 // Exit before the runner kills this process.

@@ -134,6 +134,7 @@ const isNumberOrNull = value => value === null || isNumber(value)
 const isKey = value =>
 	isFields(value) &&
 	(value.token === null || isSecret(value.token)) &&
+	isText(value.id) &&
 	lib.readId(value.id) === value.id &&
 	isText(value.prefix) &&
 	isNumberOrNull(value.createdAt) &&
@@ -158,12 +159,15 @@ function areSettings(value, apiUrl) {
 
 /** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
 function doubtAbout(list, credential, gone) {
-	if (list.doubt !== null) return list.doubt
 	// A JWT is no key, so no list shows it.
 	const isJwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(credential)
-	if (!isJwt && ownRows(list, credential).length !== 1) return 'it does not show the key that it was read with'
-	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
-	return null
+	const doubts = [
+		list.doubt,
+		!isJwt && ownRows(list, credential).length !== 1 && 'it does not show the key that it was read with',
+		list.keys.some(({ id }) => gone.has(id)) && 'it still shows a key that was revoked'
+	]
+	const doubt = doubts.find(Boolean)
+	return doubt ? `the list of keys cannot be relied on, because ${doubt}` : null
 }
 /** The rows that may be that of `credential`. */
 function ownRows({ keys }, credential) {
@@ -247,69 +251,80 @@ const DASHBOARD = 'Dashboard > Plans > API Keys'
 const WATCH_INTERVAL_MS = 2_000
 /** Less would only time out. */
 const MIN_LOOKUP_MS = 1_000
+const NOT_SENT = { ok: false, skew: null, failure: lib.NO_CREDENTIAL }
 /** Looks until even a slow server has acted, and revokes what is ours. Warns, and returns failures (sentences). */
-async function resolveIntents(intents, context) {
-	const { runner, clock, budget } = context
+async function resolveIntents(intents, given) {
+	const { runner, clock, budget } = given
 	if (intents.length === 0) return []
 	runner.info(`Looking for the keys of ${intents.length} create request(s) whose response was lost, unusable or slow.`)
 	const watchUntil = Math.max(...intents.map(({ deadline }) => deadline)) + LATE_WRITE_GRACE_MS
-	let findings = []
-	for (let looked = intents; ; ) {
+	const context = { ...given, orphans: new Map(), labels: new Set(), unsettled: new Set() }
+	let findings = intents.map(intent => ({ intent, isOpen: true }))
+	let pause = WATCH_INTERVAL_MS
+	do {
 		const isWatched = clock.now() >= watchUntil
-		const before = findings
-		// What names keys outlasts a list that cannot be read.
-		findings = (await lookOnce(looked, isWatched, context)).map((finding, index) =>
-			finding.hasNames === undefined && before[index]?.hasNames ? { ...before[index], isOpen: finding.isOpen } : finding
-		)
-		if (!findings.some(({ isOpen }) => isOpen) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS) {
-			for (const warning of sentences(findings, 'warning', context)) runner.warning(warning)
-			return sentences(findings, 'failure', context)
-		}
-		// A gateway may have replayed the response.
-		const revoked = new Set(findings.map(({ revoked }) => revoked))
-		looked = findings.map(({ intent }) => (revoked.has(intent.refused) ? { ...intent, refused: '' } : intent))
-		const rest = isWatched ? WATCH_INTERVAL_MS : Math.max(0, watchUntil - clock.now())
-		await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
-	}
+		const wasUnsettled = context.unsettled.size > 0
+		findings = await lookOnce(findings, isWatched, context)
+		const isOpen = findings.some(finding => finding.isOpen)
+		const rest = budget.left() - MIN_LOOKUP_MS
+		if (isWatched) pause += WATCH_INTERVAL_MS
+		if (isOpen && rest > 0) await budget.pause(Math.min(pause, rest))
+		// A key that ends moves the rows of a list, and until then, its twin is not certain.
+		else if (!isOpen && (wasUnsettled || context.unsettled.size > 0)) await Promise.all(context.orphans.values())
+		else break
+	} while (budget.left() >= MIN_LOOKUP_MS)
+	const all = [...(await Promise.all(context.orphans.values())), ...findings]
+	for (const warning of sentences(all, 'warning', context)) runner.warning(warning)
+	return sentences(all, 'failure', context)
 }
-/** Looks once, and revokes keys that this run certainly made. `isWatched`: a slow server has had its time. */
-async function lookOnce(intents, isWatched, context) {
-	const { credential, gone, runner, clock } = context
-	if (credential === null) return unread(intents, lib.NO_CREDENTIAL)
-	const read = await readList(credential, context)
-	if (!read.ok) return unread(intents, read.failure)
-	const list = read.value
-	const doubt = doubtAbout(list, credential, gone)
+/** Looks once, and starts to revoke what is certainly ours. `isWatched`: a slow server has had its time. */
+async function lookOnce(last, isWatched, context) {
+	const { credential, gone, orphans, labels, unsettled, clock } = context
+	const read = credential === null ? NOT_SENT : await readList(credential, context)
+	const list = read.ok ? read.value : { keys: [], doubt: '' }
+	const doubt = read.ok ? doubtAbout(list, credential ?? '', gone) : read.failure.message
+	// A redirect shows that api-url is wrong; anything else may pass.
+	const isOpen = read.ok ? !isWatched || doubt !== null : credential !== null && !/^3/.test(`${read.failure.status}`)
 	// What is left of a key that was revoked is its twin.
 	const held = context.held.filter(({ id }) => !gone.has(id)).flatMap(key => heldRows(key, list))
-	const others = [...ownRows(list, credential), ...held].map(({ id }) => id)
-	const looked = { ...context, known: new Set([...gone, ...others]), dateSkew: read.skew }
-	const lookFor = async intent => {
-		const { key, candidates } = matchIntent(intent, list.keys, looked)
-		const seen = { doubt, isWatched, candidates, now: clock.now() }
-		const isOpen = !isWatched || doubt !== null
-		const hasNames = candidates.length > 0 || (doubt === null ? false : undefined)
-		if (key === null) return { intent, isOpen, hasNames, ...problemOf(intent, seen) }
-		// By the clock of a server that is behind, its age is unknown.
-		const result = await lib.revokeAndVerify({ ...key, token: null, createdAt: null }, context)
-		if (!result.revoked) {
-			const failure = `Could not confirm that the orphaned API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}`
-			return { intent, isOpen: result.failure.retryable, hasNames: true, failure }
+	const known = new Set([...gone, ...[...ownRows(list, credential ?? ''), ...held].map(({ id }) => id)])
+	return last.map(finding => {
+		const intent = { ...finding.intent }
+		// A gateway may have replayed the response.
+		if (labels.has(intent.refused)) intent.refused = ''
+		const { key, candidates } = matchIntent(intent, list.keys, { ...context, known, dateSkew: read.skew })
+		// A refusal may pass.
+		if (key !== null && (!orphans.has(key.id) || (isOpen && !unsettled.has(key.id)))) {
+			const orphan = revokeOrphan(intent, key, context)
+			orphan.catch(() => {})
+			orphans.set(key.id, orphan)
+			labels.add(lib.keyLabel(key))
+			// Once it is gone, the list no longer shows the grid of its expiry.
+			context.grid = Math.min(context.grid, gridShownBy([key]))
+			// From now on, its twin is looked for.
+			return { intent: { ...intent, refused: '', stored: lib.withoutZone(key, intent).expiresAt }, isOpen }
 		}
-		gone.add(key.id)
-		// The list no longer shows the grid of its expiry.
-		context.grid = Math.min(context.grid, gridShownBy([key]))
-		runner.info(`Found and revoked the orphaned key ${lib.keyLabel(key)}.`)
-		// From now on, its twin is looked for.
-		const answered = { ...intent, refused: '', stored: lib.withoutZone(key, intent).expiresAt }
-		return { intent: answered, isOpen: true, hasNames: false, revoked: lib.keyLabel(key), ...problemOf(answered, seen) }
-	}
-	return Promise.all(intents.map(lookFor))
+		const others = candidates.filter(({ id }) => !orphans.has(id))
+		// What names keys outlasts a list that does not.
+		if (doubt !== null && others.length === 0 && finding.hasNames) return { ...finding, isOpen }
+		const problem = problemOf(intent, { doubt, isWatched, candidates: others, now: clock.now() })
+		return { intent, isOpen, hasNames: others.length > 0, ...problem }
+	})
 }
-function unread(intents, failure) {
-	// A redirect shows that api-url is wrong; anything else may pass.
-	const isOpen = failure !== lib.NO_CREDENTIAL && !/^3/.test(`${failure.status}`)
-	return intents.map(intent => ({ intent, isOpen, failure: `${undetermined(intent)}: ${failure.message}` }))
+async function revokeOrphan(intent, key, context) {
+	context.unsettled.add(key.id)
+	// By the clock of a server that is behind, its age is unknown.
+	const result = await lib.revokeAndVerify({ ...key, token: null, createdAt: null }, context)
+	context.unsettled.delete(key.id)
+	const orphan = { intent, isOpen: false }
+	if (!result.revoked) {
+		const failure = `Could not confirm that the orphaned API key ${lib.keyLabel(key)} was revoked: ${result.reason}`
+		return { ...orphan, failure }
+	}
+	context.gone.add(key.id)
+	const what = result.granted ? 'Found and revoked the' : 'No longer valid:'
+	context.runner.info(`${what} orphaned key ${lib.keyLabel(key)}.`)
+	return orphan
 }
 /** Also if the list writes id and expiry otherwise: no other key has our prefix. */
 function heldRows(key, list) {
@@ -340,7 +355,7 @@ function problemOf(intent, { candidates, doubt, isWatched, now }) {
 			`${isAnswered ? 'A possibly repeated create request' : which} matches ${candidates.length} key(s) ` +
 				`(${candidates.slice(0, 3).map(withExpiry).join('; ')}); revoked none, because some may belong to other runs`
 		)
-	if (doubt !== null) return unsettled(`${undetermined(intent)}: the list of keys cannot be relied on, because ${doubt}`)
+	if (doubt !== null) return unsettled(`${undetermined(intent)}: ${doubt}`)
 	if (refused !== '') return { failure: `A create request returned the key ${refused}, which may not be this run's, so it was not revoked` }
 	if (!isWatched) return { failure: 'There was no time to wait for an unresolved create request' }
 	if (isAnswered || now >= intent.deadline + LATEST_WRITE_MS) return {}
@@ -365,7 +380,7 @@ function describeRequests(intents, skew) {
 const POST_STEP_TIMEOUT_MS = 60_000
 /** Jobs of a matrix that end together take turns. */
 const MAX_THROTTLE_WAIT_MS = 30 * 60_000
-/** The known keys get a head start. */
+/** For the known keys: one that ends moves the rows of a list that is being read. */
 const LOOKUP_DELAY_MS = 3_000
 /** The post step. Throws an Error or warns, by `onRevokeFailure`, about what it cannot confirm. */
 async function revokeKeys({ state, damage }, deps) {
@@ -448,7 +463,7 @@ async function revokeHeldKeys(context, newBudget, failures) {
 		if (!result.revoked) {
 			const expiry = end === null ? 'Its expiry is unknown, so it may never expire; revoke it now' : `It expires at ${end}`
 			failures.unshift(
-				`Could not confirm that API key ${lib.keyLabel(key)} was revoked: ${result.failure.message}. ${expiry}. To revoke it now: ${DASHBOARD}.`
+				`Could not confirm that API key ${lib.keyLabel(key)} was revoked: ${result.reason}. ${expiry}. To revoke it now: ${DASHBOARD}.`
 			)
 			return '**Revocation not confirmed**'
 		}
@@ -462,7 +477,6 @@ async function revokeHeldKeys(context, newBudget, failures) {
 	if (rows.length > 0) runner.writeSummary(lib.keySummary('SphereScout key after this job', rows))
 }
 
-// Wires the real world into the post step.
 const cancellation = lib.createCancellation(lib.systemClock.now)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']) process.on(signal, cancellation.request)
 async function run() {

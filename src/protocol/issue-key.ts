@@ -158,7 +158,7 @@ async function revokeHeldKeys(context: Context, time: number): Promise<void> {
     if (result.revoked) runner.info(`Revoked the key ${keyLabel(key)}${result.verified ? ' (verified)' : ''}.`)
     else
       runner.warning(
-        `Could not confirm that the key ${keyLabel(key)} was revoked: ${result.failure.message}. The post step will try again.`,
+        `Could not confirm that the key ${keyLabel(key)} was revoked: ${result.reason}. The post step will try again.`,
       )
     try {
       if (result.revoked) journal.removeKey(key)

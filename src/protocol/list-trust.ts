@@ -5,12 +5,15 @@ import { isOldEnough, type KeyToRevoke, type Revocation } from './revoke-and-ver
 
 /** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
 export function doubtAbout(list: KeyList, credential: string, gone: ReadonlySet<string>): string | null {
-  if (list.doubt !== null) return list.doubt
   // A JWT is no key, so no list shows it.
   const isJwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(credential)
-  if (!isJwt && ownRows(list, credential).length !== 1) return 'it does not show the key that it was read with'
-  if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
-  return null
+  const doubts = [
+    list.doubt,
+    !isJwt && ownRows(list, credential).length !== 1 && 'it does not show the key that it was read with',
+    list.keys.some(({ id }) => gone.has(id)) && 'it still shows a key that was revoked',
+  ]
+  const doubt = doubts.find(Boolean)
+  return doubt ? `the list of keys cannot be relied on, because ${doubt}` : null
 }
 
 /** The rows that may be that of `credential`. */

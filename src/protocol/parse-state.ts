@@ -70,6 +70,7 @@ const isNumberOrNull = (value: unknown): value is number | null => value === nul
 const isKey = (value: unknown): value is IssuedKey =>
   isFields(value) &&
   (value.token === null || isSecret(value.token)) &&
+  isText(value.id) &&
   readId(value.id) === value.id &&
   isText(value.prefix) &&
   isNumberOrNull(value.createdAt) &&

@@ -1,4 +1,4 @@
-import type { ApiFailure, KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
+import type { KeyApi, KeyList, ListedKey } from '../api/key-api.ts'
 import { formatUtc, keyLabel } from '../runner/report.ts'
 import type { Runner } from '../runner/runner.ts'
 import type { LocalTime } from '../util/brands.ts'
@@ -13,8 +13,9 @@ export const DASHBOARD = 'Dashboard > Plans > API Keys'
 const WATCH_INTERVAL_MS = 2_000
 /** Less would only time out. */
 const MIN_LOOKUP_MS = 1_000
+const NOT_SENT = { ok: false, skew: null, failure: NO_CREDENTIAL } as const
 
-export interface LookupContext extends RevocationContext, Omit<ListContext, 'dateSkew' | 'known'> {
+export interface SearchContext extends RevocationContext, Omit<ListContext, 'dateSkew' | 'known'> {
   api: KeyApi
   runner: Runner
   /** The keys that main holds. */
@@ -23,7 +24,16 @@ export interface LookupContext extends RevocationContext, Omit<ListContext, 'dat
   gone: Set<string>
 }
 
-/** What one look showed of a create request. */
+export interface LookupContext extends SearchContext {
+  /** By ID, keys that this run certainly made, with what becomes of their revocation. */
+  orphans: Map<string, Promise<Finding>>
+  /** The same keys, as they are shown to a person. */
+  labels: Set<string>
+  /** The IDs of those that are being revoked. */
+  unsettled: Set<string>
+}
+
+/** What one look showed of a create request, or what became of an orphan. */
 export interface Finding {
   intent: Intent
   /** Another look may show something else. */
@@ -31,84 +41,90 @@ export interface Finding {
   /** What could not be settled. It is only a warning if the request's own key is known, or no key has appeared. */
   failure?: string
   warning?: string
-  /** The orphan that was revoked, for a person. */
-  revoked?: string
-  /** Whether the problem names keys; undefined if the list could not be read, or not believed. */
-  hasNames?: boolean | undefined
+  /** Whether the problem names keys. */
+  hasNames?: boolean
 }
 type Problem = Pick<Finding, 'failure' | 'warning'>
 
 /** Looks until even a slow server has acted, and revokes what is ours. Warns, and returns failures (sentences). */
-export async function resolveIntents(intents: readonly Intent[], context: LookupContext): Promise<string[]> {
-  const { runner, clock, budget } = context
+export async function resolveIntents(intents: readonly Intent[], given: SearchContext): Promise<string[]> {
+  const { runner, clock, budget } = given
   if (intents.length === 0) return []
   runner.info(`Looking for the keys of ${intents.length} create request(s) whose response was lost, unusable or slow.`)
   const watchUntil = Math.max(...intents.map(({ deadline }) => deadline)) + LATE_WRITE_GRACE_MS
-  let findings: Finding[] = []
-  for (let looked = intents; ; ) {
+  const context: LookupContext = { ...given, orphans: new Map(), labels: new Set(), unsettled: new Set() }
+  let findings: Finding[] = intents.map((intent) => ({ intent, isOpen: true }))
+  let pause = WATCH_INTERVAL_MS
+  do {
     const isWatched = clock.now() >= watchUntil
-    const before = findings
-    // What names keys outlasts a list that cannot be read.
-    findings = (await lookOnce(looked, isWatched, context)).map((finding, index) =>
-      finding.hasNames === undefined && before[index]?.hasNames
-        ? { ...before[index], isOpen: finding.isOpen }
-        : finding,
-    )
-    if (!findings.some(({ isOpen }) => isOpen) || budget.left() <= WATCH_INTERVAL_MS + MIN_LOOKUP_MS) {
-      for (const warning of sentences(findings, 'warning', context)) runner.warning(warning)
-      return sentences(findings, 'failure', context)
-    }
-    // A gateway may have replayed the response.
-    const revoked = new Set(findings.map(({ revoked }) => revoked))
-    looked = findings.map(({ intent }) => (revoked.has(intent.refused) ? { ...intent, refused: '' } : intent))
-    const rest = isWatched ? WATCH_INTERVAL_MS : Math.max(0, watchUntil - clock.now())
-    await budget.pause(Math.min(WATCH_INTERVAL_MS, rest))
-  }
+    const wasUnsettled = context.unsettled.size > 0
+    findings = await lookOnce(findings, isWatched, context)
+    const isOpen = findings.some((finding) => finding.isOpen)
+    const rest = budget.left() - MIN_LOOKUP_MS
+    if (isWatched) pause += WATCH_INTERVAL_MS
+    if (isOpen && rest > 0) await budget.pause(Math.min(pause, rest))
+    // A key that ends moves the rows of a list, and until then, its twin is not certain.
+    else if (!isOpen && (wasUnsettled || context.unsettled.size > 0)) await Promise.all(context.orphans.values())
+    else break
+  } while (budget.left() >= MIN_LOOKUP_MS)
+  const all = [...(await Promise.all(context.orphans.values())), ...findings]
+  for (const warning of sentences(all, 'warning', context)) runner.warning(warning)
+  return sentences(all, 'failure', context)
 }
 
-/** Looks once, and revokes keys that this run certainly made. `isWatched`: a slow server has had its time. */
+/** Looks once, and starts to revoke what is certainly ours. `isWatched`: a slow server has had its time. */
 export async function lookOnce(
-  intents: readonly Intent[],
+  last: readonly Finding[],
   isWatched: boolean,
   context: LookupContext,
 ): Promise<Finding[]> {
-  const { credential, gone, runner, clock } = context
-  if (credential === null) return unread(intents, NO_CREDENTIAL)
-  const read = await readList(credential, context)
-  if (!read.ok) return unread(intents, read.failure)
-  const list = read.value
-  const doubt = doubtAbout(list, credential, gone)
+  const { credential, gone, orphans, labels, unsettled, clock } = context
+  const read = credential === null ? NOT_SENT : await readList(credential, context)
+  const list = read.ok ? read.value : { keys: [], doubt: '', pages: 0 }
+  const doubt = read.ok ? doubtAbout(list, credential ?? '', gone) : read.failure.message
+  // A redirect shows that api-url is wrong; anything else may pass.
+  const isOpen = read.ok ? !isWatched || doubt !== null : credential !== null && !/^3/.test(`${read.failure.status}`)
   // What is left of a key that was revoked is its twin.
   const held = context.held.filter(({ id }) => !gone.has(id)).flatMap((key) => heldRows(key, list))
-  const others = [...ownRows(list, credential), ...held].map(({ id }) => id)
-  const looked = { ...context, known: new Set([...gone, ...others]), dateSkew: read.skew }
-  const lookFor = async (intent: Intent): Promise<Finding> => {
-    const { key, candidates } = matchIntent(intent, list.keys, looked)
-    const seen = { doubt, isWatched, candidates, now: clock.now() }
-    const isOpen = !isWatched || doubt !== null
-    const hasNames = candidates.length > 0 || (doubt === null ? false : undefined)
-    if (key === null) return { intent, isOpen, hasNames, ...problemOf(intent, seen) }
-    // By the clock of a server that is behind, its age is unknown.
-    const result = await revokeAndVerify({ ...key, token: null, createdAt: null }, context)
-    if (!result.revoked) {
-      const failure = `Could not confirm that the orphaned API key ${keyLabel(key)} was revoked: ${result.failure.message}`
-      return { intent, isOpen: result.failure.retryable, hasNames: true, failure }
+  const known = new Set([...gone, ...[...ownRows(list, credential ?? ''), ...held].map(({ id }) => id)])
+  return last.map((finding) => {
+    const intent = { ...finding.intent }
+    // A gateway may have replayed the response.
+    if (labels.has(intent.refused)) intent.refused = ''
+    const { key, candidates } = matchIntent(intent, list.keys, { ...context, known, dateSkew: read.skew })
+    // A refusal may pass.
+    if (key !== null && (!orphans.has(key.id) || (isOpen && !unsettled.has(key.id)))) {
+      const orphan = revokeOrphan(intent, key, context)
+      orphan.catch(() => {})
+      orphans.set(key.id, orphan)
+      labels.add(keyLabel(key))
+      // Once it is gone, the list no longer shows the grid of its expiry.
+      context.grid = Math.min(context.grid, gridShownBy([key]))
+      // From now on, its twin is looked for.
+      return { intent: { ...intent, refused: '', stored: withoutZone(key, intent).expiresAt }, isOpen }
     }
-    gone.add(key.id)
-    // The list no longer shows the grid of its expiry.
-    context.grid = Math.min(context.grid, gridShownBy([key]))
-    runner.info(`Found and revoked the orphaned key ${keyLabel(key)}.`)
-    // From now on, its twin is looked for.
-    const answered = { ...intent, refused: '', stored: withoutZone(key, intent).expiresAt }
-    return { intent: answered, isOpen: true, hasNames: false, revoked: keyLabel(key), ...problemOf(answered, seen) }
-  }
-  return Promise.all(intents.map(lookFor))
+    const others = candidates.filter(({ id }) => !orphans.has(id))
+    // What names keys outlasts a list that does not.
+    if (doubt !== null && others.length === 0 && finding.hasNames) return { ...finding, isOpen }
+    const problem = problemOf(intent, { doubt, isWatched, candidates: others, now: clock.now() })
+    return { intent, isOpen, hasNames: others.length > 0, ...problem }
+  })
 }
 
-function unread(intents: readonly Intent[], failure: ApiFailure): Finding[] {
-  // A redirect shows that api-url is wrong; anything else may pass.
-  const isOpen = failure !== NO_CREDENTIAL && !/^3/.test(`${failure.status}`)
-  return intents.map((intent) => ({ intent, isOpen, failure: `${undetermined(intent)}: ${failure.message}` }))
+async function revokeOrphan(intent: Intent, key: ListedKey, context: LookupContext): Promise<Finding> {
+  context.unsettled.add(key.id)
+  // By the clock of a server that is behind, its age is unknown.
+  const result = await revokeAndVerify({ ...key, token: null, createdAt: null }, context)
+  context.unsettled.delete(key.id)
+  const orphan = { intent, isOpen: false }
+  if (!result.revoked) {
+    const failure = `Could not confirm that the orphaned API key ${keyLabel(key)} was revoked: ${result.reason}`
+    return { ...orphan, failure }
+  }
+  context.gone.add(key.id)
+  const what = result.granted ? 'Found and revoked the' : 'No longer valid:'
+  context.runner.info(`${what} orphaned key ${keyLabel(key)}.`)
+  return orphan
 }
 
 /** Also if the list writes id and expiry otherwise: no other key has our prefix. */
@@ -150,8 +166,7 @@ function problemOf(intent: Intent, { candidates, doubt, isWatched, now }: Seen):
       `${isAnswered ? 'A possibly repeated create request' : which} matches ${candidates.length} key(s) ` +
         `(${candidates.slice(0, 3).map(withExpiry).join('; ')}); revoked none, because some may belong to other runs`,
     )
-  if (doubt !== null)
-    return unsettled(`${undetermined(intent)}: the list of keys cannot be relied on, because ${doubt}`)
+  if (doubt !== null) return unsettled(`${undetermined(intent)}: ${doubt}`)
   if (refused !== '')
     return {
       failure: `A create request returned the key ${refused}, which may not be this run's, so it was not revoked`,
@@ -164,7 +179,7 @@ function problemOf(intent: Intent, { candidates, doubt, isWatched, now }: Seen):
   }
 }
 
-function sentences(findings: readonly Finding[], sort: keyof Problem, { skew }: LookupContext): string[] {
+function sentences(findings: readonly Finding[], sort: keyof Problem, { skew }: SearchContext): string[] {
   const reasons = new Set(findings.flatMap((finding) => finding[sort] ?? []))
   return [...reasons].map((reason) => {
     const intents = findings.filter((finding) => finding[sort] === reason).map(({ intent }) => intent)

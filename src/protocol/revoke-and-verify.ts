@@ -15,7 +15,7 @@ export interface Deps {
 
 export type RevocationResult =
   /** `verified` is false only for a key whose value is not known; `granted` if the API said that it did it. */
-  { revoked: true; verified: boolean; granted: boolean } | { revoked: false; failure: ApiFailure }
+  { revoked: true; verified: boolean; granted: boolean } | { revoked: false; reason: string }
 
 export interface RevocationContext extends Deps {
   budget: Budget
@@ -23,7 +23,7 @@ export interface RevocationContext extends Deps {
   credential: Secret | null
   /** The server's clock less ours, in milliseconds, if the API's own times showed it. */
   skew: number | null
-  /** Whether a list that can be believed no longer shows the key. The post step alone reads the list. */
+  /** Whether a list that can be believed no longer shows the key. The main step does not read the list. */
   isMissing?(key: KeyToRevoke, revocation: Revocation): Promise<boolean>
 }
 
@@ -103,11 +103,8 @@ export async function revokeAndVerify(key: KeyToRevoke, context: RevocationConte
     const lacksList = token === null && refusal === null && !context.isMissing
     const spare = refusals < 2 && !lacksList ? budget.left() - LAST_ROUND_MS : 0
     if (spare > 0) await budget.pause(Math.min(backoff(round, random()), spare))
-    // See `retry`.
-    if (spare <= 0 || budget.left() <= PROBE_INTERVAL_MS) {
-      const message = reasonOf(refusal, probed, { ...revocation, granted: wasGranted })
-      return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
-    }
+    if (spare <= 0 || budget.left() <= PROBE_INTERVAL_MS)
+      return { revoked: false, reason: reasonOf(refusal, probed, { ...revocation, granted: wasGranted }) }
   }
 }
 
@@ -128,8 +125,8 @@ async function requestRevocation(key: KeyToRevoke, revocation: Revocation): Prom
       const { secret } = turn
       const refusal = await requestWith(secret, key, revocation)
       if (refusal === null) return { ok: true, skew: null, value: null }
-      const { status, retryable, retryAfter = 0 } = refusal
-      failure = { ...refusal, retryable: retryable || failure.retryable }
+      const { status, retryAfter = 0 } = refusal
+      failure = refusal
       turns = turns.filter((other) => other !== turn)
       if (mayChange(refusal)) turns.push({ secret, status, dueAt: clock.now() + retryAfter })
       if (budget.left() <= PROBE_INTERVAL_MS) break
@@ -187,7 +184,6 @@ const mayChange = ({ retryable, status = 401 }: ApiFailure) => retryable || [401
 
 export const NO_CREDENTIAL: ApiFailure = {
   message: 'there was no credential left that may be sent',
-  status: 403,
   mayHaveActed: false,
   retryable: false,
 }
@@ -213,9 +209,14 @@ async function probeUntilRejected(
     revocation.rejected = isRejected(result)
     // What gives an empty success to every request granted nothing.
     if (!result.ok && result.failure.unusable && result.failure.status) revocation.granted = revocation.claimed = false
-    const isEnough =
-      revocation.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))
-    if (isEnough || clock.now() >= end || budget.left() <= 3 * PROBE_INTERVAL_MS) return result
+    const isAnswered = revocation.mayPass || result.ok || !result.failure.retryable
+    if (
+      revocation.rejected ||
+      (refusal !== null && isAnswered) ||
+      clock.now() >= end ||
+      budget.left() <= 3 * PROBE_INTERVAL_MS
+    )
+      return result
     await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
   }
 }

@@ -7,7 +7,7 @@ import type { LocalTime } from '../util/brands.ts'
 import { missingCheck } from './list-trust.ts'
 import { gridShownBy } from './match-intent.ts'
 import type { FoundState } from './parse-state.ts'
-import { DASHBOARD, describeRequests, type LookupContext, resolveIntents } from './resolve-intents.ts'
+import { DASHBOARD, describeRequests, resolveIntents, type SearchContext } from './resolve-intents.ts'
 import { type Deps, revokeAndVerify } from './revoke-and-verify.ts'
 import type { IssuedKey, SavedState } from './saved-state.ts'
 
@@ -26,7 +26,7 @@ export interface PostDeps extends Omit<Deps, 'api'>, Pick<SavedState, 'settings'
 const POST_STEP_TIMEOUT_MS = 60_000
 /** Jobs of a matrix that end together take turns. */
 const MAX_THROTTLE_WAIT_MS = 30 * 60_000
-/** The known keys get a head start. */
+/** For the known keys: one that ends moves the rows of a list that is being read. */
 const LOOKUP_DELAY_MS = 3_000
 
 /** The post step. Throws an Error or warns, by `onRevokeFailure`, about what it cannot confirm. */
@@ -82,7 +82,7 @@ async function settleAll(state: SavedState, failures: string[], deps: PostDeps):
   stopping.removeEventListener('abort', warnOfRest)
 }
 
-type Context = Omit<LookupContext, 'budget'>
+type Context = Omit<SearchContext, 'budget'>
 
 /** A step that changed the trusted authorities may read what post sends: never the long-lived key. */
 function contextFor(state: SavedState, { runner, clock, random, connect, settings, bootedAt }: PostDeps): Context {
@@ -118,7 +118,7 @@ async function revokeHeldKeys(context: Context, newBudget: () => Budget, failure
       const expiry =
         end === null ? 'Its expiry is unknown, so it may never expire; revoke it now' : `It expires at ${end}`
       failures.unshift(
-        `Could not confirm that API key ${keyLabel(key)} was revoked: ${result.failure.message}. ${expiry}. To revoke it now: ${DASHBOARD}.`,
+        `Could not confirm that API key ${keyLabel(key)} was revoked: ${result.reason}. ${expiry}. To revoke it now: ${DASHBOARD}.`,
       )
       return '**Revocation not confirmed**'
     }

@@ -263,7 +263,7 @@ export async function discardKey(
     runner.warning(
       plainLine(
         `Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` +
-          `${result.failure.message}. ${validity(key)}`,
+          `${result.reason}. ${validity(key)}`,
       ),
     )
   return result.revoked

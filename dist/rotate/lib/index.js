@@ -580,21 +580,13 @@ function refusal(host, { statusCode: status = 0, headers }, hasLogin) {
 }
 
 const MAX_RESPONSE_BYTES = 1024 * 1024
-const MAX_IDLE_MS = 2_000
-/** For one host. Only pages share a connection: a late answer would seem to be the next one's. */
+/** For one host. Requests share no connection: a late answer would seem to be the next one's. */
 function createHttpClient(proxy) {
-	let pages
 	const via = proxy && ` (through the proxy ${new URL(proxy).host})`
-	return request => {
-		const { protocol, search } = request.url
-		const isGet = request.method === 'GET'
-		const agent = (isGet && search && pages) || createAgent(protocol, proxy)
-		pages = isGet ? agent : undefined
-		return exchange(request, agent, via)
-	}
+	return request => exchange(request, createAgent(request.url.protocol, proxy), via)
 }
 function createAgent(protocol, proxy) {
-	const agent = new (nodeModule(protocol).Agent)({ keepAlive: true, timeout: MAX_IDLE_MS, ...CONNECTION })
+	const agent = new (nodeModule(protocol).Agent)(CONNECTION)
 	if (proxy) agent.createConnection = tunnelThrough(proxy, protocol === 'https:')
 	return agent
 }
@@ -636,7 +628,7 @@ function exchange(request, agent, via) {
 function trackConnection(sent, secure) {
 	let connected = false
 	sent.once('socket', socket => {
-		connected = sent.reusedSocket || (!secure && !socket.connecting)
+		connected = !secure && !socket.connecting
 		if (connected) return
 		socket.once(secure ? 'secureConnect' : 'connect', () => {
 			connected = true
@@ -745,11 +737,8 @@ async function revokeAndVerify(key, context) {
 		const lacksList = token === null && refusal === null && !context.isMissing
 		const spare = refusals < 2 && !lacksList ? budget.left() - LAST_ROUND_MS : 0
 		if (spare > 0) await budget.pause(Math.min(backoff(round, random()), spare))
-		// See `retry`.
-		if (spare <= 0 || budget.left() <= PROBE_INTERVAL_MS) {
-			const message = reasonOf(refusal, probed, { ...revocation, granted: wasGranted })
-			return { revoked: false, failure: { mayHaveActed: true, retryable: refusal?.retryable ?? true, message } }
-		}
+		if (spare <= 0 || budget.left() <= PROBE_INTERVAL_MS)
+			return { revoked: false, reason: reasonOf(refusal, probed, { ...revocation, granted: wasGranted }) }
 	}
 }
 /** Null once granted, else the last failure. A rate limit may be of one credential alone. */
@@ -768,8 +757,8 @@ async function requestRevocation(key, revocation) {
 			const { secret } = turn
 			const refusal = await requestWith(secret, key, revocation)
 			if (refusal === null) return { ok: true, skew: null, value: null }
-			const { status, retryable, retryAfter = 0 } = refusal
-			failure = { ...refusal, retryable: retryable || failure.retryable }
+			const { status, retryAfter = 0 } = refusal
+			failure = refusal
 			turns = turns.filter(other => other !== turn)
 			if (mayChange(refusal)) turns.push({ secret, status, dueAt: clock.now() + retryAfter })
 			if (budget.left() <= PROBE_INTERVAL_MS) break
@@ -818,7 +807,7 @@ const isUnknownId = result => !result.ok && result.failure.status === 404 && !re
 const isRateLimited = ({ status }) => status === 429
 /** A replica that does not know the key gives 401 or 404; portals redirect, and gates break TLS, for a while. */
 const mayChange = ({ retryable, status = 401 }) => retryable || [401, 404].includes(status) || status < 400
-const NO_CREDENTIAL = { message: 'there was no credential left that may be sent', status: 403, mayHaveActed: false, retryable: false }
+const NO_CREDENTIAL = { message: 'there was no credential left that may be sent', mayHaveActed: false, retryable: false }
 /** By every clock that may be right. */
 function hasExpired({ expiresAt }, dateSkew, { clock, skew }) {
 	const serverSkews = [skew, dateSkew].filter(known => known !== null)
@@ -835,8 +824,8 @@ async function probeUntilRejected(token, refusal, revocation) {
 		revocation.rejected = isRejected(result)
 		// What gives an empty success to every request granted nothing.
 		if (!result.ok && result.failure.unusable && result.failure.status) revocation.granted = revocation.claimed = false
-		const isEnough = revocation.rejected || (refusal !== null && (refusal.retryable || result.ok || !result.failure.retryable))
-		if (isEnough || clock.now() >= end || budget.left() <= 3 * PROBE_INTERVAL_MS) return result
+		const isAnswered = revocation.mayPass || result.ok || !result.failure.retryable
+		if (revocation.rejected || (refusal !== null && isAnswered) || clock.now() >= end || budget.left() <= 3 * PROBE_INTERVAL_MS) return result
 		await budget.pause(PROBE_INTERVAL_MS * (1 + random()))
 	}
 }
@@ -851,12 +840,15 @@ function reasonOf(refusal, probed, { granted, rejected }) {
 
 /** Why this list cannot show that a key is absent, or null. `gone`: IDs of revoked keys. */
 function doubtAbout(list, credential, gone) {
-	if (list.doubt !== null) return list.doubt
 	// A JWT is no key, so no list shows it.
 	const isJwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(credential)
-	if (!isJwt && ownRows(list, credential).length !== 1) return 'it does not show the key that it was read with'
-	if (list.keys.some(({ id }) => gone.has(id))) return 'it still shows a key that was revoked'
-	return null
+	const doubts = [
+		list.doubt,
+		!isJwt && ownRows(list, credential).length !== 1 && 'it does not show the key that it was read with',
+		list.keys.some(({ id }) => gone.has(id)) && 'it still shows a key that was revoked'
+	]
+	const doubt = doubts.find(Boolean)
+	return doubt ? `the list of keys cannot be relied on, because ${doubt}` : null
 }
 /** The rows that may be that of `credential`. */
 function ownRows({ keys }, credential) {
@@ -1595,9 +1587,7 @@ async function discardKey(key, apiKey, { runner, ...deps }) {
 	if (result.revoked) runner.info(`Revoked the new key ${keyLabel(key)}, which was not written${result.verified ? ' (verified)' : ''}.`)
 	else
 		runner.warning(
-			plainLine(
-				`Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` + `${result.failure.message}. ${validity(key)}`
-			)
+			plainLine(`Could not confirm that the new key ${keyLabel(key)}, which was not written, was revoked: ` + `${result.reason}. ${validity(key)}`)
 		)
 	return result.revoked
 }
