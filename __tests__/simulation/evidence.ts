@@ -7,7 +7,7 @@ import type { AccountControl, NetworkOptions } from './network.ts'
 import type { Rng } from './rng.ts'
 import { type Interruption, isUninterrupted } from './run-main.ts'
 import type { VirtualTime } from './time.ts'
-import { MINUTE_MS, type World } from './world.ts'
+import { isListWhole, MINUTE_MS, type World } from './world.ts'
 
 /** What client and server together know about a job's requests, for the checks. */
 export interface Evidence {
@@ -123,8 +123,9 @@ function mayBeOurs(
   { world, account, interruption, lost }: Scene & { lost: boolean },
 ): boolean {
   if (expiry === asked || expiry === account.stored(asked)) return true
-  // To a second run of post, which no longer sees our own key, this one could be ours, rounded to 1 ms.
-  if (world.postRuns === 2 && expiry === Math.round(asked)) return true
+  // Where post does not see our own key, this one could be ours, rounded to 1 ms.
+  const isHidden = world.postRuns === 2 || !isListWhole(world.server)
+  if (isHidden && expiry === Math.round(asked)) return true
   // Beside a lost response, a server that keeps milliseconds may have stored ours so, rounded down or to the nearest.
   const isUnseen = lost || !isUninterrupted(interruption)
   return isUnseen && world.server.grid === '1 ms' && expiry !== null && Math.abs(expiry - asked) < 1

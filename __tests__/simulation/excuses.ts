@@ -17,7 +17,7 @@ export function excuseFor(key: StoredKey, job: Job, posts: readonly PostRun[]): 
   const excuse = noApi(job, last) ?? noApiKey(key, job, last)
   if (excuse !== null) return excuse
   // A key that post knew by its id needs no look-up, so nothing about look-ups excuses it.
-  if (last.record.includes(key.token)) return null
+  if (isKnown(key, last.record)) return null
   if (evidence.veryLate.has(key.token)) return 'made after the grace'
   return shared(key, job, last) ?? unreadable(job, last) ?? unmarked(key, job, last) ?? unlisted(job)
 }
@@ -27,17 +27,24 @@ export function excuseFor(key: StoredKey, job: Job, posts: readonly PostRun[]): 
  * itself. Of several requests, a text names the earliest expiry.
  */
 export function isPointedAt(
-  { token, token_key }: StoredKey,
+  key: StoredKey,
   { evidence }: Job,
   { record, texts }: { record: string; texts: readonly string[] },
 ): boolean {
-  if (texts.some((text) => text.includes(token_key))) return true
-  const asked = evidence.askedFor.get(token)
-  if (record.includes(token) || asked === undefined) return false
+  // Of a key whose value was not shown, post prints less.
+  const shown = record.includes(key.token) ? key.token_key : key.token_key.slice(0, 8)
+  if (texts.some((text) => text.includes(shown))) return true
+  const asked = evidence.askedFor.get(key.token)
+  if (isKnown(key, record) || asked === undefined) return false
   const named = texts.flatMap((text) => [...text.matchAll(/for a key that expires (\S+Z)( or later)?/g)])
   return named.some(([, at = '', orLater]) =>
     orLater ? Date.parse(at) <= asked : at === formatExactly(asked),
   )
+}
+
+/** Whether the record for post describes the key, with its value or without. */
+function isKnown({ token, id }: StoredKey, record: string): boolean {
+  return record.includes(token) || record.includes(`"id":"${id}"`)
 }
 
 /** Whether these texts name the key, or another one of the same request: of many, post names three. */
@@ -100,8 +107,6 @@ function delays(spell: Spell | null, { startedAt, tookMs }: PostRun): boolean {
 function unreadable({ world }: Job, { tookMs }: PostRun): string | null {
   if (tookMs < WHOLE_POST_MS) return null
   if (world.unreadable) return 'every success is unreadable'
-  // Post may spend its time on an orphan of which no such list confirms that it is gone.
-  if (world.unreadableRow !== null) return 'a row that cannot be read'
   return world.server.idForm === 'renamed' ? 'ids that cannot be read' : null
 }
 
@@ -133,7 +138,10 @@ function unmarked(key: StoredKey, { world }: Job, { record }: PostRun): string |
     grid === '1 ms' && (isFine(key.expiry) || (!repeatsExpiry && showsMilliseconds(record)))
   if (GRID_STEP_US[grid] > digitsUs && !isOfMilliseconds) return 'expiries on a coarser grid'
   // Of an answered request: a twin is known by the expiry of the response.
-  if (repeatsExpiry === 'in seconds' && /"stored":\d/.test(record)) return 'a response in whole seconds'
+  const [, stored] = /"stored":(\d[\d.]*)/.exec(record) ?? []
+  const isRounded = repeatsExpiry === 'in seconds' || repeatsExpiry === 'in milliseconds'
+  if (isRounded && stored !== undefined && stored !== String(key.expiry))
+    return 'a response that rounds otherwise'
   if (UNREADABLE_SPELLINGS.some((spelling) => spelling === timeForm)) return 'times that cannot be read'
   return localShiftMs && localExpiryOnly ? 'local time without an offset' : null
 }

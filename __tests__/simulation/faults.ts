@@ -79,6 +79,13 @@ export type Fault =
   | (typeof CACHE_FAULTS)[Purpose][number]
   | (typeof GATEWAY_FAULTS.create)[number]
   | (typeof LOSING_FAULTS.create)[number]
+  | (typeof SILENT_FAULTS.create)[number]
+
+/** The key must be revoked by its id: its expiry may not identify it. */
+const SILENT_FAULTS = { create: ['a response without the value of the key'] } as const
+
+/** A list in which an orphan is not shown yet. */
+const CLAIM_FAULTS = { list: ['stale list'], revoke: ['revocation claimed, not done'] } as const
 
 /** The faults that a request of each purpose can meet. */
 export const FAULTS: Record<Purpose, readonly Fault[]> = {
@@ -91,6 +98,8 @@ export const FAULTS: Record<Purpose, readonly Fault[]> = {
 /** The faults that only belong to one: without it, a schedule stays as it is whatever is added here. */
 export const FAULTS_OF: { [kind in Oddity | Hardship]?: Partial<Record<Purpose, readonly Fault[]>> } = {
   'a gateway that repeats requests and loses responses': LOSING_FAULTS,
+  'an API that does not show the value of a key': SILENT_FAULTS,
+  'stale lists, and revocations that are only claimed': CLAIM_FAULTS,
   'a cache that stores everything': CACHE_FAULTS,
   'a gateway that replaces statuses': GATEWAY_FAULTS,
   'two nodes, one of them behind': NODE_FAULTS,
@@ -288,6 +297,11 @@ export const EFFECTS: Record<Fault, Effect> = {
     arrive(() => void act())
     after(rng.between(3_050, 9_000), () => void act())
   },
+  'a response without the value of the key': ({ arrive, act, answer }) =>
+    arrive(() => {
+      const { status, headers, body } = act()
+      answer({ status, headers, body: body.replace(/"token":"[^"]*"/, '"token":null') })
+    }),
   'acted, and something refused the response': ({ arrive, act, answer, rng }) =>
     arrive(() => {
       act()

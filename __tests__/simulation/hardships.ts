@@ -10,11 +10,13 @@ export const HARDSHIPS = [
   'api-key has ended',
   'a row that cannot be read',
   'a gateway that repeats requests and loses responses',
+  'an API that does not show the value of a key',
+  'stale lists, and revocations that are only claimed',
 ] as const
 export type Hardship = (typeof HARDSHIPS)[number]
 
 /** How many of the worlds have one. */
-const HARD_SHARE = 0.12
+const HARD_SHARE = 0.16
 
 /** What each changes of the world. */
 const CHANGES: Record<Hardship, (world: World, rng: Rng) => Partial<World>> = {
@@ -34,10 +36,25 @@ const CHANGES: Record<Hardship, (world: World, rng: Rng) => Partial<World>> = {
   'trusted certificates changed': (_world, rng) => ({ settings: changedSettings(rng) }),
   'api-key has ended': () => ({}),
   'a row that cannot be read': (_world, rng) => ({ unreadableRow: rng.pick(['id', 'created', 'expiry']) }),
-  'a gateway that repeats requests and loses responses': ({ faultRate, inputs }) => ({
-    faultRate: Math.max(faultRate, 0.25),
-    inputs: { ...inputs, timeout: Math.max(inputs.timeout, 10_000) },
-  }),
+  'a gateway that repeats requests and loses responses'({ server, twin, faultRate, inputs }, rng) {
+    const late = { ...server }
+    // The list still shows the first key when it shows the second. Beside another job's, it may show only that.
+    if (rng.chance(0.5) && twin === null && !server.replicas) lag(late, rng, { freshMs: 0, listMs: 13_000 })
+    return {
+      server: late,
+      faultRate: Math.max(faultRate, 0.25),
+      inputs: { ...inputs, timeout: Math.max(inputs.timeout, 10_000) },
+    }
+  },
+  'an API that does not show the value of a key'({ server }) {
+    // Of such a key, another ID and expiry in the list would show nothing; design.md lists that.
+    const { listsOtherIds, ...plain } = server
+    return { server: plain, faultRate: 0.5 }
+  },
+  'stale lists, and revocations that are only claimed'({ server }) {
+    const { replicas, ...prompt } = server
+    return { server: prompt, gate: null, faultRate: 0.5, liesAbout: 'revocation' }
+  },
 }
 
 /** Gives the world a hardship or none. One that is limited or replaced by a stub is hard enough. */
