@@ -390,6 +390,13 @@ describe('watching for the keys of unanswered requests', () => {
     expect(failures.join()).toMatch(said)
   })
 
+  test('names the keys of the last list that shows some, even if that cannot be believed', async () => {
+    const intent = recent(1_000)
+    const others = listOf([own, rowFor(intent, 'other'), rowFor(intent, 'another')], { doubt: 'it is old' })
+    const { failures } = await watch([intent], (at) => (at < 5_000 ? ambiguous(intent) : ok(others)))
+    expect(failures.join()).toMatch(/matches 2 key\(s\) \(oth\.\.\. \(id other\)/)
+  })
+
   test('replaces a failure that names no key by the one of the last look', async () => {
     const { failures } = await watch([recent(1_000)], (at) => (at < 5_000 ? empty : unread))
     expect(failures.join()).toContain('created a key: answered 503')
