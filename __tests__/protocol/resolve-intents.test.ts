@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { ApiResult, KeyList, ListedKey } from '../../src/api/key-api.ts'
 import type { Intent } from '../../src/protocol/intent.ts'
 import { missingCheck } from '../../src/protocol/list-trust.ts'
-import { type Finding, lookOnce, resolveIntents } from '../../src/protocol/resolve-intents.ts'
+import { type Finding, type Look, lookOnce, resolveIntents } from '../../src/protocol/resolve-intents.ts'
 import type { IssuedKey } from '../../src/protocol/saved-state.ts'
 import { recordRunner, startProcess } from '../simulation/process.ts'
 import { failed, listOf, ok, rowOf, type Script, scriptApi, status } from '../support/scripted-api.ts'
@@ -40,8 +40,8 @@ describe('another look', () => {
       const known = { held: [], gone: new Set<string>(), shift: 0, grid: Infinity }
       const own = { orphans: new Map(), labels: new Set<string>(), unsettled: new Set<string>() }
       const everything = { ...context, ...known, ...own, budget: budgetOf(5_000) }
-      const looking = lookOnce([{ intent, isOpen: true }], isWatched, everything)
-      open.push(...(await run(looking)).value.map((finding) => finding.isOpen))
+      const start = { findings: [{ intent }], isOpen: true }
+      open.push((await run(lookOnce(start, isWatched, everything))).value.isOpen)
     }
     return open
   }
@@ -635,26 +635,26 @@ async function look(
     ...{ credential: more.credential ?? 'api-key', held: more.held ?? [], budget: budgetOf(budgetMs) },
   }
   const lookUntilSettled = async () => {
-    let findings: Finding[] = intents.map((intent) => ({ intent, isOpen: true }))
+    let looked: Look = { findings: intents.map((intent) => ({ intent })), isOpen: true }
     for (let found = -1; found < context.orphans.size; ) {
       found = context.orphans.size
-      findings = await lookOnce(findings, true, context)
+      looked = await lookOnce(looked, true, context)
       await Promise.all(context.orphans.values())
     }
-    return findings
+    return looked
   }
   const { value } = await run(lookUntilSettled())
   const orphans = await Promise.all(
     [...context.orphans].map(async ([id, orphan]) => ({ id, ...(await orphan) })),
   )
-  const results = value.map((search) => {
+  const results = value.findings.map((search) => {
     const orphan = orphans.find(({ intent }) => intent.expiry === search.intent.expiry)
     if (orphan && !orphan.failure) return `revoked ${orphan.id}`
-    const { isOpen, failure = '', warning = '' } = orphan ?? search
+    const { failure = '', warning = '' } = orphan ?? search
     const matched = /matches \d+ key\(s\) \((.*)\); revoked none/.exec(failure + warning)
     if (matched !== null) return `ambiguous: ${matched[1]}`
     if (failure + warning === '' || warning.startsWith('No key of an unresolved')) return 'absent'
-    return `${isOpen ? 'open' : 'final'}: ${failure}${warning}`
+    return `${value.isOpen && !orphan ? 'open' : 'final'}: ${failure}${warning}`
   })
   return { results, calls }
 }

@@ -259,13 +259,13 @@ async function resolveIntents(intents, given) {
 	runner.info(`Looking for the keys of ${intents.length} create request(s) whose response was lost, unusable or slow.`)
 	const watchUntil = Math.max(...intents.map(({ deadline }) => deadline)) + LATE_WRITE_GRACE_MS
 	const context = { ...given, orphans: new Map(), labels: new Set(), unsettled: new Set() }
-	let findings = intents.map(intent => ({ intent, isOpen: true }))
+	let look = { findings: intents.map(intent => ({ intent })), isOpen: true }
 	let pause = WATCH_INTERVAL_MS
 	do {
 		const isWatched = clock.now() >= watchUntil
 		const wasUnsettled = context.unsettled.size > 0
-		findings = await lookOnce(findings, isWatched, context)
-		const isOpen = findings.some(finding => finding.isOpen)
+		look = await lookOnce(look, isWatched, context)
+		const { isOpen } = look
 		const rest = budget.left() - MIN_LOOKUP_MS
 		if (isWatched) pause += WATCH_INTERVAL_MS
 		if (isOpen && rest > 0) await budget.pause(Math.min(pause, rest))
@@ -273,7 +273,7 @@ async function resolveIntents(intents, given) {
 		else if (!isOpen && (wasUnsettled || context.unsettled.size > 0)) await Promise.all(context.orphans.values())
 		else break
 	} while (budget.left() >= MIN_LOOKUP_MS)
-	const all = [...(await Promise.all(context.orphans.values())), ...findings]
+	const all = [...(await Promise.all(context.orphans.values())), ...look.findings]
 	for (const warning of sentences(all, 'warning', context)) runner.warning(warning)
 	return sentences(all, 'failure', context)
 }
@@ -288,7 +288,7 @@ async function lookOnce(last, isWatched, context) {
 	// What is left of a key that was revoked is its twin.
 	const held = context.held.filter(({ id }) => !gone.has(id)).flatMap(key => heldRows(key, list))
 	const known = new Set([...gone, ...[...ownRows(list, credential ?? ''), ...held].map(({ id }) => id)])
-	return last.map(finding => {
+	const findings = last.findings.map(finding => {
 		const intent = { ...finding.intent }
 		// A gateway may have replayed the response.
 		if (labels.has(intent.refused)) intent.refused = ''
@@ -302,29 +302,29 @@ async function lookOnce(last, isWatched, context) {
 			// Once it is gone, the list no longer shows the grid of its expiry.
 			context.grid = Math.min(context.grid, gridShownBy([key]))
 			// From now on, its twin is looked for.
-			return { intent: { ...intent, refused: '', stored: lib.withoutZone(key, intent).expiresAt }, isOpen }
+			return { intent: { ...intent, refused: '', stored: lib.withoutZone(key, intent).expiresAt } }
 		}
 		const others = candidates.filter(({ id }) => !orphans.has(id))
 		// What names keys outlasts a list that does not.
-		if (doubt !== null && others.length === 0 && finding.hasNames) return { ...finding, isOpen }
+		if (doubt !== null && others.length === 0 && finding.hasNames) return finding
 		const problem = problemOf(intent, { doubt, isWatched, candidates: others, now: clock.now() })
-		return { intent, isOpen, hasNames: others.length > 0, ...problem }
+		return { intent, hasNames: others.length > 0, ...problem }
 	})
+	return { findings, isOpen }
 }
 async function revokeOrphan(intent, key, context) {
 	context.unsettled.add(key.id)
 	// By the clock of a server that is behind, its age is unknown.
 	const result = await lib.revokeAndVerify({ ...key, token: null, createdAt: null }, context)
 	context.unsettled.delete(key.id)
-	const orphan = { intent, isOpen: false }
 	if (!result.revoked) {
 		const failure = `Could not confirm that the orphaned API key ${lib.keyLabel(key)} was revoked: ${result.reason}`
-		return { ...orphan, failure }
+		return { intent, failure }
 	}
 	context.gone.add(key.id)
 	const what = result.granted ? 'Found and revoked the' : 'No longer valid:'
 	context.runner.info(`${what} orphaned key ${lib.keyLabel(key)}.`)
-	return orphan
+	return { intent }
 }
 /** Also if the list writes id and expiry otherwise: no other key has our prefix. */
 function heldRows(key, list) {

@@ -36,8 +36,6 @@ export interface LookupContext extends SearchContext {
 /** What one look showed of a create request, or what became of an orphan. */
 export interface Finding {
   intent: Intent
-  /** Another look may show something else. */
-  isOpen: boolean
   /** What could not be settled. It is only a warning if the request's own key is known, or no key has appeared. */
   failure?: string
   warning?: string
@@ -46,6 +44,12 @@ export interface Finding {
 }
 type Problem = Pick<Finding, 'failure' | 'warning'>
 
+export interface Look {
+  findings: readonly Finding[]
+  /** Another look may show something else. */
+  isOpen: boolean
+}
+
 /** Looks until even a slow server has acted, and revokes what is ours. Warns, and returns failures (sentences). */
 export async function resolveIntents(intents: readonly Intent[], given: SearchContext): Promise<string[]> {
   const { runner, clock, budget } = given
@@ -53,13 +57,13 @@ export async function resolveIntents(intents: readonly Intent[], given: SearchCo
   runner.info(`Looking for the keys of ${intents.length} create request(s) whose response was lost, unusable or slow.`)
   const watchUntil = Math.max(...intents.map(({ deadline }) => deadline)) + LATE_WRITE_GRACE_MS
   const context: LookupContext = { ...given, orphans: new Map(), labels: new Set(), unsettled: new Set() }
-  let findings: Finding[] = intents.map((intent) => ({ intent, isOpen: true }))
+  let look: Look = { findings: intents.map((intent) => ({ intent })), isOpen: true }
   let pause = WATCH_INTERVAL_MS
   do {
     const isWatched = clock.now() >= watchUntil
     const wasUnsettled = context.unsettled.size > 0
-    findings = await lookOnce(findings, isWatched, context)
-    const isOpen = findings.some((finding) => finding.isOpen)
+    look = await lookOnce(look, isWatched, context)
+    const { isOpen } = look
     const rest = budget.left() - MIN_LOOKUP_MS
     if (isWatched) pause += WATCH_INTERVAL_MS
     if (isOpen && rest > 0) await budget.pause(Math.min(pause, rest))
@@ -67,17 +71,13 @@ export async function resolveIntents(intents: readonly Intent[], given: SearchCo
     else if (!isOpen && (wasUnsettled || context.unsettled.size > 0)) await Promise.all(context.orphans.values())
     else break
   } while (budget.left() >= MIN_LOOKUP_MS)
-  const all = [...(await Promise.all(context.orphans.values())), ...findings]
+  const all = [...(await Promise.all(context.orphans.values())), ...look.findings]
   for (const warning of sentences(all, 'warning', context)) runner.warning(warning)
   return sentences(all, 'failure', context)
 }
 
 /** Looks once, and starts to revoke what is certainly ours. `isWatched`: a slow server has had its time. */
-export async function lookOnce(
-  last: readonly Finding[],
-  isWatched: boolean,
-  context: LookupContext,
-): Promise<Finding[]> {
+export async function lookOnce(last: Look, isWatched: boolean, context: LookupContext): Promise<Look> {
   const { credential, gone, orphans, labels, unsettled, clock } = context
   const read = credential === null ? NOT_SENT : await readList(credential, context)
   const list = read.ok ? read.value : { keys: [], doubt: '', pages: 0 }
@@ -87,7 +87,7 @@ export async function lookOnce(
   // What is left of a key that was revoked is its twin.
   const held = context.held.filter(({ id }) => !gone.has(id)).flatMap((key) => heldRows(key, list))
   const known = new Set([...gone, ...[...ownRows(list, credential ?? ''), ...held].map(({ id }) => id)])
-  return last.map((finding) => {
+  const findings = last.findings.map((finding) => {
     const intent = { ...finding.intent }
     // A gateway may have replayed the response.
     if (labels.has(intent.refused)) intent.refused = ''
@@ -101,14 +101,15 @@ export async function lookOnce(
       // Once it is gone, the list no longer shows the grid of its expiry.
       context.grid = Math.min(context.grid, gridShownBy([key]))
       // From now on, its twin is looked for.
-      return { intent: { ...intent, refused: '', stored: withoutZone(key, intent).expiresAt }, isOpen }
+      return { intent: { ...intent, refused: '', stored: withoutZone(key, intent).expiresAt } }
     }
     const others = candidates.filter(({ id }) => !orphans.has(id))
     // What names keys outlasts a list that does not.
-    if (doubt !== null && others.length === 0 && finding.hasNames) return { ...finding, isOpen }
+    if (doubt !== null && others.length === 0 && finding.hasNames) return finding
     const problem = problemOf(intent, { doubt, isWatched, candidates: others, now: clock.now() })
-    return { intent, isOpen, hasNames: others.length > 0, ...problem }
+    return { intent, hasNames: others.length > 0, ...problem }
   })
+  return { findings, isOpen }
 }
 
 async function revokeOrphan(intent: Intent, key: ListedKey, context: LookupContext): Promise<Finding> {
@@ -116,15 +117,14 @@ async function revokeOrphan(intent: Intent, key: ListedKey, context: LookupConte
   // By the clock of a server that is behind, its age is unknown.
   const result = await revokeAndVerify({ ...key, token: null, createdAt: null }, context)
   context.unsettled.delete(key.id)
-  const orphan = { intent, isOpen: false }
   if (!result.revoked) {
     const failure = `Could not confirm that the orphaned API key ${keyLabel(key)} was revoked: ${result.reason}`
-    return { ...orphan, failure }
+    return { intent, failure }
   }
   context.gone.add(key.id)
   const what = result.granted ? 'Found and revoked the' : 'No longer valid:'
   context.runner.info(`${what} orphaned key ${keyLabel(key)}.`)
-  return orphan
+  return { intent }
 }
 
 /** Also if the list writes id and expiry otherwise: no other key has our prefix. */
