@@ -85,13 +85,7 @@ describe('a key is missing', () => {
     const { createdAt = null, skew = 0, granted = true, after = 0, credential = 'api-key', gone = [] } = more
     const { api, clock, calls, budgetOf, run } = scriptApi({ list: lists }, START)
     const check = missingCheck({ api, gone: new Set(gone) })
-    const key = {
-      token: more.token === undefined ? 'secret' : more.token,
-      id: 'id',
-      prefix: 'prefix',
-      createdAt,
-      expiresAt: START,
-    }
+    const key = { token: more.token ?? 'secret', id: 'id', prefix: 'prefix', createdAt, expiresAt: START }
     const revocation: Revocation = {
       ...{ api, clock, random: () => 0.5, skew, credential, budget: budgetOf(5_000) },
       ...{ granted, rejected: true, missing: false, expired: false, idle: 0, claimed: false },
